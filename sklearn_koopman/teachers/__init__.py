@@ -1,0 +1,6 @@
+"""Teachers: whatever maps samples to logits or probabilities that a student learns from."""
+
+from ._dispatch import as_teacher
+from ._torch import TorchTeacher
+
+__all__ = ["TorchTeacher", "as_teacher"]

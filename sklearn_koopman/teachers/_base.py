@@ -1,0 +1,132 @@
+"""The protocol of a teacher, and the teacher that is any callable."""
+
+import numpy as np
+
+from ._outputs import TINY, check_outputs
+from ._skorch import is_skorch, skorch_input
+
+_METHOD_OUTPUTS = {
+    "predict_proba": "proba",
+    "decision_function": "logits",
+    "predict_log_proba": "logits",
+}
+
+
+class Teacher:
+    """A map from n samples to (n, n_columns) logits or probabilities.
+
+    A subclass defines `_evaluate(X)`. Calling the teacher checks what that gives: finite, two
+    dimensions, one row per sample. `sklearn.base.clone` shares a teacher instead of copying it.
+
+    Parameters
+    ----------
+    classes : array-like of shape (n_columns,), default=None
+        The class of each output column. None: not known.
+    output : {"auto", "proba", "logits"}, default="auto"
+        What the outputs are; "auto" leaves it to whoever interprets them.
+    """
+
+    def __init__(self, classes=None, output="auto"):
+        self.classes = classes
+        self.output = output
+
+    @property
+    def classes_(self):
+        """The class of each output column, or None where it is not known."""
+        return None if self.classes is None else np.asarray(self.classes)
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Return a fitted teacher; one that is used as it is returns itself.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,), default=None
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights.
+
+        Returns
+        -------
+        teacher : Teacher
+            The fitted teacher.
+        """
+        return self
+
+    def __call__(self, X):
+        """Return the outputs for X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples as the teacher takes them.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_samples, n_columns), float32 or float64
+            Logits or probabilities, one row per sample.
+        """
+        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+        return check_outputs(self._evaluate(X), f"teacher {self!r}", n_rows)
+
+    def _evaluate(self, X):
+        raise NotImplementedError(f"{type(self).__name__} must define _evaluate(X).")
+
+    def __sklearn_clone__(self):
+        return self
+
+
+class CallableTeacher(Teacher):
+    """A teacher that is any callable, used as it is.
+
+    The bound `predict_proba`, `decision_function` or `predict_log_proba` of a fitted estimator
+    brings its classes along and says what it gives; any other callable may have `classes_`.
+
+    Parameters
+    ----------
+    function : callable
+        Takes X, returns an array or tensor of shape (n_samples, n_columns).
+    classes : array-like of shape (n_columns,), default=None
+        The class of each column. None: `classes_` of the callable or of the estimator it is
+        bound to, else not known.
+
+    Examples
+    --------
+    >>> from sklearn_koopman.teachers import as_teacher
+    >>> teacher = as_teacher(lambda X: [[x, 1 - x] for x in X], classes=["low", "high"])
+    >>> teacher([0.25, 1.0])
+    array([[0.25, 0.75],
+           [1.  , 0.  ]])
+    """
+
+    def __init__(self, function, classes=None):
+        self.function = function
+        super().__init__(classes, _METHOD_OUTPUTS.get(self._method(), "auto"))
+
+    @property
+    def classes_(self):
+        """The class of each output column, or None where it is not known."""
+        if self.classes is not None:
+            return super().classes_
+        owner = self.function if self._method() is None else self.function.__self__
+        return getattr(owner, "classes_", None)
+
+    def _method(self):
+        """Name of the estimator's method the function is, or None if it is something else."""
+        name = getattr(self.function, "__name__", None)
+        bound = hasattr(getattr(self.function, "__self__", None), "fit")
+        return name if bound and name in _METHOD_OUTPUTS else None
+
+    def _evaluate(self, X):
+        if is_skorch(getattr(self.function, "__self__", None)):
+            X = skorch_input(X)
+        outputs = self.function(X)
+        if self._method() == "predict_log_proba":
+            # The one place where -inf has a meaning: a probability of exactly 0.
+            return np.maximum(outputs, np.log(TINY))
+        return outputs
+
+    def __repr__(self):
+        name = getattr(self.function, "__qualname__", type(self.function).__name__)
+        return f"{type(self).__name__}({name})"

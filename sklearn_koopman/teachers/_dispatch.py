@@ -1,0 +1,99 @@
+"""From what users pass as `teacher=` to a Teacher."""
+
+import copy
+import sys
+
+from sklearn.base import clone
+
+from ._base import CallableTeacher, Teacher
+from ._estimator import EstimatorTeacher
+from ._torch import TorchTeacher
+
+_ACCEPTED = (
+    "a scikit-learn or skorch classifier (fitted on the training data unless wrapped in "
+    "FrozenEstimator), a torch nn.Module, a TorchTeacher, or any callable that maps X to an "
+    "array of shape (n_samples, n_classes)"
+)
+
+
+def as_teacher(teacher, *, classes=None):
+    """Return a teacher: an estimator is fitted on the training data, all else used as it is.
+
+    Parameters
+    ----------
+    teacher : estimator, torch.nn.Module, callable or Teacher
+        - A scikit-learn or skorch classifier is cloned and fitted when the teacher is fitted,
+          unless wrapped in `sklearn.frozen.FrozenEstimator`.
+        - A torch module is run in batches, see `TorchTeacher`.
+        - Any other callable maps X to an array of shape (n_samples, n_columns).
+    classes : array-like of shape (n_columns,), default=None
+        The class of each output column. None: what the teacher itself knows.
+
+    Returns
+    -------
+    teacher : Teacher
+        Callable on X, with `classes_`, `output` and `fit`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_koopman.teachers import as_teacher
+    >>> teacher = as_teacher(lambda X: X @ np.eye(2), classes=["cat", "dog"])
+    >>> teacher(np.ones((3, 2))).shape
+    (3, 2)
+    >>> teacher.classes_
+    array(['cat', 'dog'], dtype='<U3')
+    """
+    if isinstance(teacher, Teacher):
+        return teacher if classes is None else _with_classes(teacher, classes)
+    if isinstance(teacher, type):
+        raise TypeError(f"teacher is the class {teacher.__name__}, pass an instance.")
+    if _is_classifier(teacher):
+        return EstimatorTeacher(teacher, classes)
+    if _is_torch_module(teacher):
+        return TorchTeacher(teacher, classes=classes)
+    if callable(teacher):
+        return CallableTeacher(teacher, classes)
+    if hasattr(teacher, "fit"):
+        raise TypeError(
+            f"teacher {type(teacher).__name__} has neither predict_proba nor "
+            f"decision_function; a teacher is {_ACCEPTED}."
+        )
+    raise TypeError(f"teacher={teacher!r} ({type(teacher).__name__}): must be {_ACCEPTED}.")
+
+
+def share_or_clone(teacher):
+    """Return what a cloned student gets: a cloned estimator, the very same anything else.
+
+    `sklearn.base.clone` would deep-copy a torch module, a bound method or a callable.
+
+    Parameters
+    ----------
+    teacher : object
+        The `teacher` parameter of a student.
+
+    Returns
+    -------
+    teacher : object
+        A clone of an estimator that is not frozen, else the same object.
+    """
+    is_estimator = hasattr(teacher, "get_params") and not isinstance(teacher, type)
+    if isinstance(teacher, Teacher) or is_estimator:
+        return clone(teacher)
+    return teacher
+
+
+def _is_classifier(teacher):
+    gives_scores = hasattr(teacher, "predict_proba") or hasattr(teacher, "decision_function")
+    return gives_scores and hasattr(teacher, "fit") and hasattr(teacher, "get_params")
+
+
+def _is_torch_module(teacher):
+    torch = sys.modules.get("torch")  # no module can exist before torch has been imported
+    return torch is not None and isinstance(teacher, torch.nn.Module)
+
+
+def _with_classes(teacher, classes):
+    teacher = copy.copy(teacher)  # shallow: the module or estimator inside is shared
+    teacher.classes = classes
+    return teacher

@@ -1,0 +1,137 @@
+"""The teacher that is a scikit-learn or skorch estimator."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from ._base import Teacher
+from ._skorch import is_skorch, skorch_input, skorch_targets
+
+_NOT_FITTED = (
+    "The teacher %(name)s is not fitted yet. Call fit on the teacher, which fits a clone, or "
+    "fit the estimator and wrap it in sklearn.frozen.FrozenEstimator."
+)
+
+
+class EstimatorTeacher(Teacher):
+    """A plain estimator is cloned and fitted on the training data; FrozenEstimator stops that.
+
+    Fitting fold by fold keeps the validation rows out of the soft targets, as in
+    `CalibratedClassifierCV`. Wrap a fitted estimator in `sklearn.frozen.FrozenEstimator` to
+    use it as it is.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A scikit-learn classifier with `predict_proba` (used if there) or `decision_function`,
+        or a skorch net. X reaches a skorch net as float32 and y as class codes.
+    classes : array-like of shape (n_columns,), default=None
+        The class of each column. None: the estimator's `classes_`.
+
+    Notes
+    -----
+    `sample_weight` reaches estimators whose `fit` names it; pipelines and skorch nets are
+    fitted without weights.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_koopman.teachers import as_teacher
+    >>> X, y = load_iris(return_X_y=True)
+    >>> teacher = as_teacher(LogisticRegression(max_iter=200)).fit(X, y)
+    >>> teacher(X).shape
+    (150, 3)
+    >>> teacher.output
+    'proba'
+    """
+
+    # What the last call saw; see classes_. Never pickled, so that calls leave the hash alone.
+    _n_columns = None
+
+    def __init__(self, estimator, classes=None):
+        self.estimator = estimator
+        self._labels = None  # of a skorch net fitted here on class codes
+        super().__init__(classes, "proba" if hasattr(estimator, "predict_proba") else "logits")
+
+    @property
+    def classes_(self):
+        """The class of each output column, or None where it is not known."""
+        if self.classes is not None:
+            return super().classes_
+        if self._labels is not None:
+            return self._labels
+        classes = getattr(self.estimator, "classes_", None)
+        if classes is None or not is_skorch(self._inner):
+            return classes
+        # A skorch net lists the labels it saw in y, its module may have more columns.
+        return classes if self._n_columns in (None, len(classes)) else None
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Fit a clone of the estimator, unless it is frozen.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,), default=None
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights, for estimators that take them.
+
+        Returns
+        -------
+        teacher : EstimatorTeacher
+            A new, fitted teacher; a frozen one returns itself.
+        """
+        if self._is_frozen:
+            return self
+        fitted = EstimatorTeacher(clone(self.estimator), self.classes)
+        if is_skorch(fitted.estimator):
+            fitted._labels, codes = np.unique(y, return_inverse=True)
+            X, y = skorch_input(X), skorch_targets(fitted.estimator, codes)
+        weights = {}
+        if sample_weight is not None and has_fit_parameter(fitted.estimator, "sample_weight"):
+            weights["sample_weight"] = sample_weight
+        fitted.estimator.fit(X, y, **weights)
+        return fitted
+
+    def _evaluate(self, X):
+        check_is_fitted(self.estimator, msg=_NOT_FITTED)
+        if is_skorch(self._inner):
+            X = skorch_input(X)
+        method = "predict_proba" if self.output == "proba" else "decision_function"
+        outputs = getattr(self.estimator, method)(X)
+        if self._labels is not None:
+            outputs = _first_columns(outputs, len(self._labels))
+        self._n_columns = np.shape(outputs)[-1]
+        return outputs
+
+    @property
+    def _is_frozen(self):
+        return isinstance(self.estimator, FrozenEstimator)
+
+    @property
+    def _inner(self):
+        return self.estimator.estimator if self._is_frozen else self.estimator
+
+    def __sklearn_clone__(self):
+        if self._is_frozen:
+            return self
+        return EstimatorTeacher(clone(self.estimator), self.classes)
+
+    def __getstate__(self):
+        return {key: value for key, value in vars(self).items() if key != "_n_columns"}
+
+    def __repr__(self):
+        name = type(self._inner).__name__
+        return f"EstimatorTeacher({f'frozen {name}' if self._is_frozen else name})"
+
+
+def _first_columns(proba, n_classes):
+    """Drop the columns of a net that no class was trained for: the conditional distribution."""
+    if proba.shape[1] == n_classes:
+        return proba
+    proba = proba[:, :n_classes]
+    return proba / proba.sum(axis=1, keepdims=True)

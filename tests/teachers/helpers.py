@@ -1,0 +1,93 @@
+"""Small torch modules, importable so that they pickle."""
+
+import warnings
+from types import SimpleNamespace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+
+class Counting(torch.nn.Module):
+    """A linear map that counts what happens to it, outside of its own state."""
+
+    n_calls = 0
+    n_rows = 0
+    n_copies = 0
+
+    def __init__(self, n_features=4, n_columns=3, dtype=torch.float32):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        weight = torch.randn(n_features, n_columns, generator=generator)
+        self.weight = torch.nn.Parameter(weight.to(dtype))
+
+    @classmethod
+    def reset(cls):
+        cls.n_calls = cls.n_rows = cls.n_copies = 0
+
+    def forward(self, x):
+        type(self).n_calls += 1
+        type(self).n_rows += len(x)
+        return x @ self.weight
+
+    def __deepcopy__(self, memo):
+        type(self).n_copies += 1
+        raise AssertionError("the module was deep-copied")
+
+
+class Returning(torch.nn.Module):
+    """Gives `function(x)`; for outputs and failures of every kind."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+class Logits(torch.nn.Module):
+    """Answers as Hugging Face models do."""
+
+    def forward(self, x):
+        return SimpleNamespace(logits=x * 2)
+
+
+class Scaled(torch.nn.Module):
+    """Computes with a plain attribute and a buffer that state_dict does not hold."""
+
+    def __init__(self, factor=1.0, shift=0.0):
+        super().__init__()
+        self.factor = factor
+        self.register_buffer("shift", torch.tensor(shift), persistent=False)
+
+    def forward(self, x):
+        return x * self.factor + self.shift
+
+
+class Flags(torch.nn.Module):
+    """BatchNorm and Dropout, one of them frozen in eval mode by its owner."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = torch.nn.BatchNorm1d(4)
+        self.drop = torch.nn.Dropout(0.5)
+        self.norm.eval()
+
+    def forward(self, x):
+        return self.drop(self.norm(x))
+
+
+def skorch_net(cls_name="NeuralNetClassifier", n_columns=3, **kwargs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        skorch = pytest.importorskip("skorch")
+    defaults = {
+        "criterion": torch.nn.CrossEntropyLoss,
+        "max_epochs": 30,
+        "lr": 0.1,
+        "train_split": None,
+        "verbose": 0,
+    }
+    module = torch.nn.Linear(4, n_columns)
+    return getattr(skorch, cls_name)(module, **(defaults | kwargs))

@@ -1,0 +1,191 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
+
+from sklearn_koopman.teachers._outputs import align_columns, check_outputs, teacher_logits
+
+PROBA = np.array([[0.1, 0.9], [0.75, 0.25]])
+
+
+@pytest.mark.parametrize(
+    ("given_dtype", "kept"),
+    [
+        (np.float64, np.float64),
+        (np.float32, np.float32),
+        (np.float16, np.float32),
+        (np.int32, np.float64),
+        (bool, np.float64),
+    ],
+)
+def test_check_outputs_dtype(given_dtype, kept):
+    assert check_outputs(np.ones((2, 2), given_dtype), "teacher").dtype == kept
+
+
+def test_check_outputs_takes_one_dimension_as_one_column():
+    assert check_outputs([1.0, 2.0, 3.0], "teacher", 3).shape == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (np.ones((2, 2, 2)), r"one column per class, got an array of shape \(2, 2, 2\)"),
+        (np.ones((2, 0)), r"shape \(2, 0\)"),
+        (3.0, r"shape \(\)"),
+        (np.ones((3, 2)), "got 3 rows for 2 samples"),
+        ([["a", "b"]] * 2, "expected real numbers, got dtype <U1"),
+        (np.ones((2, 2), complex), "got dtype complex128"),
+        ([[0.0, np.nan], [1.0, 2.0]], "NaN or infinity in 1 of 2 rows"),
+        ([[0.0, -np.inf], [np.inf, 2.0]], "NaN or infinity in 2 of 2 rows"),
+    ],
+)
+def test_check_outputs_refuses(outputs, message):
+    with pytest.raises(ValueError, match=f"^soft_labels: .*{message}"):
+        check_outputs(outputs, "soft_labels", 2)
+
+
+@pytest.mark.parametrize("kind", ["auto", "proba"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_probabilities_become_their_logarithm(kind, dtype):
+    logits = teacher_logits(PROBA.astype(dtype), kind)
+    assert logits.dtype == np.float64
+    assert_allclose(softmax(logits, axis=1), PROBA, rtol=1e-6)
+
+
+def test_probability_zero_is_floored():
+    assert np.isfinite(teacher_logits([[0.0, 1.0]])).all()
+    assert_allclose(teacher_logits([[0.0, 1.0]], floor=1e-9)[0], [np.log(1e-9), 0.0])
+
+
+@pytest.mark.parametrize("outputs", [[[-1.0, 2.0]], [[0.5, 0.6]], [[0.25, 0.75], [3.0, -2.0]]])
+def test_auto_takes_anything_else_as_logits(outputs):
+    assert_array_equal(teacher_logits(outputs), outputs)
+
+
+def test_logits_within_the_unit_interval_can_be_declared():
+    assert_array_equal(teacher_logits(PROBA, "logits"), PROBA)
+
+
+def test_auto_forgives_rounding():
+    p = np.array([[1 + 2e-7, -1e-7], [0.5004, 0.5]])
+    assert_allclose(softmax(teacher_logits(p), axis=1), [[1, 0], [0.5, 0.5]], atol=1e-3)
+
+
+def test_one_column_belongs_to_the_second_class():
+    z = np.array([[-1.0], [2.0]])
+    assert_array_equal(teacher_logits(z), [[0, -1], [0, 2]])
+    assert_array_equal(teacher_logits(z.ravel(), "logits"), [[0, -1], [0, 2]])
+    p = softmax(teacher_logits([[0.2], [1.0]], "proba"), axis=1)
+    assert_allclose(p, [[0.8, 0.2], [0, 1]], atol=1e-12)
+
+
+def test_one_column_in_the_unit_interval_is_ambiguous():
+    with pytest.raises(
+        ValueError, match=r"soft_labels: a single column .*teacher_output='proba'"
+    ):
+        teacher_logits([[0.2], [0.7]], source="soft_labels")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        ([[-0.1, 1.1]], r"values in \[0, 1\], got values from -0.1 to 1.1"),
+        ([[0.5, 0.5], [0.5, 0.6]], "rows that sum to 1, 1 of 2 rows do not"),
+        ([[1.5]], "got values from -0.5 to 1.5"),
+    ],
+)
+def test_bad_probabilities_are_refused(outputs, message):
+    with pytest.raises(
+        ValueError, match=f"soft_labels: teacher_output='proba' needs .*{message}"
+    ):
+        teacher_logits(outputs, "proba", source="soft_labels")
+
+
+def test_unknown_kind():
+    with pytest.raises(ValueError, match="teacher_output='prob': must be 'auto'"):
+        teacher_logits(PROBA, "prob")
+
+
+def test_non_finite_logits_are_refused():
+    with pytest.raises(ValueError, match="teacher: NaN or infinity in 1 of 1 rows"):
+        teacher_logits([[0.0, np.inf]])
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    hnp.arrays(
+        np.float64, st.tuples(st.integers(1, 5), st.integers(2, 5)), elements=st.floats(-30, 30)
+    )
+)
+def test_logits_and_their_softmax_mean_the_same(logits):
+    p = softmax(logits, axis=1)
+    from_proba = softmax(teacher_logits(p, "proba") / 2.0, axis=1)
+    assert_allclose(from_proba, softmax(logits / 2.0, axis=1), atol=1e-9)
+
+
+LABELS = st.one_of(
+    st.lists(st.integers(-50, 50), min_size=2, max_size=8, unique=True),
+    st.lists(st.text("abc", max_size=3), min_size=2, max_size=8, unique=True),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(LABELS, st.data())
+def test_alignment_follows_the_labels(known, data):
+    """Whatever the order and whatever is missing from y, each class gets its own column."""
+    classes = sorted(data.draw(st.sets(st.sampled_from(known), min_size=1)))
+    logits = np.random.default_rng(0).normal(size=(3, len(known)))
+    aligned = align_columns(logits, np.array(known), np.array(classes))
+    assert aligned.shape == (3, len(classes))
+    for column, label in enumerate(classes):
+        assert_array_equal(aligned[:, column], logits[:, known.index(label)])
+
+
+def test_dropping_classes_is_conditioning():
+    logits = teacher_logits([[0.2, 0.3, 0.5]])
+    aligned = align_columns(logits, [0, 1, 2], [0, 2])
+    assert_allclose(softmax(aligned, axis=1), [[2 / 7, 5 / 7]])
+
+
+def test_integers_match_across_dtypes():
+    logits = np.array([[1.0, 2.0]])
+    aligned = align_columns(logits, np.array([1.0, 0.0]), np.array([0, 1], np.uint8))
+    assert_array_equal(aligned, [[2, 1]])
+
+
+def test_without_teacher_classes_columns_are_in_order():
+    logits = np.ones((2, 3))
+    assert align_columns(logits, None, ["a", "b", "c"]) is logits
+
+
+@pytest.mark.parametrize(
+    ("teacher_classes", "classes", "message"),
+    [
+        (
+            None,
+            [0, 1],
+            r"teacher gave 3 columns, y has 2 classes \[0, 1\]; pass teacher_classes=",
+        ),
+        ([0, 1], [0, 1], r"gave 3 columns, but teacher_classes names 2 classes \[0, 1\]"),
+        ([0, 1, 1], [0, 1], r"teacher_classes \[0, 1, 1\] has duplicates"),
+        (
+            [0, 1, 2],
+            [0, 3],
+            r"does not know the classes \[3\] of y; its columns are \[0, 1, 2\]",
+        ),
+        (["0", "1", "2"], [0, 1], "only look alike"),
+    ],
+)
+def test_misalignment_is_refused(teacher_classes, classes, message):
+    with pytest.raises(ValueError, match=message):
+        align_columns(np.ones((2, 3)), teacher_classes, classes)
+
+
+def test_long_lists_of_classes_are_shortened():
+    with pytest.raises(
+        ValueError, match=r"y has 99 classes \[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, \.\.\.\]"
+    ):
+        align_columns(np.ones((2, 3)), None, np.arange(99))
