@@ -1,0 +1,23 @@
+"""The numerical core on plain arrays: blocks of rows, moments, least squares, distillation.
+
+Nothing here knows an estimator. Rows are samples, columns are observables; all arithmetic is
+done in float64, whatever the dtype of the lifted rows.
+"""
+
+from ._blocks import RowBlocks
+from ._distillation import DistillationProblem, Preconditioner, minimise
+from ._least_squares import correlation, solve_gram, solve_triangular_factor
+from ._moments import GramMoments, Scale, TriangularMoments
+
+__all__ = [
+    "DistillationProblem",
+    "GramMoments",
+    "Preconditioner",
+    "RowBlocks",
+    "Scale",
+    "TriangularMoments",
+    "correlation",
+    "minimise",
+    "solve_gram",
+    "solve_triangular_factor",
+]

@@ -1,0 +1,114 @@
+r"""Ridge least squares from moments, as stateless functions.
+
+With standardised observables :math:`\Phi` and centred targets :math:`Y` (rows of weights w, of
+sum W), the coefficients B (n_observables, n_targets) minimise
+
+.. math:: \frac{1}{2 W} \|\sqrt{w} (Y - \Phi B)\|_F^2 + \frac{ridge}{2} \|B\|_F^2
+          \quad\text{subject to}\quad \operatorname{rank} B \le rank .
+
+Constant observables get no coefficient.
+"""
+
+import numpy as np
+from scipy.linalg import eigh, lapack, svd
+
+EPS = np.finfo(np.float64).eps
+
+
+def correlation(moments):
+    """Return the Gram matrix of the standardised observables, (n_observables, n_observables).
+
+    Only its upper triangle is filled, in Fortran order. A constant observable has a unit
+    diagonal and no correlation. The moments are left as they are.
+    """
+    scale = moments.scale
+    factor = np.where(scale.constant, 0.0, 1.0 / (scale.deviation * np.sqrt(moments.weight)))
+    matrix = moments.gram * factor
+    matrix *= factor[:, None]
+    matrix[scale.constant, scale.constant] = 1.0
+    return matrix
+
+
+def cholesky_factor(matrix, ridge):
+    """Return the upper Cholesky factor of ``matrix + ridge * I``, or None if there is none.
+
+    None also when the matrix is so near to singular that rounding decides: a reciprocal
+    condition number below ``n * eps``. ``matrix`` (upper triangle, Fortran order) is overwritten.
+    """
+    np.einsum("ii->i", matrix)[...] += ridge
+    # Column plus row sums of a triangle: between one and two times the norm of the whole.
+    norm = lapack.dlange("1", matrix) + lapack.dlange("I", matrix)
+    factor, info = lapack.dpotrf(matrix, lower=0, clean=0, overwrite_a=1)
+    if info != 0:
+        return None
+    reciprocal_condition, _ = lapack.dpocon(factor, norm, uplo="U")
+    return factor if reciprocal_condition > len(matrix) * EPS else None
+
+
+def solve_gram(moments, ridge, rank=None):
+    """Solve the normal equations by Cholesky.
+
+    Parameters
+    ----------
+    moments : GramMoments
+    ridge : float
+    rank : int, default=None
+        Largest rank of the coefficients; None does not restrict it.
+
+    Returns
+    -------
+    coef : ndarray of shape (n_observables, n_targets), or None
+        Coefficients of the standardised observables; None if the Gram matrix is not numerically
+        positive definite.
+    """
+    scale = moments.scale
+    factor = cholesky_factor(correlation(moments), ridge)
+    if factor is None:
+        return None
+    cross = moments.cross / (scale.deviation[:, None] * moments.weight)
+    cross[scale.constant] = 0.0
+    coef, _ = lapack.dpotrs(factor, cross)
+    return restrict_rank(coef, cross, rank)
+
+
+def solve_triangular_factor(moments, ridge, rank=None):
+    """Solve by the singular value decomposition of the triangular factor of the rows.
+
+    Works for any observables: where they depend on each other and ``ridge`` is zero, this is the
+    solution of least norm.
+
+    Parameters
+    ----------
+    moments : TriangularMoments
+    ridge : float
+    rank : int, default=None
+        Largest rank of the coefficients; None does not restrict it.
+
+    Returns
+    -------
+    coef : ndarray of shape (n_observables, n_targets)
+        Coefficients of the standardised observables.
+    """
+    scale = moments.scale
+    standardised = moments.factor / (scale.deviation * np.sqrt(moments.weight))
+    standardised[:, scale.constant] = 0.0
+    left, singular, right = svd(standardised, full_matrices=False, overwrite_a=True)
+    kept = singular > len(singular) * EPS * singular[0]
+    left, singular, right = left[:, kept], singular[kept], right[kept]
+    projected = left.T @ (moments.projected / np.sqrt(moments.weight))
+    coef = right.T @ (projected * (singular / (singular**2 + ridge))[:, None])
+    cross = right.T @ (projected * singular[:, None])
+    return restrict_rank(coef, cross, rank)
+
+
+def restrict_rank(coef, cross, rank):
+    """Return the best coefficients of limited rank: reduced-rank ridge regression.
+
+    ``coef`` solves ``A coef = cross`` with A the regularised Gram matrix; the best of rank r is
+    its projection on the leading eigenvectors of ``coef.T A coef = coef.T cross``.
+    """
+    n_targets = coef.shape[1]
+    if rank is None or rank >= n_targets:
+        return coef
+    _, directions = eigh(coef.T @ cross, subset_by_index=(n_targets - rank, n_targets - 1))
+    return coef @ directions @ directions.T

@@ -1,0 +1,190 @@
+"""Weighted means and second moments of lifted rows, one block at a time.
+
+Sums of squares about a running mean (Chan, Golub & LeVeque 1979): joining the rows seen so far
+(weight W, mean m) with a block (weight w, mean b) adds to the scatter of the block one more
+row, ``sqrt(W w / (W + w)) (b - m)``. Nothing cancels, whatever the means, and a block is
+absorbed in one symmetric product or one QR step.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import blas, qr
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Weighted mean and standard deviation of every observable.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_observables,)
+    deviation : ndarray of shape (n_observables,)
+        One for constant observables.
+    constant : ndarray of bool, shape (n_observables,)
+        Observables that do not vary beyond rounding; they get no coefficient.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    constant: np.ndarray
+
+    @classmethod
+    def from_scatter(cls, mean, variance):
+        """Return the scale of observables with the given means and variances."""
+        deviation = np.sqrt(variance)
+        constant = deviation <= 10 * np.finfo(np.float64).eps * np.abs(mean)
+        return cls(mean, np.where(constant, 1.0, deviation), constant)
+
+    def unscale(self, coef, intercept):
+        """Return the coefficients and intercepts that act on the observables as they are.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_observables, n_targets)
+            Coefficients of the standardised observables.
+        intercept : ndarray of shape (n_targets,)
+
+        Returns
+        -------
+        coef : ndarray of shape (n_observables, n_targets)
+        intercept : ndarray of shape (n_targets,)
+        """
+        coef = coef / self.deviation[:, None]
+        coef[self.constant] = 0.0
+        return coef, intercept - self.mean @ coef
+
+    def rescale(self, coef, intercept):
+        """Undo `unscale`."""
+        return coef * self.deviation[:, None], intercept + self.mean @ coef
+
+
+class RunningMoments(ABC):
+    """What least squares needs to know of rows of observables and of their targets.
+
+    Parameters
+    ----------
+    n_observables : int
+    n_targets : int, default=0
+
+    Attributes
+    ----------
+    weight : float
+        Sum of the sample weights.
+    mean : ndarray of shape (n_observables + n_targets,)
+    """
+
+    def __init__(self, n_observables, n_targets=0):
+        self.n_observables = n_observables
+        self.n_targets = n_targets
+        self.weight = 0.0
+        self.mean = np.zeros(n_observables + n_targets)
+
+    def update(self, psi, *targets_and_weight):
+        """Take in a block: observables, then targets if there are any, then weights.
+
+        Parameters
+        ----------
+        psi : array of shape (n_rows, n_observables)
+        targets : array of shape (n_rows, n_targets), only if ``n_targets > 0``
+        sample_weight : array of shape (n_rows,)
+
+        Returns
+        -------
+        self : RunningMoments
+        """
+        *targets, sample_weight = targets_and_weight
+        block_weight = sample_weight.sum()
+        if block_weight == 0.0:
+            return self
+        # One row more than the block, for the step between the means.
+        rows = np.empty((len(psi) + 1, len(self.mean)), order="F")
+        centred = rows[:-1]
+        centred[:, : self.n_observables] = psi
+        if targets:
+            centred[:, self.n_observables :] = targets[0]
+        block_mean = (sample_weight / block_weight) @ centred
+        centred -= block_mean
+        centred *= np.sqrt(sample_weight)[:, None]
+        total = self.weight + block_weight
+        step = block_mean - self.mean
+        rows[-1] = np.sqrt(self.weight * block_weight / total) * step
+        self.mean = self.mean + (block_weight / total) * step
+        self.weight = total
+        self._absorb(rows)
+        return self
+
+    @abstractmethod
+    def _absorb(self, rows):
+        """Add ``rows.T @ rows`` to the scatter; ``rows`` may be overwritten."""
+
+    @abstractmethod
+    def _sum_of_squares(self):
+        """Return the scatter of each observable about its mean."""
+
+    @property
+    def target_mean(self):
+        """Weighted mean of the targets, shape (n_targets,)."""
+        return self.mean[self.n_observables :]
+
+    @property
+    def scale(self):
+        """Mean and standard deviation of the observables."""
+        variance = self._sum_of_squares() / self.weight
+        return Scale.from_scatter(self.mean[: self.n_observables], variance)
+
+
+class GramMoments(RunningMoments):
+    """Moments kept as a Gram matrix: half of a symmetric product for each block.
+
+    Attributes
+    ----------
+    gram : ndarray of shape (n_observables, n_observables)
+        Scatter of the observables; the upper triangle counts, in Fortran order.
+    cross : ndarray of shape (n_observables, n_targets)
+        Scatter of the observables with the targets.
+    """
+
+    # Wide enough a block that the Gram matrix is not read more often than it must.
+    BLOCK_ROWS = 1024
+
+    def __init__(self, n_observables, n_targets=0):
+        super().__init__(n_observables, n_targets)
+        self.gram = np.zeros((n_observables, n_observables), order="F")
+        self.cross = np.zeros((n_observables, n_targets))
+
+    def _absorb(self, rows):
+        psi, targets = rows[:, : self.n_observables], rows[:, self.n_observables :]
+        self.gram = blas.dsyrk(1.0, psi, beta=1.0, c=self.gram, trans=1, overwrite_c=1)
+        if self.n_targets:
+            self.cross += psi.T @ targets
+
+    def _sum_of_squares(self):
+        return np.diag(self.gram)
+
+
+class TriangularMoments(RunningMoments):
+    """Moments kept as the triangular factor of the rows: twice the digits of a Gram matrix.
+
+    Attributes
+    ----------
+    factor : ndarray of shape (n_observables, n_observables)
+        Upper triangular R with ``R.T @ R`` the scatter of the observables.
+    projected : ndarray of shape (n_observables, n_targets)
+        The targets in the coordinates of R: ``R.T @ projected`` is their cross scatter.
+    """
+
+    def __init__(self, n_observables, n_targets=0):
+        super().__init__(n_observables, n_targets)
+        self.factor = np.zeros((n_observables, n_observables))
+        self.projected = np.zeros((n_observables, n_targets))
+
+    def _absorb(self, rows):
+        stacked = np.vstack([np.hstack([self.factor, self.projected]), rows])
+        (reduced,) = qr(stacked, overwrite_a=True, mode="r", check_finite=False)
+        n = self.n_observables
+        self.factor, self.projected = reduced[:n, :n].copy(), reduced[:n, n:].copy()
+
+    def _sum_of_squares(self):
+        return np.einsum("ij,ij->j", self.factor, self.factor)
