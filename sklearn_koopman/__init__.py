@@ -1,3 +1,7 @@
 """Distil a trained network into one fixed nonlinear lifting and one Koopman matrix."""
 
+from .classification import EDMDClassifier, KoopmanDistilledClassifier
+from .lifting import MonomialLifter
+
+__all__ = ["EDMDClassifier", "KoopmanDistilledClassifier", "MonomialLifter"]
 __version__ = "0.1.0"

@@ -101,12 +101,16 @@ class RunningMoments(ABC):
         # One row more than the block, for the step between the means.
         rows = np.empty((len(psi) + 1, len(self.mean)), order="F")
         centred = rows[:-1]
-        centred[:, : self.n_observables] = psi
+        # Taken from the first row on, a constant has a mean and a scatter free of rounding.
+        n_observables = self.n_observables
+        first = np.concatenate([psi[0], *(array[0] for array in targets)], dtype=np.float64)
+        np.subtract(psi, first[:n_observables], out=centred[:, :n_observables])
         if targets:
-            centred[:, self.n_observables :] = targets[0]
-        block_mean = (sample_weight / block_weight) @ centred
-        centred -= block_mean
+            np.subtract(targets[0], first[n_observables:], out=centred[:, n_observables:])
+        above_first = (sample_weight / block_weight) @ centred
+        centred -= above_first
         centred *= np.sqrt(sample_weight)[:, None]
+        block_mean = first + above_first
         total = self.weight + block_weight
         step = block_mean - self.mean
         rows[-1] = np.sqrt(self.weight * block_weight / total) * step
@@ -146,8 +150,8 @@ class GramMoments(RunningMoments):
         Scatter of the observables with the targets.
     """
 
-    # Wide enough a block that the Gram matrix is not read more often than it must.
-    BLOCK_ROWS = 1024
+    #: Rows of a block that keep the Gram matrix from being read more often than it must.
+    block_rows = 1024
 
     def __init__(self, n_observables, n_targets=0):
         super().__init__(n_observables, n_targets)
@@ -179,6 +183,8 @@ class TriangularMoments(RunningMoments):
         super().__init__(n_observables, n_targets)
         self.factor = np.zeros((n_observables, n_observables))
         self.projected = np.zeros((n_observables, n_targets))
+        #: A QR step costs at least that of as many rows as the factor has.
+        self.block_rows = max(1024, n_observables // 2)
 
     def _absorb(self, rows):
         stacked = np.vstack([np.hstack([self.factor, self.projected]), rows])

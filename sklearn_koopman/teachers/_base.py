@@ -26,6 +26,9 @@ class Teacher:
         What the outputs are; "auto" leaves it to whoever interprets them.
     """
 
+    #: Whether `fit` leaves the teacher as it is.
+    is_fixed = True
+
     def __init__(self, classes=None, output="auto"):
         self.classes = classes
         self.output = output

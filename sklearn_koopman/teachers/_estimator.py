@@ -85,7 +85,7 @@ class EstimatorTeacher(Teacher):
         teacher : EstimatorTeacher
             A new, fitted teacher; a frozen one returns itself.
         """
-        if self._is_frozen:
+        if self.is_fixed:
             return self
         fitted = EstimatorTeacher(clone(self.estimator), self.classes)
         if is_skorch(fitted.estimator):
@@ -109,15 +109,16 @@ class EstimatorTeacher(Teacher):
         return outputs
 
     @property
-    def _is_frozen(self):
+    def is_fixed(self):
+        """Whether `fit` leaves this teacher as it is: a frozen estimator."""
         return isinstance(self.estimator, FrozenEstimator)
 
     @property
     def _inner(self):
-        return self.estimator.estimator if self._is_frozen else self.estimator
+        return self.estimator.estimator if self.is_fixed else self.estimator
 
     def __sklearn_clone__(self):
-        if self._is_frozen:
+        if self.is_fixed:
             return self
         return EstimatorTeacher(clone(self.estimator), self.classes)
 
@@ -126,7 +127,7 @@ class EstimatorTeacher(Teacher):
 
     def __repr__(self):
         name = type(self._inner).__name__
-        return f"EstimatorTeacher({f'frozen {name}' if self._is_frozen else name})"
+        return f"EstimatorTeacher({f'frozen {name}' if self.is_fixed else name})"
 
 
 def _first_columns(proba, n_classes):

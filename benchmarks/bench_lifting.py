@@ -1,0 +1,86 @@
+"""Time MonomialLifter against PolynomialFeatures.
+
+Run ``python benchmarks/bench_lifting.py``. All contestants take turns within one run, so that
+whatever else the machine does hits them alike. Writes ``benchmarks/results/lifting.csv``.
+"""
+
+import csv
+import os
+import platform
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import scipy
+import sklearn
+from sklearn.preprocessing import PolynomialFeatures
+
+from sklearn_koopman.lifting import MonomialLifter
+
+SHAPES = [(20_000, 20, 2), (20_000, 40, 2), (20_000, 20, 3), (6_000, 30, 3)]  # n, p, degree
+N_REPEATS = 9
+RESULTS = Path(__file__).parent / "results" / "lifting.csv"
+CONTESTANTS = [(PolynomialFeatures, "C"), (PolynomialFeatures, "F")]
+CONTESTANTS += [(MonomialLifter, "C"), (MonomialLifter, "F")]
+
+
+def seconds(function):
+    start = perf_counter()
+    function()
+    return perf_counter() - start
+
+
+def race(n_samples, n_features, degree, dtype):
+    """Return the median time of each contestant, in its order."""
+    X = np.random.default_rng(0).normal(size=(n_samples, n_features)).astype(dtype)
+    lifters = [contestant(degree, order=order).fit(X) for contestant, order in CONTESTANTS]
+    times = [
+        [seconds(lambda lifter=lifter: lifter.transform(X)) for lifter in lifters]
+        for _ in range(N_REPEATS + 1)
+    ]
+    return [median(column) for column in zip(*times[1:], strict=True)]  # the first warms up
+
+
+def measure():
+    """Yield one row of the table per shape, dtype and contestant."""
+    for n_samples, n_features, degree in SHAPES:
+        for dtype in ("float64", "float32"):
+            times = race(n_samples, n_features, degree, dtype)
+            for (contestant, order), time in zip(CONTESTANTS, times, strict=True):
+                yield {
+                    "n_samples": n_samples,
+                    "n_features": n_features,
+                    "degree": degree,
+                    "dtype": dtype,
+                    "lifter": contestant.__name__,
+                    "order": order,
+                    "milliseconds": round(1e3 * time, 2),
+                    "relative": round(time / times[0], 3),
+                }
+
+
+def machine():
+    return (
+        f"{os.cpu_count()} CPUs, {platform.machine()}, Python {platform.python_version()}, "
+        f"numpy {np.__version__}, scipy {scipy.__version__}, scikit-learn {sklearn.__version__}"
+    )
+
+
+def main():
+    print(machine())
+    rows = []
+    for row in measure():
+        if not rows:
+            print("".join(f"{name:>20}" for name in row))
+        print("".join(f"{value:>20}" for value in row.values()), flush=True)
+        rows.append({**row, "machine": machine()})
+    RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""The Koopman matrix that learns from a teacher's soft targets."""
+
+import warnings
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.metaestimators import available_if
+
+from .._validation import check_boolean, check_choice, check_integer, check_real
+from ..solvers import (
+    DistillationProblem,
+    GramMoments,
+    Preconditioner,
+    Scale,
+    correlation,
+    minimise,
+)
+from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
+
+_NO_SOFT_TARGETS = (
+    "soft_weight={soft_weight} needs soft targets, and there are none: give the classifier a "
+    "teacher=, give fit soft_labels=, or set soft_weight=0 to learn from the labels alone."
+)
+
+
+def _trains_by_minibatches(student):
+    if student.solver == "adam":
+        return True
+    raise AttributeError(f"partial_fit needs solver='adam', got solver={student.solver!r}.")
+
+
+class KoopmanDistilledClassifier(KoopmanClassifier):
+    r"""Linear classifier on observables that learns from a teacher's soft targets.
+
+    With observables :math:`\psi`, standardised to :math:`\phi`, logits
+    :math:`s_i = W^T \phi(x_i) + b`, teacher logits :math:`t_i` and soft weight :math:`a`, it
+    minimises
+
+    .. math:: (1 - a) \, \overline{CE}(y_i, s_i)
+              + a \, T^2 \, \overline{KL}\big(softmax(t_i / T) \,\|\, softmax(s_i / T)\big)
+              + \frac{ridge}{2} \|W\|_F^2 ,
+
+    where bars are means over the rows (weighted by `sample_weight`); the cross-entropy is that
+    of the labelled rows. The loss is convex: for ``ridge > 0`` there is one student, whatever
+    the seed.
+
+    Parameters
+    ----------
+    teacher : callable, torch.nn.Module, classifier or TorchTeacher, default=None
+        A scikit-learn or skorch classifier is cloned and fitted on the training data, unless it
+        is wrapped in :class:`~sklearn.frozen.FrozenEstimator`; anything else is used as it is.
+        See :func:`~sklearn_koopman.teachers.as_teacher`. Not needed when `fit` is given
+        `soft_labels`, or with ``soft_weight=0``.
+    soft_weight : float in [0, 1], default=0.5
+        Weight of the teacher's soft targets; the labels weigh ``1 - soft_weight``.
+    temperature : float > 0, default=2.0
+        Divides the logits of teacher and student in the soft loss. At high temperature the
+        student is asked for the differences of the logits rather than for the winner.
+    ridge : float, default=1e-4
+        L2 penalty on the coefficients of the standardised observables; for ``soft_weight=0`` it
+        is ``1 / C`` of :class:`~sklearn.linear_model.LogisticRegression` divided by the sum of
+        weights. The intercept is not penalised.
+    lifter : transformer, default=None
+        Makes observables of X, block by block, so that they are never all in memory. None takes
+        X as lifted already.
+    solver : {"lbfgs", "adam"}, default="lbfgs"
+        "lbfgs" is exact and deterministic: L-BFGS on all rows, preconditioned by the Gram matrix
+        of the observables. "adam" takes mini-batches through skorch, on any torch device; it
+        needs no D x D matrix, and it can `partial_fit`.
+    max_iter : int, default=200
+        Most iterations of "lbfgs", or epochs of "adam".
+    tol : float, default=1e-4
+        "lbfgs" stops when no component of the preconditioned gradient is larger.
+    teacher_output : {"auto", "proba", "logits"}, default="auto"
+        What the teacher or `soft_labels` give. "auto": probabilities if all values are in [0, 1]
+        and rows sum to 1 within 1e-3, else logits. A probability p counts as the logit log p.
+    teacher_classes : array-like of shape (n_columns,), default=None
+        The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+        Classes that y lacks are left out, and the probabilities of the others renormalised.
+    unlabeled_value : object, default=None
+        What stands in y for "no label"; such rows have no cross-entropy term. None: every row is
+        labelled.
+    warm_start : bool, default=False
+        Start from the coefficients of the last fit if the classes and observables are the same.
+    batch_size : int, default=256
+        Rows of a mini-batch of "adam".
+    learning_rate : float, default=1e-2
+        Of "adam", for the standardised observables; `fit` anneals it to zero along a cosine.
+    device : str, default="cpu"
+        Torch device of "adam".
+    callbacks : list of skorch callbacks, default=None
+        For "adam": checkpoints, progress bars, scores.
+    random_state : int, RandomState instance or None, default=None
+        Order of the rows in the mini-batches of "adam"; "lbfgs" draws nothing.
+    verbose : int, default=0
+        Print the objective after every iteration or epoch.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_classes, n_observables)
+        Coefficients of the observables, in the dtype of X.
+    intercept_ : ndarray of shape (n_classes,)
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels.
+    koopman_matrix_ : ndarray of shape (n_classes, n_observables)
+        `coef_` with the intercept in the column of the constant observable.
+    n_iter_ : int
+        Iterations or epochs done.
+    objective_ : float
+        The loss at the solution.
+    gradient_norm_ : float
+        Largest component of the loss's gradient there, in the coordinates in which the Gram
+        matrix is the unit matrix (for "adam", of the standardised observables).
+    lifter_ : transformer
+        The fitted lifter, if there is one.
+    teacher_ : Teacher
+        The teacher that was asked, if one was.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        If X has feature names that are all strings.
+
+    See Also
+    --------
+    EDMDClassifier : The same matrix by least squares.
+    sklearn_koopman.pipeline.make_pipeline : Pipelines whose teacher sees the untransformed X.
+
+    References
+    ----------
+    .. [1] Kimura and Ohkubo (2026), arXiv:2604.06732.
+    .. [2] G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural network",
+       arXiv:1503.02531 (2015), section 2.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
+    >>> X, y = load_iris(return_X_y=True)
+    >>> student = KoopmanDistilledClassifier(
+    ...     RandomForestClassifier(random_state=0), lifter=MonomialLifter(degree=2)
+    ... ).fit(X, y)
+    >>> student.coef_.shape
+    (3, 15)
+    >>> float(student.score(X, y))
+    0.98
+    """
+
+    def __init__(
+        self,
+        teacher=None,
+        *,
+        soft_weight=0.5,
+        temperature=2.0,
+        ridge=1e-4,
+        lifter=None,
+        solver="lbfgs",
+        max_iter=200,
+        tol=1e-4,
+        teacher_output="auto",
+        teacher_classes=None,
+        unlabeled_value=None,
+        warm_start=False,
+        batch_size=256,
+        learning_rate=1e-2,
+        device="cpu",
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.teacher = teacher
+        self.soft_weight = soft_weight
+        self.temperature = temperature
+        self.ridge = ridge
+        self.lifter = lifter
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.teacher_output = teacher_output
+        self.teacher_classes = teacher_classes
+        self.unlabeled_value = unlabeled_value
+        self.warm_start = warm_start
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.device = device
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def predict_proba(self, X):
+        """Return the probabilities of the classes, the softmax of the logits.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as `fit` received them.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+        """
+        return softmax(self._logits(X), axis=1)
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        check_real(self, "soft_weight", low=0.0, high=1.0)
+        check_real(self, "temperature", low=0.0, inclusive="neither")
+        check_choice(self, "solver", ("lbfgs", "adam"))
+        check_integer(self, "max_iter", minimum=1)
+        check_real(self, "tol", low=0.0, inclusive="left")
+        check_boolean(self, "warm_start")
+        check_integer(self, "batch_size", minimum=1)
+        check_real(self, "learning_rate", low=0.0, inclusive="neither")
+
+    def _wants_soft_targets(self, soft_labels):
+        if self.soft_weight == 0:
+            return False
+        if self.teacher is None and soft_labels is None:
+            raise ValueError(_NO_SOFT_TARGETS.format(soft_weight=self.soft_weight))
+        return True
+
+    def _solve(self, task):
+        start = self._warm_coefficients(task)
+        if self.solver == "lbfgs":
+            self._solve_exactly(task, start)
+        else:
+            self._solve_by_minibatches(task, start)
+
+    def _solve_exactly(self, task, start):
+        blocks = task.blocks
+        check_gram_fits_in_memory(blocks.n_observables)
+        moments = blocks.with_rows_at_least(GramMoments.block_rows).map_reduce(
+            GramMoments.update, GramMoments(blocks.n_observables), task.sample_weight
+        )
+        scale = moments.scale
+        check_finite_moments(scale)
+        preconditioner = Preconditioner(correlation(moments), self.ridge)
+        del moments  # as large as the preconditioner
+        solution = minimise(
+            self._problem(task, scale),
+            preconditioner,
+            *self._standardised(start, task, scale),
+            max_iter=self.max_iter,
+            tol=self.tol,
+            report=_print_progress if self.verbose else None,
+        )
+        if not solution.converged:
+            warnings.warn(
+                f"lbfgs stopped after {solution.n_iter} iterations at a gradient of "
+                f"{solution.gradient_norm:.1e}, above tol={self.tol}: {solution.message}. Raise "
+                "max_iter or ridge; the objective is within a few percent of the optimum when "
+                "gradient_norm_ is small.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        self._store(solution.coef, solution.intercept, scale, task.dtype)
+        self.n_iter_ = max(solution.n_iter, 1)
+        self.objective_ = solution.objective
+        self.gradient_norm_ = solution.gradient_norm
+
+    def _problem(self, task, scale):
+        return DistillationProblem(
+            task.blocks,
+            scale,
+            task.labels.one_hot,
+            task.soft_logits,
+            task.sample_weight,
+            soft_weight=self.soft_weight,
+            temperature=self.temperature,
+            ridge=self.ridge,
+        )
+
+    def _warm_coefficients(self, task):
+        """Return the coefficients of the last fit if they fit this one, else None."""
+        if not (self.warm_start and hasattr(self, "coef_")):
+            return None
+        shape = (len(task.labels.classes), task.blocks.n_observables)
+        same_classes = np.array_equal(self.classes_, task.labels.classes)
+        return (self.coef_, self.intercept_) if same_classes and self.coef_.shape == shape else None
+
+    def _standardised(self, start, task, scale):
+        """Return where to start, as coefficients of the standardised observables."""
+        if start is None:
+            n_classes = len(task.labels.classes)
+            return np.zeros((task.blocks.n_observables, n_classes)), np.zeros(n_classes)
+        coef, intercept = (np.asarray(array, dtype=np.float64) for array in start)
+        return scale.rescale(coef.T, intercept)
+
+
+def _print_progress(iteration, objective):
+    print(f"iteration {iteration:4d}: objective {objective:.8f}")

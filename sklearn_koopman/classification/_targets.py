@@ -1,0 +1,200 @@
+"""Labels, weights and soft targets: what a student is fitted to."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_consistent_length
+
+from ..teachers import as_teacher
+from ..teachers._outputs import align_columns, teacher_logits
+
+_THREE_WAYS = (
+    "The teacher was given the {shape} array that fit received. If it expects other inputs "
+    "(pixels, say, and this is a step behind PCA), there are three ways out: build the pipeline "
+    "with sklearn_koopman.pipeline.make_pipeline, which hands the untransformed X to the "
+    "teacher; move the steps before this one into its lifter= parameter; or give fit the "
+    "teacher's own inputs as teacher_X= (in a pipeline <step>__teacher_X=) or its outputs as "
+    "soft_labels=."
+)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels as a student needs them.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+    one_hot : ndarray of shape (n_samples, n_classes)
+        A row without a label is zero.
+    """
+
+    classes: np.ndarray
+    one_hot: np.ndarray
+
+    @property
+    def is_labelled(self):
+        """Which rows have a label, shape (n_samples,)."""
+        return self.one_hot.any(axis=1)
+
+
+def has_label(y, unlabeled_value):
+    """Return which rows have a label; None as the marker says that all have.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+    unlabeled_value : object
+        What stands in y for "no label"; NaN is found too.
+
+    Returns
+    -------
+    is_labelled : ndarray of bool, shape (n_samples,)
+    """
+    if unlabeled_value is None:
+        return np.ones(len(y), dtype=bool)
+    if unlabeled_value != unlabeled_value:
+        return np.asarray(y == y, dtype=bool)
+    return np.asarray(y != unlabeled_value, dtype=bool)
+
+
+def encode_labels(y, unlabeled_value=None, classes=None):
+    """Return the labels of a fit.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+    unlabeled_value : object, default=None
+        Marks the rows without a label.
+    classes : array-like, default=None
+        All classes; None takes those found in y.
+
+    Returns
+    -------
+    labels : Labels
+    """
+    is_labelled = has_label(y, unlabeled_value)
+    known = np.asarray(y[is_labelled].tolist()) if y.dtype == object else y[is_labelled]
+    if len(known):
+        check_array(known, ensure_2d=False, dtype=None, input_name="y")
+        check_classification_targets(known)
+    elif classes is None:
+        raise ValueError(
+            f"unlabeled_value={unlabeled_value!r} marks every row of y, so the classes are not "
+            "known; pass teacher_classes=, or label at least one row of each class."
+        )
+    classes = np.unique(known if classes is None else classes)
+    if len(classes) < 2:
+        raise ValueError(
+            "This solver needs samples of at least 2 classes in the data, but the data contains "
+            f"only one class: {classes[0]!r}"
+        )
+    strangers = np.setdiff1d(known, classes)
+    if len(strangers):
+        raise ValueError(f"y has labels {strangers.tolist()} that are not in classes={classes}.")
+    one_hot = np.zeros((len(y), len(classes)))
+    one_hot[np.flatnonzero(is_labelled), np.searchsorted(classes, known)] = 1.0
+    return Labels(classes, one_hot)
+
+
+def check_weights(sample_weight, n_samples):
+    """Return non-negative float64 weights, not all of them zero.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), float or None
+    n_samples : int
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_samples,)
+    """
+    if sample_weight is None:
+        return np.ones(n_samples)
+    if np.ndim(sample_weight) == 0:
+        sample_weight = np.full(n_samples, sample_weight)
+    weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}: one weight a row."
+        )
+    if weight.min() < 0:
+        raise ValueError(f"Negative values in sample_weight: the least is {weight.min()}.")
+    if not weight.any():
+        raise ValueError("Sample weights must not all be zero: sample_weight sums to 0.")
+    return weight
+
+
+def soft_targets(teacher, X, y, labels, sample_weight, *, teacher_X, kind, floor):
+    """Ask a teacher for the soft targets of a fit.
+
+    Parameters
+    ----------
+    teacher : Teacher
+        One that is an estimator is fitted on the labelled rows first.
+    X : array-like of shape (n_samples, n_features)
+        What `fit` received; the teacher sees it unless it has a `teacher_X`.
+    y : ndarray of shape (n_samples,)
+    labels : Labels
+    sample_weight : ndarray of shape (n_samples,) or None
+    teacher_X : array-like of shape (n_samples, ...) or None
+    kind : {"auto", "proba", "logits"}
+        The `teacher_output` parameter.
+    floor : float
+        Smallest probability whose logarithm is taken.
+
+    Returns
+    -------
+    logits : ndarray of shape (n_samples, n_classes)
+        Columns in the order of `labels.classes`.
+    teacher : Teacher
+        The teacher that gave them, fitted.
+    """
+    seen = X if teacher_X is None else teacher_X
+    labelled = labels.is_labelled
+    weight = None if sample_weight is None else sample_weight[labelled]
+    try:
+        teacher = teacher.fit(_rows(seen, labelled), y[labelled], sample_weight=weight)
+        outputs = teacher(seen)
+        kind = teacher.output if kind == "auto" else kind
+        logits = teacher_logits(outputs, kind, floor=floor)
+        return align_columns(logits, teacher.classes_, labels.classes), teacher
+    except (NotFittedError, MemoryError):
+        raise
+    except Exception as error:
+        if teacher_X is not None:
+            raise
+        ways_out = _THREE_WAYS.format(shape=np.shape(X))
+        raise ValueError(f"{error}\n{ways_out}") from error
+
+
+def given_soft_targets(soft_labels, labels, *, teacher_classes, kind, floor):
+    """Return the logits of soft labels that the user gave to `fit`.
+
+    Parameters
+    ----------
+    soft_labels : array-like of shape (n_samples, n_columns)
+    labels : Labels
+    teacher_classes : array-like of shape (n_columns,) or None
+    kind, floor
+        As for `soft_targets`.
+
+    Returns
+    -------
+    logits : ndarray of shape (n_samples, n_classes)
+    """
+    check_consistent_length(labels.one_hot, soft_labels)
+    logits = teacher_logits(soft_labels, kind, floor=floor, source="soft_labels")
+    return align_columns(logits, teacher_classes, labels.classes, source="soft_labels")
+
+
+def _rows(X, chosen):
+    """Return some rows of an array, a DataFrame or a list."""
+    if chosen.all():
+        return X
+    return X.iloc[chosen] if hasattr(X, "iloc") else np.asarray(X)[chosen]

@@ -1,0 +1,326 @@
+"""Monomials of the input variables as observables."""
+
+from decimal import Decimal
+from itertools import chain, combinations, combinations_with_replacement, groupby, pairwise
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._memory import check_fits_in_memory
+from .._validation import check_boolean, check_choice, invalid_parameter, is_integer
+
+# Samples lifted at once. Each degree reads the degree below, so a block should stay in the
+# cache; but every block costs one numpy call per feature and degree. Among powers of two
+# these are within a few percent of the fastest for 231 to 5456 observables.
+_BLOCK_ROWS = {"F": 2**14, "C": 2**10}
+
+
+class MonomialLifter(TransformerMixin, BaseEstimator):
+    r"""Lift samples to the monomials of their features.
+
+    A sample :math:`z` of :math:`p` features is lifted to the :math:`D` observables
+
+    .. math::
+
+        \psi(z) = \left(z_1^{a_1} z_2^{a_2} \cdots z_p^{a_p}
+        \;:\; a_1 + a_2 + \dots + a_p \le q\right),
+        \qquad D = \binom{p + q}{q},
+
+    where :math:`q` is the degree. The columns are those of
+    :class:`~sklearn.preprocessing.PolynomialFeatures`, in the same order and with the same
+    names. With both at their defaults they take a half to a quarter of the time, bounded by
+    the memory's speed.
+
+    Parameters
+    ----------
+    degree : int or tuple (min_degree, max_degree), default=2
+        The largest degree :math:`q \ge 1` of a monomial, or the smallest and the largest.
+        `min_degree=0` means the same as `min_degree=1`: the monomial of degree zero is
+        controlled by `include_bias`.
+
+    interaction_only : bool, default=False
+        Whether to keep only the products of distinct features: `x0 x1` but not `x0^2`.
+
+    include_bias : bool, default=True
+        Whether the first observable is the constant 1.
+
+    order : {"F", "C"}, default="F"
+        Memory layout of the lifted array. "F" is faster to compute, and therefore the
+        default here.
+
+    Attributes
+    ----------
+    n_output_features_ : int
+        The number of observables :math:`D`.
+
+    powers_ : ndarray of shape (n_output_features_, n_features_in_)
+        `powers_[i, j]` is the exponent of feature j in observable i. Computed anew at each
+        access.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature names
+        that are all strings.
+
+    See Also
+    --------
+    sklearn.preprocessing.PolynomialFeatures : The same columns, sparse input too.
+
+    Notes
+    -----
+    Every monomial of degree d is one product: a variable times a monomial of degree d - 1.
+    Those that share their first variable are neighbours, and so are the monomials they
+    come from, so one call of :func:`numpy.multiply` makes all of them. Samples are lifted
+    in blocks, to find the lower degree still in the processor's cache.
+
+    Unlike :class:`~sklearn.preprocessing.PolynomialFeatures`, it refuses dictionaries that
+    contain at most the constant (degree 0, or `interaction_only=True` with a `min_degree`
+    above the number of features), sparse input, and what cannot fit in the memory of the
+    machine. It converts half precision to float64.
+
+    References
+    ----------
+    .. [1] M. O. Williams, I. G. Kevrekidis and C. W. Rowley, "A data-driven approximation
+       of the Koopman operator: extending dynamic mode decomposition", Journal of Nonlinear
+       Science 25, 1307-1346 (2015).
+
+    .. [2] Kimura and Ohkubo (2026), :arxiv:`2604.06732`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_koopman.lifting import MonomialLifter
+    >>> lifter = MonomialLifter(degree=2)
+    >>> lifter.fit_transform(np.array([[2.0, 3.0], [4.0, 5.0]]))
+    array([[ 1.,  2.,  3.,  4.,  6.,  9.],
+           [ 1.,  4.,  5., 16., 20., 25.]])
+    >>> lifter.get_feature_names_out()
+    array(['1', 'x0', 'x1', 'x0^2', 'x0 x1', 'x1^2'], dtype=object)
+    """
+
+    def __init__(self, degree=2, *, interaction_only=False, include_bias=True, order="F"):
+        self.degree = degree
+        self.interaction_only = interaction_only
+        self.include_bias = include_bias
+        self.order = order
+
+    def fit(self, X, y=None):
+        """Count the observables and plan their computation.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The data.
+
+        y : Ignored
+            Not used, present here for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            Fitted transformer.
+        """
+        min_degree, max_degree = self._check_parameters()
+        X = validate_data(self, X, dtype=[np.float64, np.float32])
+        p = self.n_features_in_
+        if self.interaction_only:
+            max_degree = min(max_degree, p)  # there are no products of p + 1 variables
+        if min_degree > max_degree:
+            raise ValueError(
+                f"MonomialLifter with degree={self.degree} and interaction_only=True has no "
+                f"monomials of {p} feature(s): lower the min_degree to {p} or less."
+            )
+
+        self.n_output_features_ = int(self.include_bias) + _count_range(
+            p, min_degree, max_degree, self.interaction_only
+        )
+        self._n_steps = _count_range(p, 1, min_degree - 1, self.interaction_only)
+        self._check_memory(n_samples=1, itemsize=X.dtype.itemsize)
+        self._degrees = range(min_degree, max_degree + 1)
+        self._plan = _make_plan(p, min_degree, max_degree, self.interaction_only)
+        return self
+
+    def transform(self, X):
+        """Lift samples to their observables.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The data to lift, row by row.
+
+        Returns
+        -------
+        Psi : ndarray of shape (n_samples, n_output_features_)
+            The observables, in the dtype of `X` if that is float32 or float64, else in
+            float64.
+        """
+        check_is_fitted(self, "_plan")
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        self._check_memory(len(X), X.dtype.itemsize)
+        Psi = np.empty((len(X), self.n_output_features_), X.dtype, order=self.order)
+        for rows in gen_batches(len(X), _BLOCK_ROWS[self.order]):
+            _lift_feature_major(self._plan, X[rows].T, out=Psi[rows].T)
+        return Psi
+
+    def get_feature_names_out(self, input_features=None):
+        """Get the names of the observables.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the input features.
+
+            - If `input_features` is None, then `feature_names_in_` is used. If that is not
+              defined, then the names are `["x0", "x1", ..., "x(n_features_in_ - 1)"]`.
+            - If `input_features` is an array-like, then it must match `feature_names_in_`
+              if that is defined.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str objects
+            For example `"x0^2 x1"`.
+        """
+        check_is_fitted(self, "_plan")
+        # scikit-learn's public door to its checks of input_features.
+        names = OneToOneFeatureMixin.get_feature_names_out(self, input_features)
+        monomials = [_monomial_name(names, variables) for variables in self._monomials()]
+        return np.asarray(monomials, dtype=object)
+
+    @property
+    def powers_(self):
+        """Exponent of each feature in each observable."""
+        check_is_fitted(self, "_plan")
+        p = self.n_features_in_
+        return np.vstack([np.bincount(v, minlength=p) for v in self._monomials()])
+
+    def _check_parameters(self):
+        check_boolean(self, "interaction_only")
+        check_boolean(self, "include_bias")
+        check_choice(self, "order", ("C", "F"))
+        try:
+            min_degree, max_degree = (
+                (0, self.degree) if is_integer(self.degree) else self.degree
+            )
+        except (TypeError, ValueError):  # not a pair
+            min_degree = max_degree = None
+        if not (
+            is_integer(min_degree)
+            and is_integer(max_degree)
+            and 0 <= min_degree <= max_degree
+            and max_degree >= 1
+        ):
+            raise invalid_parameter(
+                self,
+                "degree",
+                "an int in the range [1, inf) or a tuple (min_degree, max_degree) of ints "
+                "with 0 <= min_degree <= max_degree and max_degree >= 1",
+            )
+        return max(1, int(min_degree)), int(max_degree)
+
+    def _check_memory(self, n_samples, itemsize):
+        n_observables = self.n_output_features_
+        n_scratch = self._n_steps * min(n_samples, _BLOCK_ROWS[self.order])
+        check_fits_in_memory(
+            (n_samples * n_observables + n_scratch) * itemsize,
+            f"Lifting {n_samples} sample(s) of {self.n_features_in_} feature(s) with "
+            f"degree={self.degree}, hence {Decimal(n_observables):.6g} observables,",
+            "Lower the degree, reduce the features first (PCA with fewer components), or, if "
+            "it is the samples that are many, pass the lifter to the classifier as lifter=: "
+            "it lifts block by block.",
+        )
+
+    def _monomials(self):
+        """Yield each observable as the ascending tuple of the variables it multiplies."""
+        choose = combinations if self.interaction_only else combinations_with_replacement
+        degrees = chain([0] if self.include_bias else [], self._degrees)
+        return chain.from_iterable(choose(range(self.n_features_in_), d) for d in degrees)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class _Level(NamedTuple):
+    """How to make the monomials of one degree; see `_lift_feature_major`."""
+
+    n_monomials: int
+    kept: bool
+    products: tuple[tuple[slice, slice], ...]
+
+
+def _make_plan(p, min_degree, max_degree, distinct):
+    """List the products that make the monomials of each degree from those of the degree below.
+
+    Monomials of one degree are sorted by their first variable, so those from variable i on
+    are the last ones, as many as there are monomials in the last p - i variables.
+    """
+    plan = []
+    lower_starts = [0] * (p + 1)  # the one monomial of degree 0 is a factor of all
+    for degree in range(1, max_degree + 1):
+        n_from = [_count(p - i, degree, distinct) for i in range(p + 1)]
+        starts = [n_from[0] - n for n in n_from]
+        factors = lower_starts[1:] if distinct else lower_starts[:-1]
+        products = tuple(
+            (slice(factor, None), slice(*target))
+            for factor, target in zip(factors, pairwise(starts), strict=True)
+        )
+        plan.append(_Level(n_from[0], degree >= min_degree, products))
+        lower_starts = starts
+    return plan
+
+
+def _count(p, degree, distinct):
+    """Count the monomials of one degree >= 1 in p variables."""
+    return comb(p, degree) if distinct else comb(p + degree - 1, degree)
+
+
+def _count_range(p, min_degree, max_degree, distinct):
+    """Count the monomials of degrees min_degree, ..., max_degree in p variables."""
+    if distinct:
+        return sum(comb(p, degree) for degree in range(min_degree, max_degree + 1))
+    return comb(p + max_degree, max_degree) - comb(p + min_degree - 1, min_degree - 1)
+
+
+def _lift_feature_major(plan, ZT, out):
+    """Lift samples that are columns.
+
+    Parameters
+    ----------
+    plan : list of _Level
+        The plan of a fitted lifter.
+
+    ZT : ndarray of shape (n_features, n_samples)
+        The samples.
+
+    out : ndarray of shape (n_output_features, n_samples)
+        Where to write their observables. Its dtype is that of `ZT`.
+    """
+    n_samples = ZT.shape[1]
+    variables = np.ascontiguousarray(ZT)
+    lower = np.ones((1, n_samples), out.dtype)
+    stop = len(out) - sum(level.n_monomials for level in plan if level.kept)
+    out[:stop] = 1  # the constant, if it is wanted
+    for n_monomials, kept, products in plan:
+        if kept:
+            start, stop = stop, stop + n_monomials
+            monomials = out[start:stop]
+        else:  # only a step on the way to higher degrees
+            monomials = np.empty((n_monomials, n_samples), out.dtype)
+        for variable, (source, target) in zip(variables, products, strict=True):
+            np.multiply(lower[source], variable, out=monomials[target])
+        lower = monomials
+
+
+def _monomial_name(names, variables):
+    """Name a product, for example ``"x0^2 x1"`` for the variables (0, 0, 1)."""
+    if not variables:
+        return "1"
+    runs = [(names[i], len(list(run))) for i, run in groupby(variables)]
+    return " ".join(name if power == 1 else f"{name}^{power}" for name, power in runs)

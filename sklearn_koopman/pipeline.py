@@ -1,0 +1,281 @@
+"""scikit-learn's pipeline, with a way for the teacher to see what enters it."""
+
+from inspect import Parameter, signature
+
+from sklearn import get_config
+from sklearn import pipeline as _sklearn_pipeline
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import has_fit_parameter
+
+__all__ = ["Pipeline", "make_pipeline"]
+
+
+def _inherited(method):
+    """Make a method available where scikit-learn's Pipeline has it."""
+
+    def check(self):
+        # Raises the AttributeError that names what the last step lacks.
+        getattr(super(Pipeline, self), method)
+        return True
+
+    return available_if(check)
+
+
+class Pipeline(_sklearn_pipeline.Pipeline):
+    """A :class:`sklearn.pipeline.Pipeline` whose last step may have a teacher.
+
+    Behind a dimension reduction and a lifting, a classifier sees observables, while its
+    teacher wants what entered the pipeline: pixels, say. So when the last step takes a
+    `teacher_X`, :meth:`fit` hands it the untransformed `X`, row for row the data that the
+    pipeline is fitted on; inside a cross-validation, those of the fold. In all else it is
+    scikit-learn's pipeline.
+
+    Parameters
+    ----------
+    steps : list of tuples
+        List of (name of step, estimator) tuples that are chained in sequential order.
+
+    transform_input : list of str, default=None
+        The names of the metadata that the steps before the one that requests them
+        transform, such as a validation set. Needs metadata routing. If "teacher_X" is
+        among them, the teacher is to see what the last step sees, and nothing is handed
+        on.
+
+    memory : str or object with the joblib.Memory interface, default=None
+        Used to cache the fitted transformers of the pipeline. The last step is never
+        cached.
+
+    verbose : bool, default=False
+        If True, the time elapsed while fitting each step is printed as it is completed.
+
+    Attributes
+    ----------
+    named_steps : :class:`~sklearn.utils.Bunch`
+        The steps by their names.
+
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, if the last step is a classifier.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit` by the first step.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit` by the first step. Defined only when it
+        defines them.
+
+    See Also
+    --------
+    make_pipeline : A pipeline that names its steps by itself.
+    sklearn.pipeline.Pipeline : The same, without a thought for teachers.
+
+    Notes
+    -----
+    Who gets `teacher_X` depends on scikit-learn's metadata routing.
+
+    - Disabled, as it is by default: a last step whose `fit` has a parameter of that name,
+      also as the last step of a pipeline (this one or scikit-learn's) that is itself the
+      last step. A meta-estimator such as
+      :class:`~sklearn.calibration.CalibratedClassifierCV` has no such parameter; put it
+      around the pipeline, which works either way, or enable the routing.
+    - Enabled by `sklearn.set_config(enable_metadata_routing=True)`: a last step that
+      requests `teacher_X`, or in which anything does, however deep in pipelines and
+      meta-estimators that route. Then the rules of routing hold for all the steps: an
+      earlier one that requests `teacher_X` gets it too, and one that takes it without
+      having said whether it requests it, or that does not support routing, is an error.
+
+    Nothing is handed on where the user passes `teacher_X` or `soft_labels` himself
+    (`stepname__teacher_X` when routing is disabled), even as None.
+
+    It is the outermost pipeline that knows the untransformed `X`, so that is the one
+    that must be of this class. `X` is not copied: a step that changes it in place, as
+    those with `copy=False` may, changes what the teacher sees.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_koopman.lifting import MonomialLifter
+    >>> from sklearn_koopman.pipeline import Pipeline
+    >>> X, y = load_iris(return_X_y=True)
+    >>> pipeline = Pipeline(
+    ...     [
+    ...         ("reduce", PCA(2)),
+    ...         ("lift", MonomialLifter(2, include_bias=False)),
+    ...         ("classify", LogisticRegression(max_iter=1000)),
+    ...     ]
+    ... )
+    >>> pipeline.fit(X, y).score(X, y)
+    0.97...
+    """
+
+    def fit(self, X, y=None, **params):
+        """Fit all the steps, and hand `X` to the last one if it takes `teacher_X`.
+
+        Parameters
+        ----------
+        X : iterable
+            Training data, as the first step and the teacher want them.
+
+        y : iterable, default=None
+            Training targets.
+
+        **params : dict of str -> object
+            Parameters of the steps' `fit`: with metadata routing disabled, parameter `p`
+            of step `s` has the key `s__p`; with routing enabled, each step gets what it
+            requests.
+
+        Returns
+        -------
+        self : object
+            Pipeline with fitted steps.
+        """
+        return super().fit(X, y, **self._add_teacher_X("fit", X, params))
+
+    @_inherited("fit_transform")
+    def fit_transform(self, X, y=None, **params):
+        """Fit as :meth:`fit` does, and transform `X` with all the steps.
+
+        Only if the last step transforms.
+
+        Parameters
+        ----------
+        X : iterable
+            Training data, as the first step and the teacher want them.
+
+        y : iterable, default=None
+            Training targets.
+
+        **params : dict of str -> object
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        Xt : ndarray of shape (n_samples, n_transformed_features)
+            Transformed samples.
+        """
+        return super().fit_transform(X, y, **self._add_teacher_X("fit_transform", X, params))
+
+    @_inherited("fit_predict")
+    def fit_predict(self, X, y=None, **params):
+        """Fit as :meth:`fit` does, and predict with the last step's `fit_predict`.
+
+        Only if the last step has that method.
+
+        Parameters
+        ----------
+        X : iterable
+            Training data, as the first step and the teacher want them.
+
+        y : iterable, default=None
+            Training targets.
+
+        **params : dict of str -> object
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        y_pred : ndarray
+            What the last step's `fit_predict` returns.
+        """
+        return super().fit_predict(X, y, **self._add_teacher_X("fit_predict", X, params))
+
+    def _add_teacher_X(self, method, X, params):
+        if get_config()["enable_metadata_routing"]:
+            prefix = "" if _requests_teacher_X(self, method) else None
+        else:
+            prefix = _prefix_of_teacher_X(self, method)
+        if prefix is None or {f"{prefix}teacher_X", f"{prefix}soft_labels"} & params.keys():
+            return params
+        return {**params, f"{prefix}teacher_X": X}
+
+
+def _last_step(pipeline):
+    try:
+        name, estimator = pipeline.steps[-1]
+    except (TypeError, ValueError, LookupError):  # no list of pairs: fit will say so
+        return None, None
+    return name, estimator
+
+
+def _requests_teacher_X(pipeline, method):
+    """Tell whether routing brings `teacher_X` to the last step."""
+    _, last = _last_step(pipeline)
+    if "teacher_X" in (pipeline.transform_input or ()) or not hasattr(last, method):
+        return False
+    try:
+        return bool(get_routing_for_object(last).consumes(method, ["teacher_X"]))
+    except NotImplementedError:  # a meta-estimator that does not support routing
+        return False
+
+
+def _prefix_of_teacher_X(pipeline, method):
+    """Find what stands before "teacher_X" in the key that brings it to the last step.
+
+    None if the last step does not take it.
+    """
+    name, last = _last_step(pipeline)
+    if isinstance(last, _sklearn_pipeline.Pipeline):
+        inner = _prefix_of_teacher_X(last, method)
+        return None if inner is None else f"{name}__{inner}"
+    takes_it = (
+        hasattr(last, "fit")
+        and has_fit_parameter(last, "teacher_X")
+        and _passes_on(getattr(last, method, last.fit))
+        and "__" not in name  # which fit will refuse
+    )
+    return f"{name}__" if takes_it else None
+
+
+def _passes_on(method):
+    """Tell whether a method takes `teacher_X`, if only to pass it to `fit`."""
+    parameters = signature(method).parameters
+    return "teacher_X" in parameters or any(
+        parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()
+    )
+
+
+def make_pipeline(*steps, memory=None, transform_input=None, verbose=False):
+    """Construct a :class:`Pipeline` from the given estimators.
+
+    The names of the steps are the lowercase names of their types, as in
+    :func:`sklearn.pipeline.make_pipeline`.
+
+    Parameters
+    ----------
+    *steps : list of Estimator objects
+        List of the estimators that are chained together.
+
+    memory : str or object with the joblib.Memory interface, default=None
+        Used to cache the fitted transformers of the pipeline. The last step is never
+        cached.
+
+    transform_input : list of str, default=None
+        The names of the metadata that the steps before the one that requests them
+        transform. Needs metadata routing.
+
+    verbose : bool, default=False
+        If True, the time elapsed while fitting each step is printed as it is completed.
+
+    Returns
+    -------
+    pipeline : Pipeline
+        A :class:`Pipeline`, which hands the untransformed `X` to the last step if that
+        takes `teacher_X`.
+
+    See Also
+    --------
+    Pipeline : The class, for steps with names of your own.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_koopman.lifting import MonomialLifter
+    >>> from sklearn_koopman.pipeline import make_pipeline
+    >>> make_pipeline(MonomialLifter(3), LogisticRegression())
+    Pipeline(steps=[('monomiallifter', MonomialLifter(degree=3)),
+                    ('logisticregression', LogisticRegression())])
+    """
+    named = _sklearn_pipeline.make_pipeline(*steps).steps
+    return Pipeline(named, memory=memory, transform_input=transform_input, verbose=verbose)
