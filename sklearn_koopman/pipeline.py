@@ -107,7 +107,7 @@ class Pipeline(_sklearn_pipeline.Pipeline):
     ...     ]
     ... )
     >>> pipeline.fit(X, y).score(X, y)
-    0.97...
+    0.95...
     """
 
     def fit(self, X, y=None, **params):

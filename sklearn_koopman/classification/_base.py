@@ -153,12 +153,15 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         check_real(self, "ridge", low=0.0, inclusive="left")
         check_choice(self, "teacher_output", ("auto", "proba", "logits"))
 
-    def _prepare(self, X, y, sample_weight, soft_labels, teacher_X, *, first=True, classes=None):
+    def _prepare(
+        self, X, y, sample_weight, soft_labels, teacher_X, *, first=True, classes=None
+    ):
         """Validate what `fit` or `partial_fit` received and put the solver's task together."""
         raw_X = X
         X, y = self._validate(X, y, reset=first)
         weights = check_weights(sample_weight, len(X))
-        teacher = self._teacher(soft_labels)
+        fitted_teacher = None if first else getattr(self, "teacher_", None)
+        teacher = fitted_teacher or self._teacher(soft_labels)
         labels = self._encode(y, teacher, classes)
         soft_logits = None
         if soft_labels is not None and self._wants_soft_targets(soft_labels):
@@ -186,18 +189,13 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         blocks = lifted_blocks(lifter, X)
         return Task(blocks, labels, weights, soft_logits, lifter, teacher, X.dtype)
 
-    def _prepare_more(
-        self, X, y, classes, sample_weight, soft_labels, teacher_X, *, continues
-    ):
+    def _prepare_more(self, X, y, classes, sample_weight, soft_labels, teacher_X, *, continues):
         """Put the task of one call of `partial_fit` together."""
-        if self.teacher is not None and not as_teacher(self.teacher).is_fixed:
-            raise ValueError(
-                f"partial_fit would fit the teacher {self.teacher!r} anew on every batch: fit it "
-                "beforehand and wrap it in sklearn.frozen.FrozenEstimator."
-            )
-        if not continues and classes is None:
+        if classes is None:
+            classes = getattr(self, "classes_", None)
+        if classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        if continues and classes is not None and not np.array_equal(classes, self.classes_):
+        if continues and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"classes={classes!r} differs from that of the first call to partial_fit: "
                 f"{self.classes_!r}."
@@ -209,7 +207,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
             soft_labels,
             teacher_X,
             first=not continues,
-            classes=self.classes_ if continues else classes,
+            classes=classes,
         )
 
     def _remember(self, task):

@@ -1,21 +1,28 @@
 """The Koopman matrix that learns from a teacher's soft targets."""
 
 import warnings
+from copy import deepcopy
 
 import numpy as np
 from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
-from .._validation import check_boolean, check_choice, check_integer, check_real
+from .._validation import (
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_real,
+    invalid_parameter,
+)
 from ..solvers import (
+    DiagonalMoments,
     DistillationProblem,
     GramMoments,
     Preconditioner,
-    Scale,
-    correlation,
     minimise,
+    train_minibatches,
 )
 from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
 
@@ -69,9 +76,9 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         "lbfgs" is exact and deterministic: L-BFGS on all rows, preconditioned by the Gram matrix
         of the observables. "adam" takes mini-batches through skorch, on any torch device; it
         needs no D x D matrix, and it can `partial_fit`.
-    max_iter : int, default=200
+    max_iter : int, default=300
         Most iterations of "lbfgs", or epochs of "adam".
-    tol : float, default=1e-4
+    tol : float, default=1e-5
         "lbfgs" stops when no component of the preconditioned gradient is larger.
     teacher_output : {"auto", "proba", "logits"}, default="auto"
         What the teacher or `soft_labels` give. "auto": probabilities if all values are in [0, 1]
@@ -113,6 +120,12 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
     gradient_norm_ : float
         Largest component of the loss's gradient there, in the coordinates in which the Gram
         matrix is the unit matrix (for "adam", of the standardised observables).
+    history_ : list of dict
+        skorch's record of the epochs, for "adam".
+    net_ : skorch net
+        What `partial_fit` goes on training.
+    moments_ : DiagonalMoments
+        Means and variances of the observables that `partial_fit` has seen.
     lifter_ : transformer
         The fitted lifter, if there is one.
     teacher_ : Teacher
@@ -156,8 +169,8 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         ridge=1e-4,
         lifter=None,
         solver="lbfgs",
-        max_iter=200,
-        tol=1e-4,
+        max_iter=300,
+        tol=1e-5,
         teacher_output="auto",
         teacher_classes=None,
         unlabeled_value=None,
@@ -202,6 +215,56 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         """
         return softmax(self._logits(X), axis=1)
 
+    @available_if(_trains_by_minibatches)
+    def partial_fit(
+        self, X, y, classes=None, sample_weight=None, *, soft_labels=None, teacher_X=None
+    ):
+        """Train one epoch on more rows; needs ``solver="adam"``.
+
+        Goes on from the coefficients there are, of `fit` or of earlier calls, at a constant
+        learning rate. A lifter, and a teacher that is an estimator, are fitted in the first call
+        and kept.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as for `fit`.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that may ever come; needed in the first call, unless after `fit`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+        soft_labels, teacher_X
+            As for `fit`.
+
+        Returns
+        -------
+        self : object
+            Fitted classifier.
+        """
+        continues = hasattr(self, "coef_")
+        with self._keeping_what_was_fitted():
+            self._check_parameters()
+            task = self._prepare_more(
+                X, y, classes, sample_weight, soft_labels, teacher_X, continues=continues
+            )
+            if not hasattr(self, "moments_"):
+                self.moments_ = DiagonalMoments(task.blocks.n_observables)
+                self.net_ = None
+                self._stream_random_state = check_random_state(self.random_state)
+            self._train(
+                task,
+                deepcopy(self.moments_),
+                (self.coef_, self.intercept_) if continues else None,
+                max_epochs=1,
+                anneal=False,
+                random_state=self._stream_random_state,
+                net=self.net_,
+            )
+            self._remember(task)
+        return self
+
     def _check_parameters(self):
         super()._check_parameters()
         check_real(self, "soft_weight", low=0.0, high=1.0)
@@ -212,6 +275,8 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         check_boolean(self, "warm_start")
         check_integer(self, "batch_size", minimum=1)
         check_real(self, "learning_rate", low=0.0, inclusive="neither")
+        if not (self.callbacks is None or isinstance(self.callbacks, list | tuple)):
+            raise invalid_parameter(self, "callbacks", "a list of skorch callbacks or None")
 
     def _wants_soft_targets(self, soft_labels):
         if self.soft_weight == 0:
@@ -225,7 +290,10 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         if self.solver == "lbfgs":
             self._solve_exactly(task, start)
         else:
-            self._solve_by_minibatches(task, start)
+            moments = DiagonalMoments(task.blocks.n_observables)
+            self._train(task, moments, start, max_epochs=self.max_iter)
+        for name in ("moments_", "net_"):  # of an earlier partial_fit
+            vars(self).pop(name, None)
 
     def _solve_exactly(self, task, start):
         blocks = task.blocks
@@ -235,7 +303,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         )
         scale = moments.scale
         check_finite_moments(scale)
-        preconditioner = Preconditioner(correlation(moments), self.ridge)
+        preconditioner = Preconditioner(moments, self.ridge)
         del moments  # as large as the preconditioner
         solution = minimise(
             self._problem(task, scale),
@@ -259,6 +327,34 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         self.objective_ = solution.objective
         self.gradient_norm_ = solution.gradient_norm
 
+    def _train(self, task, moments, start, *, random_state=None, **settings):
+        """Train on mini-batches, after taking the rows into the moments that scale them."""
+        self.moments_ = task.blocks.map_reduce(
+            DiagonalMoments.update, moments, task.sample_weight
+        )
+        scale = self.moments_.scale
+        check_finite_moments(scale)
+        problem = self._problem(task, scale)
+        n_epochs_before = len(settings["net"].history) if settings.get("net") else 0
+        coef, intercept, self.net_ = train_minibatches(
+            problem,
+            *self._standardised(start, task, scale),
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            device=self.device,
+            callbacks=self.callbacks,
+            random_state=self.random_state if random_state is None else random_state,
+            verbose=self.verbose,
+            **settings,
+        )
+        self._store(coef, intercept, scale, task.dtype)
+        self.history_ = list(self.net_.history)
+        self.n_iter_ = len(self.history_) - n_epochs_before
+        value, coef_gradient, intercept_gradient = problem(coef, intercept)
+        self.objective_ = float(value)
+        largest = max(np.abs(coef_gradient).max(), np.abs(intercept_gradient).max())
+        self.gradient_norm_ = float(largest)
+
     def _problem(self, task, scale):
         return DistillationProblem(
             task.blocks,
@@ -277,7 +373,11 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
             return None
         shape = (len(task.labels.classes), task.blocks.n_observables)
         same_classes = np.array_equal(self.classes_, task.labels.classes)
-        return (self.coef_, self.intercept_) if same_classes and self.coef_.shape == shape else None
+        return (
+            (self.coef_, self.intercept_)
+            if same_classes and self.coef_.shape == shape
+            else None
+        )
 
     def _standardised(self, start, task, scale):
         """Return where to start, as coefficients of the standardised observables."""

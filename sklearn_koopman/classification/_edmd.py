@@ -1,5 +1,6 @@
 """Least squares: the Koopman matrix of extended dynamic mode decomposition."""
 
+import warnings
 from copy import deepcopy
 
 from scipy.linalg import LinAlgError
@@ -104,8 +105,6 @@ class EDMDClassifier(KoopmanClassifier):
     # An unseen class has the logit of about -16, the least that float32 networks give.
     _probability_floor = 1e-7
 
-
-
     def __init__(
         self,
         teacher=None,
@@ -133,7 +132,8 @@ class EDMDClassifier(KoopmanClassifier):
         """Take in more rows and solve for all rows seen so far.
 
         After any number of calls the model is the one that `fit` finds on all rows together. A
-        lifter is fitted on the rows of the first call and kept.
+        lifter, and a teacher that is an estimator, are fitted on the rows of the first call and
+        kept. After `fit`, which keeps no moments, it starts anew (with a warning).
 
         Parameters
         ----------
@@ -142,11 +142,11 @@ class EDMDClassifier(KoopmanClassifier):
         y : array-like of shape (n_samples,)
             Labels.
         classes : array-like of shape (n_classes,), default=None
-            All classes that may ever come; needed in the first call.
+            All classes that may ever come; needed in the first call, unless after `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
         soft_labels, teacher_X
-            As for `fit`. The teacher must be one that is used as it is.
+            As for `fit`.
 
         Returns
         -------
@@ -155,9 +155,11 @@ class EDMDClassifier(KoopmanClassifier):
         """
         continues = hasattr(self, "moments_")
         if hasattr(self, "coef_") and not continues:
-            raise ValueError(
-                "partial_fit cannot continue after fit, which keeps no moments of its rows; "
-                "start with partial_fit on a clone."
+            warnings.warn(
+                "partial_fit after fit starts anew: fit keeps no moments of its rows. Use "
+                "partial_fit from the start to learn from both.",
+                UserWarning,
+                stacklevel=2,
             )
         with self._keeping_what_was_fitted():
             self._check_parameters()

@@ -24,7 +24,9 @@ def fit_lifter(lifter, X, y):
     """
     if lifter is None:
         return None
-    if isinstance(lifter, type) or not (hasattr(lifter, "fit") and hasattr(lifter, "transform")):
+    if isinstance(lifter, type) or not (
+        hasattr(lifter, "fit") and hasattr(lifter, "transform")
+    ):
         raise TypeError(
             f"lifter={lifter!r} is no transformer: pass an instance with fit and transform, for "
             "example MonomialLifter(degree=2) or make_pipeline(PCA(40), MonomialLifter(2))."

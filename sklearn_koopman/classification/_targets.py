@@ -94,7 +94,9 @@ def encode_labels(y, unlabeled_value=None, classes=None):
         )
     strangers = np.setdiff1d(known, classes)
     if len(strangers):
-        raise ValueError(f"y has labels {strangers.tolist()} that are not in classes={classes}.")
+        raise ValueError(
+            f"y has labels {strangers.tolist()} that are not in classes={classes}."
+        )
     one_hot = np.zeros((len(y), len(classes)))
     one_hot[np.flatnonzero(is_labelled), np.searchsorted(classes, known)] = 1.0
     return Labels(classes, one_hot)
@@ -114,11 +116,10 @@ def check_weights(sample_weight, n_samples):
     """
     if sample_weight is None:
         return np.ones(n_samples)
-    if np.ndim(sample_weight) == 0:
-        sample_weight = np.full(n_samples, sample_weight)
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
+    weight = np.asarray(sample_weight)
+    if weight.ndim == 0:
+        weight = np.full(n_samples, weight)
+    weight = check_array(weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
     if weight.shape != (n_samples,):
         raise ValueError(
             f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}: one weight a row."
@@ -169,7 +170,7 @@ def soft_targets(teacher, X, y, labels, sample_weight, *, teacher_X, kind, floor
     except Exception as error:
         if teacher_X is not None:
             raise
-        ways_out = _THREE_WAYS.format(shape=np.shape(X))
+        ways_out = _THREE_WAYS.format(shape=np.asarray(X).shape)
         raise ValueError(f"{error}\n{ways_out}") from error
 
 

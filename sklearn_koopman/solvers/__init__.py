@@ -1,15 +1,17 @@
 """The numerical core on plain arrays: blocks of rows, moments, least squares, distillation.
 
 Nothing here knows an estimator. Rows are samples, columns are observables; all arithmetic is
-done in float64, whatever the dtype of the lifted rows.
+done in float64, whatever the dtype of the lifted rows; mini-batches alone are float32.
 """
 
 from ._blocks import RowBlocks
 from ._distillation import DistillationProblem, Preconditioner, minimise
 from ._least_squares import correlation, solve_gram, solve_triangular_factor
-from ._moments import GramMoments, Scale, TriangularMoments
+from ._minibatch import train_minibatches
+from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments
 
 __all__ = [
+    "DiagonalMoments",
     "DistillationProblem",
     "GramMoments",
     "Preconditioner",
@@ -20,4 +22,5 @@ __all__ = [
     "minimise",
     "solve_gram",
     "solve_triangular_factor",
+    "train_minibatches",
 ]

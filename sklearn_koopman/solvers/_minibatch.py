@@ -94,25 +94,22 @@ def train_minibatches(
         max_epochs=max_epochs, batch_size=batch_size, lr=learning_rate, verbose=verbose
     )
     net.iterator_train__random_state = seed
-    net.criterion_ = BatchLoss(problem.temperature, problem.ridge, problem.negative_entropy)
+    net.batch_loss = BatchLoss(problem.temperature, problem.ridge, problem.negative_entropy)
     _set_weights(torch, net, np.where(problem.scale.constant[:, None], 0.0, coef), intercept)
 
-    annealing = None
-    if anneal:
-        annealing = skorch.callbacks.LRScheduler(
-            torch.optim.lr_scheduler.CosineAnnealingLR,
-            step_every="batch",
-            T_max=max_epochs * len(net.get_iterator(rows, training=True)),
-            last_epoch=-1,
-        )
-        for group in net.optimizer_.param_groups:
-            group.pop("initial_lr", None)  # left by the annealing of an earlier call
-    net.callbacks = [("annealing", annealing), *(callbacks or [])]
+    for group in net.optimizer_.param_groups:
+        group.pop("initial_lr", None)  # left by the annealing of an earlier call
+    annealing = skorch.callbacks.LRScheduler(
+        torch.optim.lr_scheduler.CosineAnnealingLR,
+        step_every="batch",
+        T_max=max_epochs * len(net.get_iterator(rows, training=True)),
+        last_epoch=-1,
+    )
+    net.callbacks = [("annealing", annealing if anneal else None), *(callbacks or [])]
     net.initialize_callbacks()
 
     net.partial_fit(rows)
-    if anneal:
-        annealing.initialize()  # drops its reference to the optimiser, which pickles by device
+    annealing.initialize()  # forgets the optimiser: skorch alone pickles it device by device
     return *_weights(net), net
 
 
@@ -198,20 +195,17 @@ class BatchLoss:
         What the loss has that depends on no coefficient.
     """
 
-    temperature: float = 1.0
-    ridge: float = 0.0
-    constant: float = 0.0
+    temperature: float
+    ridge: float
+    constant: float
 
-    def __call__(self, logits, targets):
-        """Return the loss without its penalty; the targets are those of `LiftedRows.batch`."""
+    def __call__(self, logits, targets, coef):
+        """Return the loss; the targets are those of `LiftedRows.batch`."""
         target_mass, hard_weight, soft_weight = targets[:, :-2], targets[:, -2], targets[:, -1]
         soft_log_sum = self.temperature**2 * (logits / self.temperature).logsumexp(1)
         losses = hard_weight * logits.logsumexp(1) + soft_weight * soft_log_sum
-        return (losses - (target_mass * logits).sum(1)).mean() + self.constant
-
-    def penalty(self, coef):
-        """Return the ridge penalty."""
-        return 0.5 * self.ridge * coef.square().sum()
+        losses = losses - (target_mass * logits).sum(1)
+        return losses.mean() + 0.5 * self.ridge * coef.square().sum() + self.constant
 
 
 def _import_torch():
@@ -231,13 +225,14 @@ def _import_torch():
 @cache
 def _net_class():
     from skorch import NeuralNet
+    from skorch.utils import to_tensor
 
     class DistillationNet(NeuralNet):
         """A linear map under the distillation loss and its ridge penalty."""
 
         def get_loss(self, y_pred, y_true, X=None, training=False):
-            data_loss = super().get_loss(y_pred, y_true, X=X, training=training)
-            return data_loss + self.criterion_.penalty(self.module_.weight)
+            targets = to_tensor(y_true, device=self.device)
+            return self.batch_loss(y_pred, targets, self.module_.weight)
 
     DistillationNet.__qualname__ = DistillationNet.__name__
     return DistillationNet
@@ -258,7 +253,7 @@ def _new_net(torch, shape, device):
         module__module_cls=torch.nn.Linear,
         module__in_features=n_observables,
         module__out_features=n_classes,
-        criterion=BatchLoss,
+        criterion=torch.nn.Identity,  # unused, but checkpoints want a module
         optimizer=torch.optim.Adam,
         dataset=_as_given,
         iterator_train=BatchIterator,

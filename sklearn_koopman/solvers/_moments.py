@@ -72,14 +72,15 @@ class RunningMoments(ABC):
     ----------
     weight : float
         Sum of the sample weights.
-    mean : ndarray of shape (n_observables + n_targets,)
     """
 
     def __init__(self, n_observables, n_targets=0):
         self.n_observables = n_observables
         self.n_targets = n_targets
         self.weight = 0.0
-        self.mean = np.zeros(n_observables + n_targets)
+        # The mean is kept as its distance from a row: a constant has a mean and a scatter free
+        # of rounding, and means do not lose the digits that large values have no room for.
+        self._origin = self._mean = np.zeros(n_observables + n_targets)
 
     def update(self, psi, *targets_and_weight):
         """Take in a block: observables, then targets if there are any, then weights.
@@ -98,23 +99,24 @@ class RunningMoments(ABC):
         block_weight = sample_weight.sum()
         if block_weight == 0.0:
             return self
-        # One row more than the block, for the step between the means.
-        rows = np.empty((len(psi) + 1, len(self.mean)), order="F")
-        centred = rows[:-1]
-        # Taken from the first row on, a constant has a mean and a scatter free of rounding.
+        if self.weight == 0.0:
+            self._origin = _first_row(psi, targets, sample_weight)
         n_observables = self.n_observables
-        first = np.concatenate([psi[0], *(array[0] for array in targets)], dtype=np.float64)
-        np.subtract(psi, first[:n_observables], out=centred[:, :n_observables])
+        # One row more than the block, for the step between the means.
+        rows = np.empty((len(psi) + 1, len(self._origin)), order="F")
+        centred = rows[:-1]
+        np.subtract(psi, self._origin[:n_observables], out=centred[:, :n_observables])
         if targets:
-            np.subtract(targets[0], first[n_observables:], out=centred[:, n_observables:])
-        above_first = (sample_weight / block_weight) @ centred
-        centred -= above_first
+            np.subtract(
+                targets[0], self._origin[n_observables:], out=centred[:, n_observables:]
+            )
+        block_mean = (sample_weight / block_weight) @ centred
+        centred -= block_mean
         centred *= np.sqrt(sample_weight)[:, None]
-        block_mean = first + above_first
         total = self.weight + block_weight
-        step = block_mean - self.mean
+        step = block_mean - self._mean
         rows[-1] = np.sqrt(self.weight * block_weight / total) * step
-        self.mean = self.mean + (block_weight / total) * step
+        self._mean = self._mean + (block_weight / total) * step
         self.weight = total
         self._absorb(rows)
         return self
@@ -128,6 +130,11 @@ class RunningMoments(ABC):
         """Return the scatter of each observable about its mean."""
 
     @property
+    def mean(self):
+        """Weighted mean of observables and targets, shape (n_observables + n_targets,)."""
+        return self._origin + self._mean
+
+    @property
     def target_mean(self):
         """Weighted mean of the targets, shape (n_targets,)."""
         return self.mean[self.n_observables :]
@@ -137,6 +144,12 @@ class RunningMoments(ABC):
         """Mean and standard deviation of the observables."""
         variance = self._sum_of_squares() / self.weight
         return Scale.from_scatter(self.mean[: self.n_observables], variance)
+
+
+def _first_row(psi, targets, sample_weight):
+    """Return the first row of positive weight, observables and targets, in float64."""
+    first = np.argmax(sample_weight > 0)
+    return np.concatenate([psi[first], *(array[first] for array in targets)], dtype=np.float64)
 
 
 class GramMoments(RunningMoments):
@@ -194,3 +207,22 @@ class TriangularMoments(RunningMoments):
 
     def _sum_of_squares(self):
         return np.einsum("ij,ij->j", self.factor, self.factor)
+
+
+class DiagonalMoments(RunningMoments):
+    """Moments without products of different observables: means and variances in O(D) memory.
+
+    Attributes
+    ----------
+    sum_of_squares : ndarray of shape (n_observables,)
+    """
+
+    def __init__(self, n_observables):
+        super().__init__(n_observables)
+        self.sum_of_squares = np.zeros(n_observables)
+
+    def _absorb(self, rows):
+        self.sum_of_squares += np.einsum("ij,ij->j", rows, rows)
+
+    def _sum_of_squares(self):
+        return self.sum_of_squares

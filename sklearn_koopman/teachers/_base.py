@@ -70,6 +70,8 @@ class Teacher:
         outputs : ndarray of shape (n_samples, n_columns), float32 or float64
             Logits or probabilities, one row per sample.
         """
+        if not (hasattr(X, "shape") or hasattr(X, "__len__")):
+            X = np.asarray(X)
         n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
         return check_outputs(self._evaluate(X), f"teacher {self!r}", n_rows)
 

@@ -94,7 +94,7 @@ class EstimatorTeacher(Teacher):
         weights = {}
         if sample_weight is not None and has_fit_parameter(fitted.estimator, "sample_weight"):
             weights["sample_weight"] = sample_weight
-        fitted.estimator.fit(X, y, **weights)
+        fitted.estimator = FrozenEstimator(fitted.estimator.fit(X, y, **weights))
         return fitted
 
     def _evaluate(self, X):

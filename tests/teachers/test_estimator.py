@@ -59,14 +59,20 @@ def test_a_frozen_estimator_is_used_as_it_is():
 
 
 def test_clone_gives_an_unfitted_teacher_with_its_own_estimator():
-    fitted = EstimatorTeacher(LogisticRegression(C=3.0), classes=[2, 1, 0]).fit(X, Y)
-    copy = clone(fitted)
-    assert copy.estimator is not fitted.estimator
+    teacher = EstimatorTeacher(LogisticRegression(C=3.0).fit(X, Y), classes=[2, 1, 0])
+    copy = clone(teacher)
+    assert copy.estimator is not teacher.estimator
     assert copy.estimator.C == 3.0
     assert_array_equal(copy.classes_, [2, 1, 0])
     assert repr(copy) == "EstimatorTeacher(LogisticRegression)"
     with pytest.raises(NotFittedError):
         copy(X)
+
+
+def test_a_fitted_teacher_is_fixed():
+    fitted = EstimatorTeacher(LogisticRegression(max_iter=500)).fit(X, Y)
+    assert fitted.is_fixed
+    assert fitted.fit(X[:60], Y[:60]) is fitted
 
 
 def test_unfitted_teachers_say_what_to_do():

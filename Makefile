@@ -1,0 +1,72 @@
+# make demo     distil a network into a linear model on scikit-learn's digits
+# make test     run the tests and the docstrings' examples
+# make lint     check style, formatting and types
+# make oldest   run the tests on the oldest supported scikit-learn
+# make clean    remove the environments and everything else that these made
+#
+# Each of them alone works with nothing but Python 3.11 or newer: it makes its virtual
+# environment first, once. pip's settings count (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL,
+# PIP_FIND_LINKS), for instance to get a torch that is built for the CPU only.
+
+# The first of these that is new enough; or say it: make test PYTHON=/path/to/python.
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null \
+	&& echo $$python && break; done)
+
+VENV ?= .venv
+VENV_OLDEST ?= .venv-oldest
+
+# The newest releases of everything instead: make test CONSTRAINTS=/dev/null
+CONSTRAINTS ?= constraints.txt
+
+# Two processes with one thread each: more threads than cores would wait for each other.
+JOBS ?= 2
+PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(JOBS)
+PYTEST_ARGS ?=
+
+comma := ,
+
+.PHONY: demo test lint oldest clean
+
+demo: $(VENV)/.installed-demo
+	$(VENV)/bin/python examples/plot_digits_distillation.py
+
+test: $(VENV)/.installed-test
+	$(call PYTEST,$(VENV)) $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+oldest: $(VENV_OLDEST)/.installed-oldest
+	$(call PYTEST,$(VENV_OLDEST)) -m "not slow" tests $(PYTEST_ARGS)
+
+clean:
+	rm -rf $(VENV) $(VENV_OLDEST) build dist htmlcov .coverage .coverage.* .hypothesis \
+		.mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# $(call INSTALL,environment,constraints,extras). torch goes first and by itself: it is
+# the one package of which the plain index has builds that are gigabytes larger than others.
+define INSTALL
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; say where it is: make PYTHON=..."; exit 1; }
+	test -x $(1)/bin/pip || $(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --upgrade -c $(2) pip
+	$(1)/bin/pip install --quiet -c $(2) torch
+	$(1)/bin/pip install --quiet -c $(2) --build-constraint $(2) -e ".[$(3)]"
+	touch $@
+endef
+
+$(VENV)/.installed-demo: pyproject.toml $(CONSTRAINTS)
+	$(call INSTALL,$(VENV),$(CONSTRAINTS),torch$(comma)plot)
+
+$(VENV)/.installed-test: pyproject.toml $(CONSTRAINTS)
+	$(call INSTALL,$(VENV),$(CONSTRAINTS),test)
+
+$(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS)
+	$(call INSTALL,$(VENV),$(CONSTRAINTS),dev)
+
+$(VENV_OLDEST)/.installed-oldest: pyproject.toml constraints-oldest.txt
+	$(call INSTALL,$(VENV_OLDEST),constraints-oldest.txt,test)

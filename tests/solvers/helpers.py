@@ -1,0 +1,40 @@
+"""Data and oracles that the tests of the solvers share."""
+
+from fractions import Fraction
+
+import numpy as np
+
+from sklearn_koopman.solvers import RowBlocks
+
+
+def samples(n_samples, n_columns, seed=0):
+    """Return correlated columns of different means and deviations."""
+    rng = np.random.default_rng(seed)
+    mixing = rng.normal(size=(n_columns, n_columns)) + np.eye(n_columns)
+    return rng.normal(size=(n_samples, n_columns)) @ mixing + rng.normal(size=n_columns)
+
+
+def accumulate(moments_class, X, targets=None, sample_weight=None, block_rows=None):
+    """Return the moments of all rows of X, taken in block by block."""
+    weight = np.ones(len(X)) if sample_weight is None else sample_weight
+    aligned = (weight,) if targets is None else (targets, weight)
+    n_targets = 0 if targets is None else targets.shape[1]
+    return RowBlocks(X, block_rows=block_rows).map_reduce(
+        moments_class.update, moments_class(X.shape[1], n_targets), *aligned
+    )
+
+
+def standardised(X, sample_weight=None):
+    """Return columns of weighted mean zero and variance one, constants as zeros."""
+    centred = X - np.average(X, axis=0, weights=sample_weight)
+    deviation = np.sqrt(np.average(centred**2, axis=0, weights=sample_weight))
+    return centred / np.where(deviation > 0, deviation, 1.0)
+
+
+def exact_mean_and_scatter(X, sample_weight):
+    """Return the weighted mean and scatter in rational arithmetic, rounded once at the end."""
+    rows = np.array([[Fraction(float(value)) for value in row] for row in X])
+    weight = np.array([Fraction(float(value)) for value in sample_weight])
+    mean = weight @ rows / weight.sum()
+    scatter = ((rows - mean) * weight[:, None]).T @ (rows - mean)
+    return mean.astype(np.float64), scatter.astype(np.float64)

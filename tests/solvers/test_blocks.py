@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_koopman.solvers import RowBlocks
+from sklearn_koopman.solvers._blocks import BLOCK_BYTES
+
+
+def counting_rows(n_samples, n_columns=2):
+    return np.arange(float(n_samples * n_columns)).reshape(n_samples, n_columns)
+
+
+class RecordingLift:
+    """Squares its rows and remembers how many it was given."""
+
+    def __init__(self):
+        self.n_rows = []
+
+    def __call__(self, rows):
+        self.n_rows.append(len(rows))
+        return rows**2
+
+
+def add_products(total, psi, target, weight):
+    return total + psi.T @ (weight[:, None] * target)
+
+
+@given(n_samples=st.integers(1, 40), block_rows=st.integers(1, 50))
+def test_map_reduce_equals_the_sum_over_all_rows(n_samples, block_rows):
+    X = counting_rows(n_samples)
+    target, weight = np.cos(X), np.sin(X[:, 0]) + 2.0
+    blocks = RowBlocks(X, np.square, block_rows=block_rows)
+    total = blocks.map_reduce(add_products, np.zeros((2, 2)), target, weight)
+    assert_allclose(total, (X**2).T @ (weight[:, None] * target), rtol=1e-12, atol=1e-9)
+
+
+@given(n_samples=st.integers(1, 40), block_rows=st.integers(1, 50))
+def test_map_joins_blocks_in_order(n_samples, block_rows):
+    X = counting_rows(n_samples)
+    joined = RowBlocks(X, np.square, block_rows=block_rows).map(lambda psi: psi.sum(axis=1))
+    assert_array_equal(joined, (X**2).sum(axis=1))
+
+
+@pytest.mark.parametrize("pass_over", ["map", "map_reduce"])
+def test_lift_sees_one_block_at_a_time(pass_over):
+    lift = RecordingLift()
+    blocks = RowBlocks(counting_rows(10), lift, block_rows=4)
+    if pass_over == "map":
+        blocks.map(np.negative)
+    else:
+        blocks.map_reduce(lambda total, psi: total + psi.sum(), 0.0)
+    assert lift.n_rows == [4, 4, 2]
+
+
+def test_without_lift_the_rows_are_the_observables_and_are_not_copied():
+    X = counting_rows(6, 3)
+    blocks = RowBlocks(X, block_rows=4)
+    assert blocks.n_samples == 6
+    assert blocks.n_observables == 3
+    views = blocks.map_reduce(lambda seen, psi: [*seen, psi], [])
+    assert all(np.shares_memory(view, X) for view in views)
+    assert_array_equal(np.vstack(views), X)
+
+
+def test_memmap_is_read_block_by_block(tmp_path):
+    X = counting_rows(1000, 5)
+    path = tmp_path / "rows.dat"
+    X.tofile(path)
+    mapped = np.memmap(path, dtype=np.float64, mode="r", shape=X.shape)
+    lift = RecordingLift()
+    blocks = RowBlocks(mapped, lift, block_rows=300)
+    total = blocks.map_reduce(lambda total, psi: total + psi.sum(axis=0), 0.0)
+    assert_allclose(total, (X**2).sum(axis=0), rtol=1e-13)
+    assert lift.n_rows == [300, 300, 300, 100]
+
+
+@pytest.mark.parametrize("n_observables", [64, 861, 4096])
+def test_default_block_of_lifted_rows_fits_in_cache(n_observables):
+    blocks = RowBlocks(counting_rows(3), n_observables=n_observables)
+    assert blocks.n_observables == n_observables
+    assert BLOCK_BYTES / 2 < 8 * n_observables * blocks.block_rows <= BLOCK_BYTES
+
+
+def test_default_blocks_of_huge_dictionaries_keep_some_rows():
+    assert RowBlocks(counting_rows(3), n_observables=10**6).block_rows == 64
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(3, 8), (8, 8), (20, 20)])
+def test_with_rows_at_least_only_widens_the_blocks(asked, expected):
+    blocks = RowBlocks(counting_rows(50), np.square, n_observables=2, block_rows=8)
+    wider = blocks.with_rows_at_least(asked)
+    assert wider.block_rows == expected
+    assert blocks.block_rows == 8
+    assert wider.n_observables == 2
+    assert_array_equal(wider.map(np.copy), blocks.map(np.copy))
