@@ -1,6 +1,7 @@
 """The Koopman matrix that learns from a teacher's soft targets."""
 
 import warnings
+from contextlib import contextmanager
 from copy import deepcopy
 
 import numpy as np
@@ -68,7 +69,8 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
     ridge : float, default=1e-4
         L2 penalty on the coefficients of the standardised observables; for ``soft_weight=0`` it
         is ``1 / C`` of :class:`~sklearn.linear_model.LogisticRegression` divided by the sum of
-        weights. The intercept is not penalised.
+        weights (``2 / C`` for two classes, where that has one vector for both). The intercept
+        is not penalised.
     lifter : transformer, default=None
         Makes observables of X, block by block, so that they are never all in memory. None takes
         X as lifted already.
@@ -82,7 +84,8 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         "lbfgs" stops when no component of the preconditioned gradient is larger.
     teacher_output : {"auto", "proba", "logits"}, default="auto"
         What the teacher or `soft_labels` give. "auto": probabilities if all values are in [0, 1]
-        and rows sum to 1 within 1e-3, else logits. A probability p counts as the logit log p.
+        and rows sum to 1 within 1e-3, logits if that is far off, else an error. A probability p
+        counts as the logit log p.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
         Classes that y lacks are left out, and the probabilities of the others renormalised.
@@ -253,15 +256,18 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
                 self.moments_ = DiagonalMoments(task.blocks.n_observables)
                 self.net_ = None
                 self._stream_random_state = check_random_state(self.random_state)
-            self._train(
-                task,
-                deepcopy(self.moments_),
-                (self.coef_, self.intercept_) if continues else None,
-                max_epochs=1,
-                anneal=False,
-                random_state=self._stream_random_state,
-                net=self.net_,
-            )
+            # Copies, so that a call that fails leaves no half an epoch behind.
+            self._stream_random_state = deepcopy(self._stream_random_state)
+            with _keeping_what_adam_knows(self.net_):
+                self._train(
+                    task,
+                    deepcopy(self.moments_),
+                    (self.coef_, self.intercept_) if continues else None,
+                    max_epochs=1,
+                    anneal=False,
+                    random_state=self._stream_random_state,
+                    net=self.net_,
+                )
             self._remember(task)
         return self
 
@@ -386,6 +392,24 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
             return np.zeros((task.blocks.n_observables, n_classes)), np.zeros(n_classes)
         coef, intercept = (np.asarray(array, dtype=np.float64) for array in start)
         return scale.rescale(coef.T, intercept)
+
+
+@contextmanager
+def _keeping_what_adam_knows(net):
+    """Give a net its history and past gradients back when training it further fails.
+
+    Its weights need no copy: every call sets them to the classifier's coefficients.
+    """
+    if net is None:
+        yield
+        return
+    history, optimizer = deepcopy(net.history), deepcopy(net.optimizer_.state_dict())
+    try:
+        yield
+    except BaseException:
+        net.history = history
+        net.optimizer_.load_state_dict(optimizer)
+        raise
 
 
 def _print_progress(iteration, objective):

@@ -43,7 +43,7 @@ class EDMDClassifier(KoopmanClassifier):
         second when the Gram matrix is not numerically positive definite.
     teacher_output : {"auto", "proba", "logits"}, default="auto"
         What the teacher or `soft_labels` give. "auto": probabilities if all values are in [0, 1]
-        and rows sum to 1 within 1e-3, else logits.
+        and rows sum to 1 within 1e-3, logits if that is far off, else an error.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
     unlabeled_value : object, default=None

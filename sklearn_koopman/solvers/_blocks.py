@@ -3,8 +3,10 @@
 import numpy as np
 from sklearn.utils import gen_batches
 
-# A lifted block of this size stays in the last-level cache and is recycled by malloc.
-BLOCK_BYTES = 4 * 2**20
+# A lifted block of this size stays in the last-level cache and is recycled by malloc; so do the
+# logits of a block that has no more rows than this.
+BLOCK_BYTES = 8 * 2**20
+MOST_BLOCK_ROWS = 2**13
 
 
 class RowBlocks:
@@ -36,7 +38,9 @@ class RowBlocks:
         self.lift = lift
         self.n_samples = X.shape[0]
         self.n_observables = X.shape[1] if n_observables is None else n_observables
-        self.block_rows = block_rows or max(64, BLOCK_BYTES // (8 * self.n_observables))
+        if block_rows is None:
+            block_rows = np.clip(BLOCK_BYTES // (8 * self.n_observables), 64, MOST_BLOCK_ROWS)
+        self.block_rows = int(block_rows)
 
     def _lifted(self, rows):
         return self.X[rows] if self.lift is None else self.lift(self.X[rows])
@@ -47,7 +51,7 @@ class RowBlocks:
         return np.concatenate([function(self._lifted(rows)) for rows in batches])
 
     def map_reduce(self, update, total, *aligned):
-        """Return ``total`` after ``total = update(total, psi, *aligned_blocks)`` for every block.
+        """Return ``total`` after ``total = update(total, psi, *aligned)`` for every block.
 
         Parameters
         ----------

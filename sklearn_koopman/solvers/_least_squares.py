@@ -33,7 +33,8 @@ def cholesky_factor(matrix, ridge):
     """Return the upper Cholesky factor of ``matrix + ridge * I``, or None if there is none.
 
     None also when the matrix is so near to singular that rounding decides: a reciprocal
-    condition number below ``n * eps``. ``matrix`` (upper triangle, Fortran order) is overwritten.
+    condition number below ``n * eps``. ``matrix`` (upper triangle, Fortran order) is
+    overwritten.
     """
     np.einsum("ii->i", matrix)[...] += ridge
     # Column plus row sums of a triangle: between one and two times the norm of the whole.
@@ -74,8 +75,8 @@ def solve_gram(moments, ridge, rank=None):
 def solve_triangular_factor(moments, ridge, rank=None):
     """Solve by the singular value decomposition of the triangular factor of the rows.
 
-    Works for any observables: where they depend on each other and ``ridge`` is zero, this is the
-    solution of least norm.
+    Works for any observables: where they depend on each other and ``ridge`` is zero, this is
+    the solution of least norm.
 
     Parameters
     ----------

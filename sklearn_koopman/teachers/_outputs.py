@@ -55,7 +55,9 @@ def teacher_logits(outputs, kind="auto", *, floor=TINY, source="teacher"):
         scikit-learn's binary `decision_function`.
     kind : {"auto", "proba", "logits"}, default="auto"
         What the outputs are. "auto" takes them as probabilities when all values lie in
-        [0, 1] and every row sums to 1 within 1e-3, as logits otherwise.
+        [0, 1] and every row sums to 1 within 1e-3, as logits otherwise; it refuses outputs of
+        which only half of the rows or more are probabilities, and rows that all sum to 1 with
+        values outside [0, 1].
     floor : float, default=smallest normal float64
         Probabilities below it are raised to it before the logarithm.
     source : str, default="teacher"
@@ -164,19 +166,29 @@ def _to_float(array, source):
 
 
 def _guess_kind(outputs, source):
-    if not _in_unit_interval(outputs):
-        return "logits"
     if outputs.shape[1] == 1:
+        if _in_unit_interval(outputs).all():
+            raise ValueError(
+                f"{source}: a single column within [0, 1] may be the probability of the second "
+                "class or its logit; set teacher_output='proba' or 'logits'."
+            )
+        return "logits"
+    sums_to_one = _sums_to_one(outputs)
+    is_proba = sums_to_one & _in_unit_interval(outputs).all(axis=1)
+    if is_proba.all():
+        return "proba"
+    if sums_to_one.all() or is_proba.mean() >= 0.5:
         raise ValueError(
-            f"{source}: a single column within [0, 1] may be the probability of the second "
-            "class or its logit; set teacher_output='proba' or 'logits'."
+            f"{source}: {np.count_nonzero(is_proba)} of {len(outputs)} rows look like "
+            "probabilities, values in [0, 1] that sum to 1; the others are neither these nor, "
+            "it seems, logits. Correct them, or set teacher_output='proba' or 'logits'."
         )
-    return "proba" if _sums_to_one(outputs).all() else "logits"
+    return "logits"
 
 
 def _check_probabilities(outputs, source):
     hint = "if these are logits, set teacher_output='logits'."
-    if not _in_unit_interval(outputs):
+    if not _in_unit_interval(outputs).all():
         raise ValueError(
             f"{source}: teacher_output='proba' needs values in [0, 1], got values from "
             f"{outputs.min():.3g} to {outputs.max():.3g}; {hint}"
@@ -190,8 +202,7 @@ def _check_probabilities(outputs, source):
 
 
 def _in_unit_interval(outputs):
-    inside = (outputs >= -_RANGE_TOLERANCE) & (outputs <= 1 + _RANGE_TOLERANCE)
-    return bool(inside.all())
+    return (outputs >= -_RANGE_TOLERANCE) & (outputs <= 1 + _RANGE_TOLERANCE)
 
 
 def _sums_to_one(outputs):

@@ -31,6 +31,15 @@ def standardised(X, sample_weight=None):
     return centred / np.where(deviation > 0, deviation, 1.0)
 
 
+def with_constants(X):
+    """Return X behind columns that do not vary beyond rounding, and a mask of those."""
+    flickering = np.full(len(X), 0.3)
+    flickering[::2] = np.nextafter(0.3, 1.0)
+    constants = [np.full(len(X), 1e8), flickering]
+    columns = np.column_stack([*constants, X])
+    return columns, np.arange(columns.shape[1]) < len(constants)
+
+
 def exact_mean_and_scatter(X, sample_weight):
     """Return the weighted mean and scatter in rational arithmetic, rounded once at the end."""
     rows = np.array([[Fraction(float(value)) for value in row] for row in X])

@@ -76,11 +76,15 @@ def test_memmap_is_read_block_by_block(tmp_path):
     assert lift.n_rows == [300, 300, 300, 100]
 
 
-@pytest.mark.parametrize("n_observables", [64, 861, 4096])
+@pytest.mark.parametrize("n_observables", [128, 861, 4096])
 def test_default_block_of_lifted_rows_fits_in_cache(n_observables):
     blocks = RowBlocks(counting_rows(3), n_observables=n_observables)
     assert blocks.n_observables == n_observables
     assert BLOCK_BYTES / 2 < 8 * n_observables * blocks.block_rows <= BLOCK_BYTES
+
+
+def test_default_blocks_of_small_dictionaries_keep_their_logits_in_cache():
+    assert RowBlocks(counting_rows(3), n_observables=2).block_rows == 8192
 
 
 def test_default_blocks_of_huge_dictionaries_keep_some_rows():

@@ -10,6 +10,7 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from sklearn_koopman.solvers import (
     DistillationProblem,
+    GramMoments,
     Preconditioner,
     RowBlocks,
     Scale,
@@ -144,7 +145,10 @@ def test_batches_average_to_the_loss(problem):
 
 
 def test_reaches_the_optimum(problem):
-    preconditioner = Preconditioner(np.asfortranarray(np.eye(10)), problem.ridge)
+    moments = problem.blocks.map_reduce(
+        GramMoments.update, GramMoments(10), np.ones(problem.blocks.n_samples)
+    )
+    preconditioner = Preconditioner(moments, problem.ridge)
     exact = minimise(problem, preconditioner, *start(), max_iter=500, tol=1e-8)
     coef, intercept, net = train(problem, max_epochs=20, learning_rate=0.2)
     objective = problem(coef, intercept)[0]

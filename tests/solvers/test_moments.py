@@ -8,7 +8,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_koopman.solvers import GramMoments, Scale, TriangularMoments, correlation
-from tests.solvers.helpers import accumulate, exact_mean_and_scatter, samples, standardised
+from tests.solvers.helpers import (
+    accumulate,
+    exact_mean_and_scatter,
+    samples,
+    standardised,
+    with_constants,
+)
 
 MOMENTS = [GramMoments, TriangularMoments]
 both_moments = pytest.mark.parametrize("moments_class", MOMENTS)
@@ -158,6 +164,13 @@ def test_constants_are_recognised_exactly(moments_class, constant, block_rows):
         assert_array_equal(moments.scale.constant, [True, False])
         assert moments.scale.mean[0] == constant
         assert moments.scale.deviation[0] == 1.0
+
+
+@both_moments
+def test_flickering_in_the_last_digit_is_constant(moments_class):
+    X, constant = with_constants(samples(50, 2))
+    assert X[:, 1].std() > 0
+    assert_array_equal(accumulate(moments_class, X).scale.constant, constant)
 
 
 def test_small_variation_about_a_large_mean_is_not_constant():

@@ -60,9 +60,25 @@ def test_probability_zero_is_floored():
     assert_allclose(teacher_logits([[0.0, 1.0]], floor=1e-9)[0], [np.log(1e-9), 0.0])
 
 
-@pytest.mark.parametrize("outputs", [[[-1.0, 2.0]], [[0.5, 0.6]], [[0.25, 0.75], [3.0, -2.0]]])
+@pytest.mark.parametrize(
+    "outputs", [[[-1.0, 3.0]], [[0.5, 0.6]], [[0.25, 0.75], [3.0, -1.0], [0.5, 0.6]]]
+)
 def test_auto_takes_anything_else_as_logits(outputs):
     assert_array_equal(teacher_logits(outputs), outputs)
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        [[0.25, 0.75], [3.0, -1.0]],
+        [[0.25, 0.75], [0.5, 0.5], [0.5, 0.6]],
+        [[-0.1, 1.1], [1.2, -0.2]],
+    ],
+    ids=["half are logits", "a sum is wrong", "negative"],
+)
+def test_auto_refuses_what_is_neither(outputs):
+    with pytest.raises(ValueError, match=r"soft_labels: \d of \d rows .* set teacher_output="):
+        teacher_logits(outputs, source="soft_labels")
 
 
 def test_logits_within_the_unit_interval_can_be_declared():

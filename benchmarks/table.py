@@ -1,0 +1,269 @@
+"""One matrix against its teacher, on all of MNIST and Fashion-MNIST.
+
+    python benchmarks/table.py --dataset mnist --teacher mlp
+    python benchmarks/table.py --dataset mnist --teacher cnn --dictionaries 60:2 30:3
+    python benchmarks/table.py --dataset fashion_mnist --teacher mlp
+    python benchmarks/table.py --show
+
+Every row of benchmarks/results/table.csv is one classifier on one dictionary. Its ridge, soft
+weight and temperature are those with the best accuracy on 10,000 of the 60,000 training images,
+never on the test images; then it is fitted to all 60,000. (The teacher has seen all 60,000, so
+its logits for the 50,000 that a candidate learns from know a little of the 10,000; the test
+images it has not seen.) Candidates share one Gram matrix and start from each other's solution.
+"""
+
+import argparse
+import csv
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+
+from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman.inspection import fidelity_score
+from sklearn_koopman.pipeline import make_pipeline
+from sklearn_koopman.solvers import (
+    DistillationProblem,
+    GramMoments,
+    Preconditioner,
+    RowBlocks,
+    minimise,
+    solve_gram,
+)
+from sklearn_koopman.teachers import TorchTeacher
+from teachers import FETCH, MAKE, load_or_train
+
+RESULTS = Path(__file__).parent / "results" / "table.csv"
+DICTIONARIES = ["20:2", "40:2", "60:2", "20:3", "30:3"]
+SOFT = [(0.5, 1), (0.5, 2), (0.9, 2), (1.0, 2), (1.0, 4)]
+RIDGES = [1e-6, 1e-5, 1e-4, 1e-3]
+EDMD_RIDGES = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    dataset: str
+    teacher: str
+    teacher_accuracy: float
+    components: int
+    degree: int
+    observables: int
+    student: str
+    soft_weight: float
+    temperature: float
+    ridge: float
+    validation_accuracy: float
+    accuracy: float
+    fidelity: float
+    parameters: int
+    multiplications: int
+    iterations: int
+    training_accuracy: float
+
+
+class Search:
+    """Fits of one dictionary to 50,000 rows, scored on the other 10,000."""
+
+    def __init__(self, components, degree, X, y, logits):
+        rows, held = train_test_split(
+            np.arange(len(X)), test_size=10_000, stratify=y, random_state=0
+        )
+        pca = PCA(components, random_state=0).fit(X[rows])
+        lifter = MonomialLifter(degree).fit(X[:1, :components])
+        n_observables = lifter.n_output_features_
+
+        def blocks(chosen):
+            Z = pca.transform(X[chosen])
+            return RowBlocks(Z, lifter.transform, n_observables=n_observables)
+
+        self.train, self.held = blocks(rows), blocks(held)
+        self.y_held = y[held]
+        self.one_hot = np.eye(10)[y[rows]]
+        self.logits = logits[rows].astype(np.float64)
+        self.weight = np.ones(len(rows))
+        centred = self.logits - self.logits.mean(axis=1, keepdims=True)
+        self.moments = self.train.with_rows_at_least(GramMoments.block_rows).map_reduce(
+            GramMoments.update,
+            GramMoments(n_observables, 20),
+            np.hstack([self.one_hot, centred]),
+            self.weight,
+        )
+
+    def score(self, coef, intercept):
+        """Return the accuracy on the held-out rows."""
+        coef, intercept = self.moments.scale.unscale(coef, intercept)
+        labels = self.held.map(lambda psi: (psi @ coef + intercept).argmax(axis=1))
+        return float(np.mean(labels == self.y_held))
+
+    def edmd(self, targets):
+        """Return (accuracy, ridge) of every least-squares candidate."""
+        found = []
+        for ridge in EDMD_RIDGES:
+            coef = solve_gram(self.moments, ridge)
+            if coef is not None:
+                score = self.score(coef[:, targets], self.moments.target_mean[targets])
+                found.append((score, ridge))
+        return found
+
+    def distilled(self, candidates):
+        """Return (accuracy, soft weight, temperature, ridge) of every candidate."""
+        start = np.zeros((self.train.n_observables, 10)), np.zeros(10)
+        found = []
+        for soft_weight, temperature, ridge in candidates:
+            problem = DistillationProblem(
+                self.train,
+                self.moments.scale,
+                self.one_hot,
+                self.logits,
+                self.weight,
+                soft_weight=soft_weight,
+                temperature=float(temperature),
+                ridge=ridge,
+            )
+            solution = minimise(
+                problem, Preconditioner(self.moments, ridge), *start, max_iter=60, tol=2e-5
+            )
+            start = solution.coef, solution.intercept
+            found.append((self.score(*start), soft_weight, temperature, ridge))
+            print("   validation", found[-1], solution.n_iter, flush=True)
+        return found
+
+    def best_student(self):
+        """Return the best candidate: soft weight and temperature first, then the ridge."""
+        found = self.distilled([(a, t, 1e-4) for a, t in SOFT])
+        _, a, t, _ = max(found)
+        return max(found + self.distilled([(a, t, r) for r in RIDGES if r != 1e-4]))
+
+    def best_without_teacher(self):
+        """Return the best candidate that learns from labels alone."""
+        return max(self.distilled([(0.0, 1, ridge) for ridge in sorted(RIDGES, reverse=True)]))
+
+
+def chosen_students(search):
+    """Return name, estimator and validation accuracy of what is fitted to all rows."""
+    score, soft_weight, temperature, ridge = search.best_student()
+    yield (
+        "distilled",
+        KoopmanDistilledClassifier(
+            soft_weight=soft_weight, temperature=float(temperature), ridge=ridge
+        ),
+        score,
+    )
+    score, *_, ridge = search.best_without_teacher()
+    yield "no teacher", KoopmanDistilledClassifier(soft_weight=0.0, ridge=ridge), score
+    score, ridge = max(search.edmd(slice(0, 10)))
+    yield "EDMD, labels", EDMDClassifier(ridge=ridge), score
+    score, ridge = max(search.edmd(slice(10, 20)))
+    yield "EDMD, logits", EDMDClassifier(ridge=ridge), score
+
+
+def run(dataset, kind, dictionaries):
+    """Compute the rows of one teacher and write them after every dictionary."""
+    module = load_or_train(dataset, kind)
+    teacher = TorchTeacher(module)
+    X, y = FETCH[dataset]("train", return_X_y=True)
+    X_test, y_test = FETCH[dataset]("test", return_X_y=True)
+    logits, labels = teacher(X), teacher(X_test).argmax(axis=1)
+    teacher_accuracy = float(np.mean(labels == y_test))
+    print(f"{dataset} {kind}: {teacher_accuracy:.4f}", flush=True)
+    for dictionary in dictionaries:
+        components, degree = map(int, dictionary.split(":"))
+        search = Search(components, degree, X, y, logits)
+        for name, student, validation_accuracy in list(chosen_students(search)):
+            lifter = MonomialLifter(degree)
+            pipeline = make_pipeline(
+                PCA(components, random_state=0), clone(student).set_params(lifter=lifter)
+            )
+            step = pipeline.steps[-1][0]
+            learns_softly = name in ("distilled", "EDMD, logits")
+            soft = {f"{step}__soft_labels": logits} if learns_softly else {}
+            pipeline.fit(X, y, **soft)
+            predicted = pipeline.predict(X_test)
+            fitted = pipeline[-1]
+            n_observables = fitted.coef_.shape[1]
+            row = Row(
+                dataset,
+                kind,
+                teacher_accuracy,
+                components,
+                degree,
+                n_observables,
+                name,
+                getattr(student, "soft_weight", float("nan")),
+                getattr(student, "temperature", float("nan")),
+                student.ridge,
+                validation_accuracy,
+                float(np.mean(predicted == y_test)),
+                fidelity_score(labels, predicted),
+                components * 785 + 10 * (n_observables + 1),
+                components * 784 + (n_observables - components - 1) + 10 * n_observables,
+                getattr(fitted, "n_iter_", 1),
+                float(np.mean(pipeline.predict(X) == y)),
+            )
+            save(row)
+            print(row, flush=True)
+        del search
+
+
+def load():
+    """Return the rows of the table as dictionaries."""
+    if not RESULTS.exists():
+        return []
+    with RESULTS.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def save(row):
+    """Add a row to the table, in the place of an older one of the same classifier."""
+    key = ("dataset", "teacher", "components", "degree", "student")
+    new = {name: str(value) for name, value in asdict(row).items()}
+    rows = [old for old in load() if any(old[name] != new[name] for name in key)]
+    with RESULTS.open("w", newline="") as file:
+        writer = csv.DictWriter(
+            file, [field.name for field in fields(Row)], lineterminator="\n"
+        )
+        writer.writeheader()
+        writer.writerows([*rows, new])
+
+
+def show():
+    """Print the table as Markdown: test accuracies in percent."""
+    students = ["distilled", "no teacher", "EDMD, labels", "EDMD, logits"]
+    print("| data, teacher | dictionary | D | " + " | ".join(students) + " |")
+    print("| --- | --- | ---: |" + " ---: |" * len(students))
+    cells = {}
+    for row in load():
+        line = (
+            f"{row['dataset']}, {row['teacher']} {100 * float(row['teacher_accuracy']):.2f}",
+            f"PCA {row['components']}, degree {row['degree']}",
+            row["observables"],
+        )
+        cells.setdefault(line, {})[row["student"]] = f"{100 * float(row['accuracy']):.2f}"
+    for line, accuracies in cells.items():
+        print(f"| {' | '.join(line)} | {' | '.join(accuracies[s] for s in students)} |")
+
+
+def main():
+    """Run or show the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dataset", choices=FETCH, default="mnist")
+    parser.add_argument("--teacher", choices=MAKE, default="mlp")
+    parser.add_argument("--dictionaries", nargs="+", default=DICTIONARIES, metavar="P:Q")
+    parser.add_argument("--show", action="store_true", help="print the table there is")
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    if not options.show:
+        run(options.dataset, options.teacher, options.dictionaries)
+    show()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""A fitted student without its teacher."""
+
+from copy import copy
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+# What only training needs. Callbacks are skorch's, and would bring torch along.
+_PARAMETERS = {"teacher", "callbacks"}
+_ATTRIBUTES = ("teacher_", "net_", "moments_")
+
+
+def detach_teacher(estimator):
+    """Return a fitted copy that predicts the same and holds no teacher.
+
+    Prediction needs no teacher, but a pickle would carry it: it is a parameter. The copy has
+    ``teacher=None`` and ``callbacks=None``, and none of the attributes `teacher_`, `net_` and
+    `moments_`. It is some kilobytes when pickled, by :mod:`pickle`, joblib or skops, and needs
+    no torch when loaded. Refitting the copy needs ``soft_weight=0``, a teacher
+    (`set_params`) or `soft_labels`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted classifier of this package, or whatever contains one: a pipeline, a grid
+        search, calibrated, bagged, voting or one-vs-rest classifiers.
+
+    Returns
+    -------
+    estimator : estimator
+        The copy. It shares its arrays with the original, which stays as it is; parts without a
+        student are shared too.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If there is no student in it.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
+    >>> from sklearn_koopman.deployment import detach_teacher
+    >>> X, y = load_iris(return_X_y=True)
+    >>> student = KoopmanDistilledClassifier(
+    ...     RandomForestClassifier(random_state=0), lifter=MonomialLifter(2)
+    ... ).fit(X, y)
+    >>> shipped = detach_teacher(student)
+    >>> bool((shipped.predict(X) == student.predict(X)).all())
+    True
+    >>> len(pickle.dumps(shipped)) < len(pickle.dumps(student)) / 50
+    True
+    """
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        raise TypeError(f"estimator={estimator!r} is no estimator: pass a fitted instance.")
+    check_is_fitted(estimator)
+    detaching = _Detaching()
+    detached = detaching.value(estimator)
+    if not detaching.n_students:
+        raise TypeError(
+            f"There is no student in {type(estimator).__name__}, hence no teacher to detach: "
+            "pass a classifier of this package, or a pipeline or meta-estimator with one."
+        )
+    return detached
+
+
+class _Detaching:
+    """One walk through an estimator; what holds no student is shared, all else copied once.
+
+    Attributes
+    ----------
+    n_students : int
+        Students found so far.
+    """
+
+    def __init__(self):
+        self.n_students = 0
+        self._known = {}  # by id: (original, copy), for parts that occur twice and for cycles
+
+    def value(self, original):
+        """Return an object without teachers, the object itself if there was nothing to do."""
+        if id(original) in self._known:
+            return self._known[id(original)][1]
+        if _is_student(original):
+            changed = self._student(original)
+        elif _is_container(original):
+            changed = self._attributes(original)
+        elif isinstance(original, dict):
+            changed = self._dict(original)
+        elif isinstance(original, list | tuple):
+            changed = self._sequence(original)
+        elif isinstance(original, np.ndarray) and original.dtype == object:
+            changed = self._object_array(original)
+        else:
+            return original
+        self._known[id(original)] = (original, changed)
+        return changed
+
+    def _student(self, student):
+        self.n_students += 1
+        detached = copy(student)
+        state = vars(detached)
+        state.update(dict.fromkeys(_PARAMETERS & state.keys()))
+        for name in _ATTRIBUTES:
+            state.pop(name, None)
+        return detached
+
+    def _attributes(self, estimator):
+        self._known[id(estimator)] = (estimator, estimator)  # ends cycles
+        before = vars(estimator)
+        after = self._dict(before)
+        if after is before:
+            return estimator
+        changed = copy(estimator)
+        vars(changed).update(after)
+        return changed
+
+    def _dict(self, original):
+        items = {
+            key: _blank(value) if _names_teacher(key) else self.value(value)
+            for key, value in original.items()
+        }
+        if _same(original.values(), items.values()):
+            return original
+        changed = copy(original)
+        changed.update(items)
+        return changed
+
+    def _sequence(self, original):
+        changed = [self.value(item) for item in original]
+        if _same(original, changed):
+            return original
+        if hasattr(original, "_fields"):
+            return type(original)(*changed)
+        return type(original)(changed)
+
+    def _object_array(self, original):
+        before = np.ma.getdata(original).ravel()
+        after = [self.value(item) for item in before]
+        if _same(before, after):
+            return original
+        changed = original.copy()
+        for index, item in zip(np.ndindex(original.shape), after, strict=True):
+            np.ma.getdata(changed)[index] = item
+        return changed
+
+
+def _is_student(value):
+    return isinstance(value, BaseEstimator) and "teacher" in vars(value)
+
+
+def _is_container(value):
+    """Tell estimators, and the helpers inside scikit-learn's own that only look like one."""
+    if isinstance(value, BaseEstimator):
+        return True
+    is_sklearns = type(value).__module__.partition(".")[0] == "sklearn"
+    return is_sklearns and hasattr(value, "__dict__") and not isinstance(value, type)
+
+
+def _names_teacher(key):
+    """Tell the parameter of a student in the grids and results of a search."""
+    return isinstance(key, str) and (key == "teacher" or key.endswith("__teacher"))
+
+
+def _blank(value):
+    """Return None for every teacher, in lists and arrays of them too."""
+    if isinstance(value, np.ndarray):
+        blank = value.astype(object)
+        blank[...] = None
+        return blank
+    if isinstance(value, list | tuple):
+        return type(value)(None for _ in value)
+    return None
+
+
+def _same(before, after):
+    return all(a is b for a, b in zip(before, after, strict=True))

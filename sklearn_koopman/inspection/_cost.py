@@ -1,0 +1,269 @@
+"""What a prediction costs: parameters to store and multiplications per sample."""
+
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
+from functools import singledispatch
+from math import comb, prod
+
+import numpy as np
+from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
+from sklearn.feature_selection import SelectorMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import (
+    MaxAbsScaler,
+    MinMaxScaler,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from ..classification._base import KoopmanClassifier
+from ..lifting import MonomialLifter
+from ..teachers import TorchTeacher
+from ..teachers._base import CallableTeacher, Teacher
+from ..teachers._dispatch import _is_torch_module
+from ..teachers._estimator import EstimatorTeacher
+from ..teachers._skorch import is_skorch, skorch_input
+
+
+class UncountableError(TypeError):
+    """An estimator has a step whose operations nobody has written down."""
+
+
+@dataclass(frozen=True)
+class Operations:
+    """What a fitted model stores, and what it multiplies for one sample.
+
+    Attributes
+    ----------
+    parameters : int
+        Numbers that were fitted.
+    linear : int
+        Multiplications of a variable by a parameter.
+    nonlinear : int
+        Multiplications of two variables, as in a monomial.
+    """
+
+    parameters: int = 0
+    linear: int = 0
+    nonlinear: int = 0
+
+    @property
+    def multiplications(self):
+        """All multiplications of one sample."""
+        return self.linear + self.nonlinear
+
+    def __add__(self, other):
+        return Operations(
+            self.parameters + other.parameters,
+            self.linear + other.linear,
+            self.nonlinear + other.nonlinear,
+        )
+
+
+def count_operations(estimator, X_row):
+    """Count the parameters of a fitted model and its multiplications for one sample.
+
+    A dense product of a matrix and a vector has one multiplication per entry; a monomial of
+    degree d is a variable times a monomial of degree d - 1, one multiplication. Additions,
+    comparisons, exponentials and activation functions are not counted. In a torch module,
+    linear and convolutional layers multiply; all others add only their parameters.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted student, pipeline, linear model, multi-layer perceptron or transformer, a torch
+        module, a skorch net or a teacher.
+    X_row : array-like of shape (1, n_features)
+        One sample, as the estimator takes it.
+
+    Returns
+    -------
+    operations : Operations
+
+    Raises
+    ------
+    UncountableError
+        If it is not known how a step computes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
+    >>> from sklearn_koopman.inspection._cost import count_operations
+    >>> X, y = load_iris(return_X_y=True)
+    >>> student = EDMDClassifier(lifter=MonomialLifter(2)).fit(X, y)
+    >>> count_operations(student, X[:1])
+    Operations(parameters=48, linear=45, nonlinear=10)
+    """
+    if _is_torch_module(estimator):
+        return _count(TorchTeacher(estimator), X_row)
+    if is_skorch(estimator):
+        return _count(TorchTeacher(estimator.module_), skorch_input(X_row))
+    if hasattr(estimator, "fit") and not isinstance(estimator, Teacher):
+        check_is_fitted(estimator)
+    return _count(estimator, X_row)
+
+
+@singledispatch
+def _count(estimator, X_row):
+    """Count one estimator by its type; linear models are known by their coefficients."""
+    coef = getattr(estimator, "coef_", None)
+    # A support vector machine has coef_ too, and multiplies by its support vectors instead.
+    if isinstance(coef, np.ndarray) and not hasattr(estimator, "support_vectors_"):
+        return _linear(coef, getattr(estimator, "intercept_", ()))
+    raise UncountableError(
+        f"The operations of {type(estimator).__name__} are not known. Known are the "
+        "classifiers of this package, pipelines, PCA, scalers, monomials, linear models, "
+        "multi-layer perceptrons and torch modules."
+    )
+
+
+def _linear(matrix, *offsets):
+    """Return the operations of one matrix and what is added without multiplying."""
+    return Operations(
+        np.size(matrix) + sum(np.size(offset) for offset in offsets), np.size(matrix)
+    )
+
+
+@_count.register(KoopmanClassifier)
+def _count_student(student, X_row):
+    matrix = _linear(student.coef_, student.intercept_)
+    lifter = getattr(student, "lifter_", None)
+    return matrix if lifter is None else count_operations(lifter, X_row) + matrix
+
+
+@_count.register(Pipeline)
+def _count_pipeline(pipeline, X_row):
+    total = Operations()
+    transform = None
+    for _, step in pipeline.steps:
+        if step is None or step == "passthrough":
+            continue
+        if transform is not None:
+            X_row = transform(X_row)
+        total += count_operations(step, X_row)
+        transform = getattr(step, "transform", None)
+    return total
+
+
+@_count.register(FrozenEstimator)
+def _count_frozen(frozen, X_row):
+    return count_operations(frozen.estimator, X_row)
+
+
+@_count.register(GridSearchCV)
+@_count.register(RandomizedSearchCV)
+def _count_search(search, X_row):
+    return count_operations(search.best_estimator_, X_row)
+
+
+@_count.register(PCA)
+@_count.register(IncrementalPCA)
+def _count_pca(pca, X_row):
+    whitening = pca.explained_variance_ if pca.whiten else ()
+    return _linear(pca.components_, pca.mean_) + _linear(whitening)
+
+
+@_count.register(TruncatedSVD)
+def _count_svd(svd, X_row):
+    return _linear(svd.components_)
+
+
+@_count.register(StandardScaler)
+def _count_standard_scaler(scaler, X_row):
+    # without centring or scaling there may be statistics all the same: they are not used
+    return _scaling(
+        scaler.scale_ if scaler.with_std else None, scaler.mean_ if scaler.with_mean else None
+    )
+
+
+@_count.register(RobustScaler)
+def _count_robust_scaler(scaler, X_row):
+    return _scaling(scaler.scale_, scaler.center_)
+
+
+@_count.register(MinMaxScaler)
+def _count_min_max_scaler(scaler, X_row):
+    return _scaling(scaler.scale_, scaler.min_)
+
+
+@_count.register(MaxAbsScaler)
+def _count_max_abs_scaler(scaler, X_row):
+    return _scaling(scaler.scale_, None)
+
+
+def _scaling(scale, offset):
+    return _linear(() if scale is None else scale, () if offset is None else offset)
+
+
+@_count.register(SelectorMixin)
+def _count_selector(selector, X_row):
+    return Operations()
+
+
+@_count.register(MonomialLifter)
+@_count.register(PolynomialFeatures)
+def _count_monomials(lifter, X_row):
+    """Count one product for each monomial of degree 2 or more, kept or only on the way."""
+    p, degree = lifter.n_features_in_, lifter.degree
+    top = degree if np.ndim(degree) == 0 else degree[1]
+    products = (
+        comb(p, d) if lifter.interaction_only else comb(p + d - 1, d) for d in range(2, top + 1)
+    )
+    return Operations(nonlinear=sum(products))
+
+
+@_count.register(MLPClassifier)
+def _count_perceptron(perceptron, X_row):
+    layers = zip(perceptron.coefs_, perceptron.intercepts_, strict=True)
+    return sum((_linear(weights, biases) for weights, biases in layers), Operations())
+
+
+@_count.register(EstimatorTeacher)
+def _count_estimator_teacher(teacher, X_row):
+    return count_operations(teacher.estimator, X_row)
+
+
+@_count.register(CallableTeacher)
+def _count_callable_teacher(teacher, X_row):
+    # a bound predict_proba is as good as its estimator; of a function nothing is known
+    return count_operations(getattr(teacher.function, "__self__", teacher.function), X_row)
+
+
+@_count.register(TorchTeacher)
+def _count_torch_teacher(teacher, X_row):
+    teacher = copy(teacher)
+    teacher.memory, teacher.progress = None, False  # a cached output would count nothing
+    with _counting(teacher.module) as linear:
+        teacher(np.asarray(X_row)[:1])
+    return Operations(sum(p.numel() for p in teacher.module.parameters()), sum(linear))
+
+
+@contextmanager
+def _counting(module):
+    """Give the multiplications of every layer that runs within the context."""
+    import torch
+
+    linear = []
+
+    def record(layer, inputs, output):
+        if isinstance(layer, torch.nn.Linear):
+            linear.append(output.numel() * layer.in_features)
+        else:
+            taps = prod(layer.kernel_size) * layer.in_channels // layer.groups
+            linear.append(output.numel() * taps)
+
+    convolutions = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
+    layers = [m for m in module.modules() if isinstance(m, (torch.nn.Linear, *convolutions))]
+    hooks = [layer.register_forward_hook(record) for layer in layers]
+    try:
+        yield linear
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,467 @@
+"""The teacher, its student and the baselines, side by side."""
+
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from html import escape
+from time import perf_counter
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from ..classification import EDMDClassifier, KoopmanDistilledClassifier
+from ..classification._targets import _rows, encode_labels, has_label
+from ..teachers import as_teacher
+from ..teachers._outputs import align_columns, teacher_logits
+from ._cost import Operations, UncountableError, count_operations
+from ._fidelity import fidelity_score
+
+_NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """One model of a report.
+
+    Attributes
+    ----------
+    model : str
+        Its name.
+    accuracy, accuracy_std : float
+        Fraction of test rows with the right class; mean and standard deviation over the seeds.
+    fidelity, fidelity_std : float
+        Fraction of test rows with the teacher's class.
+    parameters : int or None
+        Fitted numbers; None where the model cannot be counted.
+    multiplications : int or None
+        Multiplications for one sample, from the raw row to the scores.
+    nonlinear_multiplications : int or None
+        Those among them that multiply two variables.
+    fit_time, fit_time_std : float
+        Seconds, without those of the teacher; NaN where nothing was fitted.
+    predict_time, predict_time_std : float
+        Seconds for all test rows.
+    """
+
+    model: str
+    accuracy: float
+    accuracy_std: float
+    fidelity: float
+    fidelity_std: float
+    parameters: int | None
+    multiplications: int | None
+    nonlinear_multiplications: int | None
+    fit_time: float
+    fit_time_std: float
+    predict_time: float
+    predict_time_std: float
+
+
+@dataclass(frozen=True, repr=False)
+class DistillationReport:
+    """What `distillation_report` found; printed, it is a table.
+
+    Attributes
+    ----------
+    rows : list of ReportRow
+        One per model, the teacher first.
+    n_train, n_test : int
+        Numbers of rows.
+    random_states : tuple of int
+        The seeds.
+    """
+
+    rows: list
+    n_train: int
+    n_test: int
+    random_states: tuple
+
+    def to_frame(self):
+        """Return the table as a pandas DataFrame, indexed by the model.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            The attributes of `ReportRow` as columns.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError(
+                "to_frame needs pandas: pip install pandas. Without it, rows holds the same "
+                "numbers.",
+                name="pandas",
+            ) from error
+        return pd.DataFrame([asdict(row) for row in self.rows]).set_index("model")
+
+    def __str__(self):
+        cells = [_HEADER, *(self._cells(row) for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            "  ".join(
+                [first.ljust(widths[0])]
+                + [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+            )
+            for first, *rest in cells
+        ]
+        return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], self._caption()])
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        head = "".join(f"<th>{escape(title)}</th>" for title in _HEADER)
+        body = "".join(
+            "<tr><th style='text-align:left'>{}</th>{}</tr>".format(
+                escape(first), "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+            )
+            for first, *rest in map(self._cells, self.rows)
+        )
+        return (
+            f"<table><caption style='caption-side:bottom'>{escape(self._caption())}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        )
+
+    def _cells(self, row):
+        with_std = len(self.random_states) > 1
+        return [
+            row.model,
+            _score(row.accuracy, row.accuracy_std, with_std),
+            _score(row.fidelity, row.fidelity_std, with_std),
+            _count(row.parameters),
+            _count(row.multiplications),
+            _count(row.nonlinear_multiplications),
+            _seconds(row.fit_time),
+            _seconds(row.predict_time),
+        ]
+
+    def _caption(self):
+        n_seeds = len(self.random_states)
+        seeds = f"mean ± std of {n_seeds} seeds" if n_seeds > 1 else "1 seed"
+        return (
+            f"{self.n_train} training rows, {self.n_test} test rows, {seeds}; "
+            "multiplications per sample, seconds for all rows"
+        )
+
+
+_HEADER = [
+    "model",
+    "accuracy",
+    "fidelity",
+    "parameters",
+    "multiplications",
+    "nonlinear",
+    "fit (s)",
+    "predict (s)",
+]
+
+
+def distillation_report(
+    estimator, X, y, *, X_test, y_test, random_states=(0,), edmd_ridge=1e-6, verbose=0
+):
+    """Compare a distilled student with its teacher and with what it would be without one.
+
+    The rows of the report are
+
+    - the teacher;
+    - the distilled student, which is `estimator`;
+    - the student without teacher: the same with ``soft_weight=0``;
+    - EDMD on labels: least squares in place of the distillation loss, behind the same
+      preprocessing;
+    - EDMD on teacher logits: least squares to those.
+
+    Those that need labels are left out where y has none. Each is fitted anew on X for each
+    seed, and only evaluated on `X_test`: nothing is chosen there.
+
+    Parameters
+    ----------
+    estimator : KoopmanDistilledClassifier or Pipeline
+        A student with a teacher, or a pipeline (of this package or of scikit-learn) that ends
+        in one. It is cloned, fitted or not.
+    X : array-like of shape (n_samples, n_features)
+        Training rows. The teacher sees them as they are, whatever the pipeline does to them.
+    y : array-like of shape (n_samples,)
+        Their labels.
+    X_test : array-like of shape (n_test_samples, n_features)
+        Rows to evaluate on.
+    y_test : array-like of shape (n_test_samples,)
+        Their labels.
+    random_states : int or sequence of int, default=(0,)
+        Seeds: each in turn is given to every `random_state` parameter, and to torch (whose own
+        generator is restored afterwards).
+    edmd_ridge : float, default=1e-6
+        `ridge` of the EDMD rows.
+    verbose : int, default=0
+        Print a line for every model that was fitted.
+
+    Returns
+    -------
+    report : DistillationReport
+        Print it, or take its `rows` or `to_frame()`.
+
+    See Also
+    --------
+    fidelity_score : Agreement with the teacher alone.
+
+    Notes
+    -----
+    The teacher's outputs on X are computed once, or once per seed where the teacher is an
+    estimator to fit (see :func:`~sklearn_koopman.teachers.as_teacher`), and handed to the
+    students as `soft_labels`. So `fit_time` of a student is its own.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.ensemble import ExtraTreesClassifier
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
+    >>> from sklearn_koopman.inspection import distillation_report
+    >>> from sklearn_koopman.pipeline import make_pipeline
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X, X_test, y, y_test = train_test_split(X / 16, y, random_state=0)
+    >>> student = make_pipeline(
+    ...     PCA(10, whiten=True),
+    ...     MonomialLifter(2),
+    ...     KoopmanDistilledClassifier(ExtraTreesClassifier()),
+    ... )
+    >>> report = distillation_report(student, X, y, X_test=X_test, y_test=y_test)
+    >>> [row.model for row in report.rows][:2]
+    ['teacher', 'distilled student']
+    >>> report.rows[1].accuracy > 0.9
+    True
+    """
+    _check_student(_student_of(estimator))
+    X, X_test = (x if hasattr(x, "shape") else np.asarray(x) for x in (X, X_test))
+    y, y_test = column_or_1d(y, warn=True), column_or_1d(y_test, warn=True)
+    check_consistent_length(X, y)
+    check_consistent_length(X_test, y_test)
+    seeds = (random_states,) if np.ndim(random_states) == 0 else tuple(random_states)
+    if not seeds:
+        raise ValueError("random_states is empty: give at least one seed.")
+
+    lesson = None
+    runs: dict[str, list[_Run]] = {}
+    for seed in seeds:
+        with _seeded_torch(seed):
+            model = clone(estimator)
+            _set_random_states(model, seed)
+            if lesson is None or not lesson.is_fixed:
+                lesson = _ask_teacher(_student_of(model), X, y, X_test, y_test)
+            results = [("teacher", lesson.run)]
+            for name, variant, soft_labels in _variants(model, lesson, edmd_ridge):
+                run = _run(variant, X, y, X_test, y_test, soft_labels, lesson.labels_test)
+                results.append((name, run))
+        for name, run in results:
+            runs.setdefault(name, []).append(run)
+            if verbose:
+                print(f"seed {seed}: {name}: accuracy {run.accuracy:.4f}", flush=True)
+    rows = [_summary(name, runs_of_one) for name, runs_of_one in runs.items()]
+    return DistillationReport(rows, len(X), len(X_test), seeds)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One model, fitted and evaluated once."""
+
+    accuracy: float
+    fidelity: float
+    fit_time: float
+    predict_time: float
+    operations: Operations | None
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What a teacher has to say.
+
+    Attributes
+    ----------
+    outputs : ndarray of shape (n_samples, n_columns)
+        For the training rows.
+    kind : {"auto", "proba", "logits"}
+        What the outputs are.
+    classes : ndarray of shape (n_columns,) or None
+    labels_test : ndarray of shape (n_test_samples,)
+        The classes it chooses for the test rows.
+    any_label : bool
+        Whether students could learn without it.
+    is_fixed : bool
+        Whether it would say the same for another seed.
+    run : _Run
+    """
+
+    outputs: np.ndarray
+    kind: str
+    classes: np.ndarray | None
+    labels_test: np.ndarray
+    any_label: bool
+    is_fixed: bool
+    run: _Run
+
+
+def _ask_teacher(student, X, y, X_test, y_test):
+    """Fit a student's teacher if it is not fixed, and evaluate it."""
+    teacher = as_teacher(student.teacher, classes=student.teacher_classes)
+    known = has_label(y, student.unlabeled_value)
+    is_fixed, fit_time = teacher.is_fixed, _NAN
+    if not is_fixed:
+        start = perf_counter()
+        teacher = teacher.fit(_rows(X, known), y[known])
+        fit_time = perf_counter() - start
+    outputs = teacher(X)
+    start = perf_counter()
+    outputs_test = teacher(X_test)
+    predict_time = perf_counter() - start
+
+    kind = teacher.output if student.teacher_output == "auto" else student.teacher_output
+    classes = teacher.classes_
+    columns = classes
+    if columns is None:
+        columns = encode_labels(y, student.unlabeled_value).classes
+    logits = align_columns(teacher_logits(outputs_test, kind), classes, columns)
+    labels_test = np.asarray(columns)[logits.argmax(axis=1)]
+    accuracy = float(np.mean(labels_test == y_test))
+    run = _Run(accuracy, 1.0, fit_time, predict_time, _operations(teacher, X_test))
+    return _Lesson(outputs, kind, classes, labels_test, bool(known.any()), is_fixed, run)
+
+
+def _variants(model, lesson, edmd_ridge):
+    """Yield the name, the estimator and the soft labels of all that learn from the rows."""
+    student = clone(_student_of(model)).set_params(
+        teacher=None, teacher_output=lesson.kind, teacher_classes=lesson.classes
+    )
+    edmd = EDMDClassifier(
+        ridge=edmd_ridge,
+        lifter=student.lifter,
+        teacher_output=lesson.kind,
+        teacher_classes=lesson.classes,
+        unlabeled_value=student.unlabeled_value,
+    )
+    alone = clone(student).set_params(soft_weight=0)
+    yield "distilled student", _with_student(model, student), lesson.outputs
+    if lesson.any_label:
+        yield "student without teacher", _with_student(model, alone), None
+        yield "EDMD on labels", _with_student(model, edmd), None
+    yield "EDMD on teacher logits", _with_student(model, edmd), lesson.outputs
+
+
+def _run(model, X, y, X_test, y_test, soft_labels, labels_teacher):
+    """Fit a model and evaluate it."""
+    fit_params = {}
+    if soft_labels is not None:
+        prefix = "" if get_config()["enable_metadata_routing"] else _prefix(model)
+        fit_params[f"{prefix}soft_labels"] = soft_labels
+    start = perf_counter()
+    model.fit(X, y, **fit_params)
+    fit_time = perf_counter() - start
+    start = perf_counter()
+    labels = model.predict(X_test)
+    predict_time = perf_counter() - start
+    return _Run(
+        float(np.mean(labels == y_test)),
+        fidelity_score(labels_teacher, labels),
+        fit_time,
+        predict_time,
+        _operations(model, X_test),
+    )
+
+
+def _operations(model, X):
+    try:
+        return count_operations(model, X[:1])
+    except UncountableError:
+        return None
+
+
+def _summary(name, runs):
+    """Return the row of a model from its runs, one per seed."""
+    operations = runs[0].operations
+    statistics = {}
+    for key in ("accuracy", "fidelity", "fit_time", "predict_time"):
+        values = [getattr(run, key) for run in runs]
+        statistics[key] = float(np.mean(values))
+        statistics[f"{key}_std"] = float(np.std(values))
+    return ReportRow(
+        model=name,
+        parameters=None if operations is None else operations.parameters,
+        multiplications=None if operations is None else operations.multiplications,
+        nonlinear_multiplications=None if operations is None else operations.nonlinear,
+        **statistics,
+    )
+
+
+def _student_of(estimator):
+    """Return the last step of a pipeline, of pipelines within pipelines, or the estimator."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
+def _prefix(estimator):
+    """Return what stands before a fit parameter of the last step: its name, as in step__."""
+    prefix = ""
+    while isinstance(estimator, Pipeline):
+        name, estimator = estimator.steps[-1]
+        prefix += f"{name}__"
+    return prefix
+
+
+def _with_student(model, student):
+    """Return an unfitted clone of the model with another last step."""
+    prefix = _prefix(model)
+    if not prefix:
+        return clone(student)
+    return clone(model).set_params(**{prefix.removesuffix("__"): clone(student)})
+
+
+def _check_student(student):
+    if not isinstance(student, KoopmanDistilledClassifier):
+        raise TypeError(
+            "estimator must be a KoopmanDistilledClassifier or a Pipeline that ends in one, "
+            f"got {type(student).__name__}; of a grid search, pass best_estimator_."
+        )
+    if student.teacher is None:
+        raise ValueError(
+            "The student has no teacher, so there is nothing to compare it with: pass teacher=."
+        )
+    if student.soft_weight == 0:
+        raise ValueError(
+            "soft_weight=0 learns nothing from the teacher: raise it. The report adds the "
+            "student without teacher by itself."
+        )
+
+
+def _set_random_states(estimator, seed):
+    names = [
+        name
+        for name in estimator.get_params(deep=True)
+        if name == "random_state" or name.endswith("__random_state")
+    ]
+    estimator.set_params(**dict.fromkeys(names, seed))
+
+
+@contextmanager
+def _seeded_torch(seed):
+    """Seed torch, from which skorch draws, if it is there; afterwards it is as it was."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def _score(mean, std, with_std):
+    return f"{mean:.4f} ± {std:.4f}" if with_std else f"{mean:.4f}"
+
+
+def _count(number):
+    return "n/a" if number is None else f"{number:,}"
+
+
+def _seconds(time):
+    return "-" if np.isnan(time) else f"{time:.3g}"
