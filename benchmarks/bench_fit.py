@@ -26,11 +26,11 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from teachers import load_or_train
 
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
 from sklearn_koopman.datasets import fetch_mnist
 from sklearn_koopman.teachers import TorchTeacher
-from teachers import load_or_train
 
 COMPONENTS, DEGREE, RIDGE = 40, 2, 1e-4
 EXCESSES = (1e-2, 1e-3, 1e-4)

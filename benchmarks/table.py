@@ -22,6 +22,7 @@ import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
+from teachers import FETCH, MAKE, load_or_train
 
 from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
 from sklearn_koopman.inspection import fidelity_score
@@ -35,7 +36,6 @@ from sklearn_koopman.solvers import (
     solve_gram,
 )
 from sklearn_koopman.teachers import TorchTeacher
-from teachers import FETCH, MAKE, load_or_train
 
 RESULTS = Path(__file__).parent / "results" / "table.csv"
 DICTIONARIES = ["20:2", "40:2", "60:2", "20:3", "30:3"]

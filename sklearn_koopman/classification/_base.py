@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -66,6 +67,15 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
     # Sample-aligned inputs of fit: with metadata routing they arrive without being asked for.
     __metadata_request__fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
     __metadata_request__partial_fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
+
+    # What every subclass has.
+    teacher: Any
+    ridge: float
+    lifter: Any
+    teacher_output: str
+    teacher_classes: Any
+    unlabeled_value: Any
+    moments_: Any
 
     # Smallest probability of a teacher whose logarithm is taken.
     _probability_floor = float(np.finfo(np.float64).tiny)
@@ -216,7 +226,13 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         for name, fitted in (("lifter_", task.lifter), ("teacher_", task.teacher)):
             if fitted is not None:
                 setattr(self, name, fitted)
-            elif hasattr(self, name):
+            else:
+                self._forget(name)
+
+    def _forget(self, *names):
+        """Drop fitted attributes that the last fit does not have."""
+        for name in names:
+            if hasattr(self, name):
                 delattr(self, name)
 
     def _validate(self, X, y, *, reset):
@@ -265,12 +281,12 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
     @contextmanager
     def _keeping_what_was_fitted(self):
         """Leave a fitted model as it was when fitting it anew fails."""
-        before = dict(vars(self))
+        before = self.__dict__.copy()
         try:
             yield
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             raise
 
     def __sklearn_clone__(self):

@@ -188,7 +188,7 @@ class EDMDClassifier(KoopmanClassifier):
                 raise
             del moments
             self._solve_moments(self._accumulate(task, "svd"), task.dtype)
-        vars(self).pop("moments_", None)
+        self._forget("moments_")
 
     def _accumulate(self, task, solver, start=None):
         """Return the moments of a task's rows, in the form that the solver needs."""

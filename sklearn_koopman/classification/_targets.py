@@ -7,7 +7,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from ..teachers import as_teacher
 from ..teachers._outputs import align_columns, teacher_logits
 
 _THREE_WAYS = (

@@ -26,12 +26,14 @@ class Teacher:
         What the outputs are; "auto" leaves it to whoever interprets them.
     """
 
-    #: Whether `fit` leaves the teacher as it is.
-    is_fixed = True
-
     def __init__(self, classes=None, output="auto"):
         self.classes = classes
         self.output = output
+
+    @property
+    def is_fixed(self):
+        """Whether `fit` leaves the teacher as it is."""
+        return True
 
     @property
     def classes_(self):
