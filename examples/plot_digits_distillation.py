@@ -58,8 +58,8 @@ def load(dataset):
 # %%
 # Teacher
 # -------
-# A multi-layer perceptron, trained by skorch. torch draws the first weights and the order of the
-# rows from a global generator; ``fork_rng`` leaves that as it was.
+# A multi-layer perceptron, trained by skorch. torch draws the first weights and the order of
+# the rows from a global generator; ``fork_rng`` leaves that as it was.
 
 
 def train_teacher(X, y, *, n_hidden, max_epochs, batch_size=128, seed=0):
@@ -139,13 +139,16 @@ def plot_costs(ax, reports):
     for name, color in COLORS.items():
         rows = [row for report in reports for row in report.rows if row.model == name]
         rows = rows[:1] if name == "teacher" else rows
-        style = {"marker": "*", "markersize": 16} if name == "teacher" else {"marker": "o"}
+        style = {"marker": "o"}
+        if name == "teacher":
+            style = {"marker": "*", "markersize": 14, "linestyle": "none"}
         costs = [row.multiplications for row in rows]
         ax.plot(costs, [100 * row.accuracy for row in rows], color=color, label=name, **style)
     ax.set_xscale("log")
     ax.set_xlabel("multiplications per image")
     ax.set_ylabel("test accuracy (%)")
     ax.grid(alpha=0.3)
+    ax.spines[["top", "right"]].set_visible(False)
     ax.legend(loc="lower right", frameon=False)
 
 
@@ -162,7 +165,7 @@ def plot_doubts(axes, images, targets, teacher_proba, student_proba, names):
         right.bar(
             places + 0.2, by_student, 0.4, color=COLORS["distilled student"], label="student"
         )
-        right.set(xlim=(-0.6, len(names) - 0.4), ylim=(0, 1), yticks=[0, 1], xticks=[])
+        right.set(xlim=(-0.6, len(names) - 0.4), ylim=(0, 1), yticks=[0, 0.5, 1], xticks=[])
         right.spines[["top", "right"]].set_visible(False)
     long = max(map(len, names)) > 2
     right.set_xticks(

@@ -1,6 +1,7 @@
 """What both classifiers share: lifting, labels, teachers, prediction."""
 
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,18 +172,21 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         X, y = self._validate(X, y, reset=first)
         weights = check_weights(sample_weight, len(X))
         fitted_teacher = None if first else getattr(self, "teacher_", None)
-        teacher = fitted_teacher or self._teacher(soft_labels)
+        soft_logits = teacher = None
+        wants_soft_targets = self._wants_soft_targets(soft_labels)
+        if wants_soft_targets and self.teacher is not None:
+            teacher = fitted_teacher or as_teacher(self.teacher, classes=self.teacher_classes)
         labels = self._encode(y, teacher, classes)
-        soft_logits = None
-        if soft_labels is not None and self._wants_soft_targets(soft_labels):
+        if wants_soft_targets and soft_labels is not None:
             soft_logits = given_soft_targets(
                 soft_labels,
                 labels,
-                teacher_classes=self.teacher_classes,
+                teacher_classes=self._column_classes(teacher),
                 kind=self.teacher_output,
                 floor=self._probability_floor,
             )
-        elif teacher is not None:
+            teacher = fitted_teacher
+        elif wants_soft_targets and teacher is not None:
             if teacher_X is not None:
                 check_consistent_length(X, teacher_X)
             soft_logits, teacher = soft_targets(
@@ -194,6 +198,11 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
                 teacher_X=teacher_X,
                 kind=self.teacher_output,
                 floor=self._probability_floor,
+            )
+        elif first and not weights[labels.is_labelled].any():
+            raise ValueError(
+                "There is nothing to learn from: no row of positive weight has a label, and "
+                "there are no soft targets. Label some rows, or give a teacher or soft_labels."
             )
         lifter = fit_lifter(self.lifter, X, y) if first else getattr(self, "lifter_", None)
         blocks = lifted_blocks(lifter, X)
@@ -244,13 +253,6 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         check_consistent_length(X, y)
         return X, y
 
-    def _teacher(self, soft_labels):
-        """Return the teacher to ask, or None."""
-        if self.teacher is None or not self._wants_soft_targets(soft_labels):
-            return None
-        teacher = as_teacher(self.teacher, classes=self.teacher_classes)
-        return teacher if soft_labels is None else None
-
     def _wants_soft_targets(self, soft_labels):
         """Say whether this fit learns from soft targets."""
         return self.teacher is not None or soft_labels is not None
@@ -258,8 +260,12 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
     def _encode(self, y, teacher, classes):
         """Return the labels; without any in y the classes are the teacher's."""
         if classes is None and not has_label(y, self.unlabeled_value).any():
-            classes = self.teacher_classes if teacher is None else teacher.classes_
+            classes = self._column_classes(teacher)
         return encode_labels(y, self.unlabeled_value, classes)
+
+    def _column_classes(self, teacher):
+        """Return the class of each column of soft targets, None where it is not known."""
+        return self.teacher_classes if teacher is None else teacher.classes_
 
     def _store(self, coef, intercept, scale, dtype):
         """Keep the coefficients of the observables as they are, in the dtype of X.
@@ -291,12 +297,10 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
 
     def __sklearn_clone__(self):
         """Clone the parameters, but share the teacher: a network must not be copied."""
-        teacher, self.teacher = self.teacher, None
-        try:
-            student = super().__sklearn_clone__()
-        finally:
-            self.teacher = teacher
-        student.teacher = share_or_clone(teacher)
+        bare = copy(self)  # shallow; other threads may be using self
+        bare.teacher = None
+        student = super(KoopmanClassifier, bare).__sklearn_clone__()
+        student.teacher = share_or_clone(self.teacher)
         return student
 
     def __sklearn_tags__(self):

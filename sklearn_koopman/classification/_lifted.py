@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
@@ -31,7 +32,8 @@ def fit_lifter(lifter, X, y):
             f"lifter={lifter!r} is no transformer: pass an instance with fit and transform, for "
             "example MonomialLifter(degree=2) or make_pipeline(PCA(40), MonomialLifter(2))."
         )
-    return clone(lifter).fit(X, y)
+    with _arrays_between_steps():
+        return clone(lifter).fit(X, y)
 
 
 def lifted_blocks(lifter, X):
@@ -51,10 +53,23 @@ def lifted_blocks(lifter, X):
     """
     if lifter is None:
         return RowBlocks(X)
-    head, tail, n_observables = _split_at_narrowest(lifter, X[:1])
-    rows = X if head is None else _as_array(head.transform(X))
-    lift = None if tail is None else (lambda block: _as_array(tail.transform(block)))
-    return RowBlocks(rows, lift, n_observables=n_observables)
+    with _arrays_between_steps():
+        head, tail, n_observables = _split_at_narrowest(lifter, X[:1])
+        rows = X if head is None else _as_array(head.transform(X))
+
+    def lift(block):
+        with _arrays_between_steps():
+            return _as_array(tail.transform(block))
+
+    return RowBlocks(rows, None if tail is None else lift, n_observables=n_observables)
+
+
+def _arrays_between_steps():
+    """Keep data frames, which a user may have set globally, out of a lifter.
+
+    Blocks are arrays, and steps fitted on data frames would warn of missing names.
+    """
+    return config_context(transform_output="default")
 
 
 def _split_at_narrowest(lifter, row):

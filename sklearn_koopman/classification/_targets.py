@@ -87,9 +87,10 @@ def encode_labels(y, unlabeled_value=None, classes=None):
         )
     classes = np.unique(known if classes is None else classes)
     if len(classes) < 2:
+        found = f"only one class: {classes[0]!r}" if len(classes) else "no class"
         raise ValueError(
             "This solver needs samples of at least 2 classes in the data, but the data contains "
-            f"only one class: {classes[0]!r}"
+            f"{found}"
         )
     strangers = np.setdiff1d(known, classes)
     if len(strangers):
@@ -164,7 +165,7 @@ def soft_targets(teacher, X, y, labels, sample_weight, *, teacher_X, kind, floor
         kind = teacher.output if kind == "auto" else kind
         logits = teacher_logits(outputs, kind, floor=floor)
         return align_columns(logits, teacher.classes_, labels.classes), teacher
-    except (NotFittedError, MemoryError):
+    except (NotFittedError, MemoryError, ImportError):
         raise
     except Exception as error:
         if teacher_X is not None:

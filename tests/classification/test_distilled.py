@@ -203,6 +203,7 @@ def test_verbose(capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid:RuntimeWarning")
 def test_a_failed_fit_keeps_the_earlier_one():
     model = student().fit(X, Y, soft_labels=P)
     before = fitted(model)

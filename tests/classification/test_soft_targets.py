@@ -1,6 +1,7 @@
 """Where soft targets come from, and to which class each of their columns belongs."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
@@ -187,8 +188,9 @@ MARKED = np.arange(len(X)) % 3 == 0
         ("", np.where(MARKED, "", NAMES[Y])),
         (np.nan, np.where(MARKED, np.nan, Y)),
         (np.nan, np.where(MARKED, np.nan, NAMES[Y].astype(object))),
+        (np.nan, pd.Series(NAMES[Y]).mask(MARKED)),
     ],
-    ids=["-1", "empty string", "NaN", "NaN among strings"],
+    ids=["-1", "empty string", "NaN", "NaN among strings", "missing in a Series"],
 )
 def test_rows_without_a_label_teach_through_soft_targets_alone(student, marker, y):
     student.set_params(unlabeled_value=marker).fit(X, y, soft_labels=LOGITS)
@@ -262,7 +264,7 @@ def test_a_scalar_weight_is_that_of_every_row(student):
         (-np.ones(len(X)), "Negative values in sample_weight"),
         (np.zeros(len(X)), "must not all be zero"),
         (np.ones(len(X) - 1), r"sample_weight\.shape == \(149,\), expected \(150,\)"),
-        (np.ones((len(X), 2)), r"sample_weight\.shape|1D array|dim"),
+        (np.ones((len(X), 2)), r"sample_weight\.shape == \(150, 2\), expected"),
         (np.full(len(X), np.nan), "sample_weight contains NaN"),
     ],
     ids=["negative", "zero", "short", "two columns", "NaN"],
@@ -331,6 +333,8 @@ def test_a_torch_module_raw_and_wrapped(student):
     for teacher in (linear, TorchTeacher(images, input_shape=(1, 5, 1))):
         student.set_params(teacher=teacher).fit(X, Y)
         assert_allclose(student.coef_, expected.coef_, atol=1e-4)
+    student.set_params(teacher=images).fit(X[:, :2], Y, teacher_X=X.reshape(-1, 1, 5, 1))
+    assert student.coef_.shape == (3, 2)
 
 
 @pytest.fixture

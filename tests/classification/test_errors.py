@@ -1,0 +1,259 @@
+"""Bad input and bad parameters, for both classifiers alike."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import clone
+
+from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter, _memory
+
+from .helpers import LinearTeacher, fitted, samples
+
+X, Y = samples()
+P = np.full((len(X), 3), 1 / 3)
+X_WITH_NAN, X_WITH_INF = X.copy(), X.copy()
+X_WITH_NAN[3, 2] = np.nan
+X_WITH_INF[3, 2] = np.inf
+
+CLASSIFIERS = [EDMDClassifier(), KoopmanDistilledClassifier()]
+
+
+@pytest.fixture(params=CLASSIFIERS, ids=lambda classifier: type(classifier).__name__)
+def student(request):
+    return clone(request.param)
+
+
+# X and y
+
+
+@pytest.mark.parametrize(
+    ("bad_X", "message"),
+    [
+        (X_WITH_NAN, "Input X contains NaN"),
+        (X_WITH_INF, "Input X contains infinity"),
+        (X[:, 0], "Expected 2D array, got 1D array"),
+        (X[:, :, None], "Found array with dim 3"),
+        (np.empty((0, 5)), r"Found array with 0 sample\(s\)"),
+        (np.empty((len(X), 0)), r"0 feature\(s\)"),
+        (X[:-1], "inconsistent numbers of samples"),
+        (X.astype(complex), "Complex data not supported"),
+        ([["a"] * 5] * len(X), "could not convert string to float"),
+    ],
+    ids=[
+        "NaN",
+        "inf",
+        "1-D",
+        "3-D",
+        "no rows",
+        "no columns",
+        "a row less",
+        "complex",
+        "strings",
+    ],
+)
+def test_bad_X(student, bad_X, message):
+    with pytest.raises(ValueError, match=message):
+        student.fit(bad_X, Y, soft_labels=P)
+
+
+def test_sparse_X(student):
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        student.fit(csr_array(X), Y, soft_labels=P)
+
+
+@pytest.mark.parametrize(
+    ("bad_y", "message"),
+    [
+        (None, "requires y to be passed, but the target y is None"),
+        (np.linspace(0, 1, len(X)), "Unknown label type: continuous"),
+        (np.zeros(len(X)), "contains only one class: np.float64"),
+        (np.where(Y == 0, np.nan, Y), "Input y contains NaN"),
+        (np.eye(3)[Y], "y should be a 1d array"),
+        ([], "inconsistent numbers of samples|0 sample"),
+    ],
+    ids=["None", "continuous", "one class", "NaN", "one-hot", "empty"],
+)
+def test_bad_y(student, bad_y, message):
+    with pytest.raises(ValueError, match=message):
+        student.fit(X, bad_y, soft_labels=P)
+
+
+@pytest.mark.parametrize("marker", [None, -1])
+def test_y_is_needed_with_and_without_a_marker(student, marker):
+    student.set_params(unlabeled_value=marker)
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        student.fit(X, None, soft_labels=P)
+
+
+@pytest.mark.parametrize("classes", [[], [0]])
+def test_streams_need_two_classes(classes):
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        EDMDClassifier().partial_fit(X, Y, classes)
+
+
+@pytest.mark.parametrize(
+    ("bad_X", "message"),
+    [
+        (X[:, :3], "3 features, but .* is expecting 5 features"),
+        (X_WITH_NAN, "contains NaN"),
+        (X[:0], r"0 sample\(s\)"),
+    ],
+    ids=["features", "NaN", "no rows"],
+)
+def test_bad_X_in_predict(student, bad_X, message):
+    student.fit(X, Y, soft_labels=P)
+    with pytest.raises(ValueError, match=message):
+        student.predict(bad_X)
+
+
+# Soft targets
+
+
+@pytest.mark.parametrize(
+    ("soft_labels", "message"),
+    [
+        (np.where(P > 0.3, np.nan, P), "soft_labels: NaN or infinity in 150 of 150 rows"),
+        (np.full_like(P, -np.inf), "soft_labels: NaN or infinity"),
+        (P[:-1], "inconsistent numbers of samples"),
+        (P[:, :, None], r"soft_labels: .*shape \(150, 3, 1\)"),
+        (P.astype(str), "soft_labels: expected real numbers"),
+        (P * [4, -2, 1], "soft_labels: 0 of 150 rows look like prob.* set teacher_output="),
+    ],
+    ids=["NaN", "inf", "a row less", "3-D", "strings", "negative"],
+)
+def test_bad_soft_labels(student, soft_labels, message):
+    with pytest.raises(ValueError, match=message):
+        student.fit(X, Y, soft_labels=soft_labels)
+
+
+def test_negative_probabilities(student):
+    student.set_params(teacher_output="proba")
+    with pytest.raises(
+        ValueError, match=r"values in \[0, 1\], got values from -0\.667 to 1\.33"
+    ):
+        student.fit(X, Y, soft_labels=P * [4, -2, 1])
+
+
+def test_probabilities_with_a_few_bad_rows(student):
+    soft_labels = P.copy()
+    soft_labels[0] = 0.7
+    with pytest.raises(ValueError, match="149 of 150 rows look like probabilities"):
+        student.fit(X, Y, soft_labels=soft_labels)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        (lambda X: X[:-1, :3], "got 149 rows for 150 samples"),
+        (lambda X: X[:, :3, None], r"got an array of shape \(150, 3, 1\)"),
+        (lambda X: X[:, :3] * np.nan, "NaN or infinity in 150 of 150 rows"),
+        (LinearTeacher(7), "matmul"),
+    ],
+    ids=["a row less", "3-D", "NaN", "features"],
+)
+def test_bad_outputs_of_a_teacher(student, teacher, message):
+    with pytest.raises(ValueError, match=message) as error:
+        student.set_params(teacher=teacher).fit(X, Y)
+    assert "three ways out" in str(error.value)
+    with pytest.raises(ValueError, match=message) as error:
+        student.fit(X, Y, teacher_X=X)
+    assert "three ways out" not in str(error.value)
+
+
+def test_teacher_X_of_another_length(student):
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        student.set_params(teacher=LinearTeacher()).fit(X, Y, teacher_X=X[:-1])
+
+
+@pytest.mark.parametrize("teacher", [3, "teacher", LinearTeacher])
+def test_what_is_no_teacher(student, teacher):
+    with pytest.raises(TypeError, match="teacher"):
+        student.set_params(teacher=teacher).fit(X, Y)
+
+
+# Parameters
+
+COMMON = [
+    ("ridge", -1.0, r"\[0\.0, inf\)"),
+    ("ridge", np.nan, r"\[0\.0, inf\)"),
+    ("ridge", "a little", r"\[0\.0, inf\)"),
+    ("ridge", None, r"\[0\.0, inf\)"),
+    ("teacher_output", "prob", "{'auto', 'proba', 'logits'}"),
+]
+PARAMETERS = [
+    *[(EDMDClassifier, *case) for case in COMMON],
+    *[(KoopmanDistilledClassifier, *case) for case in COMMON],
+    (EDMDClassifier, "rank", 0, r"an int in the range \[1, inf\) or None"),
+    (EDMDClassifier, "rank", 2.0, r"an int in the range \[1, inf\) or None"),
+    (EDMDClassifier, "solver", "qr", "{'auto', 'cholesky', 'svd'}"),
+    (KoopmanDistilledClassifier, "soft_weight", 1.5, r"\[0\.0, 1\.0\]"),
+    (KoopmanDistilledClassifier, "soft_weight", -0.1, r"\[0\.0, 1\.0\]"),
+    (KoopmanDistilledClassifier, "temperature", 0, r"\(0\.0, inf\)"),
+    (KoopmanDistilledClassifier, "temperature", np.inf, r"\(0\.0, inf\)"),
+    (KoopmanDistilledClassifier, "solver", "sgd", "{'lbfgs', 'adam'}"),
+    (KoopmanDistilledClassifier, "max_iter", 0, r"\[1, inf\)"),
+    (KoopmanDistilledClassifier, "tol", -1e-3, r"\[0\.0, inf\)"),
+    (KoopmanDistilledClassifier, "warm_start", "yes", "a bool"),
+    (KoopmanDistilledClassifier, "batch_size", 0, r"\[1, inf\)"),
+    (KoopmanDistilledClassifier, "learning_rate", 0.0, r"\(0\.0, inf\)"),
+    (KoopmanDistilledClassifier, "callbacks", "bar", "a list of skorch callbacks or None"),
+]
+
+
+@pytest.mark.parametrize(("classifier", "name", "value", "expected"), PARAMETERS)
+def test_bad_parameters(classifier, name, value, expected):
+    student = classifier(**{name: value})
+    message = f"The '{name}' parameter of {classifier.__name__} must be .*{expected}.* Got "
+    with pytest.raises(ValueError, match=message):
+        student.fit(X, Y, soft_labels=P)
+    assert fitted(student) == {}
+
+
+@pytest.mark.parametrize("degree", [0, -1, 1.5])
+def test_bad_degree_of_the_lifter(student, degree):
+    with pytest.raises(ValueError, match="'degree' parameter of MonomialLifter"):
+        student.set_params(lifter=MonomialLifter(degree)).fit(X, Y, soft_labels=P)
+
+
+# Too big
+
+
+def test_a_gram_matrix_larger_than_the_memory(student, monkeypatch):
+    student.set_params(lifter=MonomialLifter(3))
+    monkeypatch.setattr(_memory, "physical_memory", lambda: 10_000)
+    with pytest.raises(MemoryError, match=r"The 56 x 56 Gram matrix .*Lower the degree"):
+        student.fit(X, Y, soft_labels=P)
+    assert fitted(student) == {}
+
+
+overflow_is_expected = pytest.mark.filterwarnings(
+    "ignore:overflow:RuntimeWarning", "ignore:invalid value:RuntimeWarning"
+)
+EVERY_SOLVER = [
+    EDMDClassifier(),
+    EDMDClassifier(solver="svd"),
+    KoopmanDistilledClassifier(),
+    KoopmanDistilledClassifier(solver="adam"),
+]
+
+
+@overflow_is_expected
+@pytest.mark.parametrize("student", EVERY_SOLVER, ids=repr)
+def test_observables_that_overflow(student):
+    student = clone(student).set_params(lifter=MonomialLifter(3))
+    rows = (X * 1e30).astype(np.float32)
+    message = "observables are not finite: .* Scale the features"
+    with pytest.raises(ValueError, match=message):
+        student.fit(rows, Y, soft_labels=P)
+    if hasattr(student, "partial_fit"):
+        with pytest.raises(ValueError, match=message):
+            student.partial_fit(rows, Y, [0, 1, 2], soft_labels=P)
+    assert fitted(student) == {}
+
+
+@overflow_is_expected
+def test_one_row_that_overflows(student):
+    rows = X.copy()
+    rows[-1] = 1e120
+    with pytest.raises(ValueError, match="observables are not finite"):
+        student.set_params(lifter=MonomialLifter(3)).fit(rows, Y, soft_labels=P)
