@@ -207,6 +207,8 @@ def make_figure(reports, teacher, student, X_test, y_test, names):
 # All of it
 # ---------
 
+IN_NOTEBOOK = "__file__" not in globals()
+HERE = Path() if IN_NOTEBOOK else Path(__file__).resolve().parent
 SETTINGS = {
     "digits": {"n_hidden": 128, "max_epochs": 40, "batch_size": 32},
     "mnist": {"n_hidden": 512, "max_epochs": 10},
@@ -218,7 +220,7 @@ def main(arguments=None):
     """Train a teacher, distil it, print the table and save the picture."""
     parser = argparse.ArgumentParser(description="Distil a network that recognises digits.")
     parser.add_argument("--dataset", choices=SETTINGS, default="digits")
-    parser.add_argument("--output", type=Path, default=None, help="folder for the picture")
+    parser.add_argument("--output", type=Path, default=HERE / "output", help="for the picture")
     options = parser.parse_args(arguments)
     X, X_test, y, y_test, names = load(options.dataset)
 
@@ -247,13 +249,11 @@ def main(arguments=None):
     print(f"\nThe student without its teacher has {len(pickle.dumps(shipped)):,} bytes.")
 
     figure = make_figure(list(reports.values()), teacher, shipped, X_test, y_test, names)
-    # sphinx-gallery runs scripts without __file__
-    folder = options.output or Path(globals().get("__file__", "x")).parent / "output"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{options.dataset}_distillation.png"
+    options.output.mkdir(parents=True, exist_ok=True)
+    path = options.output / f"{options.dataset}_distillation.png"
     figure.savefig(path, dpi=150)
     print(f"picture: {path}")
 
 
 if __name__ == "__main__":
-    main(None if "__file__" in globals() else [])
+    main([] if IN_NOTEBOOK else None)  # the arguments of a notebook are not ours

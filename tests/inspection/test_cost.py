@@ -1,0 +1,205 @@
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline as sklearn_pipeline
+from sklearn.preprocessing import (
+    MaxAbsScaler,
+    MinMaxScaler,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.svm import SVC
+
+from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman.inspection._cost import Operations, UncountableError, count_operations
+from sklearn_koopman.pipeline import Pipeline, make_pipeline
+from sklearn_koopman.teachers import TorchTeacher, as_teacher
+
+X, y = load_iris(return_X_y=True)
+
+
+def count(estimator):
+    return count_operations(estimator.fit(X, y), X[:1])
+
+
+def test_operations_add_up():
+    total = Operations(1, 2, 3) + Operations(10, 20, 30)
+    assert total == Operations(11, 22, 33)
+    assert total.multiplications == 55
+
+
+@pytest.mark.parametrize(
+    ("estimator", "parameters", "linear"),
+    [
+        (PCA(2), 2 * 4 + 4, 8),
+        (PCA(2, whiten=True), 2 * 4 + 4 + 2, 10),
+        (IncrementalPCA(3), 3 * 4 + 4, 12),
+        (TruncatedSVD(2, random_state=0), 8, 8),
+        (StandardScaler(), 8, 4),
+        (StandardScaler(with_mean=False), 4, 4),
+        (StandardScaler(with_std=False), 4, 0),
+        (RobustScaler(), 8, 4),
+        (RobustScaler(with_centering=False), 4, 4),
+        (MinMaxScaler(), 8, 4),
+        (MaxAbsScaler(), 4, 4),
+        (VarianceThreshold(), 0, 0),
+        (LogisticRegression(max_iter=1000), 15, 12),
+        (FrozenEstimator(LogisticRegression(max_iter=1000).fit(X, y)), 15, 12),
+        (EDMDClassifier(), 15, 12),
+        (KoopmanDistilledClassifier(soft_weight=0), 15, 12),
+        (
+            MLPClassifier((5, 7), max_iter=1, random_state=0),
+            4 * 5 + 5 + 5 * 7 + 7 + 7 * 3 + 3,
+            4 * 5 + 5 * 7 + 7 * 3,
+        ),
+    ],
+    ids=repr,
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_linear_parts(estimator, parameters, linear):
+    assert count(estimator) == Operations(parameters, linear, 0)
+
+
+@pytest.mark.parametrize("lifter_of", [MonomialLifter, PolynomialFeatures])
+@pytest.mark.parametrize(
+    ("settings", "nonlinear"),
+    [
+        ({"degree": 1}, 0),
+        ({"degree": 2}, 10),
+        ({"degree": 3}, 10 + 20),
+        ({"degree": (3, 3)}, 10 + 20),  # those of degree 2 are computed on the way
+        ({"degree": 2, "include_bias": False}, 10),
+        ({"degree": 2, "interaction_only": True}, 6),
+        ({"degree": 9, "interaction_only": True}, 6 + 4 + 1),
+    ],
+)
+def test_every_monomial_is_one_product(lifter_of, settings, nonlinear):
+    assert count(lifter_of(**settings)) == Operations(0, 0, nonlinear)
+
+
+def test_monomials_are_those_of_the_lifter_of_the_students():
+    lifter = MonomialLifter(4).fit(X)
+    assert count(lifter).nonlinear == (lifter.powers_.sum(axis=1) >= 2).sum()
+
+
+def test_lifter_inside_and_pipeline_outside_cost_the_same():
+    inside = EDMDClassifier(lifter=sklearn_pipeline(PCA(3), MonomialLifter(2)))
+    outside = make_pipeline(PCA(3), MonomialLifter(2), EDMDClassifier())
+    nested = make_pipeline(
+        sklearn_pipeline("passthrough", PCA(3)),
+        "passthrough",
+        sklearn_pipeline(MonomialLifter(2), EDMDClassifier()),
+    )
+    expected = Operations(3 * 4 + 4 + 3 * 10 + 3, 3 * 4 + 3 * 10, 6)
+    assert count(inside) == count(outside) == count(nested) == expected
+
+
+def test_rows_of_a_pipeline_are_transformed_on_the_way():
+    torch = pytest.importorskip("torch")
+    # The wide module would fail on the four features of the raw row.
+    teacher = FrozenEstimator(LogisticRegression(max_iter=1000).fit(PCA(2).fit_transform(X), y))
+    assert count(sklearn_pipeline(PCA(2), teacher)).linear == 8 + 6
+    assert count_operations(torch.nn.Linear(2, 3), PCA(2).fit_transform(X)[:1]).linear == 6
+
+
+def test_data_frames_and_searches():
+    pytest.importorskip("pandas")
+    frame = load_iris(as_frame=True).data
+    model = make_pipeline(PCA(2), MonomialLifter(2), EDMDClassifier())
+    search = GridSearchCV(model, {"edmdclassifier__ridge": [1e-3]}).fit(frame, y)
+    assert count_operations(search, frame[:1]) == Operations(12 + 21, 8 + 18, 3)
+
+
+class TestTorch:
+    torch = pytest.importorskip("torch")
+
+    def test_linear_layers(self):
+        module = self.torch.nn.Sequential(
+            self.torch.nn.Linear(4, 5), self.torch.nn.ReLU(), self.torch.nn.Linear(5, 3, bias=False)
+        )
+        expected = Operations(4 * 5 + 5 + 5 * 3, 4 * 5 + 5 * 3, 0)
+        assert count_operations(module, X[:1]) == expected
+        assert count_operations(as_teacher(module), X[:1]) == expected
+        assert count_operations(module, X) == expected  # of one row, however many there are
+        assert not any(layer._forward_hooks for layer in module.modules())
+
+    def test_convolutions(self):
+        nn = self.torch.nn
+        module = nn.Sequential(
+            nn.Conv2d(2, 6, 3, groups=2), nn.BatchNorm2d(6), nn.Flatten(), nn.Linear(6 * 4, 3)
+        ).train()
+        teacher = TorchTeacher(module, input_shape=(2, 4, 4))
+        found = count_operations(teacher, np.zeros((1, 32)))
+        convolution = 6 * 2 * 2 * (1 * 3 * 3)
+        assert found.linear == convolution + 24 * 3
+        assert found.parameters == (6 * 9 + 6) + 2 * 6 + (24 * 3 + 3)
+        assert module.training
+
+    def test_a_layer_that_runs_twice_multiplies_twice(self):
+        layer = self.torch.nn.Linear(4, 4)
+        module = self.torch.nn.Sequential(layer, layer)
+        assert count_operations(module, X[:1]) == Operations(20, 32, 0)
+
+    def test_hooks_are_removed_after_an_error(self):
+        module = self.torch.nn.Sequential(self.torch.nn.Linear(5, 3))
+        with pytest.raises(ValueError, match="failed on input"):
+            count_operations(module, X[:1])
+        assert not module[0]._forward_hooks
+
+    def test_cached_teacher_is_counted(self, tmp_path):
+        teacher = TorchTeacher(self.torch.nn.Linear(4, 3), memory=tmp_path)
+        teacher(X[:1])
+        assert count_operations(teacher, X[:1]) == Operations(15, 12, 0)
+        assert teacher.memory == tmp_path
+
+    def test_skorch_net(self):
+        skorch = pytest.importorskip("skorch")
+        net = skorch.NeuralNetClassifier(
+            self.torch.nn.Linear(4, 3),
+            criterion=self.torch.nn.CrossEntropyLoss,
+            max_epochs=1,
+            train_split=None,
+            verbose=0,
+        ).fit(X.astype(np.float32), y)
+        assert count_operations(net, X[:1]) == Operations(15, 12, 0)
+        assert count_operations(as_teacher(FrozenEstimator(net)), X[:1]).linear == 12
+
+
+def test_teachers_are_counted_by_what_they_hold():
+    model = LogisticRegression(max_iter=1000).fit(X, y)
+    for teacher in (as_teacher(model).fit(X, y), as_teacher(model.predict_proba)):
+        assert count_operations(teacher, X[:1]) == Operations(15, 12, 0)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        RandomForestClassifier(5),
+        SVC(kernel="linear"),
+        make_pipeline(PCA(2), RandomForestClassifier(5)),
+    ],
+    ids=repr,
+)
+def test_what_is_not_known_is_said(estimator):
+    with pytest.raises(UncountableError, match="(Forest.*|SVC) are not known"):
+        count(estimator)
+
+
+def test_functions_are_not_known():
+    with pytest.raises(UncountableError, match="function are not known"):
+        count_operations(as_teacher(lambda rows: rows[:, :3]), X[:1])
+
+
+@pytest.mark.parametrize("estimator", [EDMDClassifier(), PCA(), Pipeline([("pca", PCA())])])
+def test_needs_a_fitted_model(estimator):
+    with pytest.raises(NotFittedError):
+        count_operations(estimator, X[:1])
