@@ -94,6 +94,7 @@ def train_teacher(X, y, *, n_hidden, max_epochs, batch_size=128, seed=0):
 # behind PCA. On the digits, a grid search over the training images chooses how much the teacher
 # counts, its temperature and the ridge penalty. The teacher is trained already and has seen all
 # training images, so the search ranks settings; the accuracy to believe is that of the test.
+# On the larger sets the settings are fixed beforehand.
 
 
 def make_student(teacher, n_components, **settings):
@@ -124,7 +125,7 @@ def search(student, X, y):
 # Picture
 # -------
 # To the left, accuracy against multiplications, for students of different sizes. To the right,
-# test images on which the teacher hesitates: the student has learned its doubts, too.
+# test images on which the teacher hesitates, and how far the student shares its doubts.
 
 COLORS = {
     "teacher": "#1b4965",

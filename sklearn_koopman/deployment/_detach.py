@@ -16,8 +16,8 @@ def detach_teacher(estimator):
 
     Prediction needs no teacher, but a pickle would carry it: it is a parameter. The copy has
     ``teacher=None`` and ``callbacks=None``, and none of the attributes `teacher_`, `net_` and
-    `moments_`. It is some kilobytes when pickled, by :mod:`pickle`, joblib or skops, and needs
-    no torch when loaded. Refitting the copy needs ``soft_weight=0``, a teacher
+    `moments_`. Pickled (by :mod:`pickle`, joblib or skops) it is hardly larger than its matrices,
+    and it needs no torch when loaded. Refitting the copy needs ``soft_weight=0``, a teacher
     (`set_params`) or `soft_labels`.
 
     Parameters
@@ -88,10 +88,10 @@ class _Detaching:
             return self._known[id(original)][1]
         if _is_student(original):
             changed = self._student(original)
+        elif isinstance(original, dict):  # scikit-learn's Bunch too
+            changed = self._dict(original)
         elif _is_container(original):
             changed = self._attributes(original)
-        elif isinstance(original, dict):
-            changed = self._dict(original)
         elif isinstance(original, list | tuple):
             changed = self._sequence(original)
         elif isinstance(original, np.ndarray) and original.dtype == object:
@@ -164,7 +164,7 @@ def _is_container(value):
 
 def _names_teacher(key):
     """Tell the parameter of a student in the grids and results of a search."""
-    return isinstance(key, str) and (key == "teacher" or key.endswith("__teacher"))
+    return isinstance(key, str) and key.removeprefix("param_").split("__")[-1] == "teacher"
 
 
 def _blank(value):

@@ -159,7 +159,7 @@ def test_convergence_warning():
 
 @pytest.mark.parametrize(
     "lifter",
-    [None, make_pipeline(PCA(15, random_state=0), MonomialLifter(2))],
+    [None, make_pipeline(PCA(10, random_state=0), MonomialLifter(2))],
     ids=["pixels", "monomials"],
 )
 def test_digits_converge_with_default_parameters(lifter):

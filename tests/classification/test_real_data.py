@@ -2,10 +2,12 @@
 
 import os
 
+import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -42,19 +44,17 @@ def test_edmd(mnist, lifter):
 @pytest.mark.parametrize(
     ("teacher", "accuracy"),
     [
-        (LogisticRegression(max_iter=15), 0.90),
-        (MLPClassifier((64,), max_iter=8, random_state=0), 0.94),
+        (LogisticRegression(max_iter=10), 0.90),
+        (MLPClassifier((64,), max_iter=6, random_state=0), 0.94),
     ],
     ids=["linear teacher", "network"],
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_distillation(mnist, lifter, teacher, accuracy):
     X, y, X_test, y_test = mnist
-    student = KoopmanDistilledClassifier(teacher, max_iter=25)
+    teacher = FrozenEstimator(teacher.fit(X, y))
+    student = KoopmanDistilledClassifier(teacher, max_iter=15)
     inside = clone(student).set_params(lifter=lifter).fit(X, y)
-    assert inside.score(X_test, y_test) > accuracy
-    teacher_score = inside.teacher_.estimator.score(X_test, y_test)
-    assert inside.score(X_test, y_test) > teacher_score - 0.02
+    assert inside.score(X_test, y_test) > max(accuracy, teacher.score(X_test, y_test) - 0.02)
     outside = make_pipeline_with_teacher(*clone(lifter), student).fit(X, y)
-    agree = inside.predict(X_test) == outside.predict(X_test)
-    assert agree.mean() > 0.998
+    assert np.mean(inside.predict(X_test) == outside.predict(X_test)) > 0.998

@@ -1,6 +1,7 @@
 import pickle
 import subprocess
 import sys
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -28,6 +29,9 @@ class Marked:
 
     def __call__(self, X):
         return np.eye(3)[np.minimum(np.asarray(X)[:, 2].astype(int) // 2, 2)]
+
+    def __deepcopy__(self, memo):
+        return self
 
     def __reduce__(self):
         raise AssertionError("the teacher was pickled")
@@ -108,6 +112,19 @@ def test_parts_without_a_student_are_shared():
     assert original[-1].teacher is TEACHER
 
 
+def test_students_in_tuples_and_arrays():
+    bagging = BaggingClassifier(student(), n_estimators=2, random_state=0).fit(X, y)
+    pair = namedtuple("Pair", "first second")
+    bagging.pair_ = pair(*bagging.estimators_)
+    bagging.array_ = np.array(bagging.estimators_, dtype=object).reshape(2, 1)
+    bagging.others_ = np.array(["a", None], dtype=object)
+    detached = detach_teacher(bagging)
+    assert detached.pair_.second is detached.array_[1, 0] is detached.estimators_[1]
+    assert detached.pair_.second.teacher is None
+    assert detached.others_ is bagging.others_
+    assert bagging.array_[0, 0].teacher is TEACHER
+
+
 def test_what_occurs_twice_occurs_twice():
     bagging = BaggingClassifier(student(), n_estimators=2, random_state=0).fit(X, y)
     bagging.first_ = bagging.estimators_[0]
@@ -124,6 +141,7 @@ def test_results_of_a_search_keep_their_form():
     assert detached.param_grid[0] == {"teacher": [None], "ridge": [1e-2]}
     assert detached.cv_results_["params"][0]["teacher"] is None
     assert detached.cv_results_["param_teacher"].shape == (2,)
+    assert search.cv_results_["param_teacher"][0] is TEACHER
     assert search.cv_results_["params"][0]["teacher"] is TEACHER
     assert search.param_grid is grid
     np.testing.assert_array_equal(

@@ -124,7 +124,9 @@ class TestTorch:
 
     def test_linear_layers(self):
         module = self.torch.nn.Sequential(
-            self.torch.nn.Linear(4, 5), self.torch.nn.ReLU(), self.torch.nn.Linear(5, 3, bias=False)
+            self.torch.nn.Linear(4, 5),
+            self.torch.nn.ReLU(),
+            self.torch.nn.Linear(5, 3, bias=False),
         )
         expected = Operations(4 * 5 + 5 + 5 * 3, 4 * 5 + 5 * 3, 0)
         assert count_operations(module, X[:1]) == expected
@@ -190,7 +192,7 @@ def test_teachers_are_counted_by_what_they_hold():
     ids=repr,
 )
 def test_what_is_not_known_is_said(estimator):
-    with pytest.raises(UncountableError, match="(Forest.*|SVC) are not known"):
+    with pytest.raises(UncountableError, match=r"(Forest.*|SVC) are not known"):
         count(estimator)
 
 

@@ -46,12 +46,16 @@ def test_data_frames_and_series():
         ([[np.nan, 1.0]], [[0.0, 1.0]], "y_teacher contains NaN"),
         ([0.0, np.inf], [0, 1], "infinity"),
         (np.zeros((2, 2, 2)), np.zeros((2, 2, 2)), "dim 3"),
-        (1, 1, "scalar"),
     ],
 )
 def test_refuses(teacher, student, message):
     with pytest.raises(ValueError, match=message):
         fidelity_score(teacher, student)
+
+
+def test_refuses_a_scalar():
+    with pytest.raises(TypeError, match="scalar"):
+        fidelity_score(1, 1)
 
 
 @pytest.mark.parametrize("weight", [[0, 0], [-1, 1], [1, 1, 1]])
