@@ -19,7 +19,9 @@ def test_importing_the_package_imports_no_optional_dependency():
         "optional = {'torch', 'skorch', 'dask', 'onnx', 'matplotlib', 'tqdm'}\n"
         "print(*optional & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == []
 
 

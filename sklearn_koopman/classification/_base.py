@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
 
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_real
-from ..solvers import RowBlocks
+from ..solvers import RowBlocks, threads_for
 from ..teachers import as_teacher
 from ..teachers._dispatch import share_or_clone
 from ._lifted import fit_lifter, lifted_blocks
@@ -106,7 +106,8 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         with self._keeping_what_was_fitted():
             self._check_parameters()
             task = self._prepare(X, y, sample_weight, soft_labels, teacher_X)
-            self._solve(task)
+            with threads_for(task.blocks):
+                self._solve(task)
             self._remember(task)
         return self
 
@@ -158,7 +159,8 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=DTYPES, reset=False)
         blocks = lifted_blocks(getattr(self, "lifter_", None), X)
-        return blocks.map(lambda psi: psi @ self.coef_.T + self.intercept_)
+        with threads_for(blocks):
+            return blocks.map(lambda psi: psi @ self.coef_.T + self.intercept_)
 
     def _check_parameters(self):
         check_real(self, "ridge", low=0.0, inclusive="left")

@@ -9,6 +9,7 @@ from ._distillation import DistillationProblem, Preconditioner, minimise
 from ._least_squares import correlation, solve_gram, solve_triangular_factor
 from ._minibatch import train_minibatches
 from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments
+from ._threads import threads_for
 
 __all__ = [
     "DiagonalMoments",
@@ -22,5 +23,6 @@ __all__ = [
     "minimise",
     "solve_gram",
     "solve_triangular_factor",
+    "threads_for",
     "train_minibatches",
 ]

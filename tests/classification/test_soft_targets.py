@@ -107,6 +107,14 @@ def test_probabilities_may_be_declared_logits(student):
     assert_same_student(declared, shifted)
 
 
+def test_a_teacher_may_say_what_it_gives(student):
+    torch = pytest.importorskip("torch")
+    declared = TorchTeacher(torch.nn.Softmax(dim=1), output="logits")
+    by_teacher = clone(student).set_params(teacher=declared).fit(X, Y, teacher_X=LOGITS)
+    by_labels = student.set_params(teacher_output="logits").fit(X, Y, soft_labels=P)
+    assert_allclose(by_teacher.coef_, by_labels.coef_, atol=1e-5)
+
+
 # Which column is which class
 
 
