@@ -72,8 +72,9 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         weights (``2 / C`` for two classes, where that has one vector for both). The intercept
         is not penalised.
     lifter : transformer, default=None
-        Makes observables of X, block by block, so that they are never all in memory. None takes
-        X as lifted already.
+        Makes observables of X, block by block, so that they are never all in memory. (Of a
+        pipeline the last step makes them: to fit steps behind it, scikit-learn needs them all.)
+        It is given an array, without feature names. None takes X as lifted already.
     solver : {"lbfgs", "adam"}, default="lbfgs"
         "lbfgs" is exact and deterministic: L-BFGS on all rows, preconditioned by the Gram matrix
         of the observables. "adam" takes mini-batches through skorch, on any torch device; it

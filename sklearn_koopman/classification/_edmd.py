@@ -32,8 +32,9 @@ class EDMDClassifier(KoopmanClassifier):
         L2 penalty on the coefficients of the standardised observables; ``alpha`` of
         :class:`~sklearn.linear_model.Ridge` divided by the sum of weights.
     lifter : transformer, default=None
-        Makes observables of X, block by block, so that they are never all in memory. None takes
-        X as lifted already.
+        Makes observables of X, block by block, so that they are never all in memory. (Of a
+        pipeline the last step makes them: to fit steps behind it, scikit-learn needs them all.)
+        It is given an array, without feature names. None takes X as lifted already.
     rank : int, default=None
         Largest rank of the Koopman matrix (reduced-rank regression); no restriction if None or
         larger than the number of classes.
@@ -166,6 +167,14 @@ class EDMDClassifier(KoopmanClassifier):
             task = self._prepare_more(
                 X, y, classes, sample_weight, soft_labels, teacher_X, continues=continues
             )
+            learns_from = "labels" if task.soft_logits is None else "soft targets"
+            if continues and learns_from != self._stream_learns_from:
+                raise ValueError(
+                    f"This call to partial_fit would learn from {learns_from}, earlier ones "
+                    f"learned from {self._stream_learns_from}: their moments do not add up. Give "
+                    "a teacher or soft_labels to all calls or to none."
+                )
+            self._stream_learns_from = learns_from
             # A copy, so that an interrupted call leaves no half a batch behind.
             start = deepcopy(self.moments_) if continues else None
             self.moments_ = self._accumulate(task, self._streaming_solver(), start)
@@ -188,7 +197,7 @@ class EDMDClassifier(KoopmanClassifier):
                 raise
             del moments
             self._solve_moments(self._accumulate(task, "svd"), task.dtype)
-        self._forget("moments_")
+        self._forget("moments_", "_stream_learns_from")
 
     def _accumulate(self, task, solver, start=None):
         """Return the moments of a task's rows, in the form that the solver needs."""

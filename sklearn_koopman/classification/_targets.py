@@ -168,7 +168,8 @@ def soft_targets(teacher, X, y, labels, sample_weight, *, teacher_X, kind, floor
     except (NotFittedError, MemoryError, ImportError):
         raise
     except Exception as error:
-        if teacher_X is not None:
+        is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own
+        if teacher_X is not None or is_out_of_memory:
             raise
         ways_out = _THREE_WAYS.format(shape=np.asarray(X).shape)
         raise ValueError(f"{error}\n{ways_out}") from error

@@ -43,4 +43,5 @@ MINI_BATCH_FAILURE = {
 # pyproject.toml makes a failure that stays away an error (xfail_strict).
 @parametrize_with_checks(ADAM, expected_failed_checks=lambda estimator: MINI_BATCH_FAILURE)
 def test_scikit_learn_check_of_mini_batches(estimator, check):
+    pytest.importorskip("skorch")
     check(estimator)

@@ -174,6 +174,16 @@ def test_a_stream_with_other_classes_is_refused():
         model.partial_fit(X, np.where(Y == 1, 7, Y))
 
 
+def test_a_stream_does_not_mix_labels_with_soft_targets():
+    model = EDMDClassifier().partial_fit(X, Y, [0, 1, 2])
+    before = model.coef_
+    with pytest.raises(
+        ValueError, match="learn from soft targets, earlier ones learned from labels"
+    ):
+        model.partial_fit(X, Y, soft_labels=one_hot(Y))
+    assert model.coef_ is before
+
+
 def test_a_stream_after_fit_warns_and_starts_anew():
     model = EDMDClassifier().fit(X, Y)
     with pytest.warns(UserWarning, match="partial_fit after fit starts anew") as caught:

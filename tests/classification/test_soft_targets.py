@@ -412,3 +412,13 @@ def test_the_ways_out_give_the_same_student(student):
     inside = clone(student).set_params(teacher=teacher, lifter=PCA(3)).fit(PIXELS, Y)
     for model in (ours, with_X, with_labels):
         assert_allclose(model.decision_function(PIXELS), inside.decision_function(PIXELS))
+
+
+def test_a_teacher_out_of_memory_says_so(student):
+    torch = pytest.importorskip("torch")
+
+    def teacher(X):
+        raise torch.OutOfMemoryError("no memory left")
+
+    with pytest.raises(torch.OutOfMemoryError, match="no memory left"):
+        student.set_params(teacher=teacher).fit(X, Y)
