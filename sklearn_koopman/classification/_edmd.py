@@ -106,6 +106,8 @@ class EDMDClassifier(KoopmanClassifier):
     # An unseen class has the logit of about -16, the least that float32 networks give.
     _probability_floor = 1e-7
 
+    _stream_learns_from: str  # targets of earlier calls to partial_fit
+
     def __init__(
         self,
         teacher=None,
