@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
+from teachers import load_or_train
 
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
 from sklearn_koopman.datasets import fetch_mnist
 from sklearn_koopman.teachers import TorchTeacher
-from teachers import load_or_train
 
 RESULTS = Path(__file__).parent / "results" / "repeats.csv"
 SOLVERS = {
@@ -38,7 +38,14 @@ def main():
     with RESULTS.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(
-            ["solver", "seeds", "accuracy", "accuracy_std", "largest_coef_difference", "objective"]
+            [
+                "solver",
+                "seeds",
+                "accuracy",
+                "accuracy_std",
+                "largest_coef_difference",
+                "objective",
+            ]
         )
         for solver, settings in SOLVERS.items():
             accuracies, coefs = [], []

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from sklearn.datasets import get_data_home
+from sklearn.model_selection import train_test_split
 from torch import nn
 
 from sklearn_koopman.datasets import fetch_fashion_mnist, fetch_mnist
@@ -88,21 +89,32 @@ def train(kind, X, y, *, seed=0, batch_size=128, learning_rate=2e-3):
     return module.eval()
 
 
-def weights_file(dataset, kind, seed=0):
+def split(y):
+    """Return the 50,000 training rows and the 10,000 that settings are chosen on."""
+    return train_test_split(np.arange(len(y)), test_size=10_000, stratify=y, random_state=0)
+
+
+def weights_file(dataset, kind, seed=0, held_out=False):
     """Return where the weights of a teacher are kept."""
     folder = Path(get_data_home()) / "sklearn_koopman" / "teachers"
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{dataset}-{kind}-{seed}.pt"
+    return folder / f"{dataset}-{kind}-{seed}{'-held-out' if held_out else ''}.pt"
 
 
-def load_or_train(dataset, kind, *, seed=0):
-    """Return the teacher of a table, from the cache folder if it was trained before."""
-    file = weights_file(dataset, kind, seed)
+def load_or_train(dataset, kind, *, seed=0, held_out=False):
+    """Return the teacher of a table, from the cache folder if it was trained before.
+
+    With `held_out` one that has not seen the rows that settings are chosen on.
+    """
+    file = weights_file(dataset, kind, seed, held_out)
     if file.exists():
         module = MAKE[kind]()
         module.load_state_dict(torch.load(file, weights_only=True))
         return module.eval()
     X, y = FETCH[dataset]("train", return_X_y=True)
+    if held_out:
+        rows, _ = split(y)
+        X, y = X[rows], y[rows]
     module = train(kind, X, y, seed=seed)
     torch.save(module.state_dict(), file)
     return module
@@ -120,8 +132,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", choices=FETCH, default="mnist")
     parser.add_argument("--teacher", choices=MAKE, default="mlp")
+    parser.add_argument("--held-out", action="store_true", help="leave the 10,000 rows out")
     options = parser.parse_args()
-    module = load_or_train(options.dataset, options.teacher)
+    module = load_or_train(options.dataset, options.teacher, held_out=options.held_out)
     X, y = FETCH[options.dataset]("test", return_X_y=True)
     print(f"{options.dataset} {options.teacher}: test accuracy {accuracy(module, X, y):.4f}")
 
