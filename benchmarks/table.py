@@ -138,7 +138,7 @@ class Search:
         """Return the best candidate: soft weight and temperature first, then the ridge."""
         found = self.distilled([(a, t, 1e-4) for a, t in SOFT])
         _, a, t, _ = max(found)
-        return max(found + self.distilled([(a, t, r) for r in RIDGES[:3] if r != 1e-4]))
+        return max(found + self.distilled([(a, t, r) for r in RIDGES if r != 1e-4]))
 
     def best_without_teacher(self):
         """Return the best candidate that learns from labels alone."""
