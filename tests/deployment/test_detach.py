@@ -236,7 +236,9 @@ def test_loads_where_there_is_no_torch(solver):
 
 
 @pytest.mark.parametrize(
-    "unfitted", [student(), make_pipeline(PCA(2), student()), META["grid search"]], ids=repr
+    "unfitted",
+    [student(), make_pipeline(PCA(2), student()), META["grid search"]],
+    ids=lambda estimator: type(estimator).__name__,
 )
 def test_needs_a_fitted_estimator(unfitted):
     with pytest.raises(NotFittedError):
