@@ -22,7 +22,7 @@ from sklearn_koopman.teachers import TorchTeacher
 RESULTS = Path(__file__).parent / "results" / "repeats.csv"
 SOLVERS = {
     "lbfgs": {},
-    "adam": {"max_iter": 30, "batch_size": 512},
+    "adam": {"max_iter": 10, "batch_size": 512},
 }
 
 
