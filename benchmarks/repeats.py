@@ -20,7 +20,10 @@ from sklearn_koopman.datasets import fetch_mnist
 from sklearn_koopman.teachers import TorchTeacher
 
 RESULTS = Path(__file__).parent / "results" / "repeats.csv"
-SOLVERS = {"lbfgs": {}}  # try {"adam": {"max_iter": 30, "batch_size": 512}} for the contrast
+SOLVERS = {
+    "lbfgs": {},
+    "adam": {"max_iter": 10, "batch_size": 512},
+}
 
 
 def main():
