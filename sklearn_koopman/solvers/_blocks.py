@@ -42,13 +42,14 @@ class RowBlocks:
             block_rows = np.clip(BLOCK_BYTES // (8 * self.n_observables), 64, MOST_BLOCK_ROWS)
         self.block_rows = int(block_rows)
 
-    def _lifted(self, rows):
+    def lifted(self, rows):
+        """Return the observables of some rows: a slice, or an array of indices."""
         return self.X[rows] if self.lift is None else self.lift(self.X[rows])
 
     def map(self, function):
         """Return ``function(psi)`` of every lifted block, joined along the rows."""
         batches = gen_batches(self.n_samples, self.block_rows)
-        return np.concatenate([function(self._lifted(rows)) for rows in batches])
+        return np.concatenate([function(self.lifted(rows)) for rows in batches])
 
     def map_reduce(self, update, total, *aligned):
         """Return ``total`` after ``total = update(total, psi, *aligned)`` for every block.
@@ -64,7 +65,7 @@ class RowBlocks:
             Arrays with one row (or number) for each row of ``X``.
         """
         for rows in gen_batches(self.n_samples, self.block_rows):
-            total = update(total, self._lifted(rows), *(array[rows] for array in aligned))
+            total = update(total, self.lifted(rows), *(array[rows] for array in aligned))
         return total
 
     def with_rows_at_least(self, block_rows):

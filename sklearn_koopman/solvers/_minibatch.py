@@ -142,9 +142,8 @@ class LiftedRows:
             the mean over a batch then estimates the sum over all rows.
         """
         problem = self.problem
-        blocks, scale = problem.blocks, problem.scale
-        X = blocks.X[rows]
-        psi = np.asarray(X if blocks.lift is None else blocks.lift(X))
+        scale = problem.scale
+        psi = np.asarray(problem.blocks.lifted(rows))
         phi = (psi - scale.mean) / scale.deviation
         phi[:, scale.constant] = 0.0
         targets = np.column_stack(
