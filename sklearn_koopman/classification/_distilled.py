@@ -20,8 +20,6 @@ from .._validation import (
 from ..solvers import (
     DiagonalMoments,
     DistillationProblem,
-    GramMoments,
-    Preconditioner,
     minimise,
     train_minibatches,
 )
@@ -302,18 +300,11 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         self._forget("moments_", "net_")  # those of partial_fit
 
     def _solve_exactly(self, task, start):
-        blocks = task.blocks
-        check_gram_fits_in_memory(blocks.n_observables)
-        moments = blocks.with_rows_at_least(GramMoments.block_rows).map_reduce(
-            GramMoments.update, GramMoments(blocks.n_observables), task.sample_weight
-        )
-        scale = moments.scale
+        check_gram_fits_in_memory(task.blocks.n_observables)
+        scale = self._accumulate(task, DiagonalMoments(task.blocks.n_observables)).scale
         check_finite_moments(scale)
-        preconditioner = Preconditioner(moments, self.ridge)
-        del moments  # as large as the preconditioner
         solution = minimise(
             self._problem(task, scale),
-            preconditioner,
             *self._standardised(start, task, scale),
             max_iter=self.max_iter,
             tol=self.tol,
@@ -322,8 +313,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         if not solution.converged:
             warnings.warn(
                 f"lbfgs stopped after {solution.n_iter} iterations at a gradient of "
-                f"{solution.gradient_norm:.1e}, above tol={self.tol} ({solution.message}). Raise "
-                "max_iter, or ridge, which makes the problem easier.",
+                f"{solution.gradient_norm:.1e}, above tol={self.tol}: {_reason(solution, self)}.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -335,9 +325,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
 
     def _train(self, task, moments, start, *, random_state=None, **settings):
         """Train on mini-batches, after taking the rows into the moments that scale them."""
-        self.moments_ = task.blocks.map_reduce(
-            DiagonalMoments.update, moments, task.sample_weight
-        )
+        self.moments_ = self._accumulate(task, moments)
         scale = self.moments_.scale
         check_finite_moments(scale)
         problem = self._problem(task, scale)
@@ -361,13 +349,17 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         largest = max(np.abs(coef_gradient).max(), np.abs(intercept_gradient).max())
         self.gradient_norm_ = float(largest)
 
+    def _accumulate(self, task, moments):
+        return task.blocks.map_reduce(DiagonalMoments.update, moments, task.sample_weight)
+
     def _problem(self, task, scale):
         return DistillationProblem(
             task.blocks,
             scale,
-            task.labels.one_hot,
+            task.labels.codes,
             task.soft_logits,
             task.sample_weight,
+            n_classes=len(task.labels.classes),
             soft_weight=self.soft_weight,
             temperature=self.temperature,
             ridge=self.ridge,
@@ -410,6 +402,13 @@ def _keeping_what_adam_knows(net):
         net.history = history
         net.optimizer_.load_state_dict(optimizer)
         raise
+
+
+def _reason(solution, student):
+    """Say why the solver stopped short of its goal, and what helps."""
+    if solution.n_iter >= student.max_iter:
+        return "raise max_iter, or ridge, which makes the problem easier"
+    return "rounding hides any further decrease; raise tol, or ridge"
 
 
 def _print_progress(iteration, objective):

@@ -8,6 +8,7 @@ from scipy.linalg import LinAlgError
 from .._validation import check_choice, check_integer
 from ..solvers import GramMoments, TriangularMoments, solve_gram, solve_triangular_factor
 from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
+from ._targets import OneHotRows
 
 
 class EDMDClassifier(KoopmanClassifier):
@@ -207,7 +208,7 @@ class EDMDClassifier(KoopmanClassifier):
         check_gram_fits_in_memory(task.blocks.n_observables)
         moments_of = GramMoments if solver == "cholesky" else TriangularMoments
         if start is None:
-            start = moments_of(task.blocks.n_observables, targets.shape[1])
+            start = moments_of(task.blocks.n_observables, len(task.labels.classes))
         blocks = task.blocks.with_rows_at_least(start.block_rows)
         return blocks.map_reduce(moments_of.update, start, targets, weight)
 
@@ -216,7 +217,8 @@ class EDMDClassifier(KoopmanClassifier):
         if task.soft_logits is not None:
             centred = task.soft_logits - task.soft_logits.mean(axis=1, keepdims=True)
             return centred, task.sample_weight
-        return task.labels.one_hot, task.sample_weight * task.labels.is_labelled
+        labels = task.labels
+        return OneHotRows(labels.codes, len(labels.classes)), task.sample_weight * labels.is_labelled
 
     def _streaming_solver(self):
         """Return what solves a stream, which cannot be read twice for a second try."""

@@ -27,17 +27,36 @@ class Labels:
     ----------
     classes : ndarray of shape (n_classes,)
         Sorted labels.
-    one_hot : ndarray of shape (n_samples, n_classes)
-        A row without a label is zero.
+    codes : ndarray of int, shape (n_samples,)
+        Which of the classes each row has, -1 for none.
     """
 
     classes: np.ndarray
-    one_hot: np.ndarray
+    codes: np.ndarray
 
     @property
     def is_labelled(self):
         """Which rows have a label, shape (n_samples,)."""
-        return self.one_hot.any(axis=1)
+        return self.codes >= 0
+
+
+class OneHotRows:
+    """One-hot labels that are made when rows of them are asked for.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_samples,)
+        The class of each row; -1 makes a row of zeros.
+    n_classes : int
+    """
+
+    def __init__(self, codes, n_classes):
+        self.codes = codes
+        self.n_classes = n_classes
+
+    def __getitem__(self, rows):
+        """Return rows of shape (n_rows, n_classes)."""
+        return (self.codes[rows, None] == np.arange(self.n_classes)).astype(np.float64)
 
 
 def has_label(y, unlabeled_value):
@@ -97,9 +116,9 @@ def encode_labels(y, unlabeled_value=None, classes=None):
         raise ValueError(
             f"y has labels {strangers.tolist()} that are not in classes={classes}."
         )
-    one_hot = np.zeros((len(y), len(classes)))
-    one_hot[np.flatnonzero(is_labelled), np.searchsorted(classes, known)] = 1.0
-    return Labels(classes, one_hot)
+    codes = np.full(len(y), -1)
+    codes[is_labelled] = np.searchsorted(classes, known)
+    return Labels(classes, codes)
 
 
 def check_weights(sample_weight, n_samples):
@@ -190,7 +209,7 @@ def given_soft_targets(soft_labels, labels, *, teacher_classes, kind, floor):
     -------
     logits : ndarray of shape (n_samples, n_classes)
     """
-    check_consistent_length(labels.one_hot, soft_labels)
+    check_consistent_length(labels.codes, soft_labels)
     logits = teacher_logits(soft_labels, kind, floor=floor, source="soft_labels")
     return align_columns(logits, teacher_classes, labels.classes, source="soft_labels")
 

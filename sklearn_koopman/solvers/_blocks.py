@@ -1,12 +1,16 @@
 """One door for everything that sums over rows."""
 
+from copy import copy
+
 import numpy as np
 from sklearn.utils import gen_batches
 
-# A lifted block of this size stays in the last-level cache and is recycled by malloc; so do the
-# logits of a block that has no more rows than this.
-BLOCK_BYTES = 8 * 2**20
-MOST_BLOCK_ROWS = 2**13
+from ._threads import Crew
+
+# A lifted block of this size stays in a core's own cache while it is made, multiplied and
+# multiplied back; so do the logits of a block that has no more rows than this.
+BLOCK_BYTES = 2**20
+FEWEST_BLOCK_ROWS, MOST_BLOCK_ROWS = 2**7, 2**13
 
 
 class RowBlocks:
@@ -29,7 +33,8 @@ class RowBlocks:
     >>> import numpy as np
     >>> from sklearn_koopman.solvers import RowBlocks
     >>> blocks = RowBlocks(np.arange(6.0).reshape(3, 2), np.square, block_rows=2)
-    >>> blocks.map_reduce(lambda total, psi: total + psi.sum(axis=0), 0.0)
+    >>> (total,) = blocks.sum(lambda psi: (psi.sum(axis=0),))
+    >>> total
     array([20., 35.])
     """
 
@@ -39,8 +44,10 @@ class RowBlocks:
         self.n_samples = X.shape[0]
         self.n_observables = X.shape[1] if n_observables is None else n_observables
         if block_rows is None:
-            block_rows = np.clip(BLOCK_BYTES // (8 * self.n_observables), 64, MOST_BLOCK_ROWS)
+            row_bytes = self.lifted(slice(0, 1)).dtype.itemsize * self.n_observables
+            block_rows = np.clip(BLOCK_BYTES // row_bytes, FEWEST_BLOCK_ROWS, MOST_BLOCK_ROWS)
         self.block_rows = int(block_rows)
+        self._crew = Crew()
 
     def lifted(self, rows):
         """Return the observables of some rows: a slice, or an array of indices."""
@@ -68,6 +75,51 @@ class RowBlocks:
             total = update(total, self.lifted(rows), *(array[rows] for array in aligned))
         return total
 
+    def sum(self, function, *aligned):
+        """Return the sums over all blocks of what ``function(psi, *aligned)`` returns.
+
+        The blocks are shared among threads; the sums are taken in float64.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a lifted block and the rows of the aligned arrays that belong to it; returns a
+            tuple of numbers and arrays. It may write to the aligned rows.
+        *aligned : arrays of shape (n_samples, ...)
+
+        Returns
+        -------
+        totals : list of float and ndarray
+        """
+
+        def sum_share(batches):
+            totals = None
+            for rows in batches:
+                terms = function(self.lifted(rows), *(array[rows] for array in aligned))
+                if totals is None:
+                    totals = [np.array(term, dtype=np.float64) for term in terms]
+                else:
+                    for total, term in zip(totals, terms, strict=True):
+                        total += term
+            return totals
+
+        batches = list(gen_batches(self.n_samples, self.block_rows))
+        shares = self._crew.map_shares(sum_share, batches)
+        return [sum(terms[1:], start=terms[0]) for terms in zip(*shares, strict=True)]
+
+    def held(self, rows):
+        """Return some rows as blocks that are lifted now, and kept.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_rows,)
+
+        Returns
+        -------
+        blocks : HeldBlocks
+        """
+        return HeldBlocks(self, rows)
+
     def with_rows_at_least(self, block_rows):
         """Return the same rows in blocks of at least ``block_rows`` rows."""
         return RowBlocks(
@@ -76,3 +128,36 @@ class RowBlocks:
             n_observables=self.n_observables,
             block_rows=max(self.block_rows, block_rows),
         )
+
+
+class HeldBlocks(RowBlocks):
+    """A choice of the rows of other blocks, lifted once and kept.
+
+    Parameters
+    ----------
+    blocks : RowBlocks
+    rows : ndarray of int, shape (n_samples,)
+    """
+
+    def __init__(self, blocks, rows):
+        self.n_samples = len(rows)
+        self.n_observables = blocks.n_observables
+        self.block_rows = blocks.block_rows
+        self._step = self.block_rows
+        self._crew = blocks._crew
+        batches = list(gen_batches(len(rows), self.block_rows))
+        shares = self._crew.map_shares(
+            lambda share: [(batch.start, blocks.lifted(rows[batch])) for batch in share], batches
+        )
+        self._lifted = dict(pair for share in shares for pair in share)
+
+    def lifted(self, rows):
+        """Return the observables of the block, or the neighbouring blocks, that the rows are."""
+        blocks = [self._lifted[start] for start in range(rows.start, rows.stop, self._step)]
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def with_rows_at_least(self, block_rows):
+        """Return the same rows in blocks that join as many as it takes."""
+        wider = copy(self)
+        wider.block_rows = -(-max(block_rows, 1) // self._step) * self._step
+        return wider

@@ -1,7 +1,7 @@
-r"""The distillation loss of a linear student, and its exact minimiser.
+r"""The distillation loss of a linear student: value, gradient and curvature.
 
-With standardised observables :math:`\phi_i`, logits :math:`s_i = W^T \phi_i + b`, one-hot
-labels :math:`y_i`, the teacher's softened probabilities :math:`p_i = softmax(t_i / T)` and row
+With standardised observables :math:`\phi_i`, logits :math:`s_i = W^T \phi_i + b`, labels
+:math:`y_i`, the teacher's softened probabilities :math:`p_i = softmax(t_i / T)` and row
 weights :math:`w_i` (h: rows with a label),
 
 .. math::
@@ -13,16 +13,17 @@ Both losses are a log-sum-exp of linear functions minus a linear function, so L 
 ``ridge > 0`` its minimiser W is unique, and so are the probabilities.
 """
 
-from dataclasses import dataclass
-from functools import partial
-from itertools import count
+from copy import copy
 
 import numpy as np
-from scipy import optimize
-from scipy.linalg import lapack
 from scipy.special import softmax, xlogy
 
-from ._least_squares import EPS, correlation
+# Means this many deviations from zero cost a float32 product too many of its seven digits.
+FAR_FROM_ZERO = 100.0
+
+# Multiplications of a product that BLAS takes for a small one.
+SMALL_PRODUCT = 10**6
+TILE_ROWS = 64, 32, 16
 
 
 class DistillationProblem:
@@ -34,48 +35,55 @@ class DistillationProblem:
         The lifted rows.
     scale : Scale
         Means and deviations that standardise the observables.
-    one_hot : ndarray of shape (n_samples, n_classes)
-        Labels; a row without a label is zero.
+    labels : ndarray of int, shape (n_samples,)
+        The class of each row, -1 for none.
     soft_logits : ndarray of shape (n_samples, n_classes), or None
         The teacher's logits; None stands for no teacher and needs ``soft_weight=0``.
     sample_weight : ndarray of shape (n_samples,)
+    n_classes : int
     soft_weight, temperature, ridge : float
 
     Attributes
     ----------
-    n_classes : int
-    target_mass : ndarray of shape (n_samples, n_classes)
-        What multiplies the logits in the loss: all that the passes need of labels and teacher.
+    dtype : numpy.dtype
+        That of the products with the lifted rows: float32 for float32 rows unless their means
+        are far from zero. Sums over blocks are taken in float64.
+    hard_weight, soft_weight : ndarray of shape (n_samples,)
+        What a row weighs in the two losses.
+    softened : ndarray of shape (n_samples, n_classes), or None
+        The teacher's probabilities at the temperature.
     """
 
     def __init__(
         self,
         blocks,
         scale,
-        one_hot,
+        labels,
         soft_logits,
         sample_weight,
         *,
+        n_classes,
         soft_weight,
         temperature,
         ridge,
     ):
         self.blocks = blocks
         self.scale = scale
+        self.labels = labels
+        self.n_classes = n_classes
         self.temperature = temperature
         self.ridge = ridge
-        self.n_classes = one_hot.shape[1]
-        hard_weight = (1 - soft_weight) * _normalised(sample_weight * one_hot.sum(axis=1))
-        self.hard_weight = hard_weight
-        self.soft_weight = soft_weight * _normalised(sample_weight)
-        self.target_mass = hard_weight[:, None] * one_hot
+        self.dtype = _product_dtype(blocks, scale)
+        hard_weight = (1 - soft_weight) * _normalised(sample_weight * (labels >= 0))
+        self.hard_weight = hard_weight.astype(self.dtype)
+        self.soft_weight = (soft_weight * _normalised(sample_weight)).astype(self.dtype)
+        self.softened = None
         self.negative_entropy = 0.0
         if soft_weight > 0:
             softened = softmax(soft_logits / temperature, axis=1)
-            self.target_mass += (self.soft_weight * temperature)[:, None] * softened
             row_entropy = xlogy(softened, softened).sum(axis=1)
             self.negative_entropy = temperature**2 * (self.soft_weight @ row_entropy)
-        self.target_mass = np.asfortranarray(self.target_mass)
+            self.softened = softened.astype(self.dtype)
 
     def __call__(self, coef, intercept):
         """Return the loss and its gradient at coefficients of the standardised observables.
@@ -91,37 +99,94 @@ class DistillationProblem:
         coef_gradient : ndarray of shape (n_observables, n_classes)
         intercept_gradient : ndarray of shape (n_classes,)
         """
-        raw_coef, raw_intercept = self.scale.unscale(coef, intercept)
-        add_block = partial(self._add_block, raw_coef.T.copy(), raw_intercept[:, None])
-        value, psi_gradient, intercept_gradient = self.blocks.map_reduce(
-            add_block,
-            (0.0, np.zeros_like(coef), np.zeros_like(intercept)),
-            self.target_mass,
-            self.hard_weight,
-            self.soft_weight,
-        )
-        coef_gradient = psi_gradient - np.outer(self.scale.mean, intercept_gradient)
-        coef_gradient /= self.scale.deviation[:, None]
-        coef_gradient[self.scale.constant] = 0.0
-        value += self.negative_entropy + 0.5 * self.ridge * np.vdot(coef, coef)
-        return value, coef_gradient + self.ridge * coef, intercept_gradient
+        value, gradient = self.evaluate(np.vstack([coef, intercept]))
+        return value, gradient[:-1], gradient[-1]
 
-    def _add_block(self, coef, intercept, total, psi, target_mass, hard_weight, soft_weight):
-        value, coef_gradient, intercept_gradient = total
-        psi = psi.astype(np.float64, copy=False)
+    def evaluate(self, x, curvature=None):
+        """Return value and gradient at coefficients above intercepts in one array.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_observables + 1, n_classes)
+        curvature : ndarray of shape (n_samples,), default=None
+            Filled with the trace of each row's second derivative by its logits.
+
+        Returns
+        -------
+        value : float
+        gradient : ndarray of shape (n_observables + 1, n_classes)
+        """
+        coef, scale = x[:-1], self.scale
+        weights, intercept = scale.unscale(coef, x[-1])
+        weights = np.ascontiguousarray(weights.T, dtype=self.dtype)
+        intercept = intercept.astype(self.dtype)[:, None]
+
+        def evaluate_block(psi, *aligned):
+            terms = [
+                self._evaluate_tiles(weights, intercept, *tiles)
+                for tiles in self._tiles(psi.astype(self.dtype, copy=False), *aligned)
+            ]
+            return [sum(term) for term in zip(*terms, strict=True)]
+
+        aligned = [self.labels, self.hard_weight, self.soft_weight]
+        aligned.append(_Nothing() if self.softened is None else self.softened)
+        aligned.append(_Nothing() if curvature is None else curvature)
+        value, psi_gradient, sums = self.blocks.sum(evaluate_block, *aligned)
+        gradient = np.empty_like(x)
+        gradient[-1] = sums
+        coef_gradient = psi_gradient - np.outer(scale.mean, gradient[-1])
+        coef_gradient /= scale.deviation[:, None]
+        coef_gradient[scale.constant] = 0.0
+        gradient[:-1] = coef_gradient + self.ridge * coef
+        value += self.negative_entropy + 0.5 * self.ridge * np.vdot(coef, coef)
+        return float(value), gradient
+
+    def _tiles(self, *aligned):
+        """Yield rows of aligned arrays as (n_tiles, tile_rows, ...): most of them, and the rest.
+
+        BLAS multiplies small matrices twice as fast, and numpy hands it all tiles in one call.
+        """
+        n_rows = len(aligned[0])
+        most = SMALL_PRODUCT // (self.n_classes * self.blocks.n_observables)
+        tile_rows = next((rows for rows in TILE_ROWS if rows <= most), TILE_ROWS[-1])
+        n_tiled = n_rows - n_rows % tile_rows
+        for start, stop, length in ((0, n_tiled, tile_rows), (n_tiled, n_rows, n_rows - n_tiled)):
+            if start < stop:
+                yield [
+                    None
+                    if array is None
+                    else array[start:stop].reshape(-1, length, *array.shape[1:])
+                    for array in aligned
+                ]
+
+    def _evaluate_tiles(
+        self, weights, intercept, psi, labels, hard_weight, soft_weight, softened, curvature
+    ):
+        """Return loss, gradient by the weights and by the intercepts of some tiles of rows."""
         # One row a class: sums over classes then run along contiguous memory.
-        logits = coef @ psi.T
+        logits = weights @ psi.transpose(0, 2, 1)
         logits += intercept
-        residual = -target_mass.T
-        value += np.vdot(residual, logits)
+        # Less the largest of the row: nothing overflows, and no loss is a difference of large
+        # numbers.
+        logits -= logits.max(axis=1, keepdims=True)
+        # What multiplies the logits in the loss.
+        mass = hard_weight[:, None] * (labels[:, None] == np.arange(self.n_classes)[:, None])
+        if softened is not None:
+            mass += (self.temperature * soft_weight)[:, None] * softened.transpose(0, 2, 1)
+        value = -np.vdot(mass, logits)
+        residual = np.negative(mass, out=mass)
+        if curvature is not None:
+            curvature[...] = 0.0
         for weight, temperature in self._log_sum_exp_terms(hard_weight, soft_weight):
-            log_sum, probability = _log_sum_exp(logits / temperature)
-            value += temperature**2 * (weight @ log_sum)
-            probability *= temperature * weight
+            probability = np.exp(logits if temperature == 1.0 else logits / temperature)
+            total = probability.sum(axis=1)
+            probability /= total[:, None]
+            value += temperature**2 * np.vdot(weight, np.log(total))
+            if curvature is not None:
+                curvature += weight * (1 - np.square(probability).sum(axis=1))
+            probability *= (temperature * weight)[:, None]
             residual += probability
-        coef_gradient += psi.T @ residual.T
-        intercept_gradient += residual.sum(axis=1)
-        return value, coef_gradient, intercept_gradient
+        return value, _gradient(psi, residual), residual.sum(axis=(0, 2))
 
     def _log_sum_exp_terms(self, hard_weight, soft_weight):
         """Return the (row weights, temperature) of each log-sum-exp in the loss."""
@@ -130,142 +195,74 @@ class DistillationProblem:
         terms = [(hard_weight, 1.0), (soft_weight, self.temperature)]
         return [term for term in terms if term[0].any()]
 
+    def target_mass(self, rows):
+        """Return what multiplies the logits of some rows in the loss.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_rows,)
+
+        Returns
+        -------
+        mass : ndarray of shape (n_rows, n_classes)
+        """
+        mass = np.zeros((len(rows), self.n_classes))
+        mass[np.arange(len(rows)), self.labels[rows]] = self.hard_weight[rows]
+        if self.softened is not None:
+            mass += (self.temperature * self.soft_weight[rows])[:, None] * self.softened[rows]
+        return mass
+
+    def restricted(self, rows, factor):
+        """Return the problem of some rows, each weighing more by a factor, lifted and kept.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_rows,)
+        factor : ndarray of shape (n_rows,)
+
+        Returns
+        -------
+        problem : DistillationProblem
+        """
+        few = copy(self)
+        few.blocks = self.blocks.held(rows)
+        few.labels = self.labels[rows]
+        few.hard_weight = (self.hard_weight[rows] * factor).astype(self.dtype)
+        few.soft_weight = (self.soft_weight[rows] * factor).astype(self.dtype)
+        few.softened = None if self.softened is None else self.softened[rows]
+        return few
+
+    def in_double_precision(self):
+        """Return the same problem with all products in float64."""
+        exact = copy(self)
+        exact.dtype = np.dtype(np.float64)
+        return exact
+
+
+def _gradient(psi, residual):
+    """Return the sum over all rows of observables times residuals, (n_observables, n_classes)."""
+    if psi.strides[2] == psi.itemsize:  # rows are contiguous
+        return (residual @ psi).sum(axis=0).T
+    # BLAS is twice as fast without having to turn both sides over.
+    return (psi.transpose(0, 2, 1) @ np.ascontiguousarray(residual.transpose(0, 2, 1))).sum(axis=0)
+
+
+def _product_dtype(blocks, scale):
+    """Return float32 where the rows are, and products with them keep most of its digits."""
+    is_far = np.abs(scale.mean) > FAR_FROM_ZERO * scale.deviation
+    row_dtype = blocks.lifted(slice(0, 1)).dtype
+    if row_dtype == np.float32 and not (is_far & ~scale.constant).any():
+        return row_dtype
+    return np.dtype(np.float64)
+
 
 def _normalised(weight):
     total = weight.sum()
     return weight / total if total > 0 else weight
 
 
-def _log_sum_exp(logits):
-    """Return log-sum-exp and softmax over the first axis; ``logits`` is overwritten."""
-    largest = logits.max(axis=0)
-    logits -= largest
-    probability = np.exp(logits, out=logits)
-    total = probability.sum(axis=0)
-    probability /= total
-    return np.log(total) + largest, probability
+class _Nothing:
+    """Aligned with any rows, and None for all of them."""
 
-
-@dataclass(frozen=True)
-class Solution:
-    """A minimiser and how near to it the solver came.
-
-    Attributes
-    ----------
-    coef : ndarray of shape (n_observables, n_classes)
-        Coefficients of the standardised observables.
-    intercept : ndarray of shape (n_classes,)
-    objective : float
-    gradient_norm : float
-        Largest component of the gradient in the preconditioned coordinates.
-    n_iter : int
-    converged : bool
-    message : str
-    """
-
-    coef: np.ndarray
-    intercept: np.ndarray
-    objective: float
-    gradient_norm: float
-    n_iter: int
-    converged: bool
-    message: str
-
-
-class Preconditioner:
-    """Coordinates ``V = U W`` in which the loss curves about equally in all directions.
-
-    ``U.T @ U = C + (shift + ridge) I`` with C the Gram matrix of the D standardised observables,
-    which is the Hessian of the loss when all logits of all rows curve alike.
-
-    Parameters
-    ----------
-    moments : GramMoments
-    ridge : float
-
-    Notes
-    -----
-    The shift is ``(D / W)^2`` for rows of total weight W, kept within [1e-3, 1]. Few rows hardly
-    show some directions at all, and a preconditioner that blows these up makes L-BFGS repeat
-    rounding errors tenfold an iteration; many rows show them all.
-    """
-
-    def __init__(self, moments, ridge):
-        shift = np.clip((moments.n_observables / moments.weight) ** 2, 1e-3, 1.0)
-        matrix = correlation(moments)
-        np.einsum("ii->i", matrix)[...] += shift + ridge
-        self.factor, _ = lapack.dpotrf(matrix, lower=0, clean=0, overwrite_a=1)
-
-    def to_coef(self, coordinates):
-        """Return ``W = U^-1 V``."""
-        return lapack.dtrtrs(self.factor, coordinates)[0]
-
-    def to_coordinates(self, coef):
-        """Return ``V = U W``."""
-        return np.triu(self.factor) @ coef
-
-    def to_coordinate_gradient(self, coef_gradient):
-        """Return the gradient with respect to V, ``U^-T`` times that with respect to W."""
-        return lapack.dtrtrs(self.factor, coef_gradient, trans=1)[0]
-
-
-def minimise(problem, preconditioner, coef, intercept, *, max_iter, tol, report=None):
-    """Minimise the distillation loss by L-BFGS in preconditioned coordinates.
-
-    Parameters
-    ----------
-    problem : DistillationProblem
-    preconditioner : Preconditioner
-    coef : ndarray of shape (n_observables, n_classes)
-        Where to start, for the standardised observables.
-    intercept : ndarray of shape (n_classes,)
-    max_iter : int
-    tol : float
-        Stop when no component of the preconditioned gradient is larger.
-    report : callable, default=None
-        Called after every iteration with (iteration, objective).
-
-    Returns
-    -------
-    solution : Solution
-    """
-    shape, n_coef = coef.shape, coef.size
-
-    def unpack(x):
-        coordinates = x[:n_coef].reshape(shape, order="F")
-        return preconditioner.to_coef(coordinates), x[n_coef:]
-
-    def pack(coordinates, intercept):
-        return np.concatenate([coordinates.ravel(order="F"), intercept])
-
-    def value_and_gradient(x):
-        value, coef_gradient, intercept_gradient = problem(*unpack(x))
-        coordinate_gradient = preconditioner.to_coordinate_gradient(coef_gradient)
-        return value, pack(coordinate_gradient, intercept_gradient)
-
-    iterations = count(1)
-    result = optimize.minimize(
-        value_and_gradient,
-        pack(preconditioner.to_coordinates(coef), intercept),
-        method="L-BFGS-B",
-        jac=True,
-        callback=report
-        and (lambda intermediate_result: report(next(iterations), intermediate_result.fun)),
-        options={
-            "maxiter": max_iter,
-            "maxls": 50,
-            "gtol": tol,
-            "ftol": 4 * EPS,
-            "maxfun": 20 * max_iter,
-        },
-    )
-    coef, intercept = unpack(result.x)
-    return Solution(
-        coef=coef,
-        intercept=intercept,
-        objective=float(result.fun),
-        gradient_norm=float(np.abs(result.jac).max()),
-        n_iter=result.nit,
-        converged=bool(result.success),
-        message=str(result.message),
-    )
+    def __getitem__(self, rows):
+        return None

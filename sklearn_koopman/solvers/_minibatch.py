@@ -76,7 +76,8 @@ def train_minibatches(
     >>> labels = (X @ [1.0, -2.0] > 0).astype(int)
     >>> problem = DistillationProblem(
     ...     RowBlocks(X), Scale.from_scatter(X.mean(axis=0), X.var(axis=0)),
-    ...     np.eye(2)[labels], None, np.ones(200), soft_weight=0.0, temperature=1.0, ridge=1e-4,
+    ...     labels, None, np.ones(200),
+    ...     n_classes=2, soft_weight=0.0, temperature=1.0, ridge=1e-4,
     ... )
     >>> coef, intercept, net = train_minibatches(
     ...     problem, np.zeros((2, 2)), np.zeros(2),
@@ -147,7 +148,7 @@ class LiftedRows:
         phi = (psi - scale.mean) / scale.deviation
         phi[:, scale.constant] = 0.0
         targets = np.column_stack(
-            [problem.target_mass[rows], problem.hard_weight[rows], problem.soft_weight[rows]]
+            [problem.target_mass(rows), problem.hard_weight[rows], problem.soft_weight[rows]]
         )
         targets *= len(self)
         return phi.astype(np.float32), targets.astype(np.float32)

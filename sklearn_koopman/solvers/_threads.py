@@ -1,5 +1,6 @@
-"""How many threads a product deserves."""
+"""How many threads a problem deserves, and how blocks of rows are shared among them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 from threadpoolctl import ThreadpoolController
@@ -23,6 +24,50 @@ def threads_for(blocks):
     """
     is_small = blocks.n_samples * blocks.n_observables < SHARED_FROM
     return _controller().limit(limits=1 if is_small else None, user_api="blas")
+
+
+def n_threads():
+    """Return how many threads BLAS may use now: what the user or the parent process allows."""
+    counts = [pool.num_threads for pool in _controller().select(user_api="blas").lib_controllers]
+    return min(counts, default=1)
+
+
+class Crew:
+    """Threads that share work whose every item calls BLAS: one BLAS thread for each of them.
+
+    As many as BLAS may use when the crew is first asked; an idle crew goes with its owner.
+    """
+
+    def __init__(self):
+        self._pool = None
+
+    def map_shares(self, function, items):
+        """Return ``function(share)`` of every share of the items, in a fixed order.
+
+        Which items a share has depends on nothing but the number of threads, and so does a sum
+        over all items.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a list of items.
+        items : sequence
+
+        Returns
+        -------
+        results : list
+        """
+        n_shares = min(n_threads(), len(items))
+        if n_shares < 2:
+            return [function(items)]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(n_shares - 1)
+        with _controller().limit(limits=1, user_api="blas"):
+            others = [
+                self._pool.submit(function, items[first::n_shares])
+                for first in range(1, n_shares)
+            ]
+            return [function(items[::n_shares]), *(other.result() for other in others)]
 
 
 @cache

@@ -1,0 +1,397 @@
+r"""The minimiser of the distillation loss: L-BFGS that knows which rows still curve.
+
+Once a student is confident of most rows, these add next to nothing to gradient and Hessian: the
+loss is decided by the few rows that are not yet clear. So a look at all rows is followed by some
+steps on a sample of them, in which a row is the more likely the more its loss curves (its weight
+is raised by as much as its chance was below one), corrected by the linear term that makes value
+and gradient those of all rows where the steps begin:
+
+.. math:: \tilde L(x) = L_s(x) + \langle \nabla L(x_0) - \nabla L_s(x_0), x - x_0 \rangle
+          + L(x_0) - L_s(x_0) .
+
+It is convex, so its minimiser lies downhill on L; the next look at all rows says how far to go
+there, and how many steps the sample may be trusted with. L-BFGS keeps its memory throughout. It
+starts from the inverse of the Gram matrix of the sample, each row weighted by its curvature:
+the Hessian, if all classes curved alike.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+
+from ._moments import GramMoments
+
+# Lifted numbers below which every step looks at all rows: they cost no more than the bookkeeping.
+SAMPLED_FROM = 2**20
+# Of the curvature of all rows, what the sample may leave to chance.
+LEFT_TO_CHANCE = 0.05
+# A sample that is not much smaller than all rows is not worth the lifting.
+LARGEST_SAMPLE = 0.5
+# Bytes of lifted rows that a sample may hold, if they are more than those of the Gram matrix.
+SAMPLE_BYTES = 2**28
+
+N_PAIRS = 30
+FULL_STEPS = 5
+FEWEST_STEPS, MOST_STEPS = 3, 60
+# Steps on a sample end when its gradient has fallen by this.
+SAMPLE_ACCURACY = 0.1
+# Decrease of all rows over that of the sample: below, take fewer steps; above, more.
+POOR, GOOD = 0.5, 0.8
+SUFFICIENT_DECREASE = 1e-4
+
+# What every row has at least of the mean curvature when the sample is drawn.
+FLOOR = 0.02
+# The metric is made anew when the rows curve less than this share of what they did.
+REFRESHED_BELOW = 0.25
+# Least and largest share of the mean curvature that is added in all directions: few rows hardly
+# show some of them at all, and a metric that blows these up repeats rounding errors.
+SHIFTS = 1e-3, 1.0
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A minimiser and how near to it the solver came.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_observables, n_classes)
+        Coefficients of the standardised observables.
+    intercept : ndarray of shape (n_classes,)
+    objective : float
+    gradient_norm : float
+        Largest component of the gradient.
+    n_iter : int
+        Steps, on all rows and on samples.
+    n_passes : int
+        Looks at all rows.
+    converged : bool
+    """
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    objective: float
+    gradient_norm: float
+    n_iter: int
+    n_passes: int
+    converged: bool
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where the minimiser is: coefficients above intercepts, value and gradient."""
+
+    x: np.ndarray
+    value: float
+    gradient: np.ndarray
+
+    @property
+    def gradient_norm(self):
+        """Largest component of the gradient."""
+        return float(np.abs(self.gradient).max())
+
+
+def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
+    """Minimise the distillation loss.
+
+    Parameters
+    ----------
+    problem : DistillationProblem
+    coef : ndarray of shape (n_observables, n_classes)
+        Where to start, for the standardised observables.
+    intercept : ndarray of shape (n_classes,)
+    max_iter : int
+        Most steps.
+    tol : float
+        Stop when no component of the gradient is larger.
+    report : callable, default=None
+        Called after every look at all rows with (steps so far, objective).
+
+    Returns
+    -------
+    solution : Solution
+    """
+    coef = np.where(problem.scale.constant[:, None], 0.0, coef)
+    search = _Search(problem, np.vstack([coef, intercept]), max_iter, tol, report)
+    search.run()
+    point = search.point
+    return Solution(
+        coef=point.x[:-1],
+        intercept=point.x[-1],
+        objective=point.value,
+        gradient_norm=point.gradient_norm,
+        n_iter=search.n_iter,
+        n_passes=search.n_passes,
+        converged=point.gradient_norm <= tol,
+    )
+
+
+class _Search:
+    """A run of the minimiser."""
+
+    def __init__(self, problem, x, max_iter, tol, report):
+        self.problem = problem
+        self.max_iter = max_iter
+        self.tol = tol
+        self.report = report
+        self.n_iter = self.n_passes = 0
+        self.n_sample_steps = FULL_STEPS
+        self.memory = Memory(N_PAIRS)
+        self.curvature = np.empty(problem.blocks.n_samples, dtype=problem.dtype)
+        self.point = self.look(x)
+
+    def run(self):
+        """Step until the gradient is small, the steps are used up, or rounding is reached."""
+        if self.is_unfinished:
+            self.precondition()
+        trusts_sample = True
+        while self.is_unfinished:
+            chosen = self.choose_sample() if trusts_sample else None
+            if chosen is None:
+                moved = self.step_on_all_rows()
+                trusts_sample = True
+            else:
+                moved = trusts_sample = self.step_on_sample(*chosen)
+            if self.report:
+                self.report(self.n_iter, self.point.value)
+            if not moved and chosen is None:
+                if self.problem.dtype == np.float64:
+                    break
+                self.problem = self.problem.in_double_precision()
+                self.point = self.look(self.point.x)
+
+    @property
+    def is_unfinished(self):
+        """Whether there is something left to do, and a step left to do it."""
+        return self.n_iter < self.max_iter and self.point.gradient_norm > self.tol
+
+    def look(self, x):
+        """Return the point of all rows at x, and note the curvature of every row."""
+        value, gradient = self.problem.evaluate(x, self.curvature)
+        self.n_passes += 1
+        return Point(x, value, gradient)
+
+    def precondition(self):
+        """Precondition by a sample that is just large enough for a Gram matrix."""
+        most = max(4 * self.problem.blocks.n_observables, 4096)
+        rows, factor = choose_rows(self.curvature, left_to_chance=1.0, most=most)
+        self.precondition_on(self.problem.restricted(rows, factor), self.curvature[rows] * factor)
+
+    def precondition_on(self, problem, curvature):
+        self.memory.metric = CurvatureMetric(problem, curvature)
+        self.preconditioned_at = self.curvature.sum()
+
+    def choose_sample(self):
+        """Return rows and what their weights are raised by, None where all rows are better."""
+        blocks = self.problem.blocks
+        if blocks.n_samples * blocks.n_observables < SAMPLED_FROM:
+            return None
+        row_bytes = self.problem.dtype.itemsize * blocks.n_observables
+        most = max(SAMPLE_BYTES, 8 * blocks.n_observables**2) // row_bytes
+        rows, factor = choose_rows(self.curvature, LEFT_TO_CHANCE, most)
+        return (rows, factor) if len(rows) <= LARGEST_SAMPLE * blocks.n_samples else None
+
+    def step_on_all_rows(self):
+        """Take some steps on all rows; return whether there was one."""
+        n_steps = min(FULL_STEPS, self.max_iter - self.n_iter)
+        self.point, n_steps = self.descend(self.look, self.point, n_steps, self.tol)
+        self.n_iter += n_steps
+        return n_steps > 0
+
+    def step_on_sample(self, rows, factor):
+        """Take some steps on a sample; return whether they were good ones on all rows."""
+        few, start = self.problem.restricted(rows, factor), self.point
+        if self.curvature.sum() < REFRESHED_BELOW * self.preconditioned_at:
+            self.precondition_on(few, self.curvature[rows] * factor)
+        value, gradient = few.evaluate(start.x)
+        slope = start.gradient - gradient
+
+        def corrected(x):
+            few_value, few_gradient = few.evaluate(x)
+            line = start.value - value + np.vdot(slope, x - start.x)
+            return Point(x, few_value + line, few_gradient + slope)
+
+        goal = max(SAMPLE_ACCURACY * start.gradient_norm, self.tol / 2)
+        n_steps = min(self.n_sample_steps, self.max_iter - self.n_iter)
+        end, n_steps = self.descend(corrected, start, n_steps, goal)
+        self.n_iter += n_steps
+        for fraction in (1.0, 0.5, 0.25):
+            point = self.look(start.x + fraction * (end.x - start.x))
+            if point.value < start.value:
+                break
+        else:
+            self.look(start.x)
+            self.n_sample_steps = FEWEST_STEPS
+            return False
+        self.point = point
+        kept = (start.value - point.value) / (start.value - end.value)
+        if fraction < 1 or kept < POOR:
+            self.n_sample_steps = max(FEWEST_STEPS, n_steps // 2)
+        elif kept > GOOD:
+            self.n_sample_steps = min(MOST_STEPS, 2 * self.n_sample_steps)
+        return True
+
+    def descend(self, function, point, n_steps, goal):
+        """Take L-BFGS steps on a function; return where they end and how many there were."""
+        for done in range(n_steps):
+            if point.gradient_norm <= goal:
+                return point, done
+            step = self.memory.direction(point.gradient)
+            lower = line_search(function, point, step, np.finfo(self.problem.dtype).eps)
+            if lower is None:
+                return point, done
+            self.memory.add(lower.x - point.x, lower.gradient - point.gradient)
+            point = lower
+        return point, n_steps
+
+
+def line_search(function, point, step, eps):
+    """Return a lower point along a step, None if there is none beyond rounding.
+
+    Where values no longer tell points apart, a slope that has not turned far counts instead
+    (Hager & Zhang 2005).
+    """
+    slope = np.vdot(point.gradient, step)
+    length = 1.0
+    while length > eps:
+        lower = function(point.x + length * step)
+        rise = lower.value - point.value
+        if rise <= SUFFICIENT_DECREASE * length * slope:
+            return lower
+        slope_there = np.vdot(lower.gradient, step)
+        if rise <= eps * abs(point.value) and slope_there <= (2 * SUFFICIENT_DECREASE - 1) * slope:
+            return lower
+        # The minimum of the parabola through both values and the slope.
+        shrink = -slope * length / (2 * (rise - slope * length))
+        length *= np.clip(shrink, 0.1, 0.5) if np.isfinite(shrink) else 0.1
+    return None
+
+
+def choose_rows(curvature, left_to_chance, most):
+    """Sample rows, each with a chance in proportion to its curvature and at most one.
+
+    Systematic sampling: it draws nothing, and takes rows from all over the data.
+
+    Parameters
+    ----------
+    curvature : ndarray of shape (n_samples,)
+    left_to_chance : float in (0, 1]
+        Share of the curvature of all rows that may be missing before the weights are raised.
+    most : int
+        Rows to choose at most.
+
+    Returns
+    -------
+    rows : ndarray of int, shape (n_rows,)
+    factor : ndarray of shape (n_rows,)
+        One over the chance of the row.
+    """
+    # Rows that do not curve now may do so after the next steps.
+    score = np.asarray(curvature, dtype=np.float64)
+    score = score + FLOOR * score.mean()
+    if not score.any():
+        score = np.ones(len(score))
+    # At the level of the i-th score, rows below it have a chance of score / level.
+    ordered = np.sort(score)
+    below = np.cumsum(ordered) - ordered
+    n_chosen = np.arange(len(score), 0, -1) + below / ordered
+    missed = below - (np.cumsum(ordered**2) - ordered**2) / ordered
+    last = len(score) - 1
+    enough = np.searchsorted(missed, left_to_chance * ordered.sum(), side="right") - 1
+    few = np.searchsorted(-n_chosen, -most)
+    level = ordered[max(enough, min(few, last))] if few <= last else ordered.sum() / most
+    chance = np.minimum(score / level, 1.0)
+    reached = np.cumsum(chance) + 0.5
+    rows = np.flatnonzero(np.floor(reached) > np.floor(reached - chance))
+    return rows, 1.0 / chance[rows]
+
+
+class Memory:
+    """Steps and changes of the gradient that L-BFGS has seen (Nocedal & Wright 2006, 7.2).
+
+    Parameters
+    ----------
+    n_pairs : int
+        Steps to remember.
+
+    Attributes
+    ----------
+    metric : CurvatureMetric or None
+        Turns a gradient into the step that is taken without a memory.
+    """
+
+    def __init__(self, n_pairs):
+        self.pairs = deque(maxlen=n_pairs)
+        self.metric = None
+
+    def add(self, step, change):
+        """Remember a step and how it changed the gradient, unless rounding decided that."""
+        product = np.vdot(step, change)
+        if product > np.finfo(np.float64).eps * np.vdot(change, change):
+            self.pairs.append((step, change, product))
+
+    def direction(self, gradient):
+        """Return the step to take from a point with this gradient."""
+        step = -gradient
+        shares = []
+        for past, change, product in reversed(self.pairs):
+            shares.append(np.vdot(past, step) / product)
+            step = step - shares[-1] * change
+        step = self.metric(step)
+        if self.pairs:
+            _, change, product = self.pairs[-1]
+            step *= product / np.vdot(change, self.metric(change))
+        for (past, change, product), share in zip(self.pairs, reversed(shares), strict=True):
+            step += (share - np.vdot(change, step) / product) * past
+        return step
+
+
+class CurvatureMetric:
+    """The inverse of the Hessian of a sample, as if all classes curved alike.
+
+    Its block for one class is the Gram matrix of the rows, weighted by their curvature, about
+    their mean, which is what eliminating the intercept leaves.
+
+    Parameters
+    ----------
+    problem : DistillationProblem
+        The sample.
+    curvature : ndarray of shape (n_samples,)
+    """
+
+    def __init__(self, problem, curvature):
+        blocks, scale = problem.blocks, problem.scale
+        moments = blocks.with_rows_at_least(GramMoments.block_rows).map_reduce(
+            GramMoments.update, GramMoments(blocks.n_observables), curvature
+        )
+        self.mean = (moments.mean - scale.mean) / scale.deviation
+        self.mean[scale.constant] = 0.0
+        n_free_classes = max(problem.n_classes - 1, 1)
+        self.weight = moments.weight / n_free_classes
+        factor = np.where(scale.constant, 0.0, 1 / scale.deviation)
+        matrix = moments.gram
+        matrix *= factor / n_free_classes
+        matrix *= factor[:, None]
+        diagonal = np.einsum("ii->i", matrix)
+        shift = np.clip((blocks.n_observables / blocks.n_samples) ** 2, *SHIFTS)
+        diagonal += problem.ridge + shift * diagonal.mean()
+        diagonal[scale.constant] = 1.0
+        self.inverse = _symmetric_inverse(matrix).astype(problem.dtype)
+
+    def __call__(self, gradient):
+        """Return the inverse times a gradient of shape (n_observables + 1, n_classes)."""
+        step = np.empty_like(gradient)
+        coef_gradient = gradient[:-1] - np.outer(self.mean, gradient[-1])
+        step[:-1] = self.inverse @ coef_gradient.astype(self.inverse.dtype)
+        step[-1] = gradient[-1] / self.weight - self.mean @ step[:-1]
+        return step
+
+
+def _symmetric_inverse(matrix):
+    """Return the inverse of a positive definite matrix, given by its upper triangle."""
+    factor, _ = lapack.dpotrf(matrix, lower=0, clean=0, overwrite_a=1)
+    inverse, _ = lapack.dpotri(factor, lower=0, overwrite_c=1)
+    lower = np.tril_indices_from(inverse, -1)
+    inverse[lower] = inverse.T[lower]
+    return inverse
