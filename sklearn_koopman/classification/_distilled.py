@@ -79,8 +79,8 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         needs no D x D matrix, and it can `partial_fit`.
     max_iter : int, default=300
         Most iterations of "lbfgs", or epochs of "adam".
-    tol : float, default=1e-5
-        "lbfgs" stops when no component of the preconditioned gradient is larger.
+    tol : float, default=1e-6
+        "lbfgs" stops when no component of the gradient is larger.
     teacher_output : {"auto", "proba", "logits"}, default="auto"
         What the teacher or `soft_labels` give. "auto": probabilities if all values are in [0, 1]
         and rows sum to 1 within 1e-3, logits if that is far off, else an error. A probability p
@@ -120,8 +120,8 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
     objective_ : float
         The loss at the solution.
     gradient_norm_ : float
-        Largest component of the loss's gradient there, in the coordinates in which the Gram
-        matrix is the unit matrix (for "adam", of the standardised observables).
+        Largest component of the loss's gradient there, by coefficients of the standardised
+        observables and intercepts.
     history_ : list of dict
         skorch's record of the epochs, for "adam".
     net_ : skorch net
@@ -172,7 +172,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         lifter=None,
         solver="lbfgs",
         max_iter=300,
-        tol=1e-5,
+        tol=1e-6,
         teacher_output="auto",
         teacher_classes=None,
         unlabeled_value=None,

@@ -218,7 +218,9 @@ class EDMDClassifier(KoopmanClassifier):
             centred = task.soft_logits - task.soft_logits.mean(axis=1, keepdims=True)
             return centred, task.sample_weight
         labels = task.labels
-        return OneHotRows(labels.codes, len(labels.classes)), task.sample_weight * labels.is_labelled
+        return OneHotRows(
+            labels.codes, len(labels.classes)
+        ), task.sample_weight * labels.is_labelled
 
     def _streaming_solver(self):
         """Return what solves a stream, which cannot be read twice for a second try."""

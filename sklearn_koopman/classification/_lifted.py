@@ -6,6 +6,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from ..lifting import MonomialLifter
 from ..solvers import RowBlocks
 
 
@@ -57,11 +58,22 @@ def lifted_blocks(lifter, X):
         head, tail, n_observables = _split_at_narrowest(lifter, X[:1])
         rows = X if head is None else _as_array(head.transform(X))
 
+    return RowBlocks(rows, _block_lift(tail), n_observables=n_observables)
+
+
+def _block_lift(tail):
+    """Return the function that lifts blocks of rows, None where no step is left."""
+    if tail is None:
+        return None
+    steps = [step for _, step in tail.steps if step is not None and step != "passthrough"]
+    if len(steps) == 1 and isinstance(steps[0], MonomialLifter):
+        return steps[0]._lift  # thousands of blocks need not be validated one by one
+
     def lift(block):
         with _arrays_between_steps():
             return _as_array(tail.transform(block))
 
-    return RowBlocks(rows, None if tail is None else lift, n_observables=n_observables)
+    return lift
 
 
 def _arrays_between_steps():

@@ -163,6 +163,10 @@ class MonomialLifter(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "_plan")
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         self._check_memory(len(X), X.dtype.itemsize)
+        return self._lift(X)
+
+    def _lift(self, X):
+        """Lift an array that needs no validation."""
         Psi = np.empty((len(X), self.n_output_features_), X.dtype, order=self.order)
         for rows in gen_batches(len(X), _BLOCK_ROWS[self.order]):
             _lift_feature_major(self._plan, X[rows].T, out=Psi[rows].T)

@@ -6,11 +6,14 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from ._threads import Crew
+from ._tiles import TILE_ROWS
 
-# A lifted block of this size stays in a core's own cache while it is made, multiplied and
-# multiplied back; so do the logits of a block that has no more rows than this.
-BLOCK_BYTES = 2**20
-FEWEST_BLOCK_ROWS, MOST_BLOCK_ROWS = 2**7, 2**13
+# A lifted block of this size stays in the last-level cache and is recycled by malloc; so do the
+# logits of a block that has no more rows than this.
+BLOCK_BYTES = 8 * 2**20
+MOST_BLOCK_ROWS = 2**13
+# Blocks are whole numbers of tiles.
+ROWS_MULTIPLE = max(TILE_ROWS)
 
 
 class RowBlocks:
@@ -44,9 +47,9 @@ class RowBlocks:
         self.n_samples = X.shape[0]
         self.n_observables = X.shape[1] if n_observables is None else n_observables
         if block_rows is None:
-            row_bytes = self.lifted(slice(0, 1)).dtype.itemsize * self.n_observables
-            block_rows = np.clip(BLOCK_BYTES // row_bytes, FEWEST_BLOCK_ROWS, MOST_BLOCK_ROWS)
-        self.block_rows = int(block_rows)
+            most = min(BLOCK_BYTES // (8 * self.n_observables), MOST_BLOCK_ROWS)
+            block_rows = max(most // ROWS_MULTIPLE, 1) * ROWS_MULTIPLE
+        self.block_rows = block_rows
         self._crew = Crew()
 
     def lifted(self, rows):
@@ -147,7 +150,8 @@ class HeldBlocks(RowBlocks):
         self._crew = blocks._crew
         batches = list(gen_batches(len(rows), self.block_rows))
         shares = self._crew.map_shares(
-            lambda share: [(batch.start, blocks.lifted(rows[batch])) for batch in share], batches
+            lambda share: [(batch.start, blocks.lifted(rows[batch])) for batch in share],
+            batches,
         )
         self._lifted = dict(pair for share in shares for pair in share)
 

@@ -18,12 +18,10 @@ from copy import copy
 import numpy as np
 from scipy.special import softmax, xlogy
 
-# Means this many deviations from zero cost a float32 product too many of its seven digits.
-FAR_FROM_ZERO = 100.0
+from ._tiles import in_tiles, tile_rows
 
-# Multiplications of a product that BLAS takes for a small one.
-SMALL_PRODUCT = 10**6
-TILE_ROWS = 64, 32, 16
+# Means this many deviations from zero cost a product too many digits.
+FAR_FROM_ZERO = 100.0
 
 
 class DistillationProblem:
@@ -45,9 +43,13 @@ class DistillationProblem:
 
     Attributes
     ----------
+    weight : float
+        Sum of the sample weights; of rows chosen, the share that is theirs by number.
+    is_centred : bool
+        Whether means are subtracted from the rows, because some are far from zero.
     dtype : numpy.dtype
-        That of the products with the lifted rows: float32 for float32 rows unless their means
-        are far from zero. Sums over blocks are taken in float64.
+        That of the products with the lifted rows: float32 for float32 rows that need not be
+        centred. Sums over blocks are taken in float64.
     hard_weight, soft_weight : ndarray of shape (n_samples,)
         What a row weighs in the two losses.
     softened : ndarray of shape (n_samples, n_classes), or None
@@ -73,10 +75,13 @@ class DistillationProblem:
         self.n_classes = n_classes
         self.temperature = temperature
         self.ridge = ridge
-        self.dtype = _product_dtype(blocks, scale)
-        hard_weight = (1 - soft_weight) * _normalised(sample_weight * (labels >= 0))
-        self.hard_weight = hard_weight.astype(self.dtype)
-        self.soft_weight = (soft_weight * _normalised(sample_weight)).astype(self.dtype)
+        self.weight = sample_weight.sum()
+        self.is_centred = _is_far_from_zero(scale)
+        self.dtype = np.dtype(np.float64)
+        if not self.is_centred and blocks.lifted(slice(0, 1)).dtype == np.float32:
+            self.dtype = np.dtype(np.float32)
+        self.hard_weight = (1 - soft_weight) * _normalised(sample_weight * (labels >= 0))
+        self.soft_weight = soft_weight * _normalised(sample_weight)
         self.softened = None
         self.negative_entropy = 0.0
         if soft_weight > 0:
@@ -118,13 +123,16 @@ class DistillationProblem:
         """
         coef, scale = x[:-1], self.scale
         weights, intercept = scale.unscale(coef, x[-1])
+        offset = scale.mean if self.is_centred else np.zeros(len(coef))
+        intercept = (intercept + offset @ weights).astype(self.dtype)[:, None]
         weights = np.ascontiguousarray(weights.T, dtype=self.dtype)
-        intercept = intercept.astype(self.dtype)[:, None]
+        n_rows = tile_rows(*coef.shape)
 
         def evaluate_block(psi, *aligned):
+            psi = psi - offset if self.is_centred else psi.astype(self.dtype, copy=False)
             terms = [
                 self._evaluate_tiles(weights, intercept, *tiles)
-                for tiles in self._tiles(psi.astype(self.dtype, copy=False), *aligned)
+                for tiles in in_tiles(n_rows, psi, *aligned)
             ]
             return [sum(term) for term in zip(*terms, strict=True)]
 
@@ -134,35 +142,19 @@ class DistillationProblem:
         value, psi_gradient, sums = self.blocks.sum(evaluate_block, *aligned)
         gradient = np.empty_like(x)
         gradient[-1] = sums
-        coef_gradient = psi_gradient - np.outer(scale.mean, gradient[-1])
+        coef_gradient = psi_gradient - np.outer(scale.mean - offset, gradient[-1])
         coef_gradient /= scale.deviation[:, None]
         coef_gradient[scale.constant] = 0.0
         gradient[:-1] = coef_gradient + self.ridge * coef
         value += self.negative_entropy + 0.5 * self.ridge * np.vdot(coef, coef)
         return float(value), gradient
 
-    def _tiles(self, *aligned):
-        """Yield rows of aligned arrays as (n_tiles, tile_rows, ...): most of them, and the rest.
-
-        BLAS multiplies small matrices twice as fast, and numpy hands it all tiles in one call.
-        """
-        n_rows = len(aligned[0])
-        most = SMALL_PRODUCT // (self.n_classes * self.blocks.n_observables)
-        tile_rows = next((rows for rows in TILE_ROWS if rows <= most), TILE_ROWS[-1])
-        n_tiled = n_rows - n_rows % tile_rows
-        for start, stop, length in ((0, n_tiled, tile_rows), (n_tiled, n_rows, n_rows - n_tiled)):
-            if start < stop:
-                yield [
-                    None
-                    if array is None
-                    else array[start:stop].reshape(-1, length, *array.shape[1:])
-                    for array in aligned
-                ]
-
     def _evaluate_tiles(
         self, weights, intercept, psi, labels, hard_weight, soft_weight, softened, curvature
     ):
         """Return loss, gradient by the weights and by the intercepts of some tiles of rows."""
+        hard_weight = hard_weight.astype(self.dtype, copy=False)
+        soft_weight = soft_weight.astype(self.dtype, copy=False)
         # One row a class: sums over classes then run along contiguous memory.
         logits = weights @ psi.transpose(0, 2, 1)
         logits += intercept
@@ -226,9 +218,10 @@ class DistillationProblem:
         """
         few = copy(self)
         few.blocks = self.blocks.held(rows)
+        few.weight = self.weight * len(rows) / len(self.labels)
         few.labels = self.labels[rows]
-        few.hard_weight = (self.hard_weight[rows] * factor).astype(self.dtype)
-        few.soft_weight = (self.soft_weight[rows] * factor).astype(self.dtype)
+        few.hard_weight = self.hard_weight[rows] * factor
+        few.soft_weight = self.soft_weight[rows] * factor
         few.softened = None if self.softened is None else self.softened[rows]
         return few
 
@@ -244,16 +237,15 @@ def _gradient(psi, residual):
     if psi.strides[2] == psi.itemsize:  # rows are contiguous
         return (residual @ psi).sum(axis=0).T
     # BLAS is twice as fast without having to turn both sides over.
-    return (psi.transpose(0, 2, 1) @ np.ascontiguousarray(residual.transpose(0, 2, 1))).sum(axis=0)
+    return (psi.transpose(0, 2, 1) @ np.ascontiguousarray(residual.transpose(0, 2, 1))).sum(
+        axis=0
+    )
 
 
-def _product_dtype(blocks, scale):
-    """Return float32 where the rows are, and products with them keep most of its digits."""
+def _is_far_from_zero(scale):
+    """Return whether products with some observable would be differences of large numbers."""
     is_far = np.abs(scale.mean) > FAR_FROM_ZERO * scale.deviation
-    row_dtype = blocks.lifted(slice(0, 1)).dtype
-    if row_dtype == np.float32 and not (is_far & ~scale.constant).any():
-        return row_dtype
-    return np.dtype(np.float64)
+    return bool((is_far & ~scale.constant).any())
 
 
 def _normalised(weight):

@@ -22,6 +22,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ._moments import GramMoments
+from ._tiles import product
 
 # Lifted numbers below which every step looks at all rows: they cost no more than the bookkeeping.
 SAMPLED_FROM = 2**20
@@ -30,16 +31,23 @@ LEFT_TO_CHANCE = 0.05
 # A sample that is not much smaller than all rows is not worth the lifting.
 LARGEST_SAMPLE = 0.5
 # Bytes of lifted rows that a sample may hold, if they are more than those of the Gram matrix.
-SAMPLE_BYTES = 2**28
+SAMPLE_BYTES = 2**27
 
-N_PAIRS = 30
-FULL_STEPS = 5
+N_PAIRS = 20
+# Steps on all rows before a sample is tried again; as many are the first that it is trusted with.
+FULL_STEPS = 8
+# Attempts on all rows, in double precision, without getting better.
+PATIENCE = 3
 FEWEST_STEPS, MOST_STEPS = 3, 60
 # Steps on a sample end when its gradient has fallen by this.
 SAMPLE_ACCURACY = 0.1
 # Decrease of all rows over that of the sample: below, take fewer steps; above, more.
 POOR, GOOD = 0.5, 0.8
 SUFFICIENT_DECREASE = 1e-4
+# Rounding errors that a value is made of.
+ROUNDINGS = 8
+FLATTER = 0.9
+MOST_TRIALS = 12
 
 # What every row has at least of the mean curvature when the sample is drawn.
 FLOOR = 0.02
@@ -145,21 +153,33 @@ class _Search:
         """Step until the gradient is small, the steps are used up, or rounding is reached."""
         if self.is_unfinished:
             self.precondition()
-        trusts_sample = True
-        while self.is_unfinished:
+        trusts_sample, patience = True, PATIENCE
+        while self.is_unfinished and patience > 0:
             chosen = self.choose_sample() if trusts_sample else None
-            if chosen is None:
-                moved = self.step_on_all_rows()
-                trusts_sample = True
+            if chosen is not None:
+                trusts_sample = self.step_on_sample(*chosen)
+                continue
+            start, trusts_sample = self.point, True
+            self.step_on_all_rows()
+            if self.is_better_than(start):
+                patience = PATIENCE
+            elif self.problem.dtype == np.float64:
+                patience -= 1
             else:
-                moved = trusts_sample = self.step_on_sample(*chosen)
-            if self.report:
-                self.report(self.n_iter, self.point.value)
-            if not moved and chosen is None:
-                if self.problem.dtype == np.float64:
-                    break
-                self.problem = self.problem.in_double_precision()
-                self.point = self.look(self.point.x)
+                self.change_to_double_precision()
+
+    def is_better_than(self, start):
+        """Whether the point is beyond rounding lower than the start, or flatter by half."""
+        eps = np.finfo(self.problem.dtype).eps
+        is_lower = self.point.value < start.value - eps * abs(start.value)
+        return is_lower or self.point.gradient_norm < start.gradient_norm / 2
+
+    def change_to_double_precision(self):
+        self.problem = self.problem.in_double_precision()
+        self.memory = Memory(N_PAIRS)
+        self.curvature = self.curvature.astype(np.float64)
+        self.point = self.look(self.point.x)
+        self.precondition()
 
     @property
     def is_unfinished(self):
@@ -175,8 +195,10 @@ class _Search:
     def precondition(self):
         """Precondition by a sample that is just large enough for a Gram matrix."""
         most = max(4 * self.problem.blocks.n_observables, 4096)
-        rows, factor = choose_rows(self.curvature, left_to_chance=1.0, most=most)
-        self.precondition_on(self.problem.restricted(rows, factor), self.curvature[rows] * factor)
+        rows, factor = choose_rows(self.curvature, 0.0, most)
+        self.precondition_on(
+            self.problem.restricted(rows, factor), self.curvature[rows] * factor
+        )
 
     def precondition_on(self, problem, curvature):
         self.memory.metric = CurvatureMetric(problem, curvature)
@@ -193,11 +215,20 @@ class _Search:
         return (rows, factor) if len(rows) <= LARGEST_SAMPLE * blocks.n_samples else None
 
     def step_on_all_rows(self):
-        """Take some steps on all rows; return whether there was one."""
-        n_steps = min(FULL_STEPS, self.max_iter - self.n_iter)
-        self.point, n_steps = self.descend(self.look, self.point, n_steps, self.tol)
+        """Take some steps on all rows, as long as there are lower points."""
+        for _ in range(FULL_STEPS):
+            point, n_steps = self.descend(self.look, self.point, 1, self.tol)
+            if n_steps == 0:
+                return
+            self.move_to(point, 1)
+            if not self.is_unfinished:
+                return
+
+    def move_to(self, point, n_steps):
+        self.point = point
         self.n_iter += n_steps
-        return n_steps > 0
+        if self.report:
+            self.report(self.n_iter, point.value)
 
     def step_on_sample(self, rows, factor):
         """Take some steps on a sample; return whether they were good ones on all rows."""
@@ -215,16 +246,16 @@ class _Search:
         goal = max(SAMPLE_ACCURACY * start.gradient_norm, self.tol / 2)
         n_steps = min(self.n_sample_steps, self.max_iter - self.n_iter)
         end, n_steps = self.descend(corrected, start, n_steps, goal)
-        self.n_iter += n_steps
         for fraction in (1.0, 0.5, 0.25):
             point = self.look(start.x + fraction * (end.x - start.x))
             if point.value < start.value:
                 break
         else:
-            self.look(start.x)
+            self.n_iter += n_steps
+            self.look(start.x)  # for the curvature there
             self.n_sample_steps = FEWEST_STEPS
             return False
-        self.point = point
+        self.move_to(point, n_steps)
         kept = (start.value - point.value) / (start.value - end.value)
         if fraction < 1 or kept < POOR:
             self.n_sample_steps = max(FEWEST_STEPS, n_steps // 2)
@@ -249,22 +280,36 @@ class _Search:
 def line_search(function, point, step, eps):
     """Return a lower point along a step, None if there is none beyond rounding.
 
-    Where values no longer tell points apart, a slope that has not turned far counts instead
+    Where rounding no longer lets values tell points apart, a slope that is less steep does
     (Hager & Zhang 2005).
+
+    Parameters
+    ----------
+    function : callable
+        Returns the point at given coefficients.
+    point : Point
+    step : ndarray
+    eps : float
+        Relative precision of the values.
+
+    Returns
+    -------
+    lower : Point or None
     """
     slope = np.vdot(point.gradient, step)
+    noise = ROUNDINGS * eps * abs(point.value)
     length = 1.0
-    while length > eps:
+    for _ in range(MOST_TRIALS):
         lower = function(point.x + length * step)
         rise = lower.value - point.value
-        if rise <= SUFFICIENT_DECREASE * length * slope:
-            return lower
         slope_there = np.vdot(lower.gradient, step)
-        if rise <= eps * abs(point.value) and slope_there <= (2 * SUFFICIENT_DECREASE - 1) * slope:
+        if rise <= min(SUFFICIENT_DECREASE * length * slope, -noise):
             return lower
-        # The minimum of the parabola through both values and the slope.
-        shrink = -slope * length / (2 * (rise - slope * length))
-        length *= np.clip(shrink, 0.1, 0.5) if np.isfinite(shrink) else 0.1
+        if rise <= noise and slope_there <= FLATTER * abs(slope):
+            return lower
+        # The slope of a convex function vanishes about where the secant does.
+        shrink = slope / (slope - slope_there)
+        length *= np.clip(shrink, 0.1, 0.9) if np.isfinite(shrink) else 0.1
     return None
 
 
@@ -276,7 +321,7 @@ def choose_rows(curvature, left_to_chance, most):
     Parameters
     ----------
     curvature : ndarray of shape (n_samples,)
-    left_to_chance : float in (0, 1]
+    left_to_chance : float in [0, 1)
         Share of the curvature of all rows that may be missing before the weights are raised.
     most : int
         Rows to choose at most.
@@ -374,7 +419,7 @@ class CurvatureMetric:
         matrix *= factor / n_free_classes
         matrix *= factor[:, None]
         diagonal = np.einsum("ii->i", matrix)
-        shift = np.clip((blocks.n_observables / blocks.n_samples) ** 2, *SHIFTS)
+        shift = np.clip((blocks.n_observables / problem.weight) ** 2, *SHIFTS)
         diagonal += problem.ridge + shift * diagonal.mean()
         diagonal[scale.constant] = 1.0
         self.inverse = _symmetric_inverse(matrix).astype(problem.dtype)
@@ -383,7 +428,7 @@ class CurvatureMetric:
         """Return the inverse times a gradient of shape (n_observables + 1, n_classes)."""
         step = np.empty_like(gradient)
         coef_gradient = gradient[:-1] - np.outer(self.mean, gradient[-1])
-        step[:-1] = self.inverse @ coef_gradient.astype(self.inverse.dtype)
+        step[:-1] = product(self.inverse, coef_gradient.astype(self.inverse.dtype))
         step[-1] = gradient[-1] / self.weight - self.mean @ step[:-1]
         return step
 

@@ -74,6 +74,8 @@ class RunningMoments(ABC):
         Sum of the sample weights.
     """
 
+    _keeps_float32 = False
+
     def __init__(self, n_observables, n_targets=0):
         self.n_observables = n_observables
         self.n_targets = n_targets
@@ -102,8 +104,9 @@ class RunningMoments(ABC):
         if self.weight == 0.0:
             self._origin = _first_row(psi, targets, sample_weight)
         n_observables = self.n_observables
+        dtype = np.float32 if self._keeps_float32 and psi.dtype == np.float32 else np.float64
         # One row more than the block, for the step between the means.
-        rows = np.empty((len(psi) + 1, len(self._origin)), order="F")
+        rows = np.empty((len(psi) + 1, len(self._origin)), dtype, order="F")
         centred = rows[:-1]
         np.subtract(psi, self._origin[:n_observables], out=centred[:, :n_observables])
         if targets:
@@ -166,16 +169,44 @@ class GramMoments(RunningMoments):
     #: Rows of a block that keep the Gram matrix from being read more often than it must.
     block_rows = 1024
 
+    # Products of float32 rows lose little: the rows are centred first, and the sums over this many
+    # of them are added in float64.
+    _keeps_float32 = True
+    _summed_rows = 8192
+
     def __init__(self, n_observables, n_targets=0):
         super().__init__(n_observables, n_targets)
-        self.gram = np.zeros((n_observables, n_observables), order="F")
+        self._gram = np.zeros((n_observables, n_observables), order="F")
         self.cross = np.zeros((n_observables, n_targets))
+        self._pending, self._n_pending = None, 0
+
+    @property
+    def gram(self):
+        """Scatter of the observables; the upper triangle counts, in Fortran order."""
+        self._flush()
+        return self._gram
 
     def _absorb(self, rows):
         psi, targets = rows[:, : self.n_observables], rows[:, self.n_observables :]
-        self.gram = blas.dsyrk(1.0, psi, beta=1.0, c=self.gram, trans=1, overwrite_c=1)
+        if rows.dtype == np.float64:
+            self._gram = blas.dsyrk(1.0, psi, beta=1.0, c=self._gram, trans=1, overwrite_c=1)
+        else:
+            if self._pending is None:
+                self._pending = np.zeros_like(self._gram, dtype=np.float32)
+            self._pending = blas.ssyrk(
+                1.0, psi, beta=1.0, c=self._pending, trans=1, overwrite_c=1
+            )
+            self._n_pending += len(rows)
+            if self._n_pending >= self._summed_rows:
+                self._flush()
         if self.n_targets:
             self.cross += psi.T @ targets
+
+    def _flush(self):
+        if self._n_pending:
+            self._gram += self._pending
+            self._pending[...] = 0.0
+            self._n_pending = 0
 
     def _sum_of_squares(self):
         return np.diag(self.gram)

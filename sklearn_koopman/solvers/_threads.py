@@ -28,7 +28,9 @@ def threads_for(blocks):
 
 def n_threads():
     """Return how many threads BLAS may use now: what the user or the parent process allows."""
-    counts = [pool.num_threads for pool in _controller().select(user_api="blas").lib_controllers]
+    counts = [
+        pool.num_threads for pool in _controller().select(user_api="blas").lib_controllers
+    ]
     return min(counts, default=1)
 
 

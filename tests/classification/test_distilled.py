@@ -152,7 +152,7 @@ def test_how_near_the_optimum_it_came():
 
 
 def test_convergence_warning():
-    with pytest.warns(ConvergenceWarning, match="1 iterations .* Raise max_iter") as caught:
+    with pytest.warns(ConvergenceWarning, match="1 iterations .* raise max_iter") as caught:
         student(max_iter=1).fit(X, Y, soft_labels=P)
     assert caught[0].filename == __file__
 

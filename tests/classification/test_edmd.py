@@ -102,7 +102,7 @@ def test_float32_is_kept():
     model = EDMDClassifier().fit(digits.astype(np.float32), y)
     assert model.coef_.dtype == model.intercept_.dtype == np.float32
     assert model.decision_function(digits.astype(np.float32)).dtype == np.float32
-    assert_same_model(model, EDMDClassifier().fit(digits, y), rtol=1e-5)
+    assert_same_model(model, EDMDClassifier().fit(digits, y), rtol=1e-4)
 
 
 def test_it_has_no_probabilities():

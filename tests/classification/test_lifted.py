@@ -136,7 +136,7 @@ def test_memmap(classifier, tmp_path):
     ids=lambda model: type(model).__name__,
 )
 def test_the_lifted_rows_are_never_all_in_memory(model):
-    n_samples, n_observables = 20_000, 1035
+    n_samples, n_observables = 60_000, 1035
     X = np.random.default_rng(0).normal(size=(n_samples, 44))
     y = (X[:, 0] > X[:, 1] * X[:, 2]).astype(int)
     tracemalloc.start()

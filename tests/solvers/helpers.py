@@ -24,6 +24,11 @@ def accumulate(moments_class, X, targets=None, sample_weight=None, block_rows=No
     )
 
 
+def as_codes(one_hot):
+    """Return the class of each row, -1 for rows of zeros."""
+    return np.where(one_hot.any(axis=1), one_hot.argmax(axis=1), -1)
+
+
 def standardised(X, sample_weight=None):
     """Return columns of weighted mean zero and variance one, constants as zeros."""
     centred = X - np.average(X, axis=0, weights=sample_weight)

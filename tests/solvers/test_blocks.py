@@ -80,6 +80,7 @@ def test_memmap_is_read_block_by_block(tmp_path):
 def test_default_block_of_lifted_rows_fits_in_cache(n_observables):
     blocks = RowBlocks(counting_rows(3), n_observables=n_observables)
     assert blocks.n_observables == n_observables
+    assert blocks.block_rows % 64 == 0
     assert BLOCK_BYTES / 2 < 8 * n_observables * blocks.block_rows <= BLOCK_BYTES
 
 

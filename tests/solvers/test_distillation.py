@@ -3,18 +3,17 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.optimize import approx_fprime, minimize
+from scipy.optimize import minimize
 from scipy.special import log_softmax, rel_entr, softmax
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_koopman.solvers import (
     DistillationProblem,
     GramMoments,
-    Preconditioner,
     RowBlocks,
     minimise,
 )
-from tests.solvers.helpers import accumulate, samples, standardised, with_constants
+from tests.solvers.helpers import accumulate, as_codes, samples, standardised, with_constants
 
 N_SAMPLES, N_OBSERVABLES, N_CLASSES = 120, 4, 3
 X = samples(N_SAMPLES, N_OBSERVABLES)
@@ -46,24 +45,24 @@ def make_problem(
     block_rows=50,
 ):
     moments = accumulate(GramMoments, X, sample_weight=sample_weight)
-    problem = DistillationProblem(
+    return DistillationProblem(
         RowBlocks(X, block_rows=block_rows),
         moments.scale,
-        one_hot,
+        as_codes(one_hot),
         soft_logits if soft_weight > 0 else None,
         sample_weight,
+        n_classes=N_CLASSES,
         soft_weight=soft_weight,
         temperature=temperature,
         ridge=ridge,
     )
-    return problem, Preconditioner(moments, ridge)
 
 
 def solve(*arrays, start=None, max_iter=1000, tol=1e-7, report=None, **params):
-    problem, preconditioner = make_problem(*arrays, **params)
+    problem = make_problem(*arrays, **params)
     if start is None:
         start = np.zeros((problem.blocks.n_observables, N_CLASSES)), np.zeros(N_CLASSES)
-    return minimise(problem, preconditioner, *start, max_iter=max_iter, tol=tol, report=report)
+    return minimise(problem, *start, max_iter=max_iter, tol=tol, report=report)
 
 
 def random_start(seed, n_observables=N_OBSERVABLES, spread=1.0):
@@ -130,7 +129,7 @@ def problems(draw):
 def test_value_equals_the_formula(arrays_and_params, block_rows, seed):
     arrays, params = arrays_and_params
     point = random_start(seed)
-    problem, _ = make_problem(X, *arrays, **params, block_rows=block_rows)
+    problem = make_problem(X, *arrays, **params, block_rows=block_rows)
     expected = direct_value(*point, *arrays, **params)
     assert_allclose(problem(*point)[0], expected, rtol=1e-11, atol=1e-12)
 
@@ -139,7 +138,7 @@ def test_value_equals_the_formula(arrays_and_params, block_rows, seed):
 @given(problems(), st.integers(0, 2**16))
 def test_gradient_equals_finite_differences(arrays_and_params, seed):
     arrays, params = arrays_and_params
-    problem, _ = make_problem(X, *arrays, **params)
+    problem = make_problem(X, *arrays, **params)
     function = as_function(problem)
     x = np.vstack(random_start(seed)).ravel()
     steps = 1e-5 * np.eye(len(x))
@@ -151,7 +150,7 @@ def test_gradient_equals_finite_differences(arrays_and_params, seed):
 @given(problems(), st.floats(0.0, 1.0), st.integers(0, 2**16))
 def test_loss_is_convex(arrays_and_params, position, seed):
     arrays, params = arrays_and_params
-    problem, _ = make_problem(X, *arrays, **params)
+    problem = make_problem(X, *arrays, **params)
     function = as_function(problem)
     a, b = (np.vstack(random_start([seed, end], spread=3.0)).ravel() for end in (0, 1))
     between = position * a + (1 - position) * b
@@ -162,7 +161,7 @@ def test_loss_is_convex(arrays_and_params, position, seed):
 
 
 def test_extreme_logits_neither_overflow_nor_lose_the_gradient():
-    problem, _ = make_problem(soft_logits=1e4 * TEACHER, ridge=0.0)
+    problem = make_problem(soft_logits=1e4 * TEACHER, ridge=0.0)
     coef, intercept = random_start(0)
     value, *gradients = problem(1e4 * coef, intercept)
     assert np.isfinite(value)
@@ -174,7 +173,7 @@ def test_teacher_that_rules_a_class_out():
     soft_logits = TEACHER.copy()
     soft_logits[::2, 0] = -np.inf
     point = random_start(0)
-    problem, _ = make_problem(soft_logits=soft_logits)
+    problem = make_problem(soft_logits=soft_logits)
     params = {"soft_weight": 0.5, "temperature": 2.0, "ridge": 1e-2}
     expected = direct_value(*point, ONE_HOT, soft_logits, WEIGHT, **params)
     assert_allclose(problem(*point)[0], expected, rtol=1e-12)
@@ -183,7 +182,7 @@ def test_teacher_that_rules_a_class_out():
 def test_soft_loss_of_a_student_equal_to_its_teacher_is_zero():
     coef, intercept = random_start(0)
     soft_logits = standardised(X, WEIGHT) @ coef + intercept + WEIGHT[:, None]
-    problem, _ = make_problem(soft_logits=soft_logits, soft_weight=1.0, ridge=0.0)
+    problem = make_problem(soft_logits=soft_logits, soft_weight=1.0, ridge=0.0)
     value, *gradients = problem(coef, intercept)
     assert abs(value) < 1e-14
     assert all(np.abs(gradient).max() < 1e-14 for gradient in gradients)
@@ -205,7 +204,7 @@ def test_inputs_are_not_changed():
 @all_losses
 @pytest.mark.parametrize("ridge", [1e-4, 1e-1])
 def test_minimiser_equals_that_of_a_long_plain_optimisation(loss, ridge):
-    problem, _ = make_problem(**loss, ridge=ridge)
+    problem = make_problem(**loss, ridge=ridge)
     oracle = minimize(
         as_function(problem),
         np.zeros((N_OBSERVABLES + 1) * N_CLASSES),
@@ -224,10 +223,9 @@ def test_minimiser_equals_that_of_a_long_plain_optimisation(loss, ridge):
 @all_losses
 def test_solution_reports_where_it_is(loss):
     solution = solve(**loss)
-    problem, preconditioner = make_problem(**loss)
+    problem = make_problem(**loss)
     value, coef_gradient, intercept_gradient = problem(solution.coef, solution.intercept)
-    coordinate_gradient = preconditioner.to_coordinate_gradient(coef_gradient)
-    largest = max(np.abs(coordinate_gradient).max(), np.abs(intercept_gradient).max())
+    largest = max(np.abs(coef_gradient).max(), np.abs(intercept_gradient).max())
     assert_allclose(solution.objective, value, rtol=1e-14)
     assert_allclose(solution.gradient_norm, largest, atol=1e-12)
     assert solution.gradient_norm < 1e-6
@@ -329,11 +327,15 @@ def test_blocks_make_no_difference(block_rows):
     assert_allclose(solve(block_rows=block_rows).coef, solve().coef, atol=1e-5)
 
 
-def test_float32_rows_are_computed_with_in_float64():
+@pytest.mark.parametrize("tol", [1e-5, 1e-10])
+def test_float32_rows_are_solved_as_exactly_as_asked(tol):
+    """Beyond the digits of float32 the products are taken in float64."""
     single = X.astype(np.float32)
-    solution, expected = solve(single), solve(single.astype(np.float64))
+    solution, expected = (solve(X, tol=tol) for X in (single, single.astype(np.float64)))
+    assert solution.converged
     assert solution.coef.dtype == np.float64
-    assert_allclose(solution.coef, expected.coef, atol=1e-12)
+    assert_allclose(solution.objective, expected.objective, rtol=1e-6 if tol > 1e-6 else 1e-12)
+    assert_allclose(solution.coef, expected.coef, atol=1e-3 if tol > 1e-6 else 1e-7)
 
 
 # Dictionaries that are hard to optimise over
@@ -389,7 +391,7 @@ def test_nearly_dependent_observables_take_few_iterations(ridge):
     solution = solve(powers, ridge=ridge, tol=1e-6)
     assert solution.converged
     assert solution.n_iter < 100
-    problem, _ = make_problem(powers, ridge=ridge)
+    problem = make_problem(powers, ridge=ridge)
     _, *gradients = problem(solution.coef, solution.intercept)
     # By strong convexity this bounds how far the objective is above its minimum.
     assert sum((gradient**2).sum() for gradient in gradients) / (2 * ridge) < 1e-7
@@ -414,7 +416,6 @@ def test_too_few_iterations_are_not_convergence():
     assert not solution.converged
     assert solution.n_iter == 1
     assert solution.gradient_norm > 1e-3
-    assert solution.message
 
 
 @pytest.mark.parametrize("tol", [1e-2, 1e-4, 1e-6])
@@ -431,40 +432,3 @@ def test_report_hears_of_every_iteration():
     assert_array_equal(iterations, np.arange(1, solution.n_iter + 1))
     assert np.all(np.diff(objectives) <= 1e-14)
     assert objectives[-1] == solution.objective
-
-
-# Preconditioner
-
-
-@pytest.mark.parametrize("ridge", [0.0, 1e-6, 1.0])
-@pytest.mark.parametrize("n_copies", [1, 2, 30])
-def test_coordinates_round_trip(ridge, n_copies):
-    """Also where the observables depend on each other and there is no ridge."""
-    n_observables = n_copies * N_OBSERVABLES
-    _, preconditioner = make_problem(np.hstack([X] * n_copies), ridge=ridge)
-    coef, _ = random_start(0, n_observables)
-    back = preconditioner.to_coef(preconditioner.to_coordinates(coef))
-    assert_allclose(back, coef, atol=1e-5 if ridge == 0.0 and n_copies > 1 else 1e-9)
-
-
-@pytest.mark.parametrize("ridge", [0.0, 1e-2, 10.0])
-def test_metric_of_the_coordinates_is_the_gram_matrix_plus_a_multiple_of_one(ridge):
-    phi = standardised(X, WEIGHT)
-    gram = (WEIGHT[:, None] * phi).T @ phi / WEIGHT.sum()
-    _, preconditioner = make_problem(ridge=ridge)
-    factor = preconditioner.to_coordinates(np.eye(N_OBSERVABLES))
-    shift = factor.T @ factor - gram
-    assert shift[0, 0] >= ridge
-    assert_allclose(shift, shift[0, 0] * np.eye(N_OBSERVABLES), atol=1e-12 * (1 + ridge))
-
-
-def test_coordinate_gradient_follows_the_chain_rule():
-    _, preconditioner = make_problem()
-    slope, _ = random_start(0)
-    coordinates, _ = random_start(1)
-
-    def linear(x):
-        return np.vdot(slope, preconditioner.to_coef(x.reshape(coordinates.shape)))
-
-    expected = approx_fprime(coordinates.ravel(), linear, 1e-3).reshape(coordinates.shape)
-    assert_allclose(preconditioner.to_coordinate_gradient(slope), expected, rtol=1e-8)

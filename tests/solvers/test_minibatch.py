@@ -10,8 +10,6 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from sklearn_koopman.solvers import (
     DistillationProblem,
-    GramMoments,
-    Preconditioner,
     RowBlocks,
     Scale,
     minimise,
@@ -22,6 +20,8 @@ from sklearn_koopman.solvers._minibatch import (
     LiftedRows,
     train_minibatches,
 )
+
+from .helpers import as_codes
 
 torch = pytest.importorskip("torch")
 skorch = pytest.importorskip("skorch")
@@ -45,9 +45,10 @@ def make_problem(
     return DistillationProblem(
         RowBlocks(X, lift, n_observables=psi.shape[1]),
         Scale.from_scatter(mean, variance),
-        one_hot,
+        as_codes(one_hot),
         SOFT_LOGITS[: len(X)],
         weight,
+        n_classes=N_CLASSES,
         soft_weight=soft_weight,
         temperature=temperature,
         ridge=ridge,
@@ -145,11 +146,7 @@ def test_batches_average_to_the_loss(problem):
 
 
 def test_reaches_the_optimum(problem):
-    moments = problem.blocks.map_reduce(
-        GramMoments.update, GramMoments(10), np.ones(problem.blocks.n_samples)
-    )
-    preconditioner = Preconditioner(moments, problem.ridge)
-    exact = minimise(problem, preconditioner, *start(), max_iter=500, tol=1e-8)
+    exact = minimise(problem, *start(), max_iter=500, tol=1e-8)
     coef, intercept, net = train(problem, max_epochs=20, learning_rate=0.2)
     objective = problem(coef, intercept)[0]
     assert exact.objective <= objective <= 1.01 * exact.objective
@@ -244,7 +241,9 @@ def test_no_more_rows_are_lifted_than_a_batch_has(batch_size):
         sizes.append(len(rows))
         return LIFT(rows)
 
-    *_, net = train(make_problem(lift=lift), batch_size=batch_size, max_epochs=1)
+    problem = make_problem(lift=lift)
+    sizes.clear()
+    *_, net = train(problem, batch_size=batch_size, max_epochs=1)
     assert max(sizes) <= batch_size
     assert sum(sizes) == N_SAMPLES
     assert net.history[0, "train_batch_count"] == len(sizes) == -(-N_SAMPLES // batch_size)
