@@ -27,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+from importlib.metadata import version
 from math import comb
 from pathlib import Path
 
@@ -75,6 +76,16 @@ def interpreter(library):
         subprocess.run(install, check=True)
         installed.write_text(pins.read_text())
     return python
+
+
+def version_of(library):
+    """Return the version that is pinned, or installed beside this script's Python."""
+    name = library.split(",")[0]
+    pins = PINS / f"{name}.txt"
+    if not pins.exists():
+        return version(name)
+    pinned = dict(line.split("==") for line in pins.read_text().splitlines() if "==" in line)
+    return pinned[name]
 
 
 def run(library, task, case, reference):
@@ -132,6 +143,7 @@ def race(task, case, given_up, reference):
             "D": comb(p + degree, degree),
             "dtype": dtype,
             "library": library,
+            "version": version_of(library),
             **found,
         }
 

@@ -327,7 +327,6 @@ def main():
         prediction = predict(Z)
         dictionary = getattr(side, "lift_with_constant", side.lift)
     found = {
-        "version": version(library.split(",")[0]),
         "seconds": median(seconds),
         "runs": len(seconds),
         "peak_MB": rise,
