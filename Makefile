@@ -2,6 +2,7 @@
 # make test     run the tests and the docstrings' examples
 # make lint     check style, formatting and types
 # make oldest   run the tests on the oldest supported scikit-learn
+# make rivals   time other libraries at the same work, each in its own environment
 # make clean    remove the environments and everything else that these made
 #
 # Each of them alone works with nothing but Python 3.11 or newer: it makes its virtual
@@ -26,7 +27,7 @@ PYTEST_ARGS ?=
 
 comma := ,
 
-.PHONY: demo test lint oldest clean
+.PHONY: demo test lint oldest rivals clean
 
 demo: $(VENV)/.installed-demo
 	$(VENV)/bin/python examples/plot_digits_distillation.py
@@ -42,8 +43,11 @@ lint: $(VENV)/.installed-dev
 oldest: $(VENV_OLDEST)/.installed-oldest
 	$(call PYTEST,$(VENV_OLDEST)) -m "not slow" tests $(PYTEST_ARGS)
 
+rivals: $(VENV)/.installed-test
+	$(VENV)/bin/python benchmarks/rivals.py
+
 clean:
-	rm -rf $(VENV) $(VENV_OLDEST) build dist htmlcov .coverage .coverage.* .hypothesis \
+	rm -rf $(VENV) $(VENV_OLDEST) benchmarks/.venvs build dist htmlcov .coverage .coverage.* .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
