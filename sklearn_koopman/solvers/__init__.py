@@ -7,8 +7,8 @@ done in float64, whatever the dtype of the lifted rows; mini-batches alone are f
 from ._blocks import RowBlocks
 from ._distillation import DistillationProblem
 from ._least_squares import correlation, solve_gram, solve_triangular_factor
-from ._minimise import minimise
 from ._minibatch import train_minibatches
+from ._minimise import minimise
 from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments
 from ._threads import threads_for
 

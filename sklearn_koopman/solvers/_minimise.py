@@ -22,7 +22,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ._moments import GramMoments
-from ._tiles import product
+from ._tiles import tiled_product
 
 # Lifted numbers below which every step looks at all rows: they cost no more than the bookkeeping.
 SAMPLED_FROM = 2**20
@@ -362,13 +362,13 @@ class Memory:
 
     Attributes
     ----------
-    metric : CurvatureMetric or None
-        Turns a gradient into the step that is taken without a memory.
+    metric : callable
+        Turns a gradient, downhill, into the step that is taken without a memory.
     """
 
     def __init__(self, n_pairs):
-        self.pairs = deque(maxlen=n_pairs)
-        self.metric = None
+        self.pairs: deque = deque(maxlen=n_pairs)
+        self.metric = np.copy
 
     def add(self, step, change):
         """Remember a step and how it changed the gradient, unless rounding decided that."""
@@ -428,7 +428,7 @@ class CurvatureMetric:
         """Return the inverse times a gradient of shape (n_observables + 1, n_classes)."""
         step = np.empty_like(gradient)
         coef_gradient = gradient[:-1] - np.outer(self.mean, gradient[-1])
-        step[:-1] = product(self.inverse, coef_gradient.astype(self.inverse.dtype))
+        step[:-1] = tiled_product(self.inverse, coef_gradient.astype(self.inverse.dtype))
         step[-1] = gradient[-1] / self.weight - self.mean @ step[:-1]
         return step
 

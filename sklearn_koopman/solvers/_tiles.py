@@ -50,7 +50,7 @@ def in_tiles(n_rows, *aligned):
             ]
 
 
-def product(matrix, columns):
+def tiled_product(matrix, columns):
     """Return ``matrix @ columns`` for a matrix of contiguous rows and a few columns."""
     n_rows = tile_rows(*columns.shape)
     parts = [tiles @ columns for (tiles,) in in_tiles(n_rows, matrix)]
