@@ -16,6 +16,7 @@ the Hessian, if all classes curved alike.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -368,7 +369,7 @@ class Memory:
 
     def __init__(self, n_pairs):
         self.pairs: deque = deque(maxlen=n_pairs)
-        self.metric = np.copy
+        self.metric: Callable = np.copy
 
     def add(self, step, change):
         """Remember a step and how it changed the gradient, unless rounding decided that."""
