@@ -9,12 +9,14 @@ from ._distillation import DistillationProblem, Preconditioner, minimise
 from ._least_squares import correlation, solve_gram, solve_triangular_factor
 from ._minibatch import train_minibatches
 from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments
+from ._probes import LinearProbes
 from ._threads import threads_for
 
 __all__ = [
     "DiagonalMoments",
     "DistillationProblem",
     "GramMoments",
+    "LinearProbes",
     "Preconditioner",
     "RowBlocks",
     "Scale",
