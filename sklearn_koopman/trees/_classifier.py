@@ -375,7 +375,7 @@ class DistilledTreeClassifier(Student):
         source = next((each for each in sources if each is not None), None)
         is_probed = np.zeros(len(logits), dtype=bool)
         is_probed[rows] = True
-        inside = internal_features(source, _rows(seen, is_probed))
+        inside = internal_features(source, _rows(seen, is_probed), len(rows))
         chosen = logits[rows] == logits[rows].max(axis=1, keepdims=True)
         if inside is None and self.features is not None:
             raise invalid_parameter(

@@ -6,10 +6,11 @@ import numpy as np
 from scipy.special import expit
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..classification._base import KoopmanClassifier
 from ..classification._lifted import lifted_blocks
+from ..classification._student import DTYPES
 from ..teachers import TorchTeacher
 from ..teachers._base import CallableTeacher, Teacher
 from ..teachers._dispatch import _is_torch_module
@@ -25,7 +26,7 @@ _ACTIVATIONS = {
 }
 
 
-def internal_features(features, X):
+def internal_features(features, X, n_rows):
     """Return the features of some rows, or None where nobody knows any.
 
     Parameters
@@ -34,6 +35,8 @@ def internal_features(features, X):
         The `features` parameter of a student, or its fitted teacher.
     X : array-like of shape (n_samples, ...)
         Rows as the network takes them.
+    n_rows : int
+        Their number, to insist on.
 
     Returns
     -------
@@ -46,7 +49,7 @@ def internal_features(features, X):
     >>> from sklearn_koopman.trees._features import internal_features
     >>> X, y = load_iris(return_X_y=True)
     >>> student = EDMDClassifier(lifter=MonomialLifter(2)).fit(X, y)
-    >>> internal_features(student, X).shape
+    >>> internal_features(student, X, n_rows=150).shape
     (150, 15)
     """
     function = _inside(features)
@@ -54,7 +57,6 @@ def internal_features(features, X):
         function = features
     if function is None:
         return None
-    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
     return check_outputs(function(X), f"features {features!r}", n_rows)
 
 
@@ -83,14 +85,14 @@ def _inside(model):
 
 def _observables(student, X):
     check_is_fitted(student)
-    blocks = lifted_blocks(getattr(student, "lifter_", None), np.asarray(X))
+    blocks = lifted_blocks(getattr(student, "lifter_", None), check_array(X, dtype=DTYPES))
     return blocks.map(lambda psi: psi)
 
 
 def _perceptron(model, X):
     """Return the pre- and post-activations of scikit-learn's multi-layer perceptron."""
     activation = _ACTIVATIONS[model.activation]
-    layers, inputs = [], np.asarray(X)
+    layers, inputs = [], check_array(X, dtype=DTYPES)
     for weights, biases in zip(model.coefs_, model.intercepts_, strict=True):
         before = inputs @ weights + biases
         inputs = activation(before)
