@@ -1,14 +1,19 @@
 """A decision tree that says what a network says, found in what the network represents."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._validation import check_choice, check_integer, check_real, invalid_parameter
+from .._validation import (
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_real,
+    invalid_parameter,
+)
 from ..classification._student import Student
 from ..classification._targets import _rows
 from ..solvers import LinearProbes, RowBlocks, threads_for
@@ -46,7 +51,7 @@ class SizedTree:
     n_leaves: int
     fidelity: float
     validation_fidelity: float
-    decision_tree: DecisionTreeClassifier
+    decision_tree: Any
     clause_errors: np.ndarray
 
 
@@ -62,7 +67,8 @@ class DistilledTreeClassifier(Student):
               \frac{1}{n} \sum_i (c_i - b - w^T \phi(x_i))^2 + ridge \|w\|^2 \Big] ,
 
     by least squares: one factorisation of the features' Gram matrix serves all clauses. Level by
-    level, all conditions are added to all clauses and the best `beam_width` clauses are kept.
+    level, all conditions are added to all clauses and the best `beam_width` clauses are kept,
+    among them those that a greedy tree of the teacher's choices would have.
     Dynamic programming then finds, for each number of leaves, the tree over these clauses that
     agrees with the teacher on most training rows.
 
@@ -84,6 +90,10 @@ class DistilledTreeClassifier(Student):
     beam_width : int, default=100
         Most clauses that are kept of each depth. None keeps all: the tree is then the best of
         all trees of that depth, and the time grows as (number of conditions) ** `max_depth`.
+    greedy : bool, default=True
+        Whether up to half of the beam goes to the cuts that separate the teacher's choices best,
+        as `DecisionTreeClassifier` would cut. The other half, or all with False, goes to those
+        that the features represent best, which is the method as published.
     max_leaf_nodes : int, default=None
         Most leaves; 2 ** `max_depth` if None.
     min_samples_leaf : int, default=1
@@ -181,6 +191,7 @@ class DistilledTreeClassifier(Student):
         features=None,
         max_depth=4,
         beam_width=100,
+        greedy=True,
         max_leaf_nodes=None,
         min_samples_leaf=1,
         max_thresholds=16,
@@ -196,6 +207,7 @@ class DistilledTreeClassifier(Student):
         self.features = features
         self.max_depth = max_depth
         self.beam_width = beam_width
+        self.greedy = greedy
         self.max_leaf_nodes = max_leaf_nodes
         self.min_samples_leaf = min_samples_leaf
         self.max_thresholds = max_thresholds
@@ -247,6 +259,7 @@ class DistilledTreeClassifier(Student):
                     max_depth=self.max_depth,
                     beam_width=self.beam_width,
                     min_samples_leaf=self.min_samples_leaf,
+                    greedy=self.greedy,
                 )
             self.classes_ = labels.classes
             self.path_ = [
@@ -342,6 +355,7 @@ class DistilledTreeClassifier(Student):
     def _check_parameters(self):
         check_integer(self, "max_depth", minimum=1)
         check_integer(self, "beam_width", minimum=2, optional=True)
+        check_boolean(self, "greedy")
         check_integer(self, "max_leaf_nodes", minimum=2, optional=True)
         check_integer(self, "min_samples_leaf", minimum=1)
         check_integer(self, "max_thresholds", minimum=1)

@@ -21,13 +21,16 @@ class Clause:
     error : float
         Error of its linear probe.
     splits : list of Split
-        Pairs of clauses of the next level that it can be cut into, best probed first.
+        Pairs of clauses of the next level that it can be cut into.
+    on_greedy_tree : bool
+        Whether the way to it takes, each time, the cut that separates the teacher's choices best.
     """
 
     rows: np.ndarray
     counts: np.ndarray
     error: float
     splits: list = field(default_factory=list)
+    on_greedy_tree: bool = False
 
     @property
     def is_pure(self):
@@ -104,7 +107,16 @@ def _thresholds(values, most):
 
 
 def grow_clauses(
-    X, one_hot, literals, probes, probed, *, max_depth, beam_width, min_samples_leaf
+    X,
+    one_hot,
+    literals,
+    probes,
+    probed,
+    *,
+    max_depth,
+    beam_width,
+    min_samples_leaf,
+    greedy,
 ):
     """Grow clauses level by level, keeping those that the probes see best.
 
@@ -114,7 +126,7 @@ def grow_clauses(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-    one_hot : ndarray of shape (n_samples, n_classes)
+    one_hot : ndarray of int, shape (n_samples, n_classes)
         The class that the teacher chooses.
     literals : Literals
     probes : LinearProbes
@@ -126,6 +138,8 @@ def grow_clauses(
         Most clauses of a level; None keeps all.
     min_samples_leaf : int
         Fewest rows of a clause.
+    greedy : bool
+        Whether half of the beam is for the cuts that separate the teacher's choices best.
 
     Returns
     -------
@@ -135,7 +149,7 @@ def grow_clauses(
         Number of clauses that were probed.
     """
     everywhere = np.ones(len(X), dtype=bool)
-    level = [Clause(everywhere, one_hot.sum(axis=0), 0.0)]
+    level = [Clause(everywhere, one_hot.sum(axis=0), 0.0, on_greedy_tree=True)]
     levels, n_probes = [level], 0
     holds = literals.holds(X[probed])
     X = np.asfortranarray(X)
@@ -143,23 +157,84 @@ def grow_clauses(
         parents = [clause for clause in level if not clause.is_pure]
         if not parents or not len(literals):
             break
-        errors = np.stack([probes.errors(parent.rows[probed], holds) for parent in parents])
+        inside = [parent.rows[probed] for parent in parents]
+        errors = np.stack([probes.errors(rows, holds) for rows in inside])
         n_probes += errors.size
+        by_error = np.argsort(errors.max(axis=1), axis=None, kind="stable")
+        if beam_width is not None:
+            by_error = _best_of_each_feature(by_error, literals)
+        by_gain = np.empty(0, dtype=np.intp)
+        if greedy:
+            gains = np.stack([_gains(one_hot[probed[rows]], holds[rows]) for rows in inside])
+            by_gain = _best_of_each_clause(gains, [p.on_greedy_tree for p in parents])
         beam = _Beam(one_hot, beam_width)
-        order = np.argsort(errors.max(axis=1), axis=None, kind="stable")
-        for parent, literal in zip(*np.divmod(order, len(literals)), strict=True):
+        for cut in _in_turn(by_gain, by_error):
+            parent, literal = parents[cut // len(literals)], cut % len(literals)
             feature, threshold = literals.feature[literal], literals.threshold[literal]
-            rows, low = parents[parent].rows, X[:, feature] <= threshold
-            halves = rows & low, rows & ~low
-            if min(map(np.count_nonzero, halves)) < min_samples_leaf:
+            low = X[:, feature] <= threshold
+            rows = parent.rows & low, parent.rows & ~low
+            if min(map(np.count_nonzero, rows)) < min_samples_leaf:
                 continue
-            if not beam.add(
-                parents[parent], feature, threshold, halves, errors[parent, :, literal]
-            ):
+            probe_errors = errors[cut // len(literals), :, literal]
+            halves = beam.halves(rows, probe_errors)
+            if halves is None:
                 break
+            if parent.on_greedy_tree and cut in by_gain:
+                for half in halves:
+                    half.on_greedy_tree = True
+            parent.splits.append(Split(int(feature), float(threshold), *halves))
         level = list(beam.clauses.values())
         levels.append(level)
     return levels, n_probes
+
+
+def _best_of_each_feature(cuts, literals):
+    """Return, of cuts in order, the first of each clause and feature.
+
+    Neighbouring thresholds are probed about equally well, and would fill the beam with one cut.
+    """
+    parent, literal = np.divmod(cuts, len(literals))
+    pairs = np.stack([parent, literals.feature[literal]])
+    _, first = np.unique(pairs, axis=1, return_index=True)
+    return cuts[np.sort(first)]
+
+
+def _best_of_each_clause(gains, goes_first):
+    """Return the cut of each clause that gains most: of some clauses first, large gains first."""
+    best = gains.argmax(axis=1)
+    clauses = np.arange(len(gains))
+    order = np.lexsort([-gains[clauses, best], np.logical_not(goes_first)])
+    return (clauses * gains.shape[1] + best)[order]
+
+
+def _in_turn(first, second):
+    """Return the items of both in turn, each once."""
+    n_pairs = min(len(first), len(second))
+    pairs = np.stack([first[:n_pairs], second[:n_pairs]], axis=1).ravel()
+    items = np.concatenate([pairs, first[n_pairs:], second[n_pairs:]])
+    _, places = np.unique(items, return_index=True)
+    return items[np.sort(places)]
+
+
+def _gains(one_hot, holds):
+    """Return by how much each cut of some rows lowers their Gini impurity, times their number.
+
+    Parameters
+    ----------
+    one_hot : ndarray of shape (n_rows, n_classes)
+    holds : ndarray of bool, shape (n_rows, n_literals)
+
+    Returns
+    -------
+    gains : ndarray of shape (n_literals,)
+    """
+    left = one_hot.T.astype(np.float32) @ holds.astype(np.float32)
+    whole = one_hot.sum(axis=0)[:, None]
+
+    def certainty(counts):
+        return (counts**2).sum(axis=0) / np.maximum(counts.sum(axis=0), 1)
+
+    return certainty(left) + certainty(whole - left) - certainty(whole)
 
 
 class _Beam:
@@ -169,21 +244,15 @@ class _Beam:
         self.one_hot = one_hot
         self.width = width
         self.clauses = {}
-        self._cuts = set()
 
-    def add(self, parent, feature, threshold, halves, errors):
-        """Add a cut of a clause, unless it is there already; say False if it finds no room."""
-        keys = [np.packbits(rows).tobytes() for rows in halves]
-        if frozenset(keys) in self._cuts:
-            return True
-        fresh = sum(key not in self.clauses for key in keys)
-        if self.width is not None and len(self.clauses) + fresh > self.width:
-            return False
-        self._cuts.add(frozenset(keys))
-        for key, rows, error in zip(keys, halves, errors, strict=True):
+    def halves(self, rows, errors):
+        """Return the clauses that hold on given rows, new or known; None if there is no room."""
+        keys = [np.packbits(half).tobytes() for half in rows]
+        n_new = sum(key not in self.clauses for key in keys)
+        if self.width is not None and len(self.clauses) + n_new > self.width:
+            return None
+        for key, half, error in zip(keys, rows, errors, strict=True):
             if key not in self.clauses:
-                counts = self.one_hot[rows].sum(axis=0)
-                self.clauses[key] = Clause(rows, counts, float(error))
-        left, right = (self.clauses[key] for key in keys)
-        parent.splits.append(Split(int(feature), float(threshold), left, right))
-        return True
+                counts = self.one_hot[half].sum(axis=0)
+                self.clauses[key] = Clause(half, counts, float(error))
+        return tuple(self.clauses[key] for key in keys)
