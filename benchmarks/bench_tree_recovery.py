@@ -1,4 +1,4 @@
-"""Random trees read out of networks that have learnt them: is the tree that comes out the same?
+"""Random trees read out of networks that have learnt them: does the same tree come out.
 
     python benchmarks/bench_tree_recovery.py --n-features 100 --depth 3
     python benchmarks/bench_tree_recovery.py --n-features 1000 --depth 3
