@@ -1,3 +1,4 @@
+import sys
 from math import inf, nan
 
 import numpy as np
@@ -90,9 +91,10 @@ def test_scores_are_compared_by_their_largest():
 
 
 def test_to_frame_says_when_pandas_is_missing(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pandas", None)
+    certificate = fidelity_certificate([0, 1], [0, 1])
+    monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="to_frame needs pandas"):
-        fidelity_certificate([0, 1], [0, 1]).to_frame()
+        certificate.to_frame()
 
 
 @pytest.mark.parametrize("value", [0, 1, -0.1, 1.5, nan, inf, "0.05", None, True])
