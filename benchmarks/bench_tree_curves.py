@@ -9,7 +9,8 @@ The teacher is a torch perceptron of two hidden layers of 64 units. Of each data
 for the test, ten times over. All trees but those on the true labels learn what the teacher says:
 on the training rows, or on these and four times as many that are made of them (drawn again, with
 noise of a fifth of each input's deviation). Fidelity is agreement with the teacher on the test
-rows; nothing is chosen on these.
+rows; nothing is chosen on these. "Blind" is a distilled tree that sees nothing of the network but
+what it says: what the features are worth, apart from the dynamic programming.
 
 `--export FOLDER` writes the rows and what the teacher says for tree_curves_imodels.py, whose
 package may need an environment of its own. Writes benchmarks/results/tree_curves.csv, and
@@ -165,6 +166,7 @@ COLORS = {
     "distilled": "#e07a86",
     "distilled, more rows": "#d1495b",
     "distilled, probes only, more rows": "#1b4965",
+    "distilled, blind, more rows": "#62b6cb",
 }
 
 
