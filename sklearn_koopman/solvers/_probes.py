@@ -71,9 +71,9 @@ class LinearProbes:
             on no row, or on all, has the error 1.
         """
         inside = self.coordinates[rows]
-        holds = literals[rows].astype(inside.dtype)
-        n_holding = np.count_nonzero(literals[rows], axis=0)
-        holding = inside.T @ holds
+        holds = literals[rows]
+        n_holding = np.count_nonzero(holds, axis=0)
+        holding = inside.T @ holds.astype(inside.dtype)
         failing = inside.sum(axis=0)[:, None] - holding
         return np.stack(
             [self._error(holding, n_holding), self._error(failing, len(inside) - n_holding)]

@@ -158,48 +158,53 @@ def grow_clauses(
         if not parents or not len(literals):
             break
         inside = [parent.rows[probed] for parent in parents]
-        errors = np.stack([probes.errors(rows, holds) for rows in inside])
+        errors = np.stack([probes.errors(rows, holds) for rows in inside], axis=1)
         n_probes += errors.size
-        by_error = np.argsort(errors.max(axis=1), axis=None, kind="stable")
-        if beam_width is not None:
-            by_error = _best_of_each_feature(by_error, literals)
-        by_gain = np.empty(0, dtype=np.intp)
+        cuts = _by_error(errors.max(axis=0), literals, keeps_all=beam_width is None)
+        greedy_cuts = np.empty(0, dtype=np.intp)
         if greedy:
             gains = np.stack([_gains(one_hot[probed[rows]], holds[rows]) for rows in inside])
-            by_gain = _best_of_each_clause(gains, [p.on_greedy_tree for p in parents])
+            greedy_cuts = _by_gain(gains, [parent.on_greedy_tree for parent in parents])
+            cuts = _in_turn(greedy_cuts, cuts)
         beam = _Beam(one_hot, beam_width)
-        for cut in _in_turn(by_gain, by_error):
+        for cut in cuts:
             parent, literal = parents[cut // len(literals)], cut % len(literals)
-            feature, threshold = literals.feature[literal], literals.threshold[literal]
+            feature, threshold = int(literals.feature[literal]), literals.threshold[literal]
             low = X[:, feature] <= threshold
             rows = parent.rows & low, parent.rows & ~low
             if min(map(np.count_nonzero, rows)) < min_samples_leaf:
                 continue
-            probe_errors = errors[cut // len(literals), :, literal]
-            halves = beam.halves(rows, probe_errors)
+            halves = beam.halves(rows, errors.reshape(2, -1)[:, cut])
             if halves is None:
                 break
-            if parent.on_greedy_tree and cut in by_gain:
+            parent.splits.append(Split(feature, float(threshold), *halves))
+            if parent.on_greedy_tree and cut in greedy_cuts:
                 for half in halves:
                     half.on_greedy_tree = True
-            parent.splits.append(Split(int(feature), float(threshold), *halves))
         level = list(beam.clauses.values())
         levels.append(level)
     return levels, n_probes
 
 
-def _best_of_each_feature(cuts, literals):
-    """Return, of cuts in order, the first of each clause and feature.
+# A cut is known by its place in an array of shape (number of clauses, number of literals).
+
+
+def _by_error(errors, literals, *, keeps_all):
+    """Return the cuts, the best probed first; of each clause and feature only the first.
 
     Neighbouring thresholds are probed about equally well, and would fill the beam with one cut.
+    Where all clauses are kept, all cuts are.
     """
-    parent, literal = np.divmod(cuts, len(literals))
-    pairs = np.stack([parent, literals.feature[literal]])
-    _, first = np.unique(pairs, axis=1, return_index=True)
+    cuts = np.argsort(errors, axis=None, kind="stable")
+    if keeps_all:
+        return cuts
+    clause, literal = np.divmod(cuts, len(literals))
+    feature = literals.feature[literal]
+    _, first = np.unique(clause * (feature.max() + 1) + feature, return_index=True)
     return cuts[np.sort(first)]
 
 
-def _best_of_each_clause(gains, goes_first):
+def _by_gain(gains, goes_first):
     """Return the cut of each clause that gains most: of some clauses first, large gains first."""
     best = gains.argmax(axis=1)
     clauses = np.arange(len(gains))
