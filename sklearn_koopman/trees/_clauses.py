@@ -121,7 +121,8 @@ def grow_clauses(
     """Grow clauses level by level, keeping those that the probes see best.
 
     A cut of a clause is as good as the worse of its two halves: a tree needs both. Cuts are
-    taken in that order, over all clauses of a level, until their halves fill the beam.
+    taken in that order, over all clauses of a level, until their halves fill the beam; with
+    `greedy`, in turn with the cut of each clause that separates the teacher's choices best.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def grow_clauses(
     min_samples_leaf : int
         Fewest rows of a clause.
     greedy : bool
-        Whether half of the beam is for the cuts that separate the teacher's choices best.
+        Whether such cuts are taken, those of the greedy tree first.
 
     Returns
     -------

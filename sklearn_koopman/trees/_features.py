@@ -75,7 +75,9 @@ def _inside(model):
         return _inside(getattr(model.function, "__self__", None))
     if isinstance(model, Pipeline):
         last = _inside(model.steps[-1][1])
-        return last and (lambda X: last(model[:-1].transform(X)))
+        if last is None or len(model) == 1:
+            return last
+        return lambda X: last(model[:-1].transform(X))
     if isinstance(model, KoopmanClassifier):
         return lambda X: _observables(model, X)
     if hasattr(model, "coefs_") and getattr(model, "activation", None) in _ACTIVATIONS:

@@ -142,6 +142,7 @@ def test_observables_of_students_and_pipelines():
     pipeline = make_pipeline(StandardScaler(), PCA(2), student).fit(X, Y)
     desired = MonomialLifter(2).fit_transform(pipeline[:-1].transform(X))
     assert_allclose(features_of(pipeline), desired, rtol=1e-5, atol=1e-6)
+    assert_allclose(features_of(make_pipeline(student)), features_of(student))
     with pytest.raises(NotFittedError):
         features_of(EDMDClassifier())
 
