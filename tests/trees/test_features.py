@@ -138,11 +138,11 @@ def test_perceptrons(activation):
 def test_observables_of_students_and_pipelines():
     student = EDMDClassifier(lifter=MonomialLifter(2)).fit(X, Y)
     assert_allclose(features_of(student), MonomialLifter(2).fit_transform(X))
+    assert_allclose(features_of(make_pipeline(student)), features_of(student))
     assert_allclose(features_of(EDMDClassifier().fit(X, Y)), X)
     pipeline = make_pipeline(StandardScaler(), PCA(2), student).fit(X, Y)
     desired = MonomialLifter(2).fit_transform(pipeline[:-1].transform(X))
     assert_allclose(features_of(pipeline), desired, rtol=1e-5, atol=1e-6)
-    assert_allclose(features_of(make_pipeline(student)), features_of(student))
     with pytest.raises(NotFittedError):
         features_of(EDMDClassifier())
 
