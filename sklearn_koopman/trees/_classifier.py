@@ -99,8 +99,8 @@ class DistilledTreeClassifier(Student):
     min_samples_leaf : int, default=1
         Fewest training rows in a leaf.
     max_thresholds : int, default=16
-        Most thresholds per input, at quantiles of its training values. An input with two values
-        has one; categories should come one-hot, from a
+        Most thresholds per input, at quantiles of its training values: more of them find better
+        cuts and take more time. An input with two values has one; categories should come one-hot, from a
         :class:`~sklearn.preprocessing.OneHotEncoder`.
     ridge : float, default=1e-3
         Penalty on the squared norm of the probes' coefficients, in units of the total variance
@@ -169,15 +169,16 @@ class DistilledTreeClassifier(Student):
     >>> from sklearn_koopman import DistilledTreeClassifier
     >>> iris = load_iris()
     >>> net = MLPClassifier(20, solver="lbfgs", max_iter=100, random_state=0)
-    >>> student = DistilledTreeClassifier(net, max_depth=2, random_state=0)
-    >>> student = student.fit(iris.data, iris.target)
+    >>> student = DistilledTreeClassifier(
+    ...     net, max_depth=2, max_thresholds=50, random_state=0
+    ... ).fit(iris.data, iris.target)
     >>> print(export_text(student.decision_tree_, feature_names=iris.feature_names))
-    |--- petal width (cm) <= 0.45
+    |--- petal length (cm) <= 2.35
     |   |--- class: 0
-    |--- petal width (cm) >  0.45
-    |   |--- petal width (cm) <= 1.65
+    |--- petal length (cm) >  2.35
+    |   |--- petal width (cm) <= 1.75
     |   |   |--- class: 1
-    |   |--- petal width (cm) >  1.65
+    |   |--- petal width (cm) >  1.75
     |   |   |--- class: 2
     <BLANKLINE>
     """
