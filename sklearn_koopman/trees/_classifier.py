@@ -100,8 +100,8 @@ class DistilledTreeClassifier(Student):
         Fewest training rows in a leaf.
     max_thresholds : int, default=16
         Most thresholds per input, at quantiles of its training values: more of them find better
-        cuts and take more time. An input with two values has one; categories should come one-hot, from a
-        :class:`~sklearn.preprocessing.OneHotEncoder`.
+        cuts and take more time. An input with two values has one; categories should come
+        one-hot, from a :class:`~sklearn.preprocessing.OneHotEncoder`.
     ridge : float, default=1e-3
         Penalty on the squared norm of the probes' coefficients, in units of the total variance
         of the (standardised) features.

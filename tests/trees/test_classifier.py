@@ -24,7 +24,7 @@ IRIS = load_iris()
 X, Y = IRIS.data, IRIS.target
 TEACHER = FrozenEstimator(
     sklearn_pipeline(
-        StandardScaler(), MLPClassifier(10, solver="lbfgs", max_iter=60, random_state=0)
+        StandardScaler(), MLPClassifier(10, solver="lbfgs", max_iter=500, random_state=0)
     ).fit(X, Y)
 )
 B = binary_rows(2000, 40)
@@ -215,7 +215,7 @@ def test_names_and_rows_without_labels():
 
 
 def test_an_estimator_as_teacher_is_fitted():
-    student = DistilledTreeClassifier(LogisticRegression(max_iter=500), random_state=0)
+    student = DistilledTreeClassifier(LogisticRegression(max_iter=1000), random_state=0)
     student.fit(X, Y)
     assert_array_equal(student.teacher_.classes_, [0, 1, 2])
     assert not hasattr(student.teacher, "coef_")

@@ -9,6 +9,8 @@ from sklearn_koopman import DistilledTreeClassifier
 
 from ..extra_checks import EXTRA_ESTIMATOR_CHECKS
 
+pytestmark = pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
+
 TREES = [
     DistilledTreeClassifier(LogisticRegression(), max_depth=3, beam_width=20),
     DistilledTreeClassifier(

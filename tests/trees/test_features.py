@@ -119,6 +119,7 @@ def test_skorch_nets(torch):
 # Estimators
 
 
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 def test_perceptrons(activation):
     net = MLPClassifier((5, 6), activation=activation, solver="lbfgs", max_iter=20)
