@@ -95,7 +95,7 @@ def task(dataset, seed):
     return data, teacher
 
 
-def trees_of_each_size(data, teacher):
+def trees_of_each_size(data, teacher, only=None):
     """Yield the method, the size, a fitted tree and the seconds that it took."""
 
     def greedy(X, labels):
@@ -128,9 +128,12 @@ def trees_of_each_size(data, teacher):
         "distilled": distilled(X, data["said"]),
         "distilled, more rows": distilled(X_more, data["said_more"]),
         "distilled, probes only, more rows": distilled(X_more, data["said_more"], greedy=False),
+        "distilled, blind, more rows": distilled(
+            X_more, data["said_more"], features=lambda rows: np.zeros((len(rows), 1))
+        ),
     }
-    for method, trees in methods.items():
-        for size, tree, seconds in trees:
+    for method in methods if only is None else [only]:
+        for size, tree, seconds in methods[method]:
             yield method, size, tree, seconds
 
 
@@ -201,6 +204,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", choices=LOAD, default="wine")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--method", help="run this one alone, for example 'distilled'")
     parser.add_argument("--export", type=Path, help="write the data of each split here, only")
     parser.add_argument("--plot", action="store_true", help="draw what was written, only")
     options = parser.parse_args()
@@ -214,7 +218,7 @@ def main():
             options.export.mkdir(parents=True, exist_ok=True)
             np.savez_compressed(options.export / f"{options.dataset}-{seed}.npz", **data)
             continue
-        for method, size, tree, seconds in trees_of_each_size(data, teacher):
+        for method, size, tree, seconds in trees_of_each_size(data, teacher, options.method):
             scores.setdefault((method, size), []).append((*score(tree, data), seconds))
         print(f"{options.dataset}: split {seed} done", flush=True)
     if scores:
