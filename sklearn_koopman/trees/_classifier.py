@@ -92,8 +92,8 @@ class DistilledTreeClassifier(Student):
         all trees of that depth, and the time grows as (number of conditions) ** `max_depth`.
     greedy : bool, default=True
         Whether up to half of the beam goes to the cuts that separate the teacher's choices best,
-        as `DecisionTreeClassifier` would cut. The other half, or all with False, goes to those
-        that the features represent best, which is the method as published.
+        as `DecisionTreeClassifier` would cut. The other half, or all with False (as published),
+        goes to those that the features represent best.
     max_leaf_nodes : int, default=None
         Most leaves; 2 ** `max_depth` if None.
     min_samples_leaf : int, default=1
