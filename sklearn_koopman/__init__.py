@@ -2,6 +2,12 @@
 
 from .classification import EDMDClassifier, KoopmanDistilledClassifier
 from .lifting import MonomialLifter
+from .trees import DistilledTreeClassifier
 
-__all__ = ["EDMDClassifier", "KoopmanDistilledClassifier", "MonomialLifter"]
+__all__ = [
+    "DistilledTreeClassifier",
+    "EDMDClassifier",
+    "KoopmanDistilledClassifier",
+    "MonomialLifter",
+]
 __version__ = "0.1.0"

@@ -44,3 +44,21 @@ def test_digits_distillation(tmp_path):
     (picture,) = folder.iterdir()
     assert picture.name == "digits_distillation.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_distilled_tree(tmp_path):
+    for package in ("torch", "matplotlib"):
+        pytest.importorskip(package)
+    folder = tmp_path / "new" / "folder"
+    printed = run("plot_distilled_tree.py", "--output", folder)
+
+    accuracies = dict(re.findall(r"^(network|tree): +([\d.]+)%", printed, re.M))
+    assert float(accuracies["network"]) > 90
+    assert float(accuracies["tree"]) > 85
+    wrong, bound = map(float, re.findall(r"disagree on (\d+).*\n.*most ([\d.]+)%", printed)[0])
+    assert wrong / 285 < bound / 100 < 0.15
+    assert printed.count("class:") >= 2
+
+    (picture,) = folder.iterdir()
+    assert picture.name == "distilled_tree.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")

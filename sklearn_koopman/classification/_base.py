@@ -1,35 +1,17 @@
-"""What both classifiers share: lifting, labels, teachers, prediction."""
+"""What the classifiers with a Koopman matrix share: lifting, fitting, prediction."""
 
-from contextlib import contextmanager
-from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_real
 from ..solvers import RowBlocks, threads_for
-from ..teachers import as_teacher
-from ..teachers._dispatch import share_or_clone
 from ._lifted import fit_lifter, lifted_blocks
-from ._targets import (
-    Labels,
-    check_weights,
-    encode_labels,
-    given_soft_targets,
-    has_label,
-    soft_targets,
-)
-
-DTYPES = [np.float64, np.float32]
+from ._student import DTYPES, Student
+from ._targets import Labels, check_weights
 
 
 @dataclass(frozen=True)
@@ -58,28 +40,19 @@ class Task:
     dtype: np.dtype
 
 
-class KoopmanClassifier(ClassifierMixin, BaseEstimator):
+class KoopmanClassifier(Student):
     """Base of the classifiers whose logits are one matrix times the observables.
 
     A subclass has the parameters `teacher`, `ridge`, `lifter`, `teacher_output`,
     `teacher_classes` and `unlabeled_value`, and defines `_solve`.
     """
 
-    # Sample-aligned inputs of fit: with metadata routing they arrive without being asked for.
-    __metadata_request__fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
     __metadata_request__partial_fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
 
     # What every subclass has.
-    teacher: Any
     ridge: float
     lifter: Any
-    teacher_output: str
-    teacher_classes: Any
-    unlabeled_value: Any
     moments_: Any
-
-    # Smallest probability of a teacher whose logarithm is taken.
-    _probability_floor = float(np.finfo(np.float64).tiny)
 
     def fit(self, X, y, sample_weight=None, *, soft_labels=None, teacher_X=None):
         """Fit the Koopman matrix.
@@ -173,35 +146,16 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         raw_X = X
         X, y = self._validate(X, y, reset=first)
         weights = check_weights(sample_weight, len(X))
-        fitted_teacher = None if first else getattr(self, "teacher_", None)
-        soft_logits = teacher = None
-        wants_soft_targets = self._wants_soft_targets(soft_labels)
-        if wants_soft_targets and self.teacher is not None:
-            teacher = fitted_teacher or as_teacher(self.teacher, classes=self.teacher_classes)
-        labels = self._encode(y, teacher, classes)
-        if wants_soft_targets and soft_labels is not None:
-            soft_logits = given_soft_targets(
-                soft_labels,
-                labels,
-                teacher_classes=self._column_classes(teacher),
-                kind=self.teacher_output,
-                floor=self._probability_floor,
-            )
-            teacher = fitted_teacher
-        elif wants_soft_targets and teacher is not None:
-            if teacher_X is not None:
-                check_consistent_length(X, teacher_X)
-            soft_logits, teacher = soft_targets(
-                teacher,
-                raw_X,
-                y,
-                labels,
-                None if sample_weight is None else weights,
-                teacher_X=teacher_X,
-                kind=self.teacher_output,
-                floor=self._probability_floor,
-            )
-        elif first and not weights[labels.is_labelled].any():
+        labels, soft_logits, teacher = self._consult(
+            raw_X,
+            y,
+            None if sample_weight is None else weights,
+            soft_labels,
+            teacher_X,
+            fitted_teacher=None if first else getattr(self, "teacher_", None),
+            classes=classes,
+        )
+        if first and soft_logits is None and not weights[labels.is_labelled].any():
             raise ValueError(
                 "There is nothing to learn from: no row of positive weight has a label, and "
                 "there are no soft targets. Label some rows, or give a teacher or soft_labels."
@@ -240,35 +194,6 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
             else:
                 self._forget(name)
 
-    def _forget(self, *names):
-        """Drop fitted attributes that the last fit does not have."""
-        for name in names:
-            if hasattr(self, name):
-                delattr(self, name)
-
-    def _validate(self, X, y, *, reset):
-        """Return X and y as arrays; rows without a label may have any marker in y."""
-        if y is None or self.unlabeled_value is None:
-            return validate_data(self, X, y, dtype=DTYPES, reset=reset)
-        X = validate_data(self, X, dtype=DTYPES, reset=reset)
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(X, y)
-        return X, y
-
-    def _wants_soft_targets(self, soft_labels):
-        """Say whether this fit learns from soft targets."""
-        return self.teacher is not None or soft_labels is not None
-
-    def _encode(self, y, teacher, classes):
-        """Return the labels; without any in y the classes are the teacher's."""
-        if classes is None and not has_label(y, self.unlabeled_value).any():
-            classes = self._column_classes(teacher)
-        return encode_labels(y, self.unlabeled_value, classes)
-
-    def _column_classes(self, teacher):
-        """Return the class of each column of soft targets, None where it is not known."""
-        return self.teacher_classes if teacher is None else teacher.classes_
-
     def _store(self, coef, intercept, scale, dtype):
         """Keep the coefficients of the observables as they are, in the dtype of X.
 
@@ -285,30 +210,6 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         self.intercept_ = intercept.astype(dtype)
         ones = np.flatnonzero(scale.constant & (scale.mean == 1.0))
         self._constant_observable = int(ones[0]) if len(ones) else None
-
-    @contextmanager
-    def _keeping_what_was_fitted(self):
-        """Leave a fitted model as it was when fitting it anew fails."""
-        before = self.__dict__.copy()
-        try:
-            yield
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-
-    def __sklearn_clone__(self):
-        """Clone the parameters, but share the teacher: a network must not be copied."""
-        bare = copy(self)  # shallow; other threads may be using self
-        bare.teacher = None
-        student = super(KoopmanClassifier, bare).__sklearn_clone__()
-        student.teacher = share_or_clone(self.teacher)
-        return student
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = False
-        return tags
 
 
 def check_gram_fits_in_memory(n_observables):

@@ -1,6 +1,20 @@
 """How faithful a student is to its teacher, and what it costs."""
 
+from ._certificate import (
+    FidelityCertificate,
+    certificate_sample_size,
+    disagreement_bound,
+    fidelity_certificate,
+)
 from ._fidelity import fidelity_score
 from ._report import DistillationReport, distillation_report
 
-__all__ = ["DistillationReport", "distillation_report", "fidelity_score"]
+__all__ = [
+    "DistillationReport",
+    "FidelityCertificate",
+    "certificate_sample_size",
+    "disagreement_bound",
+    "distillation_report",
+    "fidelity_certificate",
+    "fidelity_score",
+]

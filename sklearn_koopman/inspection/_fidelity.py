@@ -37,6 +37,24 @@ def fidelity_score(y_teacher, y_student, *, sample_weight=None):
     >>> fidelity_score([[0.9, 0.1], [0.2, 0.8]], [[3.0, -1.0], [1.0, 0.5]])
     0.5
     """
+    teacher, student = choices(y_teacher, y_student)
+    same = teacher == student
+    return float(np.average(same, weights=check_weights(sample_weight, len(same))))
+
+
+def choices(y_teacher, y_student):
+    """Return the classes that teacher and student choose, comparable one by one.
+
+    Parameters
+    ----------
+    y_teacher, y_student : array-like of shape (n_samples,) or (n_samples, n_classes)
+        As for `fidelity_score`.
+
+    Returns
+    -------
+    teacher, student : ndarray of shape (n_samples,)
+        Labels; the numbers of the columns if scores were given.
+    """
     teacher = _as_array(y_teacher, "y_teacher")
     student = _as_array(y_student, "y_student")
     check_consistent_length(teacher, student)
@@ -52,15 +70,13 @@ def fidelity_score(y_teacher, y_student, *, sample_weight=None):
             "must be scores of the same classes. Pass the labels of both."
         )
     if teacher.ndim == 2:
-        same = teacher.argmax(axis=1) == student.argmax(axis=1)
-    else:
-        if _is_numeric(teacher) != _is_numeric(student):
-            raise ValueError(
-                f"y_teacher has labels like {teacher[0]!r} and y_student like {student[0]!r}: "
-                "they must have the same type, '1' is not 1."
-            )
-        same = teacher == student
-    return float(np.average(same, weights=check_weights(sample_weight, len(same))))
+        return teacher.argmax(axis=1), student.argmax(axis=1)
+    if _is_numeric(teacher) != _is_numeric(student):
+        raise ValueError(
+            f"y_teacher has labels like {teacher[0]!r} and y_student like {student[0]!r}: "
+            "they must have the same type, '1' is not 1."
+        )
+    return teacher, student
 
 
 def _as_array(y, name):

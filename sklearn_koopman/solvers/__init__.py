@@ -1,7 +1,8 @@
 """The numerical core on plain arrays: blocks of rows, moments, least squares, distillation.
 
-Nothing here knows an estimator. Rows are samples, columns are observables; all arithmetic is
-done in float64, whatever the dtype of the lifted rows; mini-batches alone are float32.
+Nothing here knows an estimator. Rows are samples, columns are observables. float32 rows are
+multiplied in float32 and summed over blocks in float64, as far as that is as exact as asked for;
+mini-batches alone are float32 throughout.
 """
 
 from ._blocks import RowBlocks
@@ -10,12 +11,14 @@ from ._least_squares import correlation, solve_gram, solve_triangular_factor
 from ._minibatch import train_minibatches
 from ._minimise import minimise
 from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments
+from ._probes import LinearProbes
 from ._threads import threads_for
 
 __all__ = [
     "DiagonalMoments",
     "DistillationProblem",
     "GramMoments",
+    "LinearProbes",
     "RowBlocks",
     "Scale",
     "TriangularMoments",

@@ -1,0 +1,5 @@
+"""Decision trees, read out of a network's features."""
+
+from ._classifier import DistilledTreeClassifier, SizedTree
+
+__all__ = ["DistilledTreeClassifier", "SizedTree"]

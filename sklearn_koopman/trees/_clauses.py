@@ -1,0 +1,264 @@
+"""Clauses: conjunctions of conditions on features, grown level by level."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(eq=False)  # a clause is itself: one key of a dictionary
+class Clause:
+    """All conditions on the way from the root to a node of some tree.
+
+    Clauses that hold on the same training rows are one: nothing that is learnt from the rows
+    could tell them apart.
+
+    Attributes
+    ----------
+    rows : ndarray of bool, shape (n_samples,)
+        Where it holds.
+    counts : ndarray of shape (n_classes,)
+        How often the teacher chooses each class there.
+    error : float
+        Error of its linear probe.
+    splits : list of Split
+        Pairs of clauses of the next level that it can be cut into.
+    on_greedy_tree : bool
+        Whether the way to it takes, each time, the cut that separates the teacher's choices best.
+    """
+
+    rows: np.ndarray
+    counts: np.ndarray
+    error: float
+    splits: list = field(default_factory=list)
+    on_greedy_tree: bool = False
+
+    @property
+    def is_pure(self):
+        """Whether the teacher says the same on all its rows."""
+        return np.count_nonzero(self.counts) < 2
+
+
+@dataclass(frozen=True)
+class Split:
+    """A clause cut in two: ``X[:, feature] <= threshold``, and the rest.
+
+    Attributes
+    ----------
+    feature : int
+    threshold : float
+    left, right : Clause
+    """
+
+    feature: int
+    threshold: float
+    left: Clause
+    right: Clause
+
+
+@dataclass(frozen=True)
+class Literals:
+    """The conditions ``X[:, feature] <= threshold`` that clauses are made of.
+
+    Attributes
+    ----------
+    feature : ndarray of int, shape (n_literals,)
+    threshold : ndarray of shape (n_literals,)
+    """
+
+    feature: np.ndarray
+    threshold: np.ndarray
+
+    @classmethod
+    def from_quantiles(cls, X, max_thresholds):
+        """Return at most `max_thresholds` conditions per feature, at quantiles of its values.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+        max_thresholds : int
+
+        Returns
+        -------
+        literals : Literals
+        """
+        thresholds = [_thresholds(values, max_thresholds) for values in X.T]
+        feature = np.repeat(np.arange(X.shape[1]), [len(each) for each in thresholds])
+        return cls(feature, np.concatenate(thresholds))
+
+    def __len__(self):
+        return len(self.feature)
+
+    def holds(self, X):
+        """Return where each condition holds, shape (n_samples, n_literals)."""
+        return X[:, self.feature] <= self.threshold
+
+
+def _thresholds(values, most):
+    """Return midpoints between neighbouring values: all, or those at evenly spaced quantiles."""
+    values = np.sort(values)
+    gaps = np.flatnonzero(values[:-1] < values[1:])  # below a gap there are gap + 1 rows
+    if len(gaps) > most:
+        wanted = np.arange(1, most + 1) * len(values) / (most + 1)
+        place = np.searchsorted(gaps, wanted - 1).clip(1, len(gaps) - 1)
+        below, above = gaps[place - 1] + 1, gaps[place] + 1
+        gaps = gaps[np.unique(place - (wanted - below < above - wanted))]
+    low, high = values[gaps].astype(np.float64), values[gaps + 1].astype(np.float64)
+    return low / 2 + high / 2
+
+
+def grow_clauses(
+    X,
+    one_hot,
+    literals,
+    probes,
+    probed,
+    *,
+    max_depth,
+    beam_width,
+    min_samples_leaf,
+    greedy,
+):
+    """Grow clauses level by level, keeping those that the probes see best.
+
+    A cut of a clause is as good as the worse of its two halves: a tree needs both. Cuts are
+    taken in that order, over all clauses of a level, until their halves fill the beam; with
+    `greedy`, in turn with the cut of each clause that separates the teacher's choices best.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    one_hot : ndarray of int, shape (n_samples, n_classes)
+        The class that the teacher chooses.
+    literals : Literals
+    probes : LinearProbes
+    probed : ndarray of int
+        The rows of X that the probes know, in their order.
+    max_depth : int
+        Most conditions of a clause.
+    beam_width : int or None
+        Most clauses of a level; None keeps all.
+    min_samples_leaf : int
+        Fewest rows of a clause.
+    greedy : bool
+        Whether such cuts are taken, those of the greedy tree first.
+
+    Returns
+    -------
+    levels : list of lists of Clause
+        First the clause without conditions, then those of one, two, ...
+    n_probes : int
+        Number of clauses that were probed.
+    """
+    everywhere = np.ones(len(X), dtype=bool)
+    level = [Clause(everywhere, one_hot.sum(axis=0), 0.0, on_greedy_tree=True)]
+    levels, n_probes = [level], 0
+    holds = literals.holds(X[probed])
+    X = np.asfortranarray(X)
+    for _ in range(max_depth):
+        parents = [clause for clause in level if not clause.is_pure]
+        if not parents or not len(literals):
+            break
+        inside = [parent.rows[probed] for parent in parents]
+        errors = np.stack([probes.errors(rows, holds) for rows in inside], axis=1)
+        n_probes += errors.size
+        cuts = _by_error(errors.max(axis=0), literals, keeps_all=beam_width is None)
+        greedy_cuts = np.empty(0, dtype=np.intp)
+        if greedy:
+            gains = np.stack([_gains(one_hot[probed[rows]], holds[rows]) for rows in inside])
+            greedy_cuts = _by_gain(gains, [parent.on_greedy_tree for parent in parents])
+            cuts = _in_turn(greedy_cuts, cuts)
+        beam = _Beam(one_hot, beam_width)
+        for cut in cuts:
+            parent, literal = parents[cut // len(literals)], cut % len(literals)
+            feature, threshold = int(literals.feature[literal]), literals.threshold[literal]
+            low = X[:, feature] <= threshold
+            rows = parent.rows & low, parent.rows & ~low
+            if min(map(np.count_nonzero, rows)) < min_samples_leaf:
+                continue
+            halves = beam.halves(rows, errors.reshape(2, -1)[:, cut])
+            if halves is None:
+                break
+            parent.splits.append(Split(feature, float(threshold), *halves))
+            if parent.on_greedy_tree and cut in greedy_cuts:
+                for half in halves:
+                    half.on_greedy_tree = True
+        level = list(beam.clauses.values())
+        levels.append(level)
+    return levels, n_probes
+
+
+# A cut is known by its place in an array of shape (number of clauses, number of literals).
+
+
+def _by_error(errors, literals, *, keeps_all):
+    """Return the cuts, the best probed first; of each clause and feature only the first.
+
+    Neighbouring thresholds are probed about equally well, and would fill the beam with one cut.
+    Where all clauses are kept, all cuts are.
+    """
+    cuts = np.argsort(errors, axis=None, kind="stable")
+    if keeps_all:
+        return cuts
+    clause, literal = np.divmod(cuts, len(literals))
+    feature = literals.feature[literal]
+    _, first = np.unique(clause * (feature.max() + 1) + feature, return_index=True)
+    return cuts[np.sort(first)]
+
+
+def _by_gain(gains, goes_first):
+    """Return the cut of each clause that gains most: of some clauses first, large gains first."""
+    best = gains.argmax(axis=1)
+    clauses = np.arange(len(gains))
+    order = np.lexsort([-gains[clauses, best], np.logical_not(goes_first)])
+    return (clauses * gains.shape[1] + best)[order]
+
+
+def _in_turn(first, second):
+    """Return the items of both in turn, each once."""
+    n_pairs = min(len(first), len(second))
+    pairs = np.stack([first[:n_pairs], second[:n_pairs]], axis=1).ravel()
+    items = np.concatenate([pairs, first[n_pairs:], second[n_pairs:]])
+    _, places = np.unique(items, return_index=True)
+    return items[np.sort(places)]
+
+
+def _gains(one_hot, holds):
+    """Return by how much each cut of some rows lowers their Gini impurity, times their number.
+
+    Parameters
+    ----------
+    one_hot : ndarray of shape (n_rows, n_classes)
+    holds : ndarray of bool, shape (n_rows, n_literals)
+
+    Returns
+    -------
+    gains : ndarray of shape (n_literals,)
+    """
+    left = one_hot.T.astype(np.float32) @ holds.astype(np.float32)
+    whole = one_hot.sum(axis=0)[:, None]
+
+    def certainty(counts):
+        return (counts**2).sum(axis=0) / np.maximum(counts.sum(axis=0), 1)
+
+    return certainty(left) + certainty(whole - left) - certainty(whole)
+
+
+class _Beam:
+    """The clauses of one level, by the rows they hold on."""
+
+    def __init__(self, one_hot, width):
+        self.one_hot = one_hot
+        self.width = width
+        self.clauses = {}
+
+    def halves(self, rows, errors):
+        """Return the clauses that hold on given rows, new or known; None if there is no room."""
+        keys = [np.packbits(half).tobytes() for half in rows]
+        n_new = sum(key not in self.clauses for key in keys)
+        if self.width is not None and len(self.clauses) + n_new > self.width:
+            return None
+        for key, half, error in zip(keys, rows, errors, strict=True):
+            if key not in self.clauses:
+                counts = self.one_hot[half].sum(axis=0)
+                self.clauses[key] = Clause(half, counts, float(error))
+        return tuple(self.clauses[key] for key in keys)
