@@ -11,6 +11,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._memory import check_fits_in_memory
+from .._threads import Crew
 from .._validation import check_boolean, check_choice, invalid_parameter, is_integer
 
 # Samples lifted at once. Each degree reads the degree below, so a block should stay in the
@@ -77,7 +78,8 @@ class MonomialLifter(TransformerMixin, BaseEstimator):
     Every monomial of degree d is one product: a variable times a monomial of degree d - 1.
     Those that share their first variable are neighbours, and so are the monomials they
     come from, so one call of :func:`numpy.multiply` makes all of them. Samples are lifted
-    in blocks, to find the lower degree still in the processor's cache.
+    in blocks, to find the lower degree still in the processor's cache, by as many threads as
+    BLAS may use.
 
     Unlike :class:`~sklearn.preprocessing.PolynomialFeatures`, it refuses dictionaries that
     contain at most the constant (degree 0, or `interaction_only=True` with a `min_degree`
@@ -168,8 +170,12 @@ class MonomialLifter(TransformerMixin, BaseEstimator):
     def _lift(self, X):
         """Lift an array that needs no validation."""
         Psi = np.empty((len(X), self.n_output_features_), X.dtype, order=self.order)
-        for rows in gen_batches(len(X), _BLOCK_ROWS[self.order]):
-            _lift_feature_major(self._plan, X[rows].T, out=Psi[rows].T)
+
+        def lift(share):
+            for rows in share:
+                _lift_feature_major(self._plan, X[rows].T, out=Psi[rows].T)
+
+        Crew().map_shares(lift, list(gen_batches(len(X), _BLOCK_ROWS[self.order])))
         return Psi
 
     def get_feature_names_out(self, input_features=None):

@@ -5,6 +5,7 @@ multiplied in float32 and summed over blocks in float64, as far as that is as ex
 mini-batches alone are float32 throughout.
 """
 
+from .._threads import threads_for
 from ._blocks import RowBlocks
 from ._distillation import DistillationProblem
 from ._least_squares import correlation, solve_gram, solve_triangular_factor
@@ -12,7 +13,6 @@ from ._minibatch import train_minibatches
 from ._minimise import minimise
 from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments
 from ._probes import LinearProbes
-from ._threads import threads_for
 
 __all__ = [
     "DiagonalMoments",

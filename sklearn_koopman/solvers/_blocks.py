@@ -5,7 +5,7 @@ from copy import copy
 import numpy as np
 from sklearn.utils import gen_batches
 
-from ._threads import Crew
+from .._threads import Crew
 from ._tiles import TILE_ROWS
 
 # A lifted block of this size stays in the last-level cache and is recycled by malloc; so do the

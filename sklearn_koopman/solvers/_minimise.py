@@ -48,7 +48,7 @@ SUFFICIENT_DECREASE = 1e-4
 # Rounding errors that a value is made of.
 ROUNDINGS = 8
 FLATTER = 0.9
-MOST_TRIALS = 12
+MOST_TRIALS = 20
 
 # What every row has at least of the mean curvature when the sample is drawn.
 FLOOR = 0.02

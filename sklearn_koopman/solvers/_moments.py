@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import blas, qr
 from sklearn.utils import gen_batches
 
-from ._threads import Crew
+from .._threads import Crew
 
 # Columns that are centred together: with some thousand rows they stay in a core's cache.
 SLAB_COLUMNS = 128

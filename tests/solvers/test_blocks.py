@@ -100,3 +100,36 @@ def test_with_rows_at_least_only_widens_the_blocks(asked, expected):
     assert blocks.block_rows == 8
     assert wider.n_observables == 2
     assert_array_equal(wider.map(np.copy), blocks.map(np.copy))
+
+
+@given(n_samples=st.integers(1, 40), block_rows=st.integers(1, 50))
+def test_sum_adds_what_the_blocks_give_and_takes_what_they_write(n_samples, block_rows):
+    X, written = counting_rows(n_samples), np.zeros(n_samples)
+
+    def moments(psi, target, out):
+        out[...] = psi[:, 0]
+        return 1.0, psi.T @ target
+
+    blocks = RowBlocks(X, np.square, block_rows=block_rows)
+    n_blocks, products = blocks.sum(moments, np.cos(X), written)
+    assert n_blocks == -(-n_samples // block_rows)
+    assert_allclose(products, (X**2).T @ np.cos(X), rtol=1e-12, atol=1e-9)
+    assert_array_equal(written, X[:, 0] ** 2)
+
+
+def test_sums_of_float32_blocks_are_taken_in_float64():
+    ones = RowBlocks(np.ones((3, 1), dtype=np.float32), block_rows=1)
+    (total,) = ones.sum(lambda psi: (psi[0] * 2**24 + 1,))
+    assert total.dtype == np.float64
+    assert total == 3 * 2**24
+
+
+@pytest.mark.parametrize("at_least", [1, 3, 7, 100])
+def test_held_rows_are_lifted_once_and_in_their_order(at_least):
+    lift = RecordingLift()
+    X, rows = counting_rows(50), np.array([1, 4, 9, 16, 25, 36, 49])
+    held = RowBlocks(X, lift, n_observables=2, block_rows=3).held(rows)
+    n_lifted = sum(lift.n_rows)
+    for blocks in (held, held.with_rows_at_least(at_least)):
+        assert_array_equal(blocks.map(np.copy), X[rows] ** 2)
+    assert sum(lift.n_rows) == n_lifted == 7

@@ -1,0 +1,208 @@
+"""The pieces of the minimiser, and that samples of the rows lead to the same optimum."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
+
+from sklearn_koopman.solvers import DiagonalMoments, DistillationProblem, RowBlocks, minimise
+from sklearn_koopman.solvers import _minimise as module
+from sklearn_koopman.solvers._minimise import (
+    CurvatureMetric,
+    Memory,
+    Point,
+    choose_rows,
+    line_search,
+)
+
+N_CLASSES = 4
+
+
+def make_problem(
+    n_samples=3000, n_observables=12, *, soft_weight=0.5, dtype=float, clarity=6.0
+):
+    """Return a problem in which most rows are soon clear."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_samples, n_observables)).astype(dtype)
+    logits = clarity * X @ rng.normal(size=(n_observables, N_CLASSES))
+    labels = np.argmax(logits + rng.gumbel(size=logits.shape), axis=1)
+    weight = rng.uniform(0.5, 1.5, size=n_samples)
+    blocks = RowBlocks(X, block_rows=128)
+    moments = blocks.map_reduce(DiagonalMoments.update, DiagonalMoments(n_observables), weight)
+    return DistillationProblem(
+        blocks,
+        moments.scale,
+        labels,
+        logits,
+        weight,
+        n_classes=N_CLASSES,
+        soft_weight=soft_weight,
+        temperature=2.0,
+        ridge=1e-4,
+    )
+
+
+def start_of(problem):
+    return np.zeros((problem.blocks.n_observables, N_CLASSES)), np.zeros(N_CLASSES)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("soft_weight", [0.0, 0.5, 1.0])
+def test_samples_lead_to_the_optimum_of_all_rows(monkeypatch, soft_weight, dtype):
+    problem = make_problem(soft_weight=soft_weight, dtype=dtype)
+    plain = minimise(problem, *start_of(problem), max_iter=1000, tol=1e-8)
+    monkeypatch.setattr(module, "SAMPLED_FROM", 0)
+    monkeypatch.setattr(module, "LARGEST_SAMPLE", 0.9)
+    sampled = minimise(problem, *start_of(problem), max_iter=1000, tol=1e-8)
+    assert plain.converged
+    assert sampled.converged
+    assert sampled.n_passes < sampled.n_iter  # some steps did not look at all rows
+    assert_allclose(
+        sampled.objective, plain.objective, rtol=1e-6 if dtype == np.float32 else 1e-10
+    )
+    assert_allclose(sampled.coef, plain.coef, atol=2e-4)
+
+
+def test_a_sample_that_misleads_is_given_up(monkeypatch):
+    """Tiny samples promise what all rows do not keep: the optimum is reached all the same."""
+    monkeypatch.setattr(module, "SAMPLED_FROM", 0)
+    monkeypatch.setattr(module, "LEFT_TO_CHANCE", 0.99)
+    problem = make_problem(soft_weight=0.0)
+    solution = minimise(problem, *start_of(problem), max_iter=1000, tol=1e-6)
+    x = np.vstack([solution.coef, solution.intercept])
+    assert solution.converged
+    assert np.abs(problem.evaluate(x)[1]).max() <= 1e-6
+
+
+def test_most_iterations_count_steps_on_samples_too(monkeypatch):
+    monkeypatch.setattr(module, "SAMPLED_FROM", 0)
+    problem = make_problem()
+    solution = minimise(problem, *start_of(problem), max_iter=13, tol=1e-12)
+    assert solution.n_iter == 13
+    assert not solution.converged
+
+
+# The rows that are chosen
+
+
+@given(st.integers(1, 300), st.floats(0.0, 0.9), st.integers(1, 400), st.floats(0.1, 4.0))
+def test_chosen_rows(n_samples, left_to_chance, most, spread):
+    curvature = np.random.default_rng(n_samples).lognormal(sigma=spread, size=n_samples)
+    rows, factor = choose_rows(curvature, left_to_chance, most)
+    assert_array_equal(rows, np.unique(rows))
+    assert len(rows) <= most + 1
+    assert np.all(factor >= 1 - 1e-12)
+    # A row that is chosen by chance counts for about as much as any other such row.
+    score = curvature + module.FLOOR * curvature.mean()
+    by_chance = factor > 1 + 1e-9
+    assert_allclose(
+        factor[by_chance] * score[rows[by_chance]], (factor * score[rows])[by_chance]
+    )
+    assert (
+        np.ptp((factor * score[rows])[by_chance]) <= 1e-6 * score.sum()
+        if by_chance.any()
+        else 1
+    )
+
+
+def test_all_rows_are_chosen_where_nothing_is_left_to_chance():
+    curvature = np.random.default_rng(0).random(50)
+    rows, factor = choose_rows(curvature, 0.0, 50)
+    assert_array_equal(rows, np.arange(50))
+    assert_array_equal(factor, 1.0)
+
+
+def test_few_rows_with_all_the_curvature_are_enough():
+    curvature = np.full(1000, 1e-9)
+    curvature[::100] = 1.0
+    rows, factor = choose_rows(curvature, 0.05, 1000)
+    assert set(range(0, 1000, 100)) <= set(rows)
+    assert len(rows) < 30
+    assert_allclose(factor[np.isin(rows, range(0, 1000, 100))], 1.0)
+
+
+def test_weights_stand_for_all_rows():
+    curvature = np.random.default_rng(0).lognormal(sigma=2.0, size=20_000)
+    rows, factor = choose_rows(curvature, 0.2, 5000)
+    assert len(rows) < 5000
+    assert_allclose(factor @ curvature[rows], curvature.sum(), rtol=0.01)
+
+
+def test_rows_without_curvature_are_as_good_as_any_other():
+    rows, _ = choose_rows(np.zeros(100), 0.0, 10)
+    assert 9 <= len(rows) <= 11
+
+
+# The parts of a step
+
+
+def test_metric_is_the_inverse_of_the_hessian_of_classes_that_curve_alike():
+    problem = make_problem(400, 3)
+    curvature = np.linspace(0.1, 1.0, 400)
+    metric = CurvatureMetric(problem, curvature)
+    phi = (problem.blocks.X - problem.scale.mean) / problem.scale.deviation
+    rows = np.column_stack([phi, np.ones(400)])
+    hessian = (curvature[:, None] * rows).T @ rows / (N_CLASSES - 1)
+    gradient = np.random.default_rng(1).normal(size=(4, N_CLASSES))
+    assert_allclose(metric(gradient), np.linalg.solve(hessian, gradient), rtol=0.02, atol=1e-5)
+
+
+def test_memory_of_a_quadratic_knows_its_hessian():
+    """After as many steps as dimensions, the direction is Newton's."""
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(5, 5))
+    hessian = root @ root.T + np.eye(5)
+    x, memory = rng.normal(size=(5, 1)), Memory(10)
+    for _ in range(5):
+        gradient = hessian @ x
+        step = memory.direction(gradient)
+        step = step * (
+            -np.vdot(step, gradient) / np.vdot(step, hessian @ step)
+        )  # to the lowest
+        memory.add(step, hessian @ step)
+        x = x + step
+    assert_allclose(x, 0.0, atol=1e-8)
+
+
+def test_memory_ignores_steps_without_curvature():
+    memory = Memory(3)
+    memory.add(np.ones(2), np.zeros(2))
+    memory.add(np.ones(2), -np.ones(2))
+    assert not memory.pairs
+
+
+@pytest.mark.parametrize("length", [1e-6, 1.0, 1e4])
+def test_line_search_finds_a_lower_point_however_long_the_step(length):
+    def function(x):
+        return Point(x, float(np.logaddexp(x, -x).sum()), np.tanh(x))
+
+    point = function(np.array([0.7]))
+    lower = line_search(function, point, -length * point.gradient, 1e-16)
+    assert lower.value < point.value
+
+
+def test_line_search_gives_up_uphill():
+    def function(x):
+        return Point(x, float(x @ x), 2 * x)
+
+    point = function(np.array([1.0]))
+    assert line_search(function, point, np.array([1.0]), 1e-16) is None
+
+
+def test_tolerance_that_rounding_forbids_ends_without_convergence():
+    problem = make_problem(300, 3, soft_weight=0.0, clarity=1.0)
+    solution = minimise(problem, *start_of(problem), max_iter=10_000, tol=0.0)
+    assert not solution.converged
+    assert solution.n_iter < 1000
+    oracle = minimize(
+        lambda x: (lambda value, gradient: (value, gradient.ravel()))(
+            *problem.evaluate(x.reshape(4, N_CLASSES))
+        ),
+        np.zeros(4 * N_CLASSES),
+        jac=True,
+        method="BFGS",
+        options={"gtol": 1e-10},
+    )
+    assert_allclose(solution.objective, oracle.fun, rtol=1e-12)

@@ -1,0 +1,59 @@
+"""Threads: how many a problem gets, and that the setting is left as it was."""
+
+import pickle
+from copy import deepcopy
+from itertools import chain
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from sklearn_koopman._threads import Crew, n_threads
+from sklearn_koopman.solvers import RowBlocks, threads_for
+
+
+def blas_threads():
+    return {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
+
+
+@pytest.mark.parametrize(("n_samples", "limited"), [(100, True), (10**6, False)])
+def test_few_rows_get_one_thread(n_samples, limited):
+    before = blas_threads()
+    rows = np.broadcast_to(np.zeros(10), (n_samples, 10))
+    with threads_for(RowBlocks(rows)):
+        assert blas_threads() == ({1} if limited else before)
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_a_crew_shares_the_items_in_a_fixed_order(limit):
+    with threadpool_limits(limit, user_api="blas"):
+        limit = n_threads()  # BLAS has no more threads than cores
+        shares = Crew().map_shares(list, range(11))
+    assert shares == [list(range(11))[first::limit] for first in range(limit)]
+
+
+def test_every_thread_of_a_crew_has_one_blas_thread():
+    before = blas_threads()
+    with threadpool_limits(2, user_api="blas"):
+        threads = Crew().map_shares(lambda share: blas_threads(), range(2))
+    assert threads == [{1}] * len(threads) or threads == [before]
+    assert blas_threads() == before
+
+
+def test_errors_of_any_share_are_raised():
+    def fail(share):
+        if 1 in share:
+            raise ZeroDivisionError
+
+    before = blas_threads()
+    with pytest.raises(ZeroDivisionError):
+        Crew().map_shares(fail, range(4))
+    assert blas_threads() == before
+
+
+def test_copies_and_pickles_of_a_crew_work():
+    crew = Crew()
+    crew.map_shares(list, range(4))
+    for other in (deepcopy(crew), pickle.loads(pickle.dumps(crew))):
+        assert sorted(chain(*other.map_shares(list, range(4)))) == [0, 1, 2, 3]
