@@ -74,11 +74,11 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         pipeline the last step makes them: to fit steps behind it, scikit-learn needs them all.)
         It is given an array, without feature names. None takes X as lifted already.
     solver : {"lbfgs", "adam"}, default="lbfgs"
-        "lbfgs" is exact and deterministic: L-BFGS on all rows, preconditioned by the Gram matrix
-        of the observables. "adam" takes mini-batches through skorch, on any torch device; it
+        "lbfgs" is exact and deterministic: L-BFGS, on all rows and, in between, on a sample of
+        those that still curve, from the inverse of their Gram matrix. "adam" takes mini-batches through skorch, on any torch device; it
         needs no D x D matrix, and it can `partial_fit`.
     max_iter : int, default=300
-        Most iterations of "lbfgs", or epochs of "adam".
+        Most steps of "lbfgs", on all rows and on samples, or epochs of "adam".
     tol : float, default=1e-6
         "lbfgs" stops when no component of the gradient is larger.
     teacher_output : {"auto", "proba", "logits"}, default="auto"
@@ -104,7 +104,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
     random_state : int, RandomState instance or None, default=None
         Order of the rows in the mini-batches of "adam"; "lbfgs" draws nothing.
     verbose : int, default=0
-        Print the objective after every iteration or epoch.
+        Print the objective after every look at all rows, or every epoch.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
     koopman_matrix_ : ndarray of shape (n_classes, n_observables)
         `coef_` with the intercept in the column of the constant observable.
     n_iter_ : int
-        Iterations or epochs done.
+        Steps or epochs done.
     objective_ : float
         The loss at the solution.
     gradient_norm_ : float

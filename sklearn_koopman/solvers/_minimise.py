@@ -28,13 +28,13 @@ from ._tiles import tiled_product
 # Lifted numbers below which every step looks at all rows: they cost no more than the bookkeeping.
 SAMPLED_FROM = 2**20
 # Of the curvature of all rows, what the sample may leave to chance.
-LEFT_TO_CHANCE = 0.05
+LEFT_TO_CHANCE = 0.06
 # A sample that is not much smaller than all rows is not worth the lifting.
 LARGEST_SAMPLE = 0.5
 # Bytes of lifted rows that a sample may hold, if they are more than those of the Gram matrix.
 SAMPLE_BYTES = 2**27
 
-N_PAIRS = 20
+N_PAIRS = 30
 # Steps on all rows before a sample is tried again; as many are the first that it is trusted with.
 FULL_STEPS = 8
 # Attempts on all rows, in double precision, without getting better.
