@@ -75,8 +75,8 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         It is given an array, without feature names. None takes X as lifted already.
     solver : {"lbfgs", "adam"}, default="lbfgs"
         "lbfgs" is exact and deterministic: L-BFGS, on all rows and, in between, on a sample of
-        those that still curve, from the inverse of their Gram matrix. "adam" takes mini-batches through skorch, on any torch device; it
-        needs no D x D matrix, and it can `partial_fit`.
+        those that still curve, from the inverse of their Gram matrix. "adam" takes mini-batches
+        through skorch, on any torch device; it needs no D x D matrix, and it can `partial_fit`.
     max_iter : int, default=300
         Most steps of "lbfgs", on all rows and on samples, or epochs of "adam".
     tol : float, default=1e-6

@@ -79,9 +79,9 @@ class EDMDClassifier(KoopmanClassifier):
 
     Notes
     -----
-    One pass over the rows, O(D^2) memory for D observables. float32 rows are accumulated in
-    float64. Probabilities of a teacher below 1e-7 are raised to it: least squares would
-    otherwise fit the logarithms of zeros.
+    One pass over the rows, O(D^2) memory for D observables. float32 rows are centred and multiplied
+    in float32, some thousand at a time, and these products summed in float64. Probabilities of a
+    teacher below 1e-7 are raised to it: least squares would otherwise fit the logarithms of zeros.
 
     References
     ----------
