@@ -1,7 +1,18 @@
 """Distil a trained network into one fixed nonlinear lifting and one Koopman matrix."""
 
-from .classification import EDMDClassifier, KoopmanDistilledClassifier
+from .classification import (
+    EDMDClassifier,
+    EDMDClassifierCV,
+    KoopmanDistilledClassifier,
+    KoopmanDistilledClassifierCV,
+)
 from .lifting import MonomialLifter
 
-__all__ = ["EDMDClassifier", "KoopmanDistilledClassifier", "MonomialLifter"]
+__all__ = [
+    "EDMDClassifier",
+    "EDMDClassifierCV",
+    "KoopmanDistilledClassifier",
+    "KoopmanDistilledClassifierCV",
+    "MonomialLifter",
+]
 __version__ = "0.1.0"

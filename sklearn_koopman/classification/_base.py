@@ -1,8 +1,10 @@
 """What both classifiers share: lifting, labels, teachers, prediction."""
 
+from collections.abc import Callable
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from sklearn.utils.validation import (
 )
 
 from .._memory import check_fits_in_memory
-from .._validation import check_choice, check_real
+from .._validation import check_choice
 from ..solvers import RowBlocks, threads_for
 from ..teachers import as_teacher
 from ..teachers._dispatch import share_or_clone
@@ -47,6 +49,9 @@ class Task:
         The teacher that was asked, fitted.
     dtype : numpy.dtype
         That of X, and so of the coefficients.
+    soft_logits_from : callable or None
+        Returns the soft logits of all rows by a teacher that is fitted on some of them (a mask)
+        only; None where they do not depend on that.
     """
 
     blocks: RowBlocks
@@ -56,12 +61,24 @@ class Task:
     lifter: object
     teacher: object
     dtype: np.dtype
+    soft_logits_from: Callable | None = None
+
+    def at(self, rows):
+        """Return the task of some rows, given by their indices."""
+        return replace(
+            self,
+            blocks=self.blocks.at(rows),
+            labels=Labels(self.labels.classes, self.labels.codes[rows]),
+            sample_weight=self.sample_weight[rows],
+            soft_logits=None if self.soft_logits is None else self.soft_logits[rows],
+            soft_logits_from=None,
+        )
 
 
 class KoopmanClassifier(ClassifierMixin, BaseEstimator):
     """Base of the classifiers whose logits are one matrix times the observables.
 
-    A subclass has the parameters `teacher`, `ridge`, `lifter`, `teacher_output`,
+    A subclass has the parameters `teacher`, `lifter`, `teacher_output`,
     `teacher_classes` and `unlabeled_value`, and defines `_solve`.
     """
 
@@ -71,7 +88,6 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
 
     # What every subclass has.
     teacher: Any
-    ridge: float
     lifter: Any
     teacher_output: str
     teacher_classes: Any
@@ -163,7 +179,6 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
             return blocks.map(lambda psi: psi @ self.coef_.T + self.intercept_)
 
     def _check_parameters(self):
-        check_real(self, "ridge", low=0.0, inclusive="left")
         check_choice(self, "teacher_output", ("auto", "proba", "logits"))
 
     def _prepare(
@@ -174,7 +189,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         X, y = self._validate(X, y, reset=first)
         weights = check_weights(sample_weight, len(X))
         fitted_teacher = None if first else getattr(self, "teacher_", None)
-        soft_logits = teacher = None
+        soft_logits = teacher = soft_logits_from = None
         wants_soft_targets = self._wants_soft_targets(soft_labels)
         if wants_soft_targets and self.teacher is not None:
             teacher = fitted_teacher or as_teacher(self.teacher, classes=self.teacher_classes)
@@ -191,7 +206,8 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         elif wants_soft_targets and teacher is not None:
             if teacher_X is not None:
                 check_consistent_length(X, teacher_X)
-            soft_logits, teacher = soft_targets(
+            ask = partial(
+                soft_targets,
                 teacher,
                 raw_X,
                 y,
@@ -201,6 +217,10 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
                 kind=self.teacher_output,
                 floor=self._probability_floor,
             )
+            soft_logits, fitted = ask()
+            if fitted is not teacher:  # one that is used as it is returns itself
+                soft_logits_from = ask
+            teacher = fitted
         elif first and not weights[labels.is_labelled].any():
             raise ValueError(
                 "There is nothing to learn from: no row of positive weight has a label, and "
@@ -208,7 +228,9 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
             )
         lifter = fit_lifter(self.lifter, X, y) if first else getattr(self, "lifter_", None)
         blocks = lifted_blocks(lifter, X)
-        return Task(blocks, labels, weights, soft_logits, lifter, teacher, X.dtype)
+        return Task(
+            blocks, labels, weights, soft_logits, lifter, teacher, X.dtype, soft_logits_from
+        )
 
     def _prepare_more(self, X, y, classes, sample_weight, soft_labels, teacher_X, *, continues):
         """Put the task of one call of `partial_fit` together."""

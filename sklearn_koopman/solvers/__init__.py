@@ -10,12 +10,14 @@ from ._least_squares import correlation, solve_gram, solve_triangular_factor
 from ._minibatch import train_minibatches
 from ._minimise import minimise
 from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments
+from ._ridge_path import RidgePath
 from ._threads import threads_for
 
 __all__ = [
     "DiagonalMoments",
     "DistillationProblem",
     "GramMoments",
+    "RidgePath",
     "RowBlocks",
     "Scale",
     "TriangularMoments",

@@ -16,6 +16,7 @@ the Hessian, if all classes curved alike.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +76,9 @@ class Solution:
     n_passes : int
         Looks at all rows.
     converged : bool
+    metric : callable
+        The preconditioner that was used last, None if none was needed; problems alike can start
+        from it.
     """
 
     coef: np.ndarray
@@ -84,6 +88,7 @@ class Solution:
     n_iter: int
     n_passes: int
     converged: bool
+    metric: Callable | None
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ class Point:
         return float(np.abs(self.gradient).max())
 
 
-def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
+def minimise(problem, coef, intercept, *, max_iter, tol, report=None, metric=None):
     """Minimise the distillation loss.
 
     Parameters
@@ -115,6 +120,8 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
         Stop when no component of the gradient is larger.
     report : callable, default=None
         Called after every look at all rows with (steps so far, objective).
+    metric : callable, default=None
+        The preconditioner of an earlier solution; None makes one.
 
     Returns
     -------
@@ -122,7 +129,7 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     """
     coef = np.where(problem.scale.constant[:, None], 0.0, coef)
     search = _Search(problem, np.vstack([coef, intercept]), max_iter, tol, report)
-    search.run()
+    search.run(metric)
     point = search.point
     return Solution(
         coef=point.x[:-1],
@@ -132,6 +139,7 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
         n_iter=search.n_iter,
         n_passes=search.n_passes,
         converged=point.gradient_norm <= tol,
+        metric=search.metric,
     )
 
 
@@ -146,12 +154,16 @@ class _Search:
         self.n_iter = self.n_passes = 0
         self.n_sample_steps = FULL_STEPS
         self.memory = Memory(N_PAIRS)
+        self.metric: Callable | None = None
         self.curvature = np.empty(problem.blocks.n_samples, dtype=problem.dtype)
         self.point = self.look(x)
 
-    def run(self):
+    def run(self, metric=None):
         """Step until the gradient is small, the steps are used up, or rounding is reached."""
-        if self.is_unfinished:
+        if metric is not None:
+            self.metric = self.memory.metric = metric
+            self.preconditioned_at = self.curvature.sum()
+        elif self.is_unfinished:
             self.precondition()
         trusts_sample, patience = True, PATIENCE
         while self.is_unfinished and patience > 0:
@@ -201,7 +213,7 @@ class _Search:
         )
 
     def precondition_on(self, problem, curvature):
-        self.memory.metric = CurvatureMetric(problem, curvature)
+        self.metric = self.memory.metric = CurvatureMetric(problem, curvature)
         self.preconditioned_at = self.curvature.sum()
 
     def choose_sample(self):

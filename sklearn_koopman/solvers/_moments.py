@@ -124,9 +124,38 @@ class RunningMoments(ABC):
         self._absorb(rows)
         return self
 
+    def merge(self, other):
+        """Take in all that other moments of the same kind have seen.
+
+        Parameters
+        ----------
+        other : RunningMoments
+            It is left as it is.
+
+        Returns
+        -------
+        self : RunningMoments
+        """
+        if other.weight == 0.0:
+            return self
+        if self.weight == 0.0:
+            self._origin = other._origin
+        total = self.weight + other.weight
+        step = (other._origin - self._origin) + (other._mean - self._mean)
+        between = np.sqrt(self.weight * other.weight / total) * step
+        self._mean = self._mean + (other.weight / total) * step
+        self.weight = total
+        self._absorb(np.asfortranarray(between[None]))
+        self._add_scatter(other)
+        return self
+
     @abstractmethod
     def _absorb(self, rows):
         """Add ``rows.T @ rows`` to the scatter; ``rows`` may be overwritten."""
+
+    def _add_scatter(self, other):
+        """Add the scatter of other moments about their own mean."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be merged.")
 
     @abstractmethod
     def _sum_of_squares(self):
@@ -202,6 +231,10 @@ class GramMoments(RunningMoments):
         if self.n_targets:
             self.cross += psi.T @ targets
 
+    def _add_scatter(self, other):
+        self._gram += other.gram
+        self.cross += other.cross
+
     def _flush(self):
         if self._n_pending:
             self._gram += self._pending
@@ -254,6 +287,9 @@ class DiagonalMoments(RunningMoments):
 
     def _absorb(self, rows):
         self.sum_of_squares += np.einsum("ij,ij->j", rows, rows)
+
+    def _add_scatter(self, other):
+        self.sum_of_squares += other.sum_of_squares
 
     def _sum_of_squares(self):
         return self.sum_of_squares
