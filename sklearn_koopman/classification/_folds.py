@@ -217,6 +217,7 @@ def cv_results(candidates, scores):
     results |= {f"split{split}_test_score": row for split, row in enumerate(scores)}
     mean = scores.mean(axis=0)
     results["mean_test_score"] = mean
-    results["std_test_score"] = scores.std(axis=0)
+    with np.errstate(invalid="ignore"):  # a score of minus infinity has none
+        results["std_test_score"] = scores.std(axis=0)
     results["rank_test_score"] = rankdata(-mean, method="min").astype(np.int32)
     return results
