@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 
 from .._validation import check_choice, check_integer, check_real, check_reals
-from ..solvers import DiagonalMoments, minimise
+from ..solvers import DiagonalMoments, minimise_path
 from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
 from ._distilled import KoopmanDistilledClassifier, distillation_problem
 from ._folds import (
@@ -247,7 +247,7 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
         coefs = np.empty((*shape, n_classes, n_observables))
         intercepts = np.empty((*shape, n_classes))
         start = np.zeros((n_observables, n_classes)), np.zeros(n_classes)
-        metrics: list = [None] * len(ridges)
+        metrics: dict = {}
         for j, k in product(*map(range, shape[1:])):
             if soft_weights[j] == 0 and k > 0:
                 coefs[:, j, k], intercepts[:, j, k] = coefs[:, j, 0], intercepts[:, j, 0]
@@ -259,25 +259,19 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
                 temperature=temperatures[k],
                 ridge=ridges[0],
             )
-            coef, intercept = start
-            for i, ridge in enumerate(ridges):
-                solution = minimise(
-                    problem.with_ridge(ridge),
-                    coef,
-                    intercept,
-                    max_iter=self.max_iter,
-                    tol=self.cv_tol,
-                    metric=metrics[i],
-                )
-                coef, intercept, metrics[i] = (
-                    solution.coef,
-                    solution.intercept,
-                    solution.metric,
-                )
+            path = minimise_path(
+                problem,
+                ridges,
+                *start,
+                max_iter=self.max_iter,
+                tol=self.cv_tol,
+                metrics=metrics,
+            )
+            for i, solution in enumerate(path):
                 if i == 0:
-                    start = coef, intercept
-                unscaled, intercepts[i, j, k] = scale.unscale(coef, intercept)
-                coefs[i, j, k] = unscaled.T
+                    start = solution.coef, solution.intercept
+                coef, intercepts[i, j, k] = scale.unscale(solution.coef, solution.intercept)
+                coefs[i, j, k] = coef.T
         return coefs.reshape(-1, n_classes, n_observables), intercepts.reshape(-1, n_classes)
 
     def _problem(self, task, scale):

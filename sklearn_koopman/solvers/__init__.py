@@ -8,7 +8,7 @@ from ._blocks import RowBlocks
 from ._distillation import DistillationProblem
 from ._least_squares import correlation, solve_gram, solve_triangular_factor
 from ._minibatch import train_minibatches
-from ._minimise import minimise
+from ._minimise import minimise, minimise_path
 from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments
 from ._ridge_path import RidgePath
 from ._threads import threads_for
@@ -23,6 +23,7 @@ __all__ = [
     "TriangularMoments",
     "correlation",
     "minimise",
+    "minimise_path",
     "solve_gram",
     "solve_triangular_factor",
     "threads_for",

@@ -76,9 +76,6 @@ class Solution:
     n_passes : int
         Looks at all rows.
     converged : bool
-    metric : callable
-        The preconditioner that was used last, None if none was needed; problems alike can start
-        from it.
     """
 
     coef: np.ndarray
@@ -88,7 +85,6 @@ class Solution:
     n_iter: int
     n_passes: int
     converged: bool
-    metric: Callable | None
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ class Point:
         return float(np.abs(self.gradient).max())
 
 
-def minimise(problem, coef, intercept, *, max_iter, tol, report=None, metric=None):
+def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     """Minimise the distillation loss.
 
     Parameters
@@ -120,27 +116,51 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None, metric=Non
         Stop when no component of the gradient is larger.
     report : callable, default=None
         Called after every look at all rows with (steps so far, objective).
-    metric : callable, default=None
-        The preconditioner of an earlier solution; None makes one.
 
     Returns
     -------
     solution : Solution
     """
-    coef = np.where(problem.scale.constant[:, None], 0.0, coef)
-    search = _Search(problem, np.vstack([coef, intercept]), max_iter, tol, report)
-    search.run(metric)
-    point = search.point
-    return Solution(
-        coef=point.x[:-1],
-        intercept=point.x[-1],
-        objective=point.value,
-        gradient_norm=point.gradient_norm,
-        n_iter=search.n_iter,
-        n_passes=search.n_passes,
-        converged=point.gradient_norm <= tol,
-        metric=search.metric,
-    )
+    search = _Search(problem, _stacked(problem, coef, intercept), max_iter, tol, report)
+    search.run()
+    return search.solution
+
+
+def minimise_path(problem, ridges, coef, intercept, *, max_iter, tol, metrics):
+    """Minimise the distillation loss for one ridge after another, each from where the last ended.
+
+    Value, gradient and the memory of L-BFGS are those of the new ridge without a look at a row.
+
+    Parameters
+    ----------
+    problem : DistillationProblem
+    ridges : sequence of float
+        The last are hardest if they are the smallest.
+    coef, intercept, max_iter, tol
+        As for `minimise`, the first two for the first ridge; `max_iter` is that of each ridge.
+    metrics : dict of float to callable
+        Preconditioners that paths of like problems have left for each ridge; those that are
+        missing are made and added.
+
+    Yields
+    ------
+    solution : Solution
+    """
+    problem = problem.with_ridge(ridges[0])
+    search = _Search(problem, _stacked(problem, coef, intercept), max_iter, tol, None)
+    for ridge in ridges:
+        search.change_ridge(ridge)
+        search.n_iter = search.n_passes = 0
+        search.metric = metrics.get(ridge)
+        search.run()
+        if search.metric is not None:
+            metrics[ridge] = search.metric
+        yield search.solution
+
+
+def _stacked(problem, coef, intercept):
+    """Return coefficients above intercepts; constant observables have none."""
+    return np.vstack([np.where(problem.scale.constant[:, None], 0.0, coef), intercept])
 
 
 class _Search:
@@ -158,10 +178,10 @@ class _Search:
         self.curvature = np.empty(problem.blocks.n_samples, dtype=problem.dtype)
         self.point = self.look(x)
 
-    def run(self, metric=None):
+    def run(self):
         """Step until the gradient is small, the steps are used up, or rounding is reached."""
-        if metric is not None:
-            self.metric = self.memory.metric = metric
+        if self.metric is not None:
+            self.memory.metric = self.metric
             self.preconditioned_at = self.curvature.sum()
         elif self.is_unfinished:
             self.precondition()
@@ -185,6 +205,36 @@ class _Search:
         eps = np.finfo(self.problem.dtype).eps
         is_lower = self.point.value < start.value - eps * abs(start.value)
         return is_lower or self.point.gradient_norm < start.gradient_norm / 2
+
+    @property
+    def solution(self):
+        """Where the minimiser is now."""
+        return Solution(
+            coef=self.point.x[:-1],
+            intercept=self.point.x[-1],
+            objective=self.point.value,
+            gradient_norm=self.point.gradient_norm,
+            n_iter=self.n_iter,
+            n_passes=self.n_passes,
+            converged=self.point.gradient_norm <= self.tol,
+        )
+
+    def change_ridge(self, ridge):
+        """Go on with another penalty, of which value, gradient and secants are known."""
+        more = ridge - self.problem.ridge
+        self.problem = self.problem.with_ridge(ridge)
+        coef = self.point.x.copy()
+        coef[-1] = 0.0  # the intercept is not penalised
+        self.point = Point(
+            self.point.x,
+            self.point.value + 0.5 * more * np.vdot(coef, coef),
+            self.point.gradient + more * coef,
+        )
+        pairs, self.memory = self.memory.pairs, Memory(N_PAIRS)
+        for step, change, _ in pairs:
+            change = change.copy()
+            change[:-1] += more * step[:-1]
+            self.memory.add(step, change)
 
     def change_to_double_precision(self):
         self.problem = self.problem.in_double_precision()
