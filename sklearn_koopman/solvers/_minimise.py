@@ -150,12 +150,12 @@ def minimise_path(problem, ridges, coef, intercept, *, max_iter, tol, metrics):
     search = _Search(problem, _stacked(problem, coef, intercept), max_iter, tol, None)
     for ridge in ridges:
         search.change_ridge(ridge)
-        search.n_iter = search.n_passes = 0
         search.metric = metrics.get(ridge)
         search.run()
         if search.metric is not None:
             metrics[ridge] = search.metric
         yield search.solution
+        search.n_iter = search.n_passes = 0
 
 
 def _stacked(problem, coef, intercept):
