@@ -1,5 +1,7 @@
 """Least squares with a ridge that cross-validation chooses."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from .._validation import check_choice, check_reals
@@ -197,8 +199,9 @@ class EDMDClassifierCV(KoopmanClassifier):
         tasks = split_tasks(task, splits)
         # Side by side: the targets for the model of all rows, then those of each fold's own
         # teacher, so that one pass serves them all.
-        own_targets = tasks[0] is not task
+        own_targets = task.soft_logits_from is not None
         targets, weight = regression_targets(task)
+        task = replace(task, sample_weight=weight)  # rows without a target are not scored
         per_split = [regression_targets(part)[0] if own_targets else targets for part in tasks]
         stacked = np.hstack([targets, *per_split]) if own_targets else targets
         n_classes = len(task.labels.classes)

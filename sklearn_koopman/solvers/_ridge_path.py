@@ -81,7 +81,7 @@ class RidgePath:
         blocks : RowBlocks
             The rows that the moments are of.
         sample_weight : ndarray of shape (n_samples,)
-            The weights that the moments have seen, of the scores too.
+            The weights that the moments have seen, or zero for rows that are not to be scored.
         codes : ndarray of int, shape (n_samples,)
         targets : array of shape (n_samples, n_targets)
 

@@ -92,11 +92,14 @@ def test_two_classes_are_those_of_ridge_classifier_cv():
     assert_array_equal(model.predict(digits), oracle.predict(Z))
 
 
-def test_rows_without_a_label_are_not_scored():
+@pytest.mark.parametrize("cv", [None, KFold(3)], ids=["rows", "folds"])
+@pytest.mark.parametrize("scoring", ["accuracy", "neg_mean_squared_error"])
+def test_rows_without_a_label_are_not_scored(cv, scoring):
     y = np.where(np.arange(len(Y)) % 4 == 0, -1, Y)
-    has_label = y >= 0
-    model = EDMDClassifierCV(ridges=RIDGES, unlabeled_value=-1).fit(X, y)
-    expected = EDMDClassifierCV(ridges=RIDGES).fit(X[has_label], y[has_label])
+    has_label = y >= 0  # as many in each of the folds
+    settings = {"ridges": RIDGES, "cv": cv, "scoring": scoring}
+    model = EDMDClassifierCV(unlabeled_value=-1, **settings).fit(X, y)
+    expected = EDMDClassifierCV(**settings).fit(X[has_label], y[has_label])
     assert_allclose(
         model.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
     )
@@ -104,8 +107,10 @@ def test_rows_without_a_label_are_not_scored():
     # With soft targets they are learned from, and count where no label is needed.
     soft = LinearTeacher().logits(X)
     all_rows = clone(model).fit(X, y, soft_labels=soft)
-    expected = EDMDClassifierCV(ridges=RIDGES).fit(X, Y, soft_labels=soft)
-    assert_allclose(all_rows.best_score_, expected.best_score_)
+    expected = EDMDClassifierCV(**settings).fit(X, Y, soft_labels=soft)
+    assert_allclose(all_rows.coef_, expected.coef_)
+    is_same = np.isclose(all_rows.best_score_, expected.best_score_)
+    assert is_same == (scoring == "neg_mean_squared_error")
 
 
 def test_more_observables_than_rows():
