@@ -430,7 +430,7 @@ class Memory:
 
     def __init__(self, n_pairs):
         self.pairs: deque = deque(maxlen=n_pairs)
-        self.metric = np.copy
+        self.metric: Callable = np.copy
 
     def add(self, step, change):
         """Remember a step and how it changed the gradient, unless rounding decided that."""

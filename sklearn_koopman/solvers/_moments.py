@@ -11,6 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import blas, qr
+from sklearn.utils import gen_batches
+
+from ._threads import Crew
+
+# Columns that are centred together: with some thousand rows they stay in a core's cache.
+SLAB_COLUMNS = 128
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ class RunningMoments(ABC):
         # The mean is kept as its distance from a row: a constant has a mean and a scatter free
         # of rounding, and means do not lose the digits that large values have no room for.
         self._origin = self._mean = np.zeros(n_observables + n_targets)
+        self._crew = Crew()
 
     def update(self, psi, *targets_and_weight):
         """Take in a block: observables, then targets if there are any, then weights.
@@ -103,19 +110,10 @@ class RunningMoments(ABC):
             return self
         if self.weight == 0.0:
             self._origin = _first_row(psi, targets, sample_weight)
-        n_observables = self.n_observables
         dtype = np.float32 if self._keeps_float32 and psi.dtype == np.float32 else np.float64
         # One row more than the block, for the step between the means.
         rows = np.empty((len(psi) + 1, len(self._origin)), dtype, order="F")
-        centred = rows[:-1]
-        np.subtract(psi, self._origin[:n_observables], out=centred[:, :n_observables])
-        if targets:
-            np.subtract(
-                targets[0], self._origin[n_observables:], out=centred[:, n_observables:]
-            )
-        block_mean = (sample_weight / block_weight) @ centred
-        centred -= block_mean
-        centred *= np.sqrt(sample_weight)[:, None]
+        block_mean = self._centre([psi, *targets], sample_weight.astype(dtype), rows[:-1])
         total = self.weight + block_weight
         step = block_mean - self._mean
         rows[-1] = np.sqrt(self.weight * block_weight / total) * step
@@ -148,6 +146,29 @@ class RunningMoments(ABC):
         self._absorb(np.asfortranarray(between[None]))
         self._add_scatter(other)
         return self
+
+    def _centre(self, arrays, sample_weight, out):
+        """Write weighted, centred columns and return their means; slabs of them fit in cache."""
+        share = sample_weight / sample_weight.sum()
+        root = np.sqrt(sample_weight)[:, None]
+        origin = self._origin.astype(out.dtype)
+        mean = np.empty(len(origin))
+        starts = np.cumsum([0, *(array.shape[1] for array in arrays)])
+        slabs = [
+            (array[:, columns], slice(start + columns.start, start + columns.stop))
+            for array, start in zip(arrays, starts[:-1], strict=True)
+            for columns in gen_batches(array.shape[1], SLAB_COLUMNS)
+        ]
+
+        def centre(slabs):
+            for values, columns in slabs:
+                slab = np.subtract(values, origin[columns], out=out[:, columns])
+                mean[columns] = share @ slab
+                slab -= mean[columns].astype(out.dtype)
+                slab *= root
+
+        self._crew.map_shares(centre, slabs)
+        return mean
 
     @abstractmethod
     def _absorb(self, rows):
@@ -206,8 +227,9 @@ class GramMoments(RunningMoments):
     def __init__(self, n_observables, n_targets=0):
         super().__init__(n_observables, n_targets)
         self._gram = np.zeros((n_observables, n_observables), order="F")
-        self.cross = np.zeros((n_observables, n_targets))
-        self._pending, self._n_pending = None, 0
+        self.cross = np.zeros((n_observables, n_targets), order="F")
+        self._pending = np.zeros((0, 0), dtype=np.float32)
+        self._n_pending = 0
 
     @property
     def gram(self):
@@ -216,11 +238,12 @@ class GramMoments(RunningMoments):
         return self._gram
 
     def _absorb(self, rows):
+        # scipy's BLAS for all products: the threads of a second library would wait beside its own.
         psi, targets = rows[:, : self.n_observables], rows[:, self.n_observables :]
         if rows.dtype == np.float64:
             self._gram = blas.dsyrk(1.0, psi, beta=1.0, c=self._gram, trans=1, overwrite_c=1)
         else:
-            if self._pending is None:
+            if not self._pending.size:
                 self._pending = np.zeros_like(self._gram, dtype=np.float32)
             self._pending = blas.ssyrk(
                 1.0, psi, beta=1.0, c=self._pending, trans=1, overwrite_c=1
@@ -229,17 +252,27 @@ class GramMoments(RunningMoments):
             if self._n_pending >= self._summed_rows:
                 self._flush()
         if self.n_targets:
-            self.cross += psi.T @ targets
+            targets = np.asfortranarray(targets, dtype=np.float64)
+            self.cross = blas.dgemm(
+                1.0, psi, targets, beta=1.0, c=self.cross, trans_a=1, overwrite_c=1
+            )
 
     def _add_scatter(self, other):
         self._gram += other.gram
         self.cross += other.cross
 
     def _flush(self):
-        if self._n_pending:
-            self._gram += self._pending
-            self._pending[...] = 0.0
-            self._n_pending = 0
+        if not self._n_pending:
+            return
+
+        def add(panels):
+            for columns in panels:
+                upper = np.s_[: columns.stop, columns]
+                self._gram[upper] += self._pending[upper]
+                self._pending[upper] = 0.0
+
+        self._crew.map_shares(add, list(gen_batches(self.n_observables, SLAB_COLUMNS)))
+        self._n_pending = 0
 
     def _sum_of_squares(self):
         return np.diag(self.gram)

@@ -43,6 +43,9 @@ class Crew:
     def __init__(self):
         self._pool = None
 
+    def __reduce__(self):
+        return Crew, ()  # copies and pickles start without threads
+
     def map_shares(self, function, items):
         """Return ``function(share)`` of every share of the items, in a fixed order.
 
