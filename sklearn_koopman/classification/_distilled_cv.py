@@ -1,8 +1,10 @@
 """Distillation with ridge, temperature and soft weight that cross-validation chooses."""
 
+import warnings
 from itertools import product
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from .._validation import check_choice, check_integer, check_real, check_reals
 from ..solvers import DiagonalMoments, minimise_path
@@ -212,15 +214,23 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
             ),
         )
         check_finite_moments(moments.of_all().scale)
-        scores = []
+        scores, n_stopped = [], 0
         start: tuple = (0.0, 0.0)
         for split, part in enumerate(split_tasks(task, splits)):
             train, test = splits[split]
             scale = moments.of_training(split).scale
-            coef, intercept = self._path(part.at(train), scale, *grid)
+            coef, intercept, n_more = self._path(part.at(train), scale, *grid)
+            n_stopped += n_more
             scores.append(held_out_scores(part, test, coef, intercept, row_scores))
             # The models of the folds are all near that of all rows, their mean is nearer.
             start = start[0] + coef / len(splits), start[1] + intercept / len(splits)
+        if n_stopped:
+            warnings.warn(
+                f"lbfgs stopped above cv_tol={self.cv_tol} in {n_stopped} fits to training rows "
+                "of folds: raise max_iter or cv_tol, or leave the smallest of ridges out.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         candidates = [
             dict(zip(("ridge", "soft_weight", "temperature"), values, strict=True))
             for values in product(*grid)
@@ -241,6 +251,8 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
         -------
         coef : ndarray of shape (n_candidates, n_classes, n_observables)
         intercept : ndarray of shape (n_candidates, n_classes)
+        n_stopped : int
+            How many of them have not converged.
         """
         n_classes, n_observables = len(task.labels.classes), task.blocks.n_observables
         shape = len(ridges), len(soft_weights), len(temperatures)
@@ -248,6 +260,7 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
         intercepts = np.empty((*shape, n_classes))
         start = np.zeros((n_observables, n_classes)), np.zeros(n_classes)
         metrics: dict = {}
+        n_stopped = 0
         for j, k in product(*map(range, shape[1:])):
             if soft_weights[j] == 0 and k > 0:
                 coefs[:, j, k], intercepts[:, j, k] = coefs[:, j, 0], intercepts[:, j, 0]
@@ -270,9 +283,11 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
             for i, solution in enumerate(path):
                 if i == 0:
                     start = solution.coef, solution.intercept
+                n_stopped += not solution.converged
                 coef, intercepts[i, j, k] = scale.unscale(solution.coef, solution.intercept)
                 coefs[i, j, k] = coef.T
-        return coefs.reshape(-1, n_classes, n_observables), intercepts.reshape(-1, n_classes)
+        coefs = coefs.reshape(-1, n_classes, n_observables)
+        return coefs, intercepts.reshape(-1, n_classes), n_stopped
 
     def _problem(self, task, scale):
         return distillation_problem(

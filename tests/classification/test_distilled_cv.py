@@ -6,16 +6,20 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import ShuffleSplit, StratifiedKFold
 
 from sklearn_koopman import (
+    EDMDClassifierCV,
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
     MonomialLifter,
 )
 from sklearn_koopman.deployment import detach_teacher
+from sklearn_koopman.pipeline import make_pipeline
 from sklearn_koopman.solvers import DistillationProblem
 
 from .helpers import CountingClassifier, LinearTeacher, samples
@@ -175,6 +179,25 @@ def test_it_is_no_stream_and_ships_without_its_teacher():
     assert not hasattr(model, "partial_fit")
     shipped = detach_teacher(model)
     assert_array_equal(shipped.predict(X), model.predict(X))
+
+
+def test_folds_that_stop_short_are_counted():
+    with pytest.warns(ConvergenceWarning) as caught:
+        make(max_iter=1, soft_weights=[0.5], temperatures=[2.0], cv_tol=1e-6).fit(X, Y)
+    first, second = (str(warning.message) for warning in caught)
+    assert first.startswith("lbfgs stopped above cv_tol=1e-06 in 6 fits to training rows")
+    assert second.startswith("lbfgs stopped after 1 iterations")
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+@pytest.mark.parametrize("classifier", [EDMDClassifierCV, KoopmanDistilledClassifierCV])
+def test_in_a_pipeline_the_teacher_sees_the_untransformed_rows(classifier):
+    teacher = LinearTeacher()
+    pipeline = make_pipeline(PCA(3, random_state=0), classifier(teacher, cv=3)).fit(X, Y)
+    assert_array_equal(teacher.seen, [X])
+    soft = {f"{classifier.__name__.lower()}__soft_labels": teacher.logits(X)}
+    same = make_pipeline(PCA(3, random_state=0), classifier(cv=3)).fit(X, Y, **soft)
+    assert_array_equal(pipeline[-1].coef_, same[-1].coef_)
 
 
 @pytest.mark.parametrize(
