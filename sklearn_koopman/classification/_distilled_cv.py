@@ -66,8 +66,9 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
         Most iterations of each minimisation.
     tol : float, default=1e-6
         The last fit stops when no component of the gradient is larger.
-    cv_tol : float, default=1e-2
-        The same for the fits to training rows, which are judged by their predictions alone.
+    cv_tol : float, default=2e-3
+        The same for the fits to training rows, which are judged by their predictions alone. A
+        large one takes settings for better that converge sooner.
     teacher_output : {"auto", "proba", "logits"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
@@ -152,7 +153,7 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
         scoring="accuracy",
         max_iter=300,
         tol=1e-6,
-        cv_tol=1e-2,
+        cv_tol=2e-3,
         teacher_output="auto",
         teacher_classes=None,
         unlabeled_value=None,
@@ -258,6 +259,7 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
         shape = len(ridges), len(soft_weights), len(temperatures)
         coefs = np.empty((*shape, n_classes, n_observables))
         intercepts = np.empty((*shape, n_classes))
+        # Never from another split: its solution has learned from rows that are held out in this.
         start = np.zeros((n_observables, n_classes)), np.zeros(n_classes)
         metrics: dict = {}
         n_stopped = 0
