@@ -112,18 +112,41 @@ def check_real(estimator, name, *, low=-inf, high=inf, inclusive="both", optiona
         The value of the parameter.
     """
     value = getattr(estimator, name)
-    with_low = inclusive in ("both", "left") and isfinite(low)
-    with_high = inclusive in ("both", "right") and isfinite(high)
-    if not isinstance(value, bool) and isinstance(value, Real):  # nan fails both below
-        above = value >= low if with_low else value > low
-        below = value <= high if with_high else value < high
-        if above and below:
-            return float(value)
+    if _is_within(value, low, high, inclusive):
+        return float(value)
     if optional and value is None:
         return None
-    interval = f"{'[' if with_low else '('}{low}, {high}{']' if with_high else ')'}"
-    expected = f"a float in the range {interval}"
+    expected = f"a float in the range {_interval(low, high, inclusive)}"
     raise invalid_parameter(estimator, name, _or_none(expected, optional))
+
+
+def check_reals(estimator, name, *, low=-inf, high=inf, inclusive="both"):
+    """Check that a parameter is a list of finite real numbers within an interval.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        The estimator that has the parameter.
+
+    name : str
+        Name of the parameter.
+
+    low, high, inclusive
+        As for :func:`check_real`, which all the numbers must pass.
+
+    Returns
+    -------
+    values : list of float
+        The numbers without repetition, in the order in which they came.
+    """
+    values = getattr(estimator, name)
+    is_list = isinstance(values, list | tuple | np.ndarray) and len(values) > 0
+    if is_list and all(_is_within(value, low, high, inclusive) for value in values):
+        return list(dict.fromkeys(map(float, values)))
+    interval = _interval(low, high, inclusive)
+    raise invalid_parameter(
+        estimator, name, f"a non-empty list of floats in the range {interval}"
+    )
 
 
 def check_choice(estimator, name, choices, *, optional=False):
@@ -177,6 +200,30 @@ def check_boolean(estimator, name):
     if isinstance(value, bool | np.bool_):
         return bool(value)
     raise invalid_parameter(estimator, name, "a bool")
+
+
+def _ends(low, high, inclusive):
+    """Return whether the ends of an interval belong to it; an infinite end never does."""
+    return (
+        inclusive in ("both", "left") and isfinite(low),
+        inclusive in ("both", "right") and isfinite(high),
+    )
+
+
+def _is_within(value, low, high, inclusive):
+    """Return whether a value is a real number within an interval; NaN is in none."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    with_low, with_high = _ends(low, high, inclusive)
+    above = value >= low if with_low else value > low
+    below = value <= high if with_high else value < high
+    return bool(above and below)
+
+
+def _interval(low, high, inclusive):
+    """Return an interval as mathematicians write it."""
+    with_low, with_high = _ends(low, high, inclusive)
+    return f"{'[' if with_low else '('}{low}, {high}{']' if with_high else ')'}"
 
 
 def _or_none(expected, optional):

@@ -9,6 +9,7 @@ from sklearn_koopman._validation import (
     check_choice,
     check_integer,
     check_real,
+    check_reals,
 )
 
 
@@ -118,3 +119,17 @@ def test_the_message_and_the_types_are_those_of_scikit_learn():
     assert str(error.value) == (
         "The 'degree' parameter of Model must be an int in the range [1, inf). Got 0 instead."
     )
+
+
+@pytest.mark.parametrize("values", [[1, 0.5, 1], (1, 0.5), np.array([1.0, 0.5])])
+def test_lists_of_reals_are_accepted_and_lose_repetitions(values):
+    checked = check_reals(Model(ridges=values), "ridges", low=0, inclusive="neither")
+    assert checked == [1.0, 0.5]
+    assert all(type(value) is float for value in checked)
+
+
+@pytest.mark.parametrize("values", [[], 1.0, None, "12", [0.0], [1.0, True], [np.nan], [[1.0]]])
+def test_other_lists_are_refused(values):
+    message = r"'ridges' .* must be a non-empty list of floats in the range \(0, inf\)"
+    with pytest.raises(InvalidParameterError, match=message):
+        check_reals(Model(ridges=values), "ridges", low=0, inclusive="neither")

@@ -1,13 +1,14 @@
 """What the classifiers with a Koopman matrix share: lifting, fitting, prediction."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._memory import check_fits_in_memory
-from .._validation import check_choice, check_real
+from .._validation import check_choice
 from ..solvers import RowBlocks, threads_for
 from ._lifted import fit_lifter, lifted_blocks
 from ._student import DTYPES, Student
@@ -29,6 +30,9 @@ class Task:
         The teacher that was asked, fitted.
     dtype : numpy.dtype
         That of X, and so of the coefficients.
+    soft_logits_from : callable or None
+        Returns the soft logits of all rows by a teacher that is fitted on some of them (a mask)
+        only; None where they do not depend on that.
     """
 
     blocks: RowBlocks
@@ -38,19 +42,30 @@ class Task:
     lifter: object
     teacher: object
     dtype: np.dtype
+    soft_logits_from: Callable | None = None
+
+    def at(self, rows):
+        """Return the task of some rows, given by their indices."""
+        return replace(
+            self,
+            blocks=self.blocks.at(rows),
+            labels=Labels(self.labels.classes, self.labels.codes[rows]),
+            sample_weight=self.sample_weight[rows],
+            soft_logits=None if self.soft_logits is None else self.soft_logits[rows],
+            soft_logits_from=None,
+        )
 
 
 class KoopmanClassifier(Student):
     """Base of the classifiers whose logits are one matrix times the observables.
 
-    A subclass has the parameters `teacher`, `ridge`, `lifter`, `teacher_output`,
+    A subclass has the parameters `teacher`, `lifter`, `teacher_output`,
     `teacher_classes` and `unlabeled_value`, and defines `_solve`.
     """
 
     __metadata_request__partial_fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
 
     # What every subclass has.
-    ridge: float
     lifter: Any
     moments_: Any
 
@@ -136,7 +151,6 @@ class KoopmanClassifier(Student):
             return blocks.map(lambda psi: psi @ self.coef_.T + self.intercept_)
 
     def _check_parameters(self):
-        check_real(self, "ridge", low=0.0, inclusive="left")
         check_choice(self, "teacher_output", ("auto", "proba", "logits"))
 
     def _prepare(
@@ -146,7 +160,7 @@ class KoopmanClassifier(Student):
         raw_X = X
         X, y = self._validate(X, y, reset=first)
         weights = check_weights(sample_weight, len(X))
-        labels, soft_logits, teacher = self._consult(
+        labels, soft_logits, teacher, soft_logits_from = self._consult(
             raw_X,
             y,
             None if sample_weight is None else weights,
@@ -162,7 +176,9 @@ class KoopmanClassifier(Student):
             )
         lifter = fit_lifter(self.lifter, X, y) if first else getattr(self, "lifter_", None)
         blocks = lifted_blocks(lifter, X)
-        return Task(blocks, labels, weights, soft_logits, lifter, teacher, X.dtype)
+        return Task(
+            blocks, labels, weights, soft_logits, lifter, teacher, X.dtype, soft_logits_from
+        )
 
     def _prepare_more(self, X, y, classes, sample_weight, soft_labels, teacher_X, *, continues):
         """Put the task of one call of `partial_fit` together."""

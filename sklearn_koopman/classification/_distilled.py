@@ -272,6 +272,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
 
     def _check_parameters(self):
         super()._check_parameters()
+        check_real(self, "ridge", low=0.0, inclusive="left")
         check_real(self, "soft_weight", low=0.0, high=1.0)
         check_real(self, "temperature", low=0.0, inclusive="neither")
         check_choice(self, "solver", ("lbfgs", "adam"))
@@ -293,15 +294,17 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
     def _solve(self, task):
         start = self._warm_coefficients(task)
         if self.solver == "lbfgs":
-            self._solve_exactly(task, start)
+            self._solve_exactly(task, self._scale(task), start)
         else:
             moments = DiagonalMoments(task.blocks.n_observables)
             self._train(task, moments, start, max_epochs=self.max_iter)
         self._forget("moments_", "net_")  # those of partial_fit
 
-    def _solve_exactly(self, task, start):
+    def _scale(self, task):
+        return self._accumulate(task, DiagonalMoments(task.blocks.n_observables)).scale
+
+    def _solve_exactly(self, task, scale, start):
         check_gram_fits_in_memory(task.blocks.n_observables)
-        scale = self._accumulate(task, DiagonalMoments(task.blocks.n_observables)).scale
         check_finite_moments(scale)
         solution = minimise(
             self._problem(task, scale),
@@ -353,13 +356,9 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         return task.blocks.map_reduce(DiagonalMoments.update, moments, task.sample_weight)
 
     def _problem(self, task, scale):
-        return DistillationProblem(
-            task.blocks,
+        return distillation_problem(
+            task,
             scale,
-            task.labels.codes,
-            task.soft_logits,
-            task.sample_weight,
-            n_classes=len(task.labels.classes),
             soft_weight=self.soft_weight,
             temperature=self.temperature,
             ridge=self.ridge,
@@ -384,6 +383,21 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
             return np.zeros((task.blocks.n_observables, n_classes)), np.zeros(n_classes)
         coef, intercept = (np.asarray(array, dtype=np.float64) for array in start)
         return scale.rescale(coef.T, intercept)
+
+
+def distillation_problem(task, scale, *, soft_weight, temperature, ridge):
+    """Return the loss of a task's rows, standardised by a scale."""
+    return DistillationProblem(
+        task.blocks,
+        scale,
+        task.labels.codes,
+        task.soft_logits,
+        task.sample_weight,
+        n_classes=len(task.labels.classes),
+        soft_weight=soft_weight,
+        temperature=temperature,
+        ridge=ridge,
+    )
 
 
 @contextmanager

@@ -5,10 +5,13 @@ from copy import deepcopy
 
 from scipy.linalg import LinAlgError
 
-from .._validation import check_choice, check_integer
+from .._validation import check_choice, check_integer, check_real
 from ..solvers import GramMoments, TriangularMoments, solve_gram, solve_triangular_factor
 from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
 from ._targets import OneHotRows
+
+# An unseen class has the logit of about -16, the least that float32 networks give.
+PROBABILITY_FLOOR = 1e-7
 
 
 class EDMDClassifier(KoopmanClassifier):
@@ -104,8 +107,7 @@ class EDMDClassifier(KoopmanClassifier):
     0.98
     """
 
-    # An unseen class has the logit of about -16, the least that float32 networks give.
-    _probability_floor = 1e-7
+    _probability_floor = PROBABILITY_FLOOR
 
     _stream_learns_from: str  # targets of earlier calls to partial_fit
 
@@ -187,6 +189,7 @@ class EDMDClassifier(KoopmanClassifier):
 
     def _check_parameters(self):
         super()._check_parameters()
+        check_real(self, "ridge", low=0.0, inclusive="left")
         check_integer(self, "rank", minimum=1, optional=True)
         check_choice(self, "solver", ("auto", "cholesky", "svd"))
 
@@ -204,23 +207,13 @@ class EDMDClassifier(KoopmanClassifier):
 
     def _accumulate(self, task, solver, start=None):
         """Return the moments of a task's rows, in the form that the solver needs."""
-        targets, weight = self._targets(task)
+        targets, weight = regression_targets(task)
         check_gram_fits_in_memory(task.blocks.n_observables)
         moments_of = GramMoments if solver == "cholesky" else TriangularMoments
         if start is None:
             start = moments_of(task.blocks.n_observables, len(task.labels.classes))
         blocks = task.blocks.with_rows_at_least(start.block_rows)
         return blocks.map_reduce(moments_of.update, start, targets, weight)
-
-    def _targets(self, task):
-        """Return what the rows are regressed on, and their weights."""
-        if task.soft_logits is not None:
-            centred = task.soft_logits - task.soft_logits.mean(axis=1, keepdims=True)
-            return centred, task.sample_weight
-        labels = task.labels
-        return OneHotRows(
-            labels.codes, len(labels.classes)
-        ), task.sample_weight * labels.is_labelled
 
     def _streaming_solver(self):
         """Return what solves a stream, which cannot be read twice for a second try."""
@@ -242,3 +235,24 @@ class EDMDClassifier(KoopmanClassifier):
             coef = solve_triangular_factor(moments, self.ridge, self.rank)
             self.solver_ = "svd"
         self._store(coef, moments.target_mean, moments.scale, dtype)
+
+
+def regression_targets(task):
+    """Return what the rows of a task are regressed on, and their weights.
+
+    Parameters
+    ----------
+    task : Task
+
+    Returns
+    -------
+    targets : array of shape (n_samples, n_classes)
+        Logits of the teacher, centred in every row, or one-hot labels.
+    sample_weight : ndarray of shape (n_samples,)
+    """
+    if task.soft_logits is not None:
+        centred = task.soft_logits - task.soft_logits.mean(axis=1, keepdims=True)
+        return centred, task.sample_weight
+    labels = task.labels
+    one_hot = OneHotRows(labels.codes, len(labels.classes))
+    return one_hot, task.sample_weight * labels.is_labelled

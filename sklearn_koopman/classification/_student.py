@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from copy import copy
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,8 +71,11 @@ class Student(ClassifierMixin, BaseEstimator):
         soft_logits : ndarray of shape (n_samples, n_classes), or None
             None where this fit learns from labels alone.
         teacher : Teacher or None
+        soft_logits_from : callable or None
+            Returns the soft logits of all rows by a teacher that is fitted on some of them (a
+            mask) only; None where they do not depend on that.
         """
-        soft_logits = teacher = None
+        soft_logits = teacher = soft_logits_from = None
         wants_soft_targets = self._wants_soft_targets(soft_labels)
         if wants_soft_targets and self.teacher is not None:
             teacher = fitted_teacher or as_teacher(self.teacher, classes=self.teacher_classes)
@@ -88,7 +92,8 @@ class Student(ClassifierMixin, BaseEstimator):
         elif wants_soft_targets and teacher is not None:
             if teacher_X is not None:
                 check_consistent_length(y, teacher_X)
-            soft_logits, teacher = soft_targets(
+            ask = partial(
+                soft_targets,
                 teacher,
                 X,
                 y,
@@ -98,7 +103,11 @@ class Student(ClassifierMixin, BaseEstimator):
                 kind=self.teacher_output,
                 floor=self._probability_floor,
             )
-        return labels, soft_logits, teacher
+            soft_logits, fitted = ask()
+            if fitted is not teacher:  # one that is used as it is returns itself
+                soft_logits_from = ask
+            teacher = fitted
+        return labels, soft_logits, teacher, soft_logits_from
 
     def _wants_soft_targets(self, soft_labels):
         """Say whether this fit learns from soft targets."""

@@ -150,7 +150,7 @@ def check_weights(sample_weight, n_samples):
     return weight
 
 
-def soft_targets(teacher, X, y, labels, sample_weight, *, teacher_X, kind, floor):
+def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X, kind, floor):
     """Ask a teacher for the soft targets of a fit.
 
     Parameters
@@ -162,6 +162,8 @@ def soft_targets(teacher, X, y, labels, sample_weight, *, teacher_X, kind, floor
     y : ndarray of shape (n_samples,)
     labels : Labels
     sample_weight : ndarray of shape (n_samples,) or None
+    train : ndarray of bool, shape (n_samples,), default=None
+        The rows that a teacher may be fitted on; None stands for all.
     teacher_X : array-like of shape (n_samples, ...) or None
     kind : {"auto", "proba", "logits"}
         The `teacher_output` parameter.
@@ -176,7 +178,7 @@ def soft_targets(teacher, X, y, labels, sample_weight, *, teacher_X, kind, floor
         The teacher that gave them, fitted.
     """
     seen = X if teacher_X is None else teacher_X
-    labelled = labels.is_labelled
+    labelled = labels.is_labelled if train is None else labels.is_labelled & train
     weight = None if sample_weight is None else sample_weight[labelled]
     try:
         teacher = teacher.fit(_rows(seen, labelled), y[labelled], sample_weight=weight)

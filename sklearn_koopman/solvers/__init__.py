@@ -10,20 +10,23 @@ from ._blocks import RowBlocks
 from ._distillation import DistillationProblem
 from ._least_squares import correlation, solve_gram, solve_triangular_factor
 from ._minibatch import train_minibatches
-from ._minimise import minimise
+from ._minimise import minimise, minimise_path
 from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments
 from ._probes import LinearProbes
+from ._ridge_path import RidgePath
 
 __all__ = [
     "DiagonalMoments",
     "DistillationProblem",
     "GramMoments",
     "LinearProbes",
+    "RidgePath",
     "RowBlocks",
     "Scale",
     "TriangularMoments",
     "correlation",
     "minimise",
+    "minimise_path",
     "solve_gram",
     "solve_triangular_factor",
     "threads_for",

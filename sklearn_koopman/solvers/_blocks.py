@@ -110,6 +110,19 @@ class RowBlocks:
         shares = self._crew.map_shares(sum_share, batches)
         return [sum(terms[1:], start=terms[0]) for terms in zip(*shares, strict=True)]
 
+    def at(self, rows):
+        """Return some rows as blocks that are lifted when they are needed.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_rows,)
+
+        Returns
+        -------
+        blocks : ChosenBlocks
+        """
+        return ChosenBlocks(self, rows)
+
     def held(self, rows):
         """Return some rows as blocks that are lifted now, and kept.
 
@@ -131,6 +144,34 @@ class RowBlocks:
             n_observables=self.n_observables,
             block_rows=max(self.block_rows, block_rows),
         )
+
+
+class ChosenBlocks(RowBlocks):
+    """A choice of the rows of other blocks.
+
+    Parameters
+    ----------
+    blocks : RowBlocks
+    rows : ndarray of int, shape (n_samples,)
+    """
+
+    def __init__(self, blocks, rows):
+        self.n_samples = len(rows)
+        self.n_observables = blocks.n_observables
+        self.block_rows = blocks.block_rows
+        self._blocks = blocks
+        self._rows = rows
+        self._crew = blocks._crew
+
+    def lifted(self, rows):
+        """Return the observables of some of the chosen rows."""
+        return self._blocks.lifted(self._rows[rows])
+
+    def with_rows_at_least(self, block_rows):
+        """Return the same rows in blocks of at least ``block_rows`` rows."""
+        wider = copy(self)
+        wider.block_rows = max(self.block_rows, block_rows)
+        return wider
 
 
 class HeldBlocks(RowBlocks):

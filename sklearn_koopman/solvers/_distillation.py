@@ -224,6 +224,12 @@ class DistillationProblem:
         few.softened = None if self.softened is None else self.softened[rows]
         return few
 
+    def with_ridge(self, ridge):
+        """Return the problem with another penalty and all else shared."""
+        other = copy(self)
+        other.ridge = ridge
+        return other
+
     def in_double_precision(self):
         """Return the same problem with all products in float64."""
         exact = copy(self)

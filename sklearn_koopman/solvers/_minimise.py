@@ -121,19 +121,46 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     -------
     solution : Solution
     """
-    coef = np.where(problem.scale.constant[:, None], 0.0, coef)
-    search = _Search(problem, np.vstack([coef, intercept]), max_iter, tol, report)
+    search = _Search(problem, _stacked(problem, coef, intercept), max_iter, tol, report)
     search.run()
-    point = search.point
-    return Solution(
-        coef=point.x[:-1],
-        intercept=point.x[-1],
-        objective=point.value,
-        gradient_norm=point.gradient_norm,
-        n_iter=search.n_iter,
-        n_passes=search.n_passes,
-        converged=point.gradient_norm <= tol,
-    )
+    return search.solution
+
+
+def minimise_path(problem, ridges, coef, intercept, *, max_iter, tol, metrics):
+    """Minimise the distillation loss for one ridge after another, each from where the last ended.
+
+    Value, gradient and the memory of L-BFGS are those of the new ridge without a look at a row.
+
+    Parameters
+    ----------
+    problem : DistillationProblem
+    ridges : sequence of float
+        The last are hardest if they are the smallest.
+    coef, intercept, max_iter, tol
+        As for `minimise`, the first two for the first ridge; `max_iter` is that of each ridge.
+    metrics : dict of float to callable
+        Preconditioners that paths of like problems have left for each ridge; those that are
+        missing are made and added.
+
+    Yields
+    ------
+    solution : Solution
+    """
+    problem = problem.with_ridge(ridges[0])
+    search = _Search(problem, _stacked(problem, coef, intercept), max_iter, tol, None)
+    for ridge in ridges:
+        search.change_ridge(ridge)
+        search.metric = metrics.get(ridge)
+        search.run()
+        if search.metric is not None:
+            metrics[ridge] = search.metric
+        yield search.solution
+        search.n_iter = search.n_passes = 0
+
+
+def _stacked(problem, coef, intercept):
+    """Return coefficients above intercepts; constant observables have none."""
+    return np.vstack([np.where(problem.scale.constant[:, None], 0.0, coef), intercept])
 
 
 class _Search:
@@ -147,12 +174,16 @@ class _Search:
         self.n_iter = self.n_passes = 0
         self.n_sample_steps = FULL_STEPS
         self.memory = Memory(N_PAIRS)
+        self.metric: Callable | None = None
         self.curvature = np.empty(problem.blocks.n_samples, dtype=problem.dtype)
         self.point = self.look(x)
 
     def run(self):
         """Step until the gradient is small, the steps are used up, or rounding is reached."""
-        if self.is_unfinished:
+        if self.metric is not None:
+            self.memory.metric = self.metric
+            self.preconditioned_at = self.curvature.sum()
+        elif self.is_unfinished:
             self.precondition()
         trusts_sample, patience = True, PATIENCE
         while self.is_unfinished and patience > 0:
@@ -174,6 +205,36 @@ class _Search:
         eps = np.finfo(self.problem.dtype).eps
         is_lower = self.point.value < start.value - eps * abs(start.value)
         return is_lower or self.point.gradient_norm < start.gradient_norm / 2
+
+    @property
+    def solution(self):
+        """Where the minimiser is now."""
+        return Solution(
+            coef=self.point.x[:-1],
+            intercept=self.point.x[-1],
+            objective=self.point.value,
+            gradient_norm=self.point.gradient_norm,
+            n_iter=self.n_iter,
+            n_passes=self.n_passes,
+            converged=self.point.gradient_norm <= self.tol,
+        )
+
+    def change_ridge(self, ridge):
+        """Go on with another penalty, of which value, gradient and secants are known."""
+        more = ridge - self.problem.ridge
+        self.problem = self.problem.with_ridge(ridge)
+        coef = self.point.x.copy()
+        coef[-1] = 0.0  # the intercept is not penalised
+        self.point = Point(
+            self.point.x,
+            self.point.value + 0.5 * more * np.vdot(coef, coef),
+            self.point.gradient + more * coef,
+        )
+        pairs, self.memory = self.memory.pairs, Memory(N_PAIRS)
+        for step, change, _ in pairs:
+            change = change.copy()
+            change[:-1] += more * step[:-1]
+            self.memory.add(step, change)
 
     def change_to_double_precision(self):
         self.problem = self.problem.in_double_precision()
@@ -202,7 +263,7 @@ class _Search:
         )
 
     def precondition_on(self, problem, curvature):
-        self.memory.metric = CurvatureMetric(problem, curvature)
+        self.metric = self.memory.metric = CurvatureMetric(problem, curvature)
         self.preconditioned_at = self.curvature.sum()
 
     def choose_sample(self):

@@ -122,6 +122,31 @@ class RunningMoments(ABC):
         self._absorb(rows)
         return self
 
+    def merge(self, other):
+        """Take in all that other moments of the same kind have seen.
+
+        Parameters
+        ----------
+        other : RunningMoments
+            It is left as it is.
+
+        Returns
+        -------
+        self : RunningMoments
+        """
+        if other.weight == 0.0:
+            return self
+        if self.weight == 0.0:
+            self._origin = other._origin
+        total = self.weight + other.weight
+        step = (other._origin - self._origin) + (other._mean - self._mean)
+        between = np.sqrt(self.weight * other.weight / total) * step
+        self._mean = self._mean + (other.weight / total) * step
+        self.weight = total
+        self._absorb(np.asfortranarray(between[None]))
+        self._add_scatter(other)
+        return self
+
     def _centre(self, arrays, sample_weight, out):
         """Write weighted, centred columns and return their means; slabs of them fit in cache."""
         share = sample_weight / sample_weight.sum()
@@ -148,6 +173,10 @@ class RunningMoments(ABC):
     @abstractmethod
     def _absorb(self, rows):
         """Add ``rows.T @ rows`` to the scatter; ``rows`` may be overwritten."""
+
+    def _add_scatter(self, other):
+        """Add the scatter of other moments about their own mean."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be merged.")
 
     @abstractmethod
     def _sum_of_squares(self):
@@ -228,6 +257,10 @@ class GramMoments(RunningMoments):
                 1.0, psi, targets, beta=1.0, c=self.cross, trans_a=1, overwrite_c=1
             )
 
+    def _add_scatter(self, other):
+        self._gram += other.gram
+        self.cross += other.cross
+
     def _flush(self):
         if not self._n_pending:
             return
@@ -287,6 +320,9 @@ class DiagonalMoments(RunningMoments):
 
     def _absorb(self, rows):
         self.sum_of_squares += np.einsum("ij,ij->j", rows, rows)
+
+    def _add_scatter(self, other):
+        self.sum_of_squares += other.sum_of_squares
 
     def _sum_of_squares(self):
         return self.sum_of_squares

@@ -243,7 +243,7 @@ class DistilledTreeClassifier(Student):
             self._check_parameters()
             raw_X = X
             X, y = self._validate(X, y, reset=True, dtype=np.float32)
-            labels, logits, teacher = self._consult(raw_X, y, None, soft_labels, teacher_X)
+            labels, logits, teacher, _ = self._consult(raw_X, y, None, soft_labels, teacher_X)
             chosen = logits.argmax(axis=1)
             random_state = check_random_state(self.random_state)
             train, held_out = self._split_rows(len(X), random_state)

@@ -4,7 +4,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman import (
+    EDMDClassifier,
+    EDMDClassifierCV,
+    KoopmanDistilledClassifier,
+    KoopmanDistilledClassifierCV,
+    MonomialLifter,
+)
 
 from ..extra_checks import EXTRA_ESTIMATOR_CHECKS
 
@@ -15,6 +21,12 @@ EXACT = [
     KoopmanDistilledClassifier(soft_weight=0.0),
     KoopmanDistilledClassifier(LogisticRegression()),
     KoopmanDistilledClassifier(soft_weight=0.0, lifter=MonomialLifter()),
+    EDMDClassifierCV(),
+    EDMDClassifierCV(LogisticRegression(), cv=3, lifter=MonomialLifter()),
+    KoopmanDistilledClassifierCV(soft_weights=[0.0], ridges=[1e-3, 1e-2], cv=3),
+    KoopmanDistilledClassifierCV(
+        LogisticRegression(), ridges=[1e-2], temperatures=[1.0, 2.0], cv=3
+    ),
 ]
 
 

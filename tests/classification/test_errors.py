@@ -1,11 +1,18 @@
-"""Bad input and bad parameters, for both classifiers alike."""
+"""Bad input and bad parameters, for all classifiers alike."""
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter, _memory
+from sklearn_koopman import (
+    EDMDClassifier,
+    EDMDClassifierCV,
+    KoopmanDistilledClassifier,
+    KoopmanDistilledClassifierCV,
+    MonomialLifter,
+    _memory,
+)
 
 from .helpers import LinearTeacher, fitted, samples
 
@@ -15,7 +22,13 @@ X_WITH_NAN, X_WITH_INF = X.copy(), X.copy()
 X_WITH_NAN[3, 2] = np.nan
 X_WITH_INF[3, 2] = np.inf
 
-CLASSIFIERS = [EDMDClassifier(), KoopmanDistilledClassifier()]
+SMALL_GRID = {"ridges": [1e-2], "temperatures": [2.0], "soft_weights": [0.5], "cv": 2}
+CLASSIFIERS = [
+    EDMDClassifier(),
+    EDMDClassifierCV(),
+    KoopmanDistilledClassifier(),
+    KoopmanDistilledClassifierCV(**SMALL_GRID),
+]
 
 
 @pytest.fixture(params=CLASSIFIERS, ids=lambda classifier: type(classifier).__name__)
@@ -173,16 +186,50 @@ def test_what_is_no_teacher(student, teacher):
 
 # Parameters
 
-COMMON = [
+RIDGE = [
     ("ridge", -1.0, r"\[0\.0, inf\)"),
     ("ridge", np.nan, r"\[0\.0, inf\)"),
     ("ridge", "a little", r"\[0\.0, inf\)"),
     ("ridge", None, r"\[0\.0, inf\)"),
-    ("teacher_output", "prob", "{'auto', 'proba', 'logits'}"),
 ]
+OUTPUT = "teacher_output", "prob", "{'auto', 'proba', 'logits'}"
 PARAMETERS = [
-    *[(EDMDClassifier, *case) for case in COMMON],
-    *[(KoopmanDistilledClassifier, *case) for case in COMMON],
+    *[(EDMDClassifier, *case) for case in RIDGE],
+    *[(KoopmanDistilledClassifier, *case) for case in RIDGE],
+    *[(type(classifier), *OUTPUT) for classifier in CLASSIFIERS],
+    *[
+        (
+            EDMDClassifierCV,
+            "ridges",
+            value,
+            r"a non-empty list of floats in the range \(0.0, inf\)",
+        )
+        for value in ([], 1e-3, [1e-3, 0.0], [np.nan], ["a"], "ab", None, [[1e-3]])
+    ],
+    (
+        EDMDClassifierCV,
+        "scoring",
+        "neg_log_loss",
+        "{'accuracy', 'neg_mean_squared_error'} or None",
+    ),
+    (
+        KoopmanDistilledClassifierCV,
+        "ridges",
+        [-1e-3],
+        r"list of floats in the range \[0.0, inf\)",
+    ),
+    (
+        KoopmanDistilledClassifierCV,
+        "temperatures",
+        [0],
+        r"list of floats in the range \(0.0, inf\)",
+    ),
+    (KoopmanDistilledClassifierCV, "temperatures", 2.0, "a non-empty list of floats"),
+    (KoopmanDistilledClassifierCV, "soft_weights", [0, 2], r"floats in the range \[0.0, 1.0\]"),
+    (KoopmanDistilledClassifierCV, "scoring", "f1", "{'accuracy', 'neg_log_loss', 'fidelity'}"),
+    (KoopmanDistilledClassifierCV, "max_iter", 0, r"\[1, inf\)"),
+    (KoopmanDistilledClassifierCV, "tol", -1e-3, r"\[0\.0, inf\)"),
+    (KoopmanDistilledClassifierCV, "cv_tol", "loose", r"\[0\.0, inf\)"),
     (EDMDClassifier, "rank", 0, r"an int in the range \[1, inf\) or None"),
     (EDMDClassifier, "rank", 2.0, r"an int in the range \[1, inf\) or None"),
     (EDMDClassifier, "solver", "qr", "{'auto', 'cholesky', 'svd'}"),
@@ -207,6 +254,30 @@ def test_bad_parameters(classifier, name, value, expected):
     with pytest.raises(ValueError, match=message):
         student.fit(X, Y, soft_labels=P)
     assert fitted(student) == {}
+
+
+@pytest.mark.parametrize("classifier", [EDMDClassifierCV, KoopmanDistilledClassifierCV])
+def test_bad_cv(classifier):
+    student = classifier()
+    for cv, message in (
+        (1, "at least one train/test split"),
+        ("three", "Expected `cv` as an integer"),
+        (100, "cannot be greater than the number of members in each class"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            student.set_params(cv=cv).fit(X, Y, soft_labels=P)
+    assert fitted(student) == {}
+
+
+def test_a_split_that_leaves_nothing_to_learn_from():
+    weight = np.r_[np.ones(75), np.zeros(75)]
+    first, second = np.arange(75), np.arange(75, 150)
+    student = EDMDClassifierCV(cv=[(second, first)])
+    with pytest.raises(ValueError, match="training rows of a split of cv"):
+        student.fit(X, Y, weight)
+    student.set_params(cv=[(first, second)])
+    with pytest.raises(ValueError, match="scoring='accuracy' has no row to score"):
+        student.fit(X, Y, weight)
 
 
 @pytest.mark.parametrize("degree", [0, -1, 1.5])
@@ -234,6 +305,9 @@ EVERY_SOLVER = [
     EDMDClassifier(solver="svd"),
     KoopmanDistilledClassifier(),
     KoopmanDistilledClassifier(solver="adam"),
+    EDMDClassifierCV(),
+    EDMDClassifierCV(cv=3),
+    KoopmanDistilledClassifierCV(**SMALL_GRID),
 ]
 
 

@@ -43,6 +43,21 @@ def test_map_joins_blocks_in_order(n_samples, block_rows):
     assert_array_equal(joined, (X**2).sum(axis=1))
 
 
+@given(n_samples=st.integers(1, 40), block_rows=st.integers(1, 50))
+def test_chosen_rows_are_lifted_when_they_are_needed(n_samples, block_rows):
+    X = counting_rows(40)
+    rows = np.random.default_rng(0).permutation(40)[:n_samples]
+    lift = RecordingLift()
+    chosen = RowBlocks(X, lift, block_rows=block_rows).at(rows)
+    assert chosen.n_samples == n_samples
+    assert lift.n_rows == []
+    assert_array_equal(chosen.map(lambda psi: psi), X[rows] ** 2)
+    assert max(lift.n_rows) <= block_rows
+    wider = chosen.with_rows_at_least(64)
+    assert_array_equal(wider.map(lambda psi: psi), X[rows] ** 2)
+    assert lift.n_rows[-1] == n_samples
+
+
 @pytest.mark.parametrize("pass_over", ["map", "map_reduce"])
 def test_lift_sees_one_block_at_a_time(pass_over):
     lift = RecordingLift()

@@ -12,6 +12,7 @@ from sklearn_koopman.solvers import (
     GramMoments,
     RowBlocks,
     minimise,
+    minimise_path,
 )
 from tests.solvers.helpers import accumulate, as_codes, samples, standardised, with_constants
 
@@ -432,3 +433,37 @@ def test_report_hears_of_every_iteration():
     assert_array_equal(iterations, np.arange(1, solution.n_iter + 1))
     assert np.all(np.diff(objectives) <= 1e-14)
     assert objectives[-1] == solution.objective
+
+
+# Paths
+
+
+@all_losses
+def test_a_path_ends_where_each_ridge_alone_does(loss):
+    problem, metrics = make_problem(**loss), {}
+    start = np.zeros((N_OBSERVABLES, N_CLASSES)), np.zeros(N_CLASSES)
+    ridges = [1.0, 1e-2, 1e-1]
+    settings = {"max_iter": 1000, "tol": 1e-8}
+    for _ in range(2):  # the second time with the preconditioners of the first
+        path = minimise_path(problem, ridges, *start, **settings, metrics=metrics)
+        for ridge, solution in zip(ridges, path, strict=True):
+            assert solution.converged
+            alone = minimise(problem.with_ridge(ridge), *start, **settings)
+            assert_allclose(solution.coef, alone.coef, atol=1e-6)
+            value, coef_gradient, intercept_gradient = problem.with_ridge(ridge)(
+                solution.coef, solution.intercept
+            )
+            assert_allclose(solution.objective, value, rtol=1e-12)
+            largest = max(np.abs(coef_gradient).max(), np.abs(intercept_gradient).max())
+            assert_allclose(solution.gradient_norm, largest, atol=1e-13)
+        assert sorted(metrics) == sorted(ridges)
+
+
+def test_another_ridge_that_asks_for_no_step_costs_no_pass():
+    start = np.zeros((N_OBSERVABLES, N_CLASSES)), np.zeros(N_CLASSES)
+    settings = {"max_iter": 1000, "tol": 1e-3, "metrics": {}}
+    first, second = minimise_path(make_problem(), [1e-2, 0.999e-2], *start, **settings)
+    assert first.n_iter > 0
+    assert second.n_iter == second.n_passes == 0
+    assert_array_equal(first.coef, second.coef)
+    assert settings["metrics"].keys() == {1e-2}

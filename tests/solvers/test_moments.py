@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_koopman.solvers import GramMoments, Scale, TriangularMoments, correlation
+from sklearn_koopman.solvers import (
+    DiagonalMoments,
+    GramMoments,
+    Scale,
+    TriangularMoments,
+    correlation,
+)
 from tests.solvers.helpers import (
     accumulate,
     exact_mean_and_scatter,
@@ -249,3 +255,47 @@ def test_rescale_undoes_unscale():
     back = scale.rescale(*scale.unscale(coef, intercept))
     assert_allclose(back[0], coef, rtol=1e-14)
     assert_allclose(back[1], intercept, atol=1e-9)
+
+
+# Merging
+
+
+@settings(max_examples=50)
+@given(rows=weighted_rows(), first=st.integers(0, 40))
+def test_merging_is_accumulating_all_rows(rows, first):
+    X, targets, weight = rows
+    X = X + 1e6  # nothing may cancel
+    parts = [
+        accumulate(GramMoments, X[chosen], targets[chosen], weight[chosen], 10)
+        for chosen in (slice(first), slice(first, None))
+        if len(X[chosen])
+    ]
+    before = deepcopy(parts[-1])
+    merged = GramMoments(X.shape[1], targets.shape[1])
+    for part in parts:
+        assert merged.merge(part) is merged
+    assert_same_moments(merged, accumulate(GramMoments, X, targets, weight, 10), rtol=1e-8)
+    assert_same_moments(parts[-1], before, rtol=0)
+
+
+def test_merging_variances():
+    X, weight = samples(30, 3) + 1e6, np.arange(30.0)
+    parts = [
+        DiagonalMoments(3).update(X[rows], weight[rows]) for rows in (slice(12), slice(12, 30))
+    ]
+    scale = parts[0].merge(parts[1]).scale
+    expected = StandardScaler().fit(X, sample_weight=weight)
+    assert_allclose(scale.mean, expected.mean_)
+    assert_allclose(scale.deviation, expected.scale_, rtol=1e-9)
+
+
+def test_a_constant_stays_one_when_merged():
+    rows = np.full((5, 1), 0.1)
+    parts = [GramMoments(1).update(rows, np.ones(5)) for _ in range(2)]
+    assert parts[0].merge(parts[1]).scale.constant.all()
+
+
+def test_factors_are_not_merged():
+    parts = [TriangularMoments(1).update(np.ones((3, 1)), np.ones(3)) for _ in range(2)]
+    with pytest.raises(NotImplementedError, match="TriangularMoments cannot be merged"):
+        parts[0].merge(parts[1])

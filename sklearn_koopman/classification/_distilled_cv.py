@@ -1,0 +1,301 @@
+"""Distillation with ridge, temperature and soft weight that cross-validation chooses."""
+
+import warnings
+from itertools import product
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .._validation import check_choice, check_integer, check_real, check_reals
+from ..solvers import DiagonalMoments, minimise_path
+from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
+from ._distilled import KoopmanDistilledClassifier, distillation_problem
+from ._folds import (
+    SplitMoments,
+    accuracy,
+    best_candidate,
+    cv_results,
+    fidelity,
+    held_out_scores,
+    make_splits,
+    neg_log_loss,
+    split_tasks,
+)
+
+SCORINGS = {"accuracy": accuracy, "neg_log_loss": neg_log_loss, "fidelity": fidelity}
+
+
+class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
+    r"""Distilled classifier that chooses its settings by cross-validation.
+
+    For every triple of ridge, temperature :math:`T` and soft weight :math:`a` the loss of
+    :class:`~sklearn_koopman.KoopmanDistilledClassifier`,
+
+    .. math:: (1 - a) \, \overline{CE}(y_i, s_i)
+              + a \, T^2 \, \overline{KL}\big(softmax(t_i / T) \,\|\, softmax(s_i / T)\big)
+              + \frac{ridge}{2} \|W\|_F^2 ,
+
+    is minimised on the training rows of every fold, to `cv_tol`; the triple with the best mean
+    score on the held-out rows is then fitted to all rows, to `tol`. Along the grid each
+    minimisation starts where its neighbour ended, from the largest ridge down.
+
+    Parameters
+    ----------
+    teacher : callable, torch.nn.Module, classifier or TorchTeacher, default=None
+        A scikit-learn or skorch classifier is cloned and fitted on the training data of every
+        fold, unless it is wrapped in :class:`~sklearn.frozen.FrozenEstimator`; anything else is
+        used as it is, and asked once. Not needed when `fit` is given `soft_labels`, or with
+        ``soft_weights=[0]``.
+    ridges : array-like of shape (n_ridges,), default=(1e-5, 1e-4, 1e-3, 1e-2)
+        L2 penalties to choose from.
+    temperatures : array-like of shape (n_temperatures,), default=(1.0, 2.0, 4.0)
+        Positive temperatures to choose from.
+    soft_weights : array-like of shape (n_soft_weights,), default=(0.5, 0.9)
+        Weights of the soft loss to choose from, in [0, 1]. With 0 the temperature plays no part,
+        and one of them is tried.
+    lifter : transformer, default=None
+        Makes observables of X, block by block. None takes X as lifted already. It is fitted once,
+        on all rows: where it learns from y, or that matters, use `GridSearchCV`.
+    cv : int, cross-validation generator or iterable, default=5
+        The number of stratified folds, a splitter, or a list of (training, test) indices.
+    scoring : {"accuracy", "neg_log_loss", "fidelity"}, default="accuracy"
+        What the settings are chosen by on held-out rows; "fidelity" is the share of rows where
+        student and teacher agree, and needs no labels. Ties go to the larger ridge, then to what
+        comes first in `soft_weights` and `temperatures`.
+    max_iter : int, default=300
+        Most iterations of each minimisation.
+    tol : float, default=1e-6
+        The last fit stops when no component of the gradient is larger.
+    cv_tol : float, default=2e-3
+        The same for the fits to training rows, which are judged by their predictions alone. A
+        large one takes settings for better that converge sooner.
+    teacher_output : {"auto", "proba", "logits"}, default="auto"
+        What the teacher or `soft_labels` give.
+    teacher_classes : array-like of shape (n_columns,), default=None
+        The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+    unlabeled_value : object, default=None
+        What stands in y for "no label". None: every row is labelled.
+    verbose : int, default=0
+        Print the objective after every iteration of the last fit.
+
+    Attributes
+    ----------
+    ridge_, temperature_, soft_weight_ : float
+        What was chosen.
+    best_score_ : float
+        Its mean score on held-out rows.
+    scores_ : ndarray of shape (n_splits, n_ridges, n_soft_weights, n_temperatures)
+        Scores on held-out rows, from the largest ridge down.
+    cv_results_ : dict
+        The same with the keys of `GridSearchCV`.
+    coef_ : ndarray of shape (n_classes, n_observables)
+        Coefficients of the observables, in the dtype of X, fitted to all rows.
+    intercept_ : ndarray of shape (n_classes,)
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels.
+    koopman_matrix_ : ndarray of shape (n_classes, n_observables)
+        `coef_` with the intercept in the column of the constant observable.
+    n_iter_ : int
+        Iterations of the last fit.
+    objective_ : float
+        The loss at the solution.
+    gradient_norm_ : float
+        Largest component of the loss's gradient there.
+    lifter_ : transformer
+        The fitted lifter, if there is one.
+    teacher_ : Teacher
+        The teacher that was asked, if one was.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        If X has feature names that are all strings.
+
+    See Also
+    --------
+    KoopmanDistilledClassifier : The same with given settings.
+    sklearn.linear_model.LogisticRegressionCV : Without a teacher, lifted beforehand.
+
+    References
+    ----------
+    .. [1] Kimura and Ohkubo (2026), arXiv:2604.06732.
+    .. [2] J. Friedman, T. Hastie and R. Tibshirani, "Regularization paths for generalized linear
+       models via coordinate descent", Journal of Statistical Software 33 (2010), section 2.5.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_koopman import KoopmanDistilledClassifierCV, MonomialLifter
+    >>> X, y = load_iris(return_X_y=True)
+    >>> student = KoopmanDistilledClassifierCV(
+    ...     RandomForestClassifier(n_estimators=20, random_state=0),
+    ...     ridges=[1e-4, 1e-2],
+    ...     lifter=MonomialLifter(degree=2),
+    ... ).fit(X, y)
+    >>> student.scores_.shape
+    (5, 2, 2, 3)
+    >>> student.predict_proba(X).shape
+    (150, 3)
+    """
+
+    # Not to be chosen here: what remains of the solver is exact and starts anew.
+    solver = "lbfgs"
+    warm_start = False
+
+    def __init__(
+        self,
+        teacher=None,
+        *,
+        ridges=(1e-5, 1e-4, 1e-3, 1e-2),
+        temperatures=(1.0, 2.0, 4.0),
+        soft_weights=(0.5, 0.9),
+        lifter=None,
+        cv=5,
+        scoring="accuracy",
+        max_iter=300,
+        tol=1e-6,
+        cv_tol=2e-3,
+        teacher_output="auto",
+        teacher_classes=None,
+        unlabeled_value=None,
+        verbose=0,
+    ):
+        self.teacher = teacher
+        self.ridges = ridges
+        self.temperatures = temperatures
+        self.soft_weights = soft_weights
+        self.lifter = lifter
+        self.cv = cv
+        self.scoring = scoring
+        self.max_iter = max_iter
+        self.tol = tol
+        self.cv_tol = cv_tol
+        self.teacher_output = teacher_output
+        self.teacher_classes = teacher_classes
+        self.unlabeled_value = unlabeled_value
+        self.verbose = verbose
+
+    def _check_parameters(self):
+        KoopmanClassifier._check_parameters(self)
+        self._grid()
+        check_choice(self, "scoring", tuple(SCORINGS))
+        check_integer(self, "max_iter", minimum=1)
+        check_real(self, "tol", low=0.0, inclusive="left")
+        check_real(self, "cv_tol", low=0.0, inclusive="left")
+
+    def _grid(self):
+        """Return ridges from the largest down, soft weights and temperatures."""
+        ridges = check_reals(self, "ridges", low=0.0, inclusive="left")
+        temperatures = check_reals(self, "temperatures", low=0.0, inclusive="neither")
+        soft_weights = check_reals(self, "soft_weights", low=0.0, high=1.0)
+        return sorted(ridges, reverse=True), soft_weights, temperatures
+
+    def _wants_soft_targets(self, soft_labels):
+        is_given = self.teacher is not None or soft_labels is not None
+        needs = [f"soft_weights={self.soft_weights!r}"] if any(self.soft_weights) else []
+        if self.scoring == "fidelity":
+            needs.append("scoring='fidelity'")
+        if needs and not is_given:
+            raise ValueError(
+                f"{' and '.join(needs)} needs soft targets, and there are none: give the "
+                "classifier a teacher=, give fit soft_labels=, or learn from labels alone with "
+                "soft_weights=[0] and another scoring."
+            )
+        return bool(needs)
+
+    def _solve(self, task):
+        check_gram_fits_in_memory(task.blocks.n_observables)
+        grid = self._grid()
+        row_scores = SCORINGS[self.scoring]
+        splits = make_splits(self.cv, task)
+        moments = SplitMoments(
+            splits,
+            task.blocks.n_samples,
+            lambda rows: self._accumulate(
+                task.at(rows), DiagonalMoments(task.blocks.n_observables)
+            ),
+        )
+        check_finite_moments(moments.of_all().scale)
+        scores, n_stopped = [], 0
+        start: tuple = (0.0, 0.0)
+        for split, part in enumerate(split_tasks(task, splits)):
+            train, test = splits[split]
+            scale = moments.of_training(split).scale
+            coef, intercept, n_more = self._path(part.at(train), scale, *grid)
+            n_stopped += n_more
+            scores.append(held_out_scores(part, test, coef, intercept, row_scores))
+            # The models of the folds are all near that of all rows, their mean is nearer.
+            start = start[0] + coef / len(splits), start[1] + intercept / len(splits)
+        if n_stopped:
+            warnings.warn(
+                f"lbfgs stopped above cv_tol={self.cv_tol} in {n_stopped} fits to training rows "
+                "of folds: raise max_iter or cv_tol, or leave the smallest of ridges out.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        candidates = [
+            dict(zip(("ridge", "soft_weight", "temperature"), values, strict=True))
+            for values in product(*grid)
+        ]
+        self.cv_results_ = cv_results(candidates, np.array(scores))
+        self.scores_ = np.reshape(scores, (len(splits), *map(len, grid)))
+        best = best_candidate(self.cv_results_["mean_test_score"])
+        self.best_score_ = float(self.cv_results_["mean_test_score"][best])
+        self.ridge_ = candidates[best]["ridge"]
+        self.soft_weight_ = candidates[best]["soft_weight"]
+        self.temperature_ = candidates[best]["temperature"]
+        self._solve_exactly(task, moments.of_all().scale, (start[0][best], start[1][best]))
+
+    def _path(self, task, scale, ridges, soft_weights, temperatures):
+        """Return coefficients and intercepts of all candidates, for training rows of a split.
+
+        Returns
+        -------
+        coef : ndarray of shape (n_candidates, n_classes, n_observables)
+        intercept : ndarray of shape (n_candidates, n_classes)
+        n_stopped : int
+            How many of them have not converged.
+        """
+        n_classes, n_observables = len(task.labels.classes), task.blocks.n_observables
+        shape = len(ridges), len(soft_weights), len(temperatures)
+        coefs = np.empty((*shape, n_classes, n_observables))
+        intercepts = np.empty((*shape, n_classes))
+        # Never from another split: its solution has learned from rows that are held out in this.
+        start = np.zeros((n_observables, n_classes)), np.zeros(n_classes)
+        metrics: dict = {}
+        n_stopped = 0
+        for j, k in product(*map(range, shape[1:])):
+            if soft_weights[j] == 0 and k > 0:
+                coefs[:, j, k], intercepts[:, j, k] = coefs[:, j, 0], intercepts[:, j, 0]
+                continue
+            problem = distillation_problem(
+                task,
+                scale,
+                soft_weight=soft_weights[j],
+                temperature=temperatures[k],
+                ridge=ridges[0],
+            )
+            path = minimise_path(
+                problem,
+                ridges,
+                *start,
+                max_iter=self.max_iter,
+                tol=self.cv_tol,
+                metrics=metrics,
+            )
+            for i, solution in enumerate(path):
+                if i == 0:
+                    start = solution.coef, solution.intercept
+                n_stopped += not solution.converged
+                coef, intercepts[i, j, k] = scale.unscale(solution.coef, solution.intercept)
+                coefs[i, j, k] = coef.T
+        coefs = coefs.reshape(-1, n_classes, n_observables)
+        return coefs, intercepts.reshape(-1, n_classes), n_stopped
+
+    def _problem(self, task, scale):
+        return distillation_problem(
+            task,
+            scale,
+            soft_weight=self.soft_weight_,
+            temperature=self.temperature_,
+            ridge=self.ridge_,
+        )

@@ -1,0 +1,254 @@
+"""Least squares with a ridge that cross-validation chooses."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from .._validation import check_choice, check_reals
+from ..solvers import GramMoments, RidgePath, solve_gram
+from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
+from ._edmd import PROBABILITY_FLOOR, regression_targets
+from ._folds import (
+    SplitMoments,
+    accuracy,
+    best_candidate,
+    cv_results,
+    held_out_scores,
+    make_splits,
+    neg_mean_squared_error,
+    scored_weight,
+    split_tasks,
+)
+
+SCORINGS = {"accuracy": accuracy, "neg_mean_squared_error": neg_mean_squared_error}
+
+
+class EDMDClassifierCV(KoopmanClassifier):
+    r"""EDMD classifier that chooses its ridge by cross-validation, in the manner of RidgeCV.
+
+    With ``cv=None`` every row is left out once, in closed form. With standardised observables
+    :math:`\phi_i`, their Gram matrix :math:`C = \sum_i w_i \phi_i \phi_i^T / W`, residuals
+    :math:`r_i` of the model of all rows, and
+
+    .. math:: h_i = \frac{w_i}{W}
+              \left(1 + \phi_i^T (C + ridge \, I)^{-1} \phi_i\right),
+
+    the model without row i predicts :math:`y_i - r_i / (1 - h_i)` for it. What is left out is the
+    row's term of the sum of squares: coefficients and intercept are those of the other rows.
+    Kept, as preprocessing that is fitted once, are the lifter, the standardisation, the sum of
+    weights W that divides the squares (so the penalty is the same number) and the teacher's
+    outputs.
+
+    With folds, what is left out is the rows of a fold, with their part of the standardisation and
+    of W; a teacher that is fitted here is fitted anew without them. The lifter is fitted once, on
+    all rows: where it learns from y, or that matters, put
+    :class:`~sklearn_koopman.EDMDClassifier` into a `GridSearchCV`.
+
+    Parameters
+    ----------
+    teacher : callable, torch.nn.Module, classifier or TorchTeacher, default=None
+        A scikit-learn or skorch classifier is cloned and fitted on the training data of every
+        fold, unless it is wrapped in :class:`~sklearn.frozen.FrozenEstimator`; anything else is
+        used as it is. None fits one-hot labels.
+    ridges : array-like of shape (n_ridges,), default=(1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+        Positive penalties to choose from, as `ridge` of
+        :class:`~sklearn_koopman.EDMDClassifier`.
+    lifter : transformer, default=None
+        Makes observables of X, block by block. None takes X as lifted already.
+    cv : int, cross-validation generator or iterable, default=None
+        None leaves out one row at a time. An int is the number of stratified folds; a splitter
+        or a list of (training, test) indices may be given too.
+    scoring : {"accuracy", "neg_mean_squared_error"}, default=None
+        What the ridge is chosen by, of the logits of held-out rows; the squared error is that of
+        all classes. None is "neg_mean_squared_error" with ``cv=None`` and "accuracy" with folds,
+        as in :class:`~sklearn.linear_model.RidgeClassifierCV`. Ties go to the larger ridge.
+    teacher_output : {"auto", "proba", "logits"}, default="auto"
+        What the teacher or `soft_labels` give.
+    teacher_classes : array-like of shape (n_columns,), default=None
+        The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+    unlabeled_value : object, default=None
+        What stands in y for "no label". None: every row is labelled.
+
+    Attributes
+    ----------
+    ridge_ : float
+        The chosen ridge.
+    best_score_ : float
+        Its mean score on held-out rows.
+    cv_results_ : dict
+        "param_ridge" and "mean_test_score", from the largest ridge down, and the other keys of
+        `GridSearchCV`. With ``cv=None`` there is one split, that of all rows left out in turn.
+    coef_ : ndarray of shape (n_classes, n_observables)
+        Coefficients of the observables, in the dtype of X, fitted to all rows.
+    intercept_ : ndarray of shape (n_classes,)
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels.
+    koopman_matrix_ : ndarray of shape (n_classes, n_observables)
+        `coef_` with the intercept in the column of the constant observable.
+    lifter_ : transformer
+        The fitted lifter, if there is one.
+    teacher_ : Teacher
+        The teacher that was asked, if one was.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        If X has feature names that are all strings.
+
+    See Also
+    --------
+    EDMDClassifier : The same with a given ridge.
+    sklearn.linear_model.RidgeClassifierCV : Ridge regression on labels, lifted beforehand.
+
+    Notes
+    -----
+    One pass over the rows accumulates Gram matrices (one for each fold; their mergers, which
+    subtract nothing, are those of the training rows), a second one scores held-out rows for all
+    ridges together. Memory is O(D^2) for every fold, or O(D^2) with ``cv=None``.
+
+    References
+    ----------
+    .. [1] R. D. Cook and S. Weisberg, "Residuals and Influence in Regression" (1982),
+       section 2.2.
+    .. [2] R. M. Rifkin and R. A. Lippert, "Notes on regularized least squares",
+       MIT-CSAIL-TR-2007-025 (2007).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_koopman import EDMDClassifierCV, MonomialLifter
+    >>> X, y = load_iris(return_X_y=True)
+    >>> student = EDMDClassifierCV(lifter=MonomialLifter(degree=2)).fit(X, y)
+    >>> student.ridge_
+    0.0001
+    >>> float(student.score(X, y))
+    0.98
+    """
+
+    _probability_floor = PROBABILITY_FLOOR
+
+    def __init__(
+        self,
+        teacher=None,
+        *,
+        ridges=(1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1),
+        lifter=None,
+        cv=None,
+        scoring=None,
+        teacher_output="auto",
+        teacher_classes=None,
+        unlabeled_value=None,
+    ):
+        self.teacher = teacher
+        self.ridges = ridges
+        self.lifter = lifter
+        self.cv = cv
+        self.scoring = scoring
+        self.teacher_output = teacher_output
+        self.teacher_classes = teacher_classes
+        self.unlabeled_value = unlabeled_value
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        check_reals(self, "ridges", low=0.0, inclusive="neither")
+        check_choice(self, "scoring", tuple(SCORINGS), optional=True)
+
+    def _solve(self, task):
+        check_gram_fits_in_memory(task.blocks.n_observables)
+        ridges = sorted(check_reals(self, "ridges", low=0.0, inclusive="neither"), reverse=True)
+        default = "neg_mean_squared_error" if self.cv is None else "accuracy"
+        row_scores = SCORINGS[self.scoring or default]
+        search = self._leave_one_out if self.cv is None else self._leave_folds_out
+        scores, coef_of, moments = search(task, ridges, row_scores)
+        best = best_candidate(scores.mean(axis=0))
+        self.cv_results_ = cv_results([{"ridge": ridge} for ridge in ridges], scores)
+        self.best_score_ = float(self.cv_results_["mean_test_score"][best])
+        self.ridge_ = ridges[best]
+        n_classes = len(task.labels.classes)
+        coef, mean = coef_of(self.ridge_), moments.target_mean
+        self._store(coef[:, :n_classes], mean[:n_classes], moments.scale, task.dtype)
+
+    def _leave_one_out(self, task, ridges, row_scores):
+        """Return scores (1, n_ridges), the function from ridge to coefficients, and moments."""
+        if task.soft_logits_from is not None:
+            raise ValueError(
+                f"cv=None keeps the outputs of the teacher, and teacher={self.teacher!r} is "
+                "fitted on the rows that would be left out. Give cv=5, which fits it anew for "
+                "every fold, or wrap a teacher that has seen other data in FrozenEstimator."
+            )
+        targets, weight = regression_targets(task)
+        moments = _accumulate(task, targets, weight)
+        path = RidgePath(moments)
+        scores = path.leave_one_out(
+            ridges,
+            row_scores,
+            task.blocks,
+            np.minimum(weight, scored_weight(task, row_scores)),
+            task.labels.codes,
+            targets,
+        )
+        if np.isneginf(scores).all():
+            raise ValueError(
+                f"No ridge of ridges={self.ridges!r} can be judged by leaving out one row: each "
+                "fits some row so closely that nothing but rounding is left. Give larger ridges, "
+                "or cv=5."
+            )
+        return scores[None], path.coef, moments
+
+    def _leave_folds_out(self, task, ridges, row_scores):
+        """Return scores (n_splits, n_ridges), the function to coefficients, and moments."""
+        splits = make_splits(self.cv, task)
+        tasks = split_tasks(task, splits)
+        # Side by side: the targets for the model of all rows, then those of each fold's own
+        # teacher, so that one pass serves them all.
+        own_targets = task.soft_logits_from is not None
+        targets, weight = regression_targets(task)
+        task = replace(task, sample_weight=weight)  # rows without a target are not scored
+        per_split = [regression_targets(part)[0] if own_targets else targets for part in tasks]
+        stacked = np.hstack([targets, *per_split]) if own_targets else targets
+        n_classes = len(task.labels.classes)
+        split_moments = SplitMoments(
+            splits,
+            len(weight),
+            lambda rows: _accumulate(task.at(rows), stacked[rows], weight[rows]),
+        )
+        scores = []
+        for split, (_, test) in enumerate(splits):
+            moments = split_moments.of_training(split)
+            first = (split + 1) * n_classes if own_targets else 0
+            columns = slice(first, first + n_classes)
+            coef_of = _solver(moments)
+            models = [
+                moments.scale.unscale(coef_of(ridge)[:, columns], moments.target_mean[columns])
+                for ridge in ridges
+            ]
+            coef = np.array([coef.T for coef, _ in models])
+            intercept = np.array([intercept for _, intercept in models])
+            scores.append(
+                held_out_scores(task, test, coef, intercept, row_scores, per_split[split])
+            )
+        moments = split_moments.of_all()
+        return np.array(scores), _solver(moments), moments
+
+
+def _accumulate(task, targets, weight):
+    n_targets = targets[:1].shape[1]
+    blocks = task.blocks.with_rows_at_least(GramMoments.block_rows)
+    moments = GramMoments(blocks.n_observables, n_targets)
+    moments = blocks.map_reduce(GramMoments.update, moments, targets, weight)
+    if moments.weight == 0.0:
+        raise ValueError(
+            "No row to learn from in the training rows of a split of cv: none has a positive "
+            "weight and a label or a soft target."
+        )
+    check_finite_moments(moments.scale)
+    return moments
+
+
+def _solver(moments):
+    """Return the function from a ridge to coefficients of standardised observables."""
+
+    def coef_of(ridge):
+        coef = solve_gram(moments, ridge)
+        # Not positive definite to rounding: leave out what the observables do not vary in.
+        return RidgePath(moments).coef(ridge) if coef is None else coef
+
+    return coef_of

@@ -1,0 +1,223 @@
+"""Cross-validation inside a classifier: splits, what is known of their rows, scores."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import log_softmax
+from scipy.stats import rankdata
+from sklearn.model_selection import check_cv
+
+from ._targets import OneHotRows
+
+# Scores that differ by less are the same score: sums of weights in another order.
+TIE = 1e-12
+
+
+# How good the logits (n_rows, n_candidates, n_classes) are for each row, given the row's class
+# and its soft (or one-hot) target.
+
+
+def accuracy(logits, codes, targets):
+    """Return 1 where the largest logit is that of the label."""
+    return logits.argmax(axis=2) == codes[:, None]
+
+
+def fidelity(logits, codes, targets):
+    """Return 1 where student and teacher have the same largest logit."""
+    return logits.argmax(axis=2) == targets.argmax(axis=1)[:, None]
+
+
+def neg_log_loss(logits, codes, targets):
+    """Return the logarithm of the label's probability."""
+    return log_softmax(logits, axis=2)[np.arange(len(codes)), :, codes]
+
+
+def neg_mean_squared_error(logits, codes, targets):
+    """Return minus the mean square of the distance from the targets."""
+    return -np.square(logits - targets[:, None]).mean(axis=2)
+
+
+NEEDS_LABELS = accuracy, neg_log_loss
+
+
+def make_splits(cv, task):
+    """Return the (training, test) rows of every split, stratified by the labels.
+
+    Parameters
+    ----------
+    cv : int, splitter or iterable
+        The `cv` parameter of a classifier.
+    task : Task
+
+    Returns
+    -------
+    splits : list of (ndarray of int, ndarray of int)
+    """
+    codes = task.labels.codes
+    splitter = check_cv(cv, codes, classifier=True)
+    return list(splitter.split(np.zeros((len(codes), 1)), codes))
+
+
+def split_tasks(task, splits):
+    """Return the task of every split, on all rows: a teacher that learns sees training rows only.
+
+    Parameters
+    ----------
+    task : Task
+    splits : list of (ndarray of int, ndarray of int)
+
+    Returns
+    -------
+    tasks : list of Task
+    """
+    if task.soft_logits_from is None:
+        return [task] * len(splits)
+    tasks = []
+    for train, _ in splits:
+        may_learn = np.zeros(len(task.sample_weight), dtype=bool)
+        may_learn[train] = True
+        soft_logits, _ = task.soft_logits_from(may_learn)
+        tasks.append(replace(task, soft_logits=soft_logits))
+    return tasks
+
+
+class SplitMoments:
+    """Moments of all rows and of the training rows of every split, from one pass if that can be.
+
+    Where every row is in one test set and in all other training sets, each test set is
+    accumulated once; training rows are mergers of the others, so nothing is subtracted.
+
+    Parameters
+    ----------
+    splits : list of (ndarray of int, ndarray of int)
+    n_samples : int
+    accumulate : callable
+        Maps indices of rows to their moments.
+    """
+
+    def __init__(self, splits, n_samples, accumulate):
+        self.splits = splits
+        self.n_samples = n_samples
+        self.accumulate = accumulate
+        self.parts = None
+        if _are_complements(splits, n_samples):
+            self.parts = [accumulate(test) for _, test in splits]
+
+    def of_training(self, split):
+        """Return the moments of the training rows of a split, given by its number."""
+        if self.parts is None:
+            return self.accumulate(self.splits[split][0])
+        return _merged(self.parts[:split] + self.parts[split + 1 :])
+
+    def of_all(self):
+        """Return the moments of all rows."""
+        if self.parts is None:
+            return self.accumulate(np.arange(self.n_samples))
+        return _merged(self.parts)
+
+
+def _are_complements(splits, n_samples):
+    """Return whether every row is tested once, and trained on whenever it is not tested."""
+    times_tested = np.zeros(n_samples, dtype=int)
+    for train, test in splits:
+        times_tested[test] += 1
+        if not np.array_equal(np.sort(train), np.setdiff1d(np.arange(n_samples), test)):
+            return False
+    return len(splits) > 1 and bool((times_tested == 1).all())
+
+
+def _merged(parts):
+    first, *others = parts
+    total = deepcopy(first)
+    for part in others:
+        total.merge(part)
+    return total
+
+
+def held_out_scores(task, test, coef, intercept, row_scores, targets=None):
+    """Return the mean score of every candidate on the test rows of a split: one pass.
+
+    Parameters
+    ----------
+    task : Task
+    test : ndarray of int
+    coef : ndarray of shape (n_candidates, n_classes, n_observables)
+    intercept : ndarray of shape (n_candidates, n_classes)
+    row_scores : callable
+    targets : array of shape (n_samples, n_classes), default=None
+        None takes the soft logits, or one-hot labels.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_candidates,)
+    """
+    part = task.at(test)
+    codes = part.labels.codes
+    n_candidates, n_classes, n_observables = coef.shape
+    if targets is not None:
+        targets = targets[test]
+    elif part.soft_logits is not None:
+        targets = part.soft_logits
+    else:
+        targets = OneHotRows(codes, n_classes)
+    matrix = coef.reshape(-1, n_observables).T.astype(task.dtype)
+
+    def score_block(psi, weight, codes, targets):
+        logits = (psi @ matrix).reshape(len(psi), n_candidates, n_classes) + intercept
+        return (weight @ row_scores(logits, codes, targets),)
+
+    weight = scored_weight(part, row_scores)
+    (total,) = part.blocks.sum(score_block, weight, codes, targets)
+    return total / weight.sum()
+
+
+def scored_weight(task, row_scores):
+    """Return what the rows of a task count in a score; refuse when all of it is zero."""
+    weight = task.sample_weight
+    if row_scores in NEEDS_LABELS:
+        weight = weight * task.labels.is_labelled
+    if not weight.any():
+        raise ValueError(
+            f"scoring={row_scores.__name__!r} has no row to score in a test set of cv: none has "
+            "a label and a positive weight. Use fewer splits, or score what needs no labels."
+        )
+    return weight
+
+
+def best_candidate(scores):
+    """Return the number of the best mean score; of those that tie, the first.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_candidates,)
+    """
+    best = scores.max()
+    return int(np.argmax(scores >= best - TIE * abs(best)))
+
+
+def cv_results(candidates, scores):
+    """Return scores as `GridSearchCV` does in its `cv_results_`.
+
+    Parameters
+    ----------
+    candidates : list of dict
+        Parameters of each candidate.
+    scores : ndarray of shape (n_splits, n_candidates)
+
+    Returns
+    -------
+    results : dict of str -> ndarray or list
+    """
+    results = {
+        f"param_{name}": np.array([candidate[name] for candidate in candidates])
+        for name in candidates[0]
+    }
+    results["params"] = candidates
+    results |= {f"split{split}_test_score": row for split, row in enumerate(scores)}
+    mean = scores.mean(axis=0)
+    results["mean_test_score"] = mean
+    with np.errstate(invalid="ignore"):  # a score of minus infinity has none
+        results["std_test_score"] = scores.std(axis=0)
+    results["rank_test_score"] = rankdata(-mean, method="min").astype(np.int32)
+    return results

@@ -1,0 +1,112 @@
+r"""Ridge least squares for many penalties, and its leave-one-out predictions.
+
+One eigendecomposition :math:`C = V \Lambda V^T` of the Gram matrix of the standardised
+observables gives the coefficients for every ridge, :math:`V (\Lambda + ridge)^{-1} V^T c`, and so
+do the rows' leverages
+
+.. math:: h_i = \frac{w_i}{W} \Big(1 + \sum_j \frac{(\phi_i^T v_j)^2}{\lambda_j + ridge}\Big) .
+
+Without row i, W and the standardisation kept, the model would predict
+:math:`y_i - r_i / (1 - h_i)` for it, with :math:`r_i` the residual of the model of all rows: a
+rank-one change of the normal equations, with the intercept among their unknowns.
+"""
+
+import numpy as np
+from scipy.linalg import eigh
+
+from ._least_squares import EPS, correlation
+
+# Rows that hold themselves by more than one less this leave nothing but rounding when left out.
+LEAST_SLACK = 1e-10
+
+
+class RidgePath:
+    """Least-squares coefficients for any ridge from one eigendecomposition.
+
+    Directions that the observables do not vary in, to rounding, get no coefficient.
+
+    Parameters
+    ----------
+    moments : GramMoments
+        It is left as it is.
+
+    Attributes
+    ----------
+    scale : Scale
+    target_mean : ndarray of shape (n_targets,)
+    weight : float
+        Sum of the sample weights.
+    eigenvalues : ndarray of shape (n_directions,)
+    directions : ndarray of shape (n_observables, n_directions)
+    projected : ndarray of shape (n_directions, n_targets)
+        Correlations of the directions with the targets.
+    """
+
+    def __init__(self, moments):
+        self.scale = scale = moments.scale
+        self.target_mean = moments.target_mean
+        self.weight = moments.weight
+        matrix = correlation(moments)
+        # A constant observable is a direction of its own, without any variance.
+        matrix[scale.constant, scale.constant] = 0.0
+        values, vectors = eigh(matrix, lower=False, overwrite_a=True, check_finite=False)
+        varies = values > len(values) * EPS * values[-1]
+        self.eigenvalues, self.directions = values[varies], vectors[:, varies]
+        cross = moments.cross / (scale.deviation[:, None] * moments.weight)
+        cross[scale.constant] = 0.0
+        self.projected = self.directions.T @ cross
+
+    def coef(self, ridge):
+        """Return the coefficients of the standardised observables.
+
+        Parameters
+        ----------
+        ridge : float
+
+        Returns
+        -------
+        coef : ndarray of shape (n_observables, n_targets)
+        """
+        return self.directions @ (self.projected / (self.eigenvalues + ridge)[:, None])
+
+    def leave_one_out(self, ridges, row_scores, blocks, sample_weight, codes, targets):
+        """Return the mean score of the predictions for rows left out one at a time.
+
+        Parameters
+        ----------
+        ridges : sequence of float
+        row_scores : callable
+            Maps predictions (n_rows, n_ridges, n_targets), codes and targets of some rows to
+            scores (n_rows, n_ridges).
+        blocks : RowBlocks
+            The rows that the moments are of.
+        sample_weight : ndarray of shape (n_samples,)
+            The weights that the moments have seen, or zero for rows that are not to be scored.
+        codes : ndarray of int, shape (n_samples,)
+        targets : array of shape (n_samples, n_targets)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_ridges,)
+            Minus infinity where some row is fitted so closely that rounding decides.
+        """
+        scale = self.scale
+        n_targets = len(self.target_mean)
+        inverse = 1.0 / (self.eigenvalues[:, None] + np.asarray(ridges))
+        coefs = (inverse[:, :, None] * self.projected[:, None]).reshape(len(inverse), -1)
+        deviation = np.where(scale.constant, np.inf, scale.deviation)[:, None]
+        to_directions = self.directions / deviation
+
+        def score_block(psi, weight, codes, targets):
+            coordinates = (psi - scale.mean) @ to_directions
+            fitted = (coordinates @ coefs).reshape(len(psi), -1, n_targets) + self.target_mean
+            leverage = 1 + np.square(coordinates) @ inverse
+            slack = 1 - (weight / self.weight)[:, None] * leverage
+            is_held = slack < LEAST_SLACK
+            residual = targets[:, None] - fitted
+            residual /= np.where(is_held, 1.0, slack)[:, :, None]
+            predicted = targets[:, None] - residual
+            return weight @ row_scores(predicted, codes, targets), is_held.sum(axis=0)
+
+        total, n_held = blocks.sum(score_block, sample_weight, codes, targets)
+        return np.where(n_held > 0, -np.inf, total / sample_weight.sum())
