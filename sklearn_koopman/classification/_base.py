@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
@@ -16,7 +17,7 @@ from sklearn.utils.validation import (
 
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_real
-from ..solvers import RowBlocks, threads_for
+from ..solvers import RowBlocks, aligned_with, as_numpy, float_rows, is_dask, threads_for
 from ..teachers import as_teacher
 from ..teachers._dispatch import share_or_clone
 from ._lifted import fit_lifter, lifted_blocks
@@ -124,8 +125,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
             For two classes, the logit of the second above that of the first.
         """
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+        return self._map_logits(_margin, X)
 
     def predict(self, X):
         """Return the class with the largest logit.
@@ -139,8 +139,27 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         -------
         y : ndarray of shape (n_samples,)
         """
-        logits = self._logits(X)
-        return self.classes_[logits.argmax(axis=1)]
+        check_is_fitted(self)
+        classes = self.classes_
+        return self._map_logits(lambda logits: classes[logits.argmax(axis=1)], X)
+
+    def score(self, X, y, sample_weight=None):
+        """Return the share of the labels that is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as `fit` received them.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        accuracy : float
+        """
+        y, predicted, sample_weight = map(as_numpy, (y, self.predict(X), sample_weight))
+        return accuracy_score(y, predicted, sample_weight=sample_weight)
 
     @property
     def koopman_matrix_(self):
@@ -155,12 +174,14 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
             matrix[:, self._constant_observable] += self.intercept_
         return matrix
 
-    def _logits(self, X):
+    def _map_logits(self, function, X):
+        """Return a function of the logits; for a dask array, a lazy one."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=DTYPES, reset=False)
+        X = self._validate_rows(X, reset=False)
         blocks = lifted_blocks(getattr(self, "lifter_", None), X)
+        coef, intercept = self.coef_.T, self.intercept_
         with threads_for(blocks):
-            return blocks.map(lambda psi: psi @ self.coef_.T + self.intercept_)
+            return blocks.map(lambda psi: function(psi @ coef + intercept))
 
     def _check_parameters(self):
         check_real(self, "ridge", low=0.0, inclusive="left")
@@ -172,12 +193,21 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         """Validate what `fit` or `partial_fit` received and put the solver's task together."""
         raw_X = X
         X, y = self._validate(X, y, reset=first)
-        weights = check_weights(sample_weight, len(X))
+        raw_X, soft_labels, teacher_X = (
+            aligned_with(X, array) for array in (raw_X, soft_labels, teacher_X)
+        )
+        weights = check_weights(as_numpy(sample_weight), len(X))
         fitted_teacher = None if first else getattr(self, "teacher_", None)
         soft_logits = teacher = None
         wants_soft_targets = self._wants_soft_targets(soft_labels)
         if wants_soft_targets and self.teacher is not None:
             teacher = fitted_teacher or as_teacher(self.teacher, classes=self.teacher_classes)
+            if is_dask(X) and soft_labels is None and not teacher.is_fixed:
+                raise TypeError(
+                    f"teacher={self.teacher!r} would have to be fitted on a dask array. Fit it "
+                    "first, on a part of the rows, and wrap it in "
+                    "sklearn.frozen.FrozenEstimator; or give fit its outputs as soft_labels=."
+                )
         labels = self._encode(y, teacher, classes)
         if wants_soft_targets and soft_labels is not None:
             soft_logits = given_soft_targets(
@@ -248,12 +278,21 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
 
     def _validate(self, X, y, *, reset):
         """Return X and y as arrays; rows without a label may have any marker in y."""
-        if y is None or self.unlabeled_value is None:
+        is_plain = y is None or self.unlabeled_value is None
+        if is_plain and not is_dask(X):
             return validate_data(self, X, y, dtype=DTYPES, reset=reset)
-        X = validate_data(self, X, dtype=DTYPES, reset=reset)
-        y = column_or_1d(y, warn=True)
+        X = self._validate_rows(X, reset=reset)
+        y = column_or_1d(as_numpy(y), warn=True)
         check_consistent_length(X, y)
         return X, y
+
+    def _validate_rows(self, X, *, reset):
+        """Return X as an array of floats; the chunks of a dask array are checked lazily."""
+        if is_dask(X):
+            X = float_rows(X)
+            validate_data(self, np.zeros((1, X.shape[1])), reset=reset)
+            return X
+        return validate_data(self, X, dtype=DTYPES, reset=reset)
 
     def _wants_soft_targets(self, soft_labels):
         """Say whether this fit learns from soft targets."""
@@ -309,6 +348,11 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
         return tags
+
+
+def _margin(logits):
+    """Return the logits; of two classes, the second above the first."""
+    return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
 
 def check_gram_fits_in_memory(n_observables):

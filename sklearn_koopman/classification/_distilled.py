@@ -3,6 +3,7 @@
 import warnings
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 
 import numpy as np
 from scipy.special import softmax
@@ -20,6 +21,7 @@ from .._validation import (
 from ..solvers import (
     DiagonalMoments,
     DistillationProblem,
+    is_dask,
     minimise,
     train_minibatches,
 )
@@ -215,7 +217,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
         """
-        return softmax(self._logits(X), axis=1)
+        return self._map_logits(partial(softmax, axis=1), X)
 
     @available_if(_trains_by_minibatches)
     def partial_fit(
@@ -282,6 +284,14 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         check_real(self, "learning_rate", low=0.0, inclusive="neither")
         if not (self.callbacks is None or isinstance(self.callbacks, list | tuple)):
             raise invalid_parameter(self, "callbacks", "a list of skorch callbacks or None")
+
+    def _prepare(self, X, *args, **kwargs):
+        if self.solver == "adam" and is_dask(X):
+            raise TypeError(
+                "solver='adam' takes no dask arrays: it draws its batches from all rows. Use "
+                "solver='lbfgs', or hand chunks of X in memory to partial_fit."
+            )
+        return super()._prepare(X, *args, **kwargs)
 
     def _wants_soft_targets(self, soft_labels):
         if self.soft_weight == 0:

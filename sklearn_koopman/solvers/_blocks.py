@@ -30,6 +30,8 @@ class RowBlocks:
         Number of observables; None takes the number of columns of ``X``.
     block_rows : int, default=None
         Rows of a block; None takes as many as keep a lifted block in cache.
+    crew : Crew, default=None
+        Threads that share the blocks of a sum; None takes a crew of as many as BLAS may use.
 
     Examples
     --------
@@ -41,7 +43,7 @@ class RowBlocks:
     array([20., 35.])
     """
 
-    def __init__(self, X, lift=None, *, n_observables=None, block_rows=None):
+    def __init__(self, X, lift=None, *, n_observables=None, block_rows=None, crew=None):
         self.X = X
         self.lift = lift
         self.n_samples = X.shape[0]
@@ -50,7 +52,7 @@ class RowBlocks:
             most = min(BLOCK_BYTES // (8 * self.n_observables), MOST_BLOCK_ROWS)
             block_rows = max(most // ROWS_MULTIPLE, 1) * ROWS_MULTIPLE
         self.block_rows = block_rows
-        self._crew = Crew()
+        self._crew = crew or Crew()
 
     def lifted(self, rows):
         """Return the observables of some rows: a slice, or an array of indices."""
@@ -78,7 +80,7 @@ class RowBlocks:
             total = update(total, self.lifted(rows), *(array[rows] for array in aligned))
         return total
 
-    def sum(self, function, *aligned):
+    def sum(self, function, *aligned, out=None):
         """Return the sums over all blocks of what ``function(psi, *aligned)`` returns.
 
         The blocks are shared among threads; the sums are taken in float64.
@@ -87,13 +89,17 @@ class RowBlocks:
         ----------
         function : callable
             Takes a lifted block and the rows of the aligned arrays that belong to it; returns a
-            tuple of numbers and arrays. It may write to the aligned rows.
+            tuple of numbers and arrays.
         *aligned : arrays of shape (n_samples, ...)
+        out : ndarray of shape (n_samples,), default=None
+            The function gets the block's part of it as one more argument, and fills it.
 
         Returns
         -------
         totals : list of float and ndarray
         """
+        if out is not None:
+            aligned = (*aligned, out)
 
         def sum_share(batches):
             totals = None
@@ -125,12 +131,9 @@ class RowBlocks:
 
     def with_rows_at_least(self, block_rows):
         """Return the same rows in blocks of at least ``block_rows`` rows."""
-        return RowBlocks(
-            self.X,
-            self.lift,
-            n_observables=self.n_observables,
-            block_rows=max(self.block_rows, block_rows),
-        )
+        wider = copy(self)
+        wider.block_rows = max(self.block_rows, block_rows)
+        return wider
 
 
 class HeldBlocks(RowBlocks):

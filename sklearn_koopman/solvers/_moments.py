@@ -3,11 +3,12 @@
 Sums of squares about a running mean (Chan, Golub & LeVeque 1979): joining the rows seen so far
 (weight W, mean m) with a block (weight w, mean b) adds to the scatter of the block one more
 row, ``sqrt(W w / (W + w)) (b - m)``. Nothing cancels, whatever the means, and a block is
-absorbed in one symmetric product or one QR step.
+absorbed in one symmetric product or one QR step. Moments of other rows join in the same way.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.linalg import blas, qr
@@ -116,17 +117,52 @@ class RunningMoments(ABC):
         block_mean = (sample_weight / block_weight) @ centred
         centred -= block_mean
         centred *= np.sqrt(sample_weight)[:, None]
-        total = self.weight + block_weight
-        step = block_mean - self._mean
-        rows[-1] = np.sqrt(self.weight * block_weight / total) * step
-        self._mean = self._mean + (block_weight / total) * step
-        self.weight = total
+        rows[-1] = self._join(block_mean, block_weight)
         self._absorb(rows)
         return self
+
+    def merge(self, other):
+        """Take in the moments of other rows, which are left as they are.
+
+        Parameters
+        ----------
+        other : RunningMoments
+            Moments of the same kind, observables and targets.
+
+        Returns
+        -------
+        self : RunningMoments
+        """
+        if other.weight == 0.0:
+            return self
+        if self.weight == 0.0:
+            self._origin = other._origin
+        step = self._join(other._origin - self._origin + other._mean, other.weight)
+        self._add_scatter(other)
+        self._absorb(step[None])
+        return self
+
+    @property
+    def blank(self):
+        """What makes moments of the same kind that have seen no rows."""
+        return partial(type(self), self.n_observables, self.n_targets)
+
+    def _join(self, mean, weight):
+        """Take in a mean; return the row that its distance adds to the scatter."""
+        total = self.weight + weight
+        step = mean - self._mean
+        row = np.sqrt(self.weight * weight / total) * step
+        self._mean = self._mean + (weight / total) * step
+        self.weight = total
+        return row
 
     @abstractmethod
     def _absorb(self, rows):
         """Add ``rows.T @ rows`` to the scatter; ``rows`` may be overwritten."""
+
+    @abstractmethod
+    def _add_scatter(self, other):
+        """Add the scatter of other rows about their own mean."""
 
     @abstractmethod
     def _sum_of_squares(self):
@@ -202,6 +238,10 @@ class GramMoments(RunningMoments):
         if self.n_targets:
             self.cross += psi.T @ targets
 
+    def _add_scatter(self, other):
+        self._gram += other.gram
+        self.cross += other.cross
+
     def _flush(self):
         if self._n_pending:
             self._gram += self._pending
@@ -236,6 +276,9 @@ class TriangularMoments(RunningMoments):
         n = self.n_observables
         self.factor, self.projected = reduced[:n, :n].copy(), reduced[:n, n:].copy()
 
+    def _add_scatter(self, other):
+        self._absorb(np.hstack([other.factor, other.projected]))
+
     def _sum_of_squares(self):
         return np.einsum("ij,ij->j", self.factor, self.factor)
 
@@ -245,15 +288,18 @@ class DiagonalMoments(RunningMoments):
 
     Attributes
     ----------
-    sum_of_squares : ndarray of shape (n_observables,)
+    sum_of_squares : ndarray of shape (n_observables + n_targets,)
     """
 
-    def __init__(self, n_observables):
-        super().__init__(n_observables)
-        self.sum_of_squares = np.zeros(n_observables)
+    def __init__(self, n_observables, n_targets=0):
+        super().__init__(n_observables, n_targets)
+        self.sum_of_squares = np.zeros(n_observables + n_targets)
 
     def _absorb(self, rows):
         self.sum_of_squares += np.einsum("ij,ij->j", rows, rows)
 
+    def _add_scatter(self, other):
+        self.sum_of_squares += other.sum_of_squares
+
     def _sum_of_squares(self):
-        return self.sum_of_squares
+        return self.sum_of_squares[: self.n_observables]
