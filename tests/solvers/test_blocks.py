@@ -100,3 +100,17 @@ def test_with_rows_at_least_only_widens_the_blocks(asked, expected):
     assert blocks.block_rows == 8
     assert wider.n_observables == 2
     assert_array_equal(wider.map(np.copy), blocks.map(np.copy))
+
+
+@given(n_samples=st.integers(1, 40), block_rows=st.integers(1, 50))
+def test_a_sum_fills_numbers_of_each_row(n_samples, block_rows):
+    X = counting_rows(n_samples)
+    out = np.empty(n_samples)
+
+    def fill(psi, weight, out):
+        out[...] = weight * psi.sum(axis=1)
+        return (out.sum(),)
+
+    (total,) = RowBlocks(X, block_rows=block_rows).sum(fill, X[:, 0], out=out)
+    assert_array_equal(out, X[:, 0] * X.sum(axis=1))
+    assert_allclose(total, out.sum())
