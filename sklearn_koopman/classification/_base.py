@@ -85,11 +85,13 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X, y, sample_weight=None, *, soft_labels=None, teacher_X=None):
         """Fit the Koopman matrix.
 
+        Any of the arrays may be a dask array: the workers then lift and sum its chunks.
+
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or dask array of shape (n_samples, n_features)
             Rows to lift with `lifter`, or rows of observables if that is None. float32 and
-            float64 are kept.
+            float64 are kept. A ``numpy.memmap`` is read block by block.
         y : array-like of shape (n_samples,)
             Labels: integers, strings, or whatever can be sorted.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -117,8 +119,8 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows as `fit` received them.
+        X : array-like or dask array of shape (n_samples, n_features)
+            Rows as `fit` received them. Of a dask array, so is the result, a lazy one.
 
         Returns
         -------
@@ -132,8 +134,8 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows as `fit` received them.
+        X : array-like or dask array of shape (n_samples, n_features)
+            Rows as `fit` received them. Of a dask array, so is the result, a lazy one.
 
         Returns
         -------
@@ -148,7 +150,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or dask array of shape (n_samples, n_features)
             Rows as `fit` received them.
         y : array-like of shape (n_samples,)
             True labels.

@@ -210,8 +210,8 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows as `fit` received them.
+        X : array-like or dask array of shape (n_samples, n_features)
+            Rows as `fit` received them. Of a dask array, so is the result, a lazy one.
 
         Returns
         -------

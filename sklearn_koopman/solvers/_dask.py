@@ -184,6 +184,13 @@ def of_chunks(function, array):
     return dask.compute(*(delayed(_apply)(sent, chunk) for chunk in _chunks(array)))
 
 
+def computed(collection):
+    """Return what a dask collection computes to."""
+    if isinstance(collection, da.Array) and collection.ndim == 1:
+        return np.concatenate(dask.compute(*_chunks(collection)))
+    return collection.compute()
+
+
 def take(array, rows):
     """Return some rows of a dask array in memory.
 
@@ -222,7 +229,8 @@ def _in_chunks(array, n_rows):
 
 def _chunks(array):
     """Return the chunks of a dask array, chunks of whole rows, as delayed arrays."""
-    # Optimised graphs would let go of what the workers hold.
+    # Optimised graphs would let go of what the workers hold, and must not meet others as they
+    # give new tasks to old keys.
     return array.to_delayed(optimize_graph=False).ravel().tolist()
 
 

@@ -74,7 +74,11 @@ def take(array, rows):
 
 def as_numpy(array):
     """Return what a dask collection computes to, and anything else as it is."""
-    return array.compute() if is_dask(array) else array
+    if is_dask(array):
+        from ._dask import computed
+
+        return computed(array)
+    return array
 
 
 def aligned_with(X, array):
