@@ -63,7 +63,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
     """Base of the classifiers whose logits are one matrix times the observables.
 
     A subclass has the parameters `teacher`, `ridge`, `lifter`, `teacher_output`,
-    `teacher_classes` and `unlabeled_value`, and defines `_solve`.
+    `teacher_classes`, `unlabeled_value` and `verbose`, and defines `_solve`.
     """
 
     # Sample-aligned inputs of fit: with metadata routing they arrive without being asked for.
@@ -77,6 +77,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
     teacher_output: str
     teacher_classes: Any
     unlabeled_value: Any
+    verbose: int
     moments_: Any
 
     # Smallest probability of a teacher whose logarithm is taken.
@@ -240,6 +241,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
             )
         lifter = fit_lifter(self.lifter, X, y) if first else getattr(self, "lifter_", None)
         blocks = lifted_blocks(lifter, X)
+        blocks.shows_progress = self.verbose > 0
         return Task(blocks, labels, weights, soft_logits, lifter, teacher, X.dtype)
 
     def _prepare_more(self, X, y, classes, sample_weight, soft_labels, teacher_X, *, continues):

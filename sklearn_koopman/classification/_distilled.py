@@ -106,7 +106,8 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
     random_state : int, RandomState instance or None, default=None
         Order of the rows in the mini-batches of "adam"; "lbfgs" draws nothing.
     verbose : int, default=0
-        Print the objective after every iteration or epoch.
+        Above 0, print the objective after every iteration or epoch; a pass over the rows that
+        takes long shows a progress bar, if tqdm is installed.
 
     Attributes
     ----------

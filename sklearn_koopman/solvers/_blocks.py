@@ -5,6 +5,7 @@ from copy import copy
 import numpy as np
 from sklearn.utils import gen_batches
 
+from ._progress import watched
 from ._threads import Crew
 from ._tiles import TILE_ROWS
 
@@ -43,6 +44,9 @@ class RowBlocks:
     array([20., 35.])
     """
 
+    #: Whether passes that sum over the rows show how far they are.
+    shows_progress = False
+
     def __init__(self, X, lift=None, *, n_observables=None, block_rows=None, crew=None):
         self.X = X
         self.lift = lift
@@ -76,7 +80,7 @@ class RowBlocks:
         *aligned : arrays of shape (n_samples, ...)
             Arrays with one row (or number) for each row of ``X``.
         """
-        for rows in gen_batches(self.n_samples, self.block_rows):
+        for rows in self._batches(list(gen_batches(self.n_samples, self.block_rows))):
             total = update(total, self.lifted(rows), *(array[rows] for array in aligned))
         return total
 
@@ -103,7 +107,7 @@ class RowBlocks:
 
         def sum_share(batches):
             totals = None
-            for rows in batches:
+            for rows in self._batches(batches):
                 terms = function(self.lifted(rows), *(array[rows] for array in aligned))
                 if totals is None:
                     totals = [np.array(term, dtype=np.float64) for term in terms]
@@ -115,6 +119,10 @@ class RowBlocks:
         batches = list(gen_batches(self.n_samples, self.block_rows))
         shares = self._crew.map_shares(sum_share, batches)
         return [sum(terms[1:], start=terms[0]) for terms in zip(*shares, strict=True)]
+
+    def _batches(self, batches):
+        """Return a share of the batches; that with the first of them moves the bar."""
+        return watched(batches) if self.shows_progress and batches[0].start == 0 else batches
 
     def held(self, rows):
         """Return some rows as blocks that are lifted now, and kept.
