@@ -282,11 +282,12 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
 
     def _validate(self, X, y, *, reset):
         """Return X and y as arrays; rows without a label may have any marker in y."""
+        y = as_numpy(y)
         is_plain = y is None or self.unlabeled_value is None
         if is_plain and not is_dask(X):
             return validate_data(self, X, y, dtype=DTYPES, reset=reset)
         X = self._validate_rows(X, reset=reset)
-        y = column_or_1d(as_numpy(y), warn=True)
+        y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         return X, y
 

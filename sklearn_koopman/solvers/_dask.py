@@ -65,10 +65,9 @@ class DaskBlocks(RowBlocks):
         """Return the sums over all chunks, as `RowBlocks.sum` does."""
         dtype = None if out is None else out.dtype
         parts = self._of_chunks(_sum_chunk, (function, dtype), aligned)
-        filled = [] if out is None else [part[1] for part in parts]
-        totals, *filled = dask.compute(_in_a_tree(_added, [part[0] for part in parts]), *filled)
+        ((totals, filled),) = dask.compute(_in_a_tree(_added, parts))
         if out is not None:
-            np.concatenate(filled, out=out)
+            out[...] = filled
         return totals
 
     def held(self, rows):
@@ -298,4 +297,6 @@ def _merged(parts):
 
 
 def _added(parts):
-    return [sum(terms[1:], start=terms[0]) for terms in zip(*parts, strict=True)]
+    sums, filled = zip(*parts, strict=True)
+    totals = [sum(terms[1:], start=terms[0]) for terms in zip(*sums, strict=True)]
+    return totals, None if filled[0] is None else np.concatenate(filled)

@@ -82,12 +82,12 @@ def as_numpy(array):
 
 
 def aligned_with(X, array):
-    """Return an array in chunks of the same rows as X, if X is a dask array."""
+    """Return an array as X is: in chunks of the same rows, or in memory. None stays None."""
     if is_dask(X) and array is not None:
         from ._dask import in_chunks_of
 
         return in_chunks_of(X, array)
-    return array
+    return as_numpy(array)
 
 
 def float_rows(X, input_name="X"):

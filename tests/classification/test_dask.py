@@ -184,6 +184,16 @@ def test_any_chunks(student, rows):
 
 
 @in_this_thread
+@both_classifiers
+def test_rows_in_memory_beside_dask_arrays(student):
+    expected = with_parameters(student).fit(X, Y, WEIGHT, soft_labels=LOGITS)
+    student = with_parameters(student)
+    student.fit(X, chunked(Y), chunked(WEIGHT), soft_labels=chunked(LOGITS))
+    assert_array_equal(student.coef_, expected.coef_)
+    assert_array_equal(student.predict(X), expected.predict(X))
+
+
+@in_this_thread
 def test_empty_chunks():
     X_chunks = da.concatenate([chunked(X)[:0], chunked(X), chunked(X)[:0]])
     student = with_parameters(EDMD).fit(X_chunks, Y)
