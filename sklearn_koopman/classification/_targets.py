@@ -197,7 +197,7 @@ def soft_targets(teacher, X, y, labels, sample_weight, *, teacher_X, kind, floor
         is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own
         if teacher_X is not None or is_out_of_memory:
             raise
-        ways_out = _THREE_WAYS.format(shape=np.asarray(X).shape)
+        ways_out = _THREE_WAYS.format(shape=np.shape(X))
         raise ValueError(f"{error}\n{ways_out}") from error
 
 
