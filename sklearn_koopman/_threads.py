@@ -37,10 +37,16 @@ def n_threads():
 class Crew:
     """Threads that share work whose every item calls BLAS: one BLAS thread for each of them.
 
-    As many as BLAS may use when the crew is first asked; an idle crew goes with its owner.
+    An idle crew goes with its owner.
+
+    Parameters
+    ----------
+    size : int, default=None
+        Number of threads; None takes as many as BLAS may use when the crew is asked.
     """
 
-    def __init__(self):
+    def __init__(self, size=None):
+        self._size = size
         self._pool = None
 
     def __reduce__(self):
@@ -62,7 +68,7 @@ class Crew:
         -------
         results : list
         """
-        n_shares = min(n_threads(), len(items))
+        n_shares = min(self._size or n_threads(), len(items))
         if n_shares < 2:
             return [function(items)]
         if self._pool is None:

@@ -5,11 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.metrics import accuracy_score
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from .._memory import check_fits_in_memory
 from .._validation import check_choice
-from ..solvers import RowBlocks, threads_for
+from ..solvers import RowBlocks, aligned_with, as_numpy, float_rows, is_dask, threads_for
 from ._lifted import fit_lifter, lifted_blocks
 from ._student import DTYPES, Student
 from ._targets import Labels, check_weights
@@ -59,24 +65,29 @@ class Task:
 class KoopmanClassifier(Student):
     """Base of the classifiers whose logits are one matrix times the observables.
 
-    A subclass has the parameters `teacher`, `lifter`, `teacher_output`,
-    `teacher_classes` and `unlabeled_value`, and defines `_solve`.
+    A subclass has the parameters `teacher`, `lifter`, `teacher_output`, `teacher_classes`,
+    `unlabeled_value` and `verbose`, and defines `_solve`.
     """
 
     __metadata_request__partial_fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
 
     # What every subclass has.
     lifter: Any
+    verbose: int
     moments_: Any
+
+    _takes_dask = True
 
     def fit(self, X, y, sample_weight=None, *, soft_labels=None, teacher_X=None):
         """Fit the Koopman matrix.
 
+        Any of the arrays may be a dask array: the workers then lift and sum its chunks.
+
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or dask array of shape (n_samples, n_features)
             Rows to lift with `lifter`, or rows of observables if that is None. float32 and
-            float64 are kept.
+            float64 are kept. A ``numpy.memmap`` is read block by block.
         y : array-like of shape (n_samples,)
             Labels: integers, strings, or whatever can be sorted.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -104,31 +115,49 @@ class KoopmanClassifier(Student):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows as `fit` received them.
+        X : array-like or dask array of shape (n_samples, n_features)
+            Rows as `fit` received them. Of a dask array, so is the result, a lazy one.
 
         Returns
         -------
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
             For two classes, the logit of the second above that of the first.
         """
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+        return self._map_logits(_margin, X)
 
     def predict(self, X):
         """Return the class with the largest logit.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows as `fit` received them.
+        X : array-like or dask array of shape (n_samples, n_features)
+            Rows as `fit` received them. Of a dask array, so is the result, a lazy one.
 
         Returns
         -------
         y : ndarray of shape (n_samples,)
         """
-        logits = self._logits(X)
-        return self.classes_[logits.argmax(axis=1)]
+        check_is_fitted(self)
+        classes = self.classes_
+        return self._map_logits(lambda logits: classes[logits.argmax(axis=1)], X)
+
+    def score(self, X, y, sample_weight=None):
+        """Return the share of the labels that is predicted.
+
+        Parameters
+        ----------
+        X : array-like or dask array of shape (n_samples, n_features)
+            Rows as `fit` received them.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        accuracy : float
+        """
+        y, predicted, sample_weight = map(as_numpy, (y, self.predict(X), sample_weight))
+        return accuracy_score(y, predicted, sample_weight=sample_weight)
 
     @property
     def koopman_matrix_(self):
@@ -143,12 +172,14 @@ class KoopmanClassifier(Student):
             matrix[:, self._constant_observable] += self.intercept_
         return matrix
 
-    def _logits(self, X):
+    def _map_logits(self, function, X):
+        """Return a function of the logits; for a dask array, a lazy one."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=DTYPES, reset=False)
+        X = self._validate_rows(X, reset=False)
         blocks = lifted_blocks(getattr(self, "lifter_", None), X)
+        coef, intercept = self.coef_.T, self.intercept_
         with threads_for(blocks):
-            return blocks.map(lambda psi: psi @ self.coef_.T + self.intercept_)
+            return blocks.map(lambda psi: function(psi @ coef + intercept))
 
     def _check_parameters(self):
         check_choice(self, "teacher_output", ("auto", "proba", "logits"))
@@ -159,7 +190,10 @@ class KoopmanClassifier(Student):
         """Validate what `fit` or `partial_fit` received and put the solver's task together."""
         raw_X = X
         X, y = self._validate(X, y, reset=first)
-        weights = check_weights(sample_weight, len(X))
+        raw_X, soft_labels, teacher_X = (
+            aligned_with(X, array) for array in (raw_X, soft_labels, teacher_X)
+        )
+        weights = check_weights(as_numpy(sample_weight), len(X))
         labels, soft_logits, teacher, soft_logits_from = self._consult(
             raw_X,
             y,
@@ -176,6 +210,7 @@ class KoopmanClassifier(Student):
             )
         lifter = fit_lifter(self.lifter, X, y) if first else getattr(self, "lifter_", None)
         blocks = lifted_blocks(lifter, X)
+        blocks.shows_progress = self.verbose > 0
         return Task(
             blocks, labels, weights, soft_logits, lifter, teacher, X.dtype, soft_logits_from
         )
@@ -210,6 +245,30 @@ class KoopmanClassifier(Student):
             else:
                 self._forget(name)
 
+    def _validate(self, X, y, *, reset, dtype=DTYPES):
+        """Return X and y as arrays; the chunks of a dask array are checked lazily."""
+        y = as_numpy(y)
+        if not is_dask(X):
+            return super()._validate(X, y, reset=reset, dtype=dtype)
+        if not self._takes_dask:
+            raise TypeError(
+                f"{type(self).__name__} takes no dask arrays: it goes over the rows of every fold "
+                "apart. Choose the settings on a part of the rows, as an array in memory, and fit "
+                "KoopmanDistilledClassifier or EDMDClassifier on all of them."
+            )
+        X = self._validate_rows(X, reset=reset)
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        return X, y
+
+    def _validate_rows(self, X, *, reset):
+        """Return X as an array of floats; the chunks of a dask array are checked lazily."""
+        if is_dask(X):
+            X = float_rows(X)
+            validate_data(self, np.zeros((1, X.shape[1])), reset=reset)
+            return X
+        return validate_data(self, X, dtype=DTYPES, reset=reset)
+
     def _store(self, coef, intercept, scale, dtype):
         """Keep the coefficients of the observables as they are, in the dtype of X.
 
@@ -226,6 +285,11 @@ class KoopmanClassifier(Student):
         self.intercept_ = intercept.astype(dtype)
         ones = np.flatnonzero(scale.constant & (scale.mean == 1.0))
         self._constant_observable = int(ones[0]) if len(ones) else None
+
+
+def _margin(logits):
+    """Return the logits; of two classes, the second above the first."""
+    return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
 
 def check_gram_fits_in_memory(n_observables):

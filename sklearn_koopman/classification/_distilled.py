@@ -3,6 +3,7 @@
 import warnings
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 
 import numpy as np
 from scipy.special import softmax
@@ -20,6 +21,7 @@ from .._validation import (
 from ..solvers import (
     DiagonalMoments,
     DistillationProblem,
+    is_dask,
     minimise,
     train_minibatches,
 )
@@ -104,7 +106,8 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
     random_state : int, RandomState instance or None, default=None
         Order of the rows in the mini-batches of "adam"; "lbfgs" draws nothing.
     verbose : int, default=0
-        Print the objective after every look at all rows, or every epoch.
+        Above 0, print the objective after every look at all rows, or every epoch; a pass over the
+        rows that takes long shows a progress bar, if tqdm is installed.
 
     Attributes
     ----------
@@ -208,14 +211,14 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows as `fit` received them.
+        X : array-like or dask array of shape (n_samples, n_features)
+            Rows as `fit` received them. Of a dask array, so is the result, a lazy one.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
         """
-        return softmax(self._logits(X), axis=1)
+        return self._map_logits(partial(softmax, axis=1), X)
 
     @available_if(_trains_by_minibatches)
     def partial_fit(
@@ -283,6 +286,14 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         check_real(self, "learning_rate", low=0.0, inclusive="neither")
         if not (self.callbacks is None or isinstance(self.callbacks, list | tuple)):
             raise invalid_parameter(self, "callbacks", "a list of skorch callbacks or None")
+
+    def _prepare(self, X, *args, **kwargs):
+        if self.solver == "adam" and is_dask(X):
+            raise TypeError(
+                "solver='adam' takes no dask arrays: it draws its batches from all rows. Use "
+                "solver='lbfgs', or hand chunks of X in memory to partial_fit."
+            )
+        return super()._prepare(X, *args, **kwargs)
 
     def _wants_soft_targets(self, soft_labels):
         if self.soft_weight == 0:

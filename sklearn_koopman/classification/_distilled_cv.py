@@ -137,6 +137,8 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
     (150, 3)
     """
 
+    _takes_dask = False
+
     # Not to be chosen here: what remains of the solver is exact and starts anew.
     solver = "lbfgs"
     warm_start = False

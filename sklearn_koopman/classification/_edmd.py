@@ -53,6 +53,8 @@ class EDMDClassifier(KoopmanClassifier):
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
     unlabeled_value : object, default=None
         What stands in y for "no label". None: every row is labelled.
+    verbose : int, default=0
+        Above 0, a pass over the rows that takes long shows a progress bar, if tqdm is installed.
 
     Attributes
     ----------
@@ -122,6 +124,7 @@ class EDMDClassifier(KoopmanClassifier):
         teacher_output="auto",
         teacher_classes=None,
         unlabeled_value=None,
+        verbose=0,
     ):
         self.teacher = teacher
         self.ridge = ridge
@@ -131,6 +134,7 @@ class EDMDClassifier(KoopmanClassifier):
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
         self.unlabeled_value = unlabeled_value
+        self.verbose = verbose
 
     def partial_fit(
         self, X, y, classes=None, sample_weight=None, *, soft_labels=None, teacher_X=None

@@ -68,6 +68,8 @@ class EDMDClassifierCV(KoopmanClassifier):
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
     unlabeled_value : object, default=None
         What stands in y for "no label". None: every row is labelled.
+    verbose : int, default=0
+        Above 0, a pass over the rows that takes long shows a progress bar, if tqdm is installed.
 
     Attributes
     ----------
@@ -124,6 +126,7 @@ class EDMDClassifierCV(KoopmanClassifier):
     """
 
     _probability_floor = PROBABILITY_FLOOR
+    _takes_dask = False
 
     def __init__(
         self,
@@ -136,6 +139,7 @@ class EDMDClassifierCV(KoopmanClassifier):
         teacher_output="auto",
         teacher_classes=None,
         unlabeled_value=None,
+        verbose=0,
     ):
         self.teacher = teacher
         self.ridges = ridges
@@ -145,6 +149,7 @@ class EDMDClassifierCV(KoopmanClassifier):
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
         self.unlabeled_value = unlabeled_value
+        self.verbose = verbose
 
     def _check_parameters(self):
         super()._check_parameters()

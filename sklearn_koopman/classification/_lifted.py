@@ -1,13 +1,18 @@
 """From rows as the user gives them to blocks of lifted rows."""
 
+from functools import partial
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import PolynomialFeatures
+from sklearn.utils import get_tags
 
 from ..lifting import MonomialLifter
-from ..solvers import RowBlocks
+from ..solvers import by_rows, is_dask, row_blocks
 
 
 def fit_lifter(lifter, X, y):
@@ -17,7 +22,8 @@ def fit_lifter(lifter, X, y):
     ----------
     lifter : transformer or None
         The `lifter` parameter of a classifier.
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or dask array of shape (n_samples, n_features)
+        A dask array fits lifters that need nothing of it but its form.
     y : ndarray of shape (n_samples,)
 
     Returns
@@ -33,6 +39,9 @@ def fit_lifter(lifter, X, y):
             f"lifter={lifter!r} is no transformer: pass an instance with fit and transform, for "
             "example MonomialLifter(degree=2) or make_pipeline(PCA(40), MonomialLifter(2))."
         )
+    if is_dask(X):
+        _check_learns_nothing(lifter)
+        X, y = _row_like(X), y[:1]
     with _arrays_between_steps():
         return clone(lifter).fit(X, y)
 
@@ -46,19 +55,19 @@ def lifted_blocks(lifter, X):
     Parameters
     ----------
     lifter : fitted transformer or None
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or dask array of shape (n_samples, n_features)
 
     Returns
     -------
     blocks : RowBlocks
     """
     if lifter is None:
-        return RowBlocks(X)
+        return row_blocks(X)
     with _arrays_between_steps():
-        head, tail, n_observables = _split_at_narrowest(lifter, X[:1])
-        rows = X if head is None else _as_array(head.transform(X))
-
-    return RowBlocks(rows, _block_lift(tail), n_observables=n_observables)
+        row = _row_like(X) if is_dask(X) else X[:1]
+        head, tail, n_observables = _split_at_narrowest(lifter, row)
+    rows = X if head is None else by_rows(partial(_transform, head), X)
+    return row_blocks(rows, _block_lift(tail), n_observables=n_observables)
 
 
 def _block_lift(tail):
@@ -68,12 +77,35 @@ def _block_lift(tail):
     steps = [step for _, step in tail.steps if step is not None and step != "passthrough"]
     if len(steps) == 1 and isinstance(steps[0], MonomialLifter):
         return steps[0]._lift  # thousands of blocks need not be validated one by one
+    return partial(_transform, tail)
 
-    def lift(block):
-        with _arrays_between_steps():
-            return _as_array(tail.transform(block))
 
-    return lift
+def _transform(steps, X):
+    with _arrays_between_steps():
+        return _as_array(steps.transform(X))
+
+
+def _row_like(X):
+    """Return a row of zeros in the form of a dask array's."""
+    return np.zeros((1, X.shape[1]), X.dtype)
+
+
+def _check_learns_nothing(lifter):
+    """Raise TypeError for a lifter that would have to learn from the rows of a dask array."""
+    steps = [step for _, step in lifter.steps] if isinstance(lifter, Pipeline) else [lifter]
+    for step in steps:
+        if not (
+            step is None
+            or step == "passthrough"
+            or isinstance(step, MonomialLifter | PolynomialFeatures | FrozenEstimator)
+            or not get_tags(step).requires_fit
+        ):
+            raise TypeError(
+                f"lifter={lifter!r}: {type(step).__name__} would have to learn from a dask "
+                "array. Fit it first, on a part of the rows, and wrap it: "
+                "make_pipeline(FrozenEstimator(pca), MonomialLifter(2)); or transform X with "
+                "dask before fit."
+            )
 
 
 def _arrays_between_steps():

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_consistent_length, column_or_1d, validate_data
 
+from ..solvers import is_dask
 from ..teachers import as_teacher
 from ..teachers._dispatch import share_or_clone
 from ._targets import encode_labels, given_soft_targets, has_label, soft_targets
@@ -79,6 +80,12 @@ class Student(ClassifierMixin, BaseEstimator):
         wants_soft_targets = self._wants_soft_targets(soft_labels)
         if wants_soft_targets and self.teacher is not None:
             teacher = fitted_teacher or as_teacher(self.teacher, classes=self.teacher_classes)
+            if is_dask(X) and soft_labels is None and not teacher.is_fixed:
+                raise TypeError(
+                    f"teacher={self.teacher!r} would have to be fitted on a dask array. Fit it "
+                    "first, on a part of the rows, and wrap it in "
+                    "sklearn.frozen.FrozenEstimator; or give fit its outputs as soft_labels=."
+                )
         labels = self._encode(y, teacher, classes)
         if wants_soft_targets and soft_labels is not None:
             soft_logits = given_soft_targets(
@@ -104,7 +111,7 @@ class Student(ClassifierMixin, BaseEstimator):
                 floor=self._probability_floor,
             )
             soft_logits, fitted = ask()
-            if fitted is not teacher:  # one that is used as it is returns itself
+            if not teacher.is_fixed:
                 soft_logits_from = ask
             teacher = fitted
         return labels, soft_logits, teacher, soft_logits_from

@@ -1,13 +1,15 @@
 """Labels, weights and soft targets: what a student is fitted to."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from ..teachers._outputs import align_columns, teacher_logits
+from ..solvers import by_rows, is_dask, of_parts
+from ..teachers._outputs import align_columns, output_kind, teacher_logits
 
 _THREE_WAYS = (
     "The teacher was given the {shape} array that fit received. If it expects other inputs "
@@ -57,6 +59,10 @@ class OneHotRows:
     def __getitem__(self, rows):
         """Return rows of shape (n_rows, n_classes)."""
         return (self.codes[rows, None] == np.arange(self.n_classes)).astype(np.float64)
+
+    def part(self, rows):
+        """Return some of the rows, not made yet."""
+        return OneHotRows(self.codes[rows], self.n_classes)
 
 
 def has_label(y, unlabeled_value):
@@ -181,10 +187,11 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
     labelled = labels.is_labelled if train is None else labels.is_labelled & train
     weight = None if sample_weight is None else sample_weight[labelled]
     try:
-        teacher = teacher.fit(_rows(seen, labelled), y[labelled], sample_weight=weight)
-        outputs = teacher(seen)
+        if not teacher.is_fixed:
+            teacher = teacher.fit(_rows(seen, labelled), y[labelled], sample_weight=weight)
+        outputs = by_rows(teacher, seen, keep=True)
         kind = teacher.output if kind == "auto" else kind
-        logits = teacher_logits(outputs, kind, floor=floor)
+        logits = _logits(outputs, kind, floor=floor, source="teacher")
         return align_columns(logits, teacher.classes_, labels.classes), teacher
     except (NotFittedError, MemoryError, ImportError):
         raise
@@ -192,7 +199,7 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
         is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own
         if teacher_X is not None or is_out_of_memory:
             raise
-        ways_out = _THREE_WAYS.format(shape=np.asarray(X).shape)
+        ways_out = _THREE_WAYS.format(shape=np.shape(X))
         raise ValueError(f"{error}\n{ways_out}") from error
 
 
@@ -212,8 +219,21 @@ def given_soft_targets(soft_labels, labels, *, teacher_classes, kind, floor):
     logits : ndarray of shape (n_samples, n_classes)
     """
     check_consistent_length(labels.codes, soft_labels)
-    logits = teacher_logits(soft_labels, kind, floor=floor, source="soft_labels")
+    logits = _logits(soft_labels, kind, floor=floor, source="soft_labels")
     return align_columns(logits, teacher_classes, labels.classes, source="soft_labels")
+
+
+def _logits(outputs, kind, *, floor, source):
+    """Return outputs as logits; what they are must not differ between chunks of rows."""
+    if kind == "auto" and is_dask(outputs):
+        kinds = set(of_parts(partial(output_kind, source=source), outputs))
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{source}: some chunks look like probabilities, others like logits; set "
+                "teacher_output='proba' or 'logits'."
+            )
+        (kind,) = kinds
+    return by_rows(partial(teacher_logits, kind=kind, floor=floor, source=source), outputs)
 
 
 def _rows(X, chosen):

@@ -14,6 +14,15 @@ from ._minimise import minimise, minimise_path
 from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments
 from ._probes import LinearProbes
 from ._ridge_path import RidgePath
+from ._sources import (
+    aligned_with,
+    as_numpy,
+    by_rows,
+    float_rows,
+    is_dask,
+    of_parts,
+    row_blocks,
+)
 
 __all__ = [
     "DiagonalMoments",
@@ -24,9 +33,16 @@ __all__ = [
     "RowBlocks",
     "Scale",
     "TriangularMoments",
+    "aligned_with",
+    "as_numpy",
+    "by_rows",
     "correlation",
+    "float_rows",
+    "is_dask",
     "minimise",
     "minimise_path",
+    "of_parts",
+    "row_blocks",
     "solve_gram",
     "solve_triangular_factor",
     "threads_for",

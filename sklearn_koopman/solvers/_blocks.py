@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from .._threads import Crew
+from ._progress import watched
 from ._tiles import TILE_ROWS
 
 # A lifted block of this size stays in the last-level cache and is recycled by malloc; so do the
@@ -30,6 +31,8 @@ class RowBlocks:
         Number of observables; None takes the number of columns of ``X``.
     block_rows : int, default=None
         Rows of a block; None takes as many as keep a lifted block in cache.
+    crew : Crew, default=None
+        Threads that share the blocks of a sum; None takes a crew of as many as BLAS may use.
 
     Examples
     --------
@@ -41,7 +44,10 @@ class RowBlocks:
     array([20., 35.])
     """
 
-    def __init__(self, X, lift=None, *, n_observables=None, block_rows=None):
+    #: Whether passes that sum over the rows show how far they are.
+    shows_progress = False
+
+    def __init__(self, X, lift=None, *, n_observables=None, block_rows=None, crew=None):
         self.X = X
         self.lift = lift
         self.n_samples = X.shape[0]
@@ -50,7 +56,7 @@ class RowBlocks:
             most = min(BLOCK_BYTES // (8 * self.n_observables), MOST_BLOCK_ROWS)
             block_rows = max(most // ROWS_MULTIPLE, 1) * ROWS_MULTIPLE
         self.block_rows = block_rows
-        self._crew = Crew()
+        self._crew = crew or Crew()
 
     def lifted(self, rows):
         """Return the observables of some rows: a slice, or an array of indices."""
@@ -74,11 +80,11 @@ class RowBlocks:
         *aligned : arrays of shape (n_samples, ...)
             Arrays with one row (or number) for each row of ``X``.
         """
-        for rows in gen_batches(self.n_samples, self.block_rows):
+        for rows in self._batches(list(gen_batches(self.n_samples, self.block_rows))):
             total = update(total, self.lifted(rows), *(array[rows] for array in aligned))
         return total
 
-    def sum(self, function, *aligned):
+    def sum(self, function, *aligned, out=None):
         """Return the sums over all blocks of what ``function(psi, *aligned)`` returns.
 
         The blocks are shared among threads; the sums are taken in float64.
@@ -87,17 +93,21 @@ class RowBlocks:
         ----------
         function : callable
             Takes a lifted block and the rows of the aligned arrays that belong to it; returns a
-            tuple of numbers and arrays. It may write to the aligned rows.
+            tuple of numbers and arrays.
         *aligned : arrays of shape (n_samples, ...)
+        out : ndarray of shape (n_samples,), default=None
+            The function gets the block's part of it as one more argument, and fills it.
 
         Returns
         -------
         totals : list of float and ndarray
         """
+        if out is not None:
+            aligned = (*aligned, out)
 
         def sum_share(batches):
             totals = None
-            for rows in batches:
+            for rows in self._batches(batches):
                 terms = function(self.lifted(rows), *(array[rows] for array in aligned))
                 if totals is None:
                     totals = [np.array(term, dtype=np.float64) for term in terms]
@@ -109,6 +119,10 @@ class RowBlocks:
         batches = list(gen_batches(self.n_samples, self.block_rows))
         shares = self._crew.map_shares(sum_share, batches)
         return [sum(terms[1:], start=terms[0]) for terms in zip(*shares, strict=True)]
+
+    def _batches(self, batches):
+        """Return a share of the batches; that with the first of them moves the bar."""
+        return watched(batches) if self.shows_progress and batches[0].start == 0 else batches
 
     def at(self, rows):
         """Return some rows as blocks that are lifted when they are needed.
@@ -138,12 +152,9 @@ class RowBlocks:
 
     def with_rows_at_least(self, block_rows):
         """Return the same rows in blocks of at least ``block_rows`` rows."""
-        return RowBlocks(
-            self.X,
-            self.lift,
-            n_observables=self.n_observables,
-            block_rows=max(self.block_rows, block_rows),
-        )
+        wider = copy(self)
+        wider.block_rows = max(self.block_rows, block_rows)
+        return wider
 
 
 class ChosenBlocks(RowBlocks):
@@ -166,12 +177,6 @@ class ChosenBlocks(RowBlocks):
     def lifted(self, rows):
         """Return the observables of some of the chosen rows."""
         return self._blocks.lifted(self._rows[rows])
-
-    def with_rows_at_least(self, block_rows):
-        """Return the same rows in blocks of at least ``block_rows`` rows."""
-        wider = copy(self)
-        wider.block_rows = max(self.block_rows, block_rows)
-        return wider
 
 
 class HeldBlocks(RowBlocks):

@@ -14,10 +14,13 @@ Both losses are a log-sum-exp of linear functions minus a linear function, so L 
 """
 
 from copy import copy
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.special import softmax, xlogy
 
+from ._sources import as_numpy, by_rows, take
 from ._tiles import in_tiles, tile_rows
 
 # Means this many deviations from zero cost a product too many digits.
@@ -84,10 +87,13 @@ class DistillationProblem:
         self.softened = None
         self.negative_entropy = 0.0
         if soft_weight > 0:
-            softened = softmax(soft_logits / temperature, axis=1)
-            row_entropy = xlogy(softened, softened).sum(axis=1)
+            row_entropy = as_numpy(
+                by_rows(partial(_negative_entropy, temperature), soft_logits)
+            )
             self.negative_entropy = temperature**2 * (self.soft_weight @ row_entropy)
-            self.softened = softened.astype(self.dtype)
+            self.softened = by_rows(
+                partial(_soften, temperature, self.dtype), soft_logits, keep=True
+            )
 
     def __call__(self, coef, intercept):
         """Return the loss and its gradient at coefficients of the standardised observables.
@@ -125,20 +131,17 @@ class DistillationProblem:
         offset = scale.mean if self.is_centred else np.zeros(len(coef))
         intercept = (intercept + offset @ weights).astype(self.dtype)[:, None]
         weights = np.ascontiguousarray(weights.T, dtype=self.dtype)
-        n_rows = tile_rows(*coef.shape)
-
-        def evaluate_block(psi, *aligned):
-            psi = psi - offset if self.is_centred else psi.astype(self.dtype, copy=False)
-            terms = [
-                self._evaluate_tiles(weights, intercept, *tiles)
-                for tiles in in_tiles(n_rows, psi, *aligned)
-            ]
-            return [sum(term) for term in zip(*terms, strict=True)]
-
-        aligned = [self.labels, self.hard_weight, self.soft_weight]
-        aligned.append(_Nothing() if self.softened is None else self.softened)
-        aligned.append(_Nothing() if curvature is None else curvature)
-        value, psi_gradient, sums = self.blocks.sum(evaluate_block, *aligned)
+        loss = _BlockLoss(
+            weights, intercept, offset if self.is_centred else None, self.temperature
+        )
+        value, psi_gradient, sums = self.blocks.sum(
+            loss,
+            self.labels,
+            self.hard_weight,
+            self.soft_weight,
+            _NOTHING if self.softened is None else self.softened,
+            out=curvature,
+        )
         gradient = np.empty_like(x)
         gradient[-1] = sums
         coef_gradient = psi_gradient - np.outer(scale.mean - offset, gradient[-1])
@@ -147,44 +150,6 @@ class DistillationProblem:
         gradient[:-1] = coef_gradient + self.ridge * coef
         value += self.negative_entropy + 0.5 * self.ridge * np.vdot(coef, coef)
         return float(value), gradient
-
-    def _evaluate_tiles(
-        self, weights, intercept, psi, labels, hard_weight, soft_weight, softened, curvature
-    ):
-        """Return loss, gradient by the weights and by the intercepts of some tiles of rows."""
-        hard_weight = hard_weight.astype(self.dtype, copy=False)
-        soft_weight = soft_weight.astype(self.dtype, copy=False)
-        # One row a class: sums over classes then run along contiguous memory.
-        logits = weights @ psi.transpose(0, 2, 1)
-        logits += intercept
-        # Less the largest of the row: nothing overflows, and no loss is a difference of large
-        # numbers.
-        logits -= logits.max(axis=1, keepdims=True)
-        # What multiplies the logits in the loss.
-        mass = hard_weight[:, None] * (labels[:, None] == np.arange(self.n_classes)[:, None])
-        if softened is not None:
-            mass += (self.temperature * soft_weight)[:, None] * softened.transpose(0, 2, 1)
-        value = -np.vdot(mass, logits)
-        residual = np.negative(mass, out=mass)
-        if curvature is not None:
-            curvature[...] = 0.0
-        for weight, temperature in self._log_sum_exp_terms(hard_weight, soft_weight):
-            probability = np.exp(logits if temperature == 1.0 else logits / temperature)
-            total = probability.sum(axis=1)
-            probability /= total[:, None]
-            value += temperature**2 * np.vdot(weight, np.log(total))
-            if curvature is not None:
-                curvature += weight * (1 - np.square(probability).sum(axis=1))
-            probability *= (temperature * weight)[:, None]
-            residual += probability
-        return value, _gradient(psi, residual), residual.sum(axis=(0, 2))
-
-    def _log_sum_exp_terms(self, hard_weight, soft_weight):
-        """Return the (row weights, temperature) of each log-sum-exp in the loss."""
-        if self.temperature == 1.0:
-            return [(hard_weight + soft_weight, 1.0)]
-        terms = [(hard_weight, 1.0), (soft_weight, self.temperature)]
-        return [term for term in terms if term[0].any()]
 
     def target_mass(self, rows):
         """Return what multiplies the logits of some rows in the loss.
@@ -221,7 +186,7 @@ class DistillationProblem:
         few.labels = self.labels[rows]
         few.hard_weight = self.hard_weight[rows] * factor
         few.soft_weight = self.soft_weight[rows] * factor
-        few.softened = None if self.softened is None else self.softened[rows]
+        few.softened = None if self.softened is None else take(self.softened, rows)
         return few
 
     def with_ridge(self, ridge):
@@ -235,6 +200,84 @@ class DistillationProblem:
         exact = copy(self)
         exact.dtype = np.dtype(np.float64)
         return exact
+
+
+@dataclass(frozen=True)
+class _BlockLoss:
+    """Loss and gradients of one block of rows: all that a worker must be sent.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_classes, n_observables)
+        Their dtype is that of the products.
+    intercept : ndarray of shape (n_classes, 1)
+    offset : ndarray of shape (n_observables,), or None
+        What is subtracted from the rows first.
+    temperature : float
+    """
+
+    weights: np.ndarray
+    intercept: np.ndarray
+    offset: np.ndarray | None
+    temperature: float
+
+    def __call__(self, psi, labels, hard_weight, soft_weight, softened, curvature=None):
+        """Return loss, gradient by the weights and by the intercepts; fill the curvature."""
+        if self.offset is not None:
+            psi = psi - self.offset
+        psi = psi.astype(self.weights.dtype, copy=False)
+        n_rows = tile_rows(*self.weights.T.shape)
+        aligned = psi, labels, hard_weight, soft_weight, softened, curvature
+        terms = [self._evaluate_tiles(*tiles) for tiles in in_tiles(n_rows, *aligned)]
+        return [sum(term) for term in zip(*terms, strict=True)]
+
+    def _evaluate_tiles(self, psi, labels, hard_weight, soft_weight, softened, curvature):
+        """Return loss, gradient by the weights and by the intercepts of some tiles of rows."""
+        dtype = self.weights.dtype
+        hard_weight = hard_weight.astype(dtype, copy=False)
+        soft_weight = soft_weight.astype(dtype, copy=False)
+        # One row a class: sums over classes then run along contiguous memory.
+        logits = self.weights @ psi.transpose(0, 2, 1)
+        logits += self.intercept
+        # Less the largest of the row: nothing overflows, and no loss is a difference of large
+        # numbers.
+        logits -= logits.max(axis=1, keepdims=True)
+        # What multiplies the logits in the loss.
+        mass = hard_weight[:, None] * (labels[:, None] == np.arange(len(self.weights))[:, None])
+        if softened is not None:
+            mass += (self.temperature * soft_weight)[:, None] * softened.transpose(0, 2, 1)
+        value = -np.vdot(mass, logits)
+        residual = np.negative(mass, out=mass)
+        if curvature is not None:
+            curvature[...] = 0.0
+        for weight, temperature in self._log_sum_exp_terms(hard_weight, soft_weight):
+            probability = np.exp(logits if temperature == 1.0 else logits / temperature)
+            total = probability.sum(axis=1)
+            probability /= total[:, None]
+            value += temperature**2 * np.vdot(weight, np.log(total))
+            if curvature is not None:
+                curvature += weight * (1 - np.square(probability).sum(axis=1))
+            probability *= (temperature * weight)[:, None]
+            residual += probability
+        return value, _gradient(psi, residual), residual.sum(axis=(0, 2))
+
+    def _log_sum_exp_terms(self, hard_weight, soft_weight):
+        """Return the (row weights, temperature) of each log-sum-exp in the loss."""
+        if self.temperature == 1.0:
+            return [(hard_weight + soft_weight, 1.0)]
+        terms = [(hard_weight, 1.0), (soft_weight, self.temperature)]
+        return [term for term in terms if term[0].any()]
+
+
+def _soften(temperature, dtype, soft_logits):
+    """Return the teacher's probabilities at a temperature."""
+    return softmax(soft_logits / temperature, axis=1).astype(dtype)
+
+
+def _negative_entropy(temperature, soft_logits):
+    """Return the negative entropy of each row of the teacher's softened probabilities."""
+    softened = _soften(temperature, np.float64, soft_logits)
+    return xlogy(softened, softened).sum(axis=1)
 
 
 def _gradient(psi, residual):
@@ -263,3 +306,9 @@ class _Nothing:
 
     def __getitem__(self, rows):
         return None
+
+    def part(self, rows):
+        return self
+
+
+_NOTHING = _Nothing()

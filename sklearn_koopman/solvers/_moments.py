@@ -3,11 +3,12 @@
 Sums of squares about a running mean (Chan, Golub & LeVeque 1979): joining the rows seen so far
 (weight W, mean m) with a block (weight w, mean b) adds to the scatter of the block one more
 row, ``sqrt(W w / (W + w)) (b - m)``. Nothing cancels, whatever the means, and a block is
-absorbed in one symmetric product or one QR step.
+absorbed in one symmetric product or one QR step. Moments of other rows join in the same way.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.linalg import blas, qr
@@ -114,21 +115,17 @@ class RunningMoments(ABC):
         # One row more than the block, for the step between the means.
         rows = np.empty((len(psi) + 1, len(self._origin)), dtype, order="F")
         block_mean = self._centre([psi, *targets], sample_weight.astype(dtype), rows[:-1])
-        total = self.weight + block_weight
-        step = block_mean - self._mean
-        rows[-1] = np.sqrt(self.weight * block_weight / total) * step
-        self._mean = self._mean + (block_weight / total) * step
-        self.weight = total
+        rows[-1] = self._join(block_mean, block_weight)
         self._absorb(rows)
         return self
 
     def merge(self, other):
-        """Take in all that other moments of the same kind have seen.
+        """Take in the moments of other rows, which are left as they are.
 
         Parameters
         ----------
         other : RunningMoments
-            It is left as it is.
+            Moments of the same kind, observables and targets.
 
         Returns
         -------
@@ -138,14 +135,24 @@ class RunningMoments(ABC):
             return self
         if self.weight == 0.0:
             self._origin = other._origin
-        total = self.weight + other.weight
-        step = (other._origin - self._origin) + (other._mean - self._mean)
-        between = np.sqrt(self.weight * other.weight / total) * step
-        self._mean = self._mean + (other.weight / total) * step
-        self.weight = total
-        self._absorb(np.asfortranarray(between[None]))
+        step = self._join(other._origin - self._origin + other._mean, other.weight)
         self._add_scatter(other)
+        self._absorb(np.asfortranarray(step[None]))
         return self
+
+    @property
+    def blank(self):
+        """What makes moments of the same kind that have seen no rows."""
+        return partial(type(self), self.n_observables, self.n_targets)
+
+    def _join(self, mean, weight):
+        """Take in a mean; return the row that its distance adds to the scatter."""
+        total = self.weight + weight
+        step = mean - self._mean
+        row = np.sqrt(self.weight * weight / total) * step
+        self._mean = self._mean + (weight / total) * step
+        self.weight = total
+        return row
 
     def _centre(self, arrays, sample_weight, out):
         """Write weighted, centred columns and return their means; slabs of them fit in cache."""
@@ -174,9 +181,9 @@ class RunningMoments(ABC):
     def _absorb(self, rows):
         """Add ``rows.T @ rows`` to the scatter; ``rows`` may be overwritten."""
 
+    @abstractmethod
     def _add_scatter(self, other):
-        """Add the scatter of other moments about their own mean."""
-        raise NotImplementedError(f"{type(self).__name__} cannot be merged.")
+        """Add the scatter of other rows about their own mean."""
 
     @abstractmethod
     def _sum_of_squares(self):
@@ -302,6 +309,9 @@ class TriangularMoments(RunningMoments):
         n = self.n_observables
         self.factor, self.projected = reduced[:n, :n].copy(), reduced[:n, n:].copy()
 
+    def _add_scatter(self, other):
+        self._absorb(np.hstack([other.factor, other.projected]))
+
     def _sum_of_squares(self):
         return np.einsum("ij,ij->j", self.factor, self.factor)
 
@@ -311,12 +321,12 @@ class DiagonalMoments(RunningMoments):
 
     Attributes
     ----------
-    sum_of_squares : ndarray of shape (n_observables,)
+    sum_of_squares : ndarray of shape (n_observables + n_targets,)
     """
 
-    def __init__(self, n_observables):
-        super().__init__(n_observables)
-        self.sum_of_squares = np.zeros(n_observables)
+    def __init__(self, n_observables, n_targets=0):
+        super().__init__(n_observables, n_targets)
+        self.sum_of_squares = np.zeros(n_observables + n_targets)
 
     def _absorb(self, rows):
         self.sum_of_squares += np.einsum("ij,ij->j", rows, rows)
@@ -325,4 +335,4 @@ class DiagonalMoments(RunningMoments):
         self.sum_of_squares += other.sum_of_squares
 
     def _sum_of_squares(self):
-        return self.sum_of_squares
+        return self.sum_of_squares[: self.n_observables]

@@ -91,6 +91,11 @@ def teacher_logits(outputs, kind="auto", *, floor=TINY, source="teacher"):
     return np.log(np.maximum(outputs, floor))
 
 
+def output_kind(outputs, source="teacher"):
+    """Return whether raw outputs are "proba" or "logits", or raise where that is not clear."""
+    return _guess_kind(check_outputs(outputs, source).astype(np.float64), source)
+
+
 def align_columns(logits, teacher_classes, classes, source="teacher"):
     """Put the teacher's columns in the order of the student's classes.
 

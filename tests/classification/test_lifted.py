@@ -1,5 +1,6 @@
 """`lifter=` inside a classifier is the same as a pipeline step before it, in less memory."""
 
+import sys
 import tracemalloc
 import warnings
 
@@ -124,6 +125,33 @@ def test_memmap(classifier, tmp_path):
     expected = with_lifter(classifier, MonomialLifter(2)).fit(X, Y, soft_labels=LOGITS)
     assert_array_equal(model.coef_, expected.coef_)
     assert_array_equal(model.predict(on_disk), expected.predict(X))
+
+
+@both_classifiers
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_progress_bar(classifier, verbose, monkeypatch):
+    passes = []
+
+    def bar(batches, **settings):
+        passes.append(sum(rows.stop - rows.start for rows in batches))
+        return batches
+
+    monkeypatch.setattr(pytest.importorskip("tqdm.auto"), "tqdm", bar)
+    model = with_lifter(classifier, MonomialLifter(2)).set_params(verbose=verbose)
+    model.fit(X, Y, soft_labels=LOGITS)
+    if verbose == 0:
+        assert passes == []
+    elif isinstance(model, EDMDClassifier):
+        assert passes == [300]
+    else:
+        assert len(passes) > 5
+        assert set(passes) == {300}
+
+
+def test_without_tqdm_there_is_no_bar(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    model = EDMDClassifier(verbose=1).fit(X, Y)
+    assert_array_equal(model.coef_, EDMDClassifier().fit(X, Y).coef_)
 
 
 @pytest.mark.filterwarnings("ignore:lbfgs stopped")

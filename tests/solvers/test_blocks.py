@@ -118,18 +118,16 @@ def test_with_rows_at_least_only_widens_the_blocks(asked, expected):
 
 
 @given(n_samples=st.integers(1, 40), block_rows=st.integers(1, 50))
-def test_sum_adds_what_the_blocks_give_and_takes_what_they_write(n_samples, block_rows):
-    X, written = counting_rows(n_samples), np.zeros(n_samples)
+def test_sum_adds_what_the_blocks_give(n_samples, block_rows):
+    X = counting_rows(n_samples)
 
-    def moments(psi, target, out):
-        out[...] = psi[:, 0]
+    def moments(psi, target):
         return 1.0, psi.T @ target
 
     blocks = RowBlocks(X, np.square, block_rows=block_rows)
-    n_blocks, products = blocks.sum(moments, np.cos(X), written)
+    n_blocks, products = blocks.sum(moments, np.cos(X))
     assert n_blocks == -(-n_samples // block_rows)
     assert_allclose(products, (X**2).T @ np.cos(X), rtol=1e-12, atol=1e-9)
-    assert_array_equal(written, X[:, 0] ** 2)
 
 
 def test_sums_of_float32_blocks_are_taken_in_float64():
@@ -148,3 +146,17 @@ def test_held_rows_are_lifted_once_and_in_their_order(at_least):
     for blocks in (held, held.with_rows_at_least(at_least)):
         assert_array_equal(blocks.map(np.copy), X[rows] ** 2)
     assert sum(lift.n_rows) == n_lifted == 7
+
+
+@given(n_samples=st.integers(1, 40), block_rows=st.integers(1, 50))
+def test_a_sum_fills_numbers_of_each_row(n_samples, block_rows):
+    X = counting_rows(n_samples)
+    out = np.empty(n_samples)
+
+    def fill(psi, weight, out):
+        out[...] = weight * psi.sum(axis=1)
+        return (out.sum(),)
+
+    (total,) = RowBlocks(X, block_rows=block_rows).sum(fill, X[:, 0], out=out)
+    assert_array_equal(out, X[:, 0] * X.sum(axis=1))
+    assert_allclose(total, out.sum())

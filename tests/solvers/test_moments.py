@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_koopman.solvers import (
     DiagonalMoments,
     GramMoments,
+    RowBlocks,
     Scale,
     TriangularMoments,
     correlation,
@@ -73,6 +74,40 @@ def test_equal_numpy_and_standard_scaler_for_any_blocks(moments_class, rows, blo
     assert_allclose(cross / moments.weight, covariance[:3, 3:], atol=tolerance)
     assert_allclose(moments.scale.mean, scaler.mean_, atol=1e-12)
     assert_allclose(moments.scale.deviation, scaler.scale_, rtol=1e-9)
+
+
+@both_moments
+@settings(max_examples=50)
+@given(rows=weighted_rows(), n_first=st.integers(0, 40), offset=st.sampled_from([0.0, 1e8]))
+def test_merged_moments_are_those_of_all_rows(moments_class, rows, n_first, offset):
+    X, targets, weight = rows
+    X = np.column_stack([X, np.full(len(X), 0.3 + offset)])
+    parts = [
+        accumulate(moments_class, *(array[part] for array in (X, targets, weight)))
+        if weight[part].any()
+        else moments_class(4, 2)
+        for part in (slice(n_first), slice(n_first, None))
+    ]
+    second = deepcopy(parts[1])
+    merged = parts[0].merge(parts[1])
+    assert merged is parts[0]
+    expected = accumulate(moments_class, X, targets, weight)
+    assert_same_moments(merged, expected, rtol=1e-9)
+    assert_array_equal(merged.scale.constant, [False, False, False, True])
+    if second.weight > 0:
+        assert_same_moments(parts[1], second, rtol=0)
+
+
+def test_merged_diagonal_moments():
+    X, weight = samples(50, 3), np.linspace(0, 1, 50)
+    parts = [
+        RowBlocks(X[part]).map_reduce(DiagonalMoments.update, DiagonalMoments(3), weight[part])
+        for part in (slice(20), slice(20, 50))
+    ]
+    scale = parts[0].blank().merge(parts[0]).merge(parts[1]).scale
+    expected = StandardScaler().fit(X, sample_weight=weight)
+    assert_allclose(scale.mean, expected.mean_, rtol=1e-12)
+    assert_allclose(scale.deviation, expected.scale_, rtol=1e-12)
 
 
 @both_moments
@@ -293,9 +328,3 @@ def test_a_constant_stays_one_when_merged():
     rows = np.full((5, 1), 0.1)
     parts = [GramMoments(1).update(rows, np.ones(5)) for _ in range(2)]
     assert parts[0].merge(parts[1]).scale.constant.all()
-
-
-def test_factors_are_not_merged():
-    parts = [TriangularMoments(1).update(np.ones((3, 1)), np.ones(3)) for _ in range(2)]
-    with pytest.raises(NotImplementedError, match="TriangularMoments cannot be merged"):
-        parts[0].merge(parts[1])

@@ -1,0 +1,97 @@
+"""One door for rows in memory and for rows of dask arrays.
+
+What is not dask is used as it is; dask is imported when the first of its arrays comes.
+"""
+
+from ._blocks import RowBlocks
+
+
+def is_dask(array):
+    """Return whether an array is a dask collection, told without importing dask."""
+    return hasattr(array, "__dask_graph__")
+
+
+def row_blocks(X, lift=None, *, n_observables=None):
+    """Return the rows of an array, or of a dask array, as blocks.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_columns)
+    lift, n_observables
+        As for `RowBlocks`.
+
+    Returns
+    -------
+    blocks : RowBlocks
+    """
+    if is_dask(X):
+        from ._dask import DaskBlocks
+
+        return DaskBlocks(X, lift, n_observables=n_observables)
+    return RowBlocks(X, lift, n_observables=n_observables)
+
+
+def by_rows(function, array, *, keep=False):
+    """Return ``function(array)`` for a function that works row by row.
+
+    Parameters
+    ----------
+    function : callable
+        Maps rows to as many rows.
+    array : array of shape (n_samples, ...)
+    keep : bool, default=False
+        Whether the workers compute a dask array now, and hold it.
+
+    Returns
+    -------
+    result : array of shape (n_samples, ...)
+        A lazy dask array for a dask array.
+    """
+    if is_dask(array):
+        from ._dask import by_rows as by_chunks
+
+        return by_chunks(function, array, keep=keep)
+    return function(array)
+
+
+def of_parts(function, array):
+    """Return ``function(part)`` of each part that the rows are stored in."""
+    if is_dask(array):
+        from ._dask import of_chunks
+
+        return of_chunks(function, array)
+    return [function(array)]
+
+
+def take(array, rows):
+    """Return some rows in memory; ``rows`` are sorted indices."""
+    if is_dask(array):
+        from ._dask import take as take_from_chunks
+
+        return take_from_chunks(array, rows)
+    return array[rows]
+
+
+def as_numpy(array):
+    """Return what a dask collection computes to, and anything else as it is."""
+    if is_dask(array):
+        from ._dask import computed
+
+        return computed(array)
+    return array
+
+
+def aligned_with(X, array):
+    """Return an array as X is: in chunks of the same rows, or in memory. None stays None."""
+    if is_dask(X) and array is not None:
+        from ._dask import in_chunks_of
+
+        return in_chunks_of(X, array)
+    return as_numpy(array)
+
+
+def float_rows(X, input_name="X"):
+    """Return a dask array of finite floats whose chunks are whole rows; see `_dask`."""
+    from ._dask import float_rows as dask_float_rows
+
+    return dask_float_rows(X, input_name)
