@@ -108,7 +108,8 @@ class DaskBlocks(RowBlocks):
                 parts = _chunks(in_chunks_of(self.X, array))
             else:
                 part = getattr(array, "part", partial(getitem, array))
-                parts = dask.persist(*(_once(part(rows)) for rows in _row_slices(self.X)))
+                # One by one: dask warns of graphs that carry many megabytes.
+                parts = [_once(part(rows)).persist() for rows in _row_slices(self.X)]
             self._sent[id(array)] = array, parts
         return self._sent[id(array)][1]
 
