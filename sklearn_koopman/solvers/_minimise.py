@@ -370,8 +370,8 @@ def line_search(function, point, step, eps):
         if rise <= noise and slope_there <= FLATTER * abs(slope):
             return lower
         # The slope of a convex function vanishes about where the secant does.
-        shrink = slope / (slope - slope_there)
-        length *= np.clip(shrink, 0.1, 0.9) if np.isfinite(shrink) else 0.1
+        bend = slope_there - slope
+        length *= np.clip(-slope / bend, 0.1, 0.9) if bend > 0 else 0.1
     return None
 
 
