@@ -185,7 +185,7 @@ class _Search:
             self.preconditioned_at = self.curvature.sum()
         elif self.is_unfinished:
             self.precondition()
-        trusts_sample, patience = True, PATIENCE
+        trusts_sample, patience = False, PATIENCE
         while self.is_unfinished and patience > 0:
             chosen = self.choose_sample() if trusts_sample else None
             if chosen is not None:
