@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import lapack
+from sklearn.utils import gen_batches
 
 from ._moments import GramMoments
 from ._tiles import tiled_product
@@ -31,7 +32,7 @@ SAMPLED_FROM = 2**20
 LEFT_TO_CHANCE = 0.06
 # A sample that is not much smaller than all rows is not worth the lifting.
 LARGEST_SAMPLE = 0.5
-# Bytes of lifted rows that a sample may hold, if they are more than those of the Gram matrix.
+# Bytes of lifted rows that a sample may hold.
 SAMPLE_BYTES = 2**27
 
 N_PAIRS = 30
@@ -256,8 +257,8 @@ class _Search:
 
     def precondition(self):
         """Precondition by a sample that is just large enough for a Gram matrix."""
-        most = max(4 * self.problem.blocks.n_observables, 4096)
-        rows, factor = choose_rows(self.curvature, 0.0, most)
+        enough = max(4 * self.problem.blocks.n_observables, 4096)
+        rows, factor = choose_rows(self.curvature, 0.0, min(enough, self.most_rows))
         self.precondition_on(
             self.problem.restricted(rows, factor), self.curvature[rows] * factor
         )
@@ -266,14 +267,18 @@ class _Search:
         self.metric = self.memory.metric = CurvatureMetric(problem, curvature)
         self.preconditioned_at = self.curvature.sum()
 
+    @property
+    def most_rows(self):
+        """Rows that may be held lifted."""
+        row_bytes = self.problem.dtype.itemsize * self.problem.blocks.n_observables
+        return max(SAMPLE_BYTES // row_bytes, 1)
+
     def choose_sample(self):
         """Return rows and what their weights are raised by, None where all rows are better."""
         blocks = self.problem.blocks
         if blocks.n_samples * blocks.n_observables < SAMPLED_FROM:
             return None
-        row_bytes = self.problem.dtype.itemsize * blocks.n_observables
-        most = max(SAMPLE_BYTES, 8 * blocks.n_observables**2) // row_bytes
-        rows, factor = choose_rows(self.curvature, LEFT_TO_CHANCE, most)
+        rows, factor = choose_rows(self.curvature, LEFT_TO_CHANCE, self.most_rows)
         return (rows, factor) if len(rows) <= LARGEST_SAMPLE * blocks.n_samples else None
 
     def step_on_all_rows(self):
@@ -499,6 +504,8 @@ def _symmetric_inverse(matrix):
     """Return the inverse of a positive definite matrix, given by its upper triangle."""
     factor, _ = lapack.dpotrf(matrix, lower=0, clean=0, overwrite_a=1)
     inverse, _ = lapack.dpotri(factor, lower=0, overwrite_c=1)
-    lower = np.tril_indices_from(inverse, -1)
-    inverse[lower] = inverse.T[lower]
+    for rows in gen_batches(len(inverse), 128):
+        inverse[rows, : rows.start] = inverse[: rows.start, rows].T
+        diagonal = inverse[rows, rows]
+        diagonal[...] = np.triu(diagonal) + np.triu(diagonal, 1).T
     return inverse

@@ -242,6 +242,7 @@ class GramMoments(RunningMoments):
     def gram(self):
         """Scatter of the observables; the upper triangle counts, in Fortran order."""
         self._flush()
+        self._pending = np.zeros((0, 0), dtype=np.float32)  # who asks needs the memory
         return self._gram
 
     def _absorb(self, rows):
