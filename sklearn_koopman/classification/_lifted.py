@@ -67,15 +67,17 @@ def lifted_blocks(lifter, X):
         row = _row_like(X) if is_dask(X) else X[:1]
         head, tail, n_observables = _split_at_narrowest(lifter, row)
     rows = X if head is None else by_rows(partial(_transform, head), X)
-    return row_blocks(rows, _block_lift(tail), n_observables=n_observables)
+    lift = _block_lift(tail, rows.dtype)
+    return row_blocks(rows, lift, n_observables=n_observables)
 
 
-def _block_lift(tail):
-    """Return the function that lifts blocks of rows, None where no step is left."""
+def _block_lift(tail, dtype):
+    """Return the function that lifts blocks of such rows, None where no step is left."""
     if tail is None:
         return None
     steps = [step for _, step in tail.steps if step is not None and step != "passthrough"]
-    if len(steps) == 1 and isinstance(steps[0], MonomialLifter):
+    are_floats = dtype in (np.float32, np.float64)
+    if are_floats and len(steps) == 1 and isinstance(steps[0], MonomialLifter):
         return steps[0]._lift  # thousands of blocks need not be validated one by one
     return partial(_transform, tail)
 

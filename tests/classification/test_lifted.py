@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import SplineTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, SplineTransformer, StandardScaler
 
 from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
 
@@ -183,3 +183,12 @@ def test_the_lifted_rows_are_never_all_in_memory(model):
 def test_what_is_no_lifter(classifier, lifter):
     with pytest.raises(TypeError, match=r"is no transformer: .* MonomialLifter\(degree=2\)"):
         with_lifter(classifier, lifter).fit(X, Y, soft_labels=LOGITS)
+
+
+def test_integers_between_the_steps_of_a_lifter_do_not_overflow():
+    """A head that returns small integers, which their products have no room in."""
+    as_bytes = FunctionTransformer(lambda X: (20 * X[:, :4]).clip(-100, 100).astype(np.int8))
+    lifter = make_pipeline(as_bytes, MonomialLifter(2))
+    inside = EDMDClassifier(lifter=lifter).fit(X, Y)
+    outside = EDMDClassifier().fit(lifter.fit_transform(X), Y)
+    assert_allclose(inside.coef_, outside.coef_, rtol=1e-9, atol=1e-12)
