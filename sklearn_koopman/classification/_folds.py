@@ -1,6 +1,5 @@
 """Cross-validation inside a classifier: splits, what is known of their rows, scores."""
 
-from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +7,7 @@ from scipy.special import log_softmax
 from scipy.stats import rankdata
 from sklearn.model_selection import check_cv
 
+from ..solvers import merged
 from ._targets import OneHotRows
 
 # Scores that differ by less are the same score: sums of weights in another order.
@@ -108,13 +108,13 @@ class SplitMoments:
         """Return the moments of the training rows of a split, given by its number."""
         if self.parts is None:
             return self.accumulate(self.splits[split][0])
-        return _merged(self.parts[:split] + self.parts[split + 1 :])
+        return merged(self.parts[:split] + self.parts[split + 1 :])
 
     def of_all(self):
         """Return the moments of all rows."""
         if self.parts is None:
             return self.accumulate(np.arange(self.n_samples))
-        return _merged(self.parts)
+        return merged(self.parts)
 
 
 def _are_complements(splits, n_samples):
@@ -125,14 +125,6 @@ def _are_complements(splits, n_samples):
         if not np.array_equal(np.sort(train), np.setdiff1d(np.arange(n_samples), test)):
             return False
     return len(splits) > 1 and bool((times_tested == 1).all())
-
-
-def _merged(parts):
-    first, *others = parts
-    total = deepcopy(first)
-    for part in others:
-        total.merge(part)
-    return total
 
 
 def held_out_scores(task, test, coef, intercept, row_scores, targets=None):

@@ -11,7 +11,7 @@ from ._distillation import DistillationProblem
 from ._least_squares import correlation, solve_gram, solve_triangular_factor
 from ._minibatch import train_minibatches
 from ._minimise import minimise, minimise_path
-from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments
+from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments, merged
 from ._probes import LinearProbes
 from ._ridge_path import RidgePath
 from ._sources import (
@@ -39,6 +39,7 @@ __all__ = [
     "correlation",
     "float_rows",
     "is_dask",
+    "merged",
     "minimise",
     "minimise_path",
     "of_parts",

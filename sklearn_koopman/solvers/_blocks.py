@@ -117,8 +117,7 @@ class RowBlocks:
             return totals
 
         batches = list(gen_batches(self.n_samples, self.block_rows))
-        shares = self._crew.map_shares(sum_share, batches)
-        return [sum(terms[1:], start=terms[0]) for terms in zip(*shares, strict=True)]
+        return added(self._crew.map_shares(sum_share, batches))
 
     def _batches(self, batches):
         """Return a share of the batches; that with the first of them moves the bar."""
@@ -155,6 +154,11 @@ class RowBlocks:
         wider = copy(self)
         wider.block_rows = max(self.block_rows, block_rows)
         return wider
+
+
+def added(parts):
+    """Return the sums, term by term, of parts that are sequences of numbers and arrays."""
+    return [sum(terms[1:], start=terms[0]) for terms in zip(*parts, strict=True)]
 
 
 class ChosenBlocks(RowBlocks):

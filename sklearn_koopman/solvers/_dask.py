@@ -14,7 +14,8 @@ from dask import delayed
 from sklearn.utils import check_array
 
 from .._threads import Crew
-from ._blocks import RowBlocks
+from ._blocks import RowBlocks, added
+from ._moments import merged
 
 # Partial sums that one task joins.
 SPLIT_EVERY = 4
@@ -58,7 +59,7 @@ class DaskBlocks(RowBlocks):
         *aligned : arrays of shape (n_samples, ...)
         """
         parts = self._of_chunks(_reduce_chunk, (update, total.blank), aligned)
-        (sums,) = dask.compute(_in_a_tree(_merged, parts))
+        (sums,) = dask.compute(_in_a_tree(merged, parts))
         return total.merge(sums)
 
     def sum(self, function, *aligned, out=None):
@@ -289,15 +290,7 @@ def _sum_chunk(blocks_of, function, dtype, chunk, *aligned):
     return blocks_of(chunk).sum(function, *aligned, out=out), out
 
 
-def _merged(parts):
-    # Into new moments: a part may be asked for again when a worker is lost.
-    total = parts[0].blank()
-    for part in parts:
-        total.merge(part)
-    return total
-
-
 def _added(parts):
+    # Like moments, into new ones: a part may be asked for again when a worker is lost.
     sums, filled = zip(*parts, strict=True)
-    totals = [sum(terms[1:], start=terms[0]) for terms in zip(*sums, strict=True)]
-    return totals, None if filled[0] is None else np.concatenate(filled)
+    return added(sums), None if filled[0] is None else np.concatenate(filled)

@@ -20,6 +20,7 @@ from functools import partial
 import numpy as np
 from scipy.special import softmax, xlogy
 
+from ._blocks import added
 from ._sources import as_numpy, by_rows, take
 from ._tiles import in_tiles, tile_rows
 
@@ -228,8 +229,7 @@ class _BlockLoss:
         psi = psi.astype(self.weights.dtype, copy=False)
         n_rows = tile_rows(*self.weights.T.shape)
         aligned = psi, labels, hard_weight, soft_weight, softened, curvature
-        terms = [self._evaluate_tiles(*tiles) for tiles in in_tiles(n_rows, *aligned)]
-        return [sum(term) for term in zip(*terms, strict=True)]
+        return added([self._evaluate_tiles(*tiles) for tiles in in_tiles(n_rows, *aligned)])
 
     def _evaluate_tiles(self, psi, labels, hard_weight, soft_weight, softened, curvature):
         """Return loss, gradient by the weights and by the intercepts of some tiles of rows."""

@@ -206,6 +206,23 @@ class RunningMoments(ABC):
         return Scale.from_scatter(self.mean[: self.n_observables], variance)
 
 
+def merged(parts):
+    """Return new moments of the rows of all parts, which are left as they are.
+
+    Parameters
+    ----------
+    parts : sequence of RunningMoments
+
+    Returns
+    -------
+    moments : RunningMoments
+    """
+    total = parts[0].blank()
+    for part in parts:
+        total.merge(part)
+    return total
+
+
 def _first_row(psi, targets, sample_weight):
     """Return the first row of positive weight, observables and targets, in float64."""
     first = np.argmax(sample_weight > 0)
