@@ -182,7 +182,6 @@ class _Search:
     def run(self):
         """Step until the gradient is small, the steps are used up, or rounding is reached."""
         if self.metric is not None:
-            self.memory.metric = self.metric
             self.preconditioned_at = self.curvature.sum()
         elif self.is_unfinished:
             self.precondition()
@@ -264,7 +263,8 @@ class _Search:
         )
 
     def precondition_on(self, problem, curvature):
-        self.metric = self.memory.metric = CurvatureMetric(problem, curvature)
+        self.metric = None  # the old one is as large as the new one
+        self.metric = CurvatureMetric(problem, curvature)
         self.preconditioned_at = self.curvature.sum()
 
     @property
@@ -335,7 +335,7 @@ class _Search:
         for done in range(n_steps):
             if point.gradient_norm <= goal:
                 return point, done
-            step = self.memory.direction(point.gradient)
+            step = self.memory.direction(point.gradient, self.metric)
             lower = line_search(function, point, step, np.finfo(self.problem.dtype).eps)
             if lower is None:
                 return point, done
@@ -426,16 +426,10 @@ class Memory:
     ----------
     n_pairs : int
         Steps to remember.
-
-    Attributes
-    ----------
-    metric : callable
-        Turns a gradient, downhill, into the step that is taken without a memory.
     """
 
     def __init__(self, n_pairs):
         self.pairs: deque = deque(maxlen=n_pairs)
-        self.metric: Callable = np.copy
 
     def add(self, step, change):
         """Remember a step and how it changed the gradient, unless rounding decided that."""
@@ -443,17 +437,28 @@ class Memory:
         if product > np.finfo(np.float64).eps * np.vdot(change, change):
             self.pairs.append((step, change, product))
 
-    def direction(self, gradient):
-        """Return the step to take from a point with this gradient."""
+    def direction(self, gradient, metric=np.copy):
+        """Return the step to take from a point with this gradient.
+
+        Parameters
+        ----------
+        gradient : ndarray
+        metric : callable, default=numpy.copy
+            Turns a gradient, downhill, into the step that is taken without a memory.
+
+        Returns
+        -------
+        step : ndarray
+        """
         step = -gradient
         shares = []
         for past, change, product in reversed(self.pairs):
             shares.append(np.vdot(past, step) / product)
             step = step - shares[-1] * change
-        step = self.metric(step)
+        step = metric(step)
         if self.pairs:
             _, change, product = self.pairs[-1]
-            step *= product / np.vdot(change, self.metric(change))
+            step *= product / np.vdot(change, metric(change))
         for (past, change, product), share in zip(self.pairs, reversed(shares), strict=True):
             step += (share - np.vdot(change, step) / product) * past
         return step
