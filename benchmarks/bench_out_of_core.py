@@ -35,16 +35,16 @@ STUDENTS = {
 }
 
 
-def write_rows(folder, n_rows):
+def write_rows(folder, n_rows, n_columns=N_COLUMNS):
     """Write X and y, block by block: normal columns, classes that depend on their products."""
     rng = np.random.default_rng(0)
-    shape = (n_rows, N_COLUMNS)
+    shape = (n_rows, n_columns)
     X = np.lib.format.open_memmap(folder / "X.npy", "w+", dtype=np.float32, shape=shape)
     y = np.lib.format.open_memmap(folder / "y.npy", "w+", dtype=np.int64, shape=(n_rows,))
-    mixing = rng.normal(size=(N_COLUMNS // 2, N_CLASSES)).astype(np.float32)
+    mixing = rng.normal(size=(n_columns // 2, N_CLASSES)).astype(np.float32)
     for rows in gen_batches(n_rows, 100_000):
-        block = rng.standard_normal((rows.stop - rows.start, N_COLUMNS), dtype=np.float32)
-        logits = (block[:, ::2] * block[:, 1::2]) @ mixing
+        block = rng.standard_normal((rows.stop - rows.start, n_columns), dtype=np.float32)
+        logits = (block[:, : 2 * len(mixing) : 2] * block[:, 1::2]) @ mixing
         X[rows], y[rows] = block, (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
 
 

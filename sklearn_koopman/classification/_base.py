@@ -185,7 +185,16 @@ class KoopmanClassifier(Student):
         check_choice(self, "teacher_output", ("auto", "proba", "logits"))
 
     def _prepare(
-        self, X, y, sample_weight, soft_labels, teacher_X, *, first=True, classes=None
+        self,
+        X,
+        y,
+        sample_weight,
+        soft_labels,
+        teacher_X,
+        *,
+        first=True,
+        classes=None,
+        device=None,
     ):
         """Validate what `fit` or `partial_fit` received and put the solver's task together."""
         raw_X = X
@@ -209,7 +218,7 @@ class KoopmanClassifier(Student):
                 "there are no soft targets. Label some rows, or give a teacher or soft_labels."
             )
         lifter = fit_lifter(self.lifter, X, y) if first else getattr(self, "lifter_", None)
-        blocks = lifted_blocks(lifter, X)
+        blocks = lifted_blocks(lifter, X, device=device)
         blocks.shows_progress = self.verbose > 0
         return Task(
             blocks, labels, weights, soft_logits, lifter, teacher, X.dtype, soft_logits_from

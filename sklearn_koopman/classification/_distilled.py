@@ -21,6 +21,7 @@ from .._validation import (
 from ..solvers import (
     DiagonalMoments,
     DistillationProblem,
+    exact_device,
     is_dask,
     minimise,
     train_minibatches,
@@ -99,8 +100,9 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         Rows of a mini-batch of "adam".
     learning_rate : float, default=1e-2
         Of "adam", for the standardised observables; `fit` anneals it to zero along a cosine.
-    device : str, default="cpu"
-        Torch device of "adam".
+    device : str or torch.device, default=None
+        Torch device, "cuda" for example, on which `fit` lifts and looks at the rows, to the same
+        result up to rounding. None: numpy here for "lbfgs", torch's "cpu" for "adam".
     callbacks : list of skorch callbacks, default=None
         For "adam": checkpoints, progress bars, scores.
     random_state : int, RandomState instance or None, default=None
@@ -182,7 +184,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         warm_start=False,
         batch_size=256,
         learning_rate=1e-2,
-        device="cpu",
+        device=None,
         callbacks=None,
         random_state=None,
         verbose=0,
@@ -293,7 +295,13 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
                 "solver='adam' takes no dask arrays: it draws its batches from all rows. Use "
                 "solver='lbfgs', or hand chunks of X in memory to partial_fit."
             )
-        return super()._prepare(X, *args, **kwargs)
+        device = exact_device(self.device) if self.solver == "lbfgs" else None
+        if device is not None and is_dask(X):
+            raise TypeError(
+                f"device={str(self.device)!r} takes no dask arrays: their rows stay with dask's "
+                "workers. Use device=None."
+            )
+        return super()._prepare(X, *args, device=device, **kwargs)
 
     def _wants_soft_targets(self, soft_labels):
         if self.soft_weight == 0:

@@ -141,6 +141,7 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
 
     # Not to be chosen here: what remains of the solver is exact and starts anew.
     solver = "lbfgs"
+    device = None
     warm_start = False
 
     def __init__(

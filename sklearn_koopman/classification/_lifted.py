@@ -12,7 +12,7 @@ from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils import get_tags
 
 from ..lifting import MonomialLifter
-from ..solvers import by_rows, is_dask, row_blocks
+from ..solvers import by_rows, is_dask, lifting_there, row_blocks
 
 
 def fit_lifter(lifter, X, y):
@@ -46,7 +46,7 @@ def fit_lifter(lifter, X, y):
         return clone(lifter).fit(X, y)
 
 
-def lifted_blocks(lifter, X):
+def lifted_blocks(lifter, X, *, device=None):
     """Return the rows of X as blocks that are lifted when they are needed.
 
     The leading steps of a pipeline are applied once, up to where a row is narrowest (PCA
@@ -56,30 +56,34 @@ def lifted_blocks(lifter, X):
     ----------
     lifter : fitted transformer or None
     X : ndarray or dask array of shape (n_samples, n_features)
+    device : torch.device, default=None
+        Where to lift and to sum the blocks; None: here.
 
     Returns
     -------
     blocks : RowBlocks
     """
     if lifter is None:
-        return row_blocks(X)
+        return row_blocks(X, device=device)
     with _arrays_between_steps():
         row = _row_like(X) if is_dask(X) else X[:1]
         head, tail, n_observables = _split_at_narrowest(lifter, row)
     rows = X if head is None else by_rows(partial(_transform, head), X)
-    lift = _block_lift(tail, rows.dtype)
-    return row_blocks(rows, lift, n_observables=n_observables)
+    lift = _block_lift(tail, rows.dtype, device)
+    return row_blocks(rows, lift, n_observables=n_observables, device=device)
 
 
-def _block_lift(tail, dtype):
+def _block_lift(tail, dtype, device):
     """Return the function that lifts blocks of such rows, None where no step is left."""
     if tail is None:
         return None
     steps = [step for _, step in tail.steps if step is not None and step != "passthrough"]
     are_floats = dtype in (np.float32, np.float64)
     if are_floats and len(steps) == 1 and isinstance(steps[0], MonomialLifter):
-        return steps[0]._lift  # thousands of blocks need not be validated one by one
-    return partial(_transform, tail)
+        # Thousands of blocks need not be validated one by one.
+        return steps[0]._lift if device is None else steps[0]._tensor_lift(device)
+    lift = partial(_transform, tail)
+    return lift if device is None else lifting_there(lift)
 
 
 def _transform(steps, X):

@@ -1,6 +1,7 @@
 """Monomials of the input variables as observables."""
 
 from decimal import Decimal
+from functools import partial
 from itertools import chain, combinations, combinations_with_replacement, groupby, pairwise
 from math import comb
 from typing import NamedTuple
@@ -178,6 +179,20 @@ class MonomialLifter(TransformerMixin, BaseEstimator):
         Crew().map_shares(lift, list(gen_batches(len(X), _BLOCK_ROWS[self.order])))
         return Psi
 
+    def _tensor_lift(self, device):
+        """Return a function that lifts torch tensors on a device."""
+        import torch
+
+        n_lower, steps = 1, []
+        for n_monomials, kept, products in self._plan:
+            lower = np.arange(n_lower)
+            factors = [lower[source] for source, _ in products]
+            variables = np.repeat(np.arange(len(factors)), [len(f) for f in factors])
+            tables = (np.concatenate(factors), variables)
+            steps.append((kept, *(torch.as_tensor(table, device=device) for table in tables)))
+            n_lower = n_monomials
+        return partial(_lift_tensor, self.include_bias, steps)
+
     def get_feature_names_out(self, input_features=None):
         """Get the names of the observables.
 
@@ -326,6 +341,33 @@ def _lift_feature_major(plan, ZT, out):
         for variable, (source, target) in zip(variables, products, strict=True):
             np.multiply(lower[source], variable, out=monomials[target])
         lower = monomials
+
+
+def _lift_tensor(include_bias, steps, Z):
+    """Lift samples that are the rows of a torch tensor.
+
+    Parameters
+    ----------
+    include_bias : bool
+    steps : list of (bool, tensor of int, tensor of int)
+        For each degree: whether its monomials are kept, and which monomials of the degree below
+        are multiplied by which variables. An accelerator makes all of them in one step.
+    Z : tensor of shape (n_samples, n_features)
+
+    Returns
+    -------
+    Psi : tensor of shape (n_samples, n_output_features)
+    """
+    import torch
+
+    variables = Z.T.contiguous()
+    lower = torch.ones_like(variables[:1])
+    levels = [lower] if include_bias else []
+    for kept, factor, variable in steps:
+        lower = lower[factor] * variables[variable]
+        if kept:
+            levels.append(lower)
+    return torch.cat(levels).T
 
 
 def _monomial_name(names, variables):

@@ -7,6 +7,7 @@ mini-batches alone are float32 throughout.
 
 from .._threads import threads_for
 from ._blocks import RowBlocks
+from ._device import exact_device, lifting_there
 from ._distillation import DistillationProblem
 from ._least_squares import correlation, solve_gram, solve_triangular_factor
 from ._minibatch import train_minibatches
@@ -37,8 +38,10 @@ __all__ = [
     "as_numpy",
     "by_rows",
     "correlation",
+    "exact_device",
     "float_rows",
     "is_dask",
+    "lifting_there",
     "merged",
     "minimise",
     "minimise_path",

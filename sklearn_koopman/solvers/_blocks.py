@@ -64,8 +64,7 @@ class RowBlocks:
 
     def map(self, function):
         """Return ``function(psi)`` of every lifted block, joined along the rows."""
-        batches = gen_batches(self.n_samples, self.block_rows)
-        return np.concatenate([function(self.lifted(rows)) for rows in batches])
+        return np.concatenate([function(self.lifted(rows)) for rows in self._all_batches()])
 
     def map_reduce(self, update, total, *aligned):
         """Return ``total`` after ``total = update(total, psi, *aligned)`` for every block.
@@ -80,7 +79,7 @@ class RowBlocks:
         *aligned : arrays of shape (n_samples, ...)
             Arrays with one row (or number) for each row of ``X``.
         """
-        for rows in self._batches(list(gen_batches(self.n_samples, self.block_rows))):
+        for rows in self._batches(self._all_batches()):
             total = update(total, self.lifted(rows), *(array[rows] for array in aligned))
         return total
 
@@ -116,8 +115,10 @@ class RowBlocks:
                         total += term
             return totals
 
-        batches = list(gen_batches(self.n_samples, self.block_rows))
-        return added(self._crew.map_shares(sum_share, batches))
+        return added(self._crew.map_shares(sum_share, self._all_batches()))
+
+    def _all_batches(self):
+        return list(gen_batches(self.n_samples, self.block_rows))
 
     def _batches(self, batches):
         """Return a share of the batches; that with the first of them moves the bar."""

@@ -132,7 +132,7 @@ class DistillationProblem:
         offset = scale.mean if self.is_centred else np.zeros(len(coef))
         intercept = (intercept + offset @ weights).astype(self.dtype)[:, None]
         weights = np.ascontiguousarray(weights.T, dtype=self.dtype)
-        loss = _BlockLoss(
+        loss = BlockLoss(
             weights, intercept, offset if self.is_centred else None, self.temperature
         )
         value, psi_gradient, sums = self.blocks.sum(
@@ -204,7 +204,7 @@ class DistillationProblem:
 
 
 @dataclass(frozen=True)
-class _BlockLoss:
+class BlockLoss:
     """Loss and gradients of one block of rows: all that a worker must be sent.
 
     Attributes
@@ -250,7 +250,7 @@ class _BlockLoss:
         residual = np.negative(mass, out=mass)
         if curvature is not None:
             curvature[...] = 0.0
-        for weight, temperature in self._log_sum_exp_terms(hard_weight, soft_weight):
+        for weight, temperature in self.log_sum_exp_terms(hard_weight, soft_weight):
             probability = np.exp(logits if temperature == 1.0 else logits / temperature)
             total = probability.sum(axis=1)
             probability /= total[:, None]
@@ -261,7 +261,7 @@ class _BlockLoss:
             residual += probability
         return value, _gradient(psi, residual), residual.sum(axis=(0, 2))
 
-    def _log_sum_exp_terms(self, hard_weight, soft_weight):
+    def log_sum_exp_terms(self, hard_weight, soft_weight):
         """Return the (row weights, temperature) of each log-sum-exp in the loss."""
         if self.temperature == 1.0:
             return [(hard_weight + soft_weight, 1.0)]

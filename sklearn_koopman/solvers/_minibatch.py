@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..teachers._torch import _resolve_device
+from .._devices import resolve_device
 
 
 def train_minibatches(
@@ -261,7 +261,7 @@ def _new_net(torch, shape, device):
         iterator_valid=BatchIterator,
         train_split=None,
         predict_nonlinearity=None,
-        device=str(_resolve_device(device or "cpu", torch)),
+        device=str(resolve_device(device or "cpu")),
         verbose=0,
     )
     return net.initialize()

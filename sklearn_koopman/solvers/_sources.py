@@ -11,7 +11,7 @@ def is_dask(array):
     return hasattr(array, "__dask_graph__")
 
 
-def row_blocks(X, lift=None, *, n_observables=None):
+def row_blocks(X, lift=None, *, n_observables=None, device=None):
     """Return the rows of an array, or of a dask array, as blocks.
 
     Parameters
@@ -19,11 +19,17 @@ def row_blocks(X, lift=None, *, n_observables=None):
     X : array of shape (n_samples, n_columns)
     lift, n_observables
         As for `RowBlocks`.
+    device : torch.device, default=None
+        Where to lift and sum; then ``lift`` takes tensors. None: here.
 
     Returns
     -------
     blocks : RowBlocks
     """
+    if device is not None:
+        from ._device import DeviceBlocks
+
+        return DeviceBlocks(X, lift, n_observables=n_observables, device=device)
     if is_dask(X):
         from ._dask import DaskBlocks
 

@@ -12,6 +12,7 @@ import joblib
 import numpy as np
 from sklearn.utils.validation import check_memory
 
+from .._devices import resolve_device
 from ._base import Teacher
 from ._outputs import OUTPUT_KINDS, to_numpy
 
@@ -108,7 +109,7 @@ class TorchTeacher(Teacher):
     def _forward(self, rows):
         """Run the module over all rows, batch by batch."""
         torch = _import_torch()
-        target = _resolve_device(self.device, torch)
+        target = resolve_device(self.device)
         device = target or _home(self.module) or "cpu"
         dtype = _floating_dtype(self.module, torch)
         batches = _batches(len(rows), self.batch_size)
@@ -252,25 +253,6 @@ def _floating_dtype(module, torch):
 def _home(module, **kwargs):
     """Device of the first parameter or buffer, None if there is none."""
     return next((tensor.device for _, tensor in _tensors(module, **kwargs)), None)
-
-
-def _resolve_device(device, torch):
-    """Return the torch.device with its index, or None for None."""
-    if device is None:
-        return None
-    try:
-        # There and back is the test that is true; it also keeps weights off "meta", which
-        # has no way back.
-        probe = torch.empty(1, device=device)
-        probe.cpu()
-        return probe.device
-    except Exception as error:
-        available = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-        if torch.backends.mps.is_available():
-            available.append("mps")
-        raise ValueError(
-            f"device={str(device)!r} is not available here; available: {', '.join(available)}."
-        ) from error
 
 
 @contextmanager

@@ -386,6 +386,13 @@ def test_adam():
 
 
 @in_this_thread
+def test_a_torch_device():
+    student = with_parameters(DISTILLED, device="cpu")
+    with pytest.raises(TypeError, match=r"device='cpu' takes no dask arrays.*device=None"):
+        student.fit(chunked(X), Y, soft_labels=LOGITS)
+
+
+@in_this_thread
 @both_classifiers
 def test_rows_that_are_no_numbers(student):
     rows = X.copy()

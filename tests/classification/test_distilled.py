@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
 
@@ -314,9 +314,26 @@ def test_callbacks():
 
 
 @needs_skorch
-def test_a_missing_device_is_named():
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_missing_device_is_named(solver):
     with pytest.raises(ValueError, match=r"device='cuda:99' is not available.*cpu"):
-        adam(device="cuda:99").fit(X, Y, soft_labels=P)
+        student(solver=solver, device="cuda:99").fit(X, Y, soft_labels=P)
+
+
+@needs_skorch
+@pytest.mark.parametrize(
+    "lifter",
+    [None, MonomialLifter(2), make_pipeline(PCA(2), MonomialLifter(3)), PolynomialFeatures(2)],
+    ids=["lifted", "monomials", "pipeline", "another's"],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_on_a_torch_device_it_is_the_same(lifter, dtype):
+    rows = X.astype(dtype)
+    here = student(lifter=lifter, tol=1e-8).fit(rows, Y, soft_labels=P)
+    there = student(lifter=lifter, tol=1e-8, device="cpu").fit(rows, Y, soft_labels=P)
+    assert there.coef_.dtype == dtype
+    assert_allclose(there.predict_proba(rows), here.predict_proba(rows), atol=1e-5)
+    assert_allclose(there.coef_, here.coef_, atol=1e-4 * np.abs(here.coef_).max())
 
 
 @needs_skorch
