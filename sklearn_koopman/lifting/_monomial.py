@@ -328,18 +328,20 @@ def _lift_feature_major(plan, ZT, out):
         Where to write their observables. Its dtype is that of `ZT`.
     """
     n_samples = ZT.shape[1]
-    variables = np.ascontiguousarray(ZT)
-    lower = np.ones((1, n_samples), out.dtype)
+    variables = lower = np.ascontiguousarray(ZT)
     stop = len(out) - sum(level.n_monomials for level in plan if level.kept)
     out[:stop] = 1  # the constant, if it is wanted
-    for n_monomials, kept, products in plan:
+    for degree, (n_monomials, kept, products) in enumerate(plan, start=1):
         if kept:
             start, stop = stop, stop + n_monomials
             monomials = out[start:stop]
         else:  # only a step on the way to higher degrees
             monomials = np.empty((n_monomials, n_samples), out.dtype)
-        for variable, (source, target) in zip(variables, products, strict=True):
-            np.multiply(lower[source], variable, out=monomials[target])
+        if degree == 1:
+            monomials[...] = variables
+        else:
+            for variable, (source, target) in zip(variables, products, strict=True):
+                np.multiply(lower[source], variable, out=monomials[target])
         lower = monomials
 
 

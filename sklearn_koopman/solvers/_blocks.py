@@ -1,6 +1,7 @@
 """One door for everything that sums over rows."""
 
 from copy import copy
+from itertools import pairwise
 
 import numpy as np
 from sklearn.utils import gen_batches
@@ -13,6 +14,8 @@ from ._tiles import TILE_ROWS
 # logits of a block that has no more rows than this.
 BLOCK_BYTES = 8 * 2**20
 MOST_BLOCK_ROWS = 2**13
+# Lifted rows that are not more are kept, rather than lifted again for every look at them.
+KEPT_BYTES = 2**28
 # Blocks are whole numbers of tiles.
 ROWS_MULTIPLE = max(TILE_ROWS)
 
@@ -91,8 +94,8 @@ class RowBlocks:
         Parameters
         ----------
         function : callable
-            Takes a lifted block and the rows of the aligned arrays that belong to it; returns a
-            tuple of numbers and arrays.
+            Takes a lifted block, which may be in tiles, and the rows of the aligned arrays that
+            belong to it; returns a tuple of numbers and arrays.
         *aligned : arrays of shape (n_samples, ...)
         out : ndarray of shape (n_samples,), default=None
             The function gets the block's part of it as one more argument, and fills it.
@@ -107,7 +110,7 @@ class RowBlocks:
         def sum_share(batches):
             totals = None
             for rows in self._batches(batches):
-                terms = function(self.lifted(rows), *(array[rows] for array in aligned))
+                terms = function(self._block(rows), *(array[rows] for array in aligned))
                 if totals is None:
                     totals = [np.array(term, dtype=np.float64) for term in terms]
                 else:
@@ -116,6 +119,10 @@ class RowBlocks:
             return totals
 
         return added(self._crew.map_shares(sum_share, self._all_batches()))
+
+    def _block(self, rows):
+        """Return the observables of a batch as `sum` hands them on."""
+        return self.lifted(rows)
 
     def _all_batches(self):
         return list(gen_batches(self.n_samples, self.block_rows))
@@ -137,18 +144,27 @@ class RowBlocks:
         """
         return ChosenBlocks(self, rows)
 
-    def held(self, rows):
+    def held(self, rows, tile_rows=ROWS_MULTIPLE):
         """Return some rows as blocks that are lifted now, and kept.
 
         Parameters
         ----------
         rows : ndarray of int, shape (n_rows,)
+        tile_rows : int, default=64
+            How many rows are neighbours in memory.
 
         Returns
         -------
         blocks : HeldBlocks
         """
-        return HeldBlocks(self, rows)
+        return HeldBlocks(self, rows, tile_rows)
+
+    def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
+        """Return the rows lifted now, and kept, if that takes little memory; else self."""
+        itemsize = self.lifted(slice(0, 1)).itemsize
+        if self.n_samples * self.n_observables * itemsize > KEPT_BYTES:
+            return self
+        return HeldBlocks(self, np.arange(self.n_samples), tile_rows)
 
     def with_rows_at_least(self, block_rows):
         """Return the same rows in blocks of at least ``block_rows`` rows."""
@@ -185,34 +201,63 @@ class ChosenBlocks(RowBlocks):
 
 
 class HeldBlocks(RowBlocks):
-    """A choice of the rows of other blocks, lifted once and kept.
+    """A choice of the rows of other blocks, lifted once and kept in tiles.
+
+    A tile lies in one piece. So rows that are read again and again come from memory in half the
+    time that columns take which are far apart.
 
     Parameters
     ----------
     blocks : RowBlocks
     rows : ndarray of int, shape (n_samples,)
+    tile_rows : int
     """
 
-    def __init__(self, blocks, rows):
+    def __init__(self, blocks, rows, tile_rows):
         self.n_samples = len(rows)
         self.n_observables = blocks.n_observables
         self.block_rows = blocks.block_rows
-        self._step = self.block_rows
+        self._blocks = blocks
+        self._rows = rows
         self._crew = blocks._crew
-        batches = list(gen_batches(len(rows), self.block_rows))
-        shares = self._crew.map_shares(
-            lambda share: [(batch.start, blocks.lifted(rows[batch])) for batch in share],
-            batches,
-        )
-        self._lifted = dict(pair for share in shares for pair in share)
+        n_tiles, n_rest = divmod(self.n_samples, tile_rows)
+        dtype = blocks.lifted(slice(0, 1)).dtype
+        # One large array: the system hands out a few large pages faster than many small ones.
+        self._tiles = np.empty((n_tiles, self.n_observables, tile_rows), dtype)
+        self._rest = np.empty((1, self.n_observables, n_rest), dtype)
+        for batch in self._all_batches():
+            tiles = self._block(batch)
+            tiles[...] = blocks.lifted(rows[batch]).reshape(tiles.shape)
 
     def lifted(self, rows):
-        """Return the observables of the block, or the neighbouring blocks, that the rows are."""
-        blocks = [self._lifted[start] for start in range(rows.start, rows.stop, self._step)]
-        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        """Return the observables of a slice of the rows."""
+        n_tiles, _, tile_rows = self._tiles.shape
+        first = min(rows.start // tile_rows, n_tiles)
+        tiles = [*self._tiles[first : -(-rows.stop // tile_rows)]]
+        if rows.stop > n_tiles * tile_rows:
+            tiles += [*self._rest]
+        n_before = first * tile_rows
+        joined = np.concatenate(tiles, axis=1).T
+        return joined[rows.start - n_before : rows.stop - n_before]
 
-    def with_rows_at_least(self, block_rows):
-        """Return the same rows in blocks that join as many as it takes."""
-        wider = copy(self)
-        wider.block_rows = -(-max(block_rows, 1) // self._step) * self._step
-        return wider
+    def held(self, rows, tile_rows=ROWS_MULTIPLE):
+        """Return some of these rows as blocks that are lifted now, and kept."""
+        return HeldBlocks(self._blocks, self._rows[rows], tile_rows)
+
+    def _block(self, rows):
+        """Return the tiles of a batch, (n_tiles, n_tile_rows, n_observables)."""
+        n_tiles, _, tile_rows = self._tiles.shape
+        first, last = rows.start // tile_rows, rows.stop // tile_rows
+        tiles = self._tiles[first:last] if first < n_tiles else self._rest
+        return tiles.transpose(0, 2, 1)
+
+    def _all_batches(self):
+        """Return batches of whole tiles, and one of the rows that are left."""
+        n_tiles, _, tile_rows = self._tiles.shape
+        n_tiled = n_tiles * tile_rows
+        step = max(self.block_rows // tile_rows, 1) * tile_rows
+        starts = [*range(0, n_tiled, step), n_tiled]
+        batches = [slice(*ends) for ends in pairwise(starts)]
+        if n_tiled < self.n_samples:
+            batches.append(slice(n_tiled, self.n_samples))
+        return batches

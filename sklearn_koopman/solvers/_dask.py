@@ -14,7 +14,7 @@ from dask import delayed
 from sklearn.utils import check_array
 
 from .._threads import Crew
-from ._blocks import RowBlocks, added
+from ._blocks import ROWS_MULTIPLE, RowBlocks, added
 from ._moments import merged
 
 # Partial sums that one task joins.
@@ -71,7 +71,7 @@ class DaskBlocks(RowBlocks):
             out[...] = filled
         return totals
 
-    def held(self, rows):
+    def held(self, rows, tile_rows=ROWS_MULTIPLE):
         """Return some rows as blocks in memory here; ``rows`` are sorted indices."""
         here = RowBlocks(
             take(self.X, rows),
@@ -80,7 +80,11 @@ class DaskBlocks(RowBlocks):
             block_rows=self.block_rows,
             crew=self._crew,
         )
-        return here.held(np.arange(len(rows)))
+        return here.held(np.arange(len(rows)), tile_rows)
+
+    def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
+        """Return self: rows stay where they are."""
+        return self
 
     @property
     def _blocks_of(self):

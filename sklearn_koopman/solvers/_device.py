@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._devices import resolve_device
-from ._blocks import MOST_BLOCK_ROWS, RowBlocks, added
+from ._blocks import KEPT_BYTES, MOST_BLOCK_ROWS, RowBlocks, added
 
 # A lifted block of this size keeps an accelerator busy and leaves it room; a processor wants
 # blocks that stay in its cache.
@@ -68,9 +68,14 @@ class DeviceBlocks(RowBlocks):
                 out[rows] = curvature.cpu().numpy()
         return [total.cpu().numpy() for total in totals]
 
-    def held(self, rows):
+    def held(self, rows, tile_rows=None):
         """Return some rows as blocks that are lifted now, and kept on the device."""
         return DeviceBlocks(self._lifted_there(rows), device=self._device)
+
+    def kept_if_few(self, tile_rows=None):
+        """Return the rows lifted now, and kept on the device, if that takes little memory."""
+        lifted_bytes = self.n_samples * self.n_observables * self.X[:1].itemsize
+        return self if lifted_bytes > KEPT_BYTES else self.held(slice(None))
 
     def _lifted_there(self, rows):
         X = self._place(self.X[rows])

@@ -182,13 +182,23 @@ class DistillationProblem:
         problem : DistillationProblem
         """
         few = copy(self)
-        few.blocks = self.blocks.held(rows)
+        few.blocks = self.blocks.held(rows, self._tile_rows)
         few.weight = self.weight * len(rows) / len(self.labels)
         few.labels = self.labels[rows]
         few.hard_weight = self.hard_weight[rows] * factor
         few.soft_weight = self.soft_weight[rows] * factor
         few.softened = None if self.softened is None else take(self.softened, rows)
         return few
+
+    def keeping_few_rows(self):
+        """Return the problem with all its rows lifted and kept, if that takes little memory."""
+        kept = copy(self)
+        kept.blocks = self.blocks.kept_if_few(self._tile_rows)
+        return kept
+
+    @property
+    def _tile_rows(self):
+        return tile_rows(self.blocks.n_observables, self.n_classes)
 
     def with_ridge(self, ridge):
         """Return the problem with another penalty and all else shared."""

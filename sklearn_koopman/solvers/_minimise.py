@@ -37,12 +37,12 @@ SAMPLE_BYTES = 2**27
 
 N_PAIRS = 30
 # Steps on all rows before a sample is tried again; as many are the first that it is trusted with.
-FULL_STEPS = 8
+FULL_STEPS = 6
 # Attempts on all rows, in double precision, without getting better.
 PATIENCE = 3
 FEWEST_STEPS, MOST_STEPS = 3, 60
 # Steps on a sample end when its gradient has fallen by this.
-SAMPLE_ACCURACY = 0.1
+SAMPLE_ACCURACY = 0.2
 # Decrease of all rows over that of the sample: below, take fewer steps; above, more.
 POOR, GOOD = 0.5, 0.8
 SUFFICIENT_DECREASE = 1e-4
@@ -54,7 +54,7 @@ MOST_TRIALS = 20
 # What every row has at least of the mean curvature when the sample is drawn.
 FLOOR = 0.02
 # The metric is made anew when the rows curve less than this share of what they did.
-REFRESHED_BELOW = 0.25
+REFRESHED_BELOW = 0.5
 # Least and largest share of the mean curvature that is added in all directions: few rows hardly
 # show some of them at all, and a metric that blows these up repeats rounding errors.
 SHIFTS = 1e-3, 1.0
@@ -168,7 +168,7 @@ class _Search:
     """A run of the minimiser."""
 
     def __init__(self, problem, x, max_iter, tol, report):
-        self.problem = problem
+        self.problem = problem.keeping_few_rows()
         self.max_iter = max_iter
         self.tol = tol
         self.report = report
@@ -455,10 +455,11 @@ class Memory:
         for past, change, product in reversed(self.pairs):
             shares.append(np.vdot(past, step) / product)
             step = step - shares[-1] * change
-        step = metric(step)
-        if self.pairs:
-            _, change, product = self.pairs[-1]
-            step *= product / np.vdot(change, metric(change))
+        if not self.pairs:
+            return metric(step)
+        _, change, product = self.pairs[-1]
+        step, scaled_change = np.hsplit(metric(np.hstack([step, change])), 2)  # in one product
+        step = step * (product / np.vdot(change, scaled_change))
         for (past, change, product), share in zip(self.pairs, reversed(shares), strict=True):
             step += (share - np.vdot(change, step) / product) * past
         return step

@@ -342,6 +342,8 @@ class DiagonalMoments(RunningMoments):
     sum_of_squares : ndarray of shape (n_observables + n_targets,)
     """
 
+    _keeps_float32 = True
+
     def __init__(self, n_observables, n_targets=0):
         super().__init__(n_observables, n_targets)
         self.sum_of_squares = np.zeros(n_observables + n_targets)

@@ -25,17 +25,22 @@ def tile_rows(n_columns, n_products):
     return next((rows for rows in TILE_ROWS if rows <= most), TILE_ROWS[-1])
 
 
-def in_tiles(n_rows, *aligned):
-    """Yield rows of aligned arrays as (n_tiles, n_rows, ...): most of them, and then the rest.
+def in_tiles(n_rows, rows, *aligned):
+    """Yield rows and what is aligned with them as (n_tiles, n_rows, ...): most, then the rest.
 
     Parameters
     ----------
     n_rows : int
         Rows of a tile.
+    rows : array of shape (n_samples, n_columns), or (n_tiles, n_tile_rows, n_columns)
+        The latter are in tiles already, and stay in these.
     *aligned : arrays of shape (n_samples, ...), or None
         None stays None.
     """
-    n_samples = len(aligned[0])
+    if rows.ndim == 3:
+        yield [rows, *(_reshaped(array, *rows.shape[:2]) for array in aligned)]
+        return
+    n_samples = len(rows)
     n_tiled = n_samples - n_samples % n_rows
     for start, stop, length in (
         (0, n_tiled, n_rows),
@@ -43,11 +48,13 @@ def in_tiles(n_rows, *aligned):
     ):
         if start < stop:
             yield [
-                None
-                if array is None
-                else array[start:stop].reshape(-1, length, *array.shape[1:])
-                for array in aligned
+                None if array is None else _reshaped(array[start:stop], -1, length)
+                for array in (rows, *aligned)
             ]
+
+
+def _reshaped(array, n_tiles, n_rows):
+    return None if array is None else array.reshape(n_tiles, n_rows, *array.shape[1:])
 
 
 def tiled_product(matrix, columns):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_koopman.solvers import RowBlocks
-from sklearn_koopman.solvers._blocks import BLOCK_BYTES
+from sklearn_koopman.solvers._blocks import BLOCK_BYTES, KEPT_BYTES, HeldBlocks
 
 
 def counting_rows(n_samples, n_columns=2):
@@ -137,15 +137,39 @@ def test_sums_of_float32_blocks_are_taken_in_float64():
     assert total == 3 * 2**24
 
 
-@pytest.mark.parametrize("at_least", [1, 3, 7, 100])
-def test_held_rows_are_lifted_once_and_in_their_order(at_least):
+@given(
+    n_rows=st.integers(1, 60),
+    block_rows=st.integers(1, 50),
+    tile_rows=st.sampled_from([1, 4, 16]),
+    at_least=st.integers(1, 80),
+)
+def test_held_rows_are_lifted_before_they_are_needed(n_rows, block_rows, tile_rows, at_least):
     lift = RecordingLift()
-    X, rows = counting_rows(50), np.array([1, 4, 9, 16, 25, 36, 49])
-    held = RowBlocks(X, lift, n_observables=2, block_rows=3).held(rows)
-    n_lifted = sum(lift.n_rows)
+    X, rows = counting_rows(60), np.random.default_rng(0).permutation(60)[:n_rows]
+    held = RowBlocks(X, lift, n_observables=2, block_rows=block_rows).held(rows, tile_rows)
+    lift.n_rows.clear()
     for blocks in (held, held.with_rows_at_least(at_least)):
         assert_array_equal(blocks.map(np.copy), X[rows] ** 2)
-    assert sum(lift.n_rows) == n_lifted == 7
+        (total,) = blocks.sum(sum_of_tiles, np.cos(X[rows]))
+        assert_allclose(total, (X[rows] ** 2).T @ np.cos(X[rows]), atol=1e-9)
+    start, stop = n_rows // 3, n_rows - n_rows // 4
+    assert_array_equal(held.lifted(slice(start, stop)), X[rows[start:stop]] ** 2)
+    assert not lift.n_rows
+    some = np.arange(0, n_rows, 2)
+    assert_array_equal(held.held(some).map(np.copy), X[rows[some]] ** 2)
+
+
+def sum_of_tiles(tiles, target):
+    """Add products of rows that come in tiles."""
+    return (tiles.reshape(-1, 2).T @ target,)
+
+
+def test_few_rows_are_kept_and_many_are_not():
+    few = RowBlocks(counting_rows(10), np.square)
+    assert_array_equal(few.kept_if_few().map(np.copy), few.map(np.copy))
+    assert isinstance(few.kept_if_few(), HeldBlocks)
+    many = RowBlocks(np.zeros((KEPT_BYTES // 8 + 1, 1)))
+    assert many.kept_if_few() is many
 
 
 @given(n_samples=st.integers(1, 40), block_rows=st.integers(1, 50))

@@ -87,8 +87,9 @@ def test_same_optimum(monkeypatch, dtype):
     )
     assert here.converged
     assert there.converged
-    assert_allclose(there.objective, here.objective, rtol=1e-7)
-    assert_allclose(there.coef, here.coef, atol=1e-5)
+    is_single = dtype == np.float32
+    assert_allclose(there.objective, here.objective, rtol=1e-6 if is_single else 1e-10)
+    assert_allclose(there.coef, here.coef, atol=2e-4 if is_single else 1e-6)
 
 
 def test_rows_of_other_functions_come_back():
