@@ -455,11 +455,10 @@ class Memory:
         for past, change, product in reversed(self.pairs):
             shares.append(np.vdot(past, step) / product)
             step = step - shares[-1] * change
-        if not self.pairs:
-            return metric(step)
-        _, change, product = self.pairs[-1]
-        step, scaled_change = np.hsplit(metric(np.hstack([step, change])), 2)  # in one product
-        step = step * (product / np.vdot(change, scaled_change))
+        step = metric(step)
+        if self.pairs:
+            _, change, product = self.pairs[-1]
+            step *= product / np.vdot(change, metric(change))
         for (past, change, product), share in zip(self.pairs, reversed(shares), strict=True):
             step += (share - np.vdot(change, step) / product) * past
         return step
