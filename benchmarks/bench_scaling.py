@@ -4,9 +4,8 @@
 
 Rows of float32 on disk (a memmap), ten classes, monomials made inside the fit. Every fit is a
 process of its own. EDMD solves its least squares; the distilled student takes 20 steps from the
-labels alone, which is about what the first digits of its loss need, and no more, so that all cells
-do the same. The memory is RssAnon of the process, libraries included, rows on disk left out. Cells
-whose products alone would take longer than the limit, at the speed of the cells before them, are
+labels alone, so that all cells do the same. The memory is RssAnon of the process, libraries
+included, rows on disk left out. Cells whose products alone would take longer than the limit are
 left out. Writes benchmarks/results/scaling.csv, and continues it where it ended.
 """
 
@@ -30,6 +29,8 @@ from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, Monomial
 ROWS = 10**4, 10**5, 10**6, 10**7
 DICTIONARIES = (20, 2), (40, 2), (30, 3), (47, 3)  # columns, degree
 N_CLASSES, N_STEPS = 10, 20
+# What a core does, about; to leave out cells that take too long.
+PRODUCTS_PER_SECOND = 5e10
 RESULTS = Path(__file__).parent / "results" / "scaling.csv"
 HEADER = "student", "rows", "observables", "seconds", "RssAnon MB", "machine"
 
@@ -97,18 +98,14 @@ def main():
                     if names:
                         write_rows(Path(folder), n_rows, n_columns)
                     for name in names:
-                        command = [
-                            *(sys.executable, __file__, "--fit", name, folder, str(degree))
-                        ]
+                        command = [sys.executable, __file__]
+                        command += ["--fit", name, folder, str(degree)]
                         seconds, peak = watched(command)
                         row = (name, n_rows, n_observables, seconds, round(peak), machine)
                         writer.writerow(row)
                         file.flush()
                         print(*row, flush=True)
 
-
-# What a core does, about; to leave out cells that take too long.
-PRODUCTS_PER_SECOND = 5e10
 
 if __name__ == "__main__":
     main()
