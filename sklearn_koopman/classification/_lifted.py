@@ -11,7 +11,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils import get_tags
 
-from ..lifting import MonomialLifter
+from ..lifting import DelayLifter, MonomialLifter
+from ..lifting._base import BlockLifter
 from ..solvers import by_rows, is_dask, row_blocks
 
 
@@ -77,7 +78,7 @@ def _block_lift(tail, dtype):
         return None
     steps = [step for _, step in tail.steps if step is not None and step != "passthrough"]
     are_floats = dtype in (np.float32, np.float64)
-    if are_floats and len(steps) == 1 and isinstance(steps[0], MonomialLifter):
+    if are_floats and len(steps) == 1 and isinstance(steps[0], BlockLifter):
         return steps[0]._lift  # thousands of blocks need not be validated one by one
     return partial(_transform, tail)
 
@@ -99,7 +100,9 @@ def _check_learns_nothing(lifter):
         if not (
             step is None
             or step == "passthrough"
-            or isinstance(step, MonomialLifter | PolynomialFeatures | FrozenEstimator)
+            or isinstance(
+                step, MonomialLifter | DelayLifter | PolynomialFeatures | FrozenEstimator
+            )
             or not get_tags(step).requires_fit
         ):
             raise TypeError(

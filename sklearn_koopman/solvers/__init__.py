@@ -14,6 +14,7 @@ from ._minimise import minimise, minimise_path
 from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments, merged
 from ._probes import LinearProbes
 from ._ridge_path import RidgePath
+from ._selection import forward_selection
 from ._sources import (
     aligned_with,
     as_numpy,
@@ -38,6 +39,7 @@ __all__ = [
     "by_rows",
     "correlation",
     "float_rows",
+    "forward_selection",
     "is_dask",
     "merged",
     "minimise",
