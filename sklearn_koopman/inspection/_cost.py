@@ -75,9 +75,9 @@ def count_operations(estimator, X_row):
 
     A dense product of a matrix and a vector has one multiplication per entry; a monomial of
     degree d is a variable times a monomial of degree d - 1, one multiplication; a Gaussian squares
-    each difference of a feature and a centre. Additions,
-    comparisons, exponentials and activation functions are not counted. In a torch module,
-    linear and convolutional layers multiply; all others add only their parameters.
+    each difference of a feature and a centre. Additions, comparisons, exponentials and activation
+    functions are not counted. In a torch module, linear and convolutional layers multiply; all
+    others add only their parameters.
 
     Parameters
     ----------

@@ -139,7 +139,7 @@ class DelayLifter(Dictionary):
         )
 
     def _lift(self, X):
-        return self._windows_of_rows(X).reshape(len(X), -1)
+        return np.array(self._windows_of_rows(X)).reshape(len(X), -1)
 
     def _windows_of_rows(self, X):
         """Return windows (n_samples, n_windows, window size), without copying."""

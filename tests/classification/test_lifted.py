@@ -10,11 +10,19 @@ import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
-from sklearn.kernel_approximation import Nystroem
+from sklearn.kernel_approximation import Nystroem, PolynomialCountSketch, RBFSampler
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, SplineTransformer, StandardScaler
 
-from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman import (
+    DelayLifter,
+    EDMDClassifier,
+    KoopmanDistilledClassifier,
+    MonomialLifter,
+    ObservableSelector,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
+)
 
 from .helpers import LinearTeacher, RecordingTransformer, samples
 
@@ -38,6 +46,18 @@ LIFTERS = {
     ),
     "union": FeatureUnion([("rows", "passthrough"), ("monomials", MonomialLifter(2))]),
     "splines": SplineTransformer(4),
+    "random cosines": RBFSampler(gamma=0.1, n_components=40, random_state=0),
+    "count sketch": PolynomialCountSketch(degree=3, n_components=40, random_state=0),
+    "Hermite": OrthogonalPolynomialLifter(2),
+    "Gaussians": RBFLifter(20, random_state=0),
+    "delay coordinates": make_pipeline(DelayLifter(2, state_size=2), MonomialLifter(1)),
+    "union of dictionaries": FeatureUnion(
+        [
+            ("polynomials", OrthogonalPolynomialLifter(2, family="legendre")),
+            ("Gaussians", RBFLifter(20, centers="random", random_state=0)),
+            ("splines", SplineTransformer(4)),
+        ]
+    ),
     "nothing": make_pipeline("passthrough"),
 }
 

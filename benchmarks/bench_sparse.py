@@ -1,0 +1,236 @@
+"""The best student of at most m observables, from 50 to 12,341, on all of MNIST.
+
+    python benchmarks/bench_sparse.py
+    python benchmarks/bench_sparse.py --plot
+
+The dictionary is that of all monomials of degree 3 in 40 PCA coordinates; the observables are
+chosen greedily (ObservableSelector), by the labels or by the teacher's logits, and the student is
+then distilled anew on the chosen ones. Plain dictionaries of other sizes stand beside it.
+
+Everything is chosen without the test images: 10,000 training images are held out, a perceptron is
+trained on the other 50,000, observables are chosen and candidates fitted on these; what the choice
+goes by (labels or logits), soft weight, temperature and ridge are those of the most accurate
+candidate on the 10,000 for each m. Then teacher, choice and student are those of all 60,000. The
+largest two students try two ridges only, at the soft weight and temperature of the one before.
+
+Writes benchmarks/results/sparse.csv; --plot draws docs/images/sparse_students.png from it.
+"""
+
+import argparse
+import csv
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from teachers import load_or_train, split
+
+from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter, ObservableSelector
+from sklearn_koopman.datasets import fetch_mnist
+from sklearn_koopman.inspection import fidelity_score
+from sklearn_koopman.inspection._cost import count_operations
+from sklearn_koopman.teachers import TorchTeacher
+
+RESULTS = Path(__file__).parent / "results" / "sparse.csv"
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "sparse_students.png"
+COMPONENTS, DEGREE = 40, 3
+SIZES = [50, 100, 200, 500, 1000, 2000, 4000]
+LARGE = 4000  # from here on, few settings are tried
+PLAIN = [(40, 1), (20, 2), (40, 2), (60, 2), (20, 3), (30, 3), (COMPONENTS, DEGREE)]
+SOFT = [(0.5, 2.0), (0.9, 2.0), (1.0, 4.0)]
+RIDGES = [1e-5, 1e-4, 1e-3]
+
+
+@dataclass
+class Row:
+    """One student."""
+
+    observables: int
+    dictionary: str
+    chosen_by: str
+    soft_weight: float
+    temperature: float
+    ridge: float
+    validation_accuracy: float
+    accuracy: float
+    fidelity: float
+    teacher_accuracy: float
+    parameters: int
+    multiplications: int
+    select_seconds: float
+    fit_seconds: float
+
+
+class Rows:
+    """PCA coordinates, labels and soft targets of the rows of a fit, and choices among them."""
+
+    def __init__(self, X, y, logits):
+        self.X, self.y, self.logits = X, y, logits
+        self.selectors, self.seconds = {}, {}
+        self.pcas = {}
+
+    def pca(self, components):
+        if components not in self.pcas:
+            self.pcas[components] = PCA(components, random_state=0).fit(self.X)
+        return self.pcas[components]
+
+    def select(self, chosen_by):
+        """Choose as many observables as are needed; kept, as the choices are nested."""
+        if chosen_by not in self.selectors:
+            start = perf_counter()
+            selector = ObservableSelector(MonomialLifter(DEGREE), max_observables=SIZES[-1])
+            centred = self.logits - self.logits.mean(axis=1, keepdims=True)
+            Z = self.pca(COMPONENTS).transform(self.X)
+            selector.fit(Z, self.y if chosen_by == "labels" else centred)
+            self.seconds[chosen_by] = perf_counter() - start
+            self.selectors[chosen_by] = selector
+            print(f"chosen by {chosen_by}: {self.seconds[chosen_by]:.0f} s", flush=True)
+        return self.selectors[chosen_by]
+
+    def fit(self, dictionary, chosen_by, size, soft_weight, temperature, ridge, tol):
+        """Return a fitted pipeline from pixels and the seconds its last step took."""
+        components, degree = dictionary
+        pca = self.pca(components)
+        if chosen_by == "all":
+            lifter = MonomialLifter(degree)
+        else:
+            lifter = FrozenEstimator(self.select(chosen_by).first(size))
+        student = KoopmanDistilledClassifier(
+            soft_weight=soft_weight,
+            temperature=temperature,
+            ridge=ridge,
+            lifter=lifter,
+            tol=tol,
+        )
+        Z = pca.transform(self.X)
+        start = perf_counter()
+        student.fit(Z, self.y, soft_labels=self.logits)
+        seconds = perf_counter() - start
+        return Pipeline([("pca", pca), ("student", student)]), seconds
+
+
+def best_settings(train, X_held, y_held, dictionary, choices, size, before):
+    """Return (validation accuracy, chosen by, soft weight, temperature, ridge) of the best."""
+
+    def tried(candidates):
+        for candidate in candidates:
+            pipeline, seconds = train.fit(dictionary, candidate[0], size, *candidate[1:], 1e-4)
+            score = pipeline.score(X_held, y_held)
+            print(f"   {size} {candidate} {score:.4f} {seconds:.1f} s", flush=True)
+            yield score, *candidate
+
+    if before is not None:
+        return max(tried((*before[:3], ridge) for ridge in RIDGES[1:]))
+    first = RIDGES[1]
+    found = list(tried((by, *soft, first) for by in choices for soft in SOFT))
+    _, *best, _ = max(found)
+    return max(found + list(tried((*best, ridge) for ridge in RIDGES if ridge != first)))
+
+
+def run():
+    """Compute all rows, and write them as they come."""
+    X, y = fetch_mnist("train", return_X_y=True)
+    X_test, y_test = fetch_mnist("test", return_X_y=True)
+    teacher = TorchTeacher(load_or_train("mnist", "mlp"))
+    labels = teacher(X_test).argmax(axis=1)
+    everything = Rows(X, y, teacher(X))
+    rows, held = split(y)
+    unseen = TorchTeacher(load_or_train("mnist", "mlp", held_out=True))
+    train = Rows(X[rows], y[rows], unseen(X[rows]))
+
+    n_all = MonomialLifter(DEGREE).fit(np.zeros((1, COMPONENTS))).n_output_features_
+    students = [((COMPONENTS, DEGREE), ["labels", "logits"], size) for size in SIZES]
+    for components, degree in PLAIN:
+        lifter = MonomialLifter(degree).fit(np.zeros((1, components)))
+        students.append(((components, degree), ["all"], lifter.n_output_features_))
+    before = None
+    with RESULTS.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [f.name for f in fields(Row)], lineterminator="\n")
+        writer.writeheader()
+        for dictionary, choices, size in students:
+            is_large = size in (SIZES[-1], n_all)
+            if choices == ["all"] and before is not None:
+                before = ("all", *before[1:])
+            score, *settings = best_settings(
+                train, X[held], y[held], dictionary, choices, size, before if is_large else None
+            )
+            before = settings if size == 2000 else before
+            pipeline, seconds = everything.fit(
+                dictionary, settings[0], size, *settings[1:], 1e-5
+            )
+            predicted = pipeline.predict(X_test)
+            operations = count_operations(pipeline, X[:1])
+            row = Row(
+                size,
+                f"PCA {dictionary[0]}, degree {dictionary[1]}",
+                *settings,
+                score,
+                float(np.mean(predicted == y_test)),
+                fidelity_score(labels, predicted),
+                float(np.mean(labels == y_test)),
+                operations.parameters,
+                operations.multiplications,
+                everything.seconds.get(settings[0], 0.0),
+                seconds,
+            )
+            writer.writerow(asdict(row))
+            file.flush()
+            print(row, flush=True)
+
+
+def plot():
+    """Draw accuracy over the number of observables and over multiplications."""
+    import matplotlib.pyplot as plt
+
+    with RESULTS.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    _, axes = plt.subplots(1, 2, figsize=(9.5, 4), sharey=True, layout="constrained")
+    full = {"labels": "chosen", "logits": "chosen", "all": "all of a plain dictionary"}
+    for ax, column, label in zip(
+        axes,
+        ["observables", "multiplications"],
+        ["observables", "multiplications for one image, PCA included"],
+        strict=True,
+    ):
+        for kind, style in (("chosen", "o-"), ("all of a plain dictionary", "s")):
+            points = [row for row in rows if full[row["chosen_by"]] == kind]
+            x = [int(row[column]) for row in points]
+            accuracy = [100 * float(row["accuracy"]) for row in points]
+            ax.plot(x, accuracy, style, label=kind)
+            if kind != "chosen":
+                for row, at, height in zip(points, x, accuracy, strict=True):
+                    ax.annotate(
+                        row["dictionary"].replace("degree ", "deg. "),
+                        (at, height),
+                        xytext=(6, -11),
+                        textcoords="offset points",
+                        fontsize=7,
+                    )
+        teacher = 100 * float(rows[0]["teacher_accuracy"])
+        ax.axhline(teacher, color="0.6", linestyle="--", label="teacher (perceptron)")
+        ax.set_xscale("log")
+        ax.set_xlabel(label)
+        ax.grid(alpha=0.3)
+    axes[0].set_ylabel("MNIST test accuracy (%)")
+    axes[0].set_ylim(92, 99.5)
+    axes[0].legend(loc="lower right")
+    plt.savefig(PICTURE, dpi=130)
+
+
+def main():
+    """Run, or draw what there is."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--plot", action="store_true", help="draw the results there are")
+    if parser.parse_args().plot:
+        plot()
+    else:
+        run()
+
+
+if __name__ == "__main__":
+    main()
