@@ -23,10 +23,13 @@ BLOCK_ROWS = {"F": 2**14, "C": 2**10}
 class BlockLifter(TransformerMixin, BaseEstimator):
     """Base of transformers that lift every row by itself, and can do so without validation.
 
-    A subclass defines `fit`, `_check_memory`, `_lift` and `__sklearn_is_fitted__`.
+    A subclass defines `fit`, `_lift`, `_observable_names` and `__sklearn_is_fitted__`.
     """
 
     n_output_features_: int
+
+    # What helps where the lifted samples do not fit in memory.
+    _fewer_observables: str
 
     def transform(self, X):
         """Lift samples to their observables.
@@ -47,19 +50,44 @@ class BlockLifter(TransformerMixin, BaseEstimator):
         self._check_memory(len(X), X.dtype.itemsize)
         return self._lift(X)
 
-    @abstractmethod
-    def _check_memory(self, n_samples, itemsize):
-        """Raise MemoryError if so many lifted samples cannot fit."""
+    def get_feature_names_out(self, input_features=None):
+        """Get the names of the observables.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the input features.
+
+            - If `input_features` is None, then `feature_names_in_` is used. If that is not
+              defined, then the names are `["x0", "x1", ..., "x(n_features_in_ - 1)"]`.
+            - If `input_features` is an array-like, then it must match `feature_names_in_`
+              if that is defined.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str objects
+        """
+        check_is_fitted(self)
+        # scikit-learn's public door to its checks of input_features.
+        names = OneToOneFeatureMixin.get_feature_names_out(self, input_features)
+        return np.asarray(self._observable_names(names), dtype=object)
 
     @abstractmethod
     def _lift(self, X):
         """Lift an array that needs no validation."""
 
-    def _names(self, input_features):
-        """Return the names of the input features, checked as scikit-learn checks them."""
-        check_is_fitted(self)
-        # scikit-learn's public door to its checks of input_features.
-        return OneToOneFeatureMixin.get_feature_names_out(self, input_features)
+    @abstractmethod
+    def _observable_names(self, names):
+        """Return the names of the observables of input features with these names."""
+
+    def _check_memory(self, n_samples, itemsize):
+        """Raise MemoryError if so many lifted samples cannot fit."""
+        check_fits_in_memory(
+            n_samples * self.n_output_features_ * itemsize,
+            f"Lifting {n_samples} sample(s) to {self.n_output_features_} observables",
+            f"{self._fewer_observables}, or, if it is the samples that are many, pass this to the "
+            "classifier as lifter=: it lifts block by block.",
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .._memory import check_fits_in_memory
 from .._validation import check_integer
 from ._base import Dictionary
 
@@ -81,6 +80,8 @@ class DelayLifter(Dictionary):
     array([16., 32.])
     """
 
+    _fewer_observables = "Lower n_delays, shorten the trajectories"
+
     def __init__(self, n_delays=2, *, state_size=1):
         self.n_delays = n_delays
         self.state_size = state_size
@@ -117,26 +118,9 @@ class DelayLifter(Dictionary):
         """
         return self.transform(X).reshape(len(X), self.n_windows_, -1)
 
-    def get_feature_names_out(self, input_features=None):
-        """Get the names of the observables.
-
-        Parameters
-        ----------
-        input_features : array-like of str or None, default=None
-            Names of the input features; they must match `feature_names_in_` if that is defined.
-            None takes these, or else `["x0", "x1", ..., "x(n_features_in_ - 1)"]`.
-
-        Returns
-        -------
-        feature_names_out : ndarray of str objects
-            For example `"w2:x3"`, feature x3 in the window that starts at time 2.
-        """
-        names = self._names(input_features)
+    def _observable_names(self, names):
         windows = self._windows_of_rows(names[None])[0]
-        return np.array(
-            [f"w{t}:{name}" for t, window in enumerate(windows) for name in window],
-            dtype=object,
-        )
+        return [f"w{t}:{name}" for t, window in enumerate(windows) for name in window]
 
     def _lift(self, X):
         return np.array(self._windows_of_rows(X)).reshape(len(X), -1)
@@ -145,14 +129,6 @@ class DelayLifter(Dictionary):
         """Return windows (n_samples, n_windows, window size), without copying."""
         size = self.n_delays * self.state_size
         return sliding_window_view(X, size, axis=1)[:, :: self.state_size]
-
-    def _check_memory(self, n_samples, itemsize):
-        check_fits_in_memory(
-            n_samples * self.n_output_features_ * itemsize,
-            f"Lifting {n_samples} trajectories to {self.n_windows_} windows each",
-            "Lower n_delays, shorten the trajectories, or, if it is the samples that are many, "
-            "pass the lifter to the classifier as lifter=: it lifts block by block.",
-        )
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "n_output_features_")

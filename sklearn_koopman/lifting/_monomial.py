@@ -138,27 +138,8 @@ class MonomialLifter(Dictionary):
         monomials = list(self._monomials())
         return ChosenProducts([monomials[i] for i in indices], self.order)
 
-    def get_feature_names_out(self, input_features=None):
-        """Get the names of the observables.
-
-        Parameters
-        ----------
-        input_features : array-like of str or None, default=None
-            Names of the input features.
-
-            - If `input_features` is None, then `feature_names_in_` is used. If that is not
-              defined, then the names are `["x0", "x1", ..., "x(n_features_in_ - 1)"]`.
-            - If `input_features` is an array-like, then it must match `feature_names_in_`
-              if that is defined.
-
-        Returns
-        -------
-        feature_names_out : ndarray of str objects
-            For example `"x0^2 x1"`.
-        """
-        names = self._names(input_features)
-        monomials = [_monomial_name(names, variables) for variables in self._monomials()]
-        return np.asarray(monomials, dtype=object)
+    def _observable_names(self, names):
+        return [_monomial_name(names, variables) for variables in self._monomials()]
 
     @property
     def powers_(self):

@@ -139,27 +139,12 @@ class OrthogonalPolynomialLifter(Dictionary):
             self.family, self.degree, self.center_, self.scale_
         )
 
-    def get_feature_names_out(self, input_features=None):
-        """Get the names of the observables.
-
-        Parameters
-        ----------
-        input_features : array-like of str or None, default=None
-            Names of the input features; they must match `feature_names_in_` if that is defined.
-            None takes these, or else `["x0", "x1", ..., "x(n_features_in_ - 1)"]`.
-
-        Returns
-        -------
-        feature_names_out : ndarray of str objects
-            For example `"P2(x0) P1(x1)"`.
-        """
-        names = self._names(input_features)
+    def _observable_names(self, names):
         letter = RECURRENCES[self.family][-1]
-        products = [
+        return [
             " ".join(f"{letter}{degree}({names[i]})" for i, degree in _runs(variables)) or "1"
             for variables in self._variables()
         ]
-        return np.asarray(products, dtype=object)
 
     @property
     def powers_(self):

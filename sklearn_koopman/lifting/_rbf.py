@@ -9,7 +9,6 @@ from sklearn.cluster import KMeans
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.utils import check_random_state, resample
 
-from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real
 from ._base import Dictionary
 
@@ -98,6 +97,8 @@ class RBFLifter(Dictionary):
     0.99
     """
 
+    _fewer_observables = "Lower n_centers"
+
     def __init__(self, n_centers=100, *, centers="kmeans", gamma="median", random_state=None):
         self.n_centers = n_centers
         self.centers = centers
@@ -127,21 +128,8 @@ class RBFLifter(Dictionary):
         self.centers_ = self._find_centers(X, n_centers, random_state)
         self.n_output_features_ = n_centers
 
-    def get_feature_names_out(self, input_features=None):
-        """Get the names of the observables.
-
-        Parameters
-        ----------
-        input_features : array-like of str or None, default=None
-            Only checked: they must match `feature_names_in_` if that is defined.
-
-        Returns
-        -------
-        feature_names_out : ndarray of str objects
-            `"rbf0"`, `"rbf1"`, ...
-        """
-        self._names(input_features)
-        return np.array([f"rbf{j}" for j in range(self.n_output_features_)], dtype=object)
+    def _observable_names(self, names):
+        return [f"rbf{j}" for j in range(self.n_output_features_)]
 
     def _inverse_width(self, X, random_state):
         if not isinstance(self.gamma, str):
@@ -172,14 +160,6 @@ class RBFLifter(Dictionary):
         chosen.centers_ = self.centers_[indices]
         chosen.n_output_features_ = len(indices)
         return chosen
-
-    def _check_memory(self, n_samples, itemsize):
-        check_fits_in_memory(
-            n_samples * self.n_output_features_ * itemsize,
-            f"Lifting {n_samples} sample(s) to {self.n_output_features_} Gaussians",
-            "Lower n_centers, or pass the lifter to the classifier as lifter=: it lifts block by "
-            "block.",
-        )
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "n_output_features_")

@@ -14,7 +14,6 @@ from sklearn.utils.validation import (
 )
 
 from .._fitting import keeping_what_was_fitted
-from .._memory import check_fits_in_memory
 from .._validation import check_integer, check_real, is_integer
 from ..classification._base import check_finite_moments, check_gram_fits_in_memory
 from ..classification._lifted import _transform, fit_lifter, lifted_blocks
@@ -114,8 +113,10 @@ class ObservableSelector(BlockLifter):
     >>> student.lifter_.get_feature_names_out()
     array(['x2', 'x0 x2', 'x2 x3', 'x0^2 x3', 'x2^2 x3'], dtype=object)
     >>> round(student.score(X, y), 2)
-    0.98
+    0.97
     """
+
+    _fewer_observables = "Lower max_observables"
 
     def __init__(
         self,
@@ -206,20 +207,7 @@ class ObservableSelector(BlockLifter):
         check_is_fitted(self)
         return np.flatnonzero(self.support_) if indices else self.support_
 
-    def get_feature_names_out(self, input_features=None):
-        """Get the names of the chosen observables.
-
-        Parameters
-        ----------
-        input_features : array-like of str or None, default=None
-            Names of the input features; they must match `feature_names_in_` if that is defined.
-            None takes these, or else `["x0", "x1", ..., "x(n_features_in_ - 1)"]`.
-
-        Returns
-        -------
-        feature_names_out : ndarray of str objects
-        """
-        names = self._names(input_features)
+    def _observable_names(self, names):
         if self._dictionary is not None:
             names = self._dictionary.get_feature_names_out(names)
         return np.asarray(names, dtype=object)[self.support_]
@@ -237,7 +225,7 @@ class ObservableSelector(BlockLifter):
         lifter = fit_lifter(self.lifter, X, y)
         blocks = lifted_blocks(lifter, X)
         blocks.shows_progress = self.verbose > 0
-        self._check_selection_fits_in_memory(blocks.n_observables)
+        check_gram_fits_in_memory(blocks.n_observables)  # the choice needs no more again
         with threads_for(blocks):
             moments = blocks.with_rows_at_least(GramMoments.block_rows).map_reduce(
                 GramMoments.update,
@@ -288,22 +276,6 @@ class ObservableSelector(BlockLifter):
 
     def _lift(self, X):
         return self._chosen_lifter._lift(X)
-
-    def _check_selection_fits_in_memory(self, n_candidates):
-        check_gram_fits_in_memory(n_candidates)
-        check_fits_in_memory(
-            8 * min(self.max_observables, n_candidates) * n_candidates,
-            f"Choosing {self.max_observables} of {n_candidates} observables",
-            "Lower max_observables, or the degree of the lifter.",
-        )
-
-    def _check_memory(self, n_samples, itemsize):
-        check_fits_in_memory(
-            n_samples * self.n_output_features_ * itemsize,
-            f"Lifting {n_samples} sample(s) to {self.n_output_features_} observables",
-            "Lower max_observables, or, if it is the samples that are many, pass the selector to "
-            "the classifier as lifter=: it lifts block by block.",
-        )
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_chosen_lifter")

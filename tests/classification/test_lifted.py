@@ -19,7 +19,6 @@ from sklearn_koopman import (
     EDMDClassifier,
     KoopmanDistilledClassifier,
     MonomialLifter,
-    ObservableSelector,
     OrthogonalPolynomialLifter,
     RBFLifter,
 )

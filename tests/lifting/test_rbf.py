@@ -116,5 +116,5 @@ def test_invalid_parameters(name, value):
 def test_what_cannot_fit_in_memory(monkeypatch):
     lifter = RBFLifter(10, random_state=0).fit(X)
     monkeypatch.setattr(_memory, "physical_memory", lambda: 300 * 10 * 8 - 1)
-    with pytest.raises(MemoryError, match=r"10 Gaussians needs .* GB.*n_centers"):
+    with pytest.raises(MemoryError, match=r"to 10 observables needs .* GB.*n_centers"):
         lifter.transform(X)
