@@ -14,8 +14,8 @@ Everything is chosen without the test images: 10,000 training images are held ou
 trained on the other 50,000, observables are chosen and candidates fitted on these; what the choice
 goes by, soft weight, temperature and ridge are those of the most accurate candidate on the 10,000
 for each m. Students of more than 3,000 observables cost more: they try two ridges, at the soft
-weight and temperature that are best at 2,000, and that of all 12,341 only the ridge that is best at
-4,000. Then teacher, choice and student are those of all
+weight and temperature that are best at 2,000; that of all 12,341 takes the ridge that is best at
+4,000, untried. Then teacher, choice and student are those of all
 60,000.
 
 Writes benchmarks/results/sparse.csv, a row in the place of an older one of the same dictionary
@@ -152,8 +152,9 @@ def candidates(train, X_held, y_held, dictionary, choices, size):
 
     first = RIDGES[1]
     if size > LARGE:
-        ridges = RIDGES[1:] if size < LARGEST else RIDGES[2:]
-        return list(tried((choices[0], *LARGE_SOFT, ridge) for ridge in ridges))
+        if size > LARGEST:  # nothing to choose
+            return [(np.nan, choices[0], *LARGE_SOFT, RIDGES[-1])]
+        return list(tried((choices[0], *LARGE_SOFT, ridge) for ridge in RIDGES[1:]))
     found = list(tried((by, *soft, first) for by in choices for soft in SOFT))
     _, *best, _ = max(found)
     return found + list(tried((*best, ridge) for ridge in RIDGES if ridge != first))

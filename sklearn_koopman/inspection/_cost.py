@@ -27,7 +27,7 @@ from ..lifting import DelayLifter, MonomialLifter, OrthogonalPolynomialLifter, R
 from ..lifting._orthogonal import UnivariatePolynomials
 from ..lifting._products import ChosenProducts
 from ..selection import ObservableSelector
-from ..selection._selector import ChosenColumns
+from ..selection._selector import ChosenColumns, ChosenUnion
 from ..teachers import TorchTeacher
 from ..teachers._base import CallableTeacher, Teacher
 from ..teachers._dispatch import _is_torch_module
@@ -267,6 +267,11 @@ def _count_observable_selector(selector, X_row):
 @_count.register(ChosenColumns)
 def _count_chosen_columns(chosen, X_row):
     return Operations() if chosen.lifter is None else count_operations(chosen.lifter, X_row)
+
+
+@_count.register(ChosenUnion)
+def _count_chosen_union(chosen, X_row):
+    return sum((_count(part, X_row) for part in chosen.parts), Operations())
 
 
 @_count.register(MLPClassifier)

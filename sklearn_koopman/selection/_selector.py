@@ -4,6 +4,8 @@ from copy import copy
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import (
     check_array,
@@ -39,9 +41,9 @@ class ObservableSelector(BlockLifter):
     ----------
     lifter : transformer, default=None
         Makes the candidates of X, block by block, so that they are never all in memory. Of this
-        package's lifters, only the chosen observables are computed after `fit`; of other
-        transformers, all are, and the others are dropped. So put a PCA before this one instead of
-        into it. None takes the features of X as candidates.
+        package's lifters, and unions of them, only the chosen observables are computed after
+        `fit`; of other transformers, all are, and the others are dropped. So put a PCA before
+        this one instead of into it. None takes the features of X as candidates.
 
     max_observables : int, default=1000
         Most observables to choose. They are fewer where there are fewer, or where no other one
@@ -225,7 +227,7 @@ class ObservableSelector(BlockLifter):
         lifter = fit_lifter(self.lifter, X, y)
         blocks = lifted_blocks(lifter, X)
         blocks.shows_progress = self.verbose > 0
-        check_gram_fits_in_memory(blocks.n_observables)  # the choice needs no more again
+        check_gram_fits_in_memory(blocks.n_observables)
         with threads_for(blocks):
             moments = blocks.with_rows_at_least(GramMoments.block_rows).map_reduce(
                 GramMoments.update,
@@ -272,7 +274,9 @@ class ObservableSelector(BlockLifter):
         self.support_ = np.zeros(n_candidates, dtype=bool)
         self.support_[order] = True
         self.n_output_features_ = len(order)
-        self._chosen_lifter = _chosen(self._dictionary, np.flatnonzero(self.support_))
+        self._chosen_lifter = _chosen(
+            self._dictionary, np.flatnonzero(self.support_), self.n_features_in_
+        )
 
     def _lift(self, X):
         return self._chosen_lifter._lift(X)
@@ -304,10 +308,57 @@ class ChosenColumns:
         return lifted[:, self.indices]
 
 
-def _chosen(lifter, indices):
-    """Return what lifts rows to some of the observables, and to no others where it can."""
+class ChosenUnion:
+    """Some columns of each dictionary of a union.
+
+    Parameters
+    ----------
+    parts : list
+        What lifts to the chosen columns of each dictionary that has any.
+    """
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    def _lift(self, X):
+        return np.hstack([part._lift(X) for part in self.parts])
+
+
+def _chosen(lifter, indices, n_features):
+    """Return what lifts rows to some of the observables, and to no others where it can.
+
+    Parameters
+    ----------
+    lifter : fitted transformer or None
+    indices : ndarray of int
+        In ascending order.
+    n_features : int
+        Of the rows.
+    """
     if isinstance(lifter, FrozenEstimator):
-        return _chosen(lifter.estimator, indices)
+        return _chosen(lifter.estimator, indices, n_features)
+    if isinstance(lifter, FeatureUnion) and not lifter.transformer_weights:
+        return _chosen_of_union(lifter, indices, n_features)
     if hasattr(lifter, "_chosen"):
         return lifter._chosen(indices)
     return ChosenColumns(lifter, indices)
+
+
+def _chosen_of_union(union, indices, n_features):
+    parts, start = [], 0
+    row = np.zeros((1, n_features))
+    for _, step in union.transformer_list:
+        if step == "drop":
+            continue
+        stop = start + _transform(step, row).shape[1]
+        of_step = indices[(indices >= start) & (indices < stop)] - start
+        if len(of_step):
+            step = None if _passes_through(step) else step
+            parts.append(_chosen(step, of_step, n_features))
+        start = stop
+    return ChosenUnion(parts)
+
+
+def _passes_through(step):
+    """Return whether a step of a fitted union is what "passthrough" has become."""
+    return isinstance(step, FunctionTransformer) and step.func is None

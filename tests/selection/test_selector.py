@@ -38,6 +38,18 @@ LIFTERS = {
     "Nystroem": Nystroem(gamma=0.1, n_components=50, random_state=0),
     "sparse splines": SplineTransformer(4, sparse_output=True),
     "union": FeatureUnion([("rows", "passthrough"), ("monomials", MonomialLifter(2))]),
+    "union of dictionaries": FeatureUnion(
+        [
+            ("nothing", "drop"),
+            ("polynomials", OrthogonalPolynomialLifter(2)),
+            ("Gaussians", RBFLifter(20, random_state=0)),
+            ("splines", SplineTransformer(4)),
+        ]
+    ),
+    "weighted union": FeatureUnion(
+        [("rows", "passthrough"), ("monomials", MonomialLifter(2))],
+        transformer_weights={"rows": 2},
+    ),
     "frozen": FrozenEstimator(MonomialLifter(2).fit(X)),
 }
 
@@ -153,8 +165,26 @@ def test_what_is_not_chosen_is_not_computed():
     assert 0 < saved.nonlinear <= 40 < all_of_it.nonlinear == 156
     gaussians = ObservableSelector(RBFLifter(50, random_state=0), max_observables=5).fit(X, Y)
     assert count_operations(gaussians, X[:1]).nonlinear == 5 * 8
-    splines = ObservableSelector(max_observables=2).fit(X, Y)
-    assert count_operations(splines, X[:1]).multiplications == 0
+    features = ObservableSelector(max_observables=2).fit(X, Y)
+    assert count_operations(features, X[:1]).multiplications == 0
+
+
+def test_of_a_union_what_is_not_chosen_is_not_computed():
+    union = FeatureUnion(
+        [
+            ("rows", "passthrough"),
+            ("monomials", MonomialLifter((2, 2), include_bias=False)),
+            ("Gaussians", RBFLifter(50, random_state=0)),
+        ]
+    )
+    selector = ObservableSelector(union, max_observables=20).fit(X, Y)
+    n_features, n_products, n_gaussians = (
+        selector.support_[part].sum() for part in (slice(0, 8), slice(8, 44), slice(44, None))
+    )
+    assert min(n_features, n_products, n_gaussians) > 0
+    found = count_operations(selector, X[:1])
+    assert found.nonlinear == n_products + 8 * n_gaussians
+    assert found.linear == n_gaussians
 
 
 def test_rows_without_a_label():
