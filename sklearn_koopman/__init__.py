@@ -6,15 +6,20 @@ from .classification import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
 )
-from .lifting import MonomialLifter
+from .lifting import DelayLifter, MonomialLifter, OrthogonalPolynomialLifter, RBFLifter
+from .selection import ObservableSelector
 from .trees import DistilledTreeClassifier
 
 __all__ = [
+    "DelayLifter",
     "DistilledTreeClassifier",
     "EDMDClassifier",
     "EDMDClassifierCV",
     "KoopmanDistilledClassifier",
     "KoopmanDistilledClassifierCV",
     "MonomialLifter",
+    "ObservableSelector",
+    "OrthogonalPolynomialLifter",
+    "RBFLifter",
 ]
 __version__ = "0.1.0"

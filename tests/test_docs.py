@@ -7,17 +7,27 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
-SCRIPTS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+DOCS = Path(__file__).parents[1] / "docs"
+SCRIPTS = {
+    f"{page}-{number}": text
+    for page in ("scale", "dictionaries")
+    for number, text in enumerate(
+        re.findall(
+            r"^```python\n(.*?)^```",
+            (DOCS / f"{page}.md").read_text(encoding="utf-8"),
+            re.M | re.S,
+        )
+    )
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(len(SCRIPTS)))
-def test_scale(number, tmp_path):
-    if "distributed" in SCRIPTS[number]:
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_script(name, tmp_path):
+    if "distributed" in SCRIPTS[name]:
         pytest.importorskip("distributed", reason="distributed is not installed")
     script = tmp_path / "script.py"
-    script.write_text(SCRIPTS[number], encoding="utf-8")
+    script.write_text(SCRIPTS[name], encoding="utf-8")
     done = subprocess.run(
         [sys.executable, script], capture_output=True, text=True, check=False, timeout=300
     )

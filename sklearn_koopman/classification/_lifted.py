@@ -11,7 +11,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils import get_tags
 
-from ..lifting import MonomialLifter
+from ..lifting import DelayLifter, MonomialLifter
+from ..lifting._base import BlockLifter
 from ..solvers import by_rows, is_dask, lifting_there, row_blocks
 
 
@@ -78,10 +79,12 @@ def _block_lift(tail, dtype, device):
     if tail is None:
         return None
     steps = [step for _, step in tail.steps if step is not None and step != "passthrough"]
-    are_floats = dtype in (np.float32, np.float64)
-    if are_floats and len(steps) == 1 and isinstance(steps[0], MonomialLifter):
-        # Thousands of blocks need not be validated one by one.
-        return steps[0]._lift if device is None else steps[0]._tensor_lift(device)
+    if len(steps) == 1 and dtype in (np.float32, np.float64):
+        (step,) = steps
+        if device is not None and isinstance(step, MonomialLifter):
+            return step._tensor_lift(device)
+        if device is None and isinstance(step, BlockLifter):
+            return step._lift  # thousands of blocks need not be validated one by one
     lift = partial(_transform, tail)
     return lift if device is None else lifting_there(lift)
 
@@ -103,7 +106,9 @@ def _check_learns_nothing(lifter):
         if not (
             step is None
             or step == "passthrough"
-            or isinstance(step, MonomialLifter | PolynomialFeatures | FrozenEstimator)
+            or isinstance(
+                step, MonomialLifter | DelayLifter | PolynomialFeatures | FrozenEstimator
+            )
             or not get_tags(step).requires_fit
         ):
             raise TypeError(

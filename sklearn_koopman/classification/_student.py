@@ -1,6 +1,5 @@
 """What every student has: a teacher that is shared, labels, and soft targets."""
 
-from contextlib import contextmanager
 from copy import copy
 from functools import partial
 from typing import Any, ClassVar
@@ -9,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_consistent_length, column_or_1d, validate_data
 
+from .._fitting import keeping_what_was_fitted
 from ..solvers import is_dask
 from ..teachers import as_teacher
 from ..teachers._dispatch import share_or_clone
@@ -136,16 +136,7 @@ class Student(ClassifierMixin, BaseEstimator):
             if hasattr(self, name):
                 delattr(self, name)
 
-    @contextmanager
-    def _keeping_what_was_fitted(self):
-        """Leave a fitted model as it was when fitting it anew fails."""
-        before = self.__dict__.copy()
-        try:
-            yield
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+    _keeping_what_was_fitted = keeping_what_was_fitted
 
     def __sklearn_clone__(self):
         """Clone the parameters, but share the teacher: a network must not be copied."""

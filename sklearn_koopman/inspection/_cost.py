@@ -23,7 +23,11 @@ from sklearn.preprocessing import (
 from sklearn.utils.validation import check_is_fitted
 
 from ..classification._base import KoopmanClassifier
-from ..lifting import MonomialLifter
+from ..lifting import DelayLifter, MonomialLifter, OrthogonalPolynomialLifter, RBFLifter
+from ..lifting._orthogonal import UnivariatePolynomials
+from ..lifting._products import ChosenProducts
+from ..selection import ObservableSelector
+from ..selection._selector import ChosenColumns, ChosenUnion
 from ..teachers import TorchTeacher
 from ..teachers._base import CallableTeacher, Teacher
 from ..teachers._dispatch import _is_torch_module
@@ -70,9 +74,10 @@ def count_operations(estimator, X_row):
     """Count the parameters of a fitted model and its multiplications for one sample.
 
     A dense product of a matrix and a vector has one multiplication per entry; a monomial of
-    degree d is a variable times a monomial of degree d - 1, one multiplication. Additions,
-    comparisons, exponentials and activation functions are not counted. In a torch module,
-    linear and convolutional layers multiply; all others add only their parameters.
+    degree d is a variable times a monomial of degree d - 1, one multiplication; a Gaussian squares
+    each difference of a feature and a centre. Additions, comparisons, exponentials and activation
+    functions are not counted. In a torch module, linear and convolutional layers multiply; all
+    others add only their parameters.
 
     Parameters
     ----------
@@ -119,7 +124,7 @@ def _count(estimator, X_row):
         return _linear(coef, getattr(estimator, "intercept_", ()))
     raise UncountableError(
         f"The operations of {type(estimator).__name__} are not known. Known are the "
-        "classifiers of this package, pipelines, PCA, scalers, monomials, linear models, "
+        "classifiers and lifters of this package, pipelines, PCA, scalers, linear models, "
         "multi-layer perceptrons and torch modules."
     )
 
@@ -217,6 +222,56 @@ def _count_monomials(lifter, X_row):
         comb(p, d) if lifter.interaction_only else comb(p + d - 1, d) for d in range(2, top + 1)
     )
     return Operations(nonlinear=sum(products))
+
+
+@_count.register(OrthogonalPolynomialLifter)
+def _count_orthogonal(lifter, X_row):
+    """Count the polynomials of each feature, and one product for each that has several."""
+    p, q = lifter.n_features_in_, lifter.degree
+    n_products = comb(p + q, q) - 1 - p * q
+    return _count(lifter._factors, X_row) + Operations(nonlinear=n_products)
+
+
+@_count.register(UnivariatePolynomials)
+def _count_univariate(polynomials, X_row):
+    """Count scaling, and for each further degree one product of variables and two by numbers."""
+    p, further = len(polynomials.scale), polynomials.degree - 1
+    scaling = _linear(polynomials.scale, polynomials.center)
+    return scaling + Operations(linear=2 * p * further, nonlinear=p * further)
+
+
+@_count.register(ChosenProducts)
+def _count_chosen_products(chosen, X_row):
+    products = Operations(nonlinear=chosen.n_products)
+    return products if chosen.factors is None else _count(chosen.factors, X_row) + products
+
+
+@_count.register(RBFLifter)
+def _count_rbf(lifter, X_row):
+    widths = Operations(parameters=1, linear=lifter.n_output_features_)
+    n_numbers = np.size(lifter.centers_)
+    return Operations(parameters=n_numbers, nonlinear=n_numbers) + widths
+
+
+@_count.register(DelayLifter)
+def _count_delay(lifter, X_row):
+    return Operations()
+
+
+@_count.register(ObservableSelector)
+def _count_observable_selector(selector, X_row):
+    """Count what computes the chosen observables; where all are computed, all count."""
+    return _count(selector._chosen_lifter, X_row)
+
+
+@_count.register(ChosenColumns)
+def _count_chosen_columns(chosen, X_row):
+    return Operations() if chosen.lifter is None else count_operations(chosen.lifter, X_row)
+
+
+@_count.register(ChosenUnion)
+def _count_chosen_union(chosen, X_row):
+    return sum((_count(part, X_row) for part in chosen.parts), Operations())
 
 
 @_count.register(MLPClassifier)

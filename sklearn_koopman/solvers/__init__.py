@@ -15,6 +15,7 @@ from ._minimise import minimise, minimise_path
 from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments, merged
 from ._probes import LinearProbes
 from ._ridge_path import RidgePath
+from ._selection import forward_selection
 from ._sources import (
     aligned_with,
     as_numpy,
@@ -40,6 +41,7 @@ __all__ = [
     "correlation",
     "exact_device",
     "float_rows",
+    "forward_selection",
     "is_dask",
     "lifting_there",
     "merged",

@@ -1,14 +1,18 @@
 """A bar that shows how far a pass over the rows has come."""
 
 
-def watched(items):
+def watched(items, what="pass over the rows", unit="block"):
     """Return an iterable of the items that moves a bar of tqdm, if there is tqdm.
 
     No bar for what takes less than a second.
 
     Parameters
     ----------
-    items : list
+    items : sequence
+    what : str, default="pass over the rows"
+        What the bar is called.
+    unit : str, default="block"
+        What an item is.
 
     Returns
     -------
@@ -18,4 +22,4 @@ def watched(items):
         from tqdm.auto import tqdm
     except ImportError:
         return items
-    return tqdm(items, desc="pass over the rows", unit="block", leave=False, delay=1)
+    return tqdm(items, desc=what, unit=unit, leave=False, delay=1)

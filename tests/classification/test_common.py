@@ -10,6 +10,7 @@ from sklearn_koopman import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
     MonomialLifter,
+    OrthogonalPolynomialLifter,
 )
 
 from ..extra_checks import EXTRA_ESTIMATOR_CHECKS
@@ -21,6 +22,7 @@ EXACT = [
     KoopmanDistilledClassifier(soft_weight=0.0),
     KoopmanDistilledClassifier(LogisticRegression()),
     KoopmanDistilledClassifier(soft_weight=0.0, lifter=MonomialLifter()),
+    EDMDClassifier(lifter=OrthogonalPolynomialLifter(family="legendre", scale_inputs=False)),
     EDMDClassifierCV(),
     EDMDClassifierCV(LogisticRegression(), cv=3, lifter=MonomialLifter()),
     KoopmanDistilledClassifierCV(soft_weights=[0.0], ridges=[1e-3, 1e-2], cv=3),

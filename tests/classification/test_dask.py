@@ -16,11 +16,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_koopman import (
+    DelayLifter,
     EDMDClassifier,
     EDMDClassifierCV,
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
     MonomialLifter,
+    ObservableSelector,
 )
 from sklearn_koopman.pipeline import make_pipeline as make_teacher_pipeline
 from sklearn_koopman.teachers import TorchTeacher
@@ -301,8 +303,10 @@ def test_teacher_X(student, is_chunked):
         None,
         make_pipeline(FrozenEstimator(PCA(3).fit(X)), MonomialLifter(2)),
         make_pipeline("passthrough", FunctionTransformer(np.tanh)),
+        DelayLifter(2),
+        FrozenEstimator(ObservableSelector(MonomialLifter(2), max_observables=6).fit(X, Y)),
     ],
-    ids=["none", "frozen PCA", "function"],
+    ids=["none", "frozen PCA", "function", "delays", "chosen observables"],
 )
 def test_lifters(student, lifter):
     student = with_parameters(student, lifter=lifter)
@@ -368,10 +372,19 @@ def test_a_teacher_that_must_be_fitted(student):
 
 @in_this_thread
 @both_classifiers
-@pytest.mark.parametrize("lifter", [StandardScaler(), make_pipeline(PCA(2), MonomialLifter(2))])
+@pytest.mark.parametrize(
+    "lifter",
+    [
+        StandardScaler(),
+        make_pipeline(PCA(2), MonomialLifter(2)),
+        ObservableSelector(MonomialLifter(2)),
+    ],
+)
 def test_a_lifter_that_must_be_fitted(student, lifter):
     student = with_parameters(student, lifter=lifter)
-    with pytest.raises(TypeError, match=r"(StandardScaler|PCA) would have .*FrozenEstimator\("):
+    with pytest.raises(
+        TypeError, match=r"(Scaler|PCA|Selector) would have .*FrozenEstimator\("
+    ):
         student.fit(chunked(X), Y, soft_labels=LOGITS)
 
 

@@ -19,7 +19,15 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVC
 
-from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman import (
+    DelayLifter,
+    EDMDClassifier,
+    KoopmanDistilledClassifier,
+    MonomialLifter,
+    ObservableSelector,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
+)
 from sklearn_koopman.inspection._cost import Operations, UncountableError, count_operations
 from sklearn_koopman.pipeline import Pipeline, make_pipeline
 from sklearn_koopman.teachers import TorchTeacher, as_teacher
@@ -89,6 +97,38 @@ def test_every_monomial_is_one_product(lifter_of, settings, nonlinear):
 def test_monomials_are_those_of_the_lifter_of_the_students():
     lifter = MonomialLifter(4).fit(X)
     assert count(lifter).nonlinear == (lifter.powers_.sum(axis=1) >= 2).sum()
+
+
+@pytest.mark.parametrize(
+    ("lifter", "parameters", "linear", "nonlinear"),
+    [
+        # 4 features to scale; of each, polynomials of degree 2 and 3; products of two or three.
+        (OrthogonalPolynomialLifter(1), 8, 4, 0),
+        (OrthogonalPolynomialLifter(2), 8, 4 + 8, 4 + 6),
+        (OrthogonalPolynomialLifter(3, include_bias=False), 8, 4 + 16, 8 + 6 + 12 + 4),
+        (RBFLifter(5, random_state=0), 5 * 4 + 1, 5, 5 * 4),
+        (DelayLifter(2), 0, 0, 0),
+    ],
+    ids=repr,
+)
+def test_dictionaries(lifter, parameters, linear, nonlinear):
+    assert count(lifter) == Operations(parameters, linear, nonlinear)
+
+
+def test_a_selector_costs_what_its_choice_costs():
+    rows = np.random.default_rng(0).normal(size=(200, 4))
+    targets = np.column_stack([rows[:, 0] * rows[:, 1], rows[:, 0] * rows[:, 1] * rows[:, 2]])
+    selector = ObservableSelector(MonomialLifter(3), max_observables=2).fit(rows, targets)
+    assert set(selector.get_feature_names_out()) == {"x0 x1", "x0 x1 x2"}
+    assert count_operations(selector, rows[:1]) == Operations(0, 0, 2)
+    # Of other transformers all observables are computed.
+    selector.set_params(lifter=PolynomialFeatures(3)).fit(rows, targets)
+    assert count_operations(selector, rows[:1]) == Operations(0, 0, 10 + 20)
+    orthogonal = OrthogonalPolynomialLifter(3, scale_inputs=False)
+    selector.set_params(lifter=orthogonal).fit(rows, targets)
+    assert count_operations(selector, rows[:1]) == Operations(8, 4 + 16, 8 + 2)
+    selector = ObservableSelector(max_observables=2).fit(X, y)
+    assert count_operations(selector, X[:1]) == Operations()
 
 
 def test_lifter_inside_and_pipeline_outside_cost_the_same():

@@ -13,7 +13,7 @@ from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_koopman import _memory
-from sklearn_koopman.lifting import MonomialLifter, _monomial
+from sklearn_koopman.lifting import MonomialLifter, _base
 from tests.extra_checks import EXTRA_TRANSFORMER_CHECKS
 
 DEGREES = [1, 2, 3, 4, (0, 2), (1, 3), (2, 2), (2, 4), (3, 3), [2, 3], np.int64(2)]
@@ -88,7 +88,7 @@ def test_half_precision_becomes_double():
 @pytest.mark.parametrize("degree", [3, (2, 3)])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_blocks_of_rows(n_samples, degree, order, monkeypatch):
-    monkeypatch.setattr(_monomial, "_BLOCK_ROWS", {"C": 3, "F": 3})
+    monkeypatch.setattr(_base, "BLOCK_ROWS", {"C": 3, "F": 3})
     oracle, lifter = oracle_and_lifter(degree=degree, order=order)
     X = samples(n_samples, 4)
     np.testing.assert_array_equal(lifter.fit_transform(X), oracle.fit_transform(X))

@@ -1,0 +1,122 @@
+"""A choice of products, each made from a lower one, and nothing that nobody asked for."""
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from ._base import lifted_by_columns
+
+
+class Step(NamedTuple):
+    """One product: a row of the workspace times a factor."""
+
+    target: int
+    source: int
+    factor: int
+
+
+class ChosenProducts:
+    """Some of the products of a dictionary.
+
+    A product of three or more factors is one factor times a product of the others. Where none of
+    these smaller products has been chosen itself, one of them is computed on the way: the one that
+    most of the chosen products can use.
+
+    Parameters
+    ----------
+    terms : list of tuple of int
+        The factors of every product, in any fixed order of the factors; () is the constant 1.
+    order : {"F", "C"}
+        Memory layout of the lifted rows.
+    factors : callable, default=None
+        Makes the factors (n_factors, n_samples) of samples as columns; None takes the samples.
+
+    Attributes
+    ----------
+    n_observables : int
+    factors : callable or None
+    n_products : int
+        Multiplications of a product by a factor, those on the way included.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_koopman.lifting._products import ChosenProducts
+    >>> chosen = ChosenProducts([(), (0, 0, 1), (0, 1)], order="F")
+    >>> chosen._lift(np.array([[2.0, 3.0]]))
+    array([[ 1., 12.,  6.]])
+    >>> chosen.n_products
+    2
+    """
+
+    def __init__(self, terms, order, factors=None):
+        self.n_observables = len(terms)
+        self.order = order
+        self.factors = factors
+        self._constants = [row for row, term in enumerate(terms) if len(term) == 0]
+        self._copies = [(row, term[0]) for row, term in enumerate(terms) if len(term) == 1]
+        parents = _parents(terms)
+        # Rows of the workspace: the chosen products, then those on the way, then the factors.
+        row_of = {term: row for row, term in enumerate(terms)}
+        self._on_the_way = [term for term in parents if term not in row_of]
+        row_of |= {term: len(terms) + i for i, term in enumerate(self._on_the_way)}
+        first_factor = len(row_of)
+        self._steps = [
+            Step(
+                row_of[term],
+                first_factor + parent[0] if len(parent) == 1 else row_of[parent],
+                factor,
+            )
+            for term, (parent, factor) in sorted(parents.items(), key=lambda item: len(item[0]))
+        ]
+        self.n_products = len(self._steps)
+
+    def _lift(self, X):
+        """Return the products of rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Psi : ndarray of shape (n_samples, n_products)
+        """
+        return lifted_by_columns(self._lift_columns, X, self.n_observables, self.order)
+
+    def _lift_columns(self, ZT, out):
+        factors = np.ascontiguousarray(ZT) if self.factors is None else self.factors(ZT)
+        rows = [*out, *np.empty((len(self._on_the_way), ZT.shape[1]), out.dtype), *factors]
+        for row in self._constants:
+            rows[row][...] = 1
+        for row, factor in self._copies:
+            rows[row][...] = factors[factor]
+        for target, source, factor in self._steps:
+            np.multiply(rows[source], factors[factor], out=rows[target])
+
+
+def _parents(terms):
+    """Return {product of two or more factors: (the product it is made from, the factor left)}."""
+    parents = {}
+    needed = set(terms)
+    for length in range(max(map(len, terms)), 1, -1):
+        level = sorted(term for term in needed if len(term) == length)
+        uses = Counter(
+            parent
+            for term in level
+            if not needed.intersection(_smaller(term))
+            for parent in _smaller(term)
+        )
+        for term in level:
+            smaller = _smaller(term)
+            ready = [parent for parent in smaller if parent in needed or len(parent) == 1]
+            parent = ready[0] if ready else max(smaller, key=uses.__getitem__)
+            parents[term] = parent, smaller[parent]
+            needed.add(parent)
+    return parents
+
+
+def _smaller(term):
+    """Return {the product less one factor: that factor}."""
+    return {term[:i] + term[i + 1 :]: factor for i, factor in enumerate(term)}

@@ -1,0 +1,364 @@
+"""A dictionary with only those observables that least squares needs most."""
+
+from copy import copy
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from .._fitting import keeping_what_was_fitted
+from .._validation import check_integer, check_real, is_integer
+from ..classification._base import check_finite_moments, check_gram_fits_in_memory
+from ..classification._lifted import _transform, fit_lifter, lifted_blocks
+from ..classification._targets import OneHotRows, check_weights, encode_labels, has_label
+from ..lifting._base import DTYPES, BlockLifter
+from ..solvers import GramMoments, forward_selection, threads_for
+
+
+class ObservableSelector(BlockLifter):
+    r"""Lift samples to the few observables of a dictionary that explain the targets best.
+
+    It starts with none and adds, one at a time, the observable that lowers
+
+    .. math:: \frac{1}{2 \sum_i w_i} \sum_i w_i \|y_i - B^T \phi_S(x_i)\|^2
+              + \frac{ridge}{2} \|B\|_F^2
+
+    most, where :math:`\phi_S` are the standardised observables chosen so far, B is fitted anew for
+    every choice, and the centred targets :math:`y_i` are those of all classes at once. After `fit`,
+    only the chosen observables are computed: a student that has it as its `lifter` is as small as
+    they are few.
+
+    Parameters
+    ----------
+    lifter : transformer, default=None
+        Makes the candidates of X, block by block, so that they are never all in memory. Of this
+        package's lifters, and unions of them, only the chosen observables are computed after
+        `fit`; of other transformers, all are, and the others are dropped. So put a PCA before
+        this one instead of into it. None takes the features of X as candidates.
+
+    max_observables : int, default=1000
+        Most observables to choose. They are fewer where there are fewer, or where no other one
+        explains anything more.
+
+    ridge : float, default=1e-4
+        L2 penalty on the coefficients of the standardised observables.
+
+    unlabeled_value : object, default=None
+        What stands in y for "no label"; such rows are not looked at. None: every row is labelled.
+
+    verbose : int, default=0
+        Above 0, what takes long shows a progress bar, if tqdm is installed.
+
+    Attributes
+    ----------
+    support_ : ndarray of bool, shape (n_candidates,)
+        Which observables of the dictionary are chosen.
+
+    order_ : ndarray of int, shape (n_output_features_,)
+        The chosen observables in the order of their choice: the first m are what
+        ``max_observables=m`` chooses.
+
+    gains_ : ndarray of shape (n_output_features_,)
+        By how much each of them lowered the objective, in the same order.
+
+    lifter_ : transformer
+        The fitted dictionary, if there is one.
+
+    n_output_features_ : int
+        The number of observables chosen. They are lifted in the order of the dictionary.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature names
+        that are all strings.
+
+    See Also
+    --------
+    EDMDClassifier : Least squares on all observables.
+    sklearn.feature_selection.SequentialFeatureSelector : Greedy selection by cross-validation,
+        for any estimator; one fit for every candidate and choice.
+    sklearn.linear_model.MultiTaskLasso : Selection for several targets by a group penalty.
+
+    Notes
+    -----
+    One pass over the rows for the Gram matrix of all D candidates, as :class:`EDMDClassifier`
+    needs it too, then :math:`m^2 D` multiplications for m choices and memory for m D numbers.
+
+    Constant observables are not chosen: the classifiers have intercepts.
+
+    References
+    ----------
+    .. [1] S. Chen, S. A. Billings and W. Luo, "Orthogonal least squares methods and their
+       application to non-linear system identification", International Journal of Control 50,
+       1873-1896 (1989).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter, ObservableSelector
+    >>> X, y = load_iris(return_X_y=True)
+    >>> selector = ObservableSelector(MonomialLifter(degree=3), max_observables=5)
+    >>> student = EDMDClassifier(lifter=selector).fit(X, y)
+    >>> student.coef_.shape
+    (3, 5)
+    >>> student.lifter_.get_feature_names_out()
+    array(['x2', 'x0 x2', 'x2 x3', 'x0^2 x3', 'x2^2 x3'], dtype=object)
+    >>> round(student.score(X, y), 2)
+    0.97
+    """
+
+    _fewer_observables = "Lower max_observables"
+
+    def __init__(
+        self,
+        lifter=None,
+        *,
+        max_observables=1000,
+        ridge=1e-4,
+        unlabeled_value=None,
+        verbose=0,
+    ):
+        self.lifter = lifter
+        self.max_observables = max_observables
+        self.ridge = ridge
+        self.unlabeled_value = unlabeled_value
+        self.verbose = verbose
+
+    def fit(self, X, y, sample_weight=None):
+        """Choose observables.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The data.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Labels, or real numbers to be explained, such as a teacher's logits.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; a weight of 2 is the same as a row that is there twice.
+
+        Returns
+        -------
+        self : object
+            Fitted transformer.
+        """
+        with keeping_what_was_fitted(self):
+            self._check_parameters()
+            if y is None:
+                raise ValueError(
+                    "ObservableSelector requires y to be passed, but the target y is None."
+                )
+            X = validate_data(self, X, dtype=DTYPES)
+            check_consistent_length(X, y)
+            self._select(X, np.asarray(y), check_weights(sample_weight, len(X)))
+        return self
+
+    def first(self, n_observables):
+        """Return a fitted selector of the first observables that were chosen.
+
+        Greedy choices are nested: it is the selector that a fit with this number as
+        `max_observables` gives, without the fit.
+
+        Parameters
+        ----------
+        n_observables : int
+            At least 1, at most `n_output_features_`.
+
+        Returns
+        -------
+        selector : ObservableSelector
+        """
+        check_is_fitted(self)
+        if not (is_integer(n_observables) and 1 <= n_observables <= len(self.order_)):
+            raise ValueError(
+                f"n_observables={n_observables!r} must be an int in the range "
+                f"[1, {len(self.order_)}]: so many are chosen."
+            )
+        selector = copy(self)
+        selector.max_observables = int(n_observables)
+        selector._choose(
+            self.order_[:n_observables], self.gains_[:n_observables], len(self.support_)
+        )
+        return selector
+
+    def get_support(self, indices=False):
+        """Get which observables of the dictionary are chosen.
+
+        Parameters
+        ----------
+        indices : bool, default=False
+            Whether to return indices instead of a mask.
+
+        Returns
+        -------
+        support : ndarray
+            Mask of shape (n_candidates,), or indices of shape (n_output_features_,).
+        """
+        check_is_fitted(self)
+        return np.flatnonzero(self.support_) if indices else self.support_
+
+    def _observable_names(self, names):
+        if self._dictionary is not None:
+            names = self._dictionary.get_feature_names_out(names)
+        return np.asarray(names, dtype=object)[self.support_]
+
+    @property
+    def _dictionary(self):
+        return getattr(self, "lifter_", None)
+
+    def _check_parameters(self):
+        check_integer(self, "max_observables", minimum=1)
+        check_real(self, "ridge", low=0.0, inclusive="left")
+
+    def _select(self, X, y, weight):
+        targets, n_targets, weight = self._targets(y, weight)
+        lifter = fit_lifter(self.lifter, X, y)
+        blocks = lifted_blocks(lifter, X)
+        blocks.shows_progress = self.verbose > 0
+        check_gram_fits_in_memory(blocks.n_observables)
+        with threads_for(blocks):
+            moments = blocks.with_rows_at_least(GramMoments.block_rows).map_reduce(
+                GramMoments.update,
+                GramMoments(blocks.n_observables, n_targets),
+                targets,
+                weight,
+            )
+            check_finite_moments(moments.scale)
+            order, gains = forward_selection(
+                moments, self.ridge, self.max_observables, shows_progress=self.verbose > 0
+            )
+        if len(order) == 0:
+            raise ValueError(
+                f"None of the {blocks.n_observables} observables explains anything of y: all of "
+                "them, or y, are constant."
+            )
+        if lifter is not None:
+            self.lifter_ = lifter
+        elif hasattr(self, "lifter_"):
+            del self.lifter_
+        self._choose(order, gains, blocks.n_observables)
+
+    def _targets(self, y, weight):
+        """Return what is explained, the number of its columns, and the weights of its rows."""
+        if y.ndim == 2 and y.shape[1] > 1:
+            targets = check_array(y, dtype=np.float64, input_name="y")
+            return targets, targets.shape[1], weight
+        y = column_or_1d(y, warn=True)
+        is_labelled = has_label(y, self.unlabeled_value)
+        weight = weight * is_labelled
+        if not weight.any():
+            raise ValueError(
+                "There is nothing to learn from: no row of positive weight has a label."
+            )
+        if type_of_target(y[is_labelled], input_name="y") == "continuous":
+            return np.where(is_labelled, y, 0.0)[:, None], 1, weight
+        labels = encode_labels(y, self.unlabeled_value)
+        n_classes = len(labels.classes)
+        return OneHotRows(labels.codes, n_classes), n_classes, weight
+
+    def _choose(self, order, gains, n_candidates):
+        """Keep a choice, and what computes it."""
+        self.order_, self.gains_ = order, gains
+        self.support_ = np.zeros(n_candidates, dtype=bool)
+        self.support_[order] = True
+        self.n_output_features_ = len(order)
+        self._chosen_lifter = _chosen(
+            self._dictionary, np.flatnonzero(self.support_), self.n_features_in_
+        )
+
+    def _lift(self, X):
+        return self._chosen_lifter._lift(X)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_chosen_lifter")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+
+class ChosenColumns:
+    """Some columns of what a transformer gives, or of the rows themselves.
+
+    Parameters
+    ----------
+    lifter : fitted transformer or None
+    indices : ndarray of int
+    """
+
+    def __init__(self, lifter, indices):
+        self.lifter = lifter
+        self.indices = indices
+
+    def _lift(self, X):
+        lifted = X if self.lifter is None else _transform(self.lifter, X)
+        return lifted[:, self.indices]
+
+
+class ChosenUnion:
+    """Some columns of each dictionary of a union.
+
+    Parameters
+    ----------
+    parts : list
+        What lifts to the chosen columns of each dictionary that has any.
+    """
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    def _lift(self, X):
+        return np.hstack([part._lift(X) for part in self.parts])
+
+
+def _chosen(lifter, indices, n_features):
+    """Return what lifts rows to some of the observables, and to no others where it can.
+
+    Parameters
+    ----------
+    lifter : fitted transformer or None
+    indices : ndarray of int
+        In ascending order.
+    n_features : int
+        Of the rows.
+    """
+    if isinstance(lifter, FrozenEstimator):
+        return _chosen(lifter.estimator, indices, n_features)
+    if isinstance(lifter, FeatureUnion) and not lifter.transformer_weights:
+        return _chosen_of_union(lifter, indices, n_features)
+    if hasattr(lifter, "_chosen"):
+        return lifter._chosen(indices)
+    return ChosenColumns(lifter, indices)
+
+
+def _chosen_of_union(union, indices, n_features):
+    parts, start = [], 0
+    row = np.zeros((1, n_features))
+    for _, step in union.transformer_list:
+        if step == "drop":
+            continue
+        stop = start + _transform(step, row).shape[1]
+        of_step = indices[(indices >= start) & (indices < stop)] - start
+        if len(of_step):
+            step = None if _passes_through(step) else step
+            parts.append(_chosen(step, of_step, n_features))
+        start = stop
+    return ChosenUnion(parts)
+
+
+def _passes_through(step):
+    """Return whether a step of a fitted union is what "passthrough" has become."""
+    return isinstance(step, FunctionTransformer) and step.func is None
