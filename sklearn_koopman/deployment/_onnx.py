@@ -96,7 +96,7 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     options: dict = {id(model): {"zipmap": False}} if hasattr(model, "predict") else {}
     for kind, (_, extra_options) in _CONVERTERS.items():
         if hasattr(kind, "predict"):
-            options[kind] = {"zipmap": False} | {name: raw_scores for name in extra_options}
+            options[kind] = {"zipmap": False} | dict.fromkeys(extra_options, raw_scores)
     return skl2onnx.to_onnx(
         model, X_sample[:1], options=options, target_opset=target_opset or _OPSET
     )

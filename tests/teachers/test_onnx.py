@@ -99,7 +99,7 @@ def test_outputs():
         OnnxTeacher(MODEL, output_name="label")(X)
     assert_allclose(OnnxTeacher(MODEL, output_name="probabilities")(X), P, atol=1e-5)
     with_maps = skl2onnx.to_onnx(LOGISTIC, X[:1].astype(np.float32), target_opset=18)
-    with pytest.raises(ValueError, match="options={'zipmap': False}"):
+    with pytest.raises(ValueError, match=r"options=\{'zipmap': False\}"):
         OnnxTeacher(with_maps)(X)
 
 
@@ -117,7 +117,7 @@ def test_bad_settings(settings, message):
 
 
 def test_errors(monkeypatch):
-    with pytest.raises(FileNotFoundError, match="missing.onnx"):
+    with pytest.raises(FileNotFoundError, match=r"missing\.onnx"):
         as_teacher("missing.onnx")(X)
     with pytest.raises(ValueError, match="has the inputs \\['x0', 'x1'\\], not one"):
         OnnxTeacher(dense((4,), n_inputs=2))(X)
