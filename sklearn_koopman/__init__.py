@@ -6,7 +6,7 @@ from .classification import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
 )
-from .lifting import MonomialLifter
+from .lifting import MonomialLifter, OpticalLifter
 from .trees import DistilledTreeClassifier
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "KoopmanDistilledClassifier",
     "KoopmanDistilledClassifierCV",
     "MonomialLifter",
+    "OpticalLifter",
 ]
 __version__ = "0.1.0"

@@ -6,7 +6,7 @@ from ..classification import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
 )
-from ..lifting import MonomialLifter
+from ..lifting import MonomialLifter, OpticalLifter
 from ..lifting._monomial import _Level
 from ..pipeline import Pipeline
 from ._detach import detach_teacher
@@ -18,6 +18,7 @@ _TRUSTED = (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
     MonomialLifter,
+    OpticalLifter,
     _Level,
     Pipeline,
     range,

@@ -25,7 +25,8 @@ class Hardware:
                                  :math:`K (1 + m \xi) + a \max|K| \xi'`, drawn once for a chip
     waiting                      :math:`K \, 10^{-\nu d}` after d decades of time, :math:`\nu` of
                                  standard deviation `drift_spread`, drawn once for an entry
-    sending observables          ``activation_bits``, each observable within its own range
+    sending observables          ``activation_bits``, each observable within its own range, then
+                                 noise of size `observable_noise`, for each row anew
     detecting, for each row anew shot noise, then thermal noise, in electrons
     ============================ ============================================================
 
@@ -37,11 +38,13 @@ class Hardware:
         How it is rounded, see `quantise_matrix`.
     activation_bits : int, default=None
         Bits of an observable, between plus and minus its largest value on the calibration rows.
+    observable_noise : float, default=0.0
+        Standard deviation of the noise of every observable, in their units: the `additive_noise`
+        that students can be made aware of.
     multiplicative_noise : float, default=0.0
         Standard deviation m of an entry, relative to its value.
     additive_noise : float, default=0.0
         Standard deviation a of an entry, relative to the largest one, the full scale.
-    drift_decades : float, default=0.0
     drift_decades : float, default=0.0
         Decades d of time since the entries were first read: 4 for :math:`10^4` times as long.
     drift_spread : float, default=0.01
@@ -76,6 +79,7 @@ class Hardware:
     scale: str = "row"
     feedback: bool = True
     activation_bits: int | None = None
+    observable_noise: float = 0.0
     multiplicative_noise: float = 0.0
     additive_noise: float = 0.0
     drift_decades: float = 0.0
@@ -224,6 +228,8 @@ class SimulatedChip:
             n_positive = 2 ** (hardware.activation_bits - 1) - 1
             step = np.where(self._range > 0, self._range, 1.0) / n_positive
             psi = np.clip(np.rint(psi / step), -n_positive, n_positive) * step
+        if hardware.observable_noise:
+            psi = psi + hardware.observable_noise * random_state.standard_normal(psi.shape)
         products = psi @ self.coef_.T
         if hardware.photoelectrons is not None:
             electron = self._full_scale / hardware.photoelectrons
@@ -401,6 +407,7 @@ class HardwareDisplay:
 
 # Properties that draw something at random.
 _RANDOM = (
+    "observable_noise",
     "multiplicative_noise",
     "additive_noise",
     "drift_decades",
@@ -410,6 +417,7 @@ _RANDOM = (
 _AXES = {
     "weight_bits": "bits of an entry of the matrix",
     "activation_bits": "bits of an observable",
+    "observable_noise": "noise of an observable, in its units",
     "multiplicative_noise": "noise of an entry, relative to its value",
     "additive_noise": "noise of an entry, relative to the full scale",
     "drift_decades": "decades of time since programming",

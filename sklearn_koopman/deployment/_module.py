@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
-from ..lifting import MonomialLifter
+from ..lifting import MonomialLifter, OpticalLifter
 from ._parts import monomial_products, split_student
 
 
@@ -24,7 +24,7 @@ def to_module(estimator):
     estimator : estimator
         A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one. The
         transformers before it may be PCA, IncrementalPCA, StandardScaler, RobustScaler,
-        MinMaxScaler, MaxAbsScaler and MonomialLifter.
+        MinMaxScaler, MaxAbsScaler, MonomialLifter and OpticalLifter.
 
     Returns
     -------
@@ -74,8 +74,8 @@ def _layer(transformer):
     """Return a fitted transformer as a torch module."""
     raise TypeError(
         f"{type(transformer).__name__} has no form in torch here. Known are PCA, "
-        "IncrementalPCA, StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler and "
-        "MonomialLifter."
+        "IncrementalPCA, StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, "
+        "MonomialLifter and OpticalLifter."
     )
 
 
@@ -121,6 +121,15 @@ def _monomial_layer(lifter):
     return Monomials(
         lifter.n_features_in_, monomial_products(lifter), has_constant=lifter.include_bias
     )
+
+
+@_layer.register(OpticalLifter)
+def _optical_layer(lifter):
+    from ._torch_layers import Optical
+
+    parts = [np.real] if lifter.nonlinearity == "cosine" else [np.real, np.imag]
+    mixers = [_linear(part(lifter.mixing_).T, part(lifter.offset_)) for part in parts]
+    return Optical(mixers, lifter.nonlinearity, lifter.optical_depth)
 
 
 def _linear(weight, bias):

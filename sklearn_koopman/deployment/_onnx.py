@@ -12,7 +12,7 @@ from ..classification import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
 )
-from ..lifting import MonomialLifter
+from ..lifting import MonomialLifter, OpticalLifter
 from ..trees import DistilledTreeClassifier
 from ._parts import flat_steps, monomial_products
 
@@ -148,6 +148,33 @@ def _convert_monomials(scope, operator, container):
     nodes.finish("Concat", *observables, axis=1)
 
 
+def _convert_optical(scope, operator, container):
+    """Mix, and take cosines or the intensities of both parts of the amplitudes."""
+    nodes = _Nodes(scope, operator, container)
+    lifter = operator.raw_operator
+
+    def mixed(part):
+        matrix, offset = part(lifter.mixing_), part(lifter.offset_)
+        return nodes.add("Gemm", nodes.inputs, nodes.constant(matrix), nodes.constant(offset))
+
+    if lifter.nonlinearity == "cosine":
+        factor = nodes.constant([np.sqrt(2)])
+        nodes.finish("Mul", nodes.add("Cos", mixed(np.real)), factor)
+        return
+    parts = [mixed(np.real), mixed(np.imag)]
+    squares = [nodes.add("Mul", part, part) for part in parts]
+    if lifter.nonlinearity == "intensity":
+        nodes.finish("Add", *squares)
+        return
+    intensity = nodes.add("Add", *squares)
+    absorbed = nodes.add(
+        "Div",
+        nodes.constant([-lifter.optical_depth]),
+        nodes.add("Add", intensity, nodes.constant([1.0])),
+    )
+    nodes.finish("Mul", intensity, nodes.add("Exp", absorbed))
+
+
 def _convert_koopman(scope, operator, container):
     """Lift, multiply by the matrix, and name the class of the largest logit."""
     nodes = _Nodes(scope, operator, container)
@@ -182,6 +209,7 @@ def _convert_tree(scope, operator, container):
 _CLASSIFIER_OPTIONS = ("zipmap", "nocl", "output_class_labels")
 _CONVERTERS: dict = {
     MonomialLifter: (_convert_monomials, ()),
+    OpticalLifter: (_convert_optical, ()),
     EDMDClassifier: (_convert_koopman, ("raw_scores",)),
     EDMDClassifierCV: (_convert_koopman, ("raw_scores",)),
     KoopmanDistilledClassifier: (_convert_koopman, ("raw_scores",)),

@@ -61,3 +61,31 @@ class Monomials(torch.nn.Module):
 
     def __repr__(self):
         return f"Monomials({self.n_features} -> {self.n_observables})"
+
+
+class Optical(torch.nn.Module):
+    """Cosines or intensities of mixed features, as `OpticalLifter` makes them.
+
+    Parameters
+    ----------
+    mixers : list of torch.nn.Linear
+        One, or two for the real and the imaginary part of amplitudes.
+    nonlinearity : {"intensity", "cosine", "saturable_absorption"}
+    optical_depth : float
+    """
+
+    def __init__(self, mixers, nonlinearity, optical_depth):
+        super().__init__()
+        self.mixers = torch.nn.ModuleList(mixers)
+        self.nonlinearity = nonlinearity
+        self.optical_depth = optical_depth
+
+    def forward(self, z):
+        """Return the observables of the rows."""
+        if self.nonlinearity == "cosine":
+            return 2**0.5 * torch.cos(self.mixers[0](z))
+        real, imaginary = self.mixers
+        intensity = real(z) ** 2 + imaginary(z) ** 2
+        if self.nonlinearity == "intensity":
+            return intensity
+        return intensity * torch.exp(-self.optical_depth / (1 + intensity))

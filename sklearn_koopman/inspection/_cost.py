@@ -23,7 +23,7 @@ from sklearn.preprocessing import (
 from sklearn.utils.validation import check_is_fitted
 
 from ..classification._base import KoopmanClassifier
-from ..lifting import MonomialLifter
+from ..lifting import MonomialLifter, OpticalLifter
 from ..teachers import TorchTeacher
 from ..teachers._base import CallableTeacher, Teacher
 from ..teachers._dispatch import _is_torch_module
@@ -217,6 +217,19 @@ def _count_monomials(lifter, X_row):
         comb(p, d) if lifter.interaction_only else comb(p + d - 1, d) for d in range(2, top + 1)
     )
     return Operations(nonlinear=sum(products))
+
+
+@_count.register(OpticalLifter)
+def _count_optical(lifter, X_row):
+    """Count complex mixing as two real ones, and a square of each part of an amplitude."""
+    is_complex = lifter.mixing_.dtype.kind == "c"
+    parts = [np.real, np.imag] if is_complex else [np.real]
+    mixing = sum(
+        (_linear(part(lifter.mixing_), part(lifter.offset_)) for part in parts), Operations()
+    )
+    n_products = {"intensity": 2, "cosine": 0, "saturable_absorption": 3}[lifter.nonlinearity]
+    # the factor of the cosines belongs to the matrix behind them
+    return mixing + Operations(nonlinear=n_products * len(lifter.offset_))
 
 
 @_count.register(MLPClassifier)

@@ -1,5 +1,6 @@
 """Dictionaries of observables, as transformers."""
 
 from ._monomial import MonomialLifter
+from ._optical import OpticalLifter
 
-__all__ = ["MonomialLifter"]
+__all__ = ["MonomialLifter", "OpticalLifter"]

@@ -15,6 +15,7 @@ from sklearn_koopman import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
     MonomialLifter,
+    OpticalLifter,
 )
 from sklearn_koopman.pipeline import make_pipeline
 
@@ -40,6 +41,15 @@ STUDENTS = {
     ),
     "one degree": make_pipeline(PCA(8), MonomialLifter((2, 2)), EDMDClassifierCV()),
     "linear": KoopmanDistilledClassifier(soft_weight=0.0),
+    **{
+        nonlinearity: EDMDClassifier(
+            lifter=sklearn_pipeline(
+                PCA(8, whiten=True),
+                OpticalLifter(60, nonlinearity=nonlinearity, random_state=0),
+            )
+        )
+        for nonlinearity in ("intensity", "cosine", "saturable_absorption")
+    },
     "search": GridSearchCV(
         make_pipeline(PCA(8), EDMDClassifier(lifter=MonomialLifter(2))),
         {"edmdclassifier__ridge": [1e-3]},

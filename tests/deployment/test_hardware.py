@@ -78,6 +78,13 @@ def test_shot_and_thermal_noise_have_their_sizes(one):
     assert_allclose(both.std(axis=0), expected, rtol=0.2)
 
 
+def test_noise_of_observables_has_its_size(one):
+    row = np.repeat(X[:1], 500, axis=0)
+    logits = chip(one, observable_noise=0.3).decision_function(row)
+    expected = 0.3 * np.linalg.norm(one[-1].coef_, axis=1)
+    assert_allclose(logits.std(axis=0), expected, rtol=0.2)
+
+
 def test_observables_of_few_bits(one):
     errors = []
     for bits in (4, 8, 12):
