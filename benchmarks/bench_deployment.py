@@ -16,8 +16,8 @@ graph is made of Gemm and Relu, and gives label and probabilities too.
 
 "bits" writes bits-DATASET.csv, "noise" writes noise-DATASET.csv: accuracies, mean over 10 chips
 where chips are drawn at random. How much of the noise a student should know of (the bound that
-distillation minimises is far from tight) is chosen from 0, 1/10, 3/10 and all of it: 10,000 training
-images are held out from students fitted to 20,000 others, and the best on chips wins.
+distillation minimises is far from tight) is chosen from 0, 1/10, 3/10 and all of it: 10,000
+training images are held out from students fitted to 20,000 others, and the best on chips wins.
 """
 
 import argparse
