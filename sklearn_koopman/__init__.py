@@ -6,7 +6,13 @@ from .classification import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
 )
-from .lifting import DelayLifter, MonomialLifter, OrthogonalPolynomialLifter, RBFLifter
+from .lifting import (
+    DelayLifter,
+    MonomialLifter,
+    OpticalLifter,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
+)
 from .selection import ObservableSelector
 from .trees import DistilledTreeClassifier
 
@@ -19,6 +25,7 @@ __all__ = [
     "KoopmanDistilledClassifierCV",
     "MonomialLifter",
     "ObservableSelector",
+    "OpticalLifter",
     "OrthogonalPolynomialLifter",
     "RBFLifter",
 ]

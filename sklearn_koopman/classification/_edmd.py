@@ -6,7 +6,13 @@ from copy import deepcopy
 from scipy.linalg import LinAlgError
 
 from .._validation import check_choice, check_integer, check_real
-from ..solvers import GramMoments, TriangularMoments, solve_gram, solve_triangular_factor
+from ..solvers import (
+    GramMoments,
+    TriangularMoments,
+    noise_penalty,
+    solve_gram,
+    solve_triangular_factor,
+)
 from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
 from ._targets import OneHotRows
 
@@ -46,6 +52,11 @@ class EDMDClassifier(KoopmanClassifier):
         "cholesky" solves the normal equations; "svd" goes through a QR factorisation of the rows,
         which is slower and keeps twice the digits; "auto" tries the first and falls back on the
         second when the Gram matrix is not numerically positive definite.
+    multiplicative_noise : float, default=0.0
+        Standard deviation of the noise that the hardware will add to every coefficient, or to
+        every observable, relative to its value. See the notes.
+    additive_noise : float, default=0.0
+        Standard deviation of the noise that it will add to every observable, in their units.
     teacher_output : {"auto", "proba", "logits"}, default="auto"
         What the teacher or `soft_labels` give. "auto": probabilities if all values are in [0, 1]
         and rows sum to 1 within 1e-3, logits if that is far off, else an error.
@@ -84,6 +95,13 @@ class EDMDClassifier(KoopmanClassifier):
 
     Notes
     -----
+    With noise the student minimises the mean of the squared error over rows and noise, which is
+    independent and of zero mean. Exactly, that is a ridge of its own for every observable,
+    :math:`(m^2 \overline{\psi_j^2} + a^2) / d_j^2`, on top of `ridge`, with :math:`d_j` its
+    standard deviation, m `multiplicative_noise` and a `additive_noise` [4]_. The intercept is taken
+    to be free of noise. Noise of a fixed size on the coefficients adds the same to the loss of
+    every student, so there is no parameter for it.
+
     One pass over the rows, O(D^2) memory for D observables. float32 rows are centred and multiplied
     in float32, some thousand at a time, and these products summed in float64. Probabilities of a
     teacher below 1e-7 are raised to it: least squares would otherwise fit the logarithms of zeros.
@@ -96,6 +114,8 @@ class EDMDClassifier(KoopmanClassifier):
        1307-1346 (2015), section 2.
     .. [3] A. J. Izenman, "Reduced-rank regression for the multivariate linear model", Journal of
        Multivariate Analysis 5, 248-264 (1975).
+    .. [4] C. M. Bishop, "Training with noise is equivalent to Tikhonov regularization", Neural
+       Computation 7, 108-116 (1995).
 
     Examples
     --------
@@ -121,6 +141,8 @@ class EDMDClassifier(KoopmanClassifier):
         lifter=None,
         rank=None,
         solver="auto",
+        multiplicative_noise=0.0,
+        additive_noise=0.0,
         teacher_output="auto",
         teacher_classes=None,
         unlabeled_value=None,
@@ -131,6 +153,8 @@ class EDMDClassifier(KoopmanClassifier):
         self.lifter = lifter
         self.rank = rank
         self.solver = solver
+        self.multiplicative_noise = multiplicative_noise
+        self.additive_noise = additive_noise
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
         self.unlabeled_value = unlabeled_value
@@ -196,6 +220,8 @@ class EDMDClassifier(KoopmanClassifier):
         check_real(self, "ridge", low=0.0, inclusive="left")
         check_integer(self, "rank", minimum=1, optional=True)
         check_choice(self, "solver", ("auto", "cholesky", "svd"))
+        check_real(self, "multiplicative_noise", low=0.0, inclusive="left")
+        check_real(self, "additive_noise", low=0.0, inclusive="left")
 
     def _solve(self, task):
         first = "svd" if self.solver == "svd" else "cholesky"
@@ -226,8 +252,13 @@ class EDMDClassifier(KoopmanClassifier):
 
     def _solve_moments(self, moments, dtype):
         check_finite_moments(moments.scale)
+        ridge = self.ridge
+        if self.multiplicative_noise or self.additive_noise:
+            ridge = ridge + noise_penalty(
+                moments.scale, self.multiplicative_noise, self.additive_noise
+            )
         if isinstance(moments, GramMoments):
-            coef = solve_gram(moments, self.ridge, self.rank)
+            coef = solve_gram(moments, ridge, self.rank)
             if coef is None:
                 raise LinAlgError(
                     f"The Gram matrix of the {moments.n_observables} observables is not "
@@ -236,7 +267,7 @@ class EDMDClassifier(KoopmanClassifier):
                 )
             self.solver_ = "cholesky"
         else:
-            coef = solve_triangular_factor(moments, self.ridge, self.rank)
+            coef = solve_triangular_factor(moments, ridge, self.rank)
             self.solver_ = "svd"
         self._store(coef, moments.target_mean, moments.scale, dtype)
 

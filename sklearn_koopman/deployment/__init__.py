@@ -1,5 +1,24 @@
 """From a fitted model to what is shipped."""
 
 from ._detach import detach_teacher
+from ._files import load_student, save_student
+from ._hardware import Hardware, HardwareDisplay, SimulatedChip, hardware_curve
+from ._module import to_module
+from ._onnx import register_onnx_converters, to_onnx
+from ._quantisation import quantise_matrix, quantise_student, unit_levels
 
-__all__ = ["detach_teacher"]
+__all__ = [
+    "Hardware",
+    "HardwareDisplay",
+    "SimulatedChip",
+    "detach_teacher",
+    "hardware_curve",
+    "load_student",
+    "quantise_matrix",
+    "quantise_student",
+    "register_onnx_converters",
+    "save_student",
+    "to_module",
+    "to_onnx",
+    "unit_levels",
+]

@@ -6,13 +6,19 @@ from ._certificate import (
     disagreement_bound,
     fidelity_certificate,
 )
+from ._cost import Cost, UncountableError, cost
+from ._cost_display import AccuracyCostDisplay
 from ._fidelity import fidelity_score
 from ._report import DistillationReport, distillation_report
 
 __all__ = [
+    "AccuracyCostDisplay",
+    "Cost",
     "DistillationReport",
     "FidelityCertificate",
+    "UncountableError",
     "certificate_sample_size",
+    "cost",
     "disagreement_bound",
     "distillation_report",
     "fidelity_certificate",

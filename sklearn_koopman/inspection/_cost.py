@@ -1,10 +1,10 @@
 """What a prediction costs: parameters to store and multiplications per sample."""
 
-from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import singledispatch
-from math import comb, prod
+from math import comb
+from time import perf_counter
 
 import numpy as np
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
@@ -23,7 +23,13 @@ from sklearn.preprocessing import (
 from sklearn.utils.validation import check_is_fitted
 
 from ..classification._base import KoopmanClassifier
-from ..lifting import DelayLifter, MonomialLifter, OrthogonalPolynomialLifter, RBFLifter
+from ..lifting import (
+    DelayLifter,
+    MonomialLifter,
+    OpticalLifter,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
+)
 from ..lifting._orthogonal import UnivariatePolynomials
 from ..lifting._products import ChosenProducts
 from ..selection import ObservableSelector
@@ -51,11 +57,15 @@ class Operations:
         Multiplications of a variable by a parameter.
     nonlinear : int
         Multiplications of two variables, as in a monomial.
+    bytes : int
+        What the parameters take. It does not count when operations are compared: the same ones in
+        another precision are equal.
     """
 
     parameters: int = 0
     linear: int = 0
     nonlinear: int = 0
+    bytes: int = field(default=0, compare=False, repr=False)
 
     @property
     def multiplications(self):
@@ -67,6 +77,7 @@ class Operations:
             self.parameters + other.parameters,
             self.linear + other.linear,
             self.nonlinear + other.nonlinear,
+            self.bytes + other.bytes,
         )
 
 
@@ -76,8 +87,9 @@ def count_operations(estimator, X_row):
     A dense product of a matrix and a vector has one multiplication per entry; a monomial of
     degree d is a variable times a monomial of degree d - 1, one multiplication; a Gaussian squares
     each difference of a feature and a centre. Additions, comparisons, exponentials and activation
-    functions are not counted. In a torch module, linear and convolutional layers multiply; all
-    others add only their parameters.
+    functions are not counted. Of a torch module,
+    :class:`torch.utils.flop_counter.FlopCounterMode` counts the matrix products, convolutions and
+    attention, however they are called; all else adds only its parameters.
 
     Parameters
     ----------
@@ -131,8 +143,11 @@ def _count(estimator, X_row):
 
 def _linear(matrix, *offsets):
     """Return the operations of one matrix and what is added without multiplying."""
+    arrays = [np.asarray(matrix), *map(np.asarray, offsets)]
     return Operations(
-        np.size(matrix) + sum(np.size(offset) for offset in offsets), np.size(matrix)
+        parameters=sum(array.size for array in arrays),
+        linear=arrays[0].size,
+        bytes=sum(array.nbytes for array in arrays),
     )
 
 
@@ -274,6 +289,19 @@ def _count_chosen_union(chosen, X_row):
     return sum((_count(part, X_row) for part in chosen.parts), Operations())
 
 
+@_count.register(OpticalLifter)
+def _count_optical(lifter, X_row):
+    """Count complex mixing as two real ones, and a square of each part of an amplitude."""
+    is_complex = lifter.mixing_.dtype.kind == "c"
+    parts = [np.real, np.imag] if is_complex else [np.real]
+    mixing = sum(
+        (_linear(part(lifter.mixing_), part(lifter.offset_)) for part in parts), Operations()
+    )
+    n_products = {"intensity": 2, "cosine": 0, "saturable_absorption": 3}[lifter.nonlinearity]
+    # the factor of the cosines belongs to the matrix behind them
+    return mixing + Operations(nonlinear=n_products * len(lifter.offset_))
+
+
 @_count.register(MLPClassifier)
 def _count_perceptron(perceptron, X_row):
     layers = zip(perceptron.coefs_, perceptron.intercepts_, strict=True)
@@ -293,32 +321,122 @@ def _count_callable_teacher(teacher, X_row):
 
 @_count.register(TorchTeacher)
 def _count_torch_teacher(teacher, X_row):
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
     teacher = copy(teacher)
     teacher.memory, teacher.progress = None, False  # a cached output would count nothing
-    with _counting(teacher.module) as linear:
+    # It does not know the fused attention of CPUs: let that be products of matrices.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         teacher(np.asarray(X_row)[:1])
-    return Operations(sum(p.numel() for p in teacher.module.parameters()), sum(linear))
+    parameters = list(teacher.module.parameters())
+    return Operations(
+        parameters=sum(p.numel() for p in parameters),
+        linear=counter.get_total_flops() // 2,  # it counts additions too
+        bytes=sum(p.numel() * p.element_size() for p in parameters),
+    )
 
 
-@contextmanager
-def _counting(module):
-    """Give the multiplications of every layer that runs within the context."""
-    import torch
+@dataclass(frozen=True)
+class Cost:
+    """What a model costs to keep and to run.
 
-    linear = []
+    Attributes
+    ----------
+    parameters : int
+        Numbers that were fitted.
+    bytes : int
+        What they take.
+    linear : int
+        Multiplications of a variable by a parameter, for one sample.
+    nonlinear : int
+        Multiplications of two variables, for one sample.
+    latency : float
+        Median time of a prediction for one sample, in seconds, here and now.
+    """
 
-    def record(layer, inputs, output):
-        if isinstance(layer, torch.nn.Linear):
-            linear.append(output.numel() * layer.in_features)
-        else:
-            taps = prod(layer.kernel_size) * layer.in_channels // layer.groups
-            linear.append(output.numel() * taps)
+    parameters: int
+    bytes: int
+    linear: int
+    nonlinear: int
+    latency: float
 
-    convolutions = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
-    layers = [m for m in module.modules() if isinstance(m, (torch.nn.Linear, *convolutions))]
-    hooks = [layer.register_forward_hook(record) for layer in layers]
-    try:
-        yield linear
-    finally:
-        for hook in hooks:
-            hook.remove()
+    @property
+    def multiplications(self):
+        """All multiplications of one sample."""
+        return self.linear + self.nonlinear
+
+
+def cost(estimator, X_row, *, n_repeats=20):
+    """Return what a fitted model or a teacher costs: operations counted, latency measured.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted student, pipeline, linear model, multi-layer perceptron or transformer, a torch
+        module, a skorch net or a teacher.
+    X_row : array-like of shape (1, n_features)
+        One sample, as the estimator takes it. Of more rows, the first is taken.
+    n_repeats : int, default=20
+        Calls that are timed, after one that is not.
+
+    Returns
+    -------
+    cost : Cost
+
+    Raises
+    ------
+    UncountableError
+        If it is not known how a step computes.
+
+    Notes
+    -----
+    A dense product of a matrix and a vector has one multiplication per entry; a monomial of
+    degree d is a variable times a monomial of degree d - 1, one multiplication. Additions,
+    comparisons, exponentials and activation functions are not counted. Matrix products,
+    convolutions and attention of torch modules are counted by
+    :class:`torch.utils.flop_counter.FlopCounterMode`.
+
+    For one sample the latency of a student is mostly that of Python and of checking the input;
+    `sklearn_koopman.deployment.to_onnx` has neither.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
+    >>> from sklearn_koopman.inspection import cost
+    >>> X, y = load_iris(return_X_y=True)
+    >>> found = cost(EDMDClassifier(lifter=MonomialLifter(2)).fit(X, y), X[:1])
+    >>> found.parameters, found.bytes, found.linear, found.nonlinear
+    (48, 384, 45, 10)
+    """
+    if n_repeats < 1:
+        raise ValueError(f"n_repeats={n_repeats!r}: must be an int >= 1.")
+    X_row = X_row[:1]
+    operations = count_operations(estimator, X_row)
+    call = _prediction(estimator)
+    call(X_row)
+    times = []
+    for _ in range(n_repeats):
+        start = perf_counter()
+        call(X_row)
+        times.append(perf_counter() - start)
+    return Cost(
+        operations.parameters,
+        operations.bytes,
+        operations.linear,
+        operations.nonlinear,
+        float(np.median(times)),
+    )
+
+
+def _prediction(estimator):
+    """Return what a model does to rows: predict, else transform, else be called."""
+    if _is_torch_module(estimator):
+        return TorchTeacher(estimator)
+    if is_skorch(estimator):
+        return lambda X_row: estimator.predict(skorch_input(X_row))
+    for name in ("predict", "transform"):
+        if hasattr(estimator, name):
+            return getattr(estimator, name)
+    return estimator

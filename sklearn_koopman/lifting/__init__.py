@@ -2,7 +2,14 @@
 
 from ._delay import DelayLifter
 from ._monomial import MonomialLifter
+from ._optical import OpticalLifter
 from ._orthogonal import OrthogonalPolynomialLifter
 from ._rbf import RBFLifter
 
-__all__ = ["DelayLifter", "MonomialLifter", "OrthogonalPolynomialLifter", "RBFLifter"]
+__all__ = [
+    "DelayLifter",
+    "MonomialLifter",
+    "OpticalLifter",
+    "OrthogonalPolynomialLifter",
+    "RBFLifter",
+]

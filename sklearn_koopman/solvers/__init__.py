@@ -13,6 +13,7 @@ from ._least_squares import correlation, solve_gram, solve_triangular_factor
 from ._minibatch import train_minibatches
 from ._minimise import minimise, minimise_path
 from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments, merged
+from ._noise import noise_penalty, with_even_ridge
 from ._probes import LinearProbes
 from ._ridge_path import RidgePath
 from ._selection import forward_selection
@@ -47,10 +48,12 @@ __all__ = [
     "merged",
     "minimise",
     "minimise_path",
+    "noise_penalty",
     "of_parts",
     "row_blocks",
     "solve_gram",
     "solve_triangular_factor",
     "threads_for",
     "train_minibatches",
+    "with_even_ridge",
 ]

@@ -6,11 +6,13 @@ sum W), the coefficients B (n_observables, n_targets) minimise
 .. math:: \frac{1}{2 W} \|\sqrt{w} (Y - \Phi B)\|_F^2 + \frac{ridge}{2} \|B\|_F^2
           \quad\text{subject to}\quad \operatorname{rank} B \le rank .
 
-Constant observables get no coefficient.
+Constant observables get no coefficient. Each observable may have a ridge of its own.
 """
 
 import numpy as np
 from scipy.linalg import eigh, lapack, svd
+
+from ._noise import even_ridge
 
 EPS = np.finfo(np.float64).eps
 
@@ -30,7 +32,7 @@ def correlation(moments):
 
 
 def cholesky_factor(matrix, ridge):
-    """Return the upper Cholesky factor of ``matrix + ridge * I``, or None if there is none.
+    """Return the upper Cholesky factor of ``matrix + diag(ridge)``, or None if there is none.
 
     None also when the matrix is so near to singular that rounding decides: a reciprocal
     condition number below ``n * eps``. ``matrix`` (upper triangle, Fortran order) is
@@ -52,7 +54,7 @@ def solve_gram(moments, ridge, rank=None):
     Parameters
     ----------
     moments : GramMoments
-    ridge : float
+    ridge : float or ndarray of shape (n_observables,)
     rank : int, default=None
         Largest rank of the coefficients; None does not restrict it.
 
@@ -81,7 +83,7 @@ def solve_triangular_factor(moments, ridge, rank=None):
     Parameters
     ----------
     moments : TriangularMoments
-    ridge : float
+    ridge : float or ndarray of shape (n_observables,)
     rank : int, default=None
         Largest rank of the coefficients; None does not restrict it.
 
@@ -91,14 +93,16 @@ def solve_triangular_factor(moments, ridge, rank=None):
         Coefficients of the standardised observables.
     """
     scale = moments.scale
-    standardised = moments.factor / (scale.deviation * np.sqrt(moments.weight))
+    ridge, stretch = even_ridge(ridge)
+    standardised = moments.factor / (scale.deviation * stretch * np.sqrt(moments.weight))
     standardised[:, scale.constant] = 0.0
     left, singular, right = svd(standardised, full_matrices=False, overwrite_a=True)
     kept = singular > len(singular) * EPS * singular[0]
     left, singular, right = left[:, kept], singular[kept], right[kept]
     projected = left.T @ (moments.projected / np.sqrt(moments.weight))
-    coef = right.T @ (projected * (singular / (singular**2 + ridge))[:, None])
-    cross = right.T @ (projected * singular[:, None])
+    stretch = np.broadcast_to(stretch, scale.mean.shape)[:, None]
+    coef = right.T @ (projected * (singular / (singular**2 + ridge))[:, None]) / stretch
+    cross = right.T @ (projected * singular[:, None]) * stretch
     return restrict_rank(coef, cross, rank)
 
 

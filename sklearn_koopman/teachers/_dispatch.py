@@ -2,17 +2,19 @@
 
 import copy
 import sys
+from pathlib import Path
 
 from sklearn.base import clone
 
 from ._base import CallableTeacher, Teacher
 from ._estimator import EstimatorTeacher
+from ._onnx import OnnxTeacher
 from ._torch import TorchTeacher
 
 _ACCEPTED = (
     "a scikit-learn or skorch classifier (fitted on the training data unless wrapped in "
-    "FrozenEstimator), a torch nn.Module, a TorchTeacher, or any callable that maps X to an "
-    "array of shape (n_samples, n_classes)"
+    "FrozenEstimator), a torch nn.Module, the path of an .onnx file, a TorchTeacher or "
+    "OnnxTeacher, or any callable that maps X to an array of shape (n_samples, n_classes)"
 )
 
 
@@ -21,10 +23,11 @@ def as_teacher(teacher, *, classes=None):
 
     Parameters
     ----------
-    teacher : estimator, torch.nn.Module, callable or Teacher
+    teacher : estimator, torch.nn.Module, path, onnx.ModelProto, callable or Teacher
         - A scikit-learn or skorch classifier is cloned and fitted when the teacher is fitted,
           unless wrapped in `sklearn.frozen.FrozenEstimator`.
-        - A torch module is run in batches, see `TorchTeacher`.
+        - A torch module is run in batches, see `TorchTeacher`; so is an ONNX model, or the file
+          of that name, see `OnnxTeacher`.
         - Any other callable maps X to an array of shape (n_samples, n_columns).
     classes : array-like of shape (n_columns,), default=None
         The class of each output column. None: what the teacher itself knows.
@@ -52,6 +55,8 @@ def as_teacher(teacher, *, classes=None):
         return EstimatorTeacher(teacher, classes)
     if _is_torch_module(teacher):
         return TorchTeacher(teacher, classes=classes)
+    if _is_onnx(teacher):
+        return OnnxTeacher(teacher, classes=classes)
     if callable(teacher):
         return CallableTeacher(teacher, classes)
     if hasattr(teacher, "fit"):
@@ -91,6 +96,13 @@ def _is_classifier(teacher):
 def _is_torch_module(teacher):
     torch = sys.modules.get("torch")  # no module can exist before torch has been imported
     return torch is not None and isinstance(teacher, torch.nn.Module)
+
+
+def _is_onnx(teacher):
+    if isinstance(teacher, str | Path):
+        return Path(teacher).suffix == ".onnx"
+    onnx = sys.modules.get("onnx")
+    return onnx is not None and isinstance(teacher, onnx.ModelProto)
 
 
 def _with_classes(teacher, classes):

@@ -1,7 +1,6 @@
 """The teacher that is a torch module."""
 
 import hashlib
-import numbers
 import threading
 from contextlib import contextmanager
 from itertools import chain
@@ -14,7 +13,8 @@ from sklearn.utils.validation import check_memory
 
 from .._devices import resolve_device
 from ._base import Teacher
-from ._outputs import OUTPUT_KINDS, to_numpy
+from ._batches import as_numeric, check_batching, row_batches
+from ._outputs import to_numpy
 
 # Eval mode and device are states of a module that threads would otherwise change under each
 # other's feet, silently switching dropout on. One lock for all, as parts can be shared.
@@ -92,7 +92,7 @@ class TorchTeacher(Teacher):
     def _evaluate(self, X):
         torch = _import_torch()
         self._check_parameters(torch)
-        rows = X.detach() if isinstance(X, torch.Tensor) else _as_numeric(X)
+        rows = X.detach() if isinstance(X, torch.Tensor) else as_numeric(X, "TorchTeacher")
         if rows.ndim < 2:
             raise ValueError(
                 f"teacher {self!r}: expected samples in rows and at least one axis of "
@@ -112,7 +112,7 @@ class TorchTeacher(Teacher):
         target = resolve_device(self.device)
         device = target or _home(self.module) or "cpu"
         dtype = _floating_dtype(self.module, torch)
-        batches = _batches(len(rows), self.batch_size)
+        batches = row_batches(len(rows), self.batch_size)
         if self.progress:
             batches = _with_progress(batches, len(rows))
         outputs = []
@@ -161,15 +161,7 @@ class TorchTeacher(Teacher):
                 f"module must be a torch.nn.Module instance, got {self.module!r}; as_teacher "
                 "takes other callables."
             )
-        if not _is_positive_int(self.batch_size):
-            raise ValueError(f"batch_size={self.batch_size!r}: must be an int >= 1.")
-        if self.output not in OUTPUT_KINDS:
-            raise ValueError(f"output={self.output!r}: must be 'auto', 'proba' or 'logits'.")
-        if not _is_shape(self.input_shape):
-            raise ValueError(
-                f"input_shape={self.input_shape!r}: must be None or a tuple of ints >= 1, for "
-                "example (1, 28, 28)."
-            )
+        check_batching(self)
 
     def __repr__(self):
         settings = {
@@ -198,28 +190,6 @@ def _missing(package):
     return ImportError(
         f'TorchTeacher needs {package}: pip install "sklearn-koopman[torch]"', name=package
     )
-
-
-def _is_positive_int(value):
-    is_int = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    return is_int and value >= 1
-
-
-def _is_shape(shape):
-    if shape is None:
-        return True
-    return isinstance(shape, (tuple, list)) and all(map(_is_positive_int, shape))
-
-
-def _as_numeric(X):
-    if hasattr(X, "toarray"):
-        raise TypeError("TorchTeacher takes dense X; convert a sparse X with X.toarray().")
-    array = np.asanyarray(X)  # a memmap stays one, and is read batch by batch
-    if array.dtype.kind == "O":
-        return array.astype(np.float64)
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"TorchTeacher takes real numbers, got X of dtype {array.dtype}.")
-    return array
 
 
 def _to_tensor(batch, dtype, device, torch):
@@ -271,11 +241,6 @@ def _evaluating(module, device):
             part.training = training
             if moves and home is not None:
                 part.to(home)
-
-
-def _batches(n_rows, size):
-    # No rows still make one empty batch: the module alone knows the number of columns.
-    return [slice(i, min(i + size, n_rows)) for i in range(0, max(n_rows, 1), size)]
 
 
 def _with_progress(batches, n_rows):

@@ -25,9 +25,11 @@ from sklearn_koopman import (
     KoopmanDistilledClassifier,
     MonomialLifter,
     ObservableSelector,
+    OpticalLifter,
     OrthogonalPolynomialLifter,
     RBFLifter,
 )
+from sklearn_koopman.inspection import cost
 from sklearn_koopman.inspection._cost import Operations, UncountableError, count_operations
 from sklearn_koopman.pipeline import Pipeline, make_pipeline
 from sklearn_koopman.teachers import TorchTeacher, as_teacher
@@ -191,11 +193,21 @@ class TestTorch:
         module = self.torch.nn.Sequential(layer, layer)
         assert count_operations(module, X[:1]) == Operations(20, 32, 0)
 
-    def test_hooks_are_removed_after_an_error(self):
+    def test_products_outside_of_layers_count(self):
+        torch = self.torch
+
+        class Attention(torch.nn.Module):
+            def forward(self, x):
+                tokens = x.reshape(-1, 1, 2, 2)
+                mixed = torch.nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
+                return mixed.reshape(-1, 4) @ torch.ones(4, 3)
+
+        assert count_operations(Attention(), X[:1]).linear == 2 * 2 * 2 * 2 + 12
+
+    def test_an_error_of_the_module_is_raised(self):
         module = self.torch.nn.Sequential(self.torch.nn.Linear(5, 3))
         with pytest.raises(ValueError, match="failed on input"):
             count_operations(module, X[:1])
-        assert not module[0]._forward_hooks
 
     def test_cached_teacher_is_counted(self, tmp_path):
         teacher = TorchTeacher(self.torch.nn.Linear(4, 3), memory=tmp_path)
@@ -245,3 +257,44 @@ def test_functions_are_not_known():
 def test_needs_a_fitted_model(estimator):
     with pytest.raises(NotFittedError):
         count_operations(estimator, X[:1])
+
+
+@pytest.mark.parametrize(
+    ("nonlinearity", "expected"),
+    [
+        ("cosine", Operations(4 * 7 + 7, 4 * 7, 0)),
+        ("intensity", Operations(2 * (4 * 7 + 7), 2 * 4 * 7, 2 * 7)),
+        ("saturable_absorption", Operations(2 * (4 * 7 + 7), 2 * 4 * 7, 3 * 7)),
+    ],
+)
+def test_optical_observables(nonlinearity, expected):
+    assert count(OpticalLifter(7, nonlinearity=nonlinearity)) == expected
+
+
+class TestCost:
+    def test_bytes_are_those_of_the_dtype(self):
+        model = make_pipeline(PCA(3), MonomialLifter(2), EDMDClassifier())
+        found = cost(model.fit(X, y), X)
+        assert (found.parameters, found.bytes) == (16 + 33, 8 * (16 + 33))
+        assert (found.linear, found.nonlinear, found.multiplications) == (42, 6, 48)
+        assert found.latency > 0
+        narrow = X.astype(np.float32)
+        assert cost(model.fit(narrow, y), narrow).bytes == 4 * (16 + 33)
+
+    def test_what_is_timed(self):
+        assert cost(PCA(2).fit(X), X).latency > 0
+        calls = []
+        model = LogisticRegression(max_iter=1000).fit(X, y)
+        predict = model.predict
+        model.predict = lambda rows: calls.append(len(rows)) or predict(rows)
+        cost(model, X, n_repeats=3)
+        assert calls == [1] * 4
+        with pytest.raises(ValueError, match="n_repeats=0"):
+            cost(model, X, n_repeats=0)
+
+    def test_teachers(self):
+        torch = pytest.importorskip("torch")
+        module = torch.nn.Linear(4, 3).half()
+        found = cost(module, X)
+        assert (found.parameters, found.bytes, found.linear) == (15, 30, 12)
+        assert cost(as_teacher(torch.nn.Linear(4, 3)), X).bytes == 60

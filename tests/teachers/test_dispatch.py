@@ -132,7 +132,7 @@ def test_outputs_of_a_callable_are_checked():
     assert as_teacher(lambda X: [[1, 2]] * len(X))([[0.0], [1.0]]).shape == (2, 2)
 
 
-@pytest.mark.parametrize("teacher", [None, "net.onnx", 3, {"a": 1}])
+@pytest.mark.parametrize("teacher", [None, "net.pt", 3, {"a": 1}])
 def test_what_is_no_teacher(teacher):
     with pytest.raises(
         TypeError, match=r"must be a scikit-learn or skorch classifier .* torch"

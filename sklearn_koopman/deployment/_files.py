@@ -1,0 +1,107 @@
+"""Students in files that run no code when they are read."""
+
+from ..classification import (
+    EDMDClassifier,
+    EDMDClassifierCV,
+    KoopmanDistilledClassifier,
+    KoopmanDistilledClassifierCV,
+)
+from ..lifting import MonomialLifter, OpticalLifter
+from ..lifting._monomial import _Level
+from ..pipeline import Pipeline
+from ._detach import detach_teacher
+
+# Types of this package, and what they are made of beside what skops trusts by itself.
+_TRUSTED = (
+    EDMDClassifier,
+    EDMDClassifierCV,
+    KoopmanDistilledClassifier,
+    KoopmanDistilledClassifierCV,
+    MonomialLifter,
+    OpticalLifter,
+    _Level,
+    Pipeline,
+    range,
+)
+
+
+def save_student(estimator, file):
+    """Write a fitted student, without its teacher, to a file of skops.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted classifier of this package, or what contains one; see `detach_teacher`. Of a
+        search, the best estimator is written.
+    file : str, Path or binary file object
+        Where to write it, by custom with the suffix ".skops".
+
+    Raises
+    ------
+    ImportError
+        If skops is not installed.
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If there is no student in it.
+
+    See Also
+    --------
+    load_student : Reads it.
+    to_onnx : For devices without Python.
+
+    Examples
+    --------
+    >>> import io
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
+    >>> from sklearn_koopman.deployment import load_student, save_student
+    >>> X, y = load_iris(return_X_y=True)
+    >>> student = EDMDClassifier(lifter=MonomialLifter(2)).fit(X, y)
+    >>> file = io.BytesIO()
+    >>> save_student(student, file)
+    >>> bool((load_student(file).predict(X) == student.predict(X)).all())
+    True
+    """
+    skops_io = _skops_io()
+    detached = detach_teacher(estimator)
+    skops_io.dump(getattr(detached, "best_estimator_", detached), file)
+
+
+def load_student(file, *, trusted=()):
+    """Read a student that `save_student` wrote.
+
+    Nothing in the file is run, and only types of this package and those that skops trusts
+    (numpy's and scikit-learn's estimators) are made.
+
+    Parameters
+    ----------
+    file : str, Path or binary file object
+    trusted : sequence of str, default=()
+        Names of more types that may be made, for example "sklearn.tree._tree.Tree", which a
+        DistilledTreeClassifier holds; `skops.io.get_untrusted_types` lists those of a file.
+
+    Returns
+    -------
+    estimator : estimator
+
+    Raises
+    ------
+    ImportError
+        If skops is not installed.
+    skops.io.exceptions.UntrustedTypesFoundException
+        If there is another type in the file.
+    """
+    own = [f"{kind.__module__}.{kind.__qualname__}" for kind in _TRUSTED]
+    return _skops_io().load(file, trusted=[*own, *trusted])
+
+
+def _skops_io():
+    try:
+        import skops.io
+    except ImportError as error:
+        raise ImportError(
+            'Saving and loading students needs skops: pip install "sklearn-koopman[skops]"',
+            name="skops",
+        ) from error
+    return skops.io

@@ -1,0 +1,318 @@
+"""Students as ONNX graphs: one small converter for every kind of step."""
+
+from importlib import import_module
+
+import numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from ..classification import (
+    EDMDClassifier,
+    EDMDClassifierCV,
+    KoopmanDistilledClassifier,
+    KoopmanDistilledClassifierCV,
+)
+from ..lifting import MonomialLifter, OpticalLifter
+from ..trees import DistilledTreeClassifier
+from ._parts import flat_steps, monomial_products
+
+# All nodes used are older than this.
+_OPSET = 18
+# ONNX's numbers of the types.
+_FLOAT, _DOUBLE = 1, 11
+
+
+def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
+    """Return a fitted pipeline or classifier as an ONNX model.
+
+    The graph has the input "X" and, for a classifier, the outputs "label" and "probabilities"
+    of shape (n_samples, n_classes). Where a student has no probabilities
+    (:class:`~sklearn_koopman.EDMDClassifier`), or with `raw_scores`, the second one holds
+    logits, of both classes if there are two. For a transformer the output is "variable".
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted transformer or classifier of this package or of scikit-learn, or a pipeline of
+        them. Of a search, the best estimator is taken.
+    X_sample : array-like of shape (n_samples, n_features)
+        A row or more, as the estimator takes them. Its dtype becomes that of the graph:
+        float32, or float64.
+    raw_scores : bool, default=False
+        Whether a student of this package gives logits instead of probabilities.
+    target_opset : int, default=None
+        Version of ONNX's operators. None: 18.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+        To be written with ``onnx.save(model, "student.onnx")`` and run with onnxruntime.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is not installed.
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If `X_sample` is neither float32 nor float64.
+    skl2onnx.common.exceptions.MissingShapeCalculator
+        If nobody has written a converter for a step.
+
+    See Also
+    --------
+    register_onnx_converters : For those who call skl2onnx themselves.
+    to_module : The same as a torch module.
+
+    Notes
+    -----
+    Monomials are products of gathered columns: three nodes for every degree, however many
+    monomials there are. The teacher is not part of the graph.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
+    >>> from sklearn_koopman.deployment import to_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> student = EDMDClassifier(lifter=MonomialLifter(2)).fit(X, y)
+    >>> model = to_onnx(student, X[:1].astype(np.float32))
+    >>> [output.name for output in model.graph.output]
+    ['label', 'probabilities']
+    """
+    register_onnx_converters()
+    skl2onnx = _import("skl2onnx")
+    check_is_fitted(estimator)
+    X_sample = np.asarray(X_sample)
+    if X_sample.dtype not in (np.float32, np.float64):
+        raise TypeError(
+            f"X_sample has dtype {X_sample.dtype}: its dtype is that of the graph, so pass "
+            "X_sample.astype(np.float32), or float64."
+        )
+    # skl2onnx knows neither "passthrough" at the start of a pipeline nor frozen estimators.
+    steps = flat_steps(estimator)
+    model = steps[0] if len(steps) == 1 else make_pipeline(*steps)
+    options: dict = {id(model): {"zipmap": False}} if hasattr(model, "predict") else {}
+    for kind, (_, extra_options) in _CONVERTERS.items():
+        if hasattr(kind, "predict"):
+            options[kind] = {"zipmap": False} | dict.fromkeys(extra_options, raw_scores)
+    return skl2onnx.to_onnx(
+        model, X_sample[:1], options=options, target_opset=target_opset or _OPSET
+    )
+
+
+def register_onnx_converters():
+    """Make the transformers and classifiers of this package known to skl2onnx.
+
+    `to_onnx` calls it; call it before using :func:`skl2onnx.to_onnx` yourself. Any number of
+    calls is the same as one.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is not installed.
+    """
+    register = _import("skl2onnx").update_registered_converter
+    for kind, (convert, extra_options) in _CONVERTERS.items():
+        is_classifier = hasattr(kind, "predict")
+        options = (*_CLASSIFIER_OPTIONS, *extra_options) if is_classifier else ()
+        register(
+            kind,
+            f"SklearnKoopman{kind.__name__}",
+            _classifier_shapes if is_classifier else _transformer_shapes,
+            convert,
+            options={name: [True, False] for name in options},
+        )
+
+
+def _convert_monomials(scope, operator, container):
+    """Make every degree of two gathered arrays: variables, and monomials of the degree below."""
+    nodes = _Nodes(scope, operator, container)
+    lifter, variables = operator.raw_operator, nodes.inputs
+    observables = []
+    if lifter.include_bias:
+        pads = np.array([0, 1, 0, 0], dtype=np.int64)  # a column before the first
+        padded = nodes.add("Pad", variables, pads, nodes.constant(1.0))
+        observables.append(nodes.add("Gather", padded, np.array([0], dtype=np.int64), axis=1))
+    monomials = variables
+    for degree, products in enumerate(monomial_products(lifter), start=1):
+        if degree > 1:
+            monomials = nodes.add(
+                "Mul",
+                nodes.add("Gather", variables, products.variables, axis=1),
+                nodes.add("Gather", monomials, products.factors, axis=1),
+            )
+        if products.kept:
+            observables.append(monomials)
+    nodes.finish("Concat", *observables, axis=1)
+
+
+def _convert_optical(scope, operator, container):
+    """Mix, and take cosines or the intensities of both parts of the amplitudes."""
+    nodes = _Nodes(scope, operator, container)
+    lifter = operator.raw_operator
+
+    def mixed(part):
+        matrix, offset = part(lifter.mixing_), part(lifter.offset_)
+        return nodes.add("Gemm", nodes.inputs, nodes.constant(matrix), nodes.constant(offset))
+
+    if lifter.nonlinearity == "cosine":
+        factor = nodes.constant([np.sqrt(2)])
+        nodes.finish("Mul", nodes.add("Cos", mixed(np.real)), factor)
+        return
+    parts = [mixed(np.real), mixed(np.imag)]
+    squares = [nodes.add("Mul", part, part) for part in parts]
+    if lifter.nonlinearity == "intensity":
+        nodes.finish("Add", *squares)
+        return
+    intensity = nodes.add("Add", *squares)
+    absorbed = nodes.add(
+        "Div",
+        nodes.constant([-lifter.optical_depth]),
+        nodes.add("Add", intensity, nodes.constant([1.0])),
+    )
+    nodes.finish("Mul", intensity, nodes.add("Exp", absorbed))
+
+
+def _convert_koopman(scope, operator, container):
+    """Lift, multiply by the matrix, and name the class of the largest logit."""
+    nodes = _Nodes(scope, operator, container)
+    student = operator.raw_operator
+    lifted = nodes.inputs
+    for step in flat_steps(getattr(student, "lifter_", None)):
+        lifted = nodes.add_estimator(step, lifted)
+    logits = nodes.add(
+        "Gemm", lifted, nodes.constant(student.coef_.T), nodes.constant(student.intercept_)
+    )
+    has_probabilities = hasattr(student, "predict_proba")
+    options = container.get_options(student, {"raw_scores": False})
+    if has_probabilities and not options["raw_scores"]:
+        nodes.finish("Softmax", logits, axis=1, output=1)
+    else:
+        nodes.finish("Identity", logits, output=1)
+    codes = nodes.add("ArgMax", logits, axis=1, keepdims=0)
+    nodes.finish("Gather", _labels(student.classes_), codes, axis=0)
+
+
+def _convert_tree(scope, operator, container):
+    """Hand float32 rows, as scikit-learn's trees take them, to the converter of the tree inside."""
+    nodes = _Nodes(scope, operator, container)
+    rows = nodes.add("Cast", nodes.inputs, to=_FLOAT)
+    tree = operator.raw_operator.decision_tree_
+    label, probabilities = nodes.add_float32_classifier(tree, rows)
+    nodes.finish("Identity", label)
+    nodes.finish("Cast", probabilities, output=1, to=nodes.tensor_type)
+
+
+# What skl2onnx is told: the converter, and the options it has beside those of all classifiers.
+_CLASSIFIER_OPTIONS = ("zipmap", "nocl", "output_class_labels")
+_CONVERTERS: dict = {
+    MonomialLifter: (_convert_monomials, ()),
+    OpticalLifter: (_convert_optical, ()),
+    EDMDClassifier: (_convert_koopman, ("raw_scores",)),
+    EDMDClassifierCV: (_convert_koopman, ("raw_scores",)),
+    KoopmanDistilledClassifier: (_convert_koopman, ("raw_scores",)),
+    KoopmanDistilledClassifierCV: (_convert_koopman, ("raw_scores",)),
+    DistilledTreeClassifier: (_convert_tree, ()),
+}
+
+
+class _Nodes:
+    """The nodes of one converter, added one by one.
+
+    Attributes
+    ----------
+    inputs : variable
+        What the operator receives.
+    """
+
+    def __init__(self, scope, operator, container):
+        self._scope, self._operator, self._container = scope, operator, container
+        (self.inputs,) = operator.inputs
+        is_double = type(self.inputs.type).__name__.startswith("Double")
+        self._dtype = np.float64 if is_double else np.float32
+
+    def constant(self, values):
+        """Return an array in the dtype of the graph."""
+        return np.asarray(values, dtype=self._dtype)
+
+    def add(self, kind, *inputs, **attributes):
+        """Add a node of one output, and return that; arrays become initialisers."""
+        return self._operator_of(kind)(*inputs, op_version=self._opset, **attributes)
+
+    def add_estimator(self, estimator, inputs):
+        """Add what skl2onnx makes of a fitted transformer."""
+        return self._sub_estimator()(estimator, inputs, op_version=self._opset)
+
+    def add_float32_classifier(self, classifier, inputs):
+        """Add what skl2onnx makes of a fitted classifier; return labels and probabilities."""
+        types = import_module("skl2onnx.common.data_types")
+        added = self._sub_estimator()(
+            classifier,
+            inputs,
+            op_version=self._opset,
+            options={"zipmap": False},
+            input_types=[types.FloatTensorType([None, classifier.n_features_in_])],
+        )
+        return added[0], added[1]
+
+    @staticmethod
+    def _sub_estimator():
+        return import_module("skl2onnx.algebra.onnx_operator").OnnxSubEstimator
+
+    def finish(self, kind, *inputs, output=0, **attributes):
+        """Add the node that gives an output of the operator."""
+        names = [self._operator.outputs[output]]
+        node = self._operator_of(kind)(
+            *inputs, op_version=self._opset, output_names=names, **attributes
+        )
+        node.add_to(self._scope, self._container)
+
+    @property
+    def tensor_type(self):
+        """ONNX's number of the dtype of the graph."""
+        return _DOUBLE if self._dtype == np.float64 else _FLOAT
+
+    @property
+    def _opset(self):
+        return self._container.target_opset
+
+    @staticmethod
+    def _operator_of(kind):
+        return getattr(import_module("skl2onnx.algebra.onnx_ops"), f"Onnx{kind}")
+
+
+def _labels(classes):
+    """Return classes as ONNX holds them: int64 or strings."""
+    if classes.dtype.kind in "biu":
+        return classes.astype(np.int64)
+    if classes.dtype.kind in "OU":
+        return np.array([str(label) for label in classes])
+    raise TypeError(
+        f"Classes of dtype {classes.dtype} have no form in ONNX: fit the student with labels "
+        "that are integers or strings."
+    )
+
+
+def _transformer_shapes(operator):
+    """Tell skl2onnx how many columns a transformer makes."""
+    transformer, variables = operator.raw_operator, operator.inputs[0].type
+    n_columns = transformer.transform(np.zeros((1, transformer.n_features_in_))).shape[1]
+    operator.outputs[0].type = type(variables)([variables.shape[0], n_columns])
+
+
+def _classifier_shapes(operator):
+    """Tell skl2onnx the types of label and probabilities."""
+    import_module("skl2onnx.common.shape_calculator").calculate_linear_classifier_output_shapes(
+        operator
+    )
+
+
+def _import(name):
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f'ONNX export needs {name}: pip install "sklearn-koopman[onnx]"', name=name
+        ) from error

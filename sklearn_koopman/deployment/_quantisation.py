@@ -1,0 +1,252 @@
+r"""Matrices of few bits, rounded so that their products with real rows change least.
+
+Replacing the rows k of a matrix by :math:`q` changes its products with rows of covariance H by
+
+.. math:: (k - q)^T H (k - q)
+
+on average (a constant change is left to the intercept). Plain rounding takes the nearest level of
+each entry. With error feedback the entries are rounded one after the other, and the error of each
+is made up for by those that are still to come, as well as least squares can: GPTQ [1]_, which goes
+back to [2]_. There it is an approximation for one layer of many; here the layer is the model.
+
+.. [1] E. Frantar, S. Ashkboos, T. Hoefler and D. Alistarh, "GPTQ: accurate post-training
+   quantization for generative pre-trained transformers", arXiv:2210.17323 (2022).
+.. [2] B. Hassibi and D. G. Stork, "Second order derivatives for network pruning: optimal brain
+   surgeon", NeurIPS 5, 164-171 (1993).
+.. [3] D. Miyashita, E. H. Lee and B. Murmann, "Convolutional neural networks using logarithmic
+   data representation", arXiv:1603.01025 (2016).
+"""
+
+from copy import deepcopy
+
+import numpy as np
+from scipy.linalg import lapack
+from sklearn.decomposition import PCA, IncrementalPCA
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.validation import check_array
+
+from .._validation import is_integer
+from ..classification._lifted import lifted_blocks
+from ..solvers import GramMoments
+from ._detach import detach_teacher
+from ._parts import split_student
+
+# Full scales that are tried, relative to the largest entry: it may pay to clip a few.
+_SCALES = np.linspace(0.1, 1.0, 19)
+# Of the mean variance, what every direction has at least.
+_DAMPING = 1e-3
+
+
+def unit_levels(bits, kind="uniform"):
+    """Return what a number of some bits can be, from -1 to 1.
+
+    Parameters
+    ----------
+    bits : int
+        At least 2: one of them is the sign.
+    kind : {"uniform", "logarithmic"}, default="uniform"
+        Equal steps, or zero and powers of two [3]_.
+
+    Returns
+    -------
+    levels : ndarray of shape (2 ** bits - 1,)
+        In ascending order, symmetric about zero, which is one of them.
+
+    Examples
+    --------
+    >>> from sklearn_koopman.deployment import unit_levels
+    >>> unit_levels(3, "logarithmic")
+    array([-1.  , -0.5 , -0.25,  0.  ,  0.25,  0.5 ,  1.  ])
+    """
+    if not is_integer(bits) or not 2 <= bits <= 16:
+        raise ValueError(f"bits={bits!r}: must be an int in the range [2, 16].")
+    n_positive = 2 ** (int(bits) - 1) - 1
+    if kind == "uniform":
+        positive = np.arange(1, n_positive + 1) / n_positive
+    elif kind == "logarithmic":
+        positive = 2.0 ** np.arange(1 - n_positive, 1)
+    else:
+        raise ValueError(f"levels={kind!r}: must be 'uniform' or 'logarithmic'.")
+    return np.concatenate([-positive[::-1], [0.0], positive])
+
+
+def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", feedback=True):
+    """Round a matrix to few bits.
+
+    The full scale, of every row or of the matrix, is the one of 19 between a tenth of the largest
+    entry and that entry itself which changes products least.
+
+    Parameters
+    ----------
+    matrix : array-like of shape (n_outputs, n_inputs)
+    bits : int
+        From 2 to 16.
+    gram : array-like of shape (n_inputs, n_inputs), default=None
+        Second moments of what it is multiplied by. None: the identity.
+    levels : {"uniform", "logarithmic"}, default="uniform"
+        See `unit_levels`.
+    scale : {"row", "matrix"}, default="row"
+        What shares a full scale.
+    feedback : bool, default=True
+        Whether the error of an entry is made up for by the next ones. False takes the nearest
+        level of each.
+
+    Returns
+    -------
+    rounded : ndarray of shape (n_outputs, n_inputs), float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_koopman.deployment import quantise_matrix
+    >>> quantise_matrix([[0.24, 0.9, -0.37]], bits=3, scale="row").round(2)
+    array([[ 0.3,  0.9, -0.3]])
+    """
+    matrix = check_array(matrix, dtype=np.float64, input_name="matrix")
+    n_inputs = matrix.shape[1]
+    gram = np.eye(n_inputs) if gram is None else check_array(gram, dtype=np.float64)
+    if gram.shape != (n_inputs, n_inputs):
+        raise ValueError(f"gram has shape {gram.shape}, must be ({n_inputs}, {n_inputs}).")
+    if scale not in ("row", "matrix"):
+        raise ValueError(f"scale={scale!r}: must be 'row' or 'matrix'.")
+    steps = unit_levels(bits, levels)
+    largest = np.abs(matrix).max(axis=1)
+    if scale == "matrix":
+        largest = np.full(len(matrix), largest.max())
+    # All candidates at once: (n_scales, n_outputs) rows.
+    scales = np.outer(_SCALES, np.where(largest > 0, largest, 1.0))
+    rows = np.tile(matrix, (len(_SCALES), 1))
+    if feedback:
+        rounded = _round_with_feedback(rows, steps, scales.ravel(), gram)
+    else:
+        rounded = _nearest(rows, steps, scales.reshape(-1, 1))
+    error = rows - rounded
+    cost = np.einsum("ij,ij->i", error @ gram, error).reshape(scales.shape)
+    if scale == "matrix":
+        cost[:] = cost.sum(axis=1, keepdims=True)
+    best = cost.argmin(axis=0)
+    return rounded.reshape(*scales.shape, -1)[best, np.arange(len(matrix))]
+
+
+def quantise_student(
+    estimator,
+    X,
+    *,
+    bits=4,
+    reducer_bits=None,
+    levels="uniform",
+    scale="row",
+    feedback=True,
+):
+    """Return a student whose matrix has few bits.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one.
+    X : array-like of shape (n_samples, n_features)
+        Rows like those to be classified, without labels: what they are lifted to says which errors
+        matter. Training rows will do.
+    bits : int, default=4
+        Bits of an entry of the Koopman matrix. The intercept stays as it is, but makes up for
+        the change of the mean.
+    reducer_bits : int, default=None
+        Bits of an entry of the components of PCA, of which the matrix then learns. None leaves
+        them as they are.
+    levels, scale, feedback
+        As for `quantise_matrix`.
+
+    Returns
+    -------
+    estimator : estimator
+        A copy without teacher.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
+    >>> from sklearn_koopman.deployment import quantise_student
+    >>> from sklearn_koopman.pipeline import make_pipeline
+    >>> X, y = load_digits(return_X_y=True)
+    >>> student = make_pipeline(PCA(10), MonomialLifter(2), EDMDClassifier())
+    >>> rounded = quantise_student(student.fit(X, y), X, bits=4)
+    >>> [len(np.unique(row)) <= 15 for row in rounded[-1].coef_[:2]]
+    [True, True]
+    """
+    settings = {"levels": levels, "scale": scale, "feedback": feedback}
+    transformers, classifier = split_student(estimator)
+    coef = np.asarray(classifier.coef_, dtype=np.float64)
+    mean, gram = observable_moments(transformers, X)
+    rounded = deepcopy(detach_teacher(estimator))
+    transformers, classifier = split_student(rounded)
+    rounded_mean = mean
+    if reducer_bits is not None:
+        _quantise_reducers(transformers, X, reducer_bits, settings)
+        rounded_mean, gram = observable_moments(transformers, X)
+    new = quantise_matrix(coef, bits, gram=gram, **settings)
+    dtype = classifier.coef_.dtype
+    intercept = classifier.intercept_ + coef @ mean - new @ rounded_mean
+    classifier.coef_, classifier.intercept_ = new.astype(dtype), intercept.astype(dtype)
+    return rounded
+
+
+def observable_moments(transformers, X):
+    """Return mean and covariance of what a list of transformers makes of rows."""
+    X = check_array(X, dtype=[np.float64, np.float32])
+    blocks = lifted_blocks(make_pipeline(*transformers) if transformers else None, X)
+    moments = blocks.with_rows_at_least(GramMoments.block_rows).map_reduce(
+        GramMoments.update, GramMoments(blocks.n_observables), np.ones(len(X))
+    )
+    gram = moments.gram / moments.weight
+    return moments.mean, np.triu(gram) + np.triu(gram, 1).T
+
+
+def _quantise_reducers(transformers, X, bits, settings):
+    reducers = [
+        i for i, step in enumerate(transformers) if isinstance(step, PCA | IncrementalPCA)
+    ]
+    if not reducers:
+        raise ValueError(
+            f"reducer_bits={bits!r} needs a PCA in the student, and there is none; leave it None."
+        )
+    for i in reducers:
+        _, gram = observable_moments(transformers[:i], X)
+        pca = transformers[i]
+        components = quantise_matrix(pca.components_, bits, gram=gram, **settings)
+        pca.components_ = components.astype(pca.components_.dtype)
+
+
+def _nearest(values, steps, scale):
+    """Return the nearest of the levels, which are steps times scale."""
+    midpoints = (steps[1:] + steps[:-1]) / 2
+    return steps[np.searchsorted(midpoints, values / scale)] * scale
+
+
+def _round_with_feedback(rows, steps, scale, gram):
+    """Round the columns of rows in turn, those of large variance first."""
+    variance = np.diag(gram)
+    order = np.argsort(-variance, kind="stable")
+    factor = _feedback_factor(gram[np.ix_(order, order)])
+    left = np.asfortranarray(rows[:, order])
+    rounded = np.empty_like(left)
+    for j in range(left.shape[1]):
+        rounded[:, j] = _nearest(left[:, j], steps, scale)
+        error = (left[:, j] - rounded[:, j]) / factor[j, j]
+        left[:, j + 1 :] -= np.outer(error, factor[j, j + 1 :])
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return np.ascontiguousarray(rounded[:, back])
+
+
+def _feedback_factor(gram):
+    """Return U, upper triangular, with ``U.T @ U`` the inverse of the damped Gram matrix."""
+    damped = np.asfortranarray(gram)
+    diagonal = np.einsum("ii->i", damped)
+    mean = diagonal.mean()
+    diagonal += _DAMPING * mean if mean > 0 else 1.0
+    factor, _ = lapack.dpotrf(damped, lower=0)
+    inverse, _ = lapack.dpotri(factor, lower=0)
+    factor, _ = lapack.dpotrf(inverse, lower=0, clean=1)
+    return factor

@@ -1,0 +1,159 @@
+"""Accuracy against cost: the candidates of a search, and their teacher."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from ._cost import Operations, count_operations
+
+_COSTS = {
+    "multiplications": "multiplications per sample",
+    "parameters": "parameters",
+    "bytes": "bytes of parameters",
+}
+
+
+class AccuracyCostDisplay:
+    """Scores of many students against what they cost, and the frontier of the best.
+
+    Parameters
+    ----------
+    costs : array-like of shape (n_candidates,)
+    scores : array-like of shape (n_candidates,)
+    cost : {"multiplications", "parameters", "bytes"}, default="multiplications"
+        What the costs are.
+    teacher_cost, teacher_score : float, default=None
+        Of the teacher, if it is to be drawn.
+
+    Attributes
+    ----------
+    frontier : ndarray of int
+        Candidates that no cheaper one equals, the cheapest first.
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    candidates_, frontier_, teacher_ : matplotlib artists
+        `teacher_` is None without a teacher.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
+    >>> from sklearn_koopman.inspection import AccuracyCostDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> search = GridSearchCV(
+    ...     EDMDClassifier(lifter=MonomialLifter()), {"lifter__degree": [1, 2, 3]}
+    ... ).fit(X, y)
+    >>> AccuracyCostDisplay.from_search(search, X, y).costs
+    array([ 15,  55, 135])
+    """
+
+    def __init__(
+        self, costs, scores, *, cost="multiplications", teacher_cost=None, teacher_score=None
+    ):
+        if cost not in _COSTS:
+            raise ValueError(f"cost={cost!r}: must be one of {', '.join(_COSTS)}.")
+        self.frontier_: Any
+        self.costs = np.asarray(costs)
+        self.scores = np.asarray(scores)
+        self.cost = cost
+        self.teacher_cost = teacher_cost
+        self.teacher_score = teacher_score
+        order = np.lexsort((-self.scores, self.costs))
+        best_before = np.maximum.accumulate(np.append(-np.inf, self.scores[order][:-1]))
+        self.frontier = order[self.scores[order] > best_before]
+
+    @classmethod
+    def from_search(
+        cls,
+        search,
+        X,
+        y,
+        *,
+        cost="multiplications",
+        teacher=None,
+        teacher_score=None,
+        n_rows=500,
+        ax=None,
+    ):
+        """Draw the candidates of a finished search.
+
+        A search keeps none of them fitted but the best, so each is fitted again to a few rows:
+        what it costs depends on the sizes of its parts alone.
+
+        Parameters
+        ----------
+        search : GridSearchCV or RandomizedSearchCV
+            Fitted, with one score.
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        cost : {"multiplications", "parameters", "bytes"}, default="multiplications"
+        teacher : torch.nn.Module, fitted classifier or teacher, default=None
+        teacher_score : float, default=None
+            Its score on rows that it has not learned from, as those of the search are.
+        n_rows : int, default=500
+            How many rows the candidates are fitted to.
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        display : AccuracyCostDisplay
+        """
+        if (teacher is None) != (teacher_score is None):
+            raise ValueError(
+                "Give both teacher and teacher_score, its score on held-out rows, or neither."
+            )
+        known: dict[str, Operations] = {}
+        costs = []
+        for params in search.cv_results_["params"]:
+            candidate = clone(search.estimator).set_params(**clone(params, safe=False))
+            if repr(candidate) not in known:
+                candidate.fit(X[:n_rows], y[:n_rows])
+                known[repr(candidate)] = count_operations(candidate, X[:1])
+            costs.append(getattr(known[repr(candidate)], cost))
+        teacher_cost = (
+            None if teacher is None else getattr(count_operations(teacher, X[:1]), cost)
+        )
+        return cls(
+            costs,
+            search.cv_results_["mean_test_score"],
+            cost=cost,
+            teacher_cost=teacher_cost,
+            teacher_score=teacher_score,
+        ).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw candidates, frontier and teacher.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a figure.
+
+        Returns
+        -------
+        display : AccuracyCostDisplay
+        """
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError as error:
+            raise ImportError(
+                'Drawing needs matplotlib: pip install "sklearn-koopman[plot]"',
+                name="matplotlib",
+            ) from error
+        self.ax_ = plt.subplots()[1] if ax is None else ax
+        self.figure_ = self.ax_.figure
+        self.candidates_ = self.ax_.scatter(self.costs, self.scores, s=12, label="students")
+        best = self.frontier
+        (self.frontier_,) = self.ax_.step(
+            self.costs[best], self.scores[best], where="post", label="frontier"
+        )
+        self.teacher_ = None
+        if self.teacher_cost is not None:
+            self.teacher_ = self.ax_.scatter(
+                self.teacher_cost, self.teacher_score, marker="*", s=80, label="teacher"
+            )
+        self.ax_.set(xscale="log", xlabel=_COSTS[self.cost], ylabel="score")
+        self.ax_.legend()
+        return self

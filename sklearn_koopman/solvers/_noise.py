@@ -1,0 +1,80 @@
+r"""What noise of the hardware adds to a loss: a penalty on every observable's coefficients.
+
+Observables :math:`\psi_j (1 + \epsilon_j) + \eta_j`, with independent noise of zero mean and
+standard deviations m (relative) and a (absolute), give the logits of a matrix K the variance
+:math:`\sum_j (m^2 \psi_j^2 + a^2) K_{cj}^2`. So do relative errors m of the weights themselves. The
+mean over rows of half of it is, for coefficients :math:`B_j = d_j K_j` of the observables
+standardised to deviation :math:`d_j`,
+
+.. math:: \sum_j \frac{r_j}{2} \|B_j\|^2, \qquad
+          r_j = \frac{m^2 (\bar\psi_j^2 + d_j^2) + a^2}{d_j^2} .
+
+Least squares has exactly this as the mean of its loss over the noise, beside the loss itself. The
+second derivatives of cross-entropy, and of :math:`T^2 KL` at temperature T, are at most 1/2 in any
+direction of the logits, so half of it is an upper bound there.
+
+Different penalties are one penalty of observables that are scaled otherwise, so that solvers need
+know of nothing but ``ridge``.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+
+def noise_penalty(scale, multiplicative, additive):
+    """Return what noise adds to the ridge of every standardised observable.
+
+    Parameters
+    ----------
+    scale : Scale
+    multiplicative : float
+        Standard deviation of the noise of observables or weights, relative to their values.
+    additive : float
+        Standard deviation of the noise of observables, in their units.
+
+    Returns
+    -------
+    penalty : ndarray of shape (n_observables,)
+        Zero for constant observables, which have no coefficient.
+    """
+    square = scale.deviation**2
+    penalty = (multiplicative**2 * (scale.mean**2 + square) + additive**2) / square
+    return np.where(scale.constant, 0.0, penalty)
+
+
+def even_ridge(ridge):
+    """Return one ridge and how much wider each observable's scale must be for it.
+
+    Parameters
+    ----------
+    ridge : float or ndarray of shape (n_observables,)
+
+    Returns
+    -------
+    ridge : float
+    stretch : float or ndarray of shape (n_observables,)
+        Observables divided by it, with the one ridge, have the penalties they had.
+    """
+    if np.ndim(ridge) == 0:
+        return ridge, 1.0
+    positive = ridge > 0
+    even = ridge[positive].mean() if positive.any() else 0.0
+    return even, np.sqrt(ridge / even, out=np.ones_like(ridge), where=positive)
+
+
+def with_even_ridge(scale, ridge):
+    """Return a scale and one ridge that penalise as different ridges do.
+
+    Parameters
+    ----------
+    scale : Scale
+    ridge : float or ndarray of shape (n_observables,)
+
+    Returns
+    -------
+    scale : Scale
+    ridge : float
+    """
+    ridge, stretch = even_ridge(ridge)
+    return replace(scale, deviation=scale.deviation * stretch), ridge

@@ -1,0 +1,55 @@
+"""Rows in batches, for the teachers that run a network."""
+
+import numbers
+
+import numpy as np
+
+from ._outputs import OUTPUT_KINDS
+
+
+def check_batching(teacher):
+    """Check `batch_size`, `output` and `input_shape` of a teacher.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not valid.
+    """
+    if not _is_positive_int(teacher.batch_size):
+        raise ValueError(f"batch_size={teacher.batch_size!r}: must be an int >= 1.")
+    if teacher.output not in OUTPUT_KINDS:
+        raise ValueError(f"output={teacher.output!r}: must be 'auto', 'proba' or 'logits'.")
+    if not _is_shape(teacher.input_shape):
+        raise ValueError(
+            f"input_shape={teacher.input_shape!r}: must be None or a tuple of ints >= 1, for "
+            "example (1, 28, 28)."
+        )
+
+
+def as_numeric(X, name):
+    """Return X as an array of numbers; the teacher of that name does not take anything else."""
+    if hasattr(X, "toarray"):
+        raise TypeError(f"{name} takes dense X; convert a sparse X with X.toarray().")
+    array = np.asanyarray(X)  # a memmap stays one, and is read batch by batch
+    if array.dtype.kind == "O":
+        return array.astype(np.float64)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} takes real numbers, got X of dtype {array.dtype}.")
+    return array
+
+
+def row_batches(n_rows, size):
+    """Return the slices of batches of rows."""
+    # No rows still make one empty batch: the network alone knows the number of columns.
+    return [slice(i, min(i + size, n_rows)) for i in range(0, max(n_rows, 1), size)]
+
+
+def _is_positive_int(value):
+    is_int = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return is_int and value >= 1
+
+
+def _is_shape(shape):
+    if shape is None:
+        return True
+    return isinstance(shape, (tuple, list)) and all(map(_is_positive_int, shape))

@@ -1,0 +1,66 @@
+"""Students to deploy, fitted to scikit-learn's digits."""
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline as sklearn_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_koopman import (
+    EDMDClassifier,
+    EDMDClassifierCV,
+    KoopmanDistilledClassifier,
+    KoopmanDistilledClassifierCV,
+    MonomialLifter,
+    OpticalLifter,
+)
+from sklearn_koopman.pipeline import make_pipeline
+
+X, y = load_digits(return_X_y=True)
+X = np.ascontiguousarray(X / 16, dtype=np.float32)
+names = np.array(list("abcdefghij"))[y]
+TEACHER = FrozenEstimator(LogisticRegression(max_iter=300).fit(X, y))
+
+STUDENTS = {
+    "pipeline": make_pipeline(PCA(8), MonomialLifter(3), KoopmanDistilledClassifier(TEACHER)),
+    "lifter inside": KoopmanDistilledClassifier(
+        TEACHER,
+        lifter=sklearn_pipeline(
+            StandardScaler(), PCA(8), MonomialLifter((2, 3), include_bias=False)
+        ),
+    ),
+    "whitened": EDMDClassifier(lifter=sklearn_pipeline(PCA(8, whiten=True), MonomialLifter(2))),
+    "both": sklearn_pipeline(PCA(8), EDMDClassifier(lifter=MonomialLifter(3))),
+    "interactions": make_pipeline(
+        "passthrough",
+        FrozenEstimator(PCA(8).fit(X)),
+        sklearn_pipeline(MonomialLifter(3, interaction_only=True), EDMDClassifier()),
+    ),
+    "one degree": make_pipeline(PCA(8), MonomialLifter((2, 2)), EDMDClassifierCV()),
+    "linear": KoopmanDistilledClassifier(soft_weight=0.0),
+    **{
+        nonlinearity: EDMDClassifier(
+            lifter=sklearn_pipeline(
+                PCA(8, whiten=True),
+                OpticalLifter(60, nonlinearity=nonlinearity, random_state=0),
+            )
+        )
+        for nonlinearity in ("intensity", "cosine", "saturable_absorption")
+    },
+    "search": GridSearchCV(
+        make_pipeline(PCA(8), EDMDClassifier(lifter=MonomialLifter(2))),
+        {"edmdclassifier__ridge": [1e-3]},
+        cv=2,
+    ),
+    "cross-validated": KoopmanDistilledClassifierCV(
+        TEACHER,
+        ridges=[1e-3],
+        temperatures=[2.0],
+        soft_weights=[0.5],
+        cv=2,
+        lifter=sklearn_pipeline(PCA(8), MonomialLifter(2)),
+    ),
+}

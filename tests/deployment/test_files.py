@@ -1,0 +1,52 @@
+import io
+import sys
+
+import pytest
+import skops.io
+from numpy.testing import assert_array_equal
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline as sklearn_pipeline
+
+from sklearn_koopman import DistilledTreeClassifier, EDMDClassifier, MonomialLifter
+from sklearn_koopman.deployment import load_student, save_student
+
+from .helpers import TEACHER, X, y
+
+
+def test_a_student_comes_back_without_its_teacher(student, tmp_path):
+    file = tmp_path / "student.skops"
+    save_student(student, file)
+    restored = load_student(file)
+    assert type(restored) is type(getattr(student, "best_estimator_", student))
+    assert_array_equal(restored.decision_function(X), student.decision_function(X))
+    assert b"LogisticRegression" not in file.read_bytes()
+
+
+def test_trees_need_trust():
+    tree = DistilledTreeClassifier(TEACHER, max_depth=2, beam_width=10).fit(X, y)
+    file = io.BytesIO()
+    save_student(tree, file)
+    with pytest.raises(skops.io.exceptions.UntrustedTypesFoundException, match="Tree"):
+        load_student(file)
+    restored = load_student(file, trusted=skops.io.get_untrusted_types(file=file))
+    assert_array_equal(restored.predict(X), tree.predict(X))
+
+
+class Foreign(MonomialLifter):
+    pass
+
+
+def test_what_is_foreign_is_not_loaded():
+    student = sklearn_pipeline(Foreign(1), EDMDClassifier()).fit(X, y)
+    file = io.BytesIO()
+    save_student(student, file)
+    with pytest.raises(skops.io.exceptions.UntrustedTypesFoundException, match="Foreign"):
+        load_student(file)
+
+
+def test_errors(monkeypatch):
+    with pytest.raises(TypeError, match="There is no student in LogisticRegression"):
+        save_student(LogisticRegression(max_iter=300).fit(X, y), io.BytesIO())
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    with pytest.raises(ImportError, match=r"sklearn-koopman\[skops\]"):
+        load_student(io.BytesIO())

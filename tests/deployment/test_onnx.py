@@ -1,0 +1,173 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import skl2onnx
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline as sklearn_pipeline
+
+from sklearn_koopman import (
+    DistilledTreeClassifier,
+    EDMDClassifier,
+    KoopmanDistilledClassifier,
+    MonomialLifter,
+)
+from sklearn_koopman.datasets import fetch_mnist
+from sklearn_koopman.deployment import register_onnx_converters, to_onnx
+from sklearn_koopman.pipeline import make_pipeline
+
+from .helpers import TEACHER, X, names, y
+
+
+def run(model, rows):
+    onnx.checker.check_model(model)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {"X": rows})
+
+
+def scores(estimator, rows):
+    if hasattr(estimator, "predict_proba"):
+        return estimator.predict_proba(rows)
+    return estimator.decision_function(rows)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_labels_and_scores_are_those_of_the_student(student, dtype):
+    model = to_onnx(student, X[:1].astype(dtype))
+    assert [output.name for output in model.graph.output] == ["label", "probabilities"]
+    label, found = run(model, X.astype(dtype))
+    assert_array_equal(label, student.predict(X))
+    assert label.dtype == np.int64
+    assert found.dtype == dtype
+    assert_allclose(found, scores(student, X), atol=1e-5)
+    assert_allclose(run(model, X[:1].astype(dtype))[1], found[:1], atol=1e-6)  # any row count
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"degree": 1},
+        {"degree": 1, "include_bias": False},
+        {"degree": 4},
+        {"degree": (3, 4), "interaction_only": True},
+        {"degree": (1, 3), "order": "C"},
+    ],
+    ids=str,
+)
+def test_monomials_are_few_nodes(settings):
+    lifter = MonomialLifter(**settings).fit(X[:, 18:28])
+    model = to_onnx(lifter, X[:1, 18:28])
+    (found,) = run(model, X[:, 18:28])
+    assert_allclose(found, lifter.transform(X[:, 18:28]), rtol=1e-5, atol=1e-7)
+    top = settings["degree"] if np.ndim(settings["degree"]) == 0 else settings["degree"][1]
+    assert len(model.graph.node) <= 3 * (top - 1) + 3
+
+
+def test_logits_on_request():
+    student = KoopmanDistilledClassifier(TEACHER).fit(X, y)
+    for estimator in (student, sklearn_pipeline("passthrough", student)):
+        _, logits = run(to_onnx(estimator, X, raw_scores=True), X)
+        assert_allclose(logits, student.decision_function(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [EDMDClassifier(), KoopmanDistilledClassifier(soft_weight=0)])
+def test_two_classes_have_two_columns(kind):
+    student = kind.fit(X, y > 4)
+    label, found = run(to_onnx(student, X, raw_scores=True), X)
+    assert_array_equal(label.astype(bool), student.predict(X))
+    assert_allclose(found[:, 1] - found[:, 0], student.decision_function(X), atol=1e-5)
+
+
+def test_string_labels():
+    student = make_pipeline(PCA(5), EDMDClassifier(lifter=MonomialLifter(2))).fit(X, names)
+    label, _ = run(to_onnx(student, X), X)
+    assert_array_equal(label, student.predict(X))
+    floats = EDMDClassifier().fit(X, y.astype(float))
+    with pytest.raises(TypeError, match="Classes of dtype float64 have no form in ONNX"):
+        to_onnx(floats, X)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_distilled_tree(dtype):
+    tree = DistilledTreeClassifier(TEACHER, max_depth=3, beam_width=20, random_state=0)
+    tree.fit(X, y)
+    for estimator in (tree, sklearn_pipeline("passthrough", tree)):
+        label, found = run(to_onnx(estimator, X.astype(dtype)), X.astype(dtype))
+        assert_array_equal(label, tree.predict(X))
+        assert_allclose(found, tree.predict_proba(X), atol=1e-6)
+
+
+def test_what_is_not_of_this_package_is_left_to_skl2onnx():
+    model = sklearn_pipeline(
+        FrozenEstimator(PCA(5).fit(X)), MonomialLifter(2), LogisticRegression(max_iter=1000)
+    ).fit(X, y)
+    label, found = run(to_onnx(model, X), X)
+    assert np.mean(label == model.predict(X)) > 0.999
+    assert_allclose(found, model.predict_proba(X), atol=1e-5)
+
+
+def test_skl2onnx_itself_knows_the_students():
+    student = make_pipeline(PCA(5), MonomialLifter(2), EDMDClassifier()).fit(X, y)
+    register_onnx_converters()
+    register_onnx_converters()
+    model = skl2onnx.to_onnx(student, X[:1], options={"zipmap": False}, target_opset=18)
+    assert_array_equal(run(model, X)[0], student.predict(X))
+
+
+def test_a_teacher_is_no_part_of_the_graph():
+    student = KoopmanDistilledClassifier(lambda rows: rows[:, :10]).fit(X, y)
+    assert len(to_onnx(student, X).SerializeToString()) < 10 * student.coef_.nbytes
+
+
+def test_errors():
+    student = EDMDClassifier()
+    with pytest.raises(NotFittedError):
+        to_onnx(student, X)
+    with pytest.raises(TypeError, match=r"X_sample has dtype int64: .*astype\(np.float32\)"):
+        to_onnx(student.fit(X, y), np.zeros((1, 64), dtype=int))
+
+    class Mine(Nystroem):
+        pass
+
+    unknown = sklearn_pipeline(Mine(n_components=5), EDMDClassifier()).fit(X, y)
+    with pytest.raises(RuntimeError, match="Mine"):
+        to_onnx(unknown, X)
+
+
+def test_without_skl2onnx_the_extra_is_named():
+    code = (
+        "import sys; sys.modules['skl2onnx'] = None\n"
+        "from sklearn_koopman.deployment import to_onnx\n"
+        "try: to_onnx(None, None)\n"
+        "except ImportError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert 'pip install "sklearn-koopman[onnx]"' in done.stdout
+
+
+@pytest.mark.parametrize("degree", [2, 3])
+def test_ten_thousand_digits(degree):
+    if not os.environ.get("SKLEARN_KOOPMAN_DATA"):
+        pytest.skip("SKLEARN_KOOPMAN_DATA, the folder of image data, is not set")
+    train, labels = fetch_mnist("train", return_X_y=True, download_if_missing=False)
+    rows, _ = fetch_mnist("test", return_X_y=True, download_if_missing=False)
+    student = KoopmanDistilledClassifier(
+        soft_weight=0.0,
+        max_iter=20,
+        tol=1e-3,
+        lifter=sklearn_pipeline(PCA(15, random_state=0), MonomialLifter(degree)),
+    ).fit(train[:5000], labels[:5000])
+    label, found = run(to_onnx(student, rows[:1]), rows)
+    assert_array_equal(label, student.predict(rows))
+    assert_allclose(found, student.predict_proba(rows), atol=1e-5)

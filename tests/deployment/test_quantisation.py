@@ -1,0 +1,187 @@
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline as sklearn_pipeline
+
+from sklearn_koopman import EDMDClassifier, MonomialLifter
+from sklearn_koopman.deployment import quantise_matrix, quantise_student, unit_levels
+from sklearn_koopman.deployment._quantisation import _round_with_feedback
+
+from .helpers import STUDENTS, TEACHER, X, y
+
+
+def change(matrix, rounded, gram):
+    """Return by how much the products with rows of that covariance change, squared."""
+    error = matrix - rounded
+    return np.trace(error @ gram @ error.T)
+
+
+def problem(seed, n_outputs=3, n_inputs=12):
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((50, n_inputs)) @ rng.standard_normal((n_inputs, n_inputs))
+    return rng.standard_normal((n_outputs, n_inputs)), rows.T @ rows / 50
+
+
+@given(st.integers(2, 8), st.sampled_from(["uniform", "logarithmic"]))
+def test_levels(bits, kind):
+    levels = unit_levels(bits, kind)
+    assert len(levels) == 2**bits - 1
+    assert_array_equal(levels, -levels[::-1])
+    assert levels[-1] == 1
+    positive = levels[levels > 0]
+    if kind == "uniform":
+        assert_allclose(np.diff(levels), positive[0])
+    else:
+        assert_array_equal(np.log2(positive), np.arange(1 - len(positive), 1))
+
+
+@pytest.mark.parametrize("scale", ["row", "matrix"])
+@pytest.mark.parametrize("levels", ["uniform", "logarithmic"])
+@pytest.mark.parametrize("feedback", [True, False])
+def test_entries_are_levels_of_their_scale(scale, levels, feedback):
+    matrix, gram = problem(0)
+    rounded = quantise_matrix(
+        matrix, 3, gram=gram, scale=scale, levels=levels, feedback=feedback
+    )
+    groups = rounded if scale == "row" else rounded.reshape(1, -1)
+    for group in groups:
+        units = np.unique(np.abs(group))
+        assert len(units) <= 4
+        assert units[0] == 0 or len(units) <= 3
+        ratios = units[units > 0] / units.max()
+        steps = unit_levels(3, levels)
+        # the largest entry need not be the full scale
+        assert any(
+            np.isclose(ratios[:, None] * top, steps).any(axis=1).all()
+            for top in steps[steps > 0]
+        )
+
+
+@given(st.integers(0, 10**6), st.integers(2, 5))
+def test_feedback_changes_products_less_on_average(seed, bits):
+    changes = []
+    for offset in range(8):
+        matrix, gram = problem(seed + offset)
+        rounded = [
+            quantise_matrix(matrix, bits, gram=gram, feedback=feedback)
+            for feedback in (True, False)
+        ]
+        changes.append([change(matrix, each, gram) for each in rounded])
+    with_feedback, plain = np.sum(changes, axis=0)
+    assert with_feedback < plain
+
+
+def test_plain_rounding_takes_the_nearest_level():
+    matrix, _ = problem(1)
+    rounded = quantise_matrix(matrix, 4, feedback=False)
+    for row, found in zip(matrix, rounded, strict=True):
+        scales = np.linspace(0.1, 1.0, 19) * np.abs(row).max()
+        best = min(
+            np.abs(row[:, None] - unit_levels(4) * scale).min(axis=1) @ np.ones(len(row))
+            for scale in scales
+        )
+        # chosen by squares, so no better than the best of absolute values
+        assert np.abs(row - found).sum() >= best - 1e-12
+        squares = min(
+            np.square(row[:, None] - unit_levels(4) * scale).min(axis=1).sum()
+            for scale in scales
+        )
+        assert_allclose(np.square(row - found).sum(), squares)
+
+
+def test_feedback_is_conditional_least_squares():
+    """Each step leaves the best real values for what is not yet rounded."""
+    matrix, gram = problem(2, n_outputs=1, n_inputs=5)
+    gram = gram[np.ix_(order := np.argsort(-np.diag(gram)), order)]
+    found = _round_with_feedback(matrix, unit_levels(3), np.ones(1), gram)[0]
+    damped = gram + 1e-3 * np.diag(gram).mean() * np.eye(5)
+    target = matrix[0].copy()
+    steps, rounded = unit_levels(3), np.zeros(0)
+    for j in range(5):
+        fixed, free = slice(0, j), slice(j, 5)
+        shift = np.linalg.solve(
+            damped[free, free], damped[free, fixed] @ (matrix[0, fixed] - rounded)
+        )
+        target = matrix[0, free] + shift
+        rounded = np.append(rounded, steps[np.abs(steps - target[0]).argmin()])
+    assert_allclose(found, rounded)
+
+
+def test_feedback_comes_near_the_best_of_all_roundings():
+    matrix, gram = problem(3, n_outputs=1, n_inputs=6)
+    found = _round_with_feedback(matrix, unit_levels(2), np.ones(1), gram)
+    everything = np.array(list(product(unit_levels(2), repeat=6)))
+    best = min(change(matrix, each[None], gram) for each in everything)
+    plain = np.abs(matrix[..., None] - unit_levels(2)).argmin(axis=-1) - 1.0
+    assert best <= change(matrix, found, gram) <= change(matrix, plain, gram)
+
+
+def test_zeros_and_constants_stay():
+    gram = np.diag([1.0, 0.0, 2.0])
+    rounded = quantise_matrix([[0.0, 0.0, 0.0], [1.0, 0.5, -1.0]], 2, gram=gram)
+    assert_array_equal(rounded[0], 0)
+    assert_array_equal(np.abs(rounded[1, [0, 2]]), 1)
+
+
+def test_many_bits_change_nothing():
+    matrix, gram = problem(4)
+    assert_allclose(quantise_matrix(matrix, 16, gram=gram), matrix, atol=2e-4)
+
+
+def test_students_keep_their_accuracy(student):
+    rounded = quantise_student(student, X, bits=6)
+    assert type(rounded) is type(student)
+    assert rounded.score(X, y) > student.score(X, y) - 0.01
+    coarse = quantise_student(student, X, bits=2)
+    assert coarse.score(X, y) < student.score(X, y)  # and the student is as it was
+
+
+def test_the_mean_of_the_logits_stays():
+    student = clone(STUDENTS["pipeline"]).fit(X, y)
+    for settings in ({}, {"reducer_bits": 3}):
+        rounded = quantise_student(student, X, bits=2, **settings)
+        assert_allclose(
+            rounded.decision_function(X).mean(axis=0),
+            student.decision_function(X).mean(axis=0),
+            atol=1e-3,
+        )
+
+
+def test_reducers():
+    student = clone(STUDENTS["pipeline"]).fit(X, y)
+    rounded = quantise_student(student, X, bits=8, reducer_bits=4)
+    for row in rounded[0].components_:
+        assert len(np.unique(row)) <= 15
+    assert len(np.unique(student[0].components_[0])) > 15
+    assert rounded.score(X, y) > student.score(X, y) - 0.02
+    assert rounded[-1].teacher is None
+    assert student[-1].teacher is TEACHER
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"bits": 1}, r"bits=1: must be an int in the range \[2, 16\]"),
+        ({"bits": 2.5}, r"bits=2.5"),
+        ({"bits": 4, "levels": "ternary"}, "levels='ternary': must be 'uniform' or"),
+        ({"bits": 4, "scale": "column"}, "scale='column': must be 'row' or 'matrix'"),
+        ({"bits": 4, "gram": np.eye(2)}, r"gram has shape \(2, 2\), must be \(3, 3\)"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        quantise_matrix(np.ones((2, 3)), **arguments)
+
+
+def test_reducer_bits_need_a_reducer():
+    student = EDMDClassifier(lifter=MonomialLifter(1)).fit(X, y)
+    with pytest.raises(ValueError, match="reducer_bits=4 needs a PCA"):
+        quantise_student(student, X, reducer_bits=4)
+    with pytest.raises(TypeError, match="has no Koopman matrix"):
+        quantise_student(sklearn_pipeline(PCA(2)).fit(X), X)
