@@ -1,7 +1,7 @@
 """A bar that shows how far a pass over the rows has come."""
 
 
-def watched(items):
+def watched(items, title="pass over the rows", unit="block"):
     """Return an iterable of the items that moves a bar of tqdm, if there is tqdm.
 
     No bar for what takes less than a second.
@@ -9,6 +9,8 @@ def watched(items):
     Parameters
     ----------
     items : list
+    title, unit : str, default="pass over the rows", "block"
+        What the bar says.
 
     Returns
     -------
@@ -18,4 +20,4 @@ def watched(items):
         from tqdm.auto import tqdm
     except ImportError:
         return items
-    return tqdm(items, desc="pass over the rows", unit="block", leave=False, delay=1)
+    return tqdm(items, desc=title, unit=unit, leave=False, delay=1)
