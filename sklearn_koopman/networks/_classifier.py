@@ -348,7 +348,9 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             value = getattr(self, name)
             if isinstance(value, list) and len(value) != len(spans):
                 raise invalid_parameter(
-                    self, name, f"one for all, or a list of as many as there are spans: {len(spans)}"
+                    self,
+                    name,
+                    f"one for all, or a list of as many as there are spans: {len(spans)}",
                 )
         for rank in self._per_span("rank", len(spans)):
             if rank is not None and (not is_integer(rank) or rank < 1):
@@ -421,7 +423,9 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         ranks = self._per_span("rank", len(spans))
         layers, self.operators_ = [], []
         for span, lifter, rank in zip(traced.spans, lifters, ranks, strict=True):
-            layer, operator = self._fit_layer(network, traced, layers, span, lifter, rank, X, weight)
+            layer, operator = self._fit_layer(
+                network, traced, layers, span, lifter, rank, X, weight
+            )
             layers.append(layer)
             self.operators_.append(operator)
         return layers, traced
@@ -430,13 +434,12 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         from ._layers import KoopmanLayer, make_layout, make_readout, standardised, torch_lift
 
         torch = _import_torch()
-        points = (span.entry, span.exit)
         # What enters is what the layers before give; what leaves is what the network gives.
-        recorders = (
-            [traced.with_layers(layers, (point,)) for point in points]
-            if layers
-            else [traced.with_layers([], points)]
-        )
+        if layers:
+            entered = traced.with_layers(layers, (span.entry,))
+            recorders = [entered, traced.with_layers([], (span.exit,))]
+        else:
+            recorders = [traced.with_layers([], (span.entry, span.exit))]
         with running(network, *recorders) as to_input:
 
             def record(rows):
@@ -460,7 +463,9 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
 
             operator = fit_operator(
                 batches,
-                _lifter_sample(rows_of, len(X), network) if lifter is not None else (None, None),
+                _lifter_sample(rows_of, len(X), network)
+                if lifter is not None
+                else (None, None),
                 lifter,
                 ridge=self.ridge,
                 rank=rank,
@@ -498,8 +503,9 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             layers = [getattr(student, f"koopman_{number}") for number in range(len(layers))]
         matrices = [linear for layer in layers for linear in layer.readout[1:]]
         trained = [parameter for matrix in matrices for parameter in matrix.parameters()]
+        pruned = self.density is not None
         masks = [
-            (parameter != 0).to(parameter) if self.density is not None and parameter.ndim > 1 else None
+            (parameter != 0).to(parameter) if pruned and parameter.ndim > 1 else None
             for parameter in trained
         ]
         if self.trained == "tail":
@@ -520,8 +526,10 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             def batch_of(rows):
                 inputs = to_input(X[rows])
                 like = {"device": inputs.device, "dtype": inputs.dtype}
-                return inputs, torch.as_tensor(soft[rows], **like), torch.as_tensor(
-                    codes[rows], device=inputs.device
+                return (
+                    inputs,
+                    torch.as_tensor(soft[rows], **like),
+                    torch.as_tensor(codes[rows], device=inputs.device),
                 )
 
             def logits_of(inputs):

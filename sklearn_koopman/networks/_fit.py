@@ -105,7 +105,10 @@ def _readout_pairs(batches, lifter):
 
 def _regress(batches, lifter, target_lifter, ridge, rank):
     """Return coefficients, intercepts, scale and singular values of a regression."""
-    for kind, solve in ((GramMoments, solve_gram), (TriangularMoments, solve_triangular_factor)):
+    for kind, solve in (
+        (GramMoments, solve_gram),
+        (TriangularMoments, solve_triangular_factor),
+    ):
         moments = _accumulate(batches, lifter, target_lifter, kind)
         check_finite_moments(moments.scale)
         coef = solve(moments, ridge)

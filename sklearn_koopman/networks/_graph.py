@@ -101,7 +101,7 @@ class TracedNetwork:
         Parameters
         ----------
         network : torch.fx.GraphModule
-            As `with_layers` gives it, or a copy; those of the layers in place of spans are left out.
+            As `with_layers` gives it, or a copy; the layers in place of spans are left out.
         """
         (start,) = (node for node in network.graph.nodes if node.target == "koopman_0")
         parameters = {}

@@ -40,7 +40,7 @@ class WholeMap(nn.Module):
     @torch.jit.export
     def restore(self, rows, a):
         """Return rows in the shape that leaves the span."""
-        return rows.reshape([a.shape[0], *self.output_shape])
+        return rows.unflatten(1, self.output_shape)
 
 
 class Tokens(nn.Module):
