@@ -348,9 +348,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             value = getattr(self, name)
             if isinstance(value, list) and len(value) != len(spans):
                 raise invalid_parameter(
-                    self,
-                    name,
-                    f"one for all, or a list of as many as there are spans: {len(spans)}",
+                    self, name, f"one for all spans, or a list of {len(spans)}, one for each"
                 )
         for rank in self._per_span("rank", len(spans)):
             if rank is not None and (not is_integer(rank) or rank < 1):
@@ -421,7 +419,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         traced = TracedNetwork(network.module, spans)
         lifters = self._per_span("lifter", len(spans))
         ranks = self._per_span("rank", len(spans))
-        layers, self.operators_ = [], []
+        layers: list = []
+        self.operators_ = []
         for span, lifter, rank in zip(traced.spans, lifters, ranks, strict=True):
             layer, operator = self._fit_layer(
                 network, traced, layers, span, lifter, rank, X, weight
@@ -446,9 +445,9 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
                 x = to_input(X[rows])
                 return [tensor for recorder in recorders for tensor in recorder(x)]
 
-            first = record(slice(0, min(2, len(X))))
-            _check_tensors(first, span.names, torch)
-            layout = make_layout(self.layout, self.kernel_size, *first, span.names)
+            before, behind = record(slice(0, min(2, len(X))))
+            _check_tensors((before, behind), span.names, torch)
+            layout = make_layout(self.layout, self.kernel_size, before, behind, span.names)
 
             def rows_of(batch):
                 before, behind = record(batch)
@@ -471,7 +470,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
                 rank=rank,
                 lift_output=self.lift_output,
             )
-        readout = make_readout(*operator.to_outputs, rank, self.density)
+        coef, intercept = operator.to_outputs
+        readout = make_readout(coef, intercept, rank, self.density)
         layer = KoopmanLayer(
             layout, torch_lift(operator.lifter), standardised(readout, operator.scale)
         )

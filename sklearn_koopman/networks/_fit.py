@@ -90,11 +90,11 @@ def fit_operator(batches, sample, lifter, *, ridge, rank, lift_output):
         pairs = partial(_readout_pairs, batches, output_lifter)
         coef, intercept, scale, _ = _regress(pairs, output_lifter, None, ridge, None)
         output_readout = scale.unscale(coef, intercept)
+    coef, intercept, scale, singular_values = _regress(
+        batches, fitted, output_lifter, ridge, rank
+    )
     return KoopmanOperator(
-        *_regress(batches, fitted, output_lifter, ridge, rank),
-        fitted,
-        output_lifter,
-        output_readout,
+        coef, intercept, scale, singular_values, fitted, output_lifter, output_readout
     )
 
 

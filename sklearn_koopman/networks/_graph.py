@@ -81,7 +81,9 @@ class TracedNetwork:
         names = {f"koopman_{number}": layer for number, layer in enumerate(layers)}
         spans = dict(zip((span.exit for span in self.spans), names, strict=False))
         entry_of = {span.exit: span.entry for span in self.spans}
-        graph, copies, kept = fx.Graph(), {}, {}
+        graph = fx.Graph()
+        copies: dict = {}
+        kept: dict = {}
         for node in self.graph.nodes:
             if node.op == "output" and points is not None:
                 break
@@ -90,7 +92,7 @@ class TracedNetwork:
             else:
                 copies[node] = graph.node_copy(node, copies.__getitem__)
             if points is not None and node in points:
-                kept[node] = graph.call_function(torch.clone, (copies[node],))
+                kept[node] = graph.call_function(_copied, (copies[node],))
         if points is not None:
             graph.output(tuple(kept[point] for point in points))
         return _assembled(self.module, graph, names)
@@ -104,7 +106,7 @@ class TracedNetwork:
             As `with_layers` gives it, or a copy; the layers in place of spans are left out.
         """
         (start,) = (node for node in network.graph.nodes if node.target == "koopman_0")
-        parameters = {}
+        parameters: dict = {}
         for node in network.graph.nodes:
             if node not in _reachable(start, lambda node: node.users):
                 continue
@@ -154,6 +156,10 @@ class TracedNetwork:
             if seen & span.inside:
                 raise ValueError(f"span={span.names!r} overlaps another span.")
             seen |= span.inside
+
+
+def _copied(activation):
+    return activation.clone() if isinstance(activation, torch.Tensor) else activation
 
 
 class _Tracer(fx.Tracer):

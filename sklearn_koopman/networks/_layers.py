@@ -284,6 +284,8 @@ class Monomials(nn.Module):
     powers : ndarray of int, shape (n_observables, n_columns)
     """
 
+    factors: torch.Tensor
+
     def __init__(self, powers):
         super().__init__()
         degree = max(1, int(powers.sum(axis=1).max()))
@@ -311,6 +313,9 @@ class GaussianKernel(nn.Module):
     gamma : float
     matrix : ndarray of shape (n_centres, n_observables)
     """
+
+    centres: torch.Tensor
+    matrix: torch.Tensor
 
     def __init__(self, centres, gamma, matrix):
         super().__init__()
