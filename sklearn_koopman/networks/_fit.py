@@ -49,6 +49,12 @@ class KoopmanOperator:
     output_readout: tuple | None = None
 
     @property
+    def is_square(self):
+        """Whether the matrix leads from observables to the same observables."""
+        same_lifter = self.lifter is self.output_lifter  # None, too
+        return same_lifter and self.coef.shape[0] == self.coef.shape[1]
+
+    @property
     def matrix(self):
         """Coefficients of the observables as they are, (n_targets, n_observables)."""
         return self.scale.unscale(self.coef, self.intercept)[0].T
