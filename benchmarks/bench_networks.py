@@ -1,6 +1,6 @@
 """Spans of layers as one Koopman matrix, beside what else could be done with them.
 
-    python benchmarks/bench_networks.py --parts layers rank budget conv yin_yang
+    python benchmarks/bench_networks.py --parts layers layers_short rank budget conv yin_yang
     python benchmarks/bench_networks.py --plots
 
 Every row of benchmarks/results/networks.csv is one network with one span replaced, fitted on all
@@ -10,7 +10,8 @@ after 2, of the published accuracy) and "lenet". The ridge is the default one, 1
 (10 epochs, learning rate 3e-3, soft weight 0.9, temperature 2) was chosen on 10,000 held-out
 training images with a network that has not seen them.
 
-- layers: single layers and longer spans, by dictionary; and the two kinds of training
+- layers: single layers and longer spans of "deep", by dictionary; and the two kinds of training
+- layers_short: the same of "deep-short"
 - rank: accuracy against the rank of the matrix
 - budget: the matrix truncated or pruned, and the span's own weights truncated or pruned, at equal
   numbers of parameters, before and after the same training
@@ -24,7 +25,7 @@ the lifter has learnt (PCA, landmarks); for the original weights, theirs. Biases
 import argparse
 import csv
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 
@@ -142,24 +143,23 @@ def size(student):
     return matrices + sum(buffer.numel() for buffer in learnt)
 
 
-def layers():
-    for network in ("deep-short", "deep"):
-        module = load_or_train("mnist", network)
-        for name, span in SPANS.items():
-            case = Case("layers", network, module, name, span, mnist())
-            width = int(module[int(span[0])].in_features)
-            p = 30 if width <= 64 else 60
-            whitened = PCA(30, whiten=True, random_state=0)
-            scaled = StandardScaler() if width <= 256 else whitened
-            gaussians = make_pipeline(scaled, Nystroem(n_components=1000, random_state=0))
-            yield case.linearized("affine")
-            yield case.linearized("monomials", f"PCA {p}, degree 2", lifter=monomials(p))
-            yield case.linearized("Gaussians", "1000 landmarks", lifter=gaussians)
-            yield case.linearized("affine, trained", **TRAINING)
-            yield case.linearized("affine, tail trained", trained="tail", **TRAINING)
-            yield case.linearized(
-                "monomials, trained", f"PCA {p}, degree 2", lifter=monomials(p), **TRAINING
-            )
+def layers(part="layers", network="deep"):
+    module = load_or_train("mnist", network)
+    for name, span in SPANS.items():
+        case = Case(part, network, module, name, span, mnist())
+        width = int(module[int(span[0])].in_features)
+        p = 30 if width <= 64 else 60
+        whitened = PCA(30, whiten=True, random_state=0)
+        scaled = StandardScaler() if width <= 256 else whitened
+        gaussians = make_pipeline(scaled, Nystroem(n_components=1000, random_state=0))
+        yield case.linearized("affine")
+        yield case.linearized("monomials", f"PCA {p}, degree 2", lifter=monomials(p))
+        yield case.linearized("Gaussians", "1000 landmarks", lifter=gaussians)
+        yield case.linearized("affine, trained", **TRAINING)
+        yield case.linearized("affine, tail trained", trained="tail", **TRAINING)
+        yield case.linearized(
+            "monomials, trained", f"PCA {p}, degree 2", lifter=monomials(p), **TRAINING
+        )
 
 
 def rank():
@@ -297,6 +297,7 @@ def yin_yang_network(X, y, n_epochs=300):
 
 
 PARTS = {
+    "layers_short": partial(layers, "layers_short", "deep-short"),
     "layers": layers,
     "rank": rank,
     "budget": budget,
@@ -349,15 +350,11 @@ def main():
     parser.add_argument("--plots", action="store_true")
     options = parser.parse_args()
     for part in options.parts:
-        found = list(PARTS[part]())
-        kept = read()
-        write(
-            [
-                row
-                for name in PARTS
-                for row in (found if name == part else (r for r in kept if r["part"] == name))
-            ]
-        )
+        others = [row for row in read() if row["part"] != part]
+        found = []
+        for row in PARTS[part]():
+            found.append(row)
+            write(sorted([*others, *found], key=lambda row: list(PARTS).index(row["part"])))
     if options.plots:
         plot()
 

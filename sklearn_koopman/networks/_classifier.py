@@ -112,7 +112,6 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
     See Also
     --------
     sklearn_koopman.KoopmanDistilledClassifier : One matrix instead of the whole network.
-    linearization_report : The linearised network beside its baselines.
 
     Notes
     -----
