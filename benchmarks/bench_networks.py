@@ -350,10 +350,10 @@ def main():
     parser.add_argument("--plots", action="store_true")
     options = parser.parse_args()
     for part in options.parts:
-        others = [row for row in read() if row["part"] != part]
         found = []
         for row in PARTS[part]():
             found.append(row)
+            others = [row for row in read() if row["part"] != part]
             write(sorted([*others, *found], key=lambda row: list(PARTS).index(row["part"])))
     if options.plots:
         plot()

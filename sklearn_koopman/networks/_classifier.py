@@ -111,6 +111,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
 
     See Also
     --------
+    drop_span, low_rank_span, pruned_span : What else could be done with a span.
     sklearn_koopman.KoopmanDistilledClassifier : One matrix instead of the whole network.
 
     Notes
@@ -211,7 +212,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             Fitted classifier.
         """
         with self._keeping_what_was_fitted():
-            torch = _import_torch()
+            torch = _import_torch("LinearizedNetworkClassifier")
             spans = self._check_parameters()
             raw_X = X
             X, y = validate_data(self, X, y, dtype=DTYPES, allow_nd=True)

@@ -190,17 +190,17 @@ def _cached_forward(content, fingerprint, input_shape, teacher, rows):
     return teacher._forward(rows)
 
 
-def _import_torch():
+def _import_torch(user="TorchTeacher"):
     try:
         import torch
     except ImportError as error:
-        raise _missing("torch") from error
+        raise _missing("torch", user) from error
     return torch
 
 
-def _missing(package):
+def _missing(package, user="TorchTeacher"):
     return ImportError(
-        f'TorchTeacher needs {package}: pip install "sklearn-koopman[torch]"', name=package
+        f'{user} needs {package}: pip install "sklearn-koopman[torch]"', name=package
     )
 
 

@@ -1,5 +1,7 @@
 """Whatever is wrong is named, with what would work; a failed fit leaves the old one."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -220,6 +222,14 @@ def test_failed_fit_leaves_the_old_one(net, data):
         with pytest.raises(ValueError):
             student.set_params(**settings).fit(X, y)
         assert_array_equal(student.decision_function(X), before)
+
+
+def test_without_torch(net, data, monkeypatch):
+    student = LinearizedNetworkClassifier(net, "1")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    message = r'LinearizedNetworkClassifier needs torch: pip install "sklearn-koopman\[torch\]"'
+    with pytest.raises(ImportError, match=message):
+        student.fit(*data)
 
 
 def test_tokens_need_their_shape():
