@@ -21,7 +21,7 @@ from ..classification._student import DTYPES, SharingEstimator
 from ..classification._targets import check_weights, encode_labels
 from ..solvers._progress import watched
 from ..teachers._outputs import align_columns, check_outputs, output_kind, to_numpy
-from ..teachers._torch import _floating_dtype, _import_torch, _tensor_of
+from ..teachers._torch import _floating_dtype, _home, _import_torch, _tensor_of
 from ._fit import fit_operator, n_lifter_rows
 from ._network import fitted_network, running
 
@@ -442,8 +442,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         with running(network, *recorders) as to_input:
 
             def record(rows):
-                x = to_input(X[rows])
-                return [tensor for recorder in recorders for tensor in recorder(x)]
+                given = X[rows]  # a new input for each, as layers may work in place
+                return [tensor for each in recorders for tensor in each(to_input(given))]
 
             before, behind = record(slice(0, min(2, len(X))))
             _check_tensors((before, behind), span.names, torch)
@@ -475,7 +475,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         layer = KoopmanLayer(
             layout, torch_lift(operator.lifter), standardised(readout, operator.scale)
         )
-        return layer.to(_floating_dtype(network.module, torch)), operator
+        home = _home(network.module) or "cpu"
+        return layer.to(home, _floating_dtype(network.module, torch)), operator
 
     def _fold(self, layers):
         """Make the readouts act on the observables as they are."""

@@ -107,10 +107,10 @@ class TracedNetwork:
         """
         (start,) = (node for node in network.graph.nodes if node.target == "koopman_0")
         parameters: dict = {}
+        behind = _reachable(start, lambda node: node.users)
         for node in network.graph.nodes:
-            if node not in _reachable(start, lambda node: node.users):
-                continue
-            if node.op == "call_module" and not node.target.startswith("koopman_"):
+            is_layer = node.op == "call_module" and not node.target.startswith("koopman_")
+            if node in behind and is_layer:
                 owned = network.get_submodule(node.target).parameters()
                 parameters |= {id(parameter): parameter for parameter in owned}
         return list(parameters.values())

@@ -442,6 +442,17 @@ def test_activations_are_recorded_before_a_layer_works_in_place():
     assert_allclose(student.decision_function(X), expected, atol=1e-9)
 
 
+def test_several_spans_of_a_network_that_works_in_place_on_its_input():
+    plain = seeded(lambda: nn.Sequential(nn.ReLU(), *perceptron().float()))
+    in_place = nn.Sequential(nn.ReLU(inplace=True), *plain[1:])
+    X, y = labelled(plain, (6,))
+    expected, found = (
+        LinearizedNetworkClassifier(net, ["2", "4"]).fit(X, y).decision_function(X)
+        for net in (plain, in_place)
+    )
+    assert_array_equal(found, expected)
+
+
 def test_float32_stays_float32():
     net = perceptron().float()
     X, y = labelled(net, (6,), dtype=np.float32)
