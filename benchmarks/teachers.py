@@ -8,6 +8,7 @@ The number of epochs is fixed beforehand, not chosen on the test set.
 """
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,9 @@ from torch import nn
 from sklearn_koopman.datasets import fetch_fashion_mnist, fetch_mnist
 
 FETCH = {"mnist": fetch_mnist, "fashion_mnist": fetch_fashion_mnist}
-EPOCHS = {"mlp": 30, "cnn": 20}
-HELD_OUT_EPOCHS = {"mlp": 30, "cnn": 5}  # settings are chosen with teachers that cost less
-SHIFTS = {"mlp": 1, "cnn": 2}
+EPOCHS = {"mlp": 30, "cnn": 20, "deep": 30, "deep-short": 2, "lenet": 10}
+HELD_OUT_EPOCHS = EPOCHS | {"cnn": 5}  # settings are chosen with teachers that cost less
+SHIFTS = {"mlp": 1, "cnn": 2, "deep": 0, "deep-short": 0, "lenet": 1}
 
 
 def make_mlp():
@@ -57,7 +58,41 @@ def make_cnn():
     )
 
 
-MAKE = {"mlp": make_mlp, "cnn": make_cnn}
+def make_deep():
+    """Return the 784-256-128-64-32-10 perceptron whose layers are linearised."""
+    widths = [784, 256, 128, 64, 32, 10]
+    layers = [nn.Flatten()]
+    for n_inputs, n_outputs in pairwise(widths):
+        layers += [nn.Linear(n_inputs, n_outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def make_lenet():
+    """Return a small convolutional network, after LeNet-5."""
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 28, 28)),
+        nn.Conv2d(1, 6, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(400, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
+        nn.Linear(84, 10),
+    )
+
+
+MAKE = {
+    "mlp": make_mlp,
+    "cnn": make_cnn,
+    "deep": make_deep,
+    "deep-short": make_deep,
+    "lenet": make_lenet,
+}
 
 
 def shifted(images, generator, most):

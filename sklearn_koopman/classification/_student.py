@@ -17,7 +17,32 @@ from ._targets import encode_labels, given_soft_targets, has_label, soft_targets
 DTYPES = [np.float64, np.float32]
 
 
-class Student(ClassifierMixin, BaseEstimator):
+class SharingEstimator(BaseEstimator):
+    """Base of the estimators that share networks with their clones."""
+
+    # Parameters that clones share, as they may be networks or belong to one.
+    _shared_parameters: ClassVar[tuple[str, ...]] = ("teacher",)
+
+    def _forget(self, *names):
+        """Drop fitted attributes that the last fit does not have."""
+        for name in names:
+            if hasattr(self, name):
+                delattr(self, name)
+
+    _keeping_what_was_fitted = keeping_what_was_fitted
+
+    def __sklearn_clone__(self):
+        """Clone the parameters, but share the networks: they must not be copied."""
+        bare = copy(self)  # shallow; other threads may be using self
+        for name in self._shared_parameters:
+            setattr(bare, name, None)
+        cloned = super(SharingEstimator, bare).__sklearn_clone__()
+        for name in self._shared_parameters:
+            setattr(cloned, name, share_or_clone(getattr(self, name)))
+        return cloned
+
+
+class Student(ClassifierMixin, SharingEstimator):
     """Base of the classifiers that learn from a teacher.
 
     A subclass has the parameters `teacher`, `teacher_output`, `teacher_classes` and
@@ -32,9 +57,6 @@ class Student(ClassifierMixin, BaseEstimator):
     teacher_output: str
     teacher_classes: Any
     unlabeled_value: Any
-
-    # Parameters that clones share, as they may be networks or belong to one.
-    _shared_parameters: ClassVar[tuple[str, ...]] = ("teacher",)
 
     # Smallest probability of a teacher whose logarithm is taken.
     _probability_floor = float(np.finfo(np.float64).tiny)
@@ -129,24 +151,6 @@ class Student(ClassifierMixin, BaseEstimator):
     def _column_classes(self, teacher):
         """Return the class of each column of soft targets, None where it is not known."""
         return self.teacher_classes if teacher is None else teacher.classes_
-
-    def _forget(self, *names):
-        """Drop fitted attributes that the last fit does not have."""
-        for name in names:
-            if hasattr(self, name):
-                delattr(self, name)
-
-    _keeping_what_was_fitted = keeping_what_was_fitted
-
-    def __sklearn_clone__(self):
-        """Clone the parameters, but share the teacher: a network must not be copied."""
-        bare = copy(self)  # shallow; other threads may be using self
-        for name in self._shared_parameters:
-            setattr(bare, name, None)
-        student = super(Student, bare).__sklearn_clone__()
-        for name in self._shared_parameters:
-            setattr(student, name, share_or_clone(getattr(self, name)))
-        return student
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -10,12 +10,15 @@ from ._cost import Cost, UncountableError, cost
 from ._cost_display import AccuracyCostDisplay
 from ._fidelity import fidelity_score
 from ._report import DistillationReport, distillation_report
+from ._spectrum import SpanSpectrum, SpanSpectrumDisplay, span_spectrum
 
 __all__ = [
     "AccuracyCostDisplay",
     "Cost",
     "DistillationReport",
     "FidelityCertificate",
+    "SpanSpectrum",
+    "SpanSpectrumDisplay",
     "UncountableError",
     "certificate_sample_size",
     "cost",
@@ -23,4 +26,5 @@ __all__ = [
     "distillation_report",
     "fidelity_certificate",
     "fidelity_score",
+    "span_spectrum",
 ]

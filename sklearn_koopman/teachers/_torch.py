@@ -109,18 +109,23 @@ class TorchTeacher(Teacher):
     def _forward(self, rows):
         """Run the module over all rows, batch by batch."""
         torch = _import_torch()
+        with self._running(torch) as to_input, torch.inference_mode():
+            batches = self._row_batches(len(rows))
+            outputs = [self._call_module(to_input(rows[batch]), torch) for batch in batches]
+        return np.concatenate(outputs)
+
+    @contextmanager
+    def _running(self, torch):
+        """Give the function from rows to the module's input; the module is in eval mode."""
         target = resolve_device(self.device)
         device = target or _home(self.module) or "cpu"
         dtype = _floating_dtype(self.module, torch)
-        batches = row_batches(len(rows), self.batch_size)
-        if self.progress:
-            batches = _with_progress(batches, len(rows))
-        outputs = []
-        with _FORWARD, _evaluating(self.module, target), torch.inference_mode():
-            for batch in batches:
-                x = self._shaped(_to_tensor(rows[batch], dtype, device, torch))
-                outputs.append(self._call_module(x, torch))
-        return np.concatenate(outputs)
+        with _FORWARD, _evaluating(self.module, target):
+            yield lambda rows: self._shaped(_to_tensor(rows, dtype, device, torch))
+
+    def _row_batches(self, n_rows):
+        batches = row_batches(n_rows, self.batch_size)
+        return _with_progress(batches, n_rows) if self.progress else batches
 
     def _shaped(self, x):
         if self._shape is None:
@@ -178,17 +183,17 @@ def _cached_forward(content, fingerprint, input_shape, teacher, rows):
     return teacher._forward(rows)
 
 
-def _import_torch():
+def _import_torch(user="TorchTeacher"):
     try:
         import torch
     except ImportError as error:
-        raise _missing("torch") from error
+        raise _missing("torch", user) from error
     return torch
 
 
-def _missing(package):
+def _missing(package, user="TorchTeacher"):
     return ImportError(
-        f'TorchTeacher needs {package}: pip install "sklearn-koopman[torch]"', name=package
+        f'{user} needs {package}: pip install "sklearn-koopman[torch]"', name=package
     )
 
 

@@ -1,0 +1,568 @@
+"""A network with spans of its layers replaced by one Koopman matrix each."""
+
+from copy import deepcopy
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._validation import (
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_real,
+    invalid_parameter,
+    is_integer,
+)
+from ..classification._student import DTYPES, SharingEstimator
+from ..classification._targets import check_weights, encode_labels
+from ..solvers._progress import watched
+from ..teachers._outputs import align_columns, check_outputs, output_kind, to_numpy
+from ..teachers._torch import _floating_dtype, _home, _import_torch, _tensor_of
+from ._fit import fit_operator, n_lifter_rows
+from ._network import fitted_network, running
+
+LAYOUTS = ("whole", "channels_first", "channels_last")
+
+
+class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
+    r"""Network with spans of its layers replaced by one Koopman matrix each.
+
+    What enters a span, :math:`a`, is lifted to observables :math:`\psi(a)`, standardised to
+    :math:`\phi(a)`, and what leaves it, :math:`b`, is predicted by the matrix :math:`B` that
+    minimises
+
+    .. math:: \frac{1}{2 \sum_i w_i} \sum_i w_i \|b_i - \bar b - B^T \phi(a_i)\|^2
+              + \frac{ridge}{2} \|B\|_F^2, \qquad \operatorname{rank} B \le rank
+
+    (extended dynamic mode decomposition, EDMD). The layers before and behind the span stay as
+    they are, and nothing nonlinear but the lifting is left of the span itself.
+
+    Parameters
+    ----------
+    module : torch.nn.Module, TorchTeacher, MLPClassifier or skorch net
+        The network. A torch module is used as it is, never changed, and shared by clones; wrap it
+        in a :class:`~sklearn_koopman.teachers.TorchTeacher` to say the shape of its input, a
+        device, the batch size or its classes. An estimator is cloned and fitted on the training
+        data, unless it is wrapped in :class:`~sklearn.frozen.FrozenEstimator`. Layers of an
+        `MLPClassifier` are named ``linear0``, ``activation0``, ``linear1``, and so on.
+    span : str, tuple of (str, str), or list of them
+        Names of the first and the last submodule to replace, as in ``module.named_modules()``; a
+        single name is a span of one. Of several spans, in the order in which they run, each is
+        fitted behind the matrices of those before it.
+    lifter : transformer or None, or list of them, default=None
+        Makes observables of (rows of) activations; one per span if a list. None takes the
+        activations themselves: the best affine map.
+    rank : int or None, or list of them, default=None
+        Largest rank of the matrix, which then is stored as two factors; one per span if a list.
+    ridge : float, default=1e-6
+        L2 penalty on the coefficients of the standardised observables.
+    density : float, default=None
+        Share of the entries of the matrix (of each factor) that is kept, those of largest
+        magnitude on standardised observables. None keeps all.
+    lift_output : bool, default=False
+        Whether the matrix leads from observables to observables, read back by a second
+        regression. `rank` then restricts that larger matrix, and where a span has as many inputs
+        as outputs it has eigenvalues, see :func:`~sklearn_koopman.inspection.span_spectrum`.
+    layout : {"whole", "channels_first", "channels_last"}, default="whole"
+        What a row is: a whole activation, flattened; or each position of maps (n, channels,
+        height, width), or of sequences (n, ..., channels). Then the same matrix acts everywhere.
+    kernel_size : int, default=1
+        Height and width of the patch of the input that each position of the output sees, for
+        ``layout="channels_first"``. Stride and padding follow from the sizes of the maps.
+    epochs : int, default=0
+        How often all rows are seen in a training of the matrices, from the least-squares
+        solution on, by the loss (1 - soft_weight) CE + soft_weight T^2 KL between the outputs of
+        the whole network and of the linearised one. 0 does not train.
+    trained : {"matrix", "tail"}, default="matrix"
+        What is trained: the matrices, or also (copies of) all layers behind the first span.
+    soft_weight : float, default=0.9
+        Weight of the Kullback-Leibler term, in [0, 1].
+    temperature : float, default=2.0
+        T.
+    learning_rate : float, default=1e-3
+        Step size of Adam, annealed to 0; it acts on standardised observables.
+    batch_size : int, default=256
+        Rows of a step of the training.
+    random_state : int, RandomState instance or None, default=None
+        Draws the order of the rows in training; nothing else is random.
+    verbose : int, default=0
+        Above 0, passes and epochs that take long show a progress bar, if tqdm is installed.
+
+    Attributes
+    ----------
+    operators_ : list of KoopmanOperator
+        For each span the least-squares solution (before pruning and training): `coef`, `matrix`,
+        `intercept`, `singular_values`, `lifter`.
+    linearized_ : torch.fx.GraphModule
+        The network that predicts. It shares the layers that were not replaced.
+    loss_curve_ : list of float
+        Mean loss of each epoch; empty without training.
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels.
+    network_ : TorchTeacher
+        The network as it was.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        If X has feature names that are all strings.
+
+    See Also
+    --------
+    drop_span, low_rank_span, pruned_span : What else could be done with a span.
+    sklearn_koopman.KoopmanDistilledClassifier : One matrix instead of the whole network.
+
+    Notes
+    -----
+    The network is traced by :mod:`torch.fx`, and only modules that contain an end of a span are
+    looked into. What a span computes for others (a skip connection that leaves it) is still
+    computed. One pass over the rows fits a matrix, in O(D^2) memory for D observables. A lifter
+    is fitted to at most 20,000 rows, evenly spaced, without weights; it is given arrays. float32
+    activations are multiplied in float32 and their products summed in float64, as in
+    :class:`~sklearn_koopman.EDMDClassifier`.
+
+    References
+    ----------
+    .. [1] Sugishita, Kinjo and Ohkubo (2024), arXiv:2402.11740: inner layers as one matrix.
+    .. [2] Aswani, Jabari and Shafique (2024), arXiv:2409.01308: single layers, by dynamic mode
+       decomposition with delay coordinates.
+    .. [3] M. O. Williams, I. G. Kevrekidis and C. W. Rowley, "A data-driven approximation of the
+       Koopman operator: extending dynamic mode decomposition", Journal of Nonlinear Science 25,
+       1307-1346 (2015), section 2.
+    .. [4] A. J. Izenman, "Reduced-rank regression for the multivariate linear model", Journal of
+       Multivariate Analysis 5, 248-264 (1975).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.neural_network import MLPClassifier
+    >>> from sklearn_koopman import MonomialLifter
+    >>> from sklearn_koopman.networks import LinearizedNetworkClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> net = MLPClassifier((32, 16), solver="lbfgs", max_iter=100, random_state=0)
+    >>> student = LinearizedNetworkClassifier(
+    ...     net, ("linear1", "activation1"), lifter=MonomialLifter(2), ridge=1e-3
+    ... ).fit(X / 16, y)
+    >>> student.operators_[0].matrix.shape
+    (16, 561)
+    >>> bool(student.score(X / 16, y) > 0.98)
+    True
+    """
+
+    _shared_parameters: ClassVar[tuple[str, ...]] = ("module",)
+
+    def __init__(
+        self,
+        module,
+        span,
+        *,
+        lifter=None,
+        rank=None,
+        ridge=1e-6,
+        density=None,
+        lift_output=False,
+        layout="whole",
+        kernel_size=1,
+        epochs=0,
+        trained="matrix",
+        soft_weight=0.9,
+        temperature=2.0,
+        learning_rate=1e-3,
+        batch_size=256,
+        random_state=None,
+        verbose=0,
+    ):
+        self.module = module
+        self.span = span
+        self.lifter = lifter
+        self.rank = rank
+        self.ridge = ridge
+        self.density = density
+        self.lift_output = lift_output
+        self.layout = layout
+        self.kernel_size = kernel_size
+        self.epochs = epochs
+        self.trained = trained
+        self.soft_weight = soft_weight
+        self.temperature = temperature
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the matrices, one span after the other.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows as the network takes them. float32 and float64 are kept until they enter the
+            network, which computes in its own dtype.
+        y : array-like of shape (n_samples,)
+            Labels: they name the classes, fit a network that is an estimator, and count in the
+            cross-entropy if `epochs` is positive. Least squares does not look at them.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; a weight of 2 is the same as a row that is there twice.
+
+        Returns
+        -------
+        self : object
+            Fitted classifier.
+        """
+        with self._keeping_what_was_fitted():
+            torch = _import_torch("LinearizedNetworkClassifier")
+            spans = self._check_parameters()
+            raw_X = X
+            X, y = validate_data(self, X, y, dtype=DTYPES, allow_nd=True)
+            weight = check_weights(sample_weight, len(X))
+            given = None if sample_weight is None else weight
+            network = fitted_network(self.module, X if X.ndim > 2 else raw_X, y, given)
+            codes = self._learn_classes(network, X, y)
+            with torch.no_grad():
+                layers, traced = self._fit_layers(network, spans, X, weight)
+            self.loss_curve_ = []
+            if self.epochs > 0:
+                self._train(network, traced, layers, X, codes, weight)
+            else:
+                self._fold(layers)
+                self.linearized_ = traced.with_layers(layers)
+            self.network_ = network
+        return self
+
+    def decision_function(self, X):
+        """Return the logits of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows as `fit` received them.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            For two classes, the logit of the second above that of the first. Of a network that
+            gives probabilities, their logarithms.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def predict_proba(self, X):
+        """Return the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows as `fit` received them.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+        """
+        return softmax(self._logits(X), axis=1)
+
+    def predict(self, X):
+        """Return the class with the largest logit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows as `fit` received them.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        return self.classes_[self._logits(X).argmax(axis=1)]
+
+    def to_module(self):
+        """Return the linearised network as a plain torch module.
+
+        It needs this package no more than any torch module needs the code of its classes, takes
+        what the network takes, gives what it gives, and can be exported by
+        :func:`torch.export.export` and :func:`torch.jit.script` where its layers can.
+
+        Returns
+        -------
+        module : torch.nn.Module
+            In eval mode; nothing is shared with the original.
+
+        Raises
+        ------
+        TypeError
+            If a lifter has no counterpart in torch. Known are `MonomialLifter`,
+            `PolynomialFeatures`, `PCA`, `StandardScaler`, `Nystroem` with a Gaussian kernel,
+            `RBFSampler`, and pipelines of them.
+        """
+        check_is_fitted(self)
+        self._check_exportable("to_module")
+        return deepcopy(self.linearized_).eval()
+
+    def _check_exportable(self, purpose):
+        from ._layers import ForeignLift
+
+        for part in self.linearized_.modules():
+            if isinstance(part, ForeignLift):
+                raise TypeError(
+                    f"{purpose}: lifter={part.lifter!r} has no counterpart in torch. Known are "
+                    "MonomialLifter, PolynomialFeatures, PCA, StandardScaler, Nystroem with a "
+                    "Gaussian kernel, RBFSampler, and pipelines of them."
+                )
+
+    def _logits(self, X):
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=DTYPES, allow_nd=True, reset=False)
+        torch = _import_torch()
+        network = self.network_
+        outputs = []
+        with running(network, self.linearized_) as to_input, torch.inference_mode():
+            for batch in network._row_batches(len(X)):
+                output = _tensor_of(self.linearized_(to_input(X[batch])), network, torch)
+                outputs.append(to_numpy(output))
+        return self._aligned(check_outputs(np.concatenate(outputs), repr(self), len(X)))
+
+    def _aligned(self, outputs):
+        """Return outputs as logits, one column per class; see `_aligned_tensor`."""
+        torch = _import_torch()
+        return self._aligned_tensor(torch.from_numpy(outputs)).numpy()
+
+    def _aligned_tensor(self, outputs):
+        """Return outputs as logits, one column per class.
+
+        Unlike those of a teacher, probabilities need not sum to 1: the network may end in a span.
+        """
+        torch = _import_torch()
+        if self._output == "proba":
+            if outputs.shape[1] == 1:
+                outputs = torch.cat([1 - outputs, outputs], dim=1)
+            return outputs.clamp(min=torch.finfo(outputs.dtype).tiny).log()[:, self._columns]
+        if outputs.shape[1] == 1:
+            outputs = torch.cat([torch.zeros_like(outputs), outputs], dim=1)
+        return outputs[:, self._columns]
+
+    def _check_parameters(self):
+        spans = self._spans()
+        for name in ("lifter", "rank"):
+            value = getattr(self, name)
+            if isinstance(value, list) and len(value) != len(spans):
+                raise invalid_parameter(
+                    self, name, f"one for all spans, or a list of {len(spans)}, one for each"
+                )
+        for rank in self._per_span("rank", len(spans)):
+            if rank is not None and (not is_integer(rank) or rank < 1):
+                raise invalid_parameter(
+                    self, "rank", "an int in the range [1, inf) or None, or a list of them"
+                )
+        check_real(self, "ridge", low=0.0, inclusive="left")
+        check_real(self, "density", low=0.0, high=1.0, inclusive="right", optional=True)
+        check_boolean(self, "lift_output")
+        check_choice(self, "layout", LAYOUTS)
+        check_integer(self, "kernel_size", minimum=1)
+        if self.kernel_size != 1 and self.layout != "channels_first":
+            raise invalid_parameter(self, "kernel_size", "1 unless layout='channels_first'")
+        check_integer(self, "epochs", minimum=0)
+        check_choice(self, "trained", ("matrix", "tail"))
+        check_real(self, "soft_weight", low=0.0, high=1.0)
+        check_real(self, "temperature", low=0.0, inclusive="neither")
+        check_real(self, "learning_rate", low=0.0, inclusive="neither")
+        check_integer(self, "batch_size", minimum=1)
+        return spans
+
+    def _spans(self):
+        spans = self.span if isinstance(self.span, list) else [self.span]
+        spans = [(span, span) if isinstance(span, str) else span for span in spans]
+        are_pairs = all(
+            isinstance(span, tuple)
+            and len(span) == 2
+            and all(isinstance(name, str) for name in span)
+            for span in spans
+        )
+        if not spans or not are_pairs:
+            raise invalid_parameter(
+                self,
+                "span",
+                "the name of a submodule, a tuple (first, last) of names, or a non-empty list of "
+                "these",
+            )
+        return spans
+
+    def _per_span(self, name, n_spans):
+        value = getattr(self, name)
+        return value if isinstance(value, list) else [value] * n_spans
+
+    def _learn_classes(self, network, X, y):
+        """Learn the classes and which column of the network each has; return the codes of y."""
+        labels = encode_labels(y, None, network.classes_)
+        outputs = network(X[: network.batch_size])
+        self._output = network.output
+        if self._output == "auto":
+            self._output = output_kind(outputs, f"module {network!r}")
+        n_columns = max(outputs.shape[1], 2)
+        self._columns = align_columns(
+            np.arange(n_columns)[None],
+            network.classes_,
+            labels.classes,
+            source=f"module={network!r}",
+        )[0]
+        self.classes_ = labels.classes
+        return labels.codes
+
+    def _fit_layers(self, network, spans, X, weight):
+        """Fit the matrix of every span; return the layers and the traced network.
+
+        The readouts of the layers are for standardised observables, see `_fold`.
+        """
+        from ._graph import TracedNetwork
+
+        traced = TracedNetwork(network.module, spans)
+        lifters = self._per_span("lifter", len(spans))
+        ranks = self._per_span("rank", len(spans))
+        layers: list = []
+        self.operators_ = []
+        for span, lifter, rank in zip(traced.spans, lifters, ranks, strict=True):
+            layer, operator = self._fit_layer(
+                network, traced, layers, span, lifter, rank, X, weight
+            )
+            layers.append(layer)
+            self.operators_.append(operator)
+        return layers, traced
+
+    def _fit_layer(self, network, traced, layers, span, lifter, rank, X, weight):
+        from ._layers import KoopmanLayer, make_layout, make_readout, standardised, torch_lift
+
+        torch = _import_torch()
+        # What enters is what the layers before give; what leaves is what the network gives.
+        if layers:
+            entered = traced.with_layers(layers, (span.entry,))
+            recorders = [entered, traced.with_layers([], (span.exit,))]
+        else:
+            recorders = [traced.with_layers([], (span.entry, span.exit))]
+        with running(network, *recorders) as to_input:
+
+            def record(rows):
+                given = X[rows]  # a new input for each, as layers may work in place
+                return [tensor for each in recorders for tensor in each(to_input(given))]
+
+            before, behind = record(slice(0, min(2, len(X))))
+            _check_tensors((before, behind), span.names, torch)
+            layout = make_layout(self.layout, self.kernel_size, before, behind, span.names)
+
+            def rows_of(batch):
+                before, behind = record(batch)
+                before, behind = to_numpy(layout(before)), to_numpy(layout.targets(behind))
+                return before, behind, len(before) // len(X[batch])
+
+            def batches():
+                slices = network._row_batches(len(X))
+                for batch in watched(slices, unit="batch") if self.verbose > 0 else slices:
+                    before, behind, n_positions = rows_of(batch)
+                    yield before, behind, np.repeat(weight[batch], n_positions)
+
+            operator = fit_operator(
+                batches,
+                _lifter_sample(rows_of, len(X), network)
+                if lifter is not None
+                else (None, None),
+                lifter,
+                ridge=self.ridge,
+                rank=rank,
+                lift_output=self.lift_output,
+            )
+        coef, intercept = operator.to_outputs
+        readout = make_readout(coef, intercept, rank, self.density)
+        layer = KoopmanLayer(
+            layout, torch_lift(operator.lifter), standardised(readout, operator.scale)
+        )
+        home = _home(network.module) or "cpu"
+        return layer.to(home, _floating_dtype(network.module, torch)), operator
+
+    def _fold(self, layers):
+        """Make the readouts act on the observables as they are."""
+        from ._layers import folded
+
+        for layer, operator in zip(layers, self.operators_, strict=True):
+            kept = next(layer.readout.parameters())
+            layer.readout = folded(layer.readout[1:], operator.scale).to(kept)
+
+    def _train(self, network, traced, layers, X, codes, weight):
+        """Train the layers, and those behind if so asked, on what the network says."""
+        from ._distil import DistillationOptions, distil
+        from ._layers import ForeignLift
+
+        torch = _import_torch()
+        for layer in layers[1:]:
+            if isinstance(layer.lift, ForeignLift):
+                raise TypeError(
+                    f"epochs={self.epochs}: gradients cannot pass lifter={layer.lift.lifter!r}; "
+                    "train one span at a time, or use lifters that torch knows."
+                )
+        student = traced.with_layers(layers)
+        if self.trained == "tail":
+            student = deepcopy(student)
+            layers = [getattr(student, f"koopman_{number}") for number in range(len(layers))]
+        matrices = [linear for layer in layers for linear in layer.readout[1:]]
+        trained = [parameter for matrix in matrices for parameter in matrix.parameters()]
+        pruned = self.density is not None
+        masks = [
+            (parameter != 0).to(parameter) if pruned and parameter.ndim > 1 else None
+            for parameter in trained
+        ]
+        if self.trained == "tail":
+            tail = traced.tail_parameters(student)
+            trained += tail
+            masks += [None] * len(tail)
+        soft = self._aligned(network(X))
+        options = DistillationOptions(
+            self.epochs,
+            self.soft_weight,
+            self.temperature,
+            self.learning_rate,
+            self.batch_size,
+            self.verbose,
+        )
+        with running(network, student) as to_input:
+
+            def batch_of(rows):
+                inputs = to_input(X[rows])
+                like = {"device": inputs.device, "dtype": inputs.dtype}
+                return (
+                    inputs,
+                    torch.as_tensor(soft[rows], **like),
+                    torch.as_tensor(codes[rows], device=inputs.device),
+                )
+
+            def logits_of(inputs):
+                return self._aligned_tensor(_tensor_of(student(inputs), network, torch))
+
+            self.loss_curve_ = distil(
+                logits_of,
+                trained,
+                masks,
+                batch_of,
+                torch.as_tensor(weight),
+                options,
+                check_random_state(self.random_state),
+            )
+        self._fold(layers)
+        self.linearized_ = student
+
+
+def _lifter_sample(rows_of, n_samples, network):
+    """Return rows before and behind a span, evenly spaced among all samples."""
+    before, _, n_positions = rows_of(slice(0, 1))
+    wanted = max(1, n_lifter_rows(before.shape[1]) // n_positions)
+    chosen = np.unique(np.linspace(0, n_samples - 1, min(wanted, n_samples)).astype(int))
+    batches = np.array_split(chosen, -(-len(chosen) // network.batch_size))
+    parts = [rows_of(batch)[:2] for batch in batches]
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+
+
+def _check_tensors(activations, names, torch):
+    for activation, side in zip(activations, ("enters", "leaves"), strict=True):
+        if not isinstance(activation, torch.Tensor):
+            raise TypeError(
+                f"span={names!r}: what {side} it is {type(activation).__name__}, not a tensor; "
+                "name a submodule that contains it and gives a tensor."
+            )

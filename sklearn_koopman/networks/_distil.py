@@ -1,0 +1,102 @@
+"""Training the matrices of a linearised network on what the whole network says."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy, log_softmax, softmax
+
+from ..solvers._progress import watched
+
+
+@dataclass(frozen=True)
+class DistillationOptions:
+    """How to train; the parameters of `LinearizedNetworkClassifier` of the same names."""
+
+    epochs: int
+    soft_weight: float
+    temperature: float
+    learning_rate: float
+    batch_size: int
+    verbose: int
+
+
+def distillation_loss(logits, teacher_logits, codes, soft_weight, temperature):
+    """Return the loss of each sample.
+
+    Parameters
+    ----------
+    logits, teacher_logits : torch.Tensor of shape (n, n_classes)
+    codes : torch.Tensor of int64, shape (n,)
+        The class of each sample.
+    soft_weight, temperature : float
+
+    Returns
+    -------
+    losses : torch.Tensor of shape (n,)
+        ``(1 - soft_weight) * CE + soft_weight * temperature ** 2 * KL``.
+    """
+    hard = cross_entropy(logits, codes, reduction="none")
+    soft = softmax(teacher_logits / temperature, dim=1)
+    gap = log_softmax(teacher_logits / temperature, dim=1) - log_softmax(
+        logits / temperature, dim=1
+    )
+    return (1 - soft_weight) * hard + soft_weight * temperature**2 * (soft * gap).sum(1)
+
+
+def distil(student, parameters, masks, batch_of, weight, options, rng):
+    """Train some parameters of a network by Adam, with cosine annealing.
+
+    Gradients are written nowhere but to these parameters.
+
+    Parameters
+    ----------
+    student : callable
+        From inputs to logits.
+    parameters : list of torch.nn.Parameter
+    masks : list of torch.Tensor or None
+        For each parameter, zeros where it shall stay as it is; None trains all of it.
+    batch_of : callable
+        Returns inputs, the teacher's logits and class codes of some rows.
+    weight : torch.Tensor of shape (n_samples,)
+    options : DistillationOptions
+    rng : numpy.random.RandomState
+        Draws the order of the rows.
+
+    Returns
+    -------
+    losses : list of float
+        Mean loss of each epoch.
+    """
+    optimizer = torch.optim.Adam(parameters, lr=options.learning_rate)
+    n_samples = len(weight)
+    n_batches = -(-n_samples // options.batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+        optimizer, T_max=options.epochs * n_batches
+    )
+    epochs = list(range(options.epochs))
+    losses = []
+    for _ in watched(epochs, "training", "epoch") if options.verbose > 0 else epochs:
+        total = 0.0
+        for rows in np.array_split(rng.permutation(n_samples), n_batches):
+            rows.sort()
+            inputs, teacher_logits, codes = batch_of(rows)
+            logits = student(inputs)
+            each = distillation_loss(
+                logits, teacher_logits, codes, options.soft_weight, options.temperature
+            )
+            share = weight[torch.from_numpy(rows)].to(each)
+            loss = (each * share).sum() / share.sum().clamp(min=1e-12)
+            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+            for parameter, gradient, mask in zip(parameters, gradients, masks, strict=True):
+                unmasked = mask is None or gradient is None
+                parameter.grad = gradient if unmasked else gradient * mask
+            optimizer.step()
+            schedule.step()
+            total += loss.item() * float(share.sum())
+        losses.append(total / float(weight.sum()))
+        if not np.isfinite(losses[-1]):
+            raise ValueError(
+                f"learning_rate={options.learning_rate}: training diverged; choose a smaller one."
+            )
+    return losses
