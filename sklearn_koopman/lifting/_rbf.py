@@ -5,7 +5,6 @@ from copy import copy
 
 import numpy as np
 from scipy.spatial.distance import pdist
-from sklearn.cluster import KMeans
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.utils import check_random_state, resample
 
@@ -148,6 +147,8 @@ class RBFLifter(Dictionary):
             return X.copy()
         if self.centers == "random":
             return resample(X, replace=False, n_samples=n_centers, random_state=random_state)
+        from sklearn.cluster import KMeans  # a slow import that most users do not need
+
         return KMeans(n_centers, n_init=1, random_state=random_state).fit(X).cluster_centers_
 
     def _lift(self, X):
