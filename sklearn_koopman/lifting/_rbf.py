@@ -37,9 +37,9 @@ class RBFLifter(Dictionary):
 
     gamma : "median" or float > 0, default="median"
         Inverse width :math:`\gamma = 1 / (2 \sigma^2)`. "median" takes for :math:`\sigma` the
-        median distance of two different samples, of at most 1,000 drawn ones [2]_: no feature is
-        then nearly constant and none is nearly an indicator. It is a start, to be tuned as that
-        of a kernel machine is.
+        median distance of two different samples, of at most 1,000 drawn ones [2]_: no
+        observable is then nearly constant or nearly an indicator. It is a start, to be tuned as
+        that of a kernel machine is.
 
     random_state : int, RandomState instance or None, default=None
         Draws the landmarks, or the first centres of k-means, and the samples for the median.
