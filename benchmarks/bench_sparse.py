@@ -15,8 +15,7 @@ trained on the other 50,000, observables are chosen and candidates fitted on the
 goes by, soft weight, temperature and ridge are those of the most accurate candidate on the 10,000
 for each m. Students of more than 3,000 observables cost more: they try two ridges, at the soft
 weight and temperature that are best at 2,000; that of all 12,341 takes the ridge that is best at
-4,000, untried. Then teacher, choice and student are those of all
-60,000.
+4,000, untried. Then teacher, choice and student are those of all 60,000.
 
 Writes benchmarks/results/sparse.csv, a row in the place of an older one of the same dictionary
 and size; --plot draws docs/images/sparse_students.png from it.

@@ -32,9 +32,9 @@ class OrthogonalPolynomialLifter(Dictionary):
         \qquad D = \binom{p + q}{q},
 
     where :math:`P_0 = 1, P_1(u) = u, P_2, \dots` are the polynomials of the family and :math:`q`
-    is the degree. They span the same functions as the monomials of degree at most q; but they
-    are less correlated, so that least squares loses fewer digits and a ridge penalty treats
-    functions more evenly.
+    is the degree. They span the same functions as the monomials of degree at most q. Where features
+    are distributed as the family wants it, they are less correlated, so that least squares loses
+    fewer digits and a ridge penalty treats functions more evenly.
 
     Parameters
     ----------
@@ -44,8 +44,9 @@ class OrthogonalPolynomialLifter(Dictionary):
     family : {"hermite", "legendre", "chebyshev"}, default="hermite"
         "hermite" are the probabilists' polynomials, orthogonal if features are independent and
         normal; "legendre" if they are independent and uniform between -1 and 1; "chebyshev", of
-        the first kind, if they have the density of a cosine there. None of them is normalised:
-        the leading coefficients are those of :mod:`numpy.polynomial`.
+        the first kind, if they are cosines of uniform angles. The last two are worse than
+        monomials where most values sit in a small part of the range. None is normalised: the
+        leading coefficients are those of :mod:`numpy.polynomial`.
 
     scale_inputs : bool, default=True
         Whether to learn in `fit` how to scale each feature: to mean 0 and variance 1 for
@@ -100,7 +101,7 @@ class OrthogonalPolynomialLifter(Dictionary):
 
     .. [2] M. O. Williams, I. G. Kevrekidis and C. W. Rowley, "A data-driven approximation
        of the Koopman operator: extending dynamic mode decomposition", Journal of Nonlinear
-       Science 25, 1307-1346 (2015), section 3.1 (Hermite polynomials as observables).
+       Science 25, 1307-1346 (2015) (Hermite polynomials as observables).
 
     Examples
     --------

@@ -5,7 +5,6 @@ from copy import copy
 
 import numpy as np
 from scipy.spatial.distance import pdist
-from sklearn.cluster import KMeans
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.utils import check_random_state, resample
 
@@ -38,9 +37,9 @@ class RBFLifter(Dictionary):
 
     gamma : "median" or float > 0, default="median"
         Inverse width :math:`\gamma = 1 / (2 \sigma^2)`. "median" takes for :math:`\sigma` the
-        median distance of two different samples, of at most 1,000 drawn ones [2]_: no feature is
-        then nearly constant and none is nearly an indicator. It is a start, to be tuned as that
-        of a kernel machine is.
+        median distance of two different samples, of at most 1,000 drawn ones [2]_: no
+        observable is then nearly constant or nearly an indicator. It is a start, to be tuned as
+        that of a kernel machine is.
 
     random_state : int, RandomState instance or None, default=None
         Draws the landmarks, or the first centres of k-means, and the samples for the median.
@@ -148,6 +147,8 @@ class RBFLifter(Dictionary):
             return X.copy()
         if self.centers == "random":
             return resample(X, replace=False, n_samples=n_centers, random_state=random_state)
+        from sklearn.cluster import KMeans  # a slow import that most users do not need
+
         return KMeans(n_centers, n_init=1, random_state=random_state).fit(X).cluster_centers_
 
     def _lift(self, X):
