@@ -70,23 +70,38 @@ def lifted_blocks(lifter, X, *, device=None):
         row = _row_like(X) if is_dask(X) else X[:1]
         head, tail, n_observables = _split_at_narrowest(lifter, row)
     rows = X if head is None else by_rows(partial(_transform, head), X)
-    lift = _block_lift(tail, rows.dtype, device)
+    if device is None:
+        lift = _block_lift(tail, rows.dtype)
+    else:
+        lift = _tensor_lift(tail, rows.dtype, device)
     return row_blocks(rows, lift, n_observables=n_observables, device=device)
 
 
-def _block_lift(tail, dtype, device):
+def _block_lift(tail, dtype):
     """Return the function that lifts blocks of such rows, None where no step is left."""
     if tail is None:
         return None
     steps = [step for _, step in tail.steps if step is not None and step != "passthrough"]
-    if len(steps) == 1 and dtype in (np.float32, np.float64):
-        (step,) = steps
-        if device is not None and isinstance(step, MonomialLifter):
-            return step._tensor_lift(device)
-        if device is None and isinstance(step, BlockLifter):
-            return step._lift  # thousands of blocks need not be validated one by one
-    lift = partial(_transform, tail)
-    return lift if device is None else lifting_there(lift)
+    is_quick = len(steps) == 1 and isinstance(steps[0], BlockLifter)
+    if is_quick and dtype in (np.float32, np.float64):
+        return steps[0]._lift  # thousands of blocks need not be validated one by one
+    return partial(_transform, tail)
+
+
+def _tensor_lift(tail, dtype, device):
+    """Return the function that lifts tensors, there if torch knows the steps, else here."""
+    if tail is None:
+        return None
+    import torch
+
+    from ..lifting._torch import as_layer
+
+    try:
+        layer = as_layer(tail)
+    except TypeError:
+        return lifting_there(_block_lift(tail, dtype))
+    layer.to(device, torch.float32 if dtype == np.float32 else torch.float64)
+    return layer.requires_grad_(False)
 
 
 def _transform(steps, X):

@@ -13,8 +13,9 @@ from ..classification import (
     KoopmanDistilledClassifierCV,
 )
 from ..lifting import MonomialLifter, OpticalLifter
+from ..lifting._monomial import monomial_products
 from ..trees import DistilledTreeClassifier
-from ._parts import flat_steps, monomial_products
+from ._parts import flat_steps
 
 # All nodes used are older than this.
 _OPSET = 18

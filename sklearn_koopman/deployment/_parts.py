@@ -1,8 +1,5 @@
-"""A fitted student as what runs one after the other, and its monomials as products."""
+"""A fitted student as what runs one after the other."""
 
-from typing import NamedTuple
-
-import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -54,45 +51,3 @@ def flat_steps(estimator):
     if isinstance(estimator, Pipeline):
         return [part for _, step in estimator.steps for part in flat_steps(step)]
     return [estimator]
-
-
-class Products(NamedTuple):
-    """The monomials of one degree, each a variable times a monomial of the degree below.
-
-    Attributes
-    ----------
-    variables : ndarray of int, shape (n_monomials,)
-        Which variable.
-    factors : ndarray of int, shape (n_monomials,)
-        Which monomial of the degree below. Those of degree 1 have the factor 1, and zeros here.
-    kept : bool
-        Whether these are observables, or only needed for higher degrees.
-    """
-
-    variables: np.ndarray
-    factors: np.ndarray
-    kept: bool
-
-
-def monomial_products(lifter):
-    """Return how a fitted `MonomialLifter` multiplies, degree by degree.
-
-    Parameters
-    ----------
-    lifter : MonomialLifter
-
-    Returns
-    -------
-    degrees : list of Products
-        For the degrees 1, 2, ...
-    """
-    degrees, n_lower = [], 1
-    for level in lifter._plan:
-        variables = np.empty(level.n_monomials, dtype=np.int64)
-        factors = np.empty(level.n_monomials, dtype=np.int64)
-        for variable, (source, target) in enumerate(level.products):
-            variables[target] = variable
-            factors[target] = np.arange(source.start, n_lower)
-        degrees.append(Products(variables, factors, level.kept))
-        n_lower = level.n_monomials
-    return degrees

@@ -138,20 +138,6 @@ class MonomialLifter(Dictionary):
         monomials = list(self._monomials())
         return ChosenProducts([monomials[i] for i in indices], self.order)
 
-    def _tensor_lift(self, device):
-        """Return a function that lifts torch tensors on a device."""
-        import torch
-
-        n_lower, steps = 1, []
-        for n_monomials, kept, products in self._plan:
-            lower = np.arange(n_lower)
-            factors = [lower[source] for source, _ in products]
-            variables = np.repeat(np.arange(len(factors)), [len(f) for f in factors])
-            tables = (np.concatenate(factors), variables)
-            steps.append((kept, *(torch.as_tensor(table, device=device) for table in tables)))
-            n_lower = n_monomials
-        return partial(_lift_tensor, self.include_bias, steps)
-
     def _observable_names(self, names):
         return [_monomial_name(names, variables) for variables in self._monomials()]
 
@@ -274,31 +260,46 @@ def _lift_feature_major(plan, ZT, out):
         lower = monomials
 
 
-def _lift_tensor(include_bias, steps, Z):
-    """Lift samples that are the rows of a torch tensor.
+class Products(NamedTuple):
+    """The monomials of one degree, each a variable times a monomial of the degree below.
+
+    Attributes
+    ----------
+    variables : ndarray of int, shape (n_monomials,)
+        Which variable.
+    factors : ndarray of int, shape (n_monomials,)
+        Which monomial of the degree below. Those of degree 1 have the factor 1, and zeros here.
+    kept : bool
+        Whether these are observables, or only needed for higher degrees.
+    """
+
+    variables: np.ndarray
+    factors: np.ndarray
+    kept: bool
+
+
+def monomial_products(lifter):
+    """Return how a fitted `MonomialLifter` multiplies, degree by degree.
 
     Parameters
     ----------
-    include_bias : bool
-    steps : list of (bool, tensor of int, tensor of int)
-        For each degree: whether its monomials are kept, and which monomials of the degree below
-        are multiplied by which variables. An accelerator makes all of them in one step.
-    Z : tensor of shape (n_samples, n_features)
+    lifter : MonomialLifter
 
     Returns
     -------
-    Psi : tensor of shape (n_samples, n_output_features)
+    degrees : list of Products
+        For the degrees 1, 2, ...
     """
-    import torch
-
-    variables = Z.T.contiguous()
-    lower = torch.ones_like(variables[:1])
-    levels = [lower] if include_bias else []
-    for kept, factor, variable in steps:
-        lower = lower[factor] * variables[variable]
-        if kept:
-            levels.append(lower)
-    return torch.cat(levels).T
+    degrees, n_lower = [], 1
+    for level in lifter._plan:
+        variables = np.empty(level.n_monomials, dtype=np.int64)
+        factors = np.empty(level.n_monomials, dtype=np.int64)
+        for variable, (source, target) in enumerate(level.products):
+            variables[target] = variable
+            factors[target] = np.arange(source.start, n_lower)
+        degrees.append(Products(variables, factors, level.kept))
+        n_lower = level.n_monomials
+    return degrees
 
 
 def _monomial_name(names, variables):

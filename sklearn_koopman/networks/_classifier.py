@@ -430,7 +430,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         return layers, traced
 
     def _fit_layer(self, network, traced, layers, span, lifter, rank, X, weight):
-        from ._layers import KoopmanLayer, make_layout, make_readout, standardised, torch_lift
+        from ._layers import KoopmanLayer, make_layout, make_lift, make_readout, standardised
 
         torch = _import_torch()
         # What enters is what the layers before give; what leaves is what the network gives.
@@ -473,7 +473,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         coef, intercept = operator.to_outputs
         readout = make_readout(coef, intercept, rank, self.density)
         layer = KoopmanLayer(
-            layout, torch_lift(operator.lifter), standardised(readout, operator.scale)
+            layout, make_lift(operator.lifter), standardised(readout, operator.scale)
         )
         home = _home(network.module) or "cpu"
         return layer.to(home, _floating_dtype(network.module, torch)), operator

@@ -1,19 +1,11 @@
 """The layer that stands in for a span: rows of the input, lifted, times one matrix."""
 
-from functools import singledispatch
-from math import sqrt
-
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
-from sklearn.frozen import FrozenEstimator
-from sklearn.kernel_approximation import Nystroem, RBFSampler
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from torch import nn
 
 from ..classification._lifted import _transform
-from ..lifting import MonomialLifter
+from ..lifting._torch import as_layer, linear_layer
 
 
 class WholeMap(nn.Module):
@@ -190,7 +182,7 @@ def make_readout(coef, intercept, rank=None, density=None):
 
 def standardised(readout, scale):
     """Return a readout of standardised observables behind the step that standardises them."""
-    return nn.Sequential(Affine(scale.mean, _inverse_deviation(scale)), *readout)
+    return nn.Sequential(Standardised(scale), *readout)
 
 
 def folded(readout, scale):
@@ -227,14 +219,7 @@ def kept_largest(matrix, density):
 
 
 def _linear(coef, intercept=None):
-    linear = nn.utils.skip_init(  # random weights would advance torch's global generator
-        nn.Linear, *coef.shape, bias=intercept is not None, dtype=torch.float64
-    )
-    with torch.no_grad():
-        linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(coef.T)))
-        if intercept is not None:
-            linear.bias.copy_(torch.from_numpy(intercept))
-    return linear
+    return linear_layer(coef.T, intercept)
 
 
 class ForeignLift(nn.Module):
@@ -255,159 +240,31 @@ class ForeignLift(nn.Module):
         return torch.as_tensor(lifted).to(rows)
 
 
-class Affine(nn.Module):
-    """``(rows - mean) @ matrix``; a vector in place of the matrix scales every column.
+class Standardised(nn.Module):
+    """Every column less its mean, divided by its deviation; nothing of it is trained.
 
     Parameters
     ----------
-    mean : ndarray of shape (n_columns,)
-    matrix : ndarray of shape (n_columns, n_outputs) or (n_columns,)
+    scale : Scale
     """
 
-    def __init__(self, mean, matrix):
+    def __init__(self, scale):
         super().__init__()
-        self.scales = np.ndim(matrix) == 1
-        self.register_buffer("mean", torch.from_numpy(np.array(mean, dtype=np.float64)))
-        self.register_buffer("matrix", torch.from_numpy(np.array(matrix, dtype=np.float64)))
+        self.register_buffer("mean", torch.from_numpy(np.array(scale.mean)))
+        self.register_buffer("factor", torch.from_numpy(_inverse_deviation(scale)))
 
     def forward(self, rows):
-        """Return the rows in the new coordinates."""
-        centred = rows - self.mean
-        return centred * self.matrix if self.scales else centred @ self.matrix
+        """Return the standardised rows."""
+        return (rows - self.mean) * self.factor
 
 
-class Monomials(nn.Module):
-    """Products of columns.
+def make_lift(lifter):
+    """Return a fitted lifter, or None, as a torch module, in float64; it is not to be trained.
 
-    Parameters
-    ----------
-    powers : ndarray of int, shape (n_observables, n_columns)
+    Transformers that have no form in torch are called as they are, and their networks cannot be
+    exported.
     """
-
-    factors: torch.Tensor
-
-    def __init__(self, powers):
-        super().__init__()
-        degree = max(1, int(powers.sum(axis=1).max()))
-        factors = np.zeros((degree, len(powers)), dtype=np.int64)  # column 0 is the constant 1
-        for number, exponents in enumerate(powers):
-            variables = np.repeat(np.arange(len(exponents)), exponents) + 1
-            factors[: len(variables), number] = variables
-        self.register_buffer("factors", torch.from_numpy(factors))
-
-    def forward(self, rows):
-        """Return the observables."""
-        factors = nn.functional.pad(rows, (1, 0), value=1.0)
-        products = factors[:, self.factors[0]]
-        for number in range(1, self.factors.shape[0]):
-            products = products * factors[:, self.factors[number]]
-        return products
-
-
-class GaussianKernel(nn.Module):
-    """Gaussian functions of the distance to some centres, in linear combinations.
-
-    Parameters
-    ----------
-    centres : ndarray of shape (n_centres, n_columns)
-    gamma : float
-    matrix : ndarray of shape (n_centres, n_observables)
-    """
-
-    centres: torch.Tensor
-    matrix: torch.Tensor
-
-    def __init__(self, centres, gamma, matrix):
-        super().__init__()
-        self.gamma = float(gamma)
-        self.register_buffer("centres", torch.from_numpy(np.array(centres, dtype=np.float64)))
-        self.register_buffer("matrix", torch.from_numpy(np.array(matrix, dtype=np.float64)))
-
-    def forward(self, rows):
-        """Return the observables."""
-        squares = rows.square().sum(1, keepdim=True) + self.centres.square().sum(1)
-        distances = (squares - 2.0 * rows @ self.centres.T).clamp(min=0.0)
-        return torch.exp(-self.gamma * distances) @ self.matrix
-
-
-class RandomCosines(nn.Module):
-    """Random Fourier features.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n_columns, n_observables)
-    offsets : ndarray of shape (n_observables,)
-    """
-
-    def __init__(self, weights, offsets):
-        super().__init__()
-        self.amplitude = sqrt(2.0 / len(offsets))
-        self.register_buffer("weights", torch.from_numpy(np.array(weights, dtype=np.float64)))
-        self.register_buffer("offsets", torch.from_numpy(np.array(offsets, dtype=np.float64)))
-
-    def forward(self, rows):
-        """Return the observables."""
-        return torch.cos(rows @ self.weights + self.offsets) * self.amplitude
-
-
-@singledispatch
-def torch_lift(lifter):
-    """Return a fitted lifter as a torch module, in float64.
-
-    Register a function for other transformers: ``torch_lift.register(MyLifter)``. Those that
-    are not known are called as they are, and their networks cannot be exported.
-    """
-    return ForeignLift(lifter)
-
-
-@torch_lift.register(type(None))
-def _lift_nothing(lifter):
-    return nn.Identity()
-
-
-@torch_lift.register
-def _lift_frozen(lifter: FrozenEstimator):
-    return torch_lift(lifter.estimator)
-
-
-@torch_lift.register
-def _lift_pipeline(lifter: Pipeline):
-    steps = [step for _, step in lifter.steps if step is not None and step != "passthrough"]
-    lifts = [torch_lift(step) for step in steps]
-    if any(isinstance(lift, ForeignLift) for lift in lifts):
+    try:
+        return as_layer(lifter).requires_grad_(False)
+    except TypeError:
         return ForeignLift(lifter)
-    return nn.Sequential(*lifts)
-
-
-@torch_lift.register
-def _lift_pca(lifter: PCA):
-    components = lifter.components_
-    if lifter.whiten:
-        components = components / np.sqrt(lifter.explained_variance_)[:, None]
-    return Affine(lifter.mean_, components.T)
-
-
-@torch_lift.register
-def _lift_standard(lifter: StandardScaler):
-    width = lifter.n_features_in_
-    mean = lifter.mean_ if lifter.with_mean else np.zeros(width)
-    return Affine(mean, 1.0 / lifter.scale_ if lifter.with_std else np.ones(width))
-
-
-@torch_lift.register(MonomialLifter)
-@torch_lift.register(PolynomialFeatures)
-def _lift_monomials(lifter):
-    return Monomials(lifter.powers_)
-
-
-@torch_lift.register
-def _lift_nystroem(lifter: Nystroem):
-    if lifter.kernel != "rbf":
-        return ForeignLift(lifter)
-    gamma = 1.0 / lifter.n_features_in_ if lifter.gamma is None else lifter.gamma
-    return GaussianKernel(lifter.components_, gamma, lifter.normalization_.T)
-
-
-@torch_lift.register
-def _lift_fourier(lifter: RBFSampler):
-    return RandomCosines(lifter.random_weights_, lifter.random_offset_)

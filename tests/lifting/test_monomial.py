@@ -252,17 +252,3 @@ def test_steps_to_high_degrees_count_as_memory(monkeypatch):
     # One observable, but on the way to it 60 over 30 others.
     with pytest.raises(MemoryError):
         MonomialLifter((60, 60), interaction_only=True).fit(samples(1, 60))
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("include_bias", [False, True])
-@pytest.mark.parametrize("interaction_only", [False, True])
-@pytest.mark.parametrize("degree", [1, 3, (0, 2), (2, 4), (3, 3)])
-def test_tensors_are_lifted_to_the_same(degree, interaction_only, include_bias, dtype):
-    torch = pytest.importorskip("torch")
-    X = samples(7, 4, dtype)
-    lifter = MonomialLifter(
-        degree, interaction_only=interaction_only, include_bias=include_bias
-    ).fit(X)
-    lifted = lifter._tensor_lift("cpu")(torch.from_numpy(X))
-    np.testing.assert_array_equal(lifted.numpy(), lifter.transform(X))

@@ -20,6 +20,7 @@ from sklearn_koopman.solvers import _device as module
 from sklearn_koopman.solvers import _minimise as minimiser
 
 torch = pytest.importorskip("torch")
+as_layer = pytest.importorskip("sklearn_koopman.lifting._torch").as_layer
 CPU = torch.device("cpu")
 N_CLASSES = 4
 
@@ -49,7 +50,7 @@ def both(X, **settings):
     lifter = MonomialLifter(2).fit(X)
     shape = {"n_observables": lifter.n_output_features_}
     here = RowBlocks(X, lifter._lift, **shape)
-    there = row_blocks(X, lifter._tensor_lift(CPU), device=CPU, **shape)
+    there = row_blocks(X, as_layer(lifter), device=CPU, **shape)
     return make_problem(here, **settings), make_problem(there, **settings)
 
 
@@ -159,7 +160,7 @@ def test_cuda(dtype):
     shape = {"n_observables": lifter.n_output_features_}
     device = torch.device("cuda")
     here = make_problem(RowBlocks(X, lifter._lift, **shape))
-    there = make_problem(row_blocks(X, lifter._tensor_lift(device), device=device, **shape))
+    there = make_problem(row_blocks(X, as_layer(lifter).to(device), device=device, **shape))
     x = 0.1 * np.random.default_rng(2).normal(size=(here.blocks.n_observables + 1, N_CLASSES))
     found, expected = there.evaluate(x), here.evaluate(x)
     rtol = 1e-3 if dtype == np.float32 else 1e-10
