@@ -49,12 +49,13 @@ class AccuracyCostDisplay:
     array([ 15,  55, 135])
     """
 
+    frontier_: Any
+
     def __init__(
         self, costs, scores, *, cost="multiplications", teacher_cost=None, teacher_score=None
     ):
         if cost not in _COSTS:
             raise ValueError(f"cost={cost!r}: must be one of {', '.join(_COSTS)}.")
-        self.frontier_: Any
         self.costs = np.asarray(costs)
         self.scores = np.asarray(scores)
         self.cost = cost

@@ -23,6 +23,8 @@ EXACT = [
     KoopmanDistilledClassifier(LogisticRegression()),
     KoopmanDistilledClassifier(soft_weight=0.0, lifter=MonomialLifter()),
     EDMDClassifier(lifter=OrthogonalPolynomialLifter(family="legendre", scale_inputs=False)),
+    EDMDClassifier(multiplicative_noise=0.1, additive_noise=0.1),
+    KoopmanDistilledClassifier(soft_weight=0.0, multiplicative_noise=0.1),
     EDMDClassifierCV(),
     EDMDClassifierCV(LogisticRegression(), cv=3, lifter=MonomialLifter()),
     KoopmanDistilledClassifierCV(soft_weights=[0.0], ridges=[1e-3, 1e-2], cv=3),
