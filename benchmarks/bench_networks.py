@@ -185,10 +185,8 @@ def budget():
         pruned = pruned_span(module, case.span, n_parameters)
         yield case.other("weights, low rank", setting, n_parameters, low_rank)
         yield case.other("weights, pruned", setting, n_parameters, pruned)
-        for rate in (1e-3, 3e-3):
-            trained = case.trained(deepcopy(pruned), rate)
-            label = f"{setting}, learning rate {rate:g}"
-            yield case.other("weights, pruned, trained", label, n_parameters, trained)
+        trained = case.trained(deepcopy(pruned), learning_rate=1e-3)
+        yield case.other("weights, pruned, trained", setting, n_parameters, trained)
         r = n_parameters // (n_in + n_out)
         if 0 < r < n_out:
             yield case.linearized("affine, low rank", setting, rank=r)
@@ -333,12 +331,8 @@ def plot():
     axes[0].legend()
     chosen = [row for row in rows if row["part"] == "budget" and row["span"] == "256 -> 32"]
     for method in sorted({row["method"] for row in chosen}):
-        best: dict = {}  # of two learning rates
-        for row in chosen:
-            if row["method"] == method:
-                size = int(row["parameters"])
-                best[size] = max(best.get(size, 0.0), float(row["accuracy"]))
-        x, y = list(best), list(best.values())
+        curve = [row for row in chosen if row["method"] == method]
+        x, y = ([float(row[key]) for row in curve] for key in ("parameters", "accuracy"))
         style = "--" if method.startswith("weights") else "-"
         axes[1].plot(x, np.multiply(y, 100), "o" + style, label=method)
     axes[1].set(xlabel="parameters instead of 43,008", xscale="log", ylim=(80, 99))
