@@ -10,6 +10,7 @@ from sklearn_koopman import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
     MonomialLifter,
+    TensorTrainClassifier,
 )
 
 from ..extra_checks import EXTRA_ESTIMATOR_CHECKS
@@ -26,6 +27,11 @@ EXACT = [
     KoopmanDistilledClassifierCV(soft_weights=[0.0], ridges=[1e-3, 1e-2], cv=3),
     KoopmanDistilledClassifierCV(
         LogisticRegression(), ridges=[1e-2], temperatures=[1.0, 2.0], cv=3
+    ),
+    TensorTrainClassifier(soft_weight=0.0, rank=3, max_iter=2),
+    TensorTrainClassifier(LogisticRegression(), rank=3, max_iter=2),
+    TensorTrainClassifier(
+        loss="squared_error", rank=3, max_iter=2, feature_map="legendre", degree=2
     ),
 ]
 
@@ -45,6 +51,9 @@ ADAM = [
     KoopmanDistilledClassifier(soft_weight=0.0, solver="adam", max_iter=20, batch_size=16),
     KoopmanDistilledClassifier(LogisticRegression(), solver="adam", max_iter=20, batch_size=16),
 ]
+TENSOR_TRAIN_ADAM = TensorTrainClassifier(
+    soft_weight=0.0, rank=3, solver="adam", max_iter=20, batch_size=16, learning_rate=3e-2
+)
 MINI_BATCH_FAILURE = {
     "check_sample_weight_equivalence_on_dense_data": (
         "a row drawn twice and a row of weight 2 are in different mini-batches"
@@ -56,4 +65,11 @@ MINI_BATCH_FAILURE = {
 @parametrize_with_checks(ADAM, expected_failed_checks=lambda estimator: MINI_BATCH_FAILURE)
 def test_scikit_learn_check_of_mini_batches(estimator, check):
     pytest.importorskip("skorch")
+    check(estimator)
+
+
+@parametrize_with_checks(
+    [TENSOR_TRAIN_ADAM], expected_failed_checks=lambda estimator: MINI_BATCH_FAILURE
+)
+def test_scikit_learn_check_of_mini_batches_of_a_tensor_train(estimator, check):
     check(estimator)
