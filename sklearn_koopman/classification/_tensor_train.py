@@ -67,7 +67,7 @@ class TensorTrainClassifier(LiftedStudent):
         to one-hot labels or to the teacher's centred logits.
     soft_weight, temperature
         As for `KoopmanDistilledClassifier`; "squared_error" does not use them.
-    ridge : float, default=1e-3
+    ridge : float, default=1e-2
         "als": L2 penalty on each core, in coordinates in which what meets there has unit
         second moments. "adam": L2 penalty on how far the cores are from those of the start.
     lifter : transformer, default=None
@@ -80,7 +80,7 @@ class TensorTrainClassifier(LiftedStudent):
         rows and variables it gets further in the same time.
     max_iter : int, default=10
         Most sweeps of "als", or the epochs of "adam".
-    tol : float, default=1e-4
+    tol : float, default=1e-2
         "als" stops when a sweep changes the objective by no more than this fraction.
     dropout : float, default=0.0
         For "adam": the chance of a variable to be replaced by its mean (of "legendre", the middle
@@ -130,18 +130,17 @@ class TensorTrainClassifier(LiftedStudent):
     See Also
     --------
     KoopmanDistilledClassifier : All monomials of low degree, and one matrix.
-    sklearn_koopman.lifting.ProductKernel : The same dictionary without a bound on the rank.
+    sklearn_koopman.lifting.ProductKernelLifter : The same dictionary without a bound on the rank.
 
     Notes
     -----
     The start is no random train: its environments are 1 and the principal components of the
     variables left and right of the middle, its class core is zero. What leaves a core is kept at
     unit mean square over the rows by "als", so nothing overflows or vanishes in hundreds of cores.
-    The class core stays in the middle: an update of any core then lowers its penalised loss,
-    where handing the classes from core to core [1]_ has to cut the ranks by a singular value
-    decomposition after every update, and lost more than it gained when it was tried here. The
-    penalty is that of the core at hand. The problem of all cores together is not convex: another
-    start may end elsewhere.
+    The class core stays in the middle, so that an update of a core lowers its penalised loss;
+    handing the classes on from core to core [1]_ has to cut the ranks after every update. As the
+    penalty is that of the core at hand, the objective need not fall from one core to the next.
+    The problem of all cores together is not convex: another start may end elsewhere.
 
     Memory: the variables of all rows, and for "als" what enters and what stands behind a core,
     some ``(2 sqrt(p) + n_features + n_classes) * rank`` numbers a row.
@@ -162,7 +161,7 @@ class TensorTrainClassifier(LiftedStudent):
     >>> from sklearn.datasets import load_iris
     >>> from sklearn_koopman import TensorTrainClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> student = TensorTrainClassifier(soft_weight=0, rank=3, ridge=1e-3).fit(X, y)
+    >>> student = TensorTrainClassifier(soft_weight=0, rank=3).fit(X, y)
     >>> [core.shape for core in student.tensor_train_.cores]
     [(1, 2, 2), (2, 2, 3), (3, 2, 3, 2), (2, 2, 1)]
     >>> round(student.score(X, y), 2)
@@ -182,11 +181,11 @@ class TensorTrainClassifier(LiftedStudent):
         loss="distillation",
         soft_weight=0.5,
         temperature=2.0,
-        ridge=1e-3,
+        ridge=1e-2,
         lifter=None,
         solver="als",
         max_iter=10,
-        tol=1e-4,
+        tol=1e-2,
         dropout=0.0,
         batch_size=250,
         learning_rate=3e-3,

@@ -1,5 +1,6 @@
 """Dictionaries of observables, as transformers."""
 
 from ._monomial import MonomialLifter
+from ._product_kernel import ProductKernelLifter
 
-__all__ = ["MonomialLifter"]
+__all__ = ["MonomialLifter", "ProductKernelLifter"]

@@ -50,6 +50,15 @@ class TensorTrain:
         return sum(core.size for core in self.cores)
 
     @property
+    def multiplications(self):
+        """Multiplications that the logits of one sample take, given the local features."""
+        total = self.n_parameters
+        for k, core in enumerate(self.cores):
+            total += core.shape[-1 if k > self.centre else 0] * core.shape[1]
+        n_classes, right_rank = self.cores[self.centre].shape[2:]
+        return total + n_classes * right_rank
+
+    @property
     def ranks(self):
         """Ranks between neighbouring cores."""
         return [core.shape[0] for core in self.cores[1:]]

@@ -28,10 +28,10 @@ EXACT = [
     KoopmanDistilledClassifierCV(
         LogisticRegression(), ridges=[1e-2], temperatures=[1.0, 2.0], cv=3
     ),
-    TensorTrainClassifier(soft_weight=0.0, rank=3, max_iter=2),
-    TensorTrainClassifier(LogisticRegression(), rank=3, max_iter=2),
+    TensorTrainClassifier(soft_weight=0.0, rank=3, max_iter=1),
+    TensorTrainClassifier(LogisticRegression(), rank=3, ridge=0.1, max_iter=1),
     TensorTrainClassifier(
-        loss="squared_error", rank=3, max_iter=2, feature_map="legendre", degree=2
+        loss="squared_error", rank=3, ridge=0.1, max_iter=1, feature_map="legendre", degree=2
     ),
 ]
 
