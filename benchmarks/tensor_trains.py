@@ -149,7 +149,9 @@ def save(row):
     new = {name: str(value) for name, value in asdict(row).items()}
     rows = [old for old in load() if any(old[name] != new[name] for name in key)]
     with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
+        writer = csv.DictWriter(
+            file, [field.name for field in fields(Row)], lineterminator="\n"
+        )
         writer.writeheader()
         writer.writerows([*rows, new])
 

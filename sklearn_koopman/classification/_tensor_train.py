@@ -415,9 +415,7 @@ class _Problem:
     def site_features(self, site):
         """Return the local features of all rows at a site."""
         one = slice(site, site + 1)
-        local = replace(
-            self.local, shift=self.local.shift[one], scale=self.local.scale[one]
-        )
+        local = replace(self.local, shift=self.local.shift[one], scale=self.local.scale[one])
         return local(self.variables[:, one])[0]
 
     def batch_features(self, dropout, random_state, rows):

@@ -12,8 +12,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, TensorTrainClassifier
-from sklearn_koopman import MonomialLifter, _memory
+from sklearn_koopman import (
+    EDMDClassifier,
+    KoopmanDistilledClassifier,
+    MonomialLifter,
+    TensorTrainClassifier,
+    _memory,
+)
 from sklearn_koopman.deployment import detach_teacher
 
 from .helpers import LinearTeacher, fitted, samples
@@ -60,9 +65,7 @@ def test_full_rank_is_edmd_on_the_whole_dictionary():
     t = (rows - student.local_features_.shift) / student.local_features_.scale
     lifter = MonomialLifter(3, interaction_only=True)
     explicit = EDMDClassifier(lifter=lifter, ridge=1e-12).fit(t, Y)
-    assert_allclose(
-        student.decision_function(rows), explicit.decision_function(t), atol=0.02
-    )
+    assert_allclose(student.decision_function(rows), explicit.decision_function(t), atol=0.02)
 
 
 def test_full_rank_is_the_distilled_student_of_the_whole_dictionary():
@@ -98,7 +101,9 @@ def test_soft_labels_are_what_the_teacher_says():
 def test_squared_error_follows_logits_or_labels():
     teacher = LinearTeacher()
     logits = teacher.logits(X)
-    student = train(teacher, loss="squared_error", ridge=0.0, rank=4, max_iter=10, tol=0).fit(X, Y)
+    student = train(teacher, loss="squared_error", ridge=0.0, rank=4, max_iter=10, tol=0).fit(
+        X, Y
+    )
     assert_allclose(
         student.decision_function(X), logits - logits.mean(axis=1, keepdims=True), atol=0.05
     )
@@ -133,7 +138,7 @@ def test_rows_without_labels():
 
 
 def test_no_soft_targets():
-    with pytest.raises(ValueError, match="soft_weight=0.5 needs soft targets"):
+    with pytest.raises(ValueError, match=r"soft_weight=0\.5 needs soft targets"):
         train().fit(X, Y)
 
 
@@ -217,7 +222,7 @@ def test_a_fit_that_fails_leaves_the_old_one():
 
 def test_too_many_variables_for_the_memory(monkeypatch):
     monkeypatch.setattr(_memory, "physical_memory", lambda: 1000)
-    with pytest.raises(MemoryError, match="tensor train of rank 3 for 5 variables .*Lower the"):
+    with pytest.raises(MemoryError, match=r"tensor train of rank 3 for 5 variables .*Lower the"):
         train(soft_weight=0.0).fit(X, Y)
 
 
@@ -229,6 +234,6 @@ def test_dask_arrays_are_refused():
 
 def test_shipping_without_the_teacher():
     student = train(LogisticRegression(), ridge=0.1).fit(X, Y)
-    shipped = pickle.loads(pickle.dumps(detach_teacher(student)))  # noqa: S301 - our own bytes
+    shipped = pickle.loads(pickle.dumps(detach_teacher(student)))
     assert shipped.teacher is None
     assert_array_equal(shipped.predict_proba(X), student.predict_proba(X))

@@ -138,6 +138,6 @@ def test_too_many_landmarks_for_the_memory(monkeypatch):
 @pytest.mark.filterwarnings("ignore:overflow")
 def test_a_kernel_that_overflows():
     X = np.random.default_rng(0).normal(size=(5, 3000))
-    with pytest.raises(ValueError, match="kernel of the landmarks overflows: .*trigonometric"):
+    with pytest.raises(ValueError, match=r"kernel of the landmarks overflows: .*trigonometric"):
         ProductKernelLifter("monomial", degree=4).fit(X)
     assert ProductKernelLifter("trigonometric").fit(X).transform(X).shape == (5, 5)

@@ -146,7 +146,9 @@ def test_distillation_loss(temperature, soft_weight):
     value, slope = loss(logits, rows)
     assert_allclose(value, expected)
     unlabelled = loss.labels < 0
-    assert_allclose(slope[:, ~unlabelled], _differences(loss, logits)[:, ~unlabelled], atol=1e-6)
+    assert_allclose(
+        slope[:, ~unlabelled], _differences(loss, logits)[:, ~unlabelled], atol=1e-6
+    )
 
 
 def _differences(loss, logits):
