@@ -282,40 +282,53 @@ class TensorTrainClassifier(LiftedStudent):
 
     def _solve(self, task):
         random_state = check_random_state(self.random_state)
-        n_samples = task.blocks.n_samples
-        n_held_out = int(n_samples * (self.validation_fraction or 0.0))
-        order = random_state.permutation(n_samples) if n_held_out else np.arange(n_samples)
-        train, held_out = np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
         variables = task.blocks.map(_unchanged).astype(task.dtype, copy=False)
         task = replace(task, blocks=RowBlocks(variables))
-        learned = task.at(train) if n_held_out else task
-        if not learned.sample_weight.any():
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} leaves no row of positive weight "
-                "to learn from: lower it, or give fit more rows."
-            )
-        problem = _Problem(self, learned, variables[train] if n_held_out else variables)
+        train, held_out = self._split_rows(task, random_state)
+        learned = task if held_out is None else task.at(train)
+        problem = _Problem(self, learned, variables if held_out is None else variables[train])
         path = self._sweeps if self.solver == "als" else self._epochs
-        best, score, self.history_ = None, -np.inf, []
+        best, score, n_stale, self.history_ = None, -np.inf, 0, []
         for model, objective in path(problem, random_state):
+            if not np.isfinite(objective):
+                raise ValueError(
+                    f"The objective is {objective} after {len(self.history_) + 1} of max_iter="
+                    f"{self.max_iter}: the products of the local features overflow. Scale the "
+                    "variables, lower degree, learning_rate or rank, or raise ridge."
+                )
             record = {"objective": objective}
-            if n_held_out:
+            if held_out is not None:
                 logits = _logits(problem.local, *model, variables[held_out])
                 record["validation_accuracy"] = _accuracy(logits, task.at(held_out))
             self.history_.append(record)
             self._report(record)
-            if n_held_out and record["validation_accuracy"] <= score:
+            if record.get("validation_accuracy", np.inf) > score or held_out is None:
+                best, n_stale = _copied(*model), 0
+                score = record.get("validation_accuracy", score)
+            else:
                 n_stale += 1
-                if n_stale == self.n_iter_no_change:
-                    break
-                continue
-            score, n_stale = record.get("validation_accuracy", score), 0
-            best = _copied(*model)
+            if n_stale == self.n_iter_no_change:
+                break
         self.tensor_train_, intercept = best
         self.intercept_ = intercept[:, 0]
         self.local_features_ = problem.local
         self.n_iter_ = len(self.history_)
         self.objective_ = objective
+
+    def _split_rows(self, task, random_state):
+        """Return the rows to learn from and those held out, None where there are none."""
+        n_samples = task.blocks.n_samples
+        n_held_out = int(n_samples * (self.validation_fraction or 0.0))
+        if not n_held_out:
+            return np.arange(n_samples), None
+        order = random_state.permutation(n_samples)
+        train, held_out = np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+        if not (task.sample_weight[train].any() and task.sample_weight[held_out].any()):
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} leaves no row of positive weight "
+                "to learn from, or none to validate on: change it, or give fit more rows."
+            )
+        return train, held_out
 
     def _sweeps(self, problem, random_state):
         """Yield the model and its objective after every sweep."""

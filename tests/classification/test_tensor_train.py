@@ -196,6 +196,17 @@ def test_validation_that_leaves_no_weight():
     assert fitted(student) == {}
 
 
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid value")
+def test_products_that_overflow():
+    rows = np.random.default_rng(0).normal(size=(100, 700)).astype(np.float32)
+    student = train(soft_weight=0.0, solver="adam", degree=4, learning_rate=10.0, max_iter=5)
+    with pytest.raises(
+        ValueError, match=r"The objective is .*the products of the local features"
+    ):
+        student.fit(rows, Y[:100])
+    assert fitted(student) == {}
+
+
 def test_sweeps_that_do_not_settle():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -222,7 +233,9 @@ def test_a_fit_that_fails_leaves_the_old_one():
 
 def test_too_many_variables_for_the_memory(monkeypatch):
     monkeypatch.setattr(_memory, "physical_memory", lambda: 1000)
-    with pytest.raises(MemoryError, match=r"tensor train of rank 3 for 5 variables .*Lower the"):
+    with pytest.raises(
+        MemoryError, match=r"tensor train of rank 3 for 5 variables .*Lower the"
+    ):
         train(soft_weight=0.0).fit(X, Y)
 
 
