@@ -1,5 +1,6 @@
 """Classifiers whose logits are linear in the observables: one matrix, or a tensor train."""
 
+from ._compression import CompressedStudent
 from ._distilled import KoopmanDistilledClassifier
 from ._distilled_cv import KoopmanDistilledClassifierCV
 from ._edmd import EDMDClassifier
@@ -7,6 +8,7 @@ from ._edmd_cv import EDMDClassifierCV
 from ._tensor_train import TensorTrainClassifier
 
 __all__ = [
+    "CompressedStudent",
     "EDMDClassifier",
     "EDMDClassifierCV",
     "KoopmanDistilledClassifier",
