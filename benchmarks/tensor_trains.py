@@ -165,8 +165,10 @@ def show():
         key = row["dataset"], row["variables"], row["rank"], row["parameters"]
         lines.setdefault(key, {})[row["teacher"]] = row
     for key, rows in lines.items():
-        accuracies = [f"{100 * float(rows[t]['accuracy']):.2f}" for t in ("none", "mlp")]
-        seconds = " / ".join(rows[t]["fit_seconds"] for t in ("none", "mlp"))
+        pair = [rows[t] for t in ("none", "mlp") if t in rows]
+        accuracies = [f"{100 * float(row['accuracy']):.2f}" for row in pair]
+        accuracies += [""] * (2 - len(pair))
+        seconds = " / ".join(row["fit_seconds"] for row in pair)
         print(f"| {' | '.join([*key, *accuracies, seconds])} |")
 
 
