@@ -3,8 +3,9 @@
     python benchmarks/bench_tensor_train.py
 
 One epoch of mini-batches, one sweep, and one prediction of a train of rank 10 on made-up
-variables; the best of three runs, but one sweep is run once. Writes benchmarks/results/tensor_train_cost.csv. A train whose
-cost is linear in both has a constant number of microseconds per sample and variable.
+variables; the best of three runs, but one sweep is run once. Writes
+benchmarks/results/tensor_train_cost.csv. A train whose cost is linear in both has a constant number
+of microseconds per sample and variable.
 """
 
 import csv
