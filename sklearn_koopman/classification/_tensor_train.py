@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
@@ -236,11 +237,6 @@ class TensorTrainClassifier(LiftedStudent):
         """
         return self._map_logits(partial(softmax, axis=1), X)
 
-    @property
-    def _probability_floor(self):
-        """Least squares would fit the logarithms of zeros."""
-        return PROBABILITY_FLOOR if self.loss == "squared_error" else np.finfo(float).tiny
-
     def _check_parameters(self):
         super()._check_parameters()
         check_integer(self, "rank", minimum=1)
@@ -261,6 +257,15 @@ class TensorTrainClassifier(LiftedStudent):
             self, "validation_fraction", low=0.0, high=1.0, inclusive="neither", optional=True
         )
         check_integer(self, "n_iter_no_change", minimum=1, optional=True)
+
+    def _consult(self, *args, **kwargs):
+        # Least squares would fit the logarithms of zeros.
+        if self.loss == "squared_error":
+            self._probability_floor = PROBABILITY_FLOOR
+        try:
+            return super()._consult(*args, **kwargs)
+        finally:
+            self.__dict__.pop("_probability_floor", None)
 
     def _validate(self, X, y, *, reset, dtype=None):
         if is_dask(X):
@@ -288,7 +293,9 @@ class TensorTrainClassifier(LiftedStudent):
         learned = task if held_out is None else task.at(train)
         problem = _Problem(self, learned, variables if held_out is None else variables[train])
         path = self._sweeps if self.solver == "als" else self._epochs
-        best, score, n_stale, self.history_ = None, -np.inf, 0, []
+        self.history_: list[dict] = []
+        best: Any = None
+        score, n_stale = -np.inf, 0
         for model, objective in path(problem, random_state):
             if not np.isfinite(objective):
                 raise ValueError(
@@ -298,7 +305,8 @@ class TensorTrainClassifier(LiftedStudent):
                 )
             record = {"objective": objective}
             if held_out is not None:
-                logits = _logits(problem.local, *model, variables[held_out])
+                train_now, intercept = model
+                logits = _logits(problem.local, train_now, intercept, variables[held_out])
                 record["validation_accuracy"] = _accuracy(logits, task.at(held_out))
             self.history_.append(record)
             self._report(record)

@@ -1,6 +1,7 @@
 """Losses of logits that have one sample a column."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax, softmax
@@ -57,7 +58,7 @@ class SquaredLoss:
         In units of the average row.
     """
 
-    targets: object
+    targets: Any
     sample_weight: np.ndarray
 
     def __call__(self, logits, rows):

@@ -106,7 +106,7 @@ class Pass:
     def __init__(self, train, features):
         self.train, self.features = train, features
         cores, centre = train.cores, train.centre
-        self.inputs = [None] * len(cores)
+        self.inputs: list = [None] * len(cores)
         ones = np.ones((1, features[0].shape[1]), features[0].dtype)
         left = right = ones
         for k in range(centre):
