@@ -5,6 +5,7 @@ from .classification import (
     EDMDClassifierCV,
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
+    TensorTrainClassifier,
 )
 from .lifting import (
     DelayLifter,
@@ -28,5 +29,6 @@ __all__ = [
     "OpticalLifter",
     "OrthogonalPolynomialLifter",
     "RBFLifter",
+    "TensorTrainClassifier",
 ]
 __version__ = "0.1.0"

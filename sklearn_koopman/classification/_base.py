@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,24 +63,21 @@ class Task:
         )
 
 
-class KoopmanClassifier(Student):
-    """Base of the classifiers whose logits are one matrix times the observables.
+class LiftedStudent(Student):
+    """Base of the students whose logits are a function of lifted rows.
 
     A subclass has the parameters `teacher`, `lifter`, `teacher_output`, `teacher_classes`,
-    `unlabeled_value` and `verbose`, and defines `_solve`.
+    `unlabeled_value` and `verbose`, and defines `_solve` and `_logit_function`.
     """
-
-    __metadata_request__partial_fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
 
     # What every subclass has.
     lifter: Any
     verbose: int
-    moments_: Any
 
     _takes_dask = True
 
     def fit(self, X, y, sample_weight=None, *, soft_labels=None, teacher_X=None):
-        """Fit the Koopman matrix.
+        """Fit the student.
 
         Any of the arrays may be a dask array: the workers then lift and sum its chunks.
 
@@ -159,27 +157,14 @@ class KoopmanClassifier(Student):
         y, predicted, sample_weight = map(as_numpy, (y, self.predict(X), sample_weight))
         return accuracy_score(y, predicted, sample_weight=sample_weight)
 
-    @property
-    def koopman_matrix_(self):
-        """Matrix K of shape (n_classes, n_observables) with logits ``K psi``.
-
-        The intercept is part of the column of the constant observable 1. A dictionary without
-        one has ``K = coef_``, and `intercept_` must be added.
-        """
-        check_is_fitted(self)
-        matrix = self.coef_.copy()
-        if self._constant_observable is not None:
-            matrix[:, self._constant_observable] += self.intercept_
-        return matrix
-
     def _map_logits(self, function, X):
         """Return a function of the logits; for a dask array, a lazy one."""
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         blocks = lifted_blocks(getattr(self, "lifter_", None), X)
-        coef, intercept = self.coef_.T, self.intercept_
+        logits = self._logit_function()
         with threads_for(blocks):
-            return blocks.map(lambda psi: function(psi @ coef + intercept))
+            return blocks.map(lambda psi: function(logits(psi)))
 
     def _check_parameters(self):
         check_choice(self, "teacher_output", ("auto", "proba", "logits"))
@@ -224,27 +209,6 @@ class KoopmanClassifier(Student):
             blocks, labels, weights, soft_logits, lifter, teacher, X.dtype, soft_logits_from
         )
 
-    def _prepare_more(self, X, y, classes, sample_weight, soft_labels, teacher_X, *, continues):
-        """Put the task of one call of `partial_fit` together."""
-        if classes is None:
-            classes = getattr(self, "classes_", None)
-        if classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        if continues and not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(
-                f"classes={classes!r} differs from that of the first call to partial_fit: "
-                f"{self.classes_!r}."
-            )
-        return self._prepare(
-            X,
-            y,
-            sample_weight,
-            soft_labels,
-            teacher_X,
-            first=not continues,
-            classes=classes,
-        )
-
     def _remember(self, task):
         """Keep what is fitted beside the coefficients; forget that of an earlier fit."""
         self.classes_ = task.labels.classes
@@ -278,6 +242,53 @@ class KoopmanClassifier(Student):
             return X
         return validate_data(self, X, dtype=DTYPES, reset=reset)
 
+
+class KoopmanClassifier(LiftedStudent):
+    """Base of the classifiers whose logits are one matrix times the observables."""
+
+    __metadata_request__partial_fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
+
+    # What every subclass has.
+    moments_: Any
+
+    @property
+    def koopman_matrix_(self):
+        """Matrix K of shape (n_classes, n_observables) with logits ``K psi``.
+
+        The intercept is part of the column of the constant observable 1. A dictionary without
+        one has ``K = coef_``, and `intercept_` must be added.
+        """
+        check_is_fitted(self)
+        matrix = self.coef_.copy()
+        if self._constant_observable is not None:
+            matrix[:, self._constant_observable] += self.intercept_
+        return matrix
+
+    def _logit_function(self):
+        """Return what maps lifted rows to logits: all that a worker must be sent."""
+        return partial(_affine, self.coef_.T, self.intercept_)
+
+    def _prepare_more(self, X, y, classes, sample_weight, soft_labels, teacher_X, *, continues):
+        """Put the task of one call of `partial_fit` together."""
+        if classes is None:
+            classes = getattr(self, "classes_", None)
+        if classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if continues and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes={classes!r} differs from that of the first call to partial_fit: "
+                f"{self.classes_!r}."
+            )
+        return self._prepare(
+            X,
+            y,
+            sample_weight,
+            soft_labels,
+            teacher_X,
+            first=not continues,
+            classes=classes,
+        )
+
     def _store(self, coef, intercept, scale, dtype):
         """Keep the coefficients of the observables as they are, in the dtype of X.
 
@@ -294,6 +305,10 @@ class KoopmanClassifier(Student):
         self.intercept_ = intercept.astype(dtype)
         ones = np.flatnonzero(scale.constant & (scale.mean == 1.0))
         self._constant_observable = int(ones[0]) if len(ones) else None
+
+
+def _affine(matrix, offset, psi):
+    return psi @ matrix + offset
 
 
 def _margin(logits):

@@ -332,11 +332,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         return super()._prepare(X, *args, device=device, **kwargs)
 
     def _wants_soft_targets(self, soft_labels):
-        if self.soft_weight == 0:
-            return False
-        if self.teacher is None and soft_labels is None:
-            raise ValueError(_NO_SOFT_TARGETS.format(soft_weight=self.soft_weight))
-        return True
+        return weighs_soft_targets(self, soft_labels)
 
     def _solve(self, task):
         start = self._warm_coefficients(task)
@@ -437,6 +433,15 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
             return np.zeros((task.blocks.n_observables, n_classes)), np.zeros(n_classes)
         coef, intercept = (np.asarray(array, dtype=np.float64) for array in start)
         return scale.rescale(coef.T, intercept)
+
+
+def weighs_soft_targets(student, soft_labels):
+    """Say whether a fit learns from soft targets; raise ValueError where it should and cannot."""
+    if student.soft_weight == 0:
+        return False
+    if student.teacher is None and soft_labels is None:
+        raise ValueError(_NO_SOFT_TARGETS.format(soft_weight=student.soft_weight))
+    return True
 
 
 def distillation_problem(task, scale, *, soft_weight, temperature, ridge):

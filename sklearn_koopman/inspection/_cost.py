@@ -23,6 +23,8 @@ from sklearn.preprocessing import (
 from sklearn.utils.validation import check_is_fitted
 
 from ..classification._base import KoopmanClassifier
+from ..classification._compression import CompressedStudent
+from ..classification._tensor_train import TensorTrainClassifier
 from ..lifting import (
     DelayLifter,
     MonomialLifter,
@@ -156,6 +158,30 @@ def _count_student(student, X_row):
     matrix = _linear(student.coef_, student.intercept_)
     lifter = getattr(student, "lifter_", None)
     return matrix if lifter is None else count_operations(lifter, X_row) + matrix
+
+
+@_count.register(TensorTrainClassifier)
+def _count_tensor_train(student, X_row):
+    """Count the shift and scale of the variables, their powers, and the train."""
+    p, degree = len(student.tensor_train_.cores), student.local_features_.degree
+    train = _train(student.tensor_train_, student.intercept_)
+    variables = Operations(2 * p, p, p * (degree - 1))
+    lifter = getattr(student, "lifter_", None)
+    return train + variables + (count_operations(lifter, X_row) if lifter else Operations())
+
+
+@_count.register(CompressedStudent)
+def _count_compressed(student, X_row):
+    """Count the scale of the variables and the train."""
+    p, reducer = len(student.scale_), student.reducer_
+    train = _train(student.tensor_train_, student.intercept_) + Operations(p, p)
+    return train + (count_operations(reducer, X_row) if reducer else Operations())
+
+
+def _train(train, intercept):
+    """Return the operations of a tensor train, given the local features."""
+    n = train.n_parameters
+    return Operations(n + len(intercept), n, train.multiplications - n)
 
 
 @_count.register(Pipeline)

@@ -4,6 +4,7 @@ from ._delay import DelayLifter
 from ._monomial import MonomialLifter
 from ._optical import OpticalLifter
 from ._orthogonal import OrthogonalPolynomialLifter
+from ._product_kernel import ProductKernelLifter
 from ._rbf import RBFLifter
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "MonomialLifter",
     "OpticalLifter",
     "OrthogonalPolynomialLifter",
+    "ProductKernelLifter",
     "RBFLifter",
 ]

@@ -11,6 +11,7 @@ from sklearn_koopman import (
     KoopmanDistilledClassifierCV,
     MonomialLifter,
     OrthogonalPolynomialLifter,
+    TensorTrainClassifier,
 )
 
 from ..extra_checks import EXTRA_ESTIMATOR_CHECKS
@@ -31,6 +32,11 @@ EXACT = [
     KoopmanDistilledClassifierCV(
         LogisticRegression(), ridges=[1e-2], temperatures=[1.0, 2.0], cv=3
     ),
+    TensorTrainClassifier(soft_weight=0.0, rank=3, max_iter=1),
+    TensorTrainClassifier(LogisticRegression(), rank=3, ridge=0.1, max_iter=1),
+    TensorTrainClassifier(
+        loss="squared_error", rank=3, ridge=0.1, max_iter=1, feature_map="legendre", degree=2
+    ),
 ]
 
 
@@ -49,6 +55,9 @@ ADAM = [
     KoopmanDistilledClassifier(soft_weight=0.0, solver="adam", max_iter=20, batch_size=16),
     KoopmanDistilledClassifier(LogisticRegression(), solver="adam", max_iter=20, batch_size=16),
 ]
+TENSOR_TRAIN_ADAM = TensorTrainClassifier(
+    soft_weight=0.0, rank=3, solver="adam", max_iter=20, batch_size=16, learning_rate=3e-2
+)
 MINI_BATCH_FAILURE = {
     "check_sample_weight_equivalence_on_dense_data": (
         "a row drawn twice and a row of weight 2 are in different mini-batches"
@@ -60,4 +69,11 @@ MINI_BATCH_FAILURE = {
 @parametrize_with_checks(ADAM, expected_failed_checks=lambda estimator: MINI_BATCH_FAILURE)
 def test_scikit_learn_check_of_mini_batches(estimator, check):
     pytest.importorskip("skorch")
+    check(estimator)
+
+
+@parametrize_with_checks(
+    [TENSOR_TRAIN_ADAM], expected_failed_checks=lambda estimator: MINI_BATCH_FAILURE
+)
+def test_scikit_learn_check_of_mini_batches_of_a_tensor_train(estimator, check):
     check(estimator)

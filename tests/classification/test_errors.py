@@ -11,6 +11,7 @@ from sklearn_koopman import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
     MonomialLifter,
+    TensorTrainClassifier,
     _memory,
 )
 
@@ -31,7 +32,10 @@ CLASSIFIERS = [
 ]
 
 
-@pytest.fixture(params=CLASSIFIERS, ids=lambda classifier: type(classifier).__name__)
+STUDENTS = [*CLASSIFIERS, TensorTrainClassifier(rank=2, max_iter=1)]
+
+
+@pytest.fixture(params=STUDENTS, ids=lambda classifier: type(classifier).__name__)
 def student(request):
     return clone(request.param)
 
@@ -244,6 +248,22 @@ PARAMETERS = [
     (KoopmanDistilledClassifier, "batch_size", 0, r"\[1, inf\)"),
     (KoopmanDistilledClassifier, "learning_rate", 0.0, r"\(0\.0, inf\)"),
     (KoopmanDistilledClassifier, "callbacks", "bar", "a list of skorch callbacks or None"),
+    *[(TensorTrainClassifier, *case) for case in (*RIDGE, OUTPUT)],
+    (TensorTrainClassifier, "rank", 0, r"an int in the range \[1, inf\)"),
+    (TensorTrainClassifier, "feature_map", "sine", "{'monomial', 'legendre', 'trigonometric'}"),
+    (TensorTrainClassifier, "degree", 0, r"\[1, inf\)"),
+    (TensorTrainClassifier, "frequency", 0.0, r"\(0\.0, inf\)"),
+    (TensorTrainClassifier, "loss", "hinge", "{'distillation', 'squared_error'}"),
+    (TensorTrainClassifier, "soft_weight", 1.5, r"\[0\.0, 1\.0\]"),
+    (TensorTrainClassifier, "temperature", 0, r"\(0\.0, inf\)"),
+    (TensorTrainClassifier, "solver", "lbfgs", "{'als', 'adam'}"),
+    (TensorTrainClassifier, "max_iter", 0, r"\[1, inf\)"),
+    (TensorTrainClassifier, "tol", -1.0, r"\[0\.0, inf\)"),
+    (TensorTrainClassifier, "dropout", 1.0, r"\[0\.0, 1\.0\)"),
+    (TensorTrainClassifier, "batch_size", 0, r"\[1, inf\)"),
+    (TensorTrainClassifier, "learning_rate", 0.0, r"\(0\.0, inf\)"),
+    (TensorTrainClassifier, "validation_fraction", 1.0, r"\(0\.0, 1\.0\) or None"),
+    (TensorTrainClassifier, "n_iter_no_change", 0, r"\[1, inf\) or None"),
 ]
 
 
@@ -289,8 +309,9 @@ def test_bad_degree_of_the_lifter(student, degree):
 # Too big
 
 
+@pytest.mark.parametrize("student", CLASSIFIERS, ids=lambda each: type(each).__name__)
 def test_a_gram_matrix_larger_than_the_memory(student, monkeypatch):
-    student.set_params(lifter=MonomialLifter(3))
+    student = clone(student).set_params(lifter=MonomialLifter(3))
     monkeypatch.setattr(_memory, "physical_memory", lambda: 10_000)
     with pytest.raises(MemoryError, match=r"The 56 x 56 Gram matrix .*Lower the degree"):
         student.fit(X, Y, soft_labels=P)

@@ -28,7 +28,9 @@ from sklearn_koopman import (
     OpticalLifter,
     OrthogonalPolynomialLifter,
     RBFLifter,
+    TensorTrainClassifier,
 )
+from sklearn_koopman.classification import CompressedStudent
 from sklearn_koopman.inspection import cost
 from sklearn_koopman.inspection._cost import Operations, UncountableError, count_operations
 from sklearn_koopman.pipeline import Pipeline, make_pipeline
@@ -45,6 +47,26 @@ def test_operations_add_up():
     total = Operations(1, 2, 3) + Operations(10, 20, 30)
     assert total == Operations(11, 22, 33)
     assert total.multiplications == 55
+
+
+def test_tensor_train():
+    train = TensorTrainClassifier(loss="squared_error", rank=3, degree=2, max_iter=1)
+    # cores (1, 3, 3), (3, 3, 3), (3, 3, 3, 3), (3, 3, 1)
+    cores = 9 + 27 + 81 + 9
+    products = 3 + 9 + 9 + 3  # of environments and features
+    classes = 3 * 3
+    assert count(train) == Operations(cores + 3 + 8, cores + 4, products + classes + 4)
+    reduced = train.set_params(lifter=PCA(4))
+    expected = count(PCA(4)) + Operations(cores + 3 + 8, cores + 4, products + classes + 4)
+    assert count(reduced) == expected
+
+
+def test_compressed_student():
+    student = EDMDClassifier(lifter=sklearn_pipeline(PCA(3), MonomialLifter(2))).fit(X, y)
+    train = CompressedStudent(student, rank=2)
+    cores = 4 * 2 + 2 * 4 * 3
+    nonlinear = 4 + 2 * 4 + 3  # products with features, and the classes with the empty right
+    assert count(train) == count(PCA(3)) + Operations(cores + 3 + 3, cores + 3, nonlinear)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,112 @@
+"""Local features: what a product dictionary knows of each variable by itself."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import eval_legendre
+
+FEATURE_MAPS = ("monomial", "legendre", "trigonometric")
+
+
+@dataclass(frozen=True)
+class LocalFeatures:
+    r"""The functions of one variable whose products are the observables of a product dictionary.
+
+    With the variable shifted and scaled to :math:`t`, they are
+
+    - "monomial": :math:`1, t, \dots, t^q`;
+    - "legendre": the Legendre polynomials :math:`P_0(t), \dots, P_q(t)`, t within [-1, 1];
+    - "trigonometric": :math:`\cos(a k t), \sin(a k t)` for k = 1, ..., q.
+
+    Attributes
+    ----------
+    kind : {"monomial", "legendre", "trigonometric"}
+    degree : int
+        The q above.
+    frequency : float
+        The a above.
+    shift : ndarray of shape (n_variables,)
+    scale : ndarray of shape (n_variables,)
+        ``t = (x - shift) / scale``.
+
+    References
+    ----------
+    .. [1] E. M. Stoudenmire and D. J. Schwab, "Supervised learning with tensor networks",
+       NeurIPS 29 (2016), section 3: cosine and sine of a pixel.
+    .. [2] S. Klus and P. Gelß, "Tensor-based algorithms for image classification", Algorithms 12,
+       240 (2019): the same with a free frequency.
+    """
+
+    kind: str
+    degree: int
+    frequency: float
+    shift: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def from_rows(cls, X, sample_weight, *, kind, degree, frequency):
+        """Return features that are scaled as some rows need it.
+
+        "legendre" maps the range of each variable to [-1, 1]. The others take the means from the
+        variables and divide all by the largest of their standard deviations: the leading
+        coordinates of a PCA stay the leading ones, and pixels that hardly ever differ from the
+        background stay small.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_variables)
+        sample_weight : ndarray of shape (n_samples,)
+        kind, degree, frequency
+            As above.
+        """
+        if kind == "legendre":
+            seen = X[sample_weight > 0] if not sample_weight.all() else X
+            low, high = (extreme.astype(np.float64) for extreme in (seen.min(0), seen.max(0)))
+            shift, scale = low / 2 + high / 2, high / 2 - low / 2
+        else:
+            share = sample_weight / sample_weight.sum()
+            shift = share @ X.astype(np.float64)
+            spread = np.sqrt(share @ np.square(X - shift))
+            scale = np.full(len(shift), spread.max())
+        return cls(kind, degree, frequency, shift, np.where(scale > 0, scale, 1.0))
+
+    @property
+    def n_features(self):
+        """Number of functions of each variable."""
+        return 2 * self.degree if self.kind == "trigonometric" else self.degree + 1
+
+    def scaled(self, X):
+        """Return the scaled variables of rows, one variable a row, in the dtype of X."""
+        T = X.T - self.shift.astype(X.dtype)[:, None]
+        T /= self.scale.astype(X.dtype)[:, None]
+        return np.clip(T, -1.0, 1.0, out=T) if self.kind == "legendre" else T
+
+    def of_scaled(self, T):
+        """Return the features of scaled variables.
+
+        Parameters
+        ----------
+        T : ndarray of shape (n_variables, n_samples)
+
+        Returns
+        -------
+        features : ndarray of shape (n_variables, n_features, n_samples)
+        """
+        features = np.empty((len(T), self.n_features, T.shape[1]), T.dtype)
+        if self.kind == "trigonometric":
+            for k in range(self.degree):
+                angle = (k + 1) * self.frequency * T
+                np.cos(angle, out=features[:, 2 * k])
+                np.sin(angle, out=features[:, 2 * k + 1])
+            return features
+        features[:, 0] = 1.0
+        for k in range(1, self.n_features):
+            if self.kind == "legendre":
+                features[:, k] = eval_legendre(k, T)
+            else:
+                np.multiply(features[:, k - 1], T, out=features[:, k])
+        return features
+
+    def __call__(self, X):
+        """Return the features of rows, shape (n_variables, n_features, n_samples)."""
+        return self.of_scaled(self.scaled(X))

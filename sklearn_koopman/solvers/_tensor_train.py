@@ -1,0 +1,305 @@
+r"""Tensor trains: linear functions of product dictionaries that no memory could hold.
+
+A dictionary of all products of the local features :math:`\phi_k` of sites k = 1, ..., p has
+:math:`\prod_k n_k` observables. A tensor train holds the coefficients of all classes as cores
+:math:`A_k` of shape (r_k, n_k, r_{k+1}), one of which, the class core, has an axis for the
+classes too:
+
+.. math:: s_c(x) = A_1[\phi_1(x)] \cdots A_{m-1}[\phi_{m-1}(x)] \; A_m[\phi_m(x)]_c \;
+          A_{m+1}[\phi_{m+1}(x)] \cdots A_p[\phi_p(x)] ,
+          \qquad A_k[\phi] = \sum_j \phi_j A_k(:, j, :) .
+
+What stands left of a site is a row vector, the left environment; right of it stands the right
+environment. Arrays of many samples have one sample a column here, so that everything is a
+product of a small matrix with a wide one.
+
+References
+----------
+I. V. Oseledets, "Tensor-train decomposition", SIAM Journal on Scientific Computing 33, 2295-2317
+(2011).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import eigh
+
+# Eigenvalues below this share of the largest are rounding.
+RANK_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True)
+class TensorTrain:
+    """Coefficients of all products of local features, for some classes.
+
+    Attributes
+    ----------
+    cores : list of ndarray
+        Of shape (left rank, n_features, right rank); the class core is of shape
+        (left rank, n_features, n_classes, right rank). The outermost ranks are 1.
+    centre : int
+        Which of them is the class core.
+    """
+
+    cores: list
+    centre: int
+
+    @property
+    def n_parameters(self):
+        """Numbers that the cores hold."""
+        return sum(core.size for core in self.cores)
+
+    @property
+    def multiplications(self):
+        """Multiplications that the logits of one sample take, given the local features."""
+        total = self.n_parameters
+        for k, core in enumerate(self.cores):
+            total += core.shape[-1 if k > self.centre else 0] * core.shape[1]
+        n_classes, right_rank = self.cores[self.centre].shape[2:]
+        return total + n_classes * right_rank
+
+    @property
+    def ranks(self):
+        """Ranks between neighbouring cores."""
+        return [core.shape[0] for core in self.cores[1:]]
+
+    def astype(self, dtype):
+        """Return the same train in another precision."""
+        return TensorTrain([core.astype(dtype) for core in self.cores], self.centre)
+
+    def __call__(self, features):
+        """Return the logits of samples.
+
+        Parameters
+        ----------
+        features : sequence of ndarray of shape (n_features, n_samples)
+            Local features of each site.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_classes, n_samples)
+        """
+        return self.forward(features).logits
+
+    def forward(self, features):
+        """Return a pass of samples through the train: their logits, and the way back.
+
+        Parameters
+        ----------
+        features : sequence of ndarray of shape (n_features, n_samples)
+
+        Returns
+        -------
+        forward : Pass
+        """
+        return Pass(self, features)
+
+
+class Pass:
+    """One pass of samples through a train, keeping what the gradient needs.
+
+    Attributes
+    ----------
+    logits : ndarray of shape (n_classes, n_samples)
+    """
+
+    def __init__(self, train, features):
+        self.train, self.features = train, features
+        cores, centre = train.cores, train.centre
+        self.inputs: list = [None] * len(cores)
+        ones = np.ones((1, features[0].shape[1]), features[0].dtype)
+        left = right = ones
+        for k in range(centre):
+            self.inputs[k] = products(left, features[k])
+            left = left_matrix(cores[k]).T @ self.inputs[k]
+        for k in range(len(cores) - 1, centre, -1):
+            self.inputs[k] = products(features[k], right)
+            right = right_matrix(cores[k]) @ self.inputs[k]
+        self.inputs[centre] = products(left, features[centre])
+        self.right = right
+        n_classes = cores[centre].shape[2]
+        parts = left_matrix(cores[centre]).T @ self.inputs[centre]
+        self.parts = parts.reshape(n_classes, len(right), -1)
+        self.logits = (self.parts * right).sum(axis=1)
+
+    def gradient(self, slope):
+        """Return the gradient by each core, given that by the logits.
+
+        Parameters
+        ----------
+        slope : ndarray of shape (n_classes, n_samples)
+
+        Returns
+        -------
+        gradient : list of ndarray
+        """
+        cores, centre, inputs = self.train.cores, self.train.centre, self.inputs
+        gradient = [None] * len(cores)
+        above = products(slope, self.right)
+        gradient[centre] = (inputs[centre] @ above.T).reshape(cores[centre].shape)
+        above = self._through_left(centre, above)
+        for k in range(centre - 1, -1, -1):
+            gradient[k] = (inputs[k] @ above.T).reshape(cores[k].shape)
+            if k:
+                above = self._through_left(k, above)
+        above = (self.parts * slope[:, None]).sum(axis=0)
+        for k in range(centre + 1, len(cores)):
+            gradient[k] = (above @ inputs[k].T).reshape(cores[k].shape)
+            if k < len(cores) - 1:
+                above = right_matrix(cores[k]).T @ above
+                above = above.reshape(*cores[k].shape[1:], -1)
+                above = (above * self.features[k][:, None]).sum(axis=0)
+        return gradient
+
+    def _through_left(self, k, above):
+        """Return the gradient by the left environment of a core, given that by its output."""
+        core = self.train.cores[k]
+        above = (left_matrix(core) @ above).reshape(*core.shape[:2], -1)
+        return (above * self.features[k]).sum(axis=1)
+
+
+def products(first, second):
+    """Return all products of the rows of two arrays, those of the second varying fastest."""
+    return (first[:, None] * second).reshape(-1, first.shape[1])
+
+
+def left_matrix(core):
+    """Return a core as a matrix whose rows are (left rank, feature)."""
+    return core.reshape(core.shape[0] * core.shape[1], -1)
+
+
+def right_matrix(core):
+    """Return a core as a matrix whose columns are (feature, right rank)."""
+    return core.reshape(core.shape[0], -1)
+
+
+# Where to start
+
+
+def linear_start(moments, sizes, rank, n_classes, random_state):
+    """Return a train whose environments are constants and linear functions of the features.
+
+    To the left of the class core, in the middle, the environment is 1 and the leading principal
+    components of all local features there, of unit variance; so it is to the right. The class
+    core is zero. So all products of a component from the left and one from the right are within
+    reach of the first step, and every core further out has a gradient. (From random cores, the
+    product of hundreds of them is as good as zero, and so is its gradient.) Where there are fewer
+    components than ranks, random mixtures of them fill up.
+
+    Parameters
+    ----------
+    moments : GramMoments
+        Of the local features of all sites, side by side.
+    sizes : sequence of int
+        Numbers of features of the sites.
+    rank : int
+        Largest rank.
+    n_classes : int
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    train : TensorTrain
+        In float64.
+    """
+    mean = moments.mean[: moments.n_observables]
+    covariance = np.triu(moments.gram) / moments.weight
+    covariance += np.triu(covariance, 1).T
+    centre = len(sizes) // 2
+    columns = np.split(np.arange(len(mean)), np.cumsum(sizes)[:-1])
+    chains = [
+        _linear_chain(mean, covariance, sites, rank, random_state)
+        for sites in (columns[:centre], columns[:centre:-1])
+    ]
+    left_rank, right_rank = (chain[-1].shape[2] if chain else 1 for chain in chains)
+    class_core = np.zeros((left_rank, sizes[centre], n_classes, right_rank))
+    behind = [mirrored(core) for core in reversed(chains[1])]
+    return TensorTrain([*chains[0], class_core, *behind], centre)
+
+
+def _linear_chain(mean, covariance, sites, rank, random_state):
+    """Return cores that sum up principal components site by site.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_columns,)
+    covariance : ndarray of shape (n_columns, n_columns)
+    sites : list of ndarray of int
+        The columns of each site, from the outside to the class core.
+    rank : int
+    random_state : numpy.random.RandomState
+    """
+    if not sites:
+        return []
+    weights = _components(covariance, np.concatenate(sites), rank - 1, random_state)
+    offset = -mean[np.concatenate(sites)] @ weights / len(sites)
+    weights = np.split(weights, np.cumsum([len(site) for site in sites])[:-1])
+    cores: list = []
+    # What the rank suffices for is kept: all products of the sites so far. This says how the
+    # environment is made of them.
+    mixture = np.eye(1, rank)
+    for site, weight in zip(sites, weights, strict=True):
+        one = _constant(mean[site], covariance[np.ix_(site, site)])
+        core = np.zeros((rank, len(site), rank))
+        core[np.arange(rank), :, np.arange(rank)] = one
+        core[0, :, 1:] += weight + np.outer(one, offset)
+        before = len(mixture)
+        mixture = np.tensordot(mixture, core, 1).reshape(before * len(site), rank)
+        if len(mixture) < rank:
+            cores.append(np.eye(len(mixture)).reshape(before, len(site), -1))
+        else:
+            cores.append(mixture.reshape(before, len(site), rank))
+            mixture = np.eye(rank)
+    return cores
+
+
+def _constant(mean, covariance):
+    """Return the coefficients of local features whose sum is nearest to the constant 1."""
+    _, inverse_root = roots(covariance + np.outer(mean, mean))
+    return inverse_root @ (inverse_root.T @ mean)
+
+
+def _components(covariance, columns, n_components, random_state):
+    """Return weights (n_columns, n_components) of components of unit variance."""
+    variances, directions = eigh(covariance[np.ix_(columns, columns)])
+    n_kept = int(np.sum(variances > RANK_TOLERANCE * max(variances[-1], 0.0)))
+    n_kept = min(n_kept, n_components)
+    top = np.arange(len(variances))[::-1][:n_kept]
+    weights = directions[:, top] / np.sqrt(variances[top])
+    # The sign of an eigenvector is left to chance by LAPACK.
+    weights *= np.sign(weights[np.abs(weights).argmax(axis=0), np.arange(n_kept)])
+    n_missing = n_components - n_kept
+    mixing = random_state.normal(size=(n_kept, n_missing)) / np.sqrt(max(n_kept, 1))
+    return np.hstack([weights, weights @ mixing])
+
+
+def roots(gram, shift=0.0):
+    """Return a root of a positive semi-definite matrix and the inverse of that root.
+
+    Directions in which the matrix vanishes are left out.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n, n)
+    shift : float, default=0.0
+        Is added to all eigenvalues, in units of their mean.
+
+    Returns
+    -------
+    root : ndarray of shape (rank, n)
+        With ``root.T @ root = gram``.
+    inverse : ndarray of shape (n, rank)
+        With ``root @ inverse = I``.
+    """
+    values, vectors = eigh(gram)
+    values += shift * values.mean()
+    kept = values > RANK_TOLERANCE * values[-1]
+    kept[-1] = True  # a matrix of zeros keeps one direction
+    values, vectors = np.maximum(values[kept], np.finfo(float).tiny), vectors[:, kept]
+    return np.sqrt(values)[:, None] * vectors.T, vectors / np.sqrt(values)
+
+
+def mirrored(core):
+    """Return a core with left and right exchanged."""
+    axes = (3, 1, 2, 0) if core.ndim == 4 else (2, 1, 0)
+    return np.ascontiguousarray(core.transpose(axes))
