@@ -5,6 +5,7 @@ from .classification import (
     EDMDClassifierCV,
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
+    TransferSet,
 )
 from .lifting import MonomialLifter
 from .trees import DistilledTreeClassifier
@@ -16,5 +17,6 @@ __all__ = [
     "KoopmanDistilledClassifier",
     "KoopmanDistilledClassifierCV",
     "MonomialLifter",
+    "TransferSet",
 ]
 __version__ = "0.1.0"

@@ -55,7 +55,9 @@ def lifted_blocks(lifter, X):
     Parameters
     ----------
     lifter : fitted transformer or None
-    X : ndarray or dask array of shape (n_samples, n_features)
+    X : ndarray, EnlargedRows or dask array of shape (n_samples, n_features)
+        Of rows that are made, the narrowest form is held too; where that is the rows as they
+        are, they are made anew in every pass.
 
     Returns
     -------

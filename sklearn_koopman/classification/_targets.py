@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from ..solvers import by_rows, is_dask, of_parts
+from ..solvers import EnlargedRows, by_rows, is_dask, of_parts
 from ..teachers._outputs import align_columns, output_kind, teacher_logits
 
 _THREE_WAYS = (
@@ -163,8 +163,9 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
     ----------
     teacher : Teacher
         One that is an estimator is fitted on the labelled rows first.
-    X : array-like of shape (n_samples, n_features)
-        What `fit` received; the teacher sees it unless it has a `teacher_X`.
+    X : array-like of shape (n_samples, n_features), or EnlargedRows of these
+        What `fit` received; the teacher sees it unless it has a `teacher_X`. It is never fitted
+        on rows that are made.
     y : ndarray of shape (n_samples,)
     labels : Labels
     sample_weight : ndarray of shape (n_samples,) or None
@@ -179,7 +180,7 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
     Returns
     -------
     logits : ndarray of shape (n_samples, n_classes)
-        Columns in the order of `labels.classes`.
+        Columns in the order of `labels.classes`; for enlarged rows, of all of them.
     teacher : Teacher
         The teacher that gave them, fitted.
     """
@@ -188,7 +189,8 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
     weight = None if sample_weight is None else sample_weight[labelled]
     try:
         if not teacher.is_fixed:
-            teacher = teacher.fit(_rows(seen, labelled), y[labelled], sample_weight=weight)
+            real = seen.real if isinstance(seen, EnlargedRows) else seen
+            teacher = teacher.fit(_rows(real, labelled), y[labelled], sample_weight=weight)
         outputs = by_rows(teacher, seen, keep=True)
         kind = teacher.output if kind == "auto" else kind
         logits = _logits(outputs, kind, floor=floor, source="teacher")

@@ -8,6 +8,7 @@ mini-batches alone are float32 throughout.
 from .._threads import threads_for
 from ._blocks import RowBlocks
 from ._distillation import DistillationProblem
+from ._enlarged import EnlargedRows
 from ._least_squares import correlation, solve_gram, solve_triangular_factor
 from ._minibatch import train_minibatches
 from ._minimise import minimise, minimise_path
@@ -27,6 +28,7 @@ from ._sources import (
 __all__ = [
     "DiagonalMoments",
     "DistillationProblem",
+    "EnlargedRows",
     "GramMoments",
     "LinearProbes",
     "RidgePath",

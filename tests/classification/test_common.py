@@ -10,9 +10,15 @@ from sklearn_koopman import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
     MonomialLifter,
+    TransferSet,
 )
 
 from ..extra_checks import EXTRA_ESTIMATOR_CHECKS
+
+
+def mirrored(X):
+    return -X
+
 
 EXACT = [
     EDMDClassifier(),
@@ -21,6 +27,10 @@ EXACT = [
     KoopmanDistilledClassifier(soft_weight=0.0),
     KoopmanDistilledClassifier(LogisticRegression()),
     KoopmanDistilledClassifier(soft_weight=0.0, lifter=MonomialLifter()),
+    EDMDClassifier(LogisticRegression(), transfer_set=TransferSet(mirrored)),
+    KoopmanDistilledClassifier(
+        soft_weight=0.0, transfer_set=TransferSet(mirrored, keep_labels=True)
+    ),
     EDMDClassifierCV(),
     EDMDClassifierCV(LogisticRegression(), cv=3, lifter=MonomialLifter()),
     KoopmanDistilledClassifierCV(soft_weights=[0.0], ridges=[1e-3, 1e-2], cv=3),
