@@ -45,12 +45,18 @@ TWO_COPIES = TransferSet(jitter, n_copies=2)
 PCA_THEN_MONOMIALS = make_pipeline(
     FrozenEstimator(PCA(4, random_state=0).fit(X)), MonomialLifter(2)
 )
+LIFTERS = {"lifted": None, "monomials": MonomialLifter(2), "PCA": PCA_THEN_MONOMIALS}
 CLASSIFIERS = [
     EDMDClassifier(TEACHER, ridge=1e-3),
     EDMDClassifier(TEACHER, ridge=1e-3, solver="svd"),
     KoopmanDistilledClassifier(TEACHER, ridge=1e-2, tol=1e-9),
 ]
-every_classifier = pytest.mark.parametrize("classifier", CLASSIFIERS, ids=repr)
+every_classifier = pytest.mark.parametrize(
+    "classifier", CLASSIFIERS, ids=["cholesky", "svd", "distilled"]
+)
+both_classifiers = pytest.mark.parametrize(
+    "classifier", [CLASSIFIERS[0], CLASSIFIERS[2]], ids=["edmd", "distilled"]
+)
 
 
 def student(classifier, **parameters):
@@ -59,7 +65,7 @@ def student(classifier, **parameters):
 
 
 @every_classifier
-@pytest.mark.parametrize("lifter", [None, MonomialLifter(2), PCA_THEN_MONOMIALS], ids=repr)
+@pytest.mark.parametrize("lifter", LIFTERS.values(), ids=LIFTERS.keys())
 @pytest.mark.parametrize("keep_labels", [True, False])
 def test_it_is_the_fit_of_the_enlarged_set(classifier, lifter, keep_labels):
     weight = np.random.default_rng(3).uniform(0.5, 2, size=len(X))
@@ -283,7 +289,7 @@ def test_in_a_pipeline_the_rows_must_be_those_that_enter_it(has_steps_before):
 
 
 @pytest.mark.filterwarnings("ignore:lbfgs stopped")
-@pytest.mark.parametrize("classifier", [CLASSIFIERS[0], CLASSIFIERS[2]], ids=repr)
+@both_classifiers
 @pytest.mark.parametrize("reduces", [True, False])
 def test_the_enlarged_set_is_never_in_memory(classifier, reduces):
     n_samples, n_features, n_copies = 2_500, 256, 20
@@ -352,7 +358,9 @@ def test_errors(classifier, case):
 
 
 @every_classifier
-@pytest.mark.parametrize("no_transfer_set", [mirrored, 3, TransferSet])
+@pytest.mark.parametrize(
+    "no_transfer_set", [mirrored, 3, TransferSet], ids=["function", "number", "class"]
+)
 def test_what_is_no_transfer_set(classifier, no_transfer_set):
     with pytest.raises(TypeError, match=r"is no TransferSet: pass TransferSet\(augment\)"):
         student(classifier, transfer_set=no_transfer_set).fit(X, Y)
@@ -369,7 +377,9 @@ def test_soft_labels_do_not_reach_rows_that_are_made(classifier):
 
 
 @pytest.mark.parametrize(
-    "model", [EDMDClassifier(), KoopmanDistilledClassifier(soft_weight=0.0)], ids=repr
+    "model",
+    [EDMDClassifier(), KoopmanDistilledClassifier(soft_weight=0.0)],
+    ids=["edmd", "distilled"],
 )
 def test_rows_without_labels_and_without_a_teacher(model):
     with pytest.raises(ValueError, match="keep_labels=True"):
