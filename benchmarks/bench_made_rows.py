@@ -1,4 +1,4 @@
-"""Hold the PCA coordinates of the rows that a transfer set makes, or make them in every pass?
+"""Rows that a transfer set makes: their PCA coordinates held, or made in every pass.
 
     python benchmarks/bench_made_rows.py
 
