@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from .._validation import check_boolean, check_integer, invalid_parameter
+from .._validation import check_boolean, check_integer, invalid_parameter, is_integer
 from ..solvers import EnlargedRows
 
 # torch has one source of random numbers for all threads.
@@ -37,7 +37,7 @@ class TransferSet(BaseEstimator):
     augment : callable, torch.nn.Module, or list of these
         Makes one row of each row of a block: ``augment(X)`` or, if it has a parameter of that
         name, ``augment(X, rng=rng)`` with a :class:`numpy.random.Generator`. X has the shape
-        (n_rows, n_features), or (n_rows, *input_shape), and must not be changed in place. It
+        (n_rows, n_features), or (n_rows, *input_shape), and cannot be changed in place. It
         must draw its random numbers from `rng` alone: rows are made more than once. A
         torch module, such as torchvision's v2 transforms, is given rows one by one, as tensors
         of shape `input_shape`; torch is seeded for it. Of a list, each makes a copy of its own.
@@ -118,7 +118,9 @@ class TransferSet(BaseEstimator):
             )
         n_copies = check_integer(self, "n_copies", minimum=1)
         check_boolean(self, "keep_labels")
-        shape = (X.shape[1],) if self.input_shape is None else tuple(self.input_shape)
+        shape = (X.shape[1],) if self.input_shape is None else self.input_shape
+        if not (isinstance(shape, tuple | list) and all(map(is_integer, shape))):
+            raise invalid_parameter(self, "input_shape", "a tuple of int or None")
         if prod(shape) != X.shape[1]:
             raise ValueError(
                 f"input_shape={self.input_shape!r} has {prod(shape)} numbers, a row of X has "

@@ -81,5 +81,7 @@ class EnlargedRows:
         return np.concatenate([array, np.full(self.n_copies * len(array), fill)])
 
     def _made(self, copy, start):
+        block = self.real[start : start + MADE_ROWS]
+        block.flags.writeable = False  # of the view: the rows are the user's
         rng = np.random.default_rng([self._seed, copy, start])
-        return self._augmenters[copy](self.real[start : start + MADE_ROWS], rng)
+        return self._augmenters[copy](block, rng)

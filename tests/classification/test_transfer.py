@@ -340,6 +340,8 @@ ERRORS = {
         TransferSet(mirrored, input_shape=(3, 3)),
         "has 9 numbers, a row of X has 8",
     ),
+    "input_shape 8": (TransferSet(mirrored, input_shape=8), "'input_shape' parameter"),
+    "in place": (TransferSet(lambda X: np.multiply(X, 2, out=X)), "read-only"),
     "fewer rows": (TransferSet(lambda X: X[1:]), "make one row of each row"),
     "other columns": (
         TransferSet(lambda X: X[:, :3]),
@@ -353,8 +355,11 @@ ERRORS = {
 @pytest.mark.parametrize("case", ERRORS)
 def test_errors(classifier, case):
     transfer_set, message = ERRORS[case]
+    before = X.copy()
     with pytest.raises(ValueError, match=message):
         student(classifier, transfer_set=transfer_set).fit(X, Y)
+    assert_array_equal(X, before)
+    assert X.flags.writeable
 
 
 @every_classifier
