@@ -185,11 +185,12 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
         The teacher that gave them, fitted.
     """
     seen = X if teacher_X is None else teacher_X
+    are_made = isinstance(seen, EnlargedRows)
     labelled = labels.is_labelled if train is None else labels.is_labelled & train
     weight = None if sample_weight is None else sample_weight[labelled]
     try:
         if not teacher.is_fixed:
-            real = seen.real if isinstance(seen, EnlargedRows) else seen
+            real = seen.real if are_made else seen
             teacher = teacher.fit(_rows(real, labelled), y[labelled], sample_weight=weight)
         outputs = by_rows(teacher, seen, keep=True)
         kind = teacher.output if kind == "auto" else kind
@@ -199,7 +200,7 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
         raise
     except Exception as error:
         is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own
-        if teacher_X is not None or is_out_of_memory:
+        if teacher_X is not None or are_made or is_out_of_memory:
             raise
         ways_out = _THREE_WAYS.format(shape=np.shape(X))
         raise ValueError(f"{error}\n{ways_out}") from error
