@@ -6,6 +6,7 @@ from .classification import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
     TensorTrainClassifier,
+    TransferSet,
 )
 from .lifting import (
     DelayLifter,
@@ -30,5 +31,6 @@ __all__ = [
     "OrthogonalPolynomialLifter",
     "RBFLifter",
     "TensorTrainClassifier",
+    "TransferSet",
 ]
 __version__ = "0.1.0"

@@ -6,6 +6,7 @@ from ._distilled_cv import KoopmanDistilledClassifierCV
 from ._edmd import EDMDClassifier
 from ._edmd_cv import EDMDClassifierCV
 from ._tensor_train import TensorTrainClassifier
+from ._transfer import TransferSet
 
 __all__ = [
     "CompressedStudent",
@@ -14,4 +15,5 @@ __all__ = [
     "KoopmanDistilledClassifier",
     "KoopmanDistilledClassifierCV",
     "TensorTrainClassifier",
+    "TransferSet",
 ]

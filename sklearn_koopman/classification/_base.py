@@ -20,6 +20,7 @@ from ..solvers import RowBlocks, aligned_with, as_numpy, float_rows, is_dask, th
 from ._lifted import fit_lifter, lifted_blocks
 from ._student import DTYPES, Student
 from ._targets import Labels, check_weights
+from ._transfer import check_transfer_set
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,9 @@ class LiftedStudent(Student):
     # What every subclass has.
     lifter: Any
     verbose: int
+
+    # Classifiers that choose by folds have none: what is made of a row must stay in its fold.
+    transfer_set: Any = None
 
     _takes_dask = True
 
@@ -188,6 +192,9 @@ class LiftedStudent(Student):
             aligned_with(X, array) for array in (raw_X, soft_labels, teacher_X)
         )
         weights = check_weights(as_numpy(sample_weight), len(X))
+        rows = self._enlarge(X, raw_X, soft_labels, teacher_X)
+        if rows is not X:
+            raw_X, teacher_X = rows, None
         labels, soft_logits, teacher, soft_logits_from = self._consult(
             raw_X,
             y,
@@ -203,11 +210,47 @@ class LiftedStudent(Student):
                 "there are no soft targets. Label some rows, or give a teacher or soft_labels."
             )
         lifter = fit_lifter(self.lifter, X, y) if first else getattr(self, "lifter_", None)
-        blocks = lifted_blocks(lifter, X, device=device)
+        if rows is not X:
+            weights = rows.repeated(weights)
+            keeps = self.transfer_set.keep_labels
+            codes = rows.repeated(labels.codes, None if keeps else -1)
+            labels = replace(labels, codes=codes)
+        blocks = lifted_blocks(lifter, rows, device=device)
         blocks.shows_progress = self.verbose > 0
         return Task(
             blocks, labels, weights, soft_logits, lifter, teacher, X.dtype, soft_logits_from
         )
+
+    def _enlarge(self, X, raw_X, soft_labels, teacher_X):
+        """Return X, or what the transfer set makes of it if that is to be learned from."""
+        if self.transfer_set is None:
+            return X
+        check_transfer_set(self.transfer_set)
+        learns_softly = self._wants_soft_targets(soft_labels)
+        if not (learns_softly or self.transfer_set.keep_labels):
+            if self.teacher is None:
+                raise ValueError(
+                    "transfer_set makes rows that have neither labels nor a teacher: give a "
+                    "teacher=, or TransferSet(..., keep_labels=True)."
+                )
+            return X  # soft_weight=0: the objective has no term for rows without labels
+        if learns_softly and soft_labels is not None:
+            raise ValueError(
+                "soft_labels are those of the rows of X, and transfer_set makes more rows, which "
+                "only a teacher can label: give a teacher= instead of soft_labels=."
+            )
+        if learns_softly and teacher_X is not None and teacher_X is not raw_X:
+            raise ValueError(
+                "transfer_set makes rows like those of X, but the teacher sees other ones, "
+                "teacher_X. Move the steps before the classifier into its lifter=, so that both "
+                "start from the same rows."
+            )
+        if is_dask(X):
+            raise TypeError(
+                "transfer_set takes no dask arrays. Make the rows with dask, X.map_blocks(...), "
+                "and pass them with their originals; or hand chunks in memory to partial_fit."
+            )
+        return self.transfer_set.enlarge(X)
 
     def _remember(self, task):
         """Keep what is fitted beside the coefficients; forget that of an earlier fit."""

@@ -81,6 +81,9 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         Makes observables of X, block by block, so that they are never all in memory. (Of a
         pipeline the last step makes them: to fit steps behind it, scikit-learn needs them all.)
         It is given an array, without feature names. None takes X as lifted already.
+    transfer_set : TransferSet, default=None
+        Makes more rows of those of X, in every fit, for the teacher to label. None: the rows of
+        X alone. See :class:`~sklearn_koopman.TransferSet`.
     solver : {"lbfgs", "adam"}, default="lbfgs"
         "lbfgs" is exact and deterministic: L-BFGS, on all rows and, in between, on a sample of
         those that still curve, from the inverse of their Gram matrix. "adam" takes mini-batches
@@ -197,6 +200,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         temperature=2.0,
         ridge=1e-4,
         lifter=None,
+        transfer_set=None,
         solver="lbfgs",
         max_iter=300,
         tol=1e-6,
@@ -218,6 +222,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         self.temperature = temperature
         self.ridge = ridge
         self.lifter = lifter
+        self.transfer_set = transfer_set
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol

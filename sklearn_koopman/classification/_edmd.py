@@ -45,6 +45,9 @@ class EDMDClassifier(KoopmanClassifier):
         Makes observables of X, block by block, so that they are never all in memory. (Of a
         pipeline the last step makes them: to fit steps behind it, scikit-learn needs them all.)
         It is given an array, without feature names. None takes X as lifted already.
+    transfer_set : TransferSet, default=None
+        Makes more rows of those of X, in every fit, for the teacher to label. None: the rows of
+        X alone. See :class:`~sklearn_koopman.TransferSet`.
     rank : int, default=None
         Largest rank of the Koopman matrix (reduced-rank regression); no restriction if None or
         larger than the number of classes.
@@ -139,6 +142,7 @@ class EDMDClassifier(KoopmanClassifier):
         *,
         ridge=1e-6,
         lifter=None,
+        transfer_set=None,
         rank=None,
         solver="auto",
         multiplicative_noise=0.0,
@@ -151,6 +155,7 @@ class EDMDClassifier(KoopmanClassifier):
         self.teacher = teacher
         self.ridge = ridge
         self.lifter = lifter
+        self.transfer_set = transfer_set
         self.rank = rank
         self.solver = solver
         self.multiplicative_noise = multiplicative_noise

@@ -56,7 +56,9 @@ def lifted_blocks(lifter, X, *, device=None):
     Parameters
     ----------
     lifter : fitted transformer or None
-    X : ndarray or dask array of shape (n_samples, n_features)
+    X : ndarray, EnlargedRows or dask array of shape (n_samples, n_features)
+        Of rows that are made, the narrowest form is held too; where that is the rows as they
+        are, they are made anew in every pass.
     device : torch.device, default=None
         Where to lift and to sum the blocks; None: here.
 

@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from ..solvers import by_rows, is_dask, of_parts
+from ..solvers import EnlargedRows, by_rows, is_dask, of_parts
 from ..teachers._outputs import align_columns, output_kind, teacher_logits
 
 _THREE_WAYS = (
@@ -163,8 +163,9 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
     ----------
     teacher : Teacher
         One that is an estimator is fitted on the labelled rows first.
-    X : array-like of shape (n_samples, n_features)
-        What `fit` received; the teacher sees it unless it has a `teacher_X`.
+    X : array-like of shape (n_samples, n_features), or EnlargedRows of these
+        What `fit` received; the teacher sees it unless it has a `teacher_X`. It is never fitted
+        on rows that are made.
     y : ndarray of shape (n_samples,)
     labels : Labels
     sample_weight : ndarray of shape (n_samples,) or None
@@ -179,16 +180,18 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
     Returns
     -------
     logits : ndarray of shape (n_samples, n_classes)
-        Columns in the order of `labels.classes`.
+        Columns in the order of `labels.classes`; for enlarged rows, of all of them.
     teacher : Teacher
         The teacher that gave them, fitted.
     """
     seen = X if teacher_X is None else teacher_X
+    are_made = isinstance(seen, EnlargedRows)
     labelled = labels.is_labelled if train is None else labels.is_labelled & train
     weight = None if sample_weight is None else sample_weight[labelled]
     try:
         if not teacher.is_fixed:
-            teacher = teacher.fit(_rows(seen, labelled), y[labelled], sample_weight=weight)
+            real = seen.real if are_made else seen
+            teacher = teacher.fit(_rows(real, labelled), y[labelled], sample_weight=weight)
         outputs = by_rows(teacher, seen, keep=True)
         kind = teacher.output if kind == "auto" else kind
         logits = _logits(outputs, kind, floor=floor, source="teacher")
@@ -197,7 +200,7 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
         raise
     except Exception as error:
         is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own
-        if teacher_X is not None or is_out_of_memory:
+        if teacher_X is not None or are_made or is_out_of_memory:
             raise
         ways_out = _THREE_WAYS.format(shape=np.shape(X))
         raise ValueError(f"{error}\n{ways_out}") from error

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 # What only training needs. Callbacks are skorch's, and would bring torch along.
-_PARAMETERS = {"teacher", "features", "callbacks"}
+_PARAMETERS = {"teacher", "features", "callbacks", "transfer_set"}
 _ATTRIBUTES = ("teacher_", "net_", "moments_")
 
 
@@ -15,10 +15,10 @@ def detach_teacher(estimator):
     """Return a fitted copy that predicts the same and holds no teacher.
 
     Prediction needs no teacher, but a pickle would carry it: it is a parameter. The copy has
-    ``teacher=None``, ``features=None`` and ``callbacks=None``, and none of the attributes
-    `teacher_`, `net_` and `moments_`. Pickled (by :mod:`pickle`, joblib or skops) it is hardly
-    larger than its matrices, and it needs no torch when loaded. Refitting the copy needs
-    ``soft_weight=0``, a teacher (`set_params`) or `soft_labels`.
+    ``teacher=None``, ``features=None``, ``callbacks=None`` and ``transfer_set=None``, and none of
+    the attributes `teacher_`, `net_` and `moments_`. Pickled (by :mod:`pickle`, joblib or skops)
+    it is hardly larger than its matrices, and it needs no torch when loaded. Refitting the copy
+    needs ``soft_weight=0``, a teacher (`set_params`) or `soft_labels`.
 
     Parameters
     ----------

@@ -432,6 +432,11 @@ def _check_student(student):
             "soft_weight=0 learns nothing from the teacher: raise it. The report adds the "
             "student without teacher by itself."
         )
+    if student.transfer_set is not None:
+        raise ValueError(
+            "The report compares students of the rows of X, and transfer_set makes more: set "
+            "transfer_set=None."
+        )
 
 
 def _set_random_states(estimator, seed):

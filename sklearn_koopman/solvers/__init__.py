@@ -9,6 +9,7 @@ from .._threads import threads_for
 from ._blocks import RowBlocks
 from ._device import exact_device, lifting_there
 from ._distillation import DistillationProblem
+from ._enlarged import EnlargedRows
 from ._least_squares import correlation, solve_gram, solve_triangular_factor
 from ._minibatch import train_minibatches
 from ._minimise import minimise, minimise_path
@@ -30,6 +31,7 @@ from ._sources import (
 __all__ = [
     "DiagonalMoments",
     "DistillationProblem",
+    "EnlargedRows",
     "GramMoments",
     "LinearProbes",
     "RidgePath",

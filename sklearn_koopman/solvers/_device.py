@@ -24,7 +24,8 @@ class DeviceBlocks(RowBlocks):
     Parameters
     ----------
     X : array of shape (n_samples, n_columns)
-        Held on the device, unless it is a ``numpy.memmap``, which is sent block by block.
+        An array in memory is held on the device; a ``numpy.memmap``, and rows that are made when
+        they are needed, are sent block by block.
     lift : callable, default=None
         As for `RowBlocks`, of tensors.
     n_observables : int, default=None
@@ -33,6 +34,8 @@ class DeviceBlocks(RowBlocks):
     """
 
     def __init__(self, X, lift=None, *, n_observables=None, device):
+        import torch
+
         super().__init__(X, lift, n_observables=n_observables)
         self._device = device
         if self._device.type != "cpu":
@@ -40,7 +43,7 @@ class DeviceBlocks(RowBlocks):
                 1, min(BLOCK_BYTES // (8 * self.n_observables), MOST_BLOCK_ROWS)
             )
         self._placed = {}
-        if not isinstance(X, np.memmap):
+        if isinstance(X, np.ndarray | torch.Tensor) and not isinstance(X, np.memmap):
             self.X = self._place(X)
 
     def lifted(self, rows):

@@ -1,9 +1,10 @@
-"""One door for rows in memory and for rows of dask arrays.
+"""One door for rows in memory, for rows of dask arrays, and for rows that are made as they come.
 
 What is not dask is used as it is; dask is imported when the first of its arrays comes.
 """
 
 from ._blocks import RowBlocks
+from ._enlarged import EnlargedRows
 
 
 def is_dask(array):
@@ -51,8 +52,10 @@ def by_rows(function, array, *, keep=False):
     Returns
     -------
     result : array of shape (n_samples, ...)
-        A lazy dask array for a dask array.
+        A lazy dask array for a dask array; an array in memory for rows that are made.
     """
+    if isinstance(array, EnlargedRows):
+        return array.map(function)
     if is_dask(array):
         from ._dask import by_rows as by_chunks
 

@@ -1,5 +1,6 @@
 """Both classifiers keep scikit-learn's manners: no expected failures for the exact solvers."""
 
+import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -12,6 +13,7 @@ from sklearn_koopman import (
     MonomialLifter,
     OrthogonalPolynomialLifter,
     TensorTrainClassifier,
+    TransferSet,
 )
 
 from ..extra_checks import EXTRA_ESTIMATOR_CHECKS
@@ -26,6 +28,10 @@ EXACT = [
     EDMDClassifier(lifter=OrthogonalPolynomialLifter(family="legendre", scale_inputs=False)),
     EDMDClassifier(multiplicative_noise=0.1, additive_noise=0.1),
     KoopmanDistilledClassifier(soft_weight=0.0, multiplicative_noise=0.1),
+    EDMDClassifier(LogisticRegression(), transfer_set=TransferSet(np.arcsinh)),
+    KoopmanDistilledClassifier(
+        soft_weight=0.0, transfer_set=TransferSet(np.arcsinh, keep_labels=True)
+    ),
     EDMDClassifierCV(),
     EDMDClassifierCV(LogisticRegression(), cv=3, lifter=MonomialLifter()),
     KoopmanDistilledClassifierCV(soft_weights=[0.0], ridges=[1e-3, 1e-2], cv=3),

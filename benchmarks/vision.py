@@ -1,0 +1,44 @@
+"""ResNet-18 of torchvision for images of one channel, where it imports and where it does not."""
+
+import importlib
+import sys
+
+import torch
+from torch import nn
+
+
+def import_torchvision():
+    """Return torchvision, whose wheel from PyPI stumbles over a torch without CUDA.
+
+    There it raises RuntimeError, as its detection operators do not exist. Networks and transforms
+    need none of them: with their mere signatures defined it imports.
+    """
+    try:
+        return importlib.import_module("torchvision")
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = torch.library.Library("torchvision", "DEF")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define(
+            "qnms(Tensor dets, Tensor scores, float dets_scale, int dets_zero_point, "
+            "float iou_threshold) -> Tensor"
+        )
+        _KEPT.append(library)  # the definitions live as long as it does
+        return importlib.import_module("torchvision")
+
+
+_KEPT: list[torch.library.Library] = []
+
+
+def make_resnet18():
+    """Return torchvision's ResNet-18 that takes flat 28 x 28 images.
+
+    The stem is a 3 x 3 convolution of stride 2 in the place of the 7 x 7 one, which is meant for
+    eight times as many pixels a side.
+    """
+    import_torchvision()
+    resnet18 = importlib.import_module("torchvision.models").resnet18
+    module = resnet18(num_classes=10)
+    module.conv1 = nn.Conv2d(1, 64, 3, stride=2, padding=1, bias=False)
+    return nn.Sequential(nn.Unflatten(1, (1, 28, 28)), module)

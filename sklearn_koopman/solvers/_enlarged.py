@@ -1,0 +1,87 @@
+"""Rows and others that are made of them, never held together."""
+
+import numpy as np
+
+# Rows that an augmenter is given at a time. What it draws depends on it.
+MADE_ROWS = 1024
+
+
+class EnlargedRows:
+    """Rows of an array, and behind them copies that augmenters make of them, block by block.
+
+    A block is made of the same random numbers whenever it is made, so that all passes over the
+    rows see the same ones.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_real, n_columns)
+    augmenters : sequence of callables
+        Each makes one copy of all rows: ``augmenter(block, rng)`` returns as many rows.
+    seed : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_koopman.solvers import EnlargedRows
+    >>> rows = EnlargedRows(np.arange(2.0)[:, None], [lambda X, rng: X + rng.random(X.shape)], 0)
+    >>> rows.shape
+    (4, 1)
+    >>> np.array_equal(rows[:], rows.map(np.copy))
+    True
+    """
+
+    def __init__(self, X, augmenters, seed):
+        self.real = X
+        self.n_copies = len(augmenters)
+        self.shape = (len(X) * (1 + len(augmenters)), *X.shape[1:])
+        self.dtype = X.dtype
+        self._augmenters = augmenters
+        self._seed = seed
+
+    def __len__(self):
+        return self.shape[0]
+
+    def map(self, function):
+        """Return ``function(block)`` of all rows, joined; it maps rows to as many rows."""
+        n_real = len(self.real)
+        results = function(self.real)
+        # Copied in, as a view would keep its block alive.
+        joined = np.empty((len(self), *results.shape[1:]), results.dtype)
+        joined[:n_real] = results
+        for copy in range(self.n_copies):
+            for start in range(0, n_real, MADE_ROWS):
+                rows = (copy + 1) * n_real + np.arange(start, min(start + MADE_ROWS, n_real))
+                joined[rows] = function(self._made(copy, start))
+        return joined
+
+    def __getitem__(self, rows):
+        """Return some rows: a slice, or an array of indices."""
+        rows = np.arange(len(self))[rows]
+        chosen = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        copies, sources = np.divmod(rows, len(self.real))
+        is_real = copies == 0
+        chosen[is_real] = self.real[sources[is_real]]
+        starts = sources - sources % MADE_ROWS
+        for copy, start in np.unique(np.stack([copies, starts])[:, ~is_real], axis=1).T:
+            wanted = (copies == copy) & (starts == start)
+            chosen[wanted] = self._made(copy - 1, start)[sources[wanted] - start]
+        return chosen
+
+    def repeated(self, array, fill=None):
+        """Return what is known of the real rows for all rows.
+
+        Parameters
+        ----------
+        array : ndarray of shape (n_real,)
+        fill : object, default=None
+            What the made rows have; None gives them what their originals have.
+        """
+        if fill is None:
+            return np.tile(array, 1 + self.n_copies)
+        return np.concatenate([array, np.full(self.n_copies * len(array), fill)])
+
+    def _made(self, copy, start):
+        block = self.real[start : start + MADE_ROWS]
+        block.flags.writeable = False  # of the view: the rows are the user's
+        rng = np.random.default_rng([self._seed, copy, start])
+        return self._augmenters[copy](block, rng)
