@@ -31,7 +31,6 @@ from sklearn_koopman.inspection import fidelity_score
 from sklearn_koopman.solvers import (
     DistillationProblem,
     GramMoments,
-    Preconditioner,
     RowBlocks,
     minimise,
     solve_gram,
@@ -96,14 +95,14 @@ class Search:
 
         self.train, self.held = blocks(rows), blocks(held)
         self.y_held = y[held]
-        self.one_hot = np.eye(10)[y[rows]]
+        self.labels = y[rows]
         self.logits = logits[rows].astype(np.float64)
         self.weight = np.ones(len(rows))
         centred = self.logits - self.logits.mean(axis=1, keepdims=True)
         self.moments = self.train.with_rows_at_least(GramMoments.block_rows).map_reduce(
             GramMoments.update,
             GramMoments(n_observables, 20),
-            np.hstack([self.one_hot, centred]),
+            np.hstack([np.eye(10)[self.labels], centred]),
             self.weight,
         )
 
@@ -131,16 +130,15 @@ class Search:
             problem = DistillationProblem(
                 self.train,
                 self.moments.scale,
-                self.one_hot,
+                self.labels,
                 self.logits,
                 self.weight,
+                n_classes=10,
                 soft_weight=soft_weight,
                 temperature=float(temperature),
                 ridge=ridge,
             )
-            solution = minimise(
-                problem, Preconditioner(self.moments, ridge), *start, max_iter=40, tol=2e-5
-            )
+            solution = minimise(problem, *start, max_iter=40, tol=2e-5)
             start = solution.coef, solution.intercept
             found.append((self.score(*start), soft_weight, temperature, ridge))
             print("   validation", found[-1], solution.n_iter, flush=True)

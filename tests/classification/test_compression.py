@@ -48,7 +48,7 @@ def test_sweeps_bring_it_nearer():
     assert all(b < a * 1.001 for a, b in zip(swept.history_, swept.history_[1:], strict=False))
 
 
-def test_five_times_smaller_on_digits():
+def test_three_times_smaller_on_digits():
     X, y = load_digits(return_X_y=True)
     X, X_test, y, y_test = X[:1200], X[1200:], y[:1200], y[1200:]
     lifter = make_pipeline(PCA(15, whiten=True, random_state=0), MonomialLifter(3))

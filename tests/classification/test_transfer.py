@@ -24,6 +24,7 @@ from sklearn_koopman import (
 from sklearn_koopman.deployment import detach_teacher
 from sklearn_koopman.inspection import distillation_report
 from sklearn_koopman.pipeline import make_pipeline as make_koopman_pipeline
+from sklearn_koopman.solvers import _blocks
 from sklearn_koopman.solvers._enlarged import MADE_ROWS
 
 from .helpers import LinearTeacher, samples
@@ -291,7 +292,8 @@ def test_in_a_pipeline_the_rows_must_be_those_that_enter_it(has_steps_before):
 @pytest.mark.filterwarnings("ignore:lbfgs stopped")
 @both_classifiers
 @pytest.mark.parametrize("reduces", [True, False])
-def test_the_enlarged_set_is_never_in_memory(classifier, reduces):
+def test_the_enlarged_set_is_never_in_memory(classifier, reduces, monkeypatch):
+    monkeypatch.setattr(_blocks, "KEPT_BYTES", 0)  # what is small would be kept
     n_samples, n_features, n_copies = 2_500, 256, 20
     X = np.random.default_rng(0).normal(size=(n_samples, n_features)).astype(np.float32)
     y = (X[:, 0] > X[:, 1]).astype(int)
