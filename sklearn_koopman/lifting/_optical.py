@@ -1,17 +1,16 @@
 """What optics offers for nonlinearity: intensities, interferometers, absorbers that saturate."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real
+from ._base import Dictionary
 
 NONLINEARITIES = ("intensity", "cosine", "saturable_absorption")
 
 
-class OpticalLifter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class OpticalLifter(Dictionary):
     r"""Lift samples to what detectors see behind a random, passive optical element.
 
     The features z modulate light, which a fixed random element (a scattering medium, a multimode
@@ -49,6 +48,8 @@ class OpticalLifter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         The transposed matrix R with its factor, complex for intensities.
     offset_ : ndarray of shape (n_components,)
         The amplitudes b without any light from the features.
+    n_output_features_ : int
+        D.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
@@ -81,6 +82,8 @@ class OpticalLifter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     0.98
     """
 
+    _fewer_observables = "Lower n_components"
+
     def __init__(
         self,
         n_components=500,
@@ -96,27 +99,14 @@ class OpticalLifter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.optical_depth = optical_depth
         self.random_state = random_state
 
-    def fit(self, X, y=None):
-        """Draw the random element.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Only its number of features and its dtype count.
-        y : Ignored
-            Not used, present here for API consistency by convention.
-
-        Returns
-        -------
-        self : object
-            Fitted transformer.
-        """
-        n_components = check_integer(self, "n_components", minimum=1)
+    def _check_parameters(self):
+        check_integer(self, "n_components", minimum=1)
         check_choice(self, "nonlinearity", NONLINEARITIES)
-        scale = check_real(self, "scale", low=0.0, inclusive="neither")
+        check_real(self, "scale", low=0.0, inclusive="neither")
         check_real(self, "optical_depth", low=0.0, inclusive="left")
-        X = validate_data(self, X, dtype=[np.float64, np.float32])
-        p = X.shape[1]
+
+    def _fit(self, X):
+        p, n_components = X.shape[1], int(self.n_components)
         check_fits_in_memory(
             2 * p * n_components * X.dtype.itemsize,
             f"A random element of {p} features and n_components={n_components}",
@@ -129,27 +119,16 @@ class OpticalLifter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             dtype = X.dtype
         else:
             mixing = _complex_normal(draw, (p, n_components))
-            offset = scale * _complex_normal(draw, n_components)
+            offset = self.scale * _complex_normal(draw, n_components)
             dtype = np.result_type(X.dtype, np.complex64)
-        self.mixing_ = (scale / np.sqrt(p) * mixing).astype(dtype)
+        self.mixing_ = (self.scale / np.sqrt(p) * mixing).astype(dtype)
         self.offset_ = offset.astype(dtype)
-        self._n_features_out = n_components  # what ClassNamePrefixFeaturesOutMixin reads
-        return self
+        self.n_output_features_ = n_components
 
-    def transform(self, X):
-        """Lift samples to their observables.
+    def _observable_names(self, names):
+        return [f"opticallifter{j}" for j in range(self.n_output_features_)]
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        Psi : ndarray of shape (n_samples, n_components)
-            In the dtype of X, if that is float32 or float64.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _lift(self, X):
         if self.nonlinearity == "cosine":
             phase = X @ self.mixing_.astype(X.dtype, copy=False)
             phase += self.offset_.astype(X.dtype, copy=False)
@@ -165,10 +144,8 @@ class OpticalLifter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             intensity *= np.exp(-X.dtype.type(self.optical_depth) / (1 + intensity))
         return intensity
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "mixing_")
 
 
 def _complex_normal(draw, shape):

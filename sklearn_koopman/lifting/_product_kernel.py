@@ -2,16 +2,15 @@
 
 import numpy as np
 from scipy.linalg import eigh
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real
+from ._base import Dictionary
 from ._local import FEATURE_MAPS, LocalFeatures
 
 
-class ProductKernelLifter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ProductKernelLifter(Dictionary):
     r"""Observables that have the inner products of a whole product dictionary.
 
     The dictionary of `TensorTrainClassifier` has :math:`\prod_k n_k` observables, but
@@ -45,6 +44,7 @@ class ProductKernelLifter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Which of the training rows they are.
     normalization_ : ndarray of shape (n_landmarks, n_observables)
         The matrix :math:`U S^{-1/2}`, without the directions that vanish.
+    n_output_features_ : int
     local_features_ : LocalFeatures
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -69,6 +69,8 @@ class ProductKernelLifter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     True
     """
 
+    _fewer_observables = "Lower n_landmarks"
+
     def __init__(
         self,
         feature_map="trigonometric",
@@ -84,25 +86,13 @@ class ProductKernelLifter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.n_landmarks = n_landmarks
         self.random_state = random_state
 
-    def fit(self, X, y=None):
-        """Draw the landmarks and factorise their kernel matrix.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            float32 and float64 are kept.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-        """
+    def _check_parameters(self):
         check_choice(self, "feature_map", FEATURE_MAPS)
         check_integer(self, "degree", minimum=1)
         check_real(self, "frequency", low=0.0, inclusive="neither")
         check_integer(self, "n_landmarks", minimum=1, optional=True)
-        X = validate_data(self, X, dtype=[np.float64, np.float32])
+
+    def _fit(self, X):
         n_landmarks = min(self.n_landmarks or len(X), len(X))
         check_fits_in_memory(
             16 * n_landmarks**2,
@@ -131,33 +121,18 @@ class ProductKernelLifter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.normalization_ = (vectors[:, kept] / np.sqrt(values[kept])).astype(X.dtype)
         self.landmarks_, self.landmark_indices_ = landmarks, chosen
         self.local_features_ = local
-        return self
+        self.n_output_features_ = self.normalization_.shape[1]
 
-    def transform(self, X):
-        """Return the observables of rows.
+    def _observable_names(self, names):
+        return [f"productkernellifter{j}" for j in range(self.n_output_features_)]
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        psi : ndarray of shape (n_samples, n_observables)
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _lift(self, X):
         landmarks = self.landmarks_.astype(X.dtype, copy=False)
         kernel = product_kernel(self.local_features_, X, landmarks)
         return kernel @ self.normalization_.astype(X.dtype, copy=False)
 
-    @property
-    def _n_features_out(self):
-        return self.normalization_.shape[1]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "normalization_")
 
 
 def product_kernel(local, X, Z=None):
