@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import FeatureUnion
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 
 from sklearn_koopman import (
@@ -20,12 +21,16 @@ from sklearn_koopman import (
     EDMDClassifier,
     KoopmanDistilledClassifier,
     MonomialLifter,
+    ObservableSelector,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
 )
 from sklearn_koopman.datasets import fetch_mnist
 from sklearn_koopman.deployment import register_onnx_converters, to_onnx
+from sklearn_koopman.lifting import DelayLifter
 from sklearn_koopman.pipeline import make_pipeline
 
-from .helpers import TEACHER, X, names, y
+from .helpers import TEACHER, UNION, X, names, y
 
 
 def run(model, rows):
@@ -72,6 +77,61 @@ def test_monomials_are_few_nodes(settings):
     assert_allclose(found, lifter.transform(X[:, 18:28]), rtol=1e-5, atol=1e-7)
     top = settings["degree"] if np.ndim(settings["degree"]) == 0 else settings["degree"][1]
     assert len(model.graph.node) <= 3 * (top - 1) + 3
+
+
+LIFTERS = [
+    OrthogonalPolynomialLifter(3),
+    OrthogonalPolynomialLifter(1, include_bias=False),
+    OrthogonalPolynomialLifter(4, family="legendre"),
+    OrthogonalPolynomialLifter(3, family="chebyshev", scale_inputs=False, include_bias=False),
+    RBFLifter(20, random_state=0),
+    DelayLifter(2, state_size=5),
+    DelayLifter(1),
+    UNION,
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "lifter",
+    [
+        *LIFTERS,
+        *(
+            ObservableSelector(lifter, max_observables=12)
+            for lifter in (
+                None,
+                MonomialLifter(1),
+                MonomialLifter((2, 3), include_bias=False),
+                FrozenEstimator(MonomialLifter(3).fit(X[:, 18:28])),
+                sklearn_pipeline(PCA(4), MonomialLifter(2)),
+                FeatureUnion([("a", MonomialLifter(3)), ("b", "passthrough")]),
+                *LIFTERS,
+            )
+        ),
+    ],
+    ids=repr,
+)
+def test_every_dictionary(lifter, dtype):
+    rows = X[:, 18:28].astype(dtype)
+    lifter.fit(rows, y)
+    model = to_onnx(sklearn_pipeline(lifter), rows[:1])
+    (found,) = run(model, rows)
+    assert found.dtype == dtype
+    atol = 1e-12 if dtype == np.float64 else 1e-5
+    assert_allclose(found, lifter.transform(rows), rtol=atol, atol=atol)
+
+
+@pytest.mark.parametrize("kind", [MonomialLifter, OrthogonalPolynomialLifter])
+def test_only_chosen_products_are_computed(kind):
+    lifter = kind(4).fit(X[:, 18:28])
+    selector = ObservableSelector(FrozenEstimator(lifter), max_observables=12)
+    selector.fit(X[:, 18:28], y)
+    model = to_onnx(selector, X[:1, 18:28])
+    assert len(model.graph.node) < 30
+    products = selector._chosen_lifter.n_products
+    tables = [np.prod(array.dims) for array in model.graph.initializer]
+    assert products < 40
+    assert max(tables) <= max(products, 40)
 
 
 def test_logits_on_request():
