@@ -26,7 +26,7 @@ from ..lifting._products import ChosenProducts, products_by_degree
 from ..selection import ObservableSelector
 from ..selection._selector import ChosenColumns, ChosenUnion
 from ..trees import DistilledTreeClassifier
-from ._parts import flat_steps
+from ._parts import check_has_no_network, flat_steps
 
 # All nodes used are older than this.
 _OPSET = 18
@@ -67,7 +67,8 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If `X_sample` is neither float32 nor float64.
+        If `X_sample` is neither float32 nor float64, or the estimator a
+        :class:`~sklearn_koopman.networks.LinearizedNetworkClassifier`, which torch exports.
     skl2onnx.common.exceptions.MissingShapeCalculator
         If nobody has written a converter for a step.
 
@@ -80,7 +81,8 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     -----
     Monomials, and products of orthogonal polynomials, are products of gathered columns: three
     nodes for every degree, however many there are. Of an
-    :class:`~sklearn_koopman.ObservableSelector` only the chosen ones are computed. The teacher is not part of the graph.
+    :class:`~sklearn_koopman.ObservableSelector` only the chosen ones are computed. The teacher is
+    not part of the graph.
 
     Examples
     --------
@@ -97,6 +99,7 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     register_onnx_converters()
     skl2onnx = _import("skl2onnx")
     check_is_fitted(estimator)
+    check_has_no_network(estimator, "to_onnx")
     X_sample = np.asarray(X_sample)
     if X_sample.dtype not in (np.float32, np.float64):
         raise TypeError(
@@ -171,7 +174,9 @@ def _convert_rbf(scope, operator, container):
         nodes.constant((centers * centers).sum(axis=1)),
     )
     products = nodes.add("MatMul", rows, nodes.constant(-2.0 * centers.T))
-    distances = nodes.add("Relu", nodes.add("Add", squares, products))  # not below 0 by rounding
+    distances = nodes.add(
+        "Relu", nodes.add("Add", squares, products)
+    )  # not below 0 by rounding
     width = nodes.constant([-operator.raw_operator.gamma_])
     nodes.finish("Exp", nodes.add("Mul", distances, width))
 
@@ -222,7 +227,9 @@ def _add_chosen_union(chosen: ChosenUnion, nodes):
 def _add_transformer(transformer, nodes, rows):
     """Add what a fitted transformer, or None, makes of rows."""
     for step in flat_steps(transformer):
-        if isinstance(step, FeatureUnion):  # skl2onnx takes apart only those not inside of others
+        if isinstance(
+            step, FeatureUnion
+        ):  # skl2onnx takes apart only those not inside of others
             rows = _add_union(step, nodes, rows)
         else:
             rows = nodes.add_estimator(step, rows)

@@ -130,7 +130,9 @@ def products_by_degree(chosen):
     """
     first_factor = chosen.n_observables + len(chosen._on_the_way)
     steps_of: list[list[Step]] = []
-    found = {}  # row of a product: its degree, and which one of that it is
+    found: dict[
+        int, tuple[int, int]
+    ] = {}  # row of a product: its degree, and which one of that it is
     places = np.zeros(first_factor, dtype=np.int64)
     for place, step in enumerate(chosen._steps, start=1):
         lower, _ = found.get(step.source, (-1, 0))

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import onnx
@@ -8,11 +9,13 @@ import onnxruntime
 import pytest
 import skl2onnx
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 
@@ -28,6 +31,7 @@ from sklearn_koopman import (
 from sklearn_koopman.datasets import fetch_mnist
 from sklearn_koopman.deployment import register_onnx_converters, to_onnx
 from sklearn_koopman.lifting import DelayLifter
+from sklearn_koopman.networks import LinearizedNetworkClassifier
 from sklearn_koopman.pipeline import make_pipeline
 
 from .helpers import TEACHER, UNION, X, names, y
@@ -87,7 +91,9 @@ LIFTERS = [
     RBFLifter(20, random_state=0),
     DelayLifter(2, state_size=5),
     DelayLifter(1),
-    UNION,
+    FeatureUnion(
+        [("a", MonomialLifter(3)), ("b", "passthrough")], transformer_weights={"a": 2}
+    ),
 ]
 
 
@@ -104,7 +110,8 @@ LIFTERS = [
                 MonomialLifter((2, 3), include_bias=False),
                 FrozenEstimator(MonomialLifter(3).fit(X[:, 18:28])),
                 sklearn_pipeline(PCA(4), MonomialLifter(2)),
-                FeatureUnion([("a", MonomialLifter(3)), ("b", "passthrough")]),
+                UNION,
+                clone(UNION).set_params(transformer_weights=None),
                 *LIFTERS,
             )
         ),
@@ -203,6 +210,27 @@ def test_errors():
     unknown = sklearn_pipeline(Mine(n_components=5), EDMDClassifier()).fit(X, y)
     with pytest.raises(RuntimeError, match="Mine"):
         to_onnx(unknown, X)
+
+
+def test_a_linearised_network_is_exported_by_torch(tmp_path):
+    torch = pytest.importorskip("torch")
+    teacher = MLPClassifier((16, 16), max_iter=20, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        network = LinearizedNetworkClassifier(
+            teacher, "activation1", lifter=MonomialLifter(2), ridge=1e-3
+        ).fit(X, y)
+    for estimator in (network, sklearn_pipeline("passthrough", network)):
+        with pytest.raises(TypeError, match=r"to_onnx: .* to_module\(\) .*torch.onnx.export"):
+            to_onnx(estimator, X)
+    # What the message says works.
+    module, rows = network.to_module(), torch.from_numpy(X)
+    file = tmp_path / "network.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(module, (rows,), file, input_names=["X"], dynamo=False)
+    (found,) = run(onnx.load(file), X)
+    assert_allclose(found, network.decision_function(X), atol=1e-4)
 
 
 def test_without_skl2onnx_the_extra_is_named():

@@ -125,7 +125,11 @@ def test_scripted_dictionaries(transformer):
 
 @pytest.mark.parametrize(
     "lifter",
-    [MonomialLifter(4), MonomialLifter(3, interaction_only=True), OrthogonalPolynomialLifter(4)],
+    [
+        MonomialLifter(4),
+        MonomialLifter(3, interaction_only=True),
+        OrthogonalPolynomialLifter(4),
+    ],
     ids=repr,
 )
 def test_any_choice_of_products_and_no_other_products(lifter):
