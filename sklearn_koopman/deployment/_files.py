@@ -6,9 +6,19 @@ from ..classification import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
 )
-from ..lifting import MonomialLifter, OpticalLifter
+from ..lifting import (
+    DelayLifter,
+    MonomialLifter,
+    OpticalLifter,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
+)
 from ..lifting._monomial import _Level
+from ..lifting._orthogonal import UnivariatePolynomials
+from ..lifting._products import ChosenProducts, Step
 from ..pipeline import Pipeline
+from ..selection import ObservableSelector
+from ..selection._selector import ChosenColumns, ChosenUnion
 from ._detach import detach_teacher
 
 # Types of this package, and what they are made of beside what skops trusts by itself.
@@ -19,7 +29,16 @@ _TRUSTED = (
     KoopmanDistilledClassifierCV,
     MonomialLifter,
     OpticalLifter,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
+    DelayLifter,
+    ObservableSelector,
     _Level,
+    UnivariatePolynomials,
+    ChosenProducts,
+    Step,
+    ChosenColumns,
+    ChosenUnion,
     Pipeline,
     range,
 )

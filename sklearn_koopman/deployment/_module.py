@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._parts import split_student
+from ._parts import check_has_no_network, split_student
 
 
 def to_module(estimator):
@@ -19,8 +19,9 @@ def to_module(estimator):
     estimator : estimator
         A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one. The
         transformers before it may be PCA, IncrementalPCA, StandardScaler, RobustScaler,
-        MinMaxScaler, MaxAbsScaler, MonomialLifter, PolynomialFeatures, OpticalLifter, RBFLifter,
-        RBFSampler and Nystroem with a Gaussian kernel.
+        MinMaxScaler, MaxAbsScaler, MonomialLifter, OrthogonalPolynomialLifter,
+        PolynomialFeatures, OpticalLifter, RBFLifter, RBFSampler, Nystroem with a Gaussian
+        kernel, DelayLifter, and unions and ObservableSelectors of them.
 
     Returns
     -------
@@ -33,7 +34,9 @@ def to_module(estimator):
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If a step has no form in torch.
+        If a step has no form in torch, or the estimator is a
+        :class:`~sklearn_koopman.networks.LinearizedNetworkClassifier`, which has its own
+        `to_module`.
 
     Examples
     --------
@@ -60,6 +63,7 @@ def to_module(estimator):
         ) from error
     from ..lifting._torch import as_layer, linear_layer
 
+    check_has_no_network(estimator, "to_module")
     transformers, classifier = split_student(estimator)
     layers = [as_layer(transformer) for transformer in transformers]
     layers.append(linear_layer(classifier.coef_, classifier.intercept_))

@@ -1,9 +1,10 @@
 """Students as ONNX graphs: one small converter for every kind of step."""
 
+from functools import singledispatch
 from importlib import import_module
 
 import numpy as np
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..classification import (
@@ -12,10 +13,20 @@ from ..classification import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
 )
-from ..lifting import MonomialLifter, OpticalLifter
+from ..lifting import (
+    DelayLifter,
+    MonomialLifter,
+    OpticalLifter,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
+)
 from ..lifting._monomial import monomial_products
+from ..lifting._orthogonal import RECURRENCES
+from ..lifting._products import ChosenProducts, products_by_degree
+from ..selection import ObservableSelector
+from ..selection._selector import ChosenColumns, ChosenUnion
 from ..trees import DistilledTreeClassifier
-from ._parts import flat_steps
+from ._parts import check_has_no_network, flat_steps
 
 # All nodes used are older than this.
 _OPSET = 18
@@ -56,7 +67,8 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If `X_sample` is neither float32 nor float64.
+        If `X_sample` is neither float32 nor float64, or the estimator a
+        :class:`~sklearn_koopman.networks.LinearizedNetworkClassifier`, which torch exports.
     skl2onnx.common.exceptions.MissingShapeCalculator
         If nobody has written a converter for a step.
 
@@ -67,8 +79,10 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
 
     Notes
     -----
-    Monomials are products of gathered columns: three nodes for every degree, however many
-    monomials there are. The teacher is not part of the graph.
+    Monomials, and products of orthogonal polynomials, are products of gathered columns: three
+    nodes for every degree, however many there are. Of an
+    :class:`~sklearn_koopman.ObservableSelector` only the chosen ones are computed. The teacher is
+    not part of the graph.
 
     Examples
     --------
@@ -85,6 +99,7 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     register_onnx_converters()
     skl2onnx = _import("skl2onnx")
     check_is_fitted(estimator)
+    check_has_no_network(estimator, "to_onnx")
     X_sample = np.asarray(X_sample)
     if X_sample.dtype not in (np.float32, np.float64):
         raise TypeError(
@@ -133,20 +148,117 @@ def _convert_monomials(scope, operator, container):
     lifter, variables = operator.raw_operator, nodes.inputs
     observables = []
     if lifter.include_bias:
-        pads = np.array([0, 1, 0, 0], dtype=np.int64)  # a column before the first
-        padded = nodes.add("Pad", variables, pads, nodes.constant(1.0))
-        observables.append(nodes.add("Gather", padded, np.array([0], dtype=np.int64), axis=1))
+        observables.append(nodes.add_ones(variables))
     monomials = variables
     for degree, products in enumerate(monomial_products(lifter), start=1):
         if degree > 1:
-            monomials = nodes.add(
-                "Mul",
-                nodes.add("Gather", variables, products.variables, axis=1),
-                nodes.add("Gather", monomials, products.factors, axis=1),
-            )
+            monomials = nodes.add_products(variables, monomials, products)
         if products.kept:
             observables.append(monomials)
     nodes.finish("Concat", *observables, axis=1)
+
+
+def _convert_orthogonal(scope, operator, container):
+    """Make the polynomials of each feature, and the products of them."""
+    nodes = _Nodes(scope, operator, container)
+    nodes.finish("Identity", _add_chosen(operator.raw_operator._all_chosen(), nodes))
+
+
+def _convert_rbf(scope, operator, container):
+    """Take exponentials of distances, by one product of matrices."""
+    nodes = _Nodes(scope, operator, container)
+    rows, centers = nodes.inputs, operator.raw_operator.centers_
+    squares = nodes.add(
+        "Add",
+        nodes.add("ReduceSum", nodes.add("Mul", rows, rows), np.array([1]), keepdims=1),
+        nodes.constant((centers * centers).sum(axis=1)),
+    )
+    products = nodes.add("MatMul", rows, nodes.constant(-2.0 * centers.T))
+    distances = nodes.add(
+        "Relu", nodes.add("Add", squares, products)
+    )  # not below 0 by rounding
+    width = nodes.constant([-operator.raw_operator.gamma_])
+    nodes.finish("Exp", nodes.add("Mul", distances, width))
+
+
+def _convert_delay(scope, operator, container):
+    """Gather the states of all windows."""
+    nodes = _Nodes(scope, operator, container)
+    nodes.finish("Gather", nodes.inputs, operator.raw_operator._columns, axis=1)
+
+
+def _convert_selector(scope, operator, container):
+    """Make the chosen observables."""
+    nodes = _Nodes(scope, operator, container)
+    nodes.finish("Identity", _add_chosen(operator.raw_operator._chosen_lifter, nodes))
+
+
+@singledispatch
+def _add_chosen(chosen, nodes):
+    """Add what makes chosen observables of the inputs, and return them."""
+    return nodes.add_estimator(chosen, nodes.inputs)
+
+
+@_add_chosen.register
+def _add_chosen_products(chosen: ChosenProducts, nodes):
+    factors = nodes.inputs
+    if chosen.factors is not None:
+        factors = _add_polynomials(chosen.factors, nodes)
+    degrees, places = products_by_degree(chosen)
+    found, products = [nodes.add_ones(nodes.inputs)], factors
+    for degree in degrees:
+        products = nodes.add_products(factors, products, degree)
+        found.append(products)
+    return nodes.add("Gather", nodes.add("Concat", *found, factors, axis=1), places, axis=1)
+
+
+@_add_chosen.register
+def _add_chosen_columns(chosen: ChosenColumns, nodes):
+    columns = _add_transformer(chosen.lifter, nodes, nodes.inputs)
+    return nodes.add("Gather", columns, chosen.indices, axis=1)
+
+
+@_add_chosen.register
+def _add_chosen_union(chosen: ChosenUnion, nodes):
+    parts = [_add_chosen(part, nodes) for part in chosen.parts]
+    return nodes.add("Concat", *parts, axis=1)
+
+
+def _add_transformer(transformer, nodes, rows):
+    """Add what a fitted transformer, or None, makes of rows."""
+    for step in flat_steps(transformer):
+        if isinstance(
+            step, FeatureUnion
+        ):  # skl2onnx takes apart only those not inside of others
+            rows = _add_union(step, nodes, rows)
+        else:
+            rows = nodes.add_estimator(step, rows)
+    return rows
+
+
+def _add_union(union, nodes, rows):
+    weights = union.transformer_weights or {}
+    parts = []
+    for name, step in union.transformer_list:
+        if step != "drop":
+            part = _add_transformer(step, nodes, rows)
+            if name in weights:
+                part = nodes.add("Mul", part, nodes.constant([weights[name]]))
+            parts.append(part)
+    return nodes.add("Concat", *parts, axis=1)
+
+
+def _add_polynomials(polynomials, nodes):
+    """Add the recurrence of univariate polynomials of all inputs at once."""
+    slope, drop, _ = RECURRENCES[polynomials.family]
+    centered = nodes.add("Sub", nodes.inputs, nodes.constant(polynomials.center))
+    u = nodes.add("Div", centered, nodes.constant(polynomials.scale))
+    found = [nodes.constant([1.0]), u]
+    for k in range(1, polynomials.degree):
+        grown = nodes.add("Mul", nodes.add("Mul", u, found[k]), nodes.constant([slope(k)]))
+        lower = nodes.add("Mul", found[k - 1], nodes.constant([drop(k)]))
+        found.append(nodes.add("Sub", grown, lower))
+    return nodes.add("Concat", *found[1:], axis=1)
 
 
 def _convert_optical(scope, operator, container):
@@ -180,9 +292,7 @@ def _convert_koopman(scope, operator, container):
     """Lift, multiply by the matrix, and name the class of the largest logit."""
     nodes = _Nodes(scope, operator, container)
     student = operator.raw_operator
-    lifted = nodes.inputs
-    for step in flat_steps(getattr(student, "lifter_", None)):
-        lifted = nodes.add_estimator(step, lifted)
+    lifted = _add_transformer(getattr(student, "lifter_", None), nodes, nodes.inputs)
     logits = nodes.add(
         "Gemm", lifted, nodes.constant(student.coef_.T), nodes.constant(student.intercept_)
     )
@@ -210,6 +320,10 @@ def _convert_tree(scope, operator, container):
 _CLASSIFIER_OPTIONS = ("zipmap", "nocl", "output_class_labels")
 _CONVERTERS: dict = {
     MonomialLifter: (_convert_monomials, ()),
+    OrthogonalPolynomialLifter: (_convert_orthogonal, ()),
+    RBFLifter: (_convert_rbf, ()),
+    DelayLifter: (_convert_delay, ()),
+    ObservableSelector: (_convert_selector, ()),
     OpticalLifter: (_convert_optical, ()),
     EDMDClassifier: (_convert_koopman, ("raw_scores",)),
     EDMDClassifierCV: (_convert_koopman, ("raw_scores",)),
@@ -241,6 +355,20 @@ class _Nodes:
     def add(self, kind, *inputs, **attributes):
         """Add a node of one output, and return that; arrays become initialisers."""
         return self._operator_of(kind)(*inputs, op_version=self._opset, **attributes)
+
+    def add_ones(self, columns):
+        """Add a column of ones, as long as some columns."""
+        pads = np.array([0, 1, 0, 0], dtype=np.int64)  # a column before the first
+        padded = self.add("Pad", columns, pads, self.constant(1.0))
+        return self.add("Gather", padded, np.array([0], dtype=np.int64), axis=1)
+
+    def add_products(self, variables, lower, products):
+        """Add the products of one degree: of gathered variables, and those of the degree below."""
+        return self.add(
+            "Mul",
+            self.add("Gather", variables, products.variables, axis=1),
+            self.add("Gather", lower, products.factors, axis=1),
+        )
 
     def add_estimator(self, estimator, inputs):
         """Add what skl2onnx makes of a fitted transformer."""

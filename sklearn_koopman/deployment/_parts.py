@@ -5,6 +5,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..classification._base import KoopmanClassifier
+from ..networks import LinearizedNetworkClassifier
 
 
 def split_student(estimator):
@@ -38,6 +39,24 @@ def split_student(estimator):
         )
     check_is_fitted(classifier)
     return transformers + flat_steps(getattr(classifier, "lifter_", None)), classifier
+
+
+def check_has_no_network(estimator, purpose):
+    """Raise TypeError for a linearised network, which torch exports.
+
+    Parameters
+    ----------
+    estimator : estimator
+    purpose : str
+        Name of the function that cannot take it.
+    """
+    if any(isinstance(step, LinearizedNetworkClassifier) for step in flat_steps(estimator)):
+        raise TypeError(
+            f"{purpose}: a LinearizedNetworkClassifier is a torch network, not one Koopman matrix "
+            "behind transformers. Its own method to_module() returns the network, which "
+            "torch.export.export and torch.onnx.export(network.to_module(), (inputs,), "
+            '"network.onnx") take.'
+        )
 
 
 def flat_steps(estimator):

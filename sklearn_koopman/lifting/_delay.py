@@ -122,6 +122,11 @@ class DelayLifter(Dictionary):
         windows = self._windows_of_rows(names[None])[0]
         return [f"w{t}:{name}" for t, window in enumerate(windows) for name in window]
 
+    @property
+    def _columns(self):
+        """Which feature each observable is."""
+        return self._windows_of_rows(np.arange(self.n_features_in_)[None]).flatten()
+
     def _lift(self, X):
         return np.array(self._windows_of_rows(X)).reshape(len(X), -1)
 

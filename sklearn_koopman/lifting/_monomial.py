@@ -15,7 +15,7 @@ from ._base import (
     check_products_fit_in_memory,
     lifted_by_columns,
 )
-from ._products import ChosenProducts
+from ._products import ChosenProducts, Products
 
 
 class MonomialLifter(Dictionary):
@@ -260,24 +260,6 @@ def _lift_feature_major(plan, ZT, out):
         lower = monomials
 
 
-class Products(NamedTuple):
-    """The monomials of one degree, each a variable times a monomial of the degree below.
-
-    Attributes
-    ----------
-    variables : ndarray of int, shape (n_monomials,)
-        Which variable.
-    factors : ndarray of int, shape (n_monomials,)
-        Which monomial of the degree below. Those of degree 1 have the factor 1, and zeros here.
-    kept : bool
-        Whether these are observables, or only needed for higher degrees.
-    """
-
-    variables: np.ndarray
-    factors: np.ndarray
-    kept: bool
-
-
 def monomial_products(lifter):
     """Return how a fitted `MonomialLifter` multiplies, degree by degree.
 
@@ -288,7 +270,7 @@ def monomial_products(lifter):
     Returns
     -------
     degrees : list of Products
-        For the degrees 1, 2, ...
+        For the degrees 1, 2, ... Those of degree 1 have the factor 1, and zeros as `factors`.
     """
     degrees, n_lower = [], 1
     for level in lifter._plan:

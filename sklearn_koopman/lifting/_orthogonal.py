@@ -179,6 +179,10 @@ class OrthogonalPolynomialLifter(Dictionary):
         ]
         return ChosenProducts([factors[i] for i in indices], self.order, self._factors)
 
+    def _all_chosen(self):
+        """Return all of the observables as products of univariate polynomials."""
+        return self._chosen(range(self.n_output_features_))
+
     def _lift_columns(self, ZT, out):
         p = len(ZT)
         polynomials = self._factors(ZT).reshape(self.degree, *ZT.shape)

@@ -16,6 +16,24 @@ class Step(NamedTuple):
     factor: int
 
 
+class Products(NamedTuple):
+    """The products of one degree, each a variable times a product of the degree below.
+
+    Attributes
+    ----------
+    variables : ndarray of int, shape (n_products,)
+        Which variable.
+    factors : ndarray of int, shape (n_products,)
+        Which product of the degree below.
+    kept : bool
+        Whether these are observables, or only needed for higher degrees.
+    """
+
+    variables: np.ndarray
+    factors: np.ndarray
+    kept: bool
+
+
 class ChosenProducts:
     """Some of the products of a dictionary.
 
@@ -94,6 +112,51 @@ class ChosenProducts:
             rows[row][...] = factors[factor]
         for target, source, factor in self._steps:
             np.multiply(rows[source], factors[factor], out=rows[target])
+
+
+def products_by_degree(chosen):
+    """Return how chosen products multiply, degree by degree.
+
+    Parameters
+    ----------
+    chosen : ChosenProducts
+
+    Returns
+    -------
+    degrees : list of Products
+        Those of two factors, of three, and so on; "degree 1" are the factors themselves.
+    places : ndarray of int, shape (n_observables,)
+        Of each observable among: the constant 1, the products of all degrees, the factors.
+    """
+    first_factor = chosen.n_observables + len(chosen._on_the_way)
+    steps_of: list[list[Step]] = []
+    found: dict[
+        int, tuple[int, int]
+    ] = {}  # row of a product: its degree, and which one of that it is
+    places = np.zeros(first_factor, dtype=np.int64)
+    for place, step in enumerate(chosen._steps, start=1):
+        lower, _ = found.get(step.source, (-1, 0))
+        if lower + 1 == len(steps_of):
+            steps_of.append([])
+        found[step.target] = lower + 1, len(steps_of[lower + 1])
+        steps_of[lower + 1].append(step)
+        places[step.target] = place
+    for row, factor in chosen._copies:
+        places[row] = 1 + len(chosen._steps) + factor
+    degrees = [
+        Products(
+            np.array([step.factor for step in steps]),
+            np.array(
+                [
+                    step.source - first_factor if degree == 0 else found[step.source][1]
+                    for step in steps
+                ]
+            ),
+            kept=True,
+        )
+        for degree, steps in enumerate(steps_of)
+    ]
+    return degrees, places[: chosen.n_observables]
 
 
 def _parents(terms):

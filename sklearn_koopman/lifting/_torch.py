@@ -12,8 +12,9 @@ import torch
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_approximation import Nystroem, RBFSampler
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
+    FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
     PolynomialFeatures,
@@ -22,14 +23,19 @@ from sklearn.preprocessing import (
 )
 from torch import nn
 
+from ..selection._selector import ChosenColumns, ChosenUnion, ObservableSelector
+from ._delay import DelayLifter
 from ._monomial import MonomialLifter, monomial_products
 from ._optical import OpticalLifter
+from ._orthogonal import RECURRENCES, OrthogonalPolynomialLifter, UnivariatePolynomials
+from ._products import ChosenProducts, products_by_degree
 from ._rbf import RBFLifter
 
 KNOWN = (
     "PCA, IncrementalPCA, StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, "
-    "MonomialLifter, PolynomialFeatures, OpticalLifter, RBFLifter, RBFSampler, Nystroem with a "
-    "Gaussian kernel, and pipelines of them"
+    "MonomialLifter, OrthogonalPolynomialLifter, PolynomialFeatures, OpticalLifter, RBFLifter, "
+    "RBFSampler, Nystroem with a Gaussian kernel, DelayLifter, and pipelines, unions and "
+    "ObservableSelectors of them"
 )
 
 
@@ -38,7 +44,7 @@ class Affine(nn.Module):
 
     Parameters
     ----------
-    factor, offset : ndarray of shape (n_columns,)
+    factor, offset : float or ndarray of shape (n_columns,)
     """
 
     def __init__(self, factor, offset):
@@ -112,6 +118,109 @@ class Monomials(nn.Module):
 
     def __repr__(self):
         return f"Monomials({self.n_features} -> {self.n_observables})"
+
+
+class ChosenMonomials(nn.Module):
+    """Some products of columns.
+
+    Parameters
+    ----------
+    degrees : list of Products
+    places : ndarray of int
+        What `products_by_degree` returns.
+    """
+
+    places: torch.Tensor
+
+    def __init__(self, degrees, places):
+        super().__init__()
+        self.n_observables = len(places)
+        self.degrees = nn.ModuleList(MonomialsOfOneDegree(each) for each in degrees)
+        self.register_buffer("places", torch.as_tensor(places), persistent=False)
+
+    def forward(self, columns):
+        """Return the products."""
+        found = [torch.ones_like(columns[:, :1])]
+        products = columns
+        for degree in self.degrees:
+            products = degree(columns, products)
+            found.append(products)
+        found.append(columns)
+        return torch.cat(found, dim=1).index_select(1, self.places)
+
+    def __repr__(self):
+        return f"ChosenMonomials(-> {self.n_observables})"
+
+
+class OrthogonalPolynomials(nn.Module):
+    """Polynomials of each column by itself: all of degree 1, then all of degree 2, and so on.
+
+    Parameters
+    ----------
+    center, scale : ndarray of shape (n_columns,)
+    slopes, drops : list of float
+        The recurrence, one of each for every degree above 1.
+    """
+
+    recurrence: list[tuple[float, float]]
+
+    def __init__(self, center, scale, slopes, drops):
+        super().__init__()
+        self.center = nn.Parameter(_tensor(center))
+        self.scale = nn.Parameter(_tensor(scale))
+        self.recurrence = list(zip(slopes, drops, strict=True))
+
+    def forward(self, rows):
+        """Return the polynomials."""
+        u = (rows - self.center) / self.scale
+        before, last = torch.ones_like(u), u
+        polynomials = [u]
+        for slope, drop in self.recurrence:
+            before, last = last, slope * (u * last) - drop * before
+            polynomials.append(last)
+        return torch.cat(polynomials, dim=1)
+
+
+class Columns(nn.Module):
+    """Some of the columns.
+
+    Parameters
+    ----------
+    indices : ndarray of int
+    """
+
+    indices: torch.Tensor
+
+    def __init__(self, indices):
+        super().__init__()
+        self.register_buffer("indices", torch.tensor(indices), persistent=False)
+
+    def forward(self, rows):
+        """Return these columns."""
+        return rows.index_select(1, self.indices)
+
+    def __repr__(self):
+        return f"Columns(-> {len(self.indices)})"
+
+
+class Union(nn.Module):
+    """What several modules make of the same rows, side by side.
+
+    Parameters
+    ----------
+    parts : list of torch.nn.Module
+    """
+
+    def __init__(self, parts):
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, rows):
+        """Return the observables of all parts."""
+        observables = []
+        for part in self.parts:
+            observables.append(part(rows))
+        return torch.cat(observables, dim=1)
 
 
 class GaussianKernel(nn.Module):
@@ -211,6 +320,29 @@ def _pipeline_layer(pipeline: Pipeline):
     return nn.Sequential(*(as_layer(step) for step in steps))
 
 
+@as_layer.register
+def _union_layer(union: FeatureUnion):
+    weights = union.transformer_weights or {}
+    parts = []
+    for name, step in union.transformer_list:
+        if step != "drop":
+            part = as_layer(step)
+            if name in weights:
+                part = nn.Sequential(part, Affine(weights[name], 0.0))
+            parts.append(part)
+    return Union(parts)
+
+
+@as_layer.register
+def _function_layer(transformer: FunctionTransformer):
+    if transformer.func is not None:
+        raise TypeError(
+            f"FunctionTransformer(func={transformer.func!r}) has no form in torch here: only "
+            "func=None, which passes rows through."
+        )
+    return nn.Identity()
+
+
 @as_layer.register(PCA)
 @as_layer.register(IncrementalPCA)
 def _pca_layer(pca):
@@ -250,6 +382,48 @@ def _max_abs_layer(scaler: MaxAbsScaler):
 def _monomial_layer(lifter: MonomialLifter):
     degrees = monomial_products(lifter)
     return Monomials(lifter.n_features_in_, degrees, has_constant=lifter.include_bias)
+
+
+@as_layer.register
+def _orthogonal_layer(lifter: OrthogonalPolynomialLifter):
+    return as_layer(lifter._all_chosen())
+
+
+@as_layer.register
+def _univariate_layer(polynomials: UnivariatePolynomials):
+    slope, drop, _ = RECURRENCES[polynomials.family]
+    degrees = range(1, polynomials.degree)
+    slopes, drops = [[float(part(k)) for k in degrees] for part in (slope, drop)]
+    return OrthogonalPolynomials(polynomials.center, polynomials.scale, slopes, drops)
+
+
+@as_layer.register
+def _chosen_products_layer(chosen: ChosenProducts):
+    products = ChosenMonomials(*products_by_degree(chosen))
+    if chosen.factors is None:
+        return products
+    return nn.Sequential(as_layer(chosen.factors), products)
+
+
+@as_layer.register
+def _chosen_columns_layer(chosen: ChosenColumns):
+    columns = Columns(chosen.indices)
+    return columns if chosen.lifter is None else nn.Sequential(as_layer(chosen.lifter), columns)
+
+
+@as_layer.register
+def _chosen_union_layer(chosen: ChosenUnion):
+    return Union([as_layer(part) for part in chosen.parts])
+
+
+@as_layer.register
+def _selector_layer(selector: ObservableSelector):
+    return as_layer(selector._chosen_lifter)
+
+
+@as_layer.register
+def _delay_layer(lifter: DelayLifter):
+    return Columns(lifter._columns)
 
 
 @as_layer.register

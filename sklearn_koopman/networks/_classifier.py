@@ -292,23 +292,22 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         Raises
         ------
         TypeError
-            If a lifter has no counterpart in torch. Known are `MonomialLifter`,
-            `PolynomialFeatures`, `PCA`, `StandardScaler`, `Nystroem` with a Gaussian kernel,
-            `RBFSampler`, and pipelines of them.
+            If a lifter has no counterpart in torch. Known are the transformers that
+            :func:`sklearn_koopman.deployment.to_module` knows.
         """
         check_is_fitted(self)
         self._check_exportable("to_module")
         return deepcopy(self.linearized_).eval()
 
     def _check_exportable(self, purpose):
+        from ..lifting._torch import KNOWN
         from ._layers import ForeignLift
 
         for part in self.linearized_.modules():
             if isinstance(part, ForeignLift):
                 raise TypeError(
                     f"{purpose}: lifter={part.lifter!r} has no counterpart in torch. Known are "
-                    "MonomialLifter, PolynomialFeatures, PCA, StandardScaler, Nystroem with a "
-                    "Gaussian kernel, RBFSampler, and pipelines of them."
+                    f"{KNOWN}."
                 )
 
     def _logits(self, X):

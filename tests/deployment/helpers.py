@@ -6,6 +6,7 @@ from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import FeatureUnion
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -15,14 +16,28 @@ from sklearn_koopman import (
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
     MonomialLifter,
+    ObservableSelector,
     OpticalLifter,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
 )
+from sklearn_koopman.lifting import DelayLifter
 from sklearn_koopman.pipeline import make_pipeline
 
 X, y = load_digits(return_X_y=True)
 X = np.ascontiguousarray(X / 16, dtype=np.float32)
 names = np.array(list("abcdefghij"))[y]
 TEACHER = FrozenEstimator(LogisticRegression(max_iter=300).fit(X, y))
+
+UNION = FeatureUnion(
+    [
+        ("products", MonomialLifter(2)),
+        ("rows", "passthrough"),
+        ("nothing", "drop"),
+        ("bumps", RBFLifter(20, random_state=0)),
+    ],
+    transformer_weights={"bumps": 2.0},
+)
 
 STUDENTS = {
     "pipeline": make_pipeline(PCA(8), MonomialLifter(3), KoopmanDistilledClassifier(TEACHER)),
@@ -40,6 +55,29 @@ STUDENTS = {
         sklearn_pipeline(MonomialLifter(3, interaction_only=True), EDMDClassifier()),
     ),
     "one degree": make_pipeline(PCA(8), MonomialLifter((2, 2)), EDMDClassifierCV()),
+    "hermite": make_pipeline(PCA(8), OrthogonalPolynomialLifter(3), EDMDClassifier()),
+    "legendre": EDMDClassifier(
+        lifter=sklearn_pipeline(PCA(8), OrthogonalPolynomialLifter(2, family="legendre"))
+    ),
+    # Gaussians are nearly dependent: a small ridge has large coefficients that magnify rounding.
+    "gaussians": EDMDClassifier(
+        ridge=1e-2, lifter=sklearn_pipeline(PCA(8), RBFLifter(60, random_state=0))
+    ),
+    "windows": make_pipeline(DelayLifter(2, state_size=8), EDMDClassifier()),
+    "union": sklearn_pipeline(PCA(8), EDMDClassifier(ridge=1e-2, lifter=UNION)),
+    "chosen monomials": make_pipeline(
+        PCA(8),
+        ObservableSelector(MonomialLifter(3), max_observables=60),
+        KoopmanDistilledClassifier(TEACHER),
+    ),
+    "chosen polynomials": EDMDClassifier(
+        lifter=sklearn_pipeline(
+            PCA(8), ObservableSelector(OrthogonalPolynomialLifter(3), max_observables=60)
+        )
+    ),
+    "chosen of a union": EDMDClassifier(
+        lifter=sklearn_pipeline(PCA(8), ObservableSelector(UNION, max_observables=40))
+    ),
     "linear": KoopmanDistilledClassifier(soft_weight=0.0),
     **{
         nonlinearity: EDMDClassifier(

@@ -12,6 +12,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Stan
 
 from sklearn_koopman import EDMDClassifier, MonomialLifter
 from sklearn_koopman.deployment import to_module
+from sklearn_koopman.networks import LinearizedNetworkClassifier
 
 from .helpers import STUDENTS, X, y
 
@@ -88,6 +89,8 @@ def test_errors():
         to_module(EDMDClassifier())
     with pytest.raises(TypeError, match="ends in LogisticRegression, which has no Koopman"):
         to_module(sklearn_pipeline(PCA(2), LogisticRegression()))
+    with pytest.raises(TypeError, match=r"to_module: a LinearizedNetworkClassifier .* Its own"):
+        to_module(sklearn_pipeline(PCA(2), LinearizedNetworkClassifier(None, "linear0")))
     student = sklearn_pipeline(KernelPCA(2), EDMDClassifier()).fit(X, y)
     with pytest.raises(TypeError, match="KernelPCA has no form in torch here"):
         to_module(student)

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import onnx
@@ -8,11 +9,14 @@ import onnxruntime
 import pytest
 import skl2onnx
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import FeatureUnion
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 
 from sklearn_koopman import (
@@ -20,12 +24,17 @@ from sklearn_koopman import (
     EDMDClassifier,
     KoopmanDistilledClassifier,
     MonomialLifter,
+    ObservableSelector,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
 )
 from sklearn_koopman.datasets import fetch_mnist
 from sklearn_koopman.deployment import register_onnx_converters, to_onnx
+from sklearn_koopman.lifting import DelayLifter
+from sklearn_koopman.networks import LinearizedNetworkClassifier
 from sklearn_koopman.pipeline import make_pipeline
 
-from .helpers import TEACHER, X, names, y
+from .helpers import TEACHER, UNION, X, names, y
 
 
 def run(model, rows):
@@ -72,6 +81,64 @@ def test_monomials_are_few_nodes(settings):
     assert_allclose(found, lifter.transform(X[:, 18:28]), rtol=1e-5, atol=1e-7)
     top = settings["degree"] if np.ndim(settings["degree"]) == 0 else settings["degree"][1]
     assert len(model.graph.node) <= 3 * (top - 1) + 3
+
+
+LIFTERS = [
+    OrthogonalPolynomialLifter(3),
+    OrthogonalPolynomialLifter(1, include_bias=False),
+    OrthogonalPolynomialLifter(4, family="legendre"),
+    OrthogonalPolynomialLifter(3, family="chebyshev", scale_inputs=False, include_bias=False),
+    RBFLifter(20, random_state=0),
+    DelayLifter(2, state_size=5),
+    DelayLifter(1),
+    FeatureUnion(
+        [("a", MonomialLifter(3)), ("b", "passthrough")], transformer_weights={"a": 2}
+    ),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "lifter",
+    [
+        *LIFTERS,
+        *(
+            ObservableSelector(lifter, max_observables=12)
+            for lifter in (
+                None,
+                MonomialLifter(1),
+                MonomialLifter((2, 3), include_bias=False),
+                FrozenEstimator(MonomialLifter(3).fit(X[:, 18:28])),
+                sklearn_pipeline(PCA(4), MonomialLifter(2)),
+                UNION,
+                clone(UNION).set_params(transformer_weights=None),
+                *LIFTERS,
+            )
+        ),
+    ],
+    ids=repr,
+)
+def test_every_dictionary(lifter, dtype):
+    rows = X[:, 18:28].astype(dtype)
+    lifter.fit(rows, y)
+    model = to_onnx(sklearn_pipeline(lifter), rows[:1])
+    (found,) = run(model, rows)
+    assert found.dtype == dtype
+    atol = 1e-12 if dtype == np.float64 else 1e-5
+    assert_allclose(found, lifter.transform(rows), rtol=atol, atol=atol)
+
+
+@pytest.mark.parametrize("kind", [MonomialLifter, OrthogonalPolynomialLifter])
+def test_only_chosen_products_are_computed(kind):
+    lifter = kind(4).fit(X[:, 18:28])
+    selector = ObservableSelector(FrozenEstimator(lifter), max_observables=12)
+    selector.fit(X[:, 18:28], y)
+    model = to_onnx(selector, X[:1, 18:28])
+    assert len(model.graph.node) < 30
+    products = selector._chosen_lifter.n_products
+    tables = [np.prod(array.dims) for array in model.graph.initializer]
+    assert products < 40
+    assert max(tables) <= max(products, 40)
 
 
 def test_logits_on_request():
@@ -143,6 +210,27 @@ def test_errors():
     unknown = sklearn_pipeline(Mine(n_components=5), EDMDClassifier()).fit(X, y)
     with pytest.raises(RuntimeError, match="Mine"):
         to_onnx(unknown, X)
+
+
+def test_a_linearised_network_is_exported_by_torch(tmp_path):
+    torch = pytest.importorskip("torch")
+    teacher = MLPClassifier((16, 16), max_iter=20, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        network = LinearizedNetworkClassifier(
+            teacher, "activation1", lifter=MonomialLifter(2), ridge=1e-3
+        ).fit(X, y)
+    for estimator in (network, sklearn_pipeline("passthrough", network)):
+        with pytest.raises(TypeError, match=r"to_onnx: .* to_module\(\) .*torch.onnx.export"):
+            to_onnx(estimator, X)
+    # What the message says works.
+    module, rows = network.to_module(), torch.from_numpy(X)
+    file = tmp_path / "network.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(module, (rows,), file, input_names=["X"], dynamo=False)
+    (found,) = run(onnx.load(file), X)
+    assert_allclose(found, network.decision_function(X), atol=1e-4)
 
 
 def test_without_skl2onnx_the_extra_is_named():

@@ -6,8 +6,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA, IncrementalPCA, KernelPCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_approximation import Nystroem, RBFSampler
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
 from sklearn.preprocessing import (
+    FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
     PolynomialFeatures,
@@ -15,12 +16,49 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from sklearn_koopman.lifting import MonomialLifter, OpticalLifter, RBFLifter
+from sklearn_koopman import ObservableSelector
+from sklearn_koopman.lifting import (
+    DelayLifter,
+    MonomialLifter,
+    OpticalLifter,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
+)
+from sklearn_koopman.lifting._products import products_by_degree
 
 torch = pytest.importorskip("torch")
 
 X = np.random.default_rng(0).normal([0, 1, 2, 3], size=(60, 4))
+y = X[:, 0] * X[:, 1] ** 2 + np.sin(X[:, 2])
+LIFTERS = [
+    OrthogonalPolynomialLifter(3),
+    OrthogonalPolynomialLifter(1, include_bias=False),
+    OrthogonalPolynomialLifter(4, family="legendre", order="C"),
+    OrthogonalPolynomialLifter(3, family="chebyshev", scale_inputs=False, include_bias=False),
+    DelayLifter(1),
+    DelayLifter(2),
+    DelayLifter(2, state_size=2),
+    make_union(MonomialLifter(2), "passthrough", RBFLifter(5, random_state=0)),
+    FeatureUnion(
+        [("a", MonomialLifter(2)), ("b", "drop"), ("c", DelayLifter(3))],
+        transformer_weights={"a": 0.5},
+    ),
+]
+CHOSEN = [
+    ObservableSelector(lifter, max_observables=6)
+    for lifter in (
+        None,
+        MonomialLifter(1),
+        MonomialLifter((2, 3), include_bias=False),
+        FrozenEstimator(MonomialLifter(3).fit(X)),
+        RBFLifter(9, random_state=0),
+        make_pipeline(PCA(3), MonomialLifter(2)),
+        *LIFTERS,
+    )
+]
 TRANSFORMERS = [
+    *LIFTERS,
+    *CHOSEN,
     PCA(3),
     PCA(3, whiten=True),
     IncrementalPCA(2),
@@ -54,7 +92,7 @@ def as_layer(transformer):
 @pytest.mark.parametrize("transformer", TRANSFORMERS, ids=repr)
 def test_a_layer_does_what_its_transformer_does(transformer, dtype):
     rows = X.astype(dtype)
-    layer = as_layer(transformer.fit(X, None)).to(torch.from_numpy(rows).dtype)
+    layer = as_layer(transformer.fit(X, y)).to(torch.from_numpy(rows).dtype)
     with torch.no_grad():
         found = layer(torch.from_numpy(rows)).numpy()
     atol = 1e-10 if dtype == np.float64 else 2e-4
@@ -77,6 +115,36 @@ def test_monomials(degree, interaction_only, include_bias):
     assert_array_equal(scripted(torch.from_numpy(X)).numpy(), expected)
 
 
+@pytest.mark.parametrize("transformer", [*LIFTERS, *CHOSEN], ids=repr)
+def test_scripted_dictionaries(transformer):
+    rows = torch.from_numpy(X)
+    layer = as_layer(transformer.fit(X, y))
+    with torch.no_grad():
+        assert_array_equal(torch.jit.script(layer)(rows).numpy(), layer(rows).numpy())
+
+
+@pytest.mark.parametrize(
+    "lifter",
+    [
+        MonomialLifter(4),
+        MonomialLifter(3, interaction_only=True),
+        OrthogonalPolynomialLifter(4),
+    ],
+    ids=repr,
+)
+def test_any_choice_of_products_and_no_other_products(lifter):
+    expected = lifter.fit_transform(X)
+    rng = np.random.default_rng(0)
+    for n_chosen in (1, 1, 2, 5, 10):
+        indices = rng.permutation(expected.shape[1])[:n_chosen]
+        chosen = lifter._chosen(indices)
+        with torch.no_grad():
+            found = as_layer(chosen)(torch.from_numpy(X)).numpy()
+        assert_allclose(found, expected[:, indices], rtol=1e-10, atol=1e-10)
+        degrees, _ = products_by_degree(chosen)
+        assert sum(len(products.factors) for products in degrees) == chosen.n_products
+
+
 @pytest.mark.parametrize(
     ("transformer", "message"),
     [
@@ -84,12 +152,14 @@ def test_monomials(degree, interaction_only, include_bias):
         (MinMaxScaler(clip=True), "set clip=False"),
         (Nystroem(kernel="linear", n_components=3), "kernel='linear'.*only kernel='rbf'"),
         (make_pipeline(PCA(2), KernelPCA(2)), "KernelPCA has no form"),
+        (ObservableSelector(KernelPCA(3)), "KernelPCA has no form"),
+        (FunctionTransformer(np.abs), "func=<ufunc 'absolute'>.*only func=None"),
     ],
     ids=repr,
 )
 def test_what_torch_does_not_know(transformer, message):
     with pytest.raises(TypeError, match=message):
-        as_layer(transformer.fit(X))
+        as_layer(transformer.fit(X, y))
 
 
 def test_a_layer_shares_nothing_with_its_transformer():

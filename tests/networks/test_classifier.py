@@ -16,14 +16,14 @@ from sklearn.kernel_approximation import Nystroem, RBFSampler  # noqa: E402
 from sklearn.linear_model import LinearRegression, Ridge  # noqa: E402
 from sklearn.model_selection import GridSearchCV  # noqa: E402
 from sklearn.neural_network import MLPClassifier  # noqa: E402
-from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.pipeline import make_pipeline, make_union  # noqa: E402
 from sklearn.preprocessing import (  # noqa: E402
     FunctionTransformer,
     PolynomialFeatures,
     StandardScaler,
 )
 
-from sklearn_koopman import MonomialLifter  # noqa: E402
+from sklearn_koopman import MonomialLifter, OrthogonalPolynomialLifter, RBFLifter  # noqa: E402
 from sklearn_koopman.networks import LinearizedNetworkClassifier  # noqa: E402
 from sklearn_koopman.teachers import TorchTeacher  # noqa: E402
 
@@ -276,6 +276,8 @@ def test_density_keeps_the_largest_entries(net):
         Nystroem(n_components=30, random_state=0),
         Nystroem(gamma=0.05, n_components=30, random_state=0),
         RBFSampler(n_components=40, random_state=0),
+        OrthogonalPolynomialLifter(2, family="legendre"),
+        make_union(MonomialLifter(2), RBFLifter(20, random_state=0)),
         FrozenEstimator(MonomialLifter(2).fit(np.zeros((1, 12)))),
     ],
     ids=repr,
