@@ -165,8 +165,8 @@ class TensorTrainClassifier(LiftedStudent):
     >>> student = TensorTrainClassifier(soft_weight=0, rank=3).fit(X, y)
     >>> [core.shape for core in student.tensor_train_.cores]
     [(1, 2, 2), (2, 2, 3), (3, 2, 3, 2), (2, 2, 1)]
-    >>> round(student.score(X, y), 2)
-    0.98
+    >>> bool(student.score(X, y) > 0.95)
+    True
     """
 
     _takes_dask = False
