@@ -143,8 +143,8 @@ def products_by_degree(chosen):
     for row, factor in chosen._copies:
         places[row] = 1 + len(chosen._steps) + factor
     degrees = []
-    for level in levels:
-        variables, lower = (np.array(numbers) for numbers in zip(*level, strict=True))
+    for of_level in levels:
+        variables, lower = (np.array(numbers) for numbers in zip(*of_level, strict=True))
         degrees.append(Products(variables, lower, kept=True))
     return degrees, places[: chosen.n_observables]
 
