@@ -167,18 +167,20 @@ def _convert_orthogonal(scope, operator, container):
 def _convert_rbf(scope, operator, container):
     """Take exponentials of distances, by one product of matrices."""
     nodes = _Nodes(scope, operator, container)
-    rows, centers = nodes.inputs, operator.raw_operator.centers_
+    lifter = operator.raw_operator
+    # Far from the origin float32 would lose the distances in the squares.
+    middle = nodes.constant(lifter.centers_.mean(axis=0))
+    centers = nodes.constant(lifter.centers_) - middle
+    rows = nodes.add("Sub", nodes.inputs, middle)
     squares = nodes.add(
         "Add",
         nodes.add("ReduceSum", nodes.add("Mul", rows, rows), np.array([1]), keepdims=1),
         nodes.constant((centers * centers).sum(axis=1)),
     )
     products = nodes.add("MatMul", rows, nodes.constant(-2.0 * centers.T))
-    distances = nodes.add(
-        "Relu", nodes.add("Add", squares, products)
-    )  # not below 0 by rounding
-    width = nodes.constant([-operator.raw_operator.gamma_])
-    nodes.finish("Exp", nodes.add("Mul", distances, width))
+    # Not below 0 by rounding.
+    distances = nodes.add("Relu", nodes.add("Add", squares, products))
+    nodes.finish("Exp", nodes.add("Mul", distances, nodes.constant([-lifter.gamma_])))
 
 
 def _convert_delay(scope, operator, container):
@@ -227,9 +229,7 @@ def _add_chosen_union(chosen: ChosenUnion, nodes):
 def _add_transformer(transformer, nodes, rows):
     """Add what a fitted transformer, or None, makes of rows."""
     for step in flat_steps(transformer):
-        if isinstance(
-            step, FeatureUnion
-        ):  # skl2onnx takes apart only those not inside of others
+        if isinstance(step, FeatureUnion):  # skl2onnx takes them apart at the top only
             rows = _add_union(step, nodes, rows)
         else:
             rows = nodes.add_estimator(step, rows)

@@ -129,33 +129,23 @@ def products_by_degree(chosen):
         Of each observable among: the constant 1, the products of all degrees, the factors.
     """
     first_factor = chosen.n_observables + len(chosen._on_the_way)
-    steps_of: list[list[Step]] = []
-    found: dict[
-        int, tuple[int, int]
-    ] = {}  # row of a product: its degree, and which one of that it is
     places = np.zeros(first_factor, dtype=np.int64)
-    for place, step in enumerate(chosen._steps, start=1):
-        lower, _ = found.get(step.source, (-1, 0))
-        if lower + 1 == len(steps_of):
-            steps_of.append([])
-        found[step.target] = lower + 1, len(steps_of[lower + 1])
-        steps_of[lower + 1].append(step)
-        places[step.target] = place
+    level_of: dict[int, int] = {}  # of a product, by its row
+    column_of: dict[int, int] = {}  # and which product of its level it is
+    levels: list[list[tuple[int, int]]] = []
+    for place, (target, source, factor) in enumerate(chosen._steps, start=1):
+        level = level_of.get(source, -1) + 1
+        if level == len(levels):
+            levels.append([])
+        level_of[target], column_of[target] = level, len(levels[level])
+        levels[level].append((factor, column_of.get(source, source - first_factor)))
+        places[target] = place
     for row, factor in chosen._copies:
         places[row] = 1 + len(chosen._steps) + factor
-    degrees = [
-        Products(
-            np.array([step.factor for step in steps]),
-            np.array(
-                [
-                    step.source - first_factor if degree == 0 else found[step.source][1]
-                    for step in steps
-                ]
-            ),
-            kept=True,
-        )
-        for degree, steps in enumerate(steps_of)
-    ]
+    degrees = []
+    for of_level in levels:
+        variables, lower = (np.array(numbers) for numbers in zip(*of_level, strict=True))
+        degrees.append(Products(variables, lower, kept=True))
     return degrees, places[: chosen.n_observables]
 
 

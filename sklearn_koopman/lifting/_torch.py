@@ -120,7 +120,7 @@ class Monomials(nn.Module):
         return f"Monomials({self.n_features} -> {self.n_observables})"
 
 
-class ChosenMonomials(nn.Module):
+class ProductsOfColumns(nn.Module):
     """Some products of columns.
 
     Parameters
@@ -149,7 +149,7 @@ class ChosenMonomials(nn.Module):
         return torch.cat(found, dim=1).index_select(1, self.places)
 
     def __repr__(self):
-        return f"ChosenMonomials(-> {self.n_observables})"
+        return f"ProductsOfColumns(-> {self.n_observables})"
 
 
 class OrthogonalPolynomials(nn.Module):
@@ -239,8 +239,11 @@ class GaussianKernel(nn.Module):
 
     def forward(self, rows):
         """Return the observables."""
-        squares = rows.square().sum(1, keepdim=True) + self.centres.square().sum(1)
-        distances = (squares - 2.0 * rows @ self.centres.T).clamp(min=0.0)
+        # Far from the origin float32 would lose the distances in the squares.
+        middle = self.centres.mean(0)
+        rows, centres = rows - middle, self.centres - middle
+        squares = rows.square().sum(1, keepdim=True) + centres.square().sum(1)
+        distances = (squares - 2.0 * rows @ centres.T).clamp(min=0.0)
         return torch.exp(-self.gamma * distances)
 
 
@@ -399,7 +402,7 @@ def _univariate_layer(polynomials: UnivariatePolynomials):
 
 @as_layer.register
 def _chosen_products_layer(chosen: ChosenProducts):
-    products = ChosenMonomials(*products_by_degree(chosen))
+    products = ProductsOfColumns(*products_by_degree(chosen))
     if chosen.factors is None:
         return products
     return nn.Sequential(as_layer(chosen.factors), products)

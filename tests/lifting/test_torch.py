@@ -100,6 +100,19 @@ def test_a_layer_does_what_its_transformer_does(transformer, dtype):
     assert_allclose(found, transformer.transform(X), atol=atol, rtol=atol)
 
 
+@pytest.mark.parametrize(
+    "transformer",
+    [RBFLifter(7, random_state=0), Nystroem(n_components=8, random_state=0)],
+    ids=repr,
+)
+def test_gaussians_far_from_the_origin_in_single_precision(transformer):
+    rows = X.astype(np.float32) + np.float32(1000)
+    layer = as_layer(transformer.fit(rows)).float()
+    with torch.no_grad():
+        found = layer(torch.from_numpy(rows)).numpy()
+    assert_allclose(found, transformer.transform(rows), atol=1e-3)
+
+
 @pytest.mark.parametrize("include_bias", [False, True])
 @pytest.mark.parametrize("interaction_only", [False, True])
 @pytest.mark.parametrize("degree", [1, 3, (0, 2), (2, 4), (3, 3)])
