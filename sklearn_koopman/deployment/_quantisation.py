@@ -35,6 +35,7 @@ from ._parts import split_student
 _SCALES = np.linspace(0.1, 1.0, 19)
 # Of the mean variance, what every direction has at least.
 _DAMPING = 1e-3
+_MAX_SWEEPS = 50
 
 
 def unit_levels(bits, kind="uniform"):
@@ -124,8 +125,9 @@ def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", f
     cost = np.einsum("ij,ij->i", error @ gram, error).reshape(scales.shape)
     if scale == "matrix":
         cost[:] = cost.sum(axis=1, keepdims=True)
-    best = cost.argmin(axis=0)
-    return rounded.reshape(*scales.shape, -1)[best, np.arange(len(matrix))]
+    best = cost.argmin(axis=0), np.arange(len(matrix))
+    rounded = rounded.reshape(*scales.shape, -1)[best]
+    return _descend(matrix, rounded, steps, scales[best], gram) if feedback else rounded
 
 
 def quantise_student(
@@ -238,6 +240,26 @@ def _round_with_feedback(rows, steps, scale, gram):
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
     return np.ascontiguousarray(rounded[:, back])
+
+
+def _descend(matrix, rounded, steps, scale, gram):
+    """Move one entry after the other to the level that is best given all others."""
+    curvature = np.diag(gram)
+    rounded = rounded.T.copy()
+    for _ in range(_MAX_SWEEPS):
+        gradient = gram @ (matrix.T - rounded)
+        n_moved = 0
+        for j in np.flatnonzero(curvature > 0):
+            level = _nearest(rounded[j] + gradient[j] / curvature[j], steps, scale)
+            move = level - rounded[j]
+            saves = move * (2 * gradient[j] - curvature[j] * move) > 0
+            if saves.any():
+                rounded[j, saves] = level[saves]
+                gradient -= np.outer(gram[j], np.where(saves, move, 0))
+                n_moved += 1
+        if not n_moved:
+            break
+    return np.ascontiguousarray(rounded.T)
 
 
 def _feedback_factor(gram):
