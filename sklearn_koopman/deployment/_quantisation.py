@@ -8,6 +8,7 @@ on average (a constant change is left to the intercept). Plain rounding takes th
 each entry. With error feedback the entries are rounded one after the other, and the error of each
 is made up for by those that are still to come, as well as least squares can: GPTQ [1]_, which goes
 back to [2]_. There it is an approximation for one layer of many; here the layer is the model.
+Coordinate descent follows: entry by entry moves to the level that is best given all others.
 
 .. [1] E. Frantar, S. Ashkboos, T. Hoefler and D. Alistarh, "GPTQ: accurate post-training
    quantization for generative pre-trained transformers", arXiv:2210.17323 (2022).
@@ -35,6 +36,7 @@ from ._parts import split_student
 _SCALES = np.linspace(0.1, 1.0, 19)
 # Of the mean variance, what every direction has at least.
 _DAMPING = 1e-3
+# Of coordinate descent, which most often ends before.
 _MAX_SWEEPS = 50
 
 
@@ -89,8 +91,8 @@ def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", f
     scale : {"row", "matrix"}, default="row"
         What shares a full scale.
     feedback : bool, default=True
-        Whether the error of an entry is made up for by the next ones. False takes the nearest
-        level of each.
+        Whether the error of an entry is made up for by the next ones, and coordinate descent
+        follows. False takes the nearest level of each.
 
     Returns
     -------
