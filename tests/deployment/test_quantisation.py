@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline as sklearn_pipeline
 
 from sklearn_koopman import EDMDClassifier, MonomialLifter
 from sklearn_koopman.deployment import quantise_matrix, quantise_student, unit_levels
-from sklearn_koopman.deployment._quantisation import _round_with_feedback
+from sklearn_koopman.deployment._quantisation import _descend, _round_with_feedback
 
 from .helpers import STUDENTS, TEACHER, X, y
 
@@ -120,6 +120,57 @@ def test_feedback_comes_near_the_best_of_all_roundings():
     best = min(change(matrix, each[None], gram) for each in everything)
     plain = np.abs(matrix[..., None] - unit_levels(2)).argmin(axis=-1) - 1.0
     assert best <= change(matrix, found, gram) <= change(matrix, plain, gram)
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(2, 5),
+    st.sampled_from(["uniform", "logarithmic"]),
+    st.booleans(),
+)
+def test_descent_lowers_the_change_until_no_entry_can(seed, bits, kind, start_at_zero):
+    matrix, gram = problem(seed, n_inputs=8)
+    steps, scale = unit_levels(bits, kind), np.abs(matrix).max(axis=1)
+    start = np.zeros_like(matrix)
+    if not start_at_zero:
+        start = _round_with_feedback(matrix, steps, scale, gram)
+    found = _descend(matrix, start, steps, scale, gram)
+    for row, begin, end, full in zip(matrix, start, found, scale, strict=True):
+        cost = change(row[None], end[None], gram)
+        assert cost <= change(row[None], begin[None], gram) * (1 + 1e-9)
+        assert np.isin(end, steps * full).all()
+        for j, level in product(range(len(row)), steps * full):
+            other = end.copy()
+            other[j] = level
+            assert change(row[None], other[None], gram) >= cost * (1 - 1e-9)
+
+
+def test_descent_finds_the_best_where_entries_do_not_interact():
+    matrix, _ = problem(5)
+    gram = np.diag(
+        np.arange(matrix.shape[1], dtype=float)
+    )  # the first does not matter: it stays
+    steps = unit_levels(3)
+    found = _descend(matrix, np.zeros_like(matrix), steps, np.ones(3), gram)
+    nearest = steps[np.abs(matrix[..., None] - steps).argmin(axis=-1)]
+    assert_array_equal(found[:, 1:], nearest[:, 1:])
+    assert_array_equal(found[:, 0], 0)
+
+
+def test_descent_is_near_the_best_of_all_roundings():
+    """Over many problems it closes most of what error feedback leaves."""
+    everything = np.array(list(product(unit_levels(2), repeat=6)))
+    left, reached = [], []
+    for seed in range(40):
+        matrix, gram = problem(seed, n_outputs=1, n_inputs=6)
+        start = _round_with_feedback(matrix, unit_levels(2), np.ones(1), gram)
+        found = _descend(matrix, start, unit_levels(2), np.ones(1), gram)
+        error = matrix - everything
+        best = np.einsum("ij,ij->i", error @ gram, error).min()
+        assert change(matrix, found, gram) >= best * (1 - 1e-9)
+        left.append(change(matrix, start, gram) - best)
+        reached.append(change(matrix, found, gram) - best)
+    assert sum(reached) < sum(left) / 2
 
 
 def test_zeros_and_constants_stay():
