@@ -225,9 +225,13 @@ class HeldBlocks(RowBlocks):
         # One large array: the system hands out a few large pages faster than many small ones.
         self._tiles = np.empty((n_tiles, self.n_observables, tile_rows), dtype)
         self._rest = np.empty((1, self.n_observables, n_rest), dtype)
-        for batch in self._all_batches():
-            tiles = self._block(batch)
-            tiles[...] = blocks.lifted(rows[batch]).reshape(tiles.shape)
+
+        def lift(batches):
+            for batch in batches:
+                tiles = self._block(batch)
+                tiles[...] = blocks.lifted(rows[batch]).reshape(tiles.shape)
+
+        self._crew.map_shares(lift, self._all_batches())
 
     def lifted(self, rows):
         """Return the observables of a slice of the rows."""
