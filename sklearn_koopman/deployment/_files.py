@@ -1,5 +1,6 @@
 """Students in files that run no code when they are read."""
 
+from .._extras import import_extra
 from ..classification import (
     EDMDClassifier,
     EDMDClassifierCV,
@@ -116,11 +117,4 @@ def load_student(file, *, trusted=()):
 
 
 def _skops_io():
-    try:
-        import skops.io
-    except ImportError as error:
-        raise ImportError(
-            'Saving and loading students needs skops: pip install "sklearn-koopman[skops]"',
-            name="skops",
-        ) from error
-    return skops.io
+    return import_extra("skops.io", "Saving and loading students", "skops")

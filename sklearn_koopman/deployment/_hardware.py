@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_consistent_length
 
+from .._extras import import_extra
 from ..classification._lifted import lifted_blocks
 from ._parts import split_student
 from ._quantisation import quantise_student, unit_levels
@@ -374,13 +375,7 @@ class HardwareDisplay:
         -------
         display : HardwareDisplay
         """
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise ImportError(
-                'Drawing needs matplotlib: pip install "sklearn-koopman[plot]"',
-                name="matplotlib",
-            ) from error
+        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
         self.ax_ = plt.subplots()[1] if ax is None else ax
         self.figure_ = self.ax_.figure
         self.lines_, self.bands_ = [], []

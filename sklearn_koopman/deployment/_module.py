@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._extras import import_extra
 from ._parts import check_has_no_network, split_student
 
 
@@ -55,12 +56,7 @@ def to_module(estimator):
       (2): Linear(in_features=6, out_features=3, bias=True)
     )
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(
-            'to_module needs torch: pip install "sklearn-koopman[torch]"', name="torch"
-        ) from error
+    torch = import_extra("torch", "to_module", "torch")
     from ..lifting._torch import as_layer, linear_layer
 
     check_has_no_network(estimator, "to_module")

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._extras import import_extra
 from ..classification import (
     EDMDClassifier,
     EDMDClassifierCV,
@@ -97,7 +98,7 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     ['label', 'probabilities']
     """
     register_onnx_converters()
-    skl2onnx = _import("skl2onnx")
+    skl2onnx = import_extra("skl2onnx", "ONNX export", "onnx")
     check_is_fitted(estimator)
     check_has_no_network(estimator, "to_onnx")
     X_sample = np.asarray(X_sample)
@@ -129,7 +130,7 @@ def register_onnx_converters():
     ImportError
         If skl2onnx is not installed.
     """
-    register = _import("skl2onnx").update_registered_converter
+    register = import_extra("skl2onnx", "ONNX export", "onnx").update_registered_converter
     for kind, (convert, extra_options) in _CONVERTERS.items():
         is_classifier = hasattr(kind, "predict")
         options = (*_CLASSIFIER_OPTIONS, *extra_options) if is_classifier else ()
@@ -436,12 +437,3 @@ def _classifier_shapes(operator):
     import_module("skl2onnx.common.shape_calculator").calculate_linear_classifier_output_shapes(
         operator
     )
-
-
-def _import(name):
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            f'ONNX export needs {name}: pip install "sklearn-koopman[onnx]"', name=name
-        ) from error

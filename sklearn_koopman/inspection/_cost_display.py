@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from .._extras import import_extra
 from ._cost import Operations, count_operations
 
 _COSTS = {
@@ -136,13 +137,7 @@ class AccuracyCostDisplay:
         -------
         display : AccuracyCostDisplay
         """
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise ImportError(
-                'Drawing needs matplotlib: pip install "sklearn-koopman[plot]"',
-                name="matplotlib",
-            ) from error
+        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
         self.ax_ = plt.subplots()[1] if ax is None else ax
         self.figure_ = self.ax_.figure
         self.candidates_ = self.ax_.scatter(self.costs, self.scores, s=12, label="students")

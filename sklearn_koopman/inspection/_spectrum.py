@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._extras import import_extra
+
 
 @dataclass(frozen=True)
 class SpanSpectrum:
@@ -134,13 +136,7 @@ class SpanSpectrumDisplay:
         -------
         display : SpanSpectrumDisplay
         """
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise ImportError(
-                'SpanSpectrumDisplay needs matplotlib: pip install "sklearn-koopman[plot]"',
-                name="matplotlib",
-            ) from error
+        plt = import_extra("matplotlib.pyplot", "SpanSpectrumDisplay", "plot")
         eigenvalues = self.spectrum.eigenvalues
         n_axes = 1 if eigenvalues is None else 2
         if axes is None:

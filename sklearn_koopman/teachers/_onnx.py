@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .._extras import import_extra
 from ._base import Teacher
 from ._batches import as_numeric, check_batching, row_batches
 
@@ -112,13 +113,7 @@ class OnnxTeacher(Teacher):
 
     def _session(self):
         if self._running is None:
-            try:
-                import onnxruntime
-            except ImportError as error:
-                raise ImportError(
-                    'OnnxTeacher needs onnxruntime: pip install "sklearn-koopman[onnx]"',
-                    name="onnxruntime",
-                ) from error
+            onnxruntime = import_extra("onnxruntime", "OnnxTeacher", "onnx")
             model = self.model
             if hasattr(model, "SerializeToString"):
                 model = model.SerializeToString()

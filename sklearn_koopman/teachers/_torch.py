@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils.validation import check_memory
 
 from .._devices import resolve_device
+from .._extras import import_extra
 from ._base import Teacher
 from ._batches import as_numeric, check_batching, row_batches
 from ._outputs import to_numpy
@@ -184,17 +185,7 @@ def _cached_forward(content, fingerprint, input_shape, teacher, rows):
 
 
 def _import_torch(user="TorchTeacher"):
-    try:
-        import torch
-    except ImportError as error:
-        raise _missing("torch", user) from error
-    return torch
-
-
-def _missing(package, user="TorchTeacher"):
-    return ImportError(
-        f'{user} needs {package}: pip install "sklearn-koopman[torch]"', name=package
-    )
+    return import_extra("torch", user, "torch")
 
 
 def _to_tensor(batch, dtype, device, torch):
@@ -249,10 +240,7 @@ def _evaluating(module, device):
 
 
 def _with_progress(batches, n_rows):
-    try:
-        from tqdm import tqdm
-    except ImportError as error:
-        raise _missing("tqdm") from error
+    tqdm = import_extra("tqdm", "TorchTeacher", "torch").tqdm
     with tqdm(total=n_rows, desc="teacher", unit="row") as bar:
         for batch in batches:
             yield batch
