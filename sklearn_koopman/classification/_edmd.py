@@ -9,6 +9,7 @@ from .._validation import check_choice, check_integer, check_real
 from ..solvers import (
     GramMoments,
     TriangularMoments,
+    accumulated,
     noise_penalty,
     solve_gram,
     solve_triangular_factor,
@@ -247,8 +248,7 @@ class EDMDClassifier(KoopmanClassifier):
         moments_of = GramMoments if solver == "cholesky" else TriangularMoments
         if start is None:
             start = moments_of(task.blocks.n_observables, len(task.labels.classes))
-        blocks = task.blocks.with_rows_at_least(start.block_rows)
-        return blocks.map_reduce(moments_of.update, start, targets, weight)
+        return accumulated(start, task.blocks, targets, weight)
 
     def _streaming_solver(self):
         """Return what solves a stream, which cannot be read twice for a second try."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from .._validation import check_choice, check_reals
-from ..solvers import GramMoments, RidgePath, solve_gram
+from ..solvers import GramMoments, RidgePath, accumulated, solve_gram
 from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
 from ._edmd import PROBABILITY_FLOOR, regression_targets
 from ._folds import (
@@ -236,9 +236,8 @@ class EDMDClassifierCV(KoopmanClassifier):
 
 def _accumulate(task, targets, weight):
     n_targets = targets[:1].shape[1]
-    blocks = task.blocks.with_rows_at_least(GramMoments.block_rows)
-    moments = GramMoments(blocks.n_observables, n_targets)
-    moments = blocks.map_reduce(GramMoments.update, moments, targets, weight)
+    start = GramMoments(task.blocks.n_observables, n_targets)
+    moments = accumulated(start, task.blocks, targets, weight)
     if moments.weight == 0.0:
         raise ValueError(
             "No row to learn from in the training rows of a split of cv: none has a positive "

@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real
 from ..lifting._local import FEATURE_MAPS, LocalFeatures
-from ..solvers import GramMoments, RowBlocks, is_dask
+from ..solvers import GramMoments, RowBlocks, accumulated, is_dask
 from ..solvers._tensor_descent import descend
 from ..solvers._tensor_losses import DistillationLoss, SquaredLoss
 from ..solvers._tensor_sweep import Sweeper
@@ -424,10 +424,8 @@ class _Problem:
             self.variables,
             lambda rows: self.local(rows).reshape(n_sites * n, -1).T,
             n_observables=n_sites * n,
-        ).with_rows_at_least(GramMoments.block_rows)
-        moments = blocks.map_reduce(
-            GramMoments.update, GramMoments(n_sites * n), self.task.sample_weight
         )
+        moments = accumulated(GramMoments(n_sites * n), blocks, self.task.sample_weight)
         check_finite_moments(moments.scale)
         return linear_start(
             moments, [n] * n_sites, self.student.rank, self.n_classes, random_state

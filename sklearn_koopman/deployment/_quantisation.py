@@ -28,7 +28,7 @@ from sklearn.utils.validation import check_array
 
 from .._validation import is_integer
 from ..classification._lifted import lifted_blocks
-from ..solvers import GramMoments
+from ..solvers import GramMoments, accumulated
 from ._detach import detach_teacher
 from ._parts import split_student
 
@@ -200,9 +200,7 @@ def observable_moments(transformers, X):
     """Return mean and covariance of what a list of transformers makes of rows."""
     X = check_array(X, dtype=[np.float64, np.float32])
     blocks = lifted_blocks(make_pipeline(*transformers) if transformers else None, X)
-    moments = blocks.with_rows_at_least(GramMoments.block_rows).map_reduce(
-        GramMoments.update, GramMoments(blocks.n_observables), np.ones(len(X))
-    )
+    moments = accumulated(GramMoments(blocks.n_observables), blocks, np.ones(len(X)))
     gram = moments.gram / moments.weight
     return moments.mean, np.triu(gram) + np.triu(gram, 1).T
 

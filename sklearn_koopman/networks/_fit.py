@@ -9,7 +9,14 @@ from scipy.linalg import eigvalsh
 
 from ..classification._base import check_finite_moments, check_gram_fits_in_memory
 from ..classification._lifted import fit_lifter, lifted_blocks
-from ..solvers import GramMoments, Scale, TriangularMoments, solve_gram, solve_triangular_factor
+from ..solvers import (
+    GramMoments,
+    Scale,
+    TriangularMoments,
+    accumulated,
+    solve_gram,
+    solve_triangular_factor,
+)
 from ..solvers._least_squares import restrict_rank
 
 # A lifter is fitted to at most so many rows, and numbers (half a GB in float32).
@@ -144,8 +151,7 @@ def _accumulate(batches, lifter, target_lifter, kind):
         if moments is None:
             check_gram_fits_in_memory(blocks.n_observables)
             moments = kind(blocks.n_observables, behind.shape[1])
-        blocks = blocks.with_rows_at_least(moments.block_rows)
-        moments = blocks.map_reduce(kind.update, moments, behind, weight)
+        moments = accumulated(moments, blocks, behind, weight)
     return moments
 
 

@@ -75,6 +75,8 @@ def perceptron_module(perceptron):
     ['linear0', 'activation0', 'linear1']
     """
     torch = _import_torch()
+    from ..lifting._torch import linear_layer
+
     activations = {
         "identity": torch.nn.Identity,
         "logistic": torch.nn.Sigmoid,
@@ -89,13 +91,8 @@ def perceptron_module(perceptron):
         if number == last and weights.shape[1] == 1:
             weights = np.hstack([np.zeros_like(weights), weights])
             bias = np.hstack([np.zeros_like(bias), bias])
-        linear = torch.nn.utils.skip_init(
-            torch.nn.Linear, *weights.shape, dtype=torch.from_numpy(weights).dtype
-        )
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(weights.T.copy()))
-            linear.bias.copy_(torch.from_numpy(bias))
-        layers[f"linear{number}"] = linear
+        linear = linear_layer(weights.T, bias)
+        layers[f"linear{number}"] = linear.to(torch.from_numpy(weights).dtype)
         if number < last:
             layers[f"activation{number}"] = activations[perceptron.activation]()
     return torch.nn.Sequential(layers)

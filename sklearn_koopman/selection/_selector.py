@@ -21,7 +21,7 @@ from ..classification._base import check_finite_moments, check_gram_fits_in_memo
 from ..classification._lifted import _transform, fit_lifter, lifted_blocks
 from ..classification._targets import OneHotRows, check_weights, encode_labels, has_label
 from ..lifting._base import DTYPES, BlockLifter
-from ..solvers import GramMoments, forward_selection, threads_for
+from ..solvers import GramMoments, accumulated, forward_selection, threads_for
 
 
 class ObservableSelector(BlockLifter):
@@ -229,12 +229,8 @@ class ObservableSelector(BlockLifter):
         blocks.shows_progress = self.verbose > 0
         check_gram_fits_in_memory(blocks.n_observables)
         with threads_for(blocks):
-            moments = blocks.with_rows_at_least(GramMoments.block_rows).map_reduce(
-                GramMoments.update,
-                GramMoments(blocks.n_observables, n_targets),
-                targets,
-                weight,
-            )
+            start = GramMoments(blocks.n_observables, n_targets)
+            moments = accumulated(start, blocks, targets, weight)
             check_finite_moments(moments.scale)
             order, gains = forward_selection(
                 moments, self.ridge, self.max_observables, shows_progress=self.verbose > 0

@@ -13,7 +13,14 @@ from ._enlarged import EnlargedRows
 from ._least_squares import correlation, solve_gram, solve_triangular_factor
 from ._minibatch import train_minibatches
 from ._minimise import minimise, minimise_path
-from ._moments import DiagonalMoments, GramMoments, Scale, TriangularMoments, merged
+from ._moments import (
+    DiagonalMoments,
+    GramMoments,
+    Scale,
+    TriangularMoments,
+    accumulated,
+    merged,
+)
 from ._noise import noise_penalty, with_even_ridge
 from ._probes import LinearProbes
 from ._ridge_path import RidgePath
@@ -38,6 +45,7 @@ __all__ = [
     "RowBlocks",
     "Scale",
     "TriangularMoments",
+    "accumulated",
     "aligned_with",
     "as_numpy",
     "by_rows",

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.linalg import lapack
 from sklearn.utils import gen_batches
 
-from ._moments import GramMoments
+from ._moments import GramMoments, accumulated
 from ._tiles import tiled_product
 
 # Lifted numbers below which every step looks at all rows: they cost no more than the bookkeeping.
@@ -479,9 +479,7 @@ class CurvatureMetric:
 
     def __init__(self, problem, curvature):
         blocks, scale = problem.blocks, problem.scale
-        moments = blocks.with_rows_at_least(GramMoments.block_rows).map_reduce(
-            GramMoments.update, GramMoments(blocks.n_observables), curvature
-        )
+        moments = accumulated(GramMoments(blocks.n_observables), blocks, curvature)
         self.mean = (moments.mean - scale.mean) / scale.deviation
         self.mean[scale.constant] = 0.0
         n_free_classes = max(problem.n_classes - 1, 1)

@@ -206,6 +206,25 @@ class RunningMoments(ABC):
         return Scale.from_scatter(self.mean[: self.n_observables], variance)
 
 
+def accumulated(moments, blocks, *aligned):
+    """Return moments that have taken in all rows of some blocks.
+
+    Parameters
+    ----------
+    moments : GramMoments or TriangularMoments
+        The rows come in blocks as large as these moments like them.
+    blocks : RowBlocks
+    *aligned : arrays of shape (n_samples, ...)
+        Targets, if the moments have any, and weights.
+
+    Returns
+    -------
+    moments : RunningMoments
+    """
+    blocks = blocks.with_rows_at_least(moments.block_rows)
+    return blocks.map_reduce(type(moments).update, moments, *aligned)
+
+
 def merged(parts):
     """Return new moments of the rows of all parts, which are left as they are.
 
