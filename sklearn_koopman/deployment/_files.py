@@ -2,24 +2,29 @@
 
 from .._extras import import_extra
 from ..classification import (
+    CompressedStudent,
     EDMDClassifier,
     EDMDClassifierCV,
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
+    TensorTrainClassifier,
 )
 from ..lifting import (
     DelayLifter,
     MonomialLifter,
     OpticalLifter,
     OrthogonalPolynomialLifter,
+    ProductKernelLifter,
     RBFLifter,
 )
+from ..lifting._local import LocalFeatures
 from ..lifting._monomial import _Level
 from ..lifting._orthogonal import UnivariatePolynomials
 from ..lifting._products import ChosenProducts, Step
 from ..pipeline import Pipeline
 from ..selection import ObservableSelector
 from ..selection._selector import ChosenColumns, ChosenUnion
+from ..solvers._tensor_train import TensorTrain
 from ._detach import detach_teacher
 
 # Types of this package, and what they are made of beside what skops trusts by itself.
@@ -28,11 +33,14 @@ _TRUSTED = (
     EDMDClassifierCV,
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
+    TensorTrainClassifier,
+    CompressedStudent,
     MonomialLifter,
     OpticalLifter,
     OrthogonalPolynomialLifter,
     RBFLifter,
     DelayLifter,
+    ProductKernelLifter,
     ObservableSelector,
     _Level,
     UnivariatePolynomials,
@@ -40,6 +48,8 @@ _TRUSTED = (
     Step,
     ChosenColumns,
     ChosenUnion,
+    LocalFeatures,
+    TensorTrain,
     Pipeline,
     range,
 )

@@ -9,16 +9,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._extras import import_extra
 from ..classification import (
+    CompressedStudent,
     EDMDClassifier,
     EDMDClassifierCV,
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
+    TensorTrainClassifier,
 )
 from ..lifting import (
     DelayLifter,
     MonomialLifter,
     OpticalLifter,
     OrthogonalPolynomialLifter,
+    ProductKernelLifter,
     RBFLifter,
 )
 from ..lifting._monomial import monomial_products
@@ -27,12 +30,12 @@ from ..lifting._products import ChosenProducts, products_by_degree
 from ..selection import ObservableSelector
 from ..selection._selector import ChosenColumns, ChosenUnion
 from ..trees import DistilledTreeClassifier
+from ._onnx_nodes import FLOAT, Nodes, labels
+from ._onnx_trains import add_compressed_logits, add_train_logits, convert_product_kernel
 from ._parts import check_has_no_network, flat_steps
 
 # All nodes used are older than this.
 _OPSET = 18
-# ONNX's numbers of the types.
-_FLOAT, _DOUBLE = 1, 11
 
 
 def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
@@ -145,7 +148,7 @@ def register_onnx_converters():
 
 def _convert_monomials(scope, operator, container):
     """Make every degree of two gathered arrays: variables, and monomials of the degree below."""
-    nodes = _Nodes(scope, operator, container)
+    nodes = Nodes(scope, operator, container)
     lifter, variables = operator.raw_operator, nodes.inputs
     observables = []
     if lifter.include_bias:
@@ -161,13 +164,13 @@ def _convert_monomials(scope, operator, container):
 
 def _convert_orthogonal(scope, operator, container):
     """Make the polynomials of each feature, and the products of them."""
-    nodes = _Nodes(scope, operator, container)
+    nodes = Nodes(scope, operator, container)
     nodes.finish("Identity", _add_chosen(operator.raw_operator._all_chosen(), nodes))
 
 
 def _convert_rbf(scope, operator, container):
     """Take exponentials of distances, by one product of matrices."""
-    nodes = _Nodes(scope, operator, container)
+    nodes = Nodes(scope, operator, container)
     lifter = operator.raw_operator
     # Far from the origin float32 would lose the distances in the squares.
     middle = nodes.constant(lifter.centers_.mean(axis=0))
@@ -186,13 +189,13 @@ def _convert_rbf(scope, operator, container):
 
 def _convert_delay(scope, operator, container):
     """Gather the states of all windows."""
-    nodes = _Nodes(scope, operator, container)
+    nodes = Nodes(scope, operator, container)
     nodes.finish("Gather", nodes.inputs, operator.raw_operator._columns, axis=1)
 
 
 def _convert_selector(scope, operator, container):
     """Make the chosen observables."""
-    nodes = _Nodes(scope, operator, container)
+    nodes = Nodes(scope, operator, container)
     nodes.finish("Identity", _add_chosen(operator.raw_operator._chosen_lifter, nodes))
 
 
@@ -264,7 +267,7 @@ def _add_polynomials(polynomials, nodes):
 
 def _convert_optical(scope, operator, container):
     """Mix, and take cosines or the intensities of both parts of the amplitudes."""
-    nodes = _Nodes(scope, operator, container)
+    nodes = Nodes(scope, operator, container)
     lifter = operator.raw_operator
 
     def mixed(part):
@@ -290,13 +293,36 @@ def _convert_optical(scope, operator, container):
 
 
 def _convert_koopman(scope, operator, container):
-    """Lift, multiply by the matrix, and name the class of the largest logit."""
-    nodes = _Nodes(scope, operator, container)
+    """Lift, and multiply by the matrix."""
+    nodes = Nodes(scope, operator, container)
     student = operator.raw_operator
     lifted = _add_transformer(getattr(student, "lifter_", None), nodes, nodes.inputs)
     logits = nodes.add(
         "Gemm", lifted, nodes.constant(student.coef_.T), nodes.constant(student.intercept_)
     )
+    _finish_classifier(nodes, logits, student, container)
+
+
+def _convert_tensor_train(scope, operator, container):
+    """Contract the train from both ends."""
+    nodes = Nodes(scope, operator, container)
+    student = operator.raw_operator
+    variables = _add_transformer(getattr(student, "lifter_", None), nodes, nodes.inputs)
+    logits = add_train_logits(student, nodes, variables)
+    _finish_classifier(nodes, logits, student, container)
+
+
+def _convert_compressed(scope, operator, container):
+    """Reduce, and contract the train."""
+    nodes = Nodes(scope, operator, container)
+    student = operator.raw_operator
+    variables = _add_transformer(student.reducer_, nodes, nodes.inputs)
+    logits = add_compressed_logits(student, nodes, variables)
+    _finish_classifier(nodes, logits, student, container)
+
+
+def _finish_classifier(nodes, logits, student, container):
+    """Name the class of the largest logit, and give logits or their softmax beside it."""
     has_probabilities = hasattr(student, "predict_proba")
     options = container.get_options(student, {"raw_scores": False})
     if has_probabilities and not options["raw_scores"]:
@@ -304,13 +330,13 @@ def _convert_koopman(scope, operator, container):
     else:
         nodes.finish("Identity", logits, output=1)
     codes = nodes.add("ArgMax", logits, axis=1, keepdims=0)
-    nodes.finish("Gather", _labels(student.classes_), codes, axis=0)
+    nodes.finish("Gather", labels(student.classes_), codes, axis=0)
 
 
 def _convert_tree(scope, operator, container):
     """Hand float32 rows, as scikit-learn's trees take them, to the converter of the tree inside."""
-    nodes = _Nodes(scope, operator, container)
-    rows = nodes.add("Cast", nodes.inputs, to=_FLOAT)
+    nodes = Nodes(scope, operator, container)
+    rows = nodes.add("Cast", nodes.inputs, to=FLOAT)
     tree = operator.raw_operator.decision_tree_
     label, probabilities = nodes.add_float32_classifier(tree, rows)
     nodes.finish("Identity", label)
@@ -326,103 +352,15 @@ _CONVERTERS: dict = {
     DelayLifter: (_convert_delay, ()),
     ObservableSelector: (_convert_selector, ()),
     OpticalLifter: (_convert_optical, ()),
+    ProductKernelLifter: (convert_product_kernel, ()),
     EDMDClassifier: (_convert_koopman, ("raw_scores",)),
     EDMDClassifierCV: (_convert_koopman, ("raw_scores",)),
     KoopmanDistilledClassifier: (_convert_koopman, ("raw_scores",)),
     KoopmanDistilledClassifierCV: (_convert_koopman, ("raw_scores",)),
+    TensorTrainClassifier: (_convert_tensor_train, ("raw_scores",)),
+    CompressedStudent: (_convert_compressed, ("raw_scores",)),
     DistilledTreeClassifier: (_convert_tree, ()),
 }
-
-
-class _Nodes:
-    """The nodes of one converter, added one by one.
-
-    Attributes
-    ----------
-    inputs : variable
-        What the operator receives.
-    """
-
-    def __init__(self, scope, operator, container):
-        self._scope, self._operator, self._container = scope, operator, container
-        (self.inputs,) = operator.inputs
-        is_double = type(self.inputs.type).__name__.startswith("Double")
-        self._dtype = np.float64 if is_double else np.float32
-
-    def constant(self, values):
-        """Return an array in the dtype of the graph."""
-        return np.asarray(values, dtype=self._dtype)
-
-    def add(self, kind, *inputs, **attributes):
-        """Add a node of one output, and return that; arrays become initialisers."""
-        return self._operator_of(kind)(*inputs, op_version=self._opset, **attributes)
-
-    def add_ones(self, columns):
-        """Add a column of ones, as long as some columns."""
-        pads = np.array([0, 1, 0, 0], dtype=np.int64)  # a column before the first
-        padded = self.add("Pad", columns, pads, self.constant(1.0))
-        return self.add("Gather", padded, np.array([0], dtype=np.int64), axis=1)
-
-    def add_products(self, variables, lower, products):
-        """Add the products of one degree: of gathered variables, and those of the degree below."""
-        return self.add(
-            "Mul",
-            self.add("Gather", variables, products.variables, axis=1),
-            self.add("Gather", lower, products.factors, axis=1),
-        )
-
-    def add_estimator(self, estimator, inputs):
-        """Add what skl2onnx makes of a fitted transformer."""
-        return self._sub_estimator()(estimator, inputs, op_version=self._opset)
-
-    def add_float32_classifier(self, classifier, inputs):
-        """Add what skl2onnx makes of a fitted classifier; return labels and probabilities."""
-        types = import_module("skl2onnx.common.data_types")
-        added = self._sub_estimator()(
-            classifier,
-            inputs,
-            op_version=self._opset,
-            options={"zipmap": False},
-            input_types=[types.FloatTensorType([None, classifier.n_features_in_])],
-        )
-        return added[0], added[1]
-
-    @staticmethod
-    def _sub_estimator():
-        return import_module("skl2onnx.algebra.onnx_operator").OnnxSubEstimator
-
-    def finish(self, kind, *inputs, output=0, **attributes):
-        """Add the node that gives an output of the operator."""
-        names = [self._operator.outputs[output]]
-        node = self._operator_of(kind)(
-            *inputs, op_version=self._opset, output_names=names, **attributes
-        )
-        node.add_to(self._scope, self._container)
-
-    @property
-    def tensor_type(self):
-        """ONNX's number of the dtype of the graph."""
-        return _DOUBLE if self._dtype == np.float64 else _FLOAT
-
-    @property
-    def _opset(self):
-        return self._container.target_opset
-
-    @staticmethod
-    def _operator_of(kind):
-        return getattr(import_module("skl2onnx.algebra.onnx_ops"), f"Onnx{kind}")
-
-
-def _labels(classes):
-    """Return classes as ONNX holds them: int64 or strings."""
-    if classes.dtype.kind in "biu":
-        return classes.astype(np.int64)
-    if classes.dtype.kind in "OU":
-        return np.array([str(label) for label in classes])
-    raise TypeError(
-        f"Classes of dtype {classes.dtype} have no form in ONNX: fit the student with labels "
-        "that are integers or strings."
-    )
 
 
 def _transformer_shapes(operator):

@@ -4,11 +4,20 @@ import sys
 import pytest
 import skops.io
 from numpy.testing import assert_array_equal
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 
-from sklearn_koopman import DistilledTreeClassifier, EDMDClassifier, MonomialLifter
+from sklearn_koopman import (
+    DistilledTreeClassifier,
+    EDMDClassifier,
+    KoopmanDistilledClassifier,
+    MonomialLifter,
+    TensorTrainClassifier,
+)
+from sklearn_koopman.classification import CompressedStudent
 from sklearn_koopman.deployment import load_student, save_student
+from sklearn_koopman.lifting import ProductKernelLifter
 
 from .helpers import TEACHER, X, y
 
@@ -20,6 +29,29 @@ def test_a_student_comes_back_without_its_teacher(student, tmp_path):
     assert type(restored) is type(getattr(student, "best_estimator_", student))
     assert_array_equal(restored.decision_function(X), student.decision_function(X))
     assert b"LogisticRegression" not in file.read_bytes()
+
+
+REDUCER = PCA(6, random_state=0)
+STUDENT = KoopmanDistilledClassifier(
+    TEACHER, lifter=sklearn_pipeline(REDUCER, MonomialLifter(2)), tol=1e-2
+)
+
+
+@pytest.mark.parametrize(
+    "student",
+    [
+        TensorTrainClassifier(TEACHER, rank=2, lifter=REDUCER, solver="adam", max_iter=1),
+        EDMDClassifier(TEACHER, lifter=sklearn_pipeline(REDUCER, ProductKernelLifter())),
+        CompressedStudent(STUDENT.fit(X, y), rank=2),
+    ],
+    ids=lambda student: type(student).__name__,
+)
+def test_trains_and_kernels(student):
+    file = io.BytesIO()
+    save_student(student.fit(X[:200], y[:200]), file)
+    restored = load_student(file)
+    assert_array_equal(restored.decision_function(X), student.decision_function(X))
+    assert b"LogisticRegression" not in file.getvalue()
 
 
 def test_trees_need_trust():
