@@ -325,7 +325,7 @@ class _Search:
         self.move_to(point, n_steps)
         kept = (start.value - point.value) / (start.value - end.value)
         if fraction < 1 or kept < POOR:
-            self.n_sample_steps = max(FEWEST_STEPS, n_steps // 2)
+            self.n_sample_steps = max(FEWEST_STEPS, self.n_sample_steps // 2)
         elif kept > GOOD:
             self.n_sample_steps = min(MOST_STEPS, 2 * self.n_sample_steps)
         return True
