@@ -10,6 +10,14 @@ is made up for by those that are still to come, as well as least squares can: GP
 back to [2]_. There it is an approximation for one layer of many; here the layer is the model.
 Coordinate descent follows: entry by entry moves to the level that is best given all others.
 
+Not all rows are equal: where a student has probabilities, a change of the logits costs the more,
+the less sure it is. So H is taken with the weight
+
+.. math:: 1 - \sum_c p_{ic}^2
+
+of row i, the trace of the second derivatives of its cross-entropy, plus the mean of that over all
+rows, as a change that is not small can make a sure row unsure.
+
 .. [1] E. Frantar, S. Ashkboos, T. Hoefler and D. Alistarh, "GPTQ: accurate post-training
    quantization for generative pre-trained transformers", arXiv:2210.17323 (2022).
 .. [2] B. Hassibi and D. G. Stork, "Second order derivatives for network pruning: optimal brain
@@ -149,11 +157,11 @@ def quantise_student(
     estimator : estimator
         A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one.
     X : array-like of shape (n_samples, n_features)
-        Rows like those to be classified, without labels: what they are lifted to says which errors
-        matter. Training rows will do.
+        Rows like those to be classified, without labels: what they are lifted to, and how sure the
+        student is of them, says which errors matter. Training rows will do.
     bits : int, default=4
         Bits of an entry of the Koopman matrix. The intercept stays as it is, but makes up for
-        the change of the mean.
+        the change of the (weighted) mean.
     reducer_bits : int, default=None
         Bits of an entry of the components of PCA, of which the matrix then learns. None leaves
         them as they are.
@@ -182,13 +190,14 @@ def quantise_student(
     settings = {"levels": levels, "scale": scale, "feedback": feedback}
     transformers, classifier = split_student(estimator)
     coef = np.asarray(classifier.coef_, dtype=np.float64)
-    mean, gram = observable_moments(transformers, X)
+    weight = _row_weights(estimator, X)
+    mean, gram = observable_moments(transformers, X, weight)
     rounded = deepcopy(detach_teacher(estimator))
     transformers, classifier = split_student(rounded)
     rounded_mean = mean
     if reducer_bits is not None:
-        _quantise_reducers(transformers, X, reducer_bits, settings)
-        rounded_mean, gram = observable_moments(transformers, X)
+        _quantise_reducers(transformers, X, weight, reducer_bits, settings)
+        rounded_mean, gram = observable_moments(transformers, X, weight)
     new = quantise_matrix(coef, bits, gram=gram, **settings)
     dtype = classifier.coef_.dtype
     intercept = classifier.intercept_ + coef @ mean - new @ rounded_mean
@@ -196,16 +205,26 @@ def quantise_student(
     return rounded
 
 
-def observable_moments(transformers, X):
-    """Return mean and covariance of what a list of transformers makes of rows."""
+def _row_weights(estimator, X):
+    """Return how much a change of its logits matters in each row."""
+    if not hasattr(estimator, "predict_proba"):
+        return np.ones(len(X))
+    probabilities = estimator.predict_proba(X).astype(np.float64)
+    curvature = 1 - np.square(probabilities).sum(axis=1)
+    # Plus the mean; the scale does not matter.
+    return curvature + curvature.mean() if curvature.any() else np.ones(len(X))
+
+
+def observable_moments(transformers, X, weight):
+    """Return weighted mean and covariance of what a list of transformers makes of rows."""
     X = check_array(X, dtype=[np.float64, np.float32])
     blocks = lifted_blocks(make_pipeline(*transformers) if transformers else None, X)
-    moments = accumulated(GramMoments(blocks.n_observables), blocks, np.ones(len(X)))
+    moments = accumulated(GramMoments(blocks.n_observables), blocks, weight)
     gram = moments.gram / moments.weight
     return moments.mean, np.triu(gram) + np.triu(gram, 1).T
 
 
-def _quantise_reducers(transformers, X, bits, settings):
+def _quantise_reducers(transformers, X, weight, bits, settings):
     reducers = [
         i for i, step in enumerate(transformers) if isinstance(step, PCA | IncrementalPCA)
     ]
@@ -214,7 +233,7 @@ def _quantise_reducers(transformers, X, bits, settings):
             f"reducer_bits={bits!r} needs a PCA in the student, and there is none; leave it None."
         )
     for i in reducers:
-        _, gram = observable_moments(transformers[:i], X)
+        _, gram = observable_moments(transformers[:i], X, weight)
         pca = transformers[i]
         components = quantise_matrix(pca.components_, bits, gram=gram, **settings)
         pca.components_ = components.astype(pca.components_.dtype)

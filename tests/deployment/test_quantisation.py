@@ -4,14 +4,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal, assert_array_less
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 
-from sklearn_koopman import EDMDClassifier, MonomialLifter
-from sklearn_koopman.deployment import quantise_matrix, quantise_student, unit_levels
+from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman.deployment import (
+    _quantisation,
+    quantise_matrix,
+    quantise_student,
+    unit_levels,
+)
 from sklearn_koopman.deployment._quantisation import _descend, _round_with_feedback
+from sklearn_koopman.pipeline import make_pipeline
 
 from .helpers import STUDENTS, TEACHER, X, y
 
@@ -193,15 +199,31 @@ def test_students_keep_their_accuracy(student):
     assert coarse.score(X, y) < student.score(X, y)  # and the student is as it was
 
 
-def test_the_mean_of_the_logits_stays():
+def test_the_mean_of_the_logits_stays_where_the_student_is_unsure():
     student = clone(STUDENTS["pipeline"]).fit(X, y)
+    curvature = 1 - np.square(student.predict_proba(X)).sum(axis=1)
+    weight = curvature + curvature.mean()
     for settings in ({}, {"reducer_bits": 3}):
         rounded = quantise_student(student, X, bits=2, **settings)
         assert_allclose(
-            rounded.decision_function(X).mean(axis=0),
-            student.decision_function(X).mean(axis=0),
+            np.average(rounded.decision_function(X), axis=0, weights=weight),
+            np.average(student.decision_function(X), axis=0, weights=weight),
             atol=1e-3,
         )
+
+
+def test_rows_count_by_how_unsure_the_student_is(monkeypatch):
+    steps = PCA(16, random_state=0), MonomialLifter(2), KoopmanDistilledClassifier(TEACHER)
+    student = make_pipeline(*steps).fit(X, y)
+    probabilities = student.predict_proba(X)
+
+    def divergence(bits):
+        rounded = quantise_student(student, X, bits=bits).predict_proba(X)
+        return (probabilities * np.log(probabilities / rounded)).sum(axis=1).mean()
+
+    weighted = [divergence(bits) for bits in (3, 4, 5)]
+    monkeypatch.setattr(_quantisation, "_row_weights", lambda estimator, X: np.ones(len(X)))
+    assert_array_less(weighted, [divergence(bits) for bits in (3, 4, 5)])
 
 
 def test_reducers():

@@ -110,7 +110,7 @@ lifters = st.builds(
     order=st.sampled_from(["C", "F"]),
 )
 seeds = st.integers(0, 2**32 - 1)
-few_examples = settings(max_examples=40, deadline=None)
+few_examples = settings(max_examples=40)
 
 
 @few_examples

@@ -118,7 +118,7 @@ def test_they_span_what_monomials_span(family):
     assert_allclose(first, second, atol=1e-8)
 
 
-few_examples = settings(max_examples=25, deadline=None)
+few_examples = settings(max_examples=25)
 lifters = st.builds(
     OrthogonalPolynomialLifter,
     degree=st.integers(1, 4),

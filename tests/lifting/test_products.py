@@ -22,7 +22,7 @@ LIFTERS = [
 ]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.sampled_from(LIFTERS), st.data())
 def test_equals_the_columns_of_all(lifter, data):
     all_columns = lifter.fit_transform(X)

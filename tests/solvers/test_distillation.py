@@ -125,7 +125,7 @@ def problems(draw):
     return (one_hot, 3 * rng.normal(size=TEACHER.shape), weight), params
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems(), st.integers(1, 150), st.integers(0, 2**16))
 def test_value_equals_the_formula(arrays_and_params, block_rows, seed):
     arrays, params = arrays_and_params
@@ -135,7 +135,7 @@ def test_value_equals_the_formula(arrays_and_params, block_rows, seed):
     assert_allclose(problem(*point)[0], expected, rtol=1e-11, atol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(problems(), st.integers(0, 2**16))
 def test_gradient_equals_finite_differences(arrays_and_params, seed):
     arrays, params = arrays_and_params
@@ -147,7 +147,7 @@ def test_gradient_equals_finite_differences(arrays_and_params, seed):
     assert_allclose(function(x)[1], differences, rtol=1e-6, atol=1e-7)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems(), st.floats(0.0, 1.0), st.integers(0, 2**16))
 def test_loss_is_convex(arrays_and_params, position, seed):
     arrays, params = arrays_and_params
@@ -294,7 +294,7 @@ def test_no_labels_at_all():
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_more_soft_weight_moves_the_student_towards_its_teacher(first, second):
     """Of the two losses at the minimiser, the one that gains weight falls, the other rises."""
     assume(abs(first - second) > 1e-3)

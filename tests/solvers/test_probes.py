@@ -19,7 +19,7 @@ def error_by_ridge(features, clause, ridge):
     return (residual + ridge * np.sum(probe.coef_**2)) / np.var(clause)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     n_rows=st.integers(4, 30),
     n_features=st.integers(1, 40),

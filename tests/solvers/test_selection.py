@@ -55,7 +55,7 @@ def brute_force(phi, Y, ridge, max_chosen):
     return order, gains
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 1e-4, 0.1]))
 def test_equals_brute_force(seed, ridge):
     psi, targets, weight = problem(seed)

@@ -130,7 +130,7 @@ def test_non_finite_logits_are_refused():
         teacher_logits([[0.0, np.inf]])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     hnp.arrays(
         np.float64, st.tuples(st.integers(1, 5), st.integers(2, 5)), elements=st.floats(-30, 30)
@@ -148,7 +148,7 @@ LABELS = st.one_of(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(LABELS, st.data())
 def test_alignment_follows_the_labels(known, data):
     """Whatever the order and whatever is missing from y, each class gets its own column."""

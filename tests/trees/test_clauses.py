@@ -67,7 +67,7 @@ def test_many_values_are_cut_into_equal_parts(most):
 # Growth
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 1000),
     beam_width=st.sampled_from([2, 5, 30, None]),

@@ -42,7 +42,7 @@ def n_right(node):
     return sum(leaf.clause.counts.max() for leaf in leaves(node))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), max_depth=st.integers(1, 3))
 def test_best_of_all_trees_where_the_beam_keeps_all(seed, max_depth):
     X, labels = samples(seed, n_rows=12)
