@@ -6,16 +6,9 @@ Replacing the rows k of a matrix by :math:`q` changes its products with rows of 
 
 on average (a constant change is left to the intercept). Plain rounding takes the nearest level of
 each entry. With error feedback the entries are rounded one after the other, and the error of each
-is made up for by those that are still to come, as well as least squares can: GPTQ [1]_, which goes
-back to [2]_. There it is an approximation for one layer of many; here the layer is the model.
+is made up for by those that are still to come, as well as least squares can: GPTQ (see
+`quantise_matrix`). There it is an approximation for one layer of many; here the layer is the model.
 Coordinate descent follows: entry by entry moves to the level that is best given all others.
-
-.. [1] E. Frantar, S. Ashkboos, T. Hoefler and D. Alistarh, "GPTQ: accurate post-training
-   quantization for generative pre-trained transformers", arXiv:2210.17323 (2022).
-.. [2] B. Hassibi and D. G. Stork, "Second order derivatives for network pruning: optimal brain
-   surgeon", NeurIPS 5, 164-171 (1993).
-.. [3] D. Miyashita, E. H. Lee and B. Murmann, "Convolutional neural networks using logarithmic
-   data representation", arXiv:1603.01025 (2016).
 """
 
 from copy import deepcopy
@@ -48,12 +41,17 @@ def unit_levels(bits, kind="uniform"):
     bits : int
         At least 2: one of them is the sign.
     kind : {"uniform", "logarithmic"}, default="uniform"
-        Equal steps, or zero and powers of two [3]_.
+        Equal steps, or zero and powers of two [1]_.
 
     Returns
     -------
     levels : ndarray of shape (2 ** bits - 1,)
         In ascending order, symmetric about zero, which is one of them.
+
+    References
+    ----------
+    .. [1] D. Miyashita, E. H. Lee and B. Murmann, "Convolutional neural networks using
+       logarithmic data representation", arXiv:1603.01025 (2016).
 
     Examples
     --------
@@ -91,12 +89,19 @@ def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", f
     scale : {"row", "matrix"}, default="row"
         What shares a full scale.
     feedback : bool, default=True
-        Whether the error of an entry is made up for by the next ones, and coordinate descent
-        follows. False takes the nearest level of each.
+        Whether the error of an entry is made up for by the next ones (GPTQ [1]_, which goes back
+        to [2]_), and coordinate descent follows. False takes the nearest level of each.
 
     Returns
     -------
     rounded : ndarray of shape (n_outputs, n_inputs), float64
+
+    References
+    ----------
+    .. [1] E. Frantar, S. Ashkboos, T. Hoefler and D. Alistarh, "GPTQ: accurate post-training
+       quantization for generative pre-trained transformers", arXiv:2210.17323 (2022).
+    .. [2] B. Hassibi and D. G. Stork, "Second order derivatives for network pruning: optimal
+       brain surgeon", NeurIPS 5, 164-171 (1993).
 
     Examples
     --------
