@@ -18,6 +18,7 @@ cannot drift apart.
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -121,7 +122,7 @@ class Measured(SphinxDirective):
     """The directive."""
 
     required_arguments = 1
-    option_spec = {
+    option_spec: ClassVar = {
         "columns": directives.unchanged_required,
         "where": directives.unchanged_required,
         "across": directives.unchanged_required,
