@@ -38,6 +38,7 @@ templates_path = ["_templates"]
 
 default_role = "literal"
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 autodoc_default_options = {"members": True, "inherited-members": True}
 autosummary_generate = True
 numpydoc_show_class_members = False
