@@ -4,6 +4,7 @@ import ast
 import builtins
 import csv
 import importlib
+import os
 import pkgutil
 import re
 import subprocess
@@ -140,6 +141,20 @@ def test_program(name, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout or "print" not in text
+
+
+@pytest.mark.slow
+def test_pictures_of_the_guide(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    subprocess.run(
+        [sys.executable, DOCS / "pictures.py", "--output", tmp_path],
+        env={**os.environ, "MPLBACKEND": "Agg"},
+        check=True,
+        timeout=300,
+    )
+    drawn = {file.name for file in tmp_path.iterdir()}
+    assert drawn == {"idea.png", "lifting.png", "soft_labels.png"}
+    assert drawn <= {file.name for file in (DOCS / "images").iterdir()}
 
 
 def test_the_first_program_of_the_readme_needs_nothing():
