@@ -95,4 +95,5 @@ html_theme_options = {
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
 }
-html_sidebars = {"index": []}
+# Pages without pages below them.
+html_sidebars = {page: [] for page in ("index", "getting_started", "open_questions")}
