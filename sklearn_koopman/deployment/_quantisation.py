@@ -6,9 +6,14 @@ Replacing the rows k of a matrix by :math:`q` changes its products with rows of 
 
 on average (a constant change is left to the intercept). Plain rounding takes the nearest level of
 each entry. With error feedback the entries are rounded one after the other, and the error of each
-is made up for by those that are still to come, as well as least squares can: GPTQ (see
-`quantise_matrix`). There it is an approximation for one layer of many; here the layer is the model.
+is made up for by those that are still to come, as well as least squares can: GPTQ [1]_, which goes
+back to [2]_. There it is an approximation for one layer of many; here the layer is the model.
 Coordinate descent follows: entry by entry moves to the level that is best given all others.
+
+.. [1] E. Frantar, S. Ashkboos, T. Hoefler and D. Alistarh, "GPTQ: accurate post-training
+   quantization for generative pre-trained transformers", arXiv:2210.17323 (2022).
+.. [2] B. Hassibi and D. G. Stork, "Second order derivatives for network pruning: optimal brain
+   surgeon", NeurIPS 5, 164-171 (1993).
 """
 
 from copy import deepcopy
