@@ -2,6 +2,9 @@
 # make test     run the tests and the docstrings' examples
 # make lint     check style, formatting and types
 # make oldest   run the tests on the oldest supported scikit-learn
+# make docs     build the site in docs/_build/html, with the gallery; warnings are errors
+# make linkcheck see whether the addresses in the site exist; needs a network
+# make dist     build wheel and source distribution in dist/, and check them
 # make rivals   time other libraries at the same work, each in its own environment
 # make clean    remove the environments and everything else that these made
 #
@@ -25,9 +28,11 @@ JOBS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(JOBS)
 PYTEST_ARGS ?=
 
+SPHINX = $(VENV)/bin/sphinx-build -b $(1) docs docs/_build/$(1)
+
 comma := ,
 
-.PHONY: demo test lint oldest rivals clean
+.PHONY: demo test lint oldest docs linkcheck dist rivals clean
 
 demo: $(VENV)/.installed-demo
 	$(VENV)/bin/python examples/plot_digits_distillation.py
@@ -43,11 +48,23 @@ lint: $(VENV)/.installed-dev
 oldest: $(VENV_OLDEST)/.installed-oldest
 	$(call PYTEST,$(VENV_OLDEST)) -m "not slow" tests $(PYTEST_ARGS)
 
+docs: $(VENV)/.installed-docs
+	$(call SPHINX,html) -nW --keep-going -j $(JOBS)
+
+linkcheck: $(VENV)/.installed-docs
+	$(call SPHINX,linkcheck) -D plot_gallery=0
+
+dist: $(VENV)/.installed-dist
+	rm -rf dist
+	$(VENV)/bin/python -m build --no-isolation
+	$(VENV)/bin/twine check --strict dist/*
+
 rivals: $(VENV)/.installed-test
 	$(VENV)/bin/python benchmarks/rivals.py
 
 clean:
-	rm -rf $(VENV) $(VENV_OLDEST) benchmarks/.venvs build dist htmlcov .coverage .coverage.* .hypothesis \
+	rm -rf $(VENV) $(VENV_OLDEST) benchmarks/.venvs build dist docs/_build \
+		docs/auto_examples docs/generated docs/sg_execution_times.rst htmlcov .coverage .coverage.* .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -71,6 +88,12 @@ $(VENV)/.installed-test: pyproject.toml $(CONSTRAINTS)
 
 $(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS)
 	$(call INSTALL,$(VENV),$(CONSTRAINTS),dev)
+
+$(VENV)/.installed-docs: pyproject.toml $(CONSTRAINTS)
+	$(call INSTALL,$(VENV),$(CONSTRAINTS),docs)
+
+$(VENV)/.installed-dist: pyproject.toml $(CONSTRAINTS)
+	$(call INSTALL,$(VENV),$(CONSTRAINTS),dist)
 
 $(VENV_OLDEST)/.installed-oldest: pyproject.toml constraints-oldest.txt
 	$(call INSTALL,$(VENV_OLDEST),constraints-oldest.txt,test)

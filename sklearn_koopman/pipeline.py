@@ -241,7 +241,7 @@ def _passes_on(method):
 
 
 def make_pipeline(*steps, memory=None, transform_input=None, verbose=False):
-    """Construct a :class:`Pipeline` from the given estimators.
+    """Construct a `Pipeline` from the given estimators.
 
     The names of the steps are the lowercase names of their types, as in
     :func:`sklearn.pipeline.make_pipeline`.
@@ -265,7 +265,7 @@ def make_pipeline(*steps, memory=None, transform_input=None, verbose=False):
     Returns
     -------
     pipeline : Pipeline
-        A :class:`Pipeline`, which hands the untransformed `X` to the last step if that
+        A pipeline, which hands the untransformed `X` to the last step if that
         takes `teacher_X`.
 
     See Also

@@ -58,7 +58,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
     history_ : list of float
         Relative mean square error of the (centred) logits after each sweep.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
 
     References

@@ -89,7 +89,7 @@ class EDMDClassifier(KoopmanClassifier):
     moments_ : GramMoments or TriangularMoments
         What `partial_fit` has seen so far.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
 
     See Also

@@ -37,7 +37,7 @@ class TransferSet(BaseEstimator):
     augment : callable, torch.nn.Module, or list of these
         Makes one row of each row of a block: ``augment(X)`` or, if it has a parameter of that
         name, ``augment(X, rng=rng)`` with a :class:`numpy.random.Generator`. X has the shape
-        (n_rows, n_features), or (n_rows, *input_shape), and cannot be changed in place. It
+        ``(n_rows, n_features)``, or ``(n_rows, *input_shape)``, and cannot be changed in place. It
         must draw its random numbers from `rng` alone: rows are made more than once. A
         torch module, such as torchvision's v2 transforms, is given rows one by one, as tensors
         of shape `input_shape`; torch is seeded for it. Of a list, each makes a copy of its own.

@@ -22,8 +22,6 @@ rows, as a change that is not small can make a sure row unsure.
    quantization for generative pre-trained transformers", arXiv:2210.17323 (2022).
 .. [2] B. Hassibi and D. G. Stork, "Second order derivatives for network pruning: optimal brain
    surgeon", NeurIPS 5, 164-171 (1993).
-.. [3] D. Miyashita, E. H. Lee and B. Murmann, "Convolutional neural networks using logarithmic
-   data representation", arXiv:1603.01025 (2016).
 """
 
 from copy import deepcopy
@@ -56,12 +54,17 @@ def unit_levels(bits, kind="uniform"):
     bits : int
         At least 2: one of them is the sign.
     kind : {"uniform", "logarithmic"}, default="uniform"
-        Equal steps, or zero and powers of two [3]_.
+        Equal steps, or zero and powers of two [1]_.
 
     Returns
     -------
     levels : ndarray of shape (2 ** bits - 1,)
         In ascending order, symmetric about zero, which is one of them.
+
+    References
+    ----------
+    .. [1] D. Miyashita, E. H. Lee and B. Murmann, "Convolutional neural networks using
+       logarithmic data representation", arXiv:1603.01025 (2016).
 
     Examples
     --------
@@ -99,12 +102,19 @@ def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", f
     scale : {"row", "matrix"}, default="row"
         What shares a full scale.
     feedback : bool, default=True
-        Whether the error of an entry is made up for by the next ones, and coordinate descent
-        follows. False takes the nearest level of each.
+        Whether the error of an entry is made up for by the next ones (GPTQ [1]_, which goes back
+        to [2]_), and coordinate descent follows. False takes the nearest level of each.
 
     Returns
     -------
     rounded : ndarray of shape (n_outputs, n_inputs), float64
+
+    References
+    ----------
+    .. [1] E. Frantar, S. Ashkboos, T. Hoefler and D. Alistarh, "GPTQ: accurate post-training
+       quantization for generative pre-trained transformers", arXiv:2210.17323 (2022).
+    .. [2] B. Hassibi and D. G. Stork, "Second order derivatives for network pruning: optimal
+       brain surgeon", NeurIPS 5, 164-171 (1993).
 
     Examples
     --------

@@ -41,7 +41,7 @@ class BlockLifter(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        Psi : ndarray of shape (n_samples, n_output_features_)
+        Psi : ndarray of shape (n_samples, `n_output_features_`)
             The observables, in the dtype of `X` if that is float32 or float64, else in
             float64.
         """

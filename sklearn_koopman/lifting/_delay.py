@@ -113,7 +113,7 @@ class DelayLifter(Dictionary):
 
         Returns
         -------
-        W : ndarray of shape (n_samples, n_windows_, n_delays * state_size)
+        W : ndarray of shape (n_samples, `n_windows_`, n_delays * state_size)
             The delay coordinates of each trajectory at each time.
         """
         return self.transform(X).reshape(len(X), self.n_windows_, -1)

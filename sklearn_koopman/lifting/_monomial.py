@@ -56,7 +56,7 @@ class MonomialLifter(Dictionary):
     n_output_features_ : int
         The number of observables :math:`D`.
 
-    powers_ : ndarray of shape (n_output_features_, n_features_in_)
+    powers_ : ndarray of shape (`n_output_features_`, `n_features_in_`)
         `powers_[i, j]` is the exponent of feature j in observable i. Computed anew at each
         access.
 

@@ -44,7 +44,7 @@ class OpticalLifter(Dictionary):
 
     Attributes
     ----------
-    mixing_ : ndarray of shape (n_features_in_, n_components)
+    mixing_ : ndarray of shape (`n_features_in_`, n_components)
         The transposed matrix R with its factor, complex for intensities.
     offset_ : ndarray of shape (n_components,)
         The amplitudes b without any light from the features.

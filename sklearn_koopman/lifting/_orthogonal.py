@@ -62,13 +62,13 @@ class OrthogonalPolynomialLifter(Dictionary):
 
     Attributes
     ----------
-    center_ : ndarray of shape (n_features_in_,)
+    center_ : ndarray of shape (`n_features_in_`,)
         What is subtracted from each feature; zeros with ``scale_inputs=False``.
 
-    scale_ : ndarray of shape (n_features_in_,)
+    scale_ : ndarray of shape (`n_features_in_`,)
         What each feature is then divided by; one for constant features.
 
-    powers_ : ndarray of shape (n_output_features_, n_features_in_)
+    powers_ : ndarray of shape (`n_output_features_`, `n_features_in_`)
         `powers_[i, j]` is the degree of the polynomial of feature j in observable i. Computed anew
         at each access.
 

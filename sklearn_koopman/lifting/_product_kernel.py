@@ -47,7 +47,7 @@ class ProductKernelLifter(Dictionary):
     n_output_features_ : int
     local_features_ : LocalFeatures
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
 
     References

@@ -46,7 +46,7 @@ class RBFLifter(Dictionary):
 
     Attributes
     ----------
-    centers_ : ndarray of shape (n_output_features_, n_features_in_)
+    centers_ : ndarray of shape (`n_output_features_`, `n_features_in_`)
         The centres.
 
     gamma_ : float

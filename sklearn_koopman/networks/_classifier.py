@@ -106,7 +106,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
     network_ : TorchTeacher
         The network as it was.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
 
     See Also

@@ -63,11 +63,11 @@ class ObservableSelector(BlockLifter):
     support_ : ndarray of bool, shape (n_candidates,)
         Which observables of the dictionary are chosen.
 
-    order_ : ndarray of int, shape (n_output_features_,)
+    order_ : ndarray of int, shape (`n_output_features_`,)
         The chosen observables in the order of their choice: the first m are what
         ``max_observables=m`` chooses.
 
-    gains_ : ndarray of shape (n_output_features_,)
+    gains_ : ndarray of shape (`n_output_features_`,)
         By how much each of them lowered the objective, in the same order.
 
     lifter_ : transformer
@@ -204,7 +204,7 @@ class ObservableSelector(BlockLifter):
         Returns
         -------
         support : ndarray
-            Mask of shape (n_candidates,), or indices of shape (n_output_features_,).
+            Mask of shape (n_candidates,), or indices of shape (`n_output_features_`,).
         """
         check_is_fitted(self)
         return np.flatnonzero(self.support_) if indices else self.support_
