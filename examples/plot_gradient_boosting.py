@@ -34,9 +34,9 @@ teacher = FrozenEstimator(boosting)
 # %%
 # Students
 # --------
-# The first learns from the training points and from what the teacher says of them. For the second,
-# points are made up, evenly spread over the plane, and the teacher labels them. The third one has no
-# teacher.
+# The first learns from the training points and from what the teacher says of them. For the
+# second, points are made up, evenly spread over the plane, and the teacher labels them. The
+# third one has no teacher.
 
 settings = {"lifter": MonomialLifter(5), "temperature": 1.0, "max_iter": 1000}
 

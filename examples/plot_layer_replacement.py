@@ -109,9 +109,10 @@ for ax, (name, module) in zip(axes, modules.items(), strict=True):
     ax.set_axis_off()
 
 # %%
-# Without the four blocks the network is lost, so they do matter; the best affine map keeps little of
-# what they do. Quadratic observables bring most of it back, and with cubic ones the borders, and the
-# accuracy, are those of the network: 165 fixed observables and one matrix instead of four blocks.
+# Without the four blocks the network is lost, so they do matter; the best affine map keeps
+# little of what they do. Quadratic observables bring most of it back, and with cubic ones the
+# borders, and the accuracy, are those of the network: 165 fixed observables and one matrix
+# instead of four blocks.
 #
 # How much of the matrix is needed
 # --------------------------------
@@ -125,8 +126,8 @@ singular_values = span_spectrum(linearised(MonomialLifter(3))).singular_values
 # Eigenvalues
 # -----------
 # With ``lift_output=True`` the matrix leads from observables to the same observables, one block
-# later, so that it has eigenvalues: by how much a block stretches the state along each mode. This is
-# for the first of the blocks alone.
+# later, so that it has eigenvalues: by how much a block stretches the state along each mode.
+# This is for the first of the blocks alone.
 
 spectra = {
     "affine map": span_spectrum(linearised(None, ("1", "1"), ridge=1e-4)),
@@ -162,6 +163,7 @@ for ax in (left, middle, right):
 # Three dimensions of the 165 are nearly enough, as there are three classes to tell apart; each rank
 # beyond that adds little to the state and nothing that can be seen to the accuracy.
 #
-# To the right: the states that enter the first block lie in a plane, so two eigenvalues of the affine
-# map are not zero. One mode is stretched, the other one shrunk a little. With quadratic observables
-# there are five, of which the largest belongs to a product, which grows faster than its factors.
+# To the right: the states that enter the first block lie in a plane, so two eigenvalues of the
+# affine map are not zero. One mode is stretched, the other one shrunk a little. With quadratic
+# observables there are five, of which the largest belongs to a product, which grows faster than
+# its factors.

@@ -4,8 +4,8 @@ How many bits does a student need, and how much noise does it bear?
 ===================================================================
 
 On an analogue chip the entries of the matrix are set with few bits and some noise, and light is
-counted in photons. ``sklearn_koopman.deployment`` simulates such chips, rounds matrices so that little
-is lost, and fits students that expect the noise.
+counted in photons. ``sklearn_koopman.deployment`` simulates such chips, rounds matrices so that
+little is lost, and fits students that expect the noise.
 
 ``--dataset mnist`` does the same on 10,000 images of MNIST, in minutes.
 """
@@ -16,8 +16,8 @@ is lost, and fits students that expect the noise.
 # %%
 # Two students
 # ------------
-# They differ in what they expect: the second one knows that each entry of its matrix will be off, by
-# a fifth of its value as a rule.
+# They differ in what they expect: the second one knows that each entry of its matrix will be
+# off, by a fifth of its value as a rule.
 
 import argparse
 
@@ -105,8 +105,8 @@ for ax, title in zip(axes, ("Few bits", "Noise of the matrix", "Few photons"), s
     ax.legend(frameon=False, loc="lower left" if ax is axes[1] else "lower right")
 
 # %%
-# Rounded to three bits, the student loses about two points, however it is rounded; error feedback pays
-# at two bits. Noise of a tenth of each entry costs next to nothing. Beyond a third of it the plain
-# student breaks down, and some chips long before others; the one that expects noise hardly changes, and
-# pays with less than half a point where there is none. It has learned nothing about
-# photons: there both are alike, and want about a thousand of them.
+# Rounded to three bits, the student loses about two points, however it is rounded; error
+# feedback pays at two bits. Noise of a tenth of each entry costs next to nothing. Beyond a
+# third of it the plain student breaks down, and some chips long before others; the one that
+# expects noise hardly changes, and pays with less than half a point where there is none. It has
+# learned nothing about photons: there both are alike, and want about a thousand of them.

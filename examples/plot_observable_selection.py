@@ -112,6 +112,7 @@ ax.spines[["top", "right"]].set_visible(False)
 ax.legend(frameon=False, loc="lower right")
 
 # %%
-# Ten chosen observables, which are PCA coordinates themselves, are as good as some fifty products of
-# few coordinates, and fifty chosen ones are within a point of all 816. By a hundred the choice has
-# caught up with the whole dictionary, where as many drawn ones are still seven points behind.
+# Ten chosen observables, which are PCA coordinates as they are, do as well as some forty
+# products of few coordinates, and fifty chosen ones are within a point of the whole dictionary.
+# From a hundred on there is little between the two ways, while as many drawn ones are still
+# seven points behind.

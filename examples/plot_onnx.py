@@ -3,8 +3,9 @@
 Shipping a student as an ONNX file
 ==================================
 
-A student is to run where there is no Python, or no scikit-learn. ``to_onnx`` writes the whole pipeline
-into one graph that ONNX runtimes take. Does it say the same, and how small and fast is it?
+A student is to run where there is no Python, or no scikit-learn. ``to_onnx`` writes the whole
+pipeline into one graph that ONNX runtimes take. Does it say the same, and how small and fast is
+it?
 """
 
 # Authors: The sklearn_koopman developers
@@ -111,8 +112,8 @@ for ax in (left, middle, right):
     ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# Twelve nodes do all of it: center and project, gather and multiply, one matrix. Probabilities differ
-# by the rounding of float32 (dashed: its spacing at 1), labels do not at all. The graph is about a
-# tenth of the network's size. In time there is little between the two graphs: networks this small
-# are as quick, since a single call costs some microseconds whatever it computes. Only scikit-learn,
-# with all its checks, is far slower for single images.
+# Twelve nodes do all of it: center and project, gather and multiply, one matrix. Probabilities
+# differ by the rounding of float32 (dashed: its spacing at 1), labels do not at all. The graph
+# is about a tenth of the network's size. In time there is little between the two graphs:
+# networks this small are as quick, since a single call costs some microseconds whatever it
+# computes. Only scikit-learn, with all its checks, is far slower for single images.

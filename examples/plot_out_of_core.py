@@ -3,9 +3,9 @@
 How to fit more rows than memory has?
 =====================================
 
-The lifted rows are what is large: 20 numbers become 231. A classifier that has the dictionary inside,
-as its ``lifter=``, lifts block by block, reads its rows from disk, and leaves them to dask if
-they come as a dask array. The model is the same.
+The lifted rows are what is large: 20 numbers become 231. A classifier that has the dictionary
+inside, as its ``lifter=``, lifts block by block, reads its rows from disk, and leaves them to
+dask if they come as a dask array. The model is the same.
 """
 
 # Authors: The sklearn_koopman developers
@@ -44,8 +44,8 @@ print(f"{path.stat().st_size / 1e6:.0f} MB on disk")
 # %%
 # What it costs
 # -------------
-# The same matrix, with the dictionary inside the classifier and as a step before it. ``tracemalloc``
-# counts what numpy allocates.
+# The same matrix, with the dictionary inside the classifier and as a step before it.
+# ``tracemalloc`` counts what numpy allocates.
 
 students = {
     "lifter= inside": EDMDClassifier(lifter=MonomialLifter(2)),
@@ -87,8 +87,8 @@ difference = np.abs(inside.coef_ - step[-1].coef_).max()
 print(f"largest difference of coefficients: {difference:.1e}")
 
 # %%
-# As a step of a pipeline, the dictionary makes all lifted rows first: 924 bytes for each. Inside the
-# classifier only one block of them is there at a time, and memory hardly grows.
+# As a step of a pipeline, the dictionary makes all lifted rows first: 924 bytes for each.
+# Inside the classifier only one block of them is there at a time, and memory hardly grows.
 
 # %%
 # Rows of a cluster
@@ -115,5 +115,4 @@ with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_addres
 print(f"accuracy here:    {inside.score(X, y):.4f}")
 print(f"largest difference of coefficients: {np.abs(inside.coef_ - there.coef_).max():.1e}")
 
-del X, chunks
 folder.cleanup()

@@ -3,9 +3,9 @@
 Your own dictionary as a lifter
 ===============================
 
-Two spirals are hard for polynomials. Whoever knows that they are spirals uses other observables:
-waves of radius and angle. Any scikit-learn transformer can be a dictionary, so this takes a function,
-or a class of a few lines.
+Two spirals are hard for polynomials. Whoever knows that they are spirals uses other
+observables: waves of radius and angle. Any scikit-learn transformer can be a dictionary, so
+this takes a function, or a class of a few lines.
 """
 
 # Authors: The sklearn_koopman developers
@@ -63,8 +63,8 @@ print(f"function: {by_function.fit(X, y).score(X_test, y_test):.1%}")
 # %%
 # A class has parameters
 # ----------------------
-# These can then be searched. ``validate_data`` checks the rows and remembers how many features there
-# are; asking for both dtypes keeps float32 as it is.
+# These can then be searched. ``validate_data`` checks the rows and remembers how many features
+# there are; asking for both dtypes keeps float32 as it is.
 
 
 class PolarWaves(TransformerMixin, BaseEstimator):

@@ -1,14 +1,14 @@
 r"""
-========================================
+=========================================
 What does a student look for in an image?
-========================================
+=========================================
 
 With monomials up to degree 2, the logit of each class is a quadratic form of the image,
 
 .. math:: s_c(z) = b_c + w_c^T z + z^T A_c z ,
 
-and a symmetric matrix can be read: its eigenvectors are images, through PCA, and its eigenvalues say
-whether a pattern speaks for the class or against it.
+and a symmetric matrix can be read: its eigenvectors are images, through PCA, and its
+eigenvalues say whether a pattern speaks for the class or against it.
 
 ``--dataset mnist`` shows the forms of MNIST.
 """
@@ -86,9 +86,9 @@ np.testing.assert_allclose(softmax(logits, axis=1), proba, atol=1e-6)
 # %%
 # Patterns
 # --------
-# As PCA whitens, all coordinates have unit variance, and an eigenvalue is what the logit gains where
-# an image departs from the mean image by one standard deviation along the pattern, in whichever
-# direction: the sign of an eigenvector says nothing.
+# As PCA whitens, all coordinates have unit variance, and an eigenvalue is what the logit gains
+# where an image departs from the mean image by one standard deviation along the pattern, in
+# whichever direction: the sign of an eigenvector says nothing.
 
 eigenvalues, eigenvectors = np.linalg.eigh(A)  # in ascending order
 side = round(X.shape[1] ** 0.5)
@@ -126,11 +126,11 @@ for line, (name, patterns) in zip(axes, rows.items(), strict=True):
     line[0].set_ylabel(name)
 
 # %%
-# The linear part is where a class departs from the mean image: the hole of a 0, the foot of a 2. The
-# pattern most in favour is nearly the same one for most classes (red and blue may be exchanged), so
-# that its square bends the linear part upwards: the more of a pattern, the more each bit of it
-# counts. What speaks most against a class has no counterpart in the linear part: a linear
-# student cannot object to too much and to too little of something alike.
+# The linear part is where a class departs from the mean image: the hole of a 0, the foot of a
+# 2. The pattern most in favour is nearly the same one for most classes (red and blue may be
+# exchanged), so that its square bends the linear part upwards: the more of a pattern, the more
+# each bit of it counts. What speaks most against a class has no counterpart in the linear part:
+# a linear student cannot object to too much and to too little of something alike.
 #
 # How many patterns does a class need?
 # ------------------------------------

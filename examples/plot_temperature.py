@@ -4,8 +4,8 @@ What do temperature and soft weight do?
 =======================================
 
 ``soft_weight`` says how much a student listens to its teacher instead of to the labels, and
-``temperature`` how much it wants to know about the classes that the teacher thinks unlikely. Here is
-what they do to the soft targets, and to the student.
+``temperature`` how much it wants to know about the classes that the teacher thinks unlikely.
+Here is what they do to the soft targets, and to the student.
 """
 
 # Authors: The sklearn_koopman developers
@@ -49,8 +49,9 @@ for ax, temperature in zip(axes[1:], [0.5, 1, 2, 8], strict=True):
 axes[1].set_ylabel("probability")
 
 # %%
-# At T = 0.5 little is left but the two best guesses. At T = 2 it shows that the third one is a 7, and
-# at T = 8 there are hardly any but relative differences: the student is asked for logits.
+# At T = 0.5 little is left but the two best guesses. At T = 2 it shows that the third one is a
+# 7, and at T = 8 there are hardly any but relative differences: the student is asked for
+# logits.
 
 # %%
 # Students
@@ -112,8 +113,8 @@ for ax, (name, table) in zip(axes, tables.items(), strict=True):
 figure.colorbar(heat, ax=axes, label="test accuracy (%)", extend="min")
 
 # %%
-# To the left, the teacher has nothing to say that the labels do not: no pair of settings is more
-# than a tenth of a point better than no teacher at all (soft weight 0), and only soft targets of high
-# temperature are up to a point worse. To the right the labels are spoilt, and the more the student
-# listens to the teacher the better. There the temperature matters too: a low one makes a
-# weak soft term (it has a factor T²), so that wrong labels get through.
+# To the left, the teacher has nothing to say that the labels do not: no pair of settings is
+# more than a tenth of a point better than no teacher at all (soft weight 0), and only soft
+# targets of high temperature are up to a point worse. To the right the labels are spoilt, and
+# the more the student listens to the teacher the better. There the temperature matters too: a
+# low one makes a weak soft term (it has a factor T²), so that wrong labels get through.

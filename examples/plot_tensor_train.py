@@ -97,7 +97,7 @@ for ax in (left, right):
     ax.legend(frameon=False, loc="lower right")
 
 # %%
-# A rank of 6 is enough; beyond it the training images are learned by heart, and the test images gain
-# nothing. On so few images one matrix on the 231 monomials of degree 2 is at least as accurate with
-# about as many parameters, and it is fitted to its optimum at once. The train is for dictionaries
-# that no matrix can hold: many variables, and products of all of them.
+# A rank of 6 is enough; beyond it the training images are learned by heart, and the test images
+# gain nothing. On so few images one matrix on the 231 monomials of degree 2 is at least as
+# accurate with about as many parameters, and it is fitted to its optimum at once. The train is
+# for dictionaries that no matrix can hold: many variables, and products of all of them.

@@ -19,9 +19,11 @@ the teacher label them. What does that bring?
 # The teacher was trained on shifted images too: what it says of them is worth something.
 
 import argparse
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.ndimage import shift
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -47,17 +49,9 @@ X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_
 side = round(X.shape[1] ** 0.5)
 
 
-def shift(images, rng):
-    """Return images that are moved by a pixel, up, down, left or right, at random."""
-    moved = np.zeros_like(images)
-    directions = rng.integers(0, 4, len(images))
-    for direction, (axis, step) in enumerate([(1, -1), (1, 1), (2, -1), (2, 1)]):
-        rows = directions == direction
-        moved[rows] = np.roll(images[rows], step, axis=axis)
-    return moved
-
-
-transfer_set = TransferSet(shift, n_copies=4, input_shape=(side, side))
+steps = [(-1, 0), (1, 0), (0, -1), (0, 1)]  # up, down, left, right
+moves = [partial(shift, shift=(0, *step), order=0) for step in steps]  # of a block of images
+transfer_set = TransferSet(moves, input_shape=(side, side))
 
 more = transfer_set.enlarge(X)[:]
 net = MLPClassifier((256,), alpha=0.3, learning_rate_init=3e-3, random_state=0)
