@@ -38,7 +38,7 @@ options, _ = parser.parse_known_args()  # a notebook has arguments of its own
 
 if options.dataset == "digits":
     X, y = load_digits(return_X_y=True)
-    X, numbers, sizes, n_splits = X / 16, [1257, 200], [3, 4, 6, 8, 12, 16, 20, 30], 5
+    X, numbers, sizes, n_splits = X / 16, [1257, 200], [3, 4, 6, 8, 12, 16, 20, 30], 4
 else:
     images = fetch_mnist("train")
     X, y, numbers, n_splits = images.data, images.target, [42_000, 2_000], 1
