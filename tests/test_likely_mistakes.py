@@ -88,7 +88,7 @@ def test_an_unfitted_teacher():
     message = "LogisticRegression is not fitted yet.*fit it first, or pass it without FrozenEst"
     with pytest.raises(NotFittedError, match=message):
         student(FrozenEstimator(unfitted)).fit(X, Y)
-    with pytest.raises(NotFittedError, match="LogisticRegression.* Call 'fit'"):
+    with pytest.raises(NotFittedError, match=r"LogisticRegression.* Call 'fit'"):
         student(unfitted.predict_proba).fit(X, Y)
 
 
@@ -173,7 +173,7 @@ def test_a_huge_degree(classifier):
     with pytest.raises(MemoryError, match=message):
         classifier(lifter=MonomialLifter(12)).fit(X, Y, soft_labels=LOGITS)
     lifter = make_plain_pipeline(PCA(30), MonomialLifter(6))
-    with pytest.raises(MemoryError, match="Gram matrix .* needs .* GB.*solver='adam'"):
+    with pytest.raises(MemoryError, match=r"Gram matrix .* needs .* GB.*solver='adam'"):
         classifier(lifter=lifter).fit(X, Y, soft_labels=LOGITS)
 
 

@@ -165,8 +165,8 @@ class TorchTeacher(Teacher):
         side = isqrt(shape[1])
         shown = (1, side, side) if side**2 == shape[1] else (1, 28, 28)
         return (
-            ". Rows are flat and this module has convolutions: if it takes images, say their shape, "
-            f"as in TorchTeacher(module, input_shape={shown})."
+            ". Rows are flat and this module has convolutions: if it takes images, say their "
+            f"shape, as in TorchTeacher(module, input_shape={shown})."
         )
 
     @property
