@@ -76,7 +76,7 @@ all_of_them = MonomialLifter(3, include_bias=False).fit(Z)
 Psi, Psi_test = all_of_them.transform(Z), all_of_them.transform(Z_test)
 n_candidates = Psi.shape[1]
 drawn = []
-for seed in range(5):
+for seed in range(3):
     order = np.random.default_rng(seed).permutation(n_candidates)
     drawn.append([accuracy(Psi[:, order[:m]], Psi_test[:, order[:m]]) for m in numbers])
 

@@ -124,7 +124,7 @@ axes[0].set_ylabel("test accuracy (%)")
 axes[1].legend(frameon=False, loc="lower right")
 
 # %%
-# A student of degree 2 that has a hundred images gains about five points by shifted copies: it has
+# A student of degree 2 that has a hundred images gains about six points by shifted copies: it has
 # more observables than images, and the copies tell it what the teacher knows of shifts. With all
 # images little is left to gain. A student of degree 1 is *worse* with copies, at any number of
 # images: it is too small to be right on shifted images too, and spends on these what it has.

@@ -11,7 +11,13 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 from .._devices import UnavailableDeviceError
 from ..solvers import EnlargedRows, by_rows, is_dask, of_parts
-from ..teachers._outputs import align_columns, output_kind, shortened, teacher_logits
+from ..teachers._outputs import (
+    align_columns,
+    check_n_columns,
+    output_kind,
+    shortened,
+    teacher_logits,
+)
 
 _THREE_WAYS = (
     "The teacher was given the {shape} array that fit received. If it expects other inputs "
@@ -199,6 +205,7 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
             real = seen.real if are_made else seen
             teacher = teacher.fit(_rows(real, labelled), y[labelled], sample_weight=weight)
         outputs = by_rows(teacher, seen, keep=True)
+        _check_columns(outputs, teacher.classes_, labels, "teacher")
     except (NotFittedError, MemoryError, ImportError, UnavailableDeviceError):
         raise
     except Exception as error:
@@ -230,19 +237,28 @@ def given_soft_targets(soft_labels, labels, *, teacher_classes, kind, floor):
     logits : ndarray of shape (n_samples, n_classes)
     """
     check_consistent_length(labels.codes, soft_labels)
+    _check_columns(soft_labels, teacher_classes, labels, "soft_labels")
     return _class_logits(
         soft_labels, kind, teacher_classes, labels, floor=floor, source="soft_labels"
     )
 
 
+def _check_columns(outputs, column_classes, labels, source):
+    """Raise ValueError for a number of columns that cannot be right."""
+    shape, n_classes = np.shape(outputs), len(labels.classes)
+    if shape[1:] in ((), (1,)):
+        if n_classes > 2:
+            raise ValueError(
+                f"{source} gave one number for each row, y has {n_classes} classes: one column "
+                "for each is needed, as predict_proba and decision_function give, and predict "
+                "does not."
+            )
+    elif len(shape) == 2 and shape[1] > 0:
+        check_n_columns(shape[1], column_classes, labels.classes, source)
+
+
 def _class_logits(outputs, kind, column_classes, labels, *, floor, source):
     """Return outputs as logits, with columns in the order of the classes."""
-    n_classes = len(labels.classes)
-    if n_classes > 2 and np.shape(outputs)[1:] in ((), (1,)):
-        raise ValueError(
-            f"{source} gave one number for each row, y has {n_classes} classes: one column for "
-            "each is needed, as predict_proba and decision_function give, and predict does not."
-        )
     logits = _logits(outputs, kind, floor=floor, source=source)
     logits = align_columns(logits, column_classes, labels.classes, source=source)
     if not is_dask(logits):
@@ -267,7 +283,7 @@ def _warn_of_guesses(logits, labels, source):
             "teacher_classes=)? Does the teacher see inputs like those it was trained on (behind "
             "other steps: sklearn_koopman.pipeline.make_pipeline, or teacher_X=)? Is it trained?",
             UserWarning,
-            stacklevel=2,
+            stacklevel=7,  # whoever called fit
         )
 
 

@@ -126,22 +126,12 @@ def align_columns(logits, teacher_classes, classes, source="teacher"):
     >>> align_columns(np.array([[1.0, 2.0, 3.0]]), ["dog", "cat", "eel"], ["cat", "dog"])
     array([[2., 1.]])
     """
-    wanted = _labels(classes)
     n_columns = logits.shape[1]
+    check_n_columns(n_columns, teacher_classes, classes, source)
     if teacher_classes is None:
-        if n_columns != len(wanted):
-            raise ValueError(
-                f"{source} gave {n_columns} columns, y has {len(wanted)} classes "
-                f"{shortened(wanted)}; pass teacher_classes=, the class of each column."
-            )
         return logits
 
-    known = _labels(teacher_classes)
-    if len(known) != n_columns:
-        raise ValueError(
-            f"{source} gave {n_columns} columns, but teacher_classes names {len(known)} "
-            f"classes {shortened(known)}; name the class of each column."
-        )
+    wanted, known = _labels(classes), _labels(teacher_classes)
     column_of = {label: column for column, label in enumerate(known)}
     if len(column_of) != n_columns:
         raise ValueError(f"{source}: teacher_classes {shortened(known)} has duplicates.")
@@ -152,6 +142,29 @@ def align_columns(logits, teacher_classes, classes, source="teacher"):
             f"{shortened(known)}.{_type_hint(missing, known)}"
         )
     return logits[:, [column_of[label] for label in wanted]]
+
+
+def check_n_columns(n_columns, teacher_classes, classes, source="teacher"):
+    """Raise ValueError where soft targets have not as many columns as there are classes.
+
+    Parameters
+    ----------
+    n_columns : int
+    teacher_classes, classes, source
+        As for `align_columns`.
+    """
+    named = _labels(classes if teacher_classes is None else teacher_classes)
+    if n_columns == len(named):
+        return
+    if teacher_classes is None:
+        raise ValueError(
+            f"{source} gave {n_columns} columns, y has {len(named)} classes "
+            f"{shortened(named)}; pass teacher_classes=, the class of each column."
+        )
+    raise ValueError(
+        f"{source} gave {n_columns} columns, but teacher_classes names {len(named)} "
+        f"classes {shortened(named)}; name the class of each column."
+    )
 
 
 def to_numpy(outputs):
