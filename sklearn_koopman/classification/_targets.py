@@ -1,5 +1,6 @@
 """Labels, weights and soft targets: what a student is fitted to."""
 
+import sys
 import warnings
 from dataclasses import dataclass
 from functools import partial
@@ -283,8 +284,17 @@ def _warn_of_guesses(logits, labels, source):
             "teacher_classes=)? Does the teacher see inputs like those it was trained on (behind "
             "other steps: sklearn_koopman.pipeline.make_pipeline, or teacher_X=)? Is it trained?",
             UserWarning,
-            stacklevel=7,  # whoever called fit
+            stacklevel=_depth_in_package(),
         )
+
+
+def _depth_in_package():
+    """Return the stack level, seen from whoever asks, of the code that called this package."""
+    package = __name__.partition(".")[0]
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def _logits(outputs, kind, *, floor, source):
