@@ -223,3 +223,30 @@ def test_integers_between_the_steps_of_a_lifter_do_not_overflow():
     inside = EDMDClassifier(lifter=lifter).fit(X, Y)
     outside = EDMDClassifier().fit(lifter.fit_transform(X), Y)
     assert_allclose(inside.coef_, outside.coef_, rtol=1e-9, atol=1e-12)
+
+
+@both_classifiers
+@pytest.mark.parametrize(
+    ("lifter", "error", "message"),
+    [
+        (
+            np.square,
+            TypeError,
+            r"wrap a function as sklearn\.preprocessing\.FunctionTransformer",
+        ),
+        (
+            FunctionTransformer(lambda X: X.sum(axis=1)),
+            ValueError,
+            r"made an array of shape \(1,\) of one of shape \(1, 8\).*of two dimensions",
+        ),
+        (
+            FunctionTransformer(lambda X: X[:10]),
+            ValueError,
+            r"made an array of shape \(10, 8\) of one of shape \(300, 8\).*of each row",
+        ),
+    ],
+    ids=["function", "one dimension", "fewer rows"],
+)
+def test_what_makes_no_rows(classifier, lifter, error, message):
+    with pytest.raises(error, match=message):
+        with_lifter(classifier, lifter).fit(X, Y, soft_labels=LOGITS)
