@@ -100,7 +100,7 @@ ticks = np.linspace(0, 1, 250)
 plane = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
 plane = np.hstack([plane, 1 - plane])
 
-figure, axes = plt.subplots(1, 5, figsize=(13, 3), layout="constrained")
+figure, axes = plt.subplots(1, 5, figsize=(13, 3.4), layout="constrained")
 for ax, (name, module) in zip(axes, modules.items(), strict=True):
     regions = TorchTeacher(module)(plane).argmax(axis=1).reshape(250, 250)
     ax.pcolormesh(ticks, ticks, regions, cmap=TINTS, vmin=0, vmax=2)

@@ -112,7 +112,7 @@ models = {
 ticks = np.linspace(-1.1, 1.1, 250)
 plane = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
 
-figure, axes = plt.subplots(1, 4, figsize=(13, 3.7), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(13, 4.1), layout="constrained")
 for ax, (name, model) in zip(axes, models.items(), strict=True):
     regions = model.predict(plane).reshape(250, 250)
     ax.pcolormesh(ticks, ticks, regions, cmap=ListedColormap(["#a9c6d9", "#eab4bb"]))

@@ -61,7 +61,7 @@ INKS = ListedColormap(["#1b4965", "#b5303f", "#c47f17"])
 ticks = np.linspace(0, 1, 200)
 grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
 
-figure, axes = plt.subplots(2, 3, figsize=(10, 7.2), layout="constrained")
+figure, axes = plt.subplots(2, 3, figsize=(10, 7.8), layout="constrained")
 for ax, (name, model) in zip(axes.flat, models.items(), strict=True):
     ax.pcolormesh(ticks, ticks, model.predict(grid).reshape(200, 200), cmap=TINTS)
     ax.scatter(*X_test[:500].T, c=y_test[:500], cmap=INKS, s=5, linewidths=0)
