@@ -35,7 +35,7 @@ comma := ,
 .PHONY: demo test lint oldest docs linkcheck dist rivals clean
 
 demo: $(VENV)/.installed-demo
-	$(VENV)/bin/python examples/plot_digits_distillation.py
+	$(VENV)/bin/python examples/plot_digits_distillation.py --output examples/output
 
 test: $(VENV)/.installed-test
 	$(call PYTEST,$(VENV)) $(PYTEST_ARGS)

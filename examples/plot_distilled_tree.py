@@ -5,9 +5,8 @@ Reading a decision tree out of a small network
 
 A network learns to tell benign from malignant tumours by 30 measurements. Then a tree is read
 out of it: the clauses on the way to its leaves are those that the network's activations represent,
-or that best separate what the network says. The script prints the tree, and a certificate of how
-often tree and network may disagree; it draws the tree, and how fidelity grows with its size. It
-takes a few seconds.
+or that best separate what the network says. How faithful is the tree, and who says so?
+``--output FOLDER`` saves the picture.
 """
 
 # Authors: The sklearn_koopman developers
@@ -34,14 +33,15 @@ from sklearn_koopman import DistilledTreeClassifier
 from sklearn_koopman.inspection import certificate_sample_size, fidelity_certificate
 from sklearn_koopman.teachers import TorchTeacher
 
+parser = argparse.ArgumentParser(description="Read a decision tree out of a network.")
+parser.add_argument("--output", type=Path, help="folder for the picture")
+options, _ = parser.parse_known_args()  # a notebook has arguments of its own
 
-def load():
-    """Return training and test rows, labels, and the names of inputs and classes."""
-    data = load_breast_cancer()
-    split = train_test_split(
-        data.data, data.target, test_size=0.5, stratify=data.target, random_state=0
-    )
-    return *split, list(data.feature_names), list(data.target_names)
+data = load_breast_cancer()
+feature_names, class_names = list(data.feature_names), list(data.target_names)
+X, X_test, y, y_test = train_test_split(
+    data.data, data.target, test_size=0.5, stratify=data.target, random_state=0
+)
 
 
 # %%
@@ -86,6 +86,11 @@ def train_network(X, y, *, n_epochs=60, seed=0):
     return network.eval()
 
 
+teacher = TorchTeacher(train_network(X, y), output="logits")
+said_test = teacher(X_test).argmax(axis=1)
+print(f"network: {np.mean(said_test == y_test):.1%} of the test rows right")
+
+
 # %%
 # More rows
 # ---------
@@ -98,6 +103,30 @@ def more_rows(X, times, seed=0):
     rng = np.random.default_rng(seed)
     made = X[rng.integers(0, len(X), times * len(X))]
     return np.vstack([X, made + 0.2 * X.std(axis=0) * rng.normal(size=made.shape)])
+
+
+X_more = more_rows(X, times=10)
+said = teacher(X_more).argmax(axis=1)
+
+# %%
+# Tree
+# ----
+# The labels are what the network says. A fitted ``DecisionTreeClassifier`` of scikit-learn is
+# inside, so scikit-learn prints it.
+
+student = DistilledTreeClassifier(teacher, max_depth=3, random_state=0).fit(X_more, said)
+print(export_text(student.decision_tree_, feature_names=feature_names))
+print(f"tree: {student.score(X_test, y_test):.1%} right, {student.get_n_leaves()} leaves")
+
+# %%
+# Certificate
+# -----------
+# The test rows were drawn independently, and nothing was chosen by them, so that they bound how
+# often tree and network disagree on *all* rows of this kind, with 95 % confidence.
+
+print(fidelity_certificate(said_test, student.predict(X_test), delta=0.05))
+n_samples = certificate_sample_size(0.01, delta=0.05)
+print(f"\n{n_samples} rows without a disagreement would certify 1 %.")
 
 
 # %%
@@ -138,47 +167,18 @@ def make_figure(student, greedy, X_test, said_test, feature_names, class_names):
     return figure
 
 
-# %%
-# All of it
-# ---------
-
-IN_NOTEBOOK = "__file__" not in globals()
-HERE = Path() if IN_NOTEBOOK else Path(__file__).resolve().parent
-
-
-def main(arguments=None):
-    """Train the network, read the tree out of it, certify it and save the picture."""
-    parser = argparse.ArgumentParser(description="Read a decision tree out of a network.")
-    parser.add_argument("--output", type=Path, default=HERE / "output", help="for the picture")
-    options = parser.parse_args(arguments)
-    X, X_test, y, y_test, feature_names, class_names = load()
-
-    teacher = TorchTeacher(train_network(X, y), output="logits")
-    X_more = more_rows(X, times=10)
-    said, said_test = (teacher(rows).argmax(axis=1) for rows in (X_more, X_test))
-    student = DistilledTreeClassifier(teacher, max_depth=3, random_state=0)
-    student.fit(X_more, said)
-
-    print(export_text(student.decision_tree_, feature_names=feature_names))
-    print(f"network: {np.mean(said_test == y_test):.1%} of the test rows right")
-    print(
-        f"tree:    {student.score(X_test, y_test):.1%} right, {student.get_n_leaves()} leaves"
-    )
-    print()
-    print(fidelity_certificate(said_test, student.predict(X_test), delta=0.05))
-    n_samples = certificate_sample_size(0.01, delta=0.05)
-    print(f"\n{n_samples} rows without a disagreement would certify 1 %.")
-
-    greedy = [
-        DecisionTreeClassifier(max_leaf_nodes=size, random_state=0).fit(X_more, said)
-        for size in range(2, 9)
-    ]
-    figure = make_figure(student, greedy, X_test, said_test, feature_names, class_names)
+greedy = [
+    DecisionTreeClassifier(max_leaf_nodes=size, random_state=0).fit(X_more, said)
+    for size in range(2, 9)
+]
+figure = make_figure(student, greedy, X_test, said_test, feature_names, class_names)
+if options.output is not None:
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / "distilled_tree.png"
     figure.savefig(path, dpi=120)
     print(f"picture: {path}")
 
-
-if __name__ == "__main__":
-    main([] if IN_NOTEBOOK else None)  # the arguments of a notebook are not ours
+# %%
+# Four cuts are enough to agree with the network on all but one row in twenty. The greedy tree
+# of the same size agrees on two or three rows of 285 fewer, which is within the noise: such
+# measurements hide nothing that single cuts do not reveal.

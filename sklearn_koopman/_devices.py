@@ -1,6 +1,10 @@
 """Torch devices by their names."""
 
 
+class UnavailableDeviceError(ValueError):
+    """A device is not there."""
+
+
 def resolve_device(device):
     """Return the torch.device with its index, or None for None.
 
@@ -10,7 +14,7 @@ def resolve_device(device):
 
     Raises
     ------
-    ValueError
+    UnavailableDeviceError
         If it is not there; the message lists those that are.
     """
     if device is None:
@@ -27,6 +31,6 @@ def resolve_device(device):
         available = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
         if torch.backends.mps.is_available():
             available.append("mps")
-        raise ValueError(
+        raise UnavailableDeviceError(
             f"device={str(device)!r} is not available here; available: {', '.join(available)}."
         ) from error

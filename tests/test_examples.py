@@ -10,6 +10,20 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
+# Scripts of the gallery that run within some seconds, and the extras that they need. Those that
+# take longer are run by the build of the documentation alone.
+QUICK = {
+    "plot_gradient_boosting.py": (),
+    "plot_layer_replacement.py": ("torch",),
+    "plot_noisy_hardware.py": (),
+    "plot_observable_selection.py": (),
+    "plot_onnx.py": ("onnx", "onnxruntime", "skl2onnx"),
+    "plot_out_of_core.py": ("dask", "distributed"),
+    "plot_own_dictionary.py": (),
+    "plot_quadratic_forms.py": (),
+    "plot_yin_yang.py": (),
+}
+
 
 def run(script, *arguments):
     # Small matrices: several threads of several test processes only wait for each other.
@@ -24,6 +38,26 @@ def run(script, *arguments):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize("script", QUICK)
+def test_gallery(script):
+    for package in ("matplotlib", *QUICK[script]):
+        pytest.importorskip(package)
+    run(script)
+
+
+def test_scripts_of_the_gallery_are_well_formed():
+    scripts = sorted(EXAMPLES.glob("plot_*.py"))
+    assert {script.name for script in scripts} > QUICK.keys()
+    header = (EXAMPLES / "GALLERY_HEADER.rst").read_text(encoding="utf-8")
+    for script in scripts:
+        text = script.read_text(encoding="utf-8")
+        title = re.match(r'r?"""\n(=+)\n(.+)\n(=+)\n\n', text)
+        assert title is not None, script.name
+        assert len(title[1]) == len(title[2]) == len(title[3]), script.name
+        assert text.count("# %%\n") >= 2, script.name
+        assert f"sphx_glr_auto_examples_{script.name}" in header
 
 
 def test_digits_distillation(tmp_path):

@@ -36,9 +36,15 @@ def fit_lifter(lifter, X, y):
     if isinstance(lifter, type) or not (
         hasattr(lifter, "fit") and hasattr(lifter, "transform")
     ):
+        is_function = callable(lifter) and not isinstance(lifter, type)
         raise TypeError(
-            f"lifter={lifter!r} is no transformer: pass an instance with fit and transform, for "
-            "example MonomialLifter(degree=2) or make_pipeline(PCA(40), MonomialLifter(2))."
+            f"lifter={lifter!r} is no transformer: "
+            + (
+                "wrap a function as sklearn.preprocessing.FunctionTransformer(function)."
+                if is_function
+                else "pass an instance with fit and transform, for example "
+                "MonomialLifter(degree=2) or make_pipeline(PCA(40), MonomialLifter(2))."
+            )
         )
     if is_dask(X):
         _check_learns_nothing(lifter)
@@ -108,7 +114,7 @@ def _tensor_lift(tail, dtype, device):
 
 def _transform(steps, X):
     with _arrays_between_steps():
-        return _as_array(steps.transform(X))
+        return _as_rows(steps.transform(X), X, steps)
 
 
 def _row_like(X):
@@ -150,7 +156,7 @@ def _split_at_narrowest(lifter, row):
     widths = [row.shape[1]]
     for _, step in steps.steps:
         if step is not None and step != "passthrough":
-            row = _as_array(step.transform(row))
+            row = _as_rows(step.transform(row), row, step)
         widths.append(row.shape[1])
     narrowest = int(np.argmin(widths))
     head = steps[:narrowest] if narrowest > 0 else None
@@ -158,6 +164,12 @@ def _split_at_narrowest(lifter, row):
     return head, tail, widths[-1]
 
 
-def _as_array(lifted):
-    """Return what a transformer gave as an array, also where it gave a DataFrame."""
-    return lifted.toarray() if issparse(lifted) else np.asarray(lifted)
+def _as_rows(lifted, X, lifter):
+    """Return what a transformer made of rows as an array, also where it gave a DataFrame."""
+    lifted = lifted.toarray() if issparse(lifted) else np.asarray(lifted)
+    if lifted.ndim != 2 or len(lifted) != len(X):
+        raise ValueError(
+            f"lifter {lifter!r} made an array of shape {lifted.shape} of one of shape {X.shape}: "
+            "it must make one row of observables of each row, and an array of two dimensions."
+        )
+    return lifted

@@ -1,5 +1,7 @@
 """Labels, weights and soft targets: what a student is fitted to."""
 
+import sys
+import warnings
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,8 +10,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length
 
+from .._devices import UnavailableDeviceError
 from ..solvers import EnlargedRows, by_rows, is_dask, of_parts
-from ..teachers._outputs import align_columns, output_kind, teacher_logits
+from ..teachers._outputs import (
+    align_columns,
+    check_n_columns,
+    output_kind,
+    shortened,
+    teacher_logits,
+)
 
 _THREE_WAYS = (
     "The teacher was given the {shape} array that fit received. If it expects other inputs "
@@ -19,6 +28,10 @@ _THREE_WAYS = (
     "teacher's own inputs as teacher_X= (in a pipeline <step>__teacher_X=) or its outputs as "
     "soft_labels=."
 )
+
+# Soft targets are suspect that agree with fewer labels than this far from chance to all.
+_LEAST_KNOWLEDGE = 0.1
+_FEWEST_ROWS_TO_JUDGE = 20
 
 
 @dataclass(frozen=True)
@@ -193,10 +206,8 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
             real = seen.real if are_made else seen
             teacher = teacher.fit(_rows(real, labelled), y[labelled], sample_weight=weight)
         outputs = by_rows(teacher, seen, keep=True)
-        kind = teacher.output if kind == "auto" else kind
-        logits = _logits(outputs, kind, floor=floor, source="teacher")
-        return align_columns(logits, teacher.classes_, labels.classes), teacher
-    except (NotFittedError, MemoryError, ImportError):
+        _check_columns(outputs, teacher.classes_, labels, "teacher")
+    except (NotFittedError, MemoryError, ImportError, UnavailableDeviceError):
         raise
     except Exception as error:
         is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own
@@ -204,6 +215,11 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
             raise
         ways_out = _THREE_WAYS.format(shape=np.shape(X))
         raise ValueError(f"{error}\n{ways_out}") from error
+    kind = teacher.output if kind == "auto" else kind
+    logits = _class_logits(
+        outputs, kind, teacher.classes_, labels, floor=floor, source="teacher"
+    )
+    return logits, teacher
 
 
 def given_soft_targets(soft_labels, labels, *, teacher_classes, kind, floor):
@@ -222,8 +238,63 @@ def given_soft_targets(soft_labels, labels, *, teacher_classes, kind, floor):
     logits : ndarray of shape (n_samples, n_classes)
     """
     check_consistent_length(labels.codes, soft_labels)
-    logits = _logits(soft_labels, kind, floor=floor, source="soft_labels")
-    return align_columns(logits, teacher_classes, labels.classes, source="soft_labels")
+    _check_columns(soft_labels, teacher_classes, labels, "soft_labels")
+    return _class_logits(
+        soft_labels, kind, teacher_classes, labels, floor=floor, source="soft_labels"
+    )
+
+
+def _check_columns(outputs, column_classes, labels, source):
+    """Raise ValueError for a number of columns that cannot be right."""
+    shape, n_classes = np.shape(outputs), len(labels.classes)
+    if shape[1:] in ((), (1,)):
+        if n_classes > 2:
+            raise ValueError(
+                f"{source} gave one number for each row, y has {n_classes} classes: one column "
+                "for each is needed, as predict_proba and decision_function give, and predict "
+                "does not."
+            )
+    elif len(shape) == 2 and shape[1] > 0:
+        check_n_columns(shape[1], column_classes, labels.classes, source)
+
+
+def _class_logits(outputs, kind, column_classes, labels, *, floor, source):
+    """Return outputs as logits, with columns in the order of the classes."""
+    logits = _logits(outputs, kind, floor=floor, source=source)
+    logits = align_columns(logits, column_classes, labels.classes, source=source)
+    if not is_dask(logits):
+        _warn_of_guesses(logits[: len(labels.codes)], labels, source)
+    return logits
+
+
+def _warn_of_guesses(logits, labels, source):
+    """Warn where soft targets know no more of the labels than chance: a mistake, most likely."""
+    rows = np.flatnonzero(labels.is_labelled)
+    if len(rows) < _FEWEST_ROWS_TO_JUDGE:
+        return
+    # Targets without a first choice, uniform ones say, are not taken for wrong.
+    logits = logits[rows]
+    agreed = np.mean(logits[np.arange(len(rows)), labels.codes[rows]] >= logits.max(axis=1))
+    chance = 1 / len(labels.classes)
+    if agreed < chance + _LEAST_KNOWLEDGE * (1 - chance):
+        warnings.warn(
+            f"{source}: the first choice is the label of only {agreed:.0%} of {len(rows)} labelled "
+            "rows, which is about what guessing gives. Are the columns in the order of the "
+            f"classes, {shortened(labels.classes.tolist())} (else say theirs in "
+            "teacher_classes=)? Does the teacher see inputs like those it was trained on (behind "
+            "other steps: sklearn_koopman.pipeline.make_pipeline, or teacher_X=)? Is it trained?",
+            UserWarning,
+            stacklevel=_depth_in_package(),
+        )
+
+
+def _depth_in_package():
+    """Return the stack level, seen from whoever asks, of the code that called this package."""
+    package = __name__.partition(".")[0]
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def _logits(outputs, kind, *, floor, source):

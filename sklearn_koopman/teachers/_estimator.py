@@ -8,11 +8,6 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from ._base import Teacher
 from ._skorch import is_skorch, skorch_input, skorch_targets
 
-_NOT_FITTED = (
-    "The teacher %(name)s is not fitted yet. Call fit on the teacher, which fits a clone, or "
-    "fit the estimator and wrap it in sklearn.frozen.FrozenEstimator."
-)
-
 
 class EstimatorTeacher(Teacher):
     """A plain estimator is cloned and fitted on the training data; FrozenEstimator stops that.
@@ -98,7 +93,7 @@ class EstimatorTeacher(Teacher):
         return fitted
 
     def _evaluate(self, X):
-        check_is_fitted(self.estimator, msg=_NOT_FITTED)
+        check_is_fitted(self.estimator, msg=self._not_fitted())
         if is_skorch(self._inner):
             X = skorch_input(X)
         method = "predict_proba" if self.output == "proba" else "decision_function"
@@ -112,6 +107,16 @@ class EstimatorTeacher(Teacher):
     def is_fixed(self):
         """Whether `fit` leaves this teacher as it is: a frozen estimator."""
         return isinstance(self.estimator, FrozenEstimator)
+
+    def _not_fitted(self):
+        name = type(self._inner).__name__
+        if self.is_fixed:
+            return (
+                f"The teacher {name} is not fitted yet, and FrozenEstimator keeps it as it is: fit "
+                "it first, or pass it without FrozenEstimator, to have it fitted on the training "
+                "data."
+            )
+        return f"The teacher {name} is not fitted yet. Call fit on the teacher, which fits a clone."
 
     @property
     def _inner(self):

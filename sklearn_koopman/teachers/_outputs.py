@@ -1,6 +1,7 @@
 """From whatever a teacher gives to float64 logits, one column per class of the student."""
 
 import numpy as np
+from scipy.sparse import issparse
 
 OUTPUT_KINDS = ("auto", "proba", "logits")
 TINY = float(np.finfo(np.float64).tiny)
@@ -29,6 +30,8 @@ def check_outputs(outputs, source, n_rows=None):
         The same values. float32 and float64 are kept; half precision becomes float32,
         everything else float64.
     """
+    if issparse(outputs):
+        raise TypeError(f"{source}: expected a dense array, got a sparse one; use .toarray().")
     array = _to_float(to_numpy(outputs), source)
     if array.ndim == 1:
         array = array.reshape(-1, 1)
@@ -123,32 +126,45 @@ def align_columns(logits, teacher_classes, classes, source="teacher"):
     >>> align_columns(np.array([[1.0, 2.0, 3.0]]), ["dog", "cat", "eel"], ["cat", "dog"])
     array([[2., 1.]])
     """
-    wanted = _labels(classes)
     n_columns = logits.shape[1]
+    check_n_columns(n_columns, teacher_classes, classes, source)
     if teacher_classes is None:
-        if n_columns != len(wanted):
-            raise ValueError(
-                f"{source} gave {n_columns} columns, y has {len(wanted)} classes "
-                f"{_shortened(wanted)}; pass teacher_classes=, the class of each column."
-            )
         return logits
 
-    known = _labels(teacher_classes)
-    if len(known) != n_columns:
-        raise ValueError(
-            f"{source} gave {n_columns} columns, but teacher_classes names {len(known)} "
-            f"classes {_shortened(known)}; name the class of each column."
-        )
+    wanted, known = _labels(classes), _labels(teacher_classes)
     column_of = {label: column for column, label in enumerate(known)}
     if len(column_of) != n_columns:
-        raise ValueError(f"{source}: teacher_classes {_shortened(known)} has duplicates.")
+        raise ValueError(f"{source}: teacher_classes {shortened(known)} has duplicates.")
     missing = [label for label in wanted if label not in column_of]
     if missing:
         raise ValueError(
-            f"{source} does not know the classes {_shortened(missing)} of y; its columns are "
-            f"{_shortened(known)}.{_type_hint(missing, known)}"
+            f"{source} does not know the classes {shortened(missing)} of y; its columns are "
+            f"{shortened(known)}.{_type_hint(missing, known)}"
         )
     return logits[:, [column_of[label] for label in wanted]]
+
+
+def check_n_columns(n_columns, teacher_classes, classes, source="teacher"):
+    """Raise ValueError where soft targets have not as many columns as there are classes.
+
+    Parameters
+    ----------
+    n_columns : int
+    teacher_classes, classes, source
+        As for `align_columns`.
+    """
+    named = _labels(classes if teacher_classes is None else teacher_classes)
+    if n_columns == len(named):
+        return
+    if teacher_classes is None:
+        raise ValueError(
+            f"{source} gave {n_columns} columns, y has {len(named)} classes "
+            f"{shortened(named)}; pass teacher_classes=, the class of each column."
+        )
+    raise ValueError(
+        f"{source} gave {n_columns} columns, but teacher_classes names {len(named)} "
+        f"classes {shortened(named)}; name the class of each column."
+    )
 
 
 def to_numpy(outputs):
@@ -219,7 +235,8 @@ def _labels(classes):
     return np.asarray(classes).ravel().tolist()
 
 
-def _shortened(labels, limit=10):
+def shortened(labels, limit=10):
+    """Return a list of labels as text, not longer than needed to know it."""
     shown = ", ".join(repr(label) for label in labels[:limit])
     return f"[{shown}, ...]" if len(labels) > limit else f"[{shown}]"
 

@@ -4,7 +4,7 @@ import hashlib
 import threading
 from contextlib import contextmanager
 from itertools import chain
-from math import prod
+from math import isqrt, prod
 from pathlib import Path
 
 import joblib
@@ -147,7 +147,7 @@ class TorchTeacher(Teacher):
             raise  # the data are fine: a smaller batch_size or another device helps
         except Exception as error:
             raise ValueError(
-                f"teacher {self!r} failed on input of shape {shape}: {error}"
+                f"teacher {self!r} failed on input of shape {shape}: {error}{self._hint(shape)}"
             ) from error
         outputs = _tensor_of(outputs, self, torch)
         if outputs.ndim == 0 or len(outputs) != n_rows:
@@ -156,6 +156,18 @@ class TorchTeacher(Teacher):
                 f"{tuple(outputs.shape)} for input of shape {shape}."
             )
         return to_numpy(outputs)
+
+    def _hint(self, shape):
+        """Return what to do where flat rows enter a module that takes images."""
+        has_convolution = any("Conv" in type(part).__name__ for part in self.module.modules())
+        if not has_convolution or self._shape is not None or len(shape) != 2:
+            return ""
+        side = isqrt(shape[1])
+        shown = (1, side, side) if side**2 == shape[1] else (1, 28, 28)
+        return (
+            ". Rows are flat and this module has convolutions: if it takes images, say their "
+            f"shape, as in TorchTeacher(module, input_shape={shown})."
+        )
 
     @property
     def _shape(self):

@@ -125,6 +125,7 @@ def test_global_pandas_output(classifier):
     expected = with_lifter(classifier, lifter).fit(X, Y, soft_labels=LOGITS)
     with sklearn.config_context(transform_output="pandas"), warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "soft_labels: the first choice")  # they are random
         model = with_lifter(classifier, lifter).fit(X, Y, soft_labels=LOGITS)
         assert_allclose(model.decision_function(X), expected.decision_function(X))
     assert_array_equal(model.coef_, expected.coef_)
@@ -136,6 +137,7 @@ def test_data_frame(classifier):
     model = with_lifter(classifier, LIFTERS["PCA, monomials"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "soft_labels: the first choice")  # they are random
         model.fit(frame, Y, soft_labels=LOGITS)
         predicted = model.predict(frame)
     assert_array_equal(model.feature_names_in_, list("abcdefgh"))
@@ -221,3 +223,30 @@ def test_integers_between_the_steps_of_a_lifter_do_not_overflow():
     inside = EDMDClassifier(lifter=lifter).fit(X, Y)
     outside = EDMDClassifier().fit(lifter.fit_transform(X), Y)
     assert_allclose(inside.coef_, outside.coef_, rtol=1e-9, atol=1e-12)
+
+
+@both_classifiers
+@pytest.mark.parametrize(
+    ("lifter", "error", "message"),
+    [
+        (
+            np.square,
+            TypeError,
+            r"wrap a function as sklearn\.preprocessing\.FunctionTransformer",
+        ),
+        (
+            FunctionTransformer(lambda X: X.sum(axis=1)),
+            ValueError,
+            r"made an array of shape \(1,\) of one of shape \(1, 8\).*of two dimensions",
+        ),
+        (
+            FunctionTransformer(lambda X: X[:10]),
+            ValueError,
+            r"made an array of shape \(10, 8\) of one of shape \(300, 8\).*of each row",
+        ),
+    ],
+    ids=["function", "one dimension", "fewer rows"],
+)
+def test_what_makes_no_rows(classifier, lifter, error, message):
+    with pytest.raises(error, match=message):
+        with_lifter(classifier, lifter).fit(X, Y, soft_labels=LOGITS)

@@ -314,6 +314,7 @@ def test_pandas_output_of_the_steps_before(student):
     pipeline = SklearnPipeline(steps(student)).set_output(transform="pandas")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "soft_labels: the first choice")  # they are random
         pipeline.fit(X, Y, clf__soft_labels=P)
         decision = pipeline.decision_function(X)
     assert_array_equal(pipeline["clf"].feature_names_in_[:2], ["1", "pca0"])
