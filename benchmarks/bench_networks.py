@@ -1,7 +1,7 @@
 """Spans of layers as one Koopman matrix, beside what else could be done with them.
 
     python benchmarks/bench_networks.py --parts layers layers_short all_inputs rank budget
-    python benchmarks/bench_networks.py --parts conv yin_yang
+    python benchmarks/bench_networks.py --parts conv resnet yin_yang
     python benchmarks/bench_networks.py --plots
 
 Every row of benchmarks/results/networks.csv is one network with one span replaced, fitted on all
@@ -20,6 +20,8 @@ training images with a network that has not seen them.
 - budget: the matrix truncated or pruned, and the span's own weights truncated or pruned, at equal
   numbers of parameters, before and after the same training
 - conv: spans of the convolutional network
+- resnet: spans of a ResNet-18 that was trained on 50,000 of the training images, 3 epochs; the
+  matrices are fitted to 20,000 of these
 - yin_yang: a hidden layer of a small network
 
 `parameters` counts the entries of the matrix (of its factors; those that are not zero) and what
@@ -39,7 +41,7 @@ from sklearn.decomposition import PCA
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
-from teachers import FETCH, load_or_train
+from teachers import FETCH, load_or_train, split
 from torch import nn
 
 from sklearn_koopman import MonomialLifter
@@ -263,6 +265,26 @@ def conv():
             )
 
 
+def resnet(n_rows=20_000):
+    module = load_or_train("mnist", "resnet18", held_out=True)
+    X, y, X_test, y_test = mnist()
+    rows = split(y)[0][:n_rows]
+    for name, span in [
+        ("last block", ("1.layer4.1", "1.layer4.1")),
+        ("last stage, pooled", ("1.layer4", "1.avgpool")),
+    ]:
+        case = Case(
+            "resnet", "resnet18", module, name, span, (X[rows], y[rows], X_test, y_test)
+        )
+        if name == "last block":
+            yield case.other("identity", "", 0, drop_span(module, span))
+        yield case.linearized("affine", ridge=1e-4)
+        lifter = make_union(StandardScaler(), monomials(60))
+        yield case.linearized(
+            "monomials", "all inputs, PCA 60, degree 2", lifter=lifter, ridge=1e-4
+        )
+
+
 def yin_yang():
     data = []
     for n_samples, seed in ((5000, 42), (1000, 40)):
@@ -317,6 +339,7 @@ PARTS = {
     "rank": rank,
     "budget": budget,
     "conv": conv,
+    "resnet": resnet,
     "yin_yang": yin_yang,
 }
 
