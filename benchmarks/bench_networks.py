@@ -3,6 +3,7 @@
     python benchmarks/bench_networks.py --parts layers layers_short all_inputs rank budget
     python benchmarks/bench_networks.py --parts conv resnet yin_yang
     python benchmarks/bench_networks.py --plots
+    python benchmarks/bench_networks.py --report
 
 Every row of benchmarks/results/networks.csv is one network with one span replaced, fitted on all
 training rows; accuracies are those of test rows. The MNIST networks are those of
@@ -46,6 +47,7 @@ from torch import nn
 
 from sklearn_koopman import MonomialLifter
 from sklearn_koopman.datasets import make_yin_yang
+from sklearn_koopman.inspection import span_report
 from sklearn_koopman.networks import (
     LinearizedNetworkClassifier,
     drop_span,
@@ -358,6 +360,15 @@ def write(rows):
         writer.writerows(rows)
 
 
+def report():
+    """Print all that can be done with one span, at a quarter of the numbers of the affine map."""
+    X, y, X_test, y_test = mnist()
+    student = LinearizedNetworkClassifier(
+        load_or_train("mnist", "deep"), SPANS["256 -> 32"], density=0.25, **TRAINING
+    )
+    print(span_report(student, X, y, X_test=X_test, y_test=y_test, tail_epochs=10, verbose=1))
+
+
 def plot():
     """Draw accuracy against rank, and against the number of parameters."""
     import matplotlib.pyplot as plt
@@ -386,6 +397,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=[])
     parser.add_argument("--plots", action="store_true")
+    parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
     for part in options.parts:
         found = []
@@ -395,6 +407,8 @@ def main():
             write(sorted([*others, *found], key=lambda row: list(PARTS).index(row["part"])))
     if options.plots:
         plot()
+    if options.report:
+        report()
 
 
 if __name__ == "__main__":
