@@ -199,9 +199,9 @@ class _Judge:
         teacher = self._of(module)
         operations = count_operations(teacher, self.X_test)
         for layer, n_kept in zip(layers, kept, strict=True):
-            ((_, behind),) = self._shapes(layer, teacher)
+            n_outputs = sum(behind.numel() for _, behind in self._shapes(layer, teacher))
             n_less = layer.weight.numel() - n_kept
-            n_positions = behind.numel() // layer.weight.shape[0]
+            n_positions = n_outputs // layer.weight.shape[0]
             operations += Operations(
                 -n_less, -n_less * n_positions, 0, -n_less * layer.weight.element_size()
             )
