@@ -29,7 +29,7 @@ from sklearn_koopman.teachers import TorchTeacher
 RESULTS = Path(__file__).parent / "results" / "product_kernel.csv"
 COLUMNS = ["landmarks", "student", "frequency", "ridge", "validation_accuracy", "accuracy"]
 COLUMNS += ["fidelity", "parameters", "seconds"]
-FREQUENCIES, RIDGES = [0.15, 0.3, 0.5], [1e-6, 1e-4]
+FREQUENCIES, RIDGES = [0.3, 0.5, 0.8, 1.2], [1e-6, 1e-4]
 
 
 def lifter_of(n_landmarks, frequency):
