@@ -20,7 +20,7 @@ from sklearn_koopman import TensorTrainClassifier
 
 RESULTS = Path(__file__).parent / "results" / "tensor_train_cost.csv"
 SIZES = [(300, p) for p in (10, 20, 50, 100, 196, 392, 784)]
-SIZES += [(n, 50) for n in (1200, 4800)]
+SIZES += [(n, 50) for n in (1200, 4800, 15_000, 30_000, 60_000)]
 
 
 def best_of(repeats, function, *arguments):

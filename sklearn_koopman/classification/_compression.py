@@ -6,13 +6,15 @@ import numpy as np
 from scipy.linalg import svd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._memory import check_fits_in_memory
-from .._validation import check_integer, check_real, invalid_parameter
+from .._validation import check_choice, check_integer, check_real, invalid_parameter
 from ..lifting import MonomialLifter
 from ..solvers import RowBlocks, threads_for
-from ..solvers._tensor_losses import SquaredLoss
+from ..solvers._tensor_descent import descend
+from ..solvers._tensor_losses import DistillationLoss, SquaredLoss
 from ..solvers._tensor_sweep import Sweeper
 from ..solvers._tensor_train import TensorTrain
 from ._base import KoopmanClassifier, _margin
@@ -28,8 +30,19 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
 
     The tensor S is cut into a train of d cores, each of which sees all variables, the last of them
     with the classes, by d - 1 truncated singular value decompositions in units in which the
-    variables have unit variance. Then alternating sweeps bring the logits of the train as near to
-    the student's as they get, in the mean square over rows that need no labels.
+    variables have unit variance. That loses much; most of it is won back on rows, in either of
+    two ways.
+
+    - ``loss="squared_error"``: alternating sweeps bring the logits of the train, s, as near to the
+      student's, t, as they get, in the mean square.
+    - ``loss="distillation"``: mini-batches of all cores at once lower, with w the `soft_weight`
+      and T the `temperature`,
+
+    .. math:: (1 - w) \, CE(y, softmax(s / T)) + w \, KL(softmax(t / T) \| softmax(s / T)) .
+
+    The second keeps more of the accuracy: it cares for what decides the class. Neither needs
+    labels, unless w < 1, nor the rows of the training: any that the student can judge will do, and
+    more of them, such as shifted images, help.
 
     Parameters
     ----------
@@ -39,9 +52,24 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         Largest rank of the train. With p variables, C classes and rank r it has about
         ``(p + 1) (r + (d - 2) r^2 + C r)`` parameters, the student ``C binom(p + d, d)``.
     max_iter : int, default=3
-        Sweeps after the singular value decompositions; 0 makes none.
+        Sweeps ("squared_error") or epochs ("distillation", some twenty of them) after the singular
+        value decompositions; 0 makes none.
     ridge : float, default=1e-6
-        Penalty on the cores in the sweeps, relative to the mean square of the logits.
+        Penalty on the cores: in the sweeps relative to the mean square of the logits, in the
+        epochs on how far the cores are from those of the decompositions.
+    loss : {"squared_error", "distillation"}, default="squared_error"
+        What is lowered, see above. The parameters below are those of "distillation".
+    soft_weight : float, default=1.0
+        w, in [0, 1]. Below 1, `fit` needs labels.
+    temperature : float, default=1.0
+        T. The logits of least squares are no logarithms of odds: those on labels are between 0 and
+        1, and a temperature of about 1/8 makes probabilities of them.
+    batch_size : int, default=1000
+        Rows of a mini-batch.
+    learning_rate : float, default=3e-3
+        Step size of Adam, annealed to zero along a cosine.
+    random_state : int, RandomState instance or None, default=None
+        Draws the mini-batches.
 
     Attributes
     ----------
@@ -56,7 +84,8 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
     compression_ : float
         Coefficients of the student over parameters of the train.
     history_ : list of float
-        Relative mean square error of the (centred) logits after each sweep.
+        After each sweep, the mean square error of the (centred) logits relative to their mean
+        square; in each epoch, the mean loss of its mini-batches.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
@@ -83,11 +112,30 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
     True
     """
 
-    def __init__(self, student, *, rank=10, max_iter=3, ridge=1e-6):
+    def __init__(
+        self,
+        student,
+        *,
+        rank=10,
+        max_iter=3,
+        ridge=1e-6,
+        loss="squared_error",
+        soft_weight=1.0,
+        temperature=1.0,
+        batch_size=1000,
+        learning_rate=3e-3,
+        random_state=None,
+    ):
         self.student = student
         self.rank = rank
         self.max_iter = max_iter
         self.ridge = ridge
+        self.loss = loss
+        self.soft_weight = soft_weight
+        self.temperature = temperature
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.random_state = random_state
 
     def fit(self, X, y=None):
         """Compress the student.
@@ -95,49 +143,120 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows as the student was fitted to. Labels are not needed.
-        y : object, default=None
-            Ignored.
+            Rows that the student can judge: those it was fitted to, or others.
+        y : array-like of shape (n_samples,), default=None
+            Labels, all of them classes of the student. Only ``loss="distillation"`` with
+            ``soft_weight < 1`` looks at them.
 
         Returns
         -------
         self : object
         """
-        check_integer(self, "rank", minimum=1)
-        check_integer(self, "max_iter", minimum=0)
-        check_real(self, "ridge", low=0.0, inclusive="left")
+        self._check_parameters()
         reducer, lifter = self._monomials()
         X = validate_data(self, X, dtype=DTYPES)
+        codes = self._codes(y, len(X))
         Z = X if reducer is None else np.asarray(reducer.transform(X))
         scale = Z.std(axis=0, dtype=np.float64)
         scale = np.where(scale > 0, scale, 1.0)
         tensor = _symmetric_tensor(self.student, lifter, scale)
         train = _cut(tensor, self.rank)
         logits = _centred(_logits_of(self.student, X))
-        size = np.sqrt(np.mean(np.square(logits))) or 1.0
         features = _with_one(Z / scale.astype(Z.dtype))
-        sweeper = Sweeper(
-            TensorTrain([*train.cores[:-1], train.cores[-1] / size], train.centre),
-            np.zeros(logits.shape[1]),
-            lambda site: features,
-            SquaredLoss(logits / size, np.ones(len(X))),
-            np.ones(len(X)),
-            self.ridge,
-        )
-        history = []
         with threads_for(RowBlocks(features.T)):
-            for _ in range(self.max_iter):
-                sweeper.sweep()
-                fitted = sweeper.train([features] * len(train.cores)).T + sweeper.intercept
-                history.append(float(np.mean(np.square(fitted - logits / size))))
-        cores = list(sweeper.train.cores)
-        cores[-1] = cores[-1] * size
-        self.tensor_train_ = TensorTrain(cores, train.centre).astype(Z.dtype)
-        self.intercept_ = (sweeper.intercept * size).astype(Z.dtype)
+            if self.loss == "squared_error":
+                train, intercept, history = self._swept(train, features, logits)
+            else:
+                train, intercept, history = self._descended(train, features, logits, codes)
+        self.tensor_train_ = train.astype(Z.dtype)
+        self.intercept_ = intercept.astype(Z.dtype)
         self.scale_, self.reducer_, self.history_ = scale, reducer, history
         self.classes_ = self.student.classes_
         self.compression_ = self.student.coef_.size / self.tensor_train_.n_parameters
         return self
+
+    def _check_parameters(self):
+        check_integer(self, "rank", minimum=1)
+        check_integer(self, "max_iter", minimum=0)
+        check_real(self, "ridge", low=0.0, inclusive="left")
+        check_choice(self, "loss", ("squared_error", "distillation"))
+        check_real(self, "soft_weight", low=0.0, high=1.0)
+        check_real(self, "temperature", low=0.0, inclusive="neither")
+        check_integer(self, "batch_size", minimum=1)
+        check_real(self, "learning_rate", low=0.0, inclusive="neither")
+
+    def _codes(self, y, n_samples):
+        """Return which class of the student each label is, -1 for all where none are needed."""
+        if self.loss == "squared_error" or self.soft_weight == 1:
+            return np.full(n_samples, -1)
+        if y is None:
+            raise ValueError(
+                f"soft_weight={self.soft_weight} learns from labels too: give fit y, or set "
+                "soft_weight=1."
+            )
+        y, classes = column_or_1d(y, warn=True), self.student.classes_
+        if len(y) != n_samples:
+            raise ValueError(f"y has {len(y)} labels for {n_samples} rows.")
+        unknown = np.setdiff1d(y, classes)
+        if len(unknown):
+            raise ValueError(
+                f"y has labels that are no classes of the student: {unknown[:5].tolist()}."
+            )
+        return np.searchsorted(classes, y)
+
+    def _swept(self, train, features, logits):
+        """Return the train after some sweeps, its intercepts and the error after each."""
+        size = np.sqrt(np.mean(np.square(logits))) or 1.0
+        sweeper = Sweeper(
+            _scaled(train, 1 / size),
+            np.zeros(logits.shape[1]),
+            lambda site: features,
+            SquaredLoss(logits / size, np.ones(len(logits))),
+            np.ones(len(logits)),
+            self.ridge,
+        )
+        history = []
+        for _ in range(self.max_iter):
+            sweeper.sweep()
+            fitted = sweeper.train([features] * len(train.cores)).T + sweeper.intercept
+            history.append(float(np.mean(np.square(fitted - logits / size))))
+        return _scaled(sweeper.train, size), sweeper.intercept * size, history
+
+    def _descended(self, train, features, logits, codes):
+        """Return the train after some epochs, its intercepts and the loss in each."""
+        n_samples, n_classes = logits.shape
+        ones = np.ones(n_samples)
+        loss = DistillationLoss(
+            codes,
+            logits / self.temperature,
+            (1 - self.soft_weight) * ones,
+            self.soft_weight * ones,
+            1.0,
+        )
+        start = _scaled(train, 1 / self.temperature)
+        epochs = descend(
+            start.astype(features.dtype),
+            np.zeros(n_classes),
+            lambda rows: [features[:, rows]] * len(train.cores),
+            loss,
+            n_samples,
+            ridge=self.ridge,
+            n_epochs=self.max_iter,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            random_state=check_random_state(self.random_state),
+        )
+        model, history = (start, np.zeros(n_classes)), []
+        for fitted, intercept, objective in epochs:
+            if not np.isfinite(objective):
+                raise ValueError(
+                    f"learning_rate={self.learning_rate}: the epochs diverged; choose a smaller "
+                    "one."
+                )
+            model = fitted, intercept
+            history.append(objective)
+        fitted, intercept = model
+        return _scaled(fitted, self.temperature), intercept * self.temperature, history
 
     def decision_function(self, X):
         """Return the logits of the classes, centred in every row.
@@ -194,6 +313,12 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
             "a fitted KoopmanDistilledClassifier or EDMDClassifier whose lifter is a "
             "MonomialLifter of degree 2 or more, or a pipeline that ends with one",
         )
+
+
+def _scaled(train, factor):
+    """Return a train whose values are multiplied by a factor."""
+    *others, last = train.cores
+    return TensorTrain([*others, last * factor], train.centre)
 
 
 def _with_one(Z):

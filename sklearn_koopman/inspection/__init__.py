@@ -10,6 +10,7 @@ from ._cost import Cost, UncountableError, cost
 from ._cost_display import AccuracyCostDisplay
 from ._fidelity import fidelity_score
 from ._report import DistillationReport, distillation_report
+from ._span_report import span_report
 from ._spectrum import SpanSpectrum, SpanSpectrumDisplay, span_spectrum
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "distillation_report",
     "fidelity_certificate",
     "fidelity_score",
+    "span_report",
     "span_spectrum",
 ]

@@ -1,5 +1,6 @@
 """What a prediction costs: parameters to store and multiplications per sample."""
 
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from functools import singledispatch
@@ -10,9 +11,10 @@ import numpy as np
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
+from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
@@ -30,16 +32,19 @@ from ..lifting import (
     MonomialLifter,
     OpticalLifter,
     OrthogonalPolynomialLifter,
+    ProductKernelLifter,
     RBFLifter,
 )
 from ..lifting._orthogonal import UnivariatePolynomials
 from ..lifting._products import ChosenProducts
+from ..networks import LinearizedNetworkClassifier
 from ..selection import ObservableSelector
 from ..selection._selector import ChosenColumns, ChosenUnion
 from ..teachers import TorchTeacher
 from ..teachers._base import CallableTeacher, Teacher
 from ..teachers._dispatch import _is_torch_module
 from ..teachers._estimator import EstimatorTeacher
+from ..teachers._outputs import to_numpy
 from ..teachers._skorch import is_skorch, skorch_input
 
 
@@ -138,8 +143,8 @@ def _count(estimator, X_row):
         return _linear(coef, getattr(estimator, "intercept_", ()))
     raise UncountableError(
         f"The operations of {type(estimator).__name__} are not known. Known are the "
-        "classifiers and lifters of this package, pipelines, PCA, scalers, linear models, "
-        "multi-layer perceptrons and torch modules."
+        "classifiers and lifters of this package, pipelines and unions, PCA, scalers, Nystroem "
+        "and RBFSampler, linear models, multi-layer perceptrons and torch modules."
     )
 
 
@@ -163,9 +168,8 @@ def _count_student(student, X_row):
 @_count.register(TensorTrainClassifier)
 def _count_tensor_train(student, X_row):
     """Count the shift and scale of the variables, their powers, and the train."""
-    p, degree = len(student.tensor_train_.cores), student.local_features_.degree
     train = _train(student.tensor_train_, student.intercept_)
-    variables = Operations(2 * p, p, p * (degree - 1))
+    variables = _local_features(student.local_features_)
     lifter = getattr(student, "lifter_", None)
     return train + variables + (count_operations(lifter, X_row) if lifter else Operations())
 
@@ -176,6 +180,12 @@ def _count_compressed(student, X_row):
     p, reducer = len(student.scale_), student.reducer_
     train = _train(student.tensor_train_, student.intercept_) + Operations(p, p)
     return train + (count_operations(reducer, X_row) if reducer else Operations())
+
+
+def _local_features(local):
+    """Return the operations of shifting and scaling variables, and of their powers."""
+    p = len(local.shift)
+    return Operations(2 * p, p, p * (local.degree - 1))
 
 
 def _train(train, intercept):
@@ -196,6 +206,12 @@ def _count_pipeline(pipeline, X_row):
         total += count_operations(step, X_row)
         transform = getattr(step, "transform", None)
     return total
+
+
+@_count.register(FeatureUnion)
+def _count_union(union, X_row):
+    parts = (part for _, part in union.transformer_list if part not in ("drop", "passthrough"))
+    return sum((count_operations(part, X_row) for part in parts), Operations())
 
 
 @_count.register(FrozenEstimator)
@@ -294,6 +310,34 @@ def _count_rbf(lifter, X_row):
     return Operations(parameters=n_numbers, nonlinear=n_numbers) + widths
 
 
+@_count.register(Nystroem)
+def _count_nystroem(nystroem, X_row):
+    """Count the squares, the width and the mixing of Gaussians; other kernels are not known."""
+    if nystroem.kernel != "rbf":
+        raise UncountableError(
+            f"The operations of Nystroem are known for kernel='rbf' only, got "
+            f"kernel={nystroem.kernel!r}."
+        )
+    n_landmarks, n_numbers = len(nystroem.components_), nystroem.components_.size
+    gaussians = Operations(parameters=1 + n_numbers, linear=n_landmarks, nonlinear=n_numbers)
+    return gaussians + _linear(nystroem.normalization_)
+
+
+@_count.register(RBFSampler)
+def _count_rbf_sampler(sampler, X_row):
+    return _linear(sampler.random_weights_, sampler.random_offset_)
+
+
+@_count.register(ProductKernelLifter)
+def _count_product_kernel(lifter, X_row):
+    """Count the local inner products with each landmark, their product, and the mixing."""
+    local, (m, p) = lifter.local_features_, lifter.landmarks_.shape
+    kernel = Operations(
+        parameters=m * p, linear=m * p * local.n_features, nonlinear=m * (p - 1)
+    )
+    return _local_features(local) + kernel + _linear(lifter.normalization_)
+
+
 @_count.register(DelayLifter)
 def _count_delay(lifter, X_row):
     return Operations()
@@ -347,18 +391,122 @@ def _count_callable_teacher(teacher, X_row):
 
 @_count.register(TorchTeacher)
 def _count_torch_teacher(teacher, X_row):
+    with _flop_counter() as counter:
+        _run_once(teacher, X_row)
+    return Operations(linear=_multiplications(counter)) + _held(teacher.module.parameters())
+
+
+@_count.register(LinearizedNetworkClassifier)
+def _count_linearized_network(classifier, X_row):
+    """Count the layers that are left, and what stands in for the spans, see `count_spans`."""
+    network = copy(classifier.network_)
+    network.module = classifier.linearized_
+    others = {
+        name: parameter
+        for name, parameter in network.module.named_parameters()
+        if not name.startswith("koopman_")
+    }
+    # Of all multiplications those within the layers that stand in are not taken from the counter:
+    # it knows no monomials, and no zeros.
+    totals: list = []
+
+    def note(*_):
+        totals.append(_multiplications(counter))
+
+    with _flop_counter() as counter, ExitStack() as hooks:
+        for layer in _koopman_layers(classifier):
+            hooks.enter_context(layer.register_forward_pre_hook(note))
+            hooks.enter_context(layer.register_forward_hook(note))
+        _run_once(network, X_row)
+    within = sum(totals[1::2]) - sum(totals[::2])
+    remaining = Operations(linear=_multiplications(counter) - within) + _held(others.values())
+    return sum(count_spans(classifier, X_row), remaining)
+
+
+def count_spans(classifier, X_row):
+    """Count what stands in for each span of a linearised network.
+
+    Parameters
+    ----------
+    classifier : LinearizedNetworkClassifier
+        Fitted.
+    X_row : array-like of shape (1, n_features) or (1, ...)
+
+    Returns
+    -------
+    spans : list of Operations
+        Of each, the operations of the lifter and of the matrix, or of its factors. Entries that are
+        zero (pruned, or of units that never fire) do not count. At every position of a map or
+        sequence the same parameters multiply again.
+    """
+    network = copy(classifier.network_)
+    network.module = classifier.linearized_
+    rows: list = []  # of the input of each span, one sample's
+
+    def note(lift, inputs):
+        rows.append(to_numpy(inputs[0]))
+
+    layers = _koopman_layers(classifier)
+    with ExitStack() as hooks:
+        for layer in layers:
+            hooks.enter_context(layer.lift.register_forward_pre_hook(note))
+        _run_once(network, X_row)
+    return [
+        _span(layer, operator.lifter, rows_of_span)
+        for layer, operator, rows_of_span in zip(
+            layers, classifier.operators_, rows, strict=True
+        )
+    ]
+
+
+def _span(layer, lifter, rows):
+    matrices, offsets = (
+        [each for each in layer.readout.parameters() if (each.ndim > 1) == is_matrix]
+        for is_matrix in (True, False)
+    )
+    n_entries = sum(int(matrix.count_nonzero()) for matrix in matrices)
+    n_parameters = n_entries + sum(offset.numel() for offset in offsets)
+    lifted = Operations() if lifter is None else count_operations(lifter, rows[:1])
+    return Operations(
+        parameters=lifted.parameters + n_parameters,
+        linear=(lifted.linear + n_entries) * len(rows),
+        nonlinear=lifted.nonlinear * len(rows),
+        bytes=lifted.bytes + n_parameters * matrices[0].element_size(),
+    )
+
+
+def _koopman_layers(classifier):
+    n_spans = len(classifier.operators_)
+    return [classifier.linearized_.get_submodule(f"koopman_{k}") for k in range(n_spans)]
+
+
+def _run_once(teacher, X_row):
+    """Let a teacher see one sample, or see it again."""
+    teacher = copy(teacher)
+    teacher.memory, teacher.progress = None, False  # a cached output would count nothing
+    teacher(np.asarray(X_row)[:1])
+
+
+@contextmanager
+def _flop_counter():
+    """Count the operations of torch."""
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    teacher = copy(teacher)
-    teacher.memory, teacher.progress = None, False  # a cached output would count nothing
     # It does not know the fused attention of CPUs: let that be products of matrices.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        teacher(np.asarray(X_row)[:1])
-    parameters = list(teacher.module.parameters())
+        yield counter
+
+
+def _multiplications(counter):
+    return counter.get_total_flops() // 2  # it counts additions too
+
+
+def _held(parameters):
+    """Return what torch parameters take."""
+    parameters = list(parameters)
     return Operations(
         parameters=sum(p.numel() for p in parameters),
-        linear=counter.get_total_flops() // 2,  # it counts additions too
         bytes=sum(p.numel() * p.element_size() for p in parameters),
     )
 

@@ -234,13 +234,7 @@ def distillation_report(
     True
     """
     _check_student(_student_of(estimator))
-    X, X_test = (x if hasattr(x, "shape") else np.asarray(x) for x in (X, X_test))
-    y, y_test = column_or_1d(y, warn=True), column_or_1d(y_test, warn=True)
-    check_consistent_length(X, y)
-    check_consistent_length(X_test, y_test)
-    seeds = (random_states,) if np.ndim(random_states) == 0 else tuple(random_states)
-    if not seeds:
-        raise ValueError("random_states is empty: give at least one seed.")
+    X, y, X_test, y_test, seeds = _checked(X, y, X_test, y_test, random_states)
 
     lesson = None
     runs: dict[str, list[_Run]] = {}
@@ -260,6 +254,18 @@ def distillation_report(
                 print(f"seed {seed}: {name}: accuracy {run.accuracy:.4f}", flush=True)
     rows = [_summary(name, runs_of_one) for name, runs_of_one in runs.items()]
     return DistillationReport(rows, len(X), len(X_test), seeds)
+
+
+def _checked(X, y, X_test, y_test, random_states):
+    """Return rows and labels as something with a shape, and the seeds as a tuple."""
+    X, X_test = (x if hasattr(x, "shape") else np.asarray(x) for x in (X, X_test))
+    y, y_test = column_or_1d(y, warn=True), column_or_1d(y_test, warn=True)
+    check_consistent_length(X, y)
+    check_consistent_length(X_test, y_test)
+    seeds = (random_states,) if np.ndim(random_states) == 0 else tuple(random_states)
+    if not seeds:
+        raise ValueError("random_states is empty: give at least one seed.")
+    return X, y, X_test, y_test, seeds
 
 
 @dataclass(frozen=True)

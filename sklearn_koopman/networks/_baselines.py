@@ -127,19 +127,34 @@ def span_size(module, span):
 
 def _weights(module, span):
     """Return the weight matrices of the linear and convolutional layers of a span."""
-    from ._graph import TracedNetwork
-
-    torch = _import_torch()
-    (traced,) = TracedNetwork(module, [span]).spans
-    names = [node.target for node in traced.inside if node.op == "call_module"]
-    layers = [
-        layer
-        for name in sorted(names)
-        for layer in module.get_submodule(name).modules()
-        if isinstance(layer, (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d))
-    ]
+    layers = weighted_layers(module, span)
     if not layers:
         raise ValueError(
             f"span={span!r} has no linear or convolutional layer whose weights could be compressed."
         )
     return [layer.weight for layer in layers]
+
+
+def weighted_layers(module, span):
+    """Return the linear and convolutional layers of a span, in the order of their names.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    span : tuple of str
+
+    Returns
+    -------
+    layers : list of torch.nn.Module
+    """
+    from ._graph import TracedNetwork
+
+    torch = _import_torch()
+    (traced,) = TracedNetwork(module, [span]).spans
+    names = [node.target for node in traced.inside if node.op == "call_module"]
+    return [
+        layer
+        for name in sorted(names)
+        for layer in module.get_submodule(name).modules()
+        if isinstance(layer, (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d))
+    ]

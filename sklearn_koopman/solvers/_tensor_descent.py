@@ -51,7 +51,7 @@ def descend(
         The same arrays every time, updated in place.
     intercept : ndarray of shape (n_classes,)
     objective : float
-        Mean loss of the epoch, each batch as it was met.
+        Mean loss of the epoch, each batch as it was met; infinite where a squared gradient was.
     """
     start = train
     train = TensorTrain([core.copy() for core in start.cores], start.centre)
@@ -71,7 +71,9 @@ def descend(
                     change += ridge * (core - origin)
             adam.step(gradient)
             total += value
-        yield train, parameters[-1], total / n_samples
+        # A gradient whose square overflows would freeze its core for good.
+        overflows = not all(np.isfinite(square).all() for square in adam.squares)
+        yield train, parameters[-1], np.inf if overflows else total / n_samples
 
 
 class _Adam:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import log_softmax
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
@@ -48,6 +49,90 @@ def test_sweeps_bring_it_nearer():
     assert all(b < a * 1.001 for a, b in zip(swept.history_, swept.history_[1:], strict=False))
 
 
+def kept(student, train, temperature):
+    """Return the mean Kullback-Leibler divergence from a student to a train on X."""
+    t, s = (
+        log_softmax(each.decision_function(X) / temperature, axis=1)
+        for each in (student, train)
+    )
+    return float(np.mean((np.exp(t) * (t - s)).sum(axis=1)))
+
+
+@pytest.mark.parametrize("temperature", [0.125, 0.5])
+def test_distillation_keeps_the_probabilities(temperature):
+    original = student()
+    settings = {
+        "rank": 3,
+        "loss": "distillation",
+        "temperature": temperature,
+        "batch_size": 50,
+        "learning_rate": 1e-2,
+    }
+    cut = CompressedStudent(original, **settings, max_iter=0).fit(X)
+    assert_allclose(
+        cut.decision_function(X),
+        CompressedStudent(original, rank=3, max_iter=0).fit(X).decision_function(X),
+    )
+    swept = CompressedStudent(original, rank=3, max_iter=10).fit(X)
+    train = CompressedStudent(original, **settings, max_iter=400, random_state=0).fit(X)
+    assert len(train.history_) == 400
+    assert train.history_[-1] < 0.3 * train.history_[0]
+    losses = [kept(original, each, temperature) for each in (cut, swept, train)]
+    assert losses[2] < 0.8 * losses[1] < 0.8 * losses[0]
+    assert_allclose(train.history_[-1], losses[2], rtol=0.05)
+    again = CompressedStudent(original, **settings, max_iter=400, random_state=0).fit(X)
+    assert_array_equal(again.decision_function(X), train.decision_function(X))
+
+
+def test_distillation_at_full_rank_has_nothing_to_learn():
+    original = student()
+    train = CompressedStudent(original, rank=100, loss="distillation", learning_rate=1e-9).fit(
+        X
+    )
+    logits = original.decision_function(X)
+    expected = logits - logits.mean(axis=1, keepdims=True)
+    assert_allclose(train.decision_function(X), expected, atol=1e-6)
+    assert max(train.history_) < 1e-10
+
+
+def test_labels_count_as_much_as_they_should():
+    names = np.array(["c", "a", "b"])[Y]  # their order is not that of the codes
+    original = student(y=names)
+    settings = {"rank": 4, "loss": "distillation", "temperature": 0.125, "max_iter": 30}
+    alone = CompressedStudent(original, **settings, random_state=0)
+    with_labels = CompressedStudent(original, **settings, soft_weight=0.2, random_state=0)
+    wrong = np.roll(np.unique(names), 1)[np.searchsorted(np.unique(names), names)]
+    assert alone.fit(X).score(X, names) > 0.8
+    assert_array_equal(alone.predict(X), alone.fit(X, wrong).predict(X))  # it does not look
+    assert with_labels.fit(X, names).score(X, names) >= alone.score(X, names)
+    assert with_labels.fit(X, wrong).score(X, names) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "soft_weight=0.5 learns from labels too: give fit y"),
+        (Y + 1, r"no classes of the student: \[3\]"),
+        (Y[1:], "y has 149 labels for 150 rows"),
+    ],
+)
+def test_labels_that_do_not_fit(y, message):
+    train = CompressedStudent(student(), loss="distillation", soft_weight=0.5)
+    with pytest.raises(ValueError, match=message):
+        train.fit(X, y)
+
+
+def test_divergence_is_an_error():
+    train = CompressedStudent(
+        student(), loss="distillation", learning_rate=1e200, batch_size=10
+    )
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(ValueError, match=r"learning_rate=1e\+200: .*diverged"),
+    ):
+        train.fit(X)
+
+
 def test_three_times_smaller_on_digits():
     X, y = load_digits(return_X_y=True)
     X, X_test, y, y_test = X[:1200], X[1200:], y[:1200], y[1200:]
@@ -84,7 +169,19 @@ def test_what_cannot_be_compressed(wrong):
         CompressedStudent(wrong).fit(X)
 
 
-@pytest.mark.parametrize(("name", "value"), [("rank", 0), ("max_iter", -1), ("ridge", -1.0)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rank", 0),
+        ("max_iter", -1),
+        ("ridge", -1.0),
+        ("loss", "hinge"),
+        ("soft_weight", 1.5),
+        ("temperature", 0.0),
+        ("batch_size", 0),
+        ("learning_rate", 0.0),
+    ],
+)
 def test_bad_parameters(name, value):
     with pytest.raises(ValueError, match=f"The '{name}' parameter of CompressedStudent"):
         CompressedStudent(student(), **{name: value}).fit(X)

@@ -6,9 +6,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.frozen import FrozenEstimator
+from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import FeatureUnion
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 from sklearn.preprocessing import (
     MaxAbsScaler,
@@ -32,7 +34,14 @@ from sklearn_koopman import (
 )
 from sklearn_koopman.classification import CompressedStudent
 from sklearn_koopman.inspection import cost
-from sklearn_koopman.inspection._cost import Operations, UncountableError, count_operations
+from sklearn_koopman.inspection._cost import (
+    Operations,
+    UncountableError,
+    count_operations,
+    count_spans,
+)
+from sklearn_koopman.lifting import ProductKernelLifter
+from sklearn_koopman.networks import LinearizedNetworkClassifier
 from sklearn_koopman.pipeline import Pipeline, make_pipeline
 from sklearn_koopman.teachers import TorchTeacher, as_teacher
 
@@ -84,6 +93,7 @@ def test_compressed_student():
         (MinMaxScaler(), 8, 4),
         (MaxAbsScaler(), 4, 4),
         (VarianceThreshold(), 0, 0),
+        (RBFSampler(n_components=6, random_state=0), 4 * 6 + 6, 4 * 6),
         (LogisticRegression(max_iter=1000), 15, 12),
         (FrozenEstimator(LogisticRegression(max_iter=1000).fit(X, y)), 15, 12),
         (EDMDClassifier(), 15, 12),
@@ -293,6 +303,30 @@ def test_optical_observables(nonlinearity, expected):
     assert count(OpticalLifter(7, nonlinearity=nonlinearity)) == expected
 
 
+def test_gaussians_of_landmarks():
+    landmarks = Nystroem(gamma=0.1, n_components=5, random_state=0)
+    assert count(landmarks) == Operations(5 * 4 + 1 + 5 * 5, 5 + 5 * 5, 5 * 4)
+    with pytest.raises(UncountableError, match="kernel='poly'"):
+        count(Nystroem(kernel="poly", n_components=5, random_state=0))
+
+
+@pytest.mark.parametrize(("degree", "n_features"), [(1, 2), (2, 4)])
+def test_product_kernel(degree, n_features):
+    lifter = ProductKernelLifter(degree=degree, n_landmarks=6, random_state=0)
+    expected = Operations(
+        parameters=2 * 4 + 6 * 4 + 6 * 6,
+        linear=4 + 6 * 4 * n_features + 6 * 6,
+        nonlinear=4 * (degree - 1) + 6 * 3,
+    )
+    assert count(lifter) == expected
+
+
+def test_union_counts_its_parts():
+    pca, scaler = PCA(2), StandardScaler()
+    union = FeatureUnion([("pca", pca), ("dropped", "drop"), ("scaler", scaler)])
+    assert count(union) == count(pca) + count(scaler)
+
+
 class TestCost:
     def test_bytes_are_those_of_the_dtype(self):
         model = make_pipeline(PCA(3), MonomialLifter(2), EDMDClassifier())
@@ -320,3 +354,73 @@ class TestCost:
         found = cost(module, X)
         assert (found.parameters, found.bytes, found.linear) == (15, 30, 12)
         assert cost(as_teacher(torch.nn.Linear(4, 3)), X).bytes == 60
+
+
+class TestLinearizedNetworks:
+    torch = pytest.importorskip("torch")
+
+    def perceptron(self):
+        nn = self.torch.nn
+        with self.torch.random.fork_rng():
+            self.torch.manual_seed(0)
+            return nn.Sequential(
+                nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)
+            )
+
+    outside = Operations(4 * 6 + 6 + 5 * 3 + 3, 4 * 6 + 5 * 3, 0)
+
+    @pytest.mark.parametrize(
+        ("settings", "span"),
+        [
+            ({}, Operations(6 * 5 + 5, 6 * 5, 0)),
+            ({"rank": 2}, Operations(2 * (6 + 5) + 5, 2 * (6 + 5), 0)),
+            ({"density": 0.5}, Operations(15 + 5, 15, 0)),
+            # the constant has no coefficient
+            ({"lifter": MonomialLifter(2)}, Operations(27 * 5 + 5, 27 * 5, 21)),
+            (
+                {"lifter": sklearn_pipeline(PCA(2), MonomialLifter(2)), "epochs": 1},
+                Operations(12 + 6, 12, 3) + Operations(5 * 5 + 5, 5 * 5, 0),
+            ),
+        ],
+    )
+    def test_span_of_a_perceptron(self, settings, span):
+        student = LinearizedNetworkClassifier(self.perceptron(), ("2", "3"), **settings)
+        student.fit(X, y)
+        assert count_spans(student, X) == [span]
+        assert count_operations(student, X) == self.outside + span
+        found = cost(student, X)
+        assert found.bytes == 4 * (self.outside + span).parameters or settings.get("lifter")
+        assert found.latency > 0
+
+    def test_every_position_multiplies(self):
+        nn = self.torch.nn
+        with self.torch.random.fork_rng():
+            self.torch.manual_seed(0)
+            module = nn.Sequential(
+                nn.Unflatten(1, (1, 8, 8)),
+                nn.Conv2d(1, 3, 3, padding=1),
+                nn.Tanh(),
+                nn.Conv2d(3, 2, 3, stride=2, padding=1),
+                nn.Flatten(),
+                nn.Linear(2 * 4 * 4, 3),
+            )
+        rows = np.random.default_rng(0).normal(size=(60, 64)).astype(np.float32)
+        student = LinearizedNetworkClassifier(
+            module,
+            ["1", "3"],
+            lifter=[MonomialLifter(2), None],
+            layout="channels_first",
+            kernel_size=3,
+        ).fit(rows, np.arange(60) % 3)
+        first, second = count_spans(student, rows)
+        assert first == Operations(54 * 3 + 3, 64 * 54 * 3, 64 * 45)
+        assert second == Operations(27 * 2 + 2, 16 * 27 * 2, 0)
+        assert count_operations(student, rows) == first + second + Operations(99, 96, 0)
+
+    def test_an_unknown_lifter_is_said(self):
+        from sklearn.preprocessing import KBinsDiscretizer
+
+        lifter = KBinsDiscretizer(3, encode="onehot-dense", random_state=0)
+        student = LinearizedNetworkClassifier(self.perceptron(), ("2", "3"), lifter=lifter)
+        with pytest.raises(UncountableError, match="KBinsDiscretizer are not known"):
+            count(student)

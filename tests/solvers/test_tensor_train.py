@@ -327,3 +327,27 @@ def test_a_large_ridge_keeps_the_cores_where_they_start():
     )
     for core, old in zip(found.cores, train.cores, strict=True):
         assert_allclose(core, old, atol=1e-2)
+
+
+@pytest.mark.parametrize(("slope", "is_finite"), [(1e10, True), (1e25, False)])
+def test_squared_gradients_that_overflow_are_no_silence(slope, is_finite):
+    features = [each.astype(np.float32) for each in with_ones(4, 100)]
+    train = start(with_ones(4, 100), 2).astype(np.float32)
+
+    def loss(logits, rows):
+        return 1.0, np.full_like(logits, slope)
+
+    with np.errstate(over="ignore"):
+        *_, (_, _, objective) = descend(
+            train,
+            np.zeros(N_CLASSES),
+            lambda rows: [each[:, rows] for each in features],
+            loss,
+            100,
+            ridge=0.0,
+            n_epochs=1,
+            batch_size=50,
+            learning_rate=1e-9,
+            random_state=np.random.RandomState(0),
+        )
+    assert np.isfinite(objective) == is_finite

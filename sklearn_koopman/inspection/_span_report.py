@@ -1,0 +1,259 @@
+"""A linearised network and what else could be done with its span, side by side."""
+
+from copy import copy
+from time import perf_counter
+
+import numpy as np
+from sklearn.base import clone
+
+from .._validation import is_integer
+from ..networks import LinearizedNetworkClassifier, drop_span, low_rank_span, pruned_span
+from ..networks._baselines import weighted_layers
+from ..networks._network import fitted_network
+from ._cost import Operations, UncountableError, count_operations, count_spans
+from ._fidelity import fidelity_score
+from ._report import (
+    _NAN,
+    DistillationReport,
+    _checked,
+    _operations,
+    _Run,
+    _seeded_torch,
+    _set_random_states,
+    _summary,
+)
+
+# Of the parameters of a classifier, those that make it the best affine map.
+_AFFINE = {"lifter": None, "rank": None, "density": None, "lift_output": False, "epochs": 0}
+
+
+def span_report(
+    classifier, X, y, *, X_test, y_test, random_states=(0,), tail_epochs=0, verbose=0
+):
+    """Compare a linearised network with the network and with what else could be done.
+
+    The rows of the report are
+
+    - the network, as it is;
+    - the network without the span, where what enters the span has the shape of what leaves it;
+    - the best affine map in place of the span;
+    - the weights of the span, each a product of two factors of the same rank, and
+    - the weights of the span, pruned by magnitude: both with as many numbers as `classifier` has in
+      place of the span (all of them, where it has more), where the span has weights;
+    - the linearised network, which is `classifier`;
+    - with `tail_epochs`, the same with the matrix and all layers behind it trained.
+
+    Everything is fitted anew on X for each seed, and only evaluated on `X_test`: nothing is chosen
+    there.
+
+    Parameters
+    ----------
+    classifier : LinearizedNetworkClassifier
+        With a single span. It is cloned, fitted or not.
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        Training rows.
+    y : array-like of shape (n_samples,)
+        Their labels.
+    X_test : array-like of shape (n_test_samples, n_features) or (n_test_samples, ...)
+        Rows to evaluate on.
+    y_test : array-like of shape (n_test_samples,)
+        Their labels.
+    random_states : int or sequence of int, default=(0,)
+        Seeds: each in turn is given to every `random_state` parameter, and to torch (whose own
+        generator is restored afterwards).
+    tail_epochs : int, default=0
+        Epochs in which the matrix and the layers behind it are trained on what the network says
+        (``trained="tail"``); 0 leaves that row out.
+    verbose : int, default=0
+        Above 0, print a line for every model as soon as it is evaluated.
+
+    Returns
+    -------
+    report : DistillationReport
+        Print it, or take its `rows` or `to_frame()`. `fidelity` is to the network. Entries that are
+        zero are no parameters and multiply nothing.
+
+    See Also
+    --------
+    distillation_report : The same for a student in place of a whole network.
+    sklearn_koopman.networks.LinearizedNetworkClassifier : What is compared.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn.neural_network import MLPClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_koopman import MonomialLifter
+    >>> from sklearn_koopman.inspection import span_report
+    >>> from sklearn_koopman.networks import LinearizedNetworkClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X, X_test, y, y_test = train_test_split(X / 16, y, random_state=0)
+    >>> student = LinearizedNetworkClassifier(
+    ...     MLPClassifier((32, 16), solver="lbfgs", max_iter=100),
+    ...     ("linear1", "activation1"),
+    ...     lifter=make_pipeline(PCA(15), MonomialLifter(2)),
+    ... )
+    >>> report = span_report(student, X, y, X_test=X_test, y_test=y_test)
+    >>> for row in report.rows:
+    ...     print(row.model)
+    network
+    affine map
+    weights, low rank
+    weights, pruned
+    linearised
+    >>> report.rows[-1].fidelity > 0.9
+    True
+    """
+    if not isinstance(classifier, LinearizedNetworkClassifier):
+        raise TypeError(
+            "classifier must be a LinearizedNetworkClassifier, got "
+            f"{type(classifier).__name__}; of a grid search, pass best_estimator_."
+        )
+    if not is_integer(tail_epochs) or tail_epochs < 0:
+        raise ValueError(f"tail_epochs={tail_epochs!r}: must be an int >= 0.")
+    if len(classifier._spans()) > 1:
+        raise ValueError(
+            f"span={classifier.span!r}: the report compares what can be done with one span; give "
+            "each span a report of its own."
+        )
+    X, y, X_test, y_test, seeds = _checked(X, y, X_test, y_test, random_states)
+
+    runs: dict[str, list[_Run]] = {}
+    for seed in seeds:
+        with _seeded_torch(seed):
+            model = clone(classifier)
+            _set_random_states(model, seed)
+            model.set_params(module=fitted_network(model.module, X, y, None))
+            for name, run in _runs(model, X, y, X_test, y_test, tail_epochs):
+                runs.setdefault(name, []).append(run)
+                if verbose > 0:
+                    print(f"seed {seed}: {name}: accuracy {run.accuracy:.4f}", flush=True)
+    rows = [_summary(name, runs_of_one) for name, runs_of_one in runs.items()]
+    return DistillationReport(rows, len(X), len(X_test), seeds)
+
+
+def _runs(model, X, y, X_test, y_test, tail_epochs):
+    """Yield the name and the run of every model of one seed."""
+    fit_time = _time_to_fit(model, X, y)
+    judge = _Judge(model, X_test, y_test)
+    network, (span,) = model.network_.module, model._spans()
+    yield "network", judge.network(network)
+    if judge.keeps_the_shape():
+        yield "without the span", judge.network(drop_span(network, span))
+    if any(getattr(model, name) != value for name, value in _AFFINE.items()):
+        affine = clone(model).set_params(**_AFFINE)
+        yield "affine map", judge.classifier(affine, _time_to_fit(affine, X, y))
+    layers = weighted_layers(network, span)
+    n_weights = judge.n_weights(layers)
+    if layers and n_weights:
+        compressed, rank = low_rank_span(network, span, n_weights)
+        sizes = [(layer.weight.shape[0], layer.weight[0].numel()) for layer in layers]
+        kept = [min(rank * (m + n), m * n) for m, n in sizes]
+        layers = weighted_layers(compressed, span)
+        yield "weights, low rank", judge.network(compressed, layers, kept)
+        compressed = pruned_span(network, span, n_weights)
+        layers = weighted_layers(compressed, span)
+        kept = [int(layer.weight.count_nonzero()) for layer in layers]
+        yield "weights, pruned", judge.network(compressed, layers, kept)
+    yield "linearised", judge.classifier(model, fit_time)
+    if tail_epochs > 0:
+        tail = clone(model).set_params(epochs=int(tail_epochs), trained="tail")
+        yield "linearised, tail trained", judge.classifier(tail, _time_to_fit(tail, X, y))
+
+
+def _time_to_fit(classifier, X, y):
+    start = perf_counter()
+    classifier.fit(X, y)
+    return perf_counter() - start
+
+
+class _Judge:
+    """Evaluates on the test rows, beside the network, what is there instead of its span.
+
+    Parameters
+    ----------
+    fitted : LinearizedNetworkClassifier
+    X_test, y_test : ndarray
+    """
+
+    def __init__(self, fitted, X_test, y_test):
+        self.fitted = fitted
+        self.X_test, self.y_test = X_test, y_test
+        self.teacher = copy(fitted.network_)
+        self.teacher.memory = None  # times are those of computing
+        self.labels = self._labels_of(self.teacher)
+
+    def network(self, module, layers=(), kept=()):
+        """Return the run of a network.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+        layers : list of torch.nn.Module
+            Layers of it of which not all weights count.
+        kept : list of int
+            How many do.
+        """
+        teacher = self._of(module)
+        operations = count_operations(teacher, self.X_test)
+        for layer, n_kept in zip(layers, kept, strict=True):
+            n_outputs = sum(behind.numel() for _, behind in self._shapes(layer, teacher))
+            n_less = layer.weight.numel() - n_kept
+            n_positions = n_outputs // layer.weight.shape[0]
+            operations += Operations(
+                -n_less, -n_less * n_positions, 0, -n_less * layer.weight.element_size()
+            )
+        return self._run(self._labels_of, teacher, operations, _NAN)
+
+    def classifier(self, fitted, fit_time):
+        """Return the run of a fitted classifier."""
+        operations = _operations(fitted, self.X_test)
+        return self._run(fitted.predict, self.X_test, operations, fit_time)
+
+    def keeps_the_shape(self):
+        """Return whether what enters the span has the shape of what leaves it."""
+        linearized = self.fitted.linearized_
+        ((before, behind),) = self._shapes(linearized.koopman_0, self._of(linearized))
+        return before == behind
+
+    def n_weights(self, layers):
+        """Return how many weights of some layers are as many numbers as replace the span.
+
+        0 where their biases alone are more, or where it is not known how many replace it.
+        """
+        try:
+            (span,) = count_spans(self.fitted, self.X_test)
+        except UncountableError:
+            return 0
+        biases = sum(layer.bias.numel() for layer in layers if layer.bias is not None)
+        return max(0, span.parameters - biases)
+
+    def _of(self, module):
+        teacher = copy(self.teacher)
+        teacher.module = module
+        return teacher
+
+    def _labels_of(self, teacher):
+        logits = self.fitted._aligned(teacher(self.X_test))
+        return self.fitted.classes_[logits.argmax(axis=1)]
+
+    def _run(self, predict, of, operations, fit_time):
+        start = perf_counter()
+        found = predict(of)
+        predict_time = perf_counter() - start
+        accuracy = float(np.mean(found == self.y_test))
+        fidelity = fidelity_score(self.labels, found)
+        return _Run(accuracy, fidelity, fit_time, predict_time, operations)
+
+    def _shapes(self, layer, teacher):
+        """Return the shapes that enter and leave a layer in its calls for one sample."""
+        shapes = []
+
+        def note(layer, inputs, output):
+            shapes.append((inputs[0].shape[1:], output.shape[1:]))
+
+        with layer.register_forward_hook(note):
+            teacher(self.X_test[:1])
+        return shapes
