@@ -26,7 +26,7 @@ from sklearn_koopman.teachers import TorchTeacher
 DATA = Path(__file__).parent / "data"
 
 FETCH = {"mnist": fetch_mnist, "fashion_mnist": fetch_fashion_mnist}
-EPOCHS = {"mlp": 30, "cnn": 20, "deep": 30, "deep-short": 2, "lenet": 10, "resnet18": 3}
+EPOCHS = {"mlp": 30, "cnn": 20, "deep": 30, "deep-short": 2, "lenet": 10, "resnet18": 5}
 # Teachers that have not seen the images that settings are chosen on cost less.
 HELD_OUT_EPOCHS = EPOCHS | {"cnn": 5}
 BATCH_SIZES = {"resnet18": 256}  # 128 for all others
