@@ -18,9 +18,9 @@ for each m. Students of more than 3,000 observables cost more: they try two ridg
 weight and temperature that are best at 2,000; that of all 12,341 takes the ridge that is best at
 4,000, untried. Then teacher, choice and student are those of all 60,000.
 
-With a transfer set, observables are chosen by 60,000 of the rows and those made of them, and
-students are fitted to all; the candidates among which settings are chosen, to 12,000 and those made
-of them, at soft weight 1 and T = 2.
+With a transfer set, observables are chosen by 30,000 of the rows and those made of them, by the
+teacher's logits, and students are fitted to all. Nothing is tried: soft weight, temperature and
+ridge are those that table.py chose for PCA 60, degree 2, with this teacher and this set.
 
 Writes benchmarks/results/sparse.csv, a row in the place of an older one of the same teacher,
 transfer set, dictionary and size; --plot draws docs/images/sparse_students.png from it.
@@ -37,7 +37,7 @@ from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
-from table import CACHE, SETS, as_transfer_set
+from table import CACHE, SETS, TOL, as_transfer_set, find
 from teachers import MAKE, load_or_train, split
 
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter, ObservableSelector
@@ -58,10 +58,7 @@ LARGEST = 10_000
 PLAIN = [(40, 1), (20, 2), (40, 2), (60, 2), (20, 3), (30, 3), (COMPONENTS, DEGREE)]
 SOFT = [(0.5, 2.0), (0.9, 2.0), (1.0, 4.0)]
 RIDGES = [1e-5, 1e-4, 1e-3]
-# With a transfer set.
-ROWS_TO_CHOOSE_BY = 60_000
-ROWS_OF_CANDIDATES = 12_000
-SOFT_OF_ENLARGED = [(1.0, 2.0)]
+ROWS_TO_CHOOSE_BY = 30_000  # with a transfer set
 
 
 @dataclass
@@ -135,24 +132,14 @@ class Rows:
         if chosen_by == "logits":
             logits = self.teacher(X)
             return logits - logits.mean(axis=1, keepdims=True), None
-        settings = (0.9, 2.0, 1e-4) if self.transfer_set is None else (1.0, 2.0, 1e-4)
+        settings = 0.9, 2.0, 1e-4
         first, _ = self.fit((COMPONENTS, DEGREE), "logits", FIRST, *settings, tol=1e-4)
         logits = first.decision_function(X)
         # The curvature of the soft loss: the trace of diag(q) - q q^T.
         curvature = 1 - np.square(softmax(logits / 2.0, axis=1)).sum(axis=1)
         return logits - logits.mean(axis=1, keepdims=True), curvature
 
-    def fit(
-        self,
-        dictionary,
-        chosen_by,
-        size,
-        soft_weight,
-        temperature,
-        ridge,
-        tol,
-        n_rows=None,
-    ):
+    def fit(self, dictionary, chosen_by, size, soft_weight, temperature, ridge, tol):
         """Return a student that takes pixels, and the seconds its fit took."""
         components, degree = dictionary
         if chosen_by == "all":
@@ -169,33 +156,37 @@ class Rows:
             tol=tol,
         )
         start = perf_counter()
-        student.fit(self.X[:n_rows], self.y[:n_rows])
+        student.fit(self.X, self.y)
         return student, perf_counter() - start
 
 
 def candidates(train, X_held, y_held, dictionary, choices, size):
     """Return (validation accuracy, chosen by, soft weight, temperature, ridge) of all tried."""
-    is_enlarged = train.transfer_set is not None
-    n_rows = ROWS_OF_CANDIDATES if is_enlarged else None
 
     def tried(settings):
         for candidate in settings:
-            student, seconds = train.fit(
-                dictionary, candidate[0], size, *candidate[1:], 1e-4, n_rows
-            )
+            student, seconds = train.fit(dictionary, candidate[0], size, *candidate[1:], 1e-4)
             score = student.score(X_held, y_held)
             print(f"   {size} {candidate} {score:.4f} {seconds:.1f} s", flush=True)
             yield score, *candidate
 
     first = RIDGES[1]
-    soft_settings = SOFT_OF_ENLARGED if is_enlarged else SOFT
-    if size > LARGE and not is_enlarged:
+    if size > LARGE:
         if size > LARGEST:  # nothing to choose
             return [(np.nan, choices[0], *LARGE_SOFT, RIDGES[-1])]
         return list(tried((choices[0], *LARGE_SOFT, ridge) for ridge in RIDGES[1:]))
-    found = list(tried((by, *soft, first) for by in choices for soft in soft_settings))
+    found = list(tried((by, *soft, first) for by in choices for soft in SOFT))
     _, *best, _ = max(found)
     return found + list(tried((*best, ridge) for ridge in RIDGES if ridge != first))
+
+
+def settings_of_table(kind, made):
+    """Return the settings of the student of PCA 60, degree 2, in the form of a candidate."""
+    row = find("mnist", kind, 60, 2, "exact", made)
+    if row is None:
+        raise SystemExit("Run table.py for this teacher and transfer set first.")
+    settings = (float(row[name]) for name in ("soft_weight", "temperature", "ridge"))
+    return np.nan, "logits", *settings
 
 
 def choices_for(size):
@@ -244,13 +235,17 @@ def run(kind, made, sizes):
     for dictionary, choices, size in students:
         if sizes and size not in sizes:
             continue
-        found = candidates(train, X[held], y[held], dictionary, choices, size)
+        if made == "none":
+            found = candidates(train, X[held], y[held], dictionary, choices, size)
+        else:
+            found = [settings_of_table(kind, made)]
         score, *settings = max(found)
         best_by = [
             max((candidate[0] for candidate in found if candidate[1] == by), default=np.nan)
             for by in CHOICES
         ]
-        student, seconds = everything.fit(dictionary, settings[0], size, *settings[1:], 1e-5)
+        tol = 1e-5 if made == "none" else TOL
+        student, seconds = everything.fit(dictionary, settings[0], size, *settings[1:], tol)
         predicted = student.predict(X_test)
         operations = count_operations(student, X[:1])
         row = Row(
