@@ -64,7 +64,7 @@ SEEDS = 5
 # (soft weight, temperature), tried at the first ridge; then the other ridges.
 SOFT = {
     "mnist": [(0.5, 2.0), (1.0, 2.0), (1.0, 4.0)],
-    "fashion_mnist": [(0.5, 1.0), (0.5, 2.0), (1.0, 2.0)],
+    "fashion_mnist": [(0.1, 2.0), (0.5, 1.0), (0.5, 2.0), (1.0, 2.0)],
 }
 RIDGES = {"mnist": (1e-4, 1e-3, 1e-5), "fashion_mnist": (1e-3, 1e-2, 3e-3, 3e-4)}
 TOL = 1e-4
@@ -118,6 +118,9 @@ SETS = {
     "flips, shifts4": [flipped, *moved(CROSS)],
     "flips x shifts4": [flipped, *moved(CROSS), *moved(CROSS, flipped_and_shifted)],
 }
+# Rows that are labelled as their originals are, besides by the teacher.
+WITH_LABELS = ", labels"
+SETS |= {name + WITH_LABELS: made for name, made in SETS.items() if made}
 TRANSFER_SET = {"mnist": "shifts8", "fashion_mnist": "flips, shifts4"}
 
 
@@ -179,6 +182,7 @@ def as_transfer_set(made, keep_labels=False):
     """Return the transfer set of a name, None for "none"."""
     if not SETS[made]:
         return None
+    keep_labels = keep_labels or made.endswith(WITH_LABELS)
     return TransferSet(SETS[made], input_shape=(28, 28), keep_labels=keep_labels)
 
 
