@@ -1,4 +1,4 @@
-"""The best student of at most m observables, from 50 to 12,341, on all of MNIST.
+"""The best student of at most m observables, from 50 to 12,341.
 
     python benchmarks/bench_sparse.py
     python benchmarks/bench_sparse.py --sizes 500 1000
@@ -38,10 +38,9 @@ from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from table import CACHE, SETS, TOL, as_transfer_set, find
-from teachers import MAKE, load_or_train, split
+from teachers import FETCH, MAKE, load_or_train, split
 
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter, ObservableSelector
-from sklearn_koopman.datasets import fetch_mnist
 from sklearn_koopman.inspection import fidelity_score
 from sklearn_koopman.inspection._cost import count_operations
 from sklearn_koopman.teachers import TorchTeacher
@@ -65,6 +64,7 @@ ROWS_TO_CHOOSE_BY = 30_000  # with a transfer set
 class Row:
     """One student."""
 
+    dataset: str
     teacher: str
     transfer_set: str
     observables: int
@@ -180,9 +180,9 @@ def candidates(train, X_held, y_held, dictionary, choices, size):
     return found + list(tried((*best, ridge) for ridge in RIDGES if ridge != first))
 
 
-def settings_of_table(kind, made):
+def settings_of_table(dataset, kind, made):
     """Return the settings of the student of PCA 60, degree 2, in the form of a candidate."""
-    row = find("mnist", kind, 60, 2, "exact", made)
+    row = find(dataset, kind, 60, 2, "exact", made)
     if row is None:
         raise SystemExit("Run table.py for this teacher and transfer set first.")
     settings = (float(row[name]) for name in ("soft_weight", "temperature", "ridge"))
@@ -206,26 +206,26 @@ def load():
 
 def save(row):
     """Add a row, in the place of an older one of the same dictionary and size."""
-    key = ("teacher", "transfer_set", "dictionary", "observables")
+    key = ("dataset", "teacher", "transfer_set", "dictionary", "observables")
     new = {name: str(value) for name, value in asdict(row).items()}
     rows = [old for old in load() if any(old[name] != new[name] for name in key)]
     with RESULTS.open("w", newline="") as file:
         writer = csv.DictWriter(file, [f.name for f in fields(Row)], lineterminator="\n")
         writer.writeheader()
-        order = "teacher", "transfer_set", "observables"
+        order = "dataset", "teacher", "transfer_set", "observables"
         rows = [*rows, new]
         writer.writerows(sorted(rows, key=lambda row: [row[n].zfill(9) for n in order]))
 
 
-def run(kind, made, sizes):
+def run(dataset, kind, made, sizes):
     """Compute the rows of these sizes, or all, and write them as they come."""
-    X, y = fetch_mnist("train", return_X_y=True)
-    X_test, y_test = fetch_mnist("test", return_X_y=True)
-    teacher = TorchTeacher(load_or_train("mnist", kind), memory=CACHE)
+    X, y = FETCH[dataset]("train", return_X_y=True)
+    X_test, y_test = FETCH[dataset]("test", return_X_y=True)
+    teacher = TorchTeacher(load_or_train(dataset, kind), memory=CACHE)
     labels = teacher(X_test).argmax(axis=1)
     everything = Rows(X, y, teacher, made)
     rows, held = split(y)
-    unseen = TorchTeacher(load_or_train("mnist", kind, held_out=True), memory=CACHE)
+    unseen = TorchTeacher(load_or_train(dataset, kind, held_out=True), memory=CACHE)
     train = Rows(X[rows], y[rows], unseen, made)
 
     students = [((COMPONENTS, DEGREE), choices_for(size), size) for size in SIZES]
@@ -238,7 +238,7 @@ def run(kind, made, sizes):
         if made == "none":
             found = candidates(train, X[held], y[held], dictionary, choices, size)
         else:
-            found = [settings_of_table(kind, made)]
+            found = [settings_of_table(dataset, kind, made)]
         score, *settings = max(found)
         best_by = [
             max((candidate[0] for candidate in found if candidate[1] == by), default=np.nan)
@@ -249,6 +249,7 @@ def run(kind, made, sizes):
         predicted = student.predict(X_test)
         operations = count_operations(student, X[:1])
         row = Row(
+            dataset,
             kind,
             made,
             size,
@@ -311,13 +312,14 @@ def main():
     )
     parser.add_argument("--plot", action="store_true", help="draw the results there are")
     parser.add_argument("--sizes", type=int, nargs="+", help="only these; default all")
+    parser.add_argument("--dataset", choices=FETCH, default="mnist")
     parser.add_argument("--teacher", choices=MAKE, default="mlp")
     parser.add_argument("--transfer-set", choices=SETS, default="none")
     options = parser.parse_args()
     if options.plot:
         plot()
     else:
-        run(options.teacher, options.transfer_set, options.sizes)
+        run(options.dataset, options.teacher, options.transfer_set, options.sizes)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ then the ridge. The student is then fitted to all 60,000 images and what the tea
 says of them. (A teacher that has seen the held-out images betrays their labels, and everything soft
 looks better than it is.) ResNet-18 was trained once, on the 50,000.
 
-With --like P:Q settings are those chosen for the same student of another dictionary.
+With --like P:Q settings are those chosen for the same student of another dictionary; with
+--settings, those given: soft weight, temperature, ridge.
 
 `fit_seconds` is the time of one fit with the teacher's outputs at hand, on a machine that had
 other work to do: no measure of speed.
@@ -325,7 +326,7 @@ def costs(student, X_row):
     return operations.parameters, operations.multiplications
 
 
-def run(dataset, kind, todo, n_rows, like=None, again=False):
+def run(dataset, kind, todo, n_rows, *, like=None, given=None, again=False):
     """Compute the rows of one teacher that are missing and write each as soon as it is there."""
     todo = [each for each in todo if again or not find(dataset, kind, *each)]
     if not todo:
@@ -334,6 +335,10 @@ def run(dataset, kind, todo, n_rows, like=None, again=False):
     for components, degree, method, made in todo:
         if method == "Adam":
             found, chosen_on = ("", ADAM, None), "untuned"
+        elif given:
+            names = "soft_weight", "temperature", "ridge"
+            found = ("", dict(zip(names, map(float, given), strict=True)), None)
+            chosen_on = "given"
         elif like:
             found, chosen_on = known(find(dataset, kind, *like, method, made), like)
         else:
@@ -488,6 +493,7 @@ def main():
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--sets", nargs="+", choices=SETS, metavar="SET")
     parser.add_argument("--like", metavar="P:Q", help="take the settings of this dictionary")
+    parser.add_argument("--settings", nargs=3, metavar="S", help="instead of choosing them")
     parser.add_argument("--choose-on", type=int, default=12_000, help="rows to choose on")
     parser.add_argument("--again", action="store_true", help="also rows that are there")
     parser.add_argument("--baselines", action="store_true", help="these instead of students")
@@ -508,7 +514,15 @@ def main():
         ]
         like = options.like and tuple(map(int, options.like.split(":")))
         for kind in options.teachers:
-            run(dataset, kind, todo, options.choose_on, like, options.again)
+            run(
+                dataset,
+                kind,
+                todo,
+                options.choose_on,
+                like=like,
+                given=options.settings,
+                again=options.again,
+            )
 
 
 if __name__ == "__main__":
