@@ -225,8 +225,9 @@ def run(dataset, kind, made, sizes):
     labels = teacher(X_test).argmax(axis=1)
     everything = Rows(X, y, teacher, made)
     rows, held = split(y)
-    unseen = TorchTeacher(load_or_train(dataset, kind, held_out=True), memory=CACHE)
-    train = Rows(X[rows], y[rows], unseen, made)
+    if made == "none":
+        unseen = TorchTeacher(load_or_train(dataset, kind, held_out=True), memory=CACHE)
+        train = Rows(X[rows], y[rows], unseen, made)
 
     students = [((COMPONENTS, DEGREE), choices_for(size), size) for size in SIZES]
     for components, degree in PLAIN:
