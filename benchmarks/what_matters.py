@@ -239,7 +239,7 @@ def draw(axis, study, panel):
     if study == "rows":
         axis.set_yscale("log")
         axis.axvline(861, color="gray", linestyle=":")
-        axis.annotate("D = n", (861, axis.get_ylim()[0]), fontsize=8)
+        axis.annotate("D = n", (900, 12), fontsize=8)
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter("{x:g}")
     axis.set_xlabel(study.replace("_", " ") if study != "rows" else "training rows n")
