@@ -445,9 +445,7 @@ def save(row):
 
 def show():
     """Print the table as Markdown."""
-    columns = ["EDMD, labels", "EDMD, logits", "Adam", "no teacher", "exact"]
-    with_set = ["exact", "RBF", "sparse"]
-    titles = columns + [f"{method}, transfer set" for method in with_set]
+    titles = [*METHODS, "exact, transfer set"]
     print("| data, teacher | dictionary | D | " + " | ".join(titles) + " |")
     print("| --- | --- | ---: |" + " ---: |" * len(titles))
     cells = {}
@@ -457,13 +455,15 @@ def show():
         line = (row["dataset"], row["teacher"], int(row["degree"]), int(row["components"]))
         title = row["method"] + (", transfer set" if row["transfer_set"] != "none" else "")
         best = cells.setdefault(line, {}).get(title)
+        # Of several transfer sets, that which is best on held-out images.
         if best is None or row["validation_accuracy"] > best["validation_accuracy"]:
             cells[line][title] = row
     for (dataset, teacher, degree, components), found in sorted(cells.items()):
-        some = next(iter(found.values()))
         n_observables = max(int(row["observables"]) for row in found.values())
+        accuracies = sorted({100 * float(row["teacher_accuracy"]) for row in found.values()})
+        of_teacher = ", ".join(f"{accuracy:.2f}" for accuracy in accuracies)
         print(
-            f"| {dataset}, {teacher} {100 * float(some['teacher_accuracy']):.2f} "
+            f"| {dataset}, {teacher} {of_teacher} "
             f"| PCA {components}, degree {degree} | {n_observables} | "
             + " | ".join(percent(found.get(title)) for title in titles)
             + " |"
