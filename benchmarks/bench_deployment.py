@@ -43,7 +43,7 @@ from sklearn_koopman.teachers import TorchTeacher
 
 RESULTS = Path(__file__).parent / "results"
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-STUDENT = {"mnist": "distilled", "fashion_mnist": "no teacher"}
+STUDENT = {"mnist": "exact", "fashion_mnist": "no teacher"}
 BITS = [2, 3, 4, 5, 6, 8]
 # By how much of its kind of noise, the parameter of students that knows of it.
 NOISE = {
@@ -65,7 +65,7 @@ def student_of(dataset, components, degree):
             for row in csv.DictReader(file)
             if (row["dataset"], row["teacher"]) == (dataset, "mlp")
             and (int(row["components"]), int(row["degree"])) == (components, degree)
-            and row["student"] == STUDENT[dataset]
+            and (row["method"], row["transfer_set"]) == (STUDENT[dataset], "none")
         )
     lifter = make_pipeline(PCA(components, random_state=0), MonomialLifter(degree))
     return KoopmanDistilledClassifier(
@@ -82,7 +82,7 @@ def load(dataset):
     X, y = FETCH[dataset]("train", return_X_y=True)
     X_test, y_test = FETCH[dataset]("test", return_X_y=True)
     soft = None
-    if STUDENT[dataset] == "distilled":
+    if STUDENT[dataset] == "exact":
         soft = TorchTeacher(load_or_train(dataset, "mlp"))(X)
     return X, y, soft, X_test, y_test
 
@@ -225,7 +225,7 @@ def run_bits(dataset):
                 for rounding in ("plain", "error feedback"):
                     accuracy = quantise_student(
                         student,
-                        X[:20_000],
+                        X,
                         bits=bits,
                         reducer_bits=bits if rounded == "matrix and PCA" else None,
                         levels=levels,

@@ -1,7 +1,8 @@
-"""The best student of at most m observables, from 50 to 12,341, on all of MNIST.
+"""The best student of at most m observables, from 50 to 12,341.
 
     python benchmarks/bench_sparse.py
     python benchmarks/bench_sparse.py --sizes 500 1000
+    python benchmarks/bench_sparse.py --teacher cnn --transfer-set shifts8 --sizes 1000 4000
     python benchmarks/bench_sparse.py --plot
 
 The dictionary is that of all monomials of degree 3 in 40 PCA coordinates; the observables are
@@ -17,8 +18,12 @@ for each m. Students of more than 3,000 observables cost more: they try two ridg
 weight and temperature that are best at 2,000; that of all 12,341 takes the ridge that is best at
 4,000, untried. Then teacher, choice and student are those of all 60,000.
 
-Writes benchmarks/results/sparse.csv, a row in the place of an older one of the same dictionary
-and size; --plot draws docs/images/sparse_students.png from it.
+With a transfer set, observables are chosen by 30,000 of the rows and those made of them, by the
+teacher's logits, and students are fitted to all. Nothing is tried: soft weight, temperature and
+ridge are those that table.py chose for PCA 60, degree 2, with this teacher and this set.
+
+Writes benchmarks/results/sparse.csv, a row in the place of an older one of the same teacher,
+transfer set, dictionary and size; --plot draws docs/images/sparse_students.png from it.
 """
 
 import argparse
@@ -31,11 +36,11 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from teachers import load_or_train, split
+from sklearn.pipeline import make_pipeline
+from table import CACHE, SETS, TOL, as_transfer_set, find
+from teachers import FETCH, MAKE, load_or_train, split
 
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter, ObservableSelector
-from sklearn_koopman.datasets import fetch_mnist
 from sklearn_koopman.inspection import fidelity_score
 from sklearn_koopman.inspection._cost import count_operations
 from sklearn_koopman.teachers import TorchTeacher
@@ -52,12 +57,16 @@ LARGEST = 10_000
 PLAIN = [(40, 1), (20, 2), (40, 2), (60, 2), (20, 3), (30, 3), (COMPONENTS, DEGREE)]
 SOFT = [(0.5, 2.0), (0.9, 2.0), (1.0, 4.0)]
 RIDGES = [1e-5, 1e-4, 1e-3]
+ROWS_TO_CHOOSE_BY = 30_000  # with a transfer set
 
 
 @dataclass
 class Row:
     """One student."""
 
+    dataset: str
+    teacher: str
+    transfer_set: str
     observables: int
     dictionary: str
     chosen_by: str
@@ -78,10 +87,11 @@ class Row:
 
 
 class Rows:
-    """PCA coordinates, labels and soft targets of the rows of a fit, and choices among them."""
+    """What a fit learns from, and choices of observables by it."""
 
-    def __init__(self, X, y, logits):
-        self.X, self.y, self.logits = X, y, logits
+    def __init__(self, X, y, teacher, made):
+        self.X, self.y, self.teacher = X, y, teacher
+        self.transfer_set = as_transfer_set(made)
         self.selectors, self.seconds = {}, {}
         self.pcas = {}
 
@@ -90,53 +100,64 @@ class Rows:
             self.pcas[components] = PCA(components, random_state=0).fit(self.X)
         return self.pcas[components]
 
+    def to_choose_by(self):
+        """Return rows that observables are chosen by, and their labels, -1 for made rows."""
+        if self.transfer_set is None:
+            return self.X, self.y
+        rows = self.transfer_set.enlarge(self.X)
+        some = np.linspace(0, len(rows) - 1, ROWS_TO_CHOOSE_BY).astype(int)
+        return rows[some], rows.repeated(self.y.astype(int), -1)[some]
+
     def select(self, chosen_by):
         """Choose as many observables as are needed; kept, as the choices are nested."""
         if chosen_by not in self.selectors:
             start = perf_counter()
             most = {"labels": FIRST, "logits": SIZES[-1], "student": FIRST // 2}[chosen_by]
-            selector = ObservableSelector(MonomialLifter(DEGREE), max_observables=most)
-            targets, weight = self.targets(chosen_by)
-            Z = self.pca(COMPONENTS).transform(self.X)
+            selector = ObservableSelector(
+                MonomialLifter(DEGREE), max_observables=most, unlabeled_value=-1
+            )
+            X, y = self.to_choose_by()
+            targets, weight = self.targets(chosen_by, X, y)
+            Z = self.pca(COMPONENTS).transform(X)
             selector.fit(Z, targets, sample_weight=weight)
             self.seconds[chosen_by] = perf_counter() - start
             self.selectors[chosen_by] = selector
             print(f"chosen by {chosen_by}: {self.seconds[chosen_by]:.0f} s", flush=True)
         return self.selectors[chosen_by]
 
-    def targets(self, chosen_by):
+    def targets(self, chosen_by, X, y):
         """Return what the choice goes by, and the weights of the rows."""
         if chosen_by == "labels":
-            return self.y, None
+            return y.astype(int), None
         if chosen_by == "logits":
-            return self.logits - self.logits.mean(axis=1, keepdims=True), None
+            logits = self.teacher(X)
+            return logits - logits.mean(axis=1, keepdims=True), None
         settings = 0.9, 2.0, 1e-4
         first, _ = self.fit((COMPONENTS, DEGREE), "logits", FIRST, *settings, tol=1e-4)
-        logits = first.decision_function(self.X)
+        logits = first.decision_function(X)
         # The curvature of the soft loss: the trace of diag(q) - q q^T.
         curvature = 1 - np.square(softmax(logits / 2.0, axis=1)).sum(axis=1)
         return logits - logits.mean(axis=1, keepdims=True), curvature
 
     def fit(self, dictionary, chosen_by, size, soft_weight, temperature, ridge, tol):
-        """Return a fitted pipeline from pixels and the seconds its last step took."""
+        """Return a student that takes pixels, and the seconds its fit took."""
         components, degree = dictionary
-        pca = self.pca(components)
         if chosen_by == "all":
             lifter = MonomialLifter(degree)
         else:
             lifter = FrozenEstimator(self.select(chosen_by).first(size))
         student = KoopmanDistilledClassifier(
+            self.teacher,
             soft_weight=soft_weight,
             temperature=temperature,
             ridge=ridge,
-            lifter=lifter,
+            lifter=make_pipeline(FrozenEstimator(self.pca(components)), lifter),
+            transfer_set=self.transfer_set,
             tol=tol,
         )
-        Z = pca.transform(self.X)
         start = perf_counter()
-        student.fit(Z, self.y, soft_labels=self.logits)
-        seconds = perf_counter() - start
-        return Pipeline([("pca", pca), ("student", student)]), seconds
+        student.fit(self.X, self.y)
+        return student, perf_counter() - start
 
 
 def candidates(train, X_held, y_held, dictionary, choices, size):
@@ -144,8 +165,8 @@ def candidates(train, X_held, y_held, dictionary, choices, size):
 
     def tried(settings):
         for candidate in settings:
-            pipeline, seconds = train.fit(dictionary, candidate[0], size, *candidate[1:], 1e-4)
-            score = pipeline.score(X_held, y_held)
+            student, seconds = train.fit(dictionary, candidate[0], size, *candidate[1:], 1e-4)
+            score = student.score(X_held, y_held)
             print(f"   {size} {candidate} {score:.4f} {seconds:.1f} s", flush=True)
             yield score, *candidate
 
@@ -157,6 +178,15 @@ def candidates(train, X_held, y_held, dictionary, choices, size):
     found = list(tried((by, *soft, first) for by in choices for soft in SOFT))
     _, *best, _ = max(found)
     return found + list(tried((*best, ridge) for ridge in RIDGES if ridge != first))
+
+
+def settings_of_table(dataset, kind, made):
+    """Return the settings of the student of PCA 60, degree 2, in the form of a candidate."""
+    row = find(dataset, kind, 60, 2, "exact", made)
+    if row is None:
+        raise SystemExit("Run table.py for this teacher and transfer set first.")
+    settings = (float(row[name]) for name in ("soft_weight", "temperature", "ridge"))
+    return np.nan, "logits", *settings
 
 
 def choices_for(size):
@@ -176,25 +206,28 @@ def load():
 
 def save(row):
     """Add a row, in the place of an older one of the same dictionary and size."""
-    key = ("dictionary", "observables")
+    key = ("dataset", "teacher", "transfer_set", "dictionary", "observables")
     new = {name: str(value) for name, value in asdict(row).items()}
     rows = [old for old in load() if any(old[name] != new[name] for name in key)]
     with RESULTS.open("w", newline="") as file:
         writer = csv.DictWriter(file, [f.name for f in fields(Row)], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(sorted([*rows, new], key=lambda row: int(row["observables"])))
+        order = "dataset", "teacher", "transfer_set", "observables"
+        rows = [*rows, new]
+        writer.writerows(sorted(rows, key=lambda row: [row[n].zfill(9) for n in order]))
 
 
-def run(sizes):
+def run(dataset, kind, made, sizes):
     """Compute the rows of these sizes, or all, and write them as they come."""
-    X, y = fetch_mnist("train", return_X_y=True)
-    X_test, y_test = fetch_mnist("test", return_X_y=True)
-    teacher = TorchTeacher(load_or_train("mnist", "mlp"))
+    X, y = FETCH[dataset]("train", return_X_y=True)
+    X_test, y_test = FETCH[dataset]("test", return_X_y=True)
+    teacher = TorchTeacher(load_or_train(dataset, kind), memory=CACHE)
     labels = teacher(X_test).argmax(axis=1)
-    everything = Rows(X, y, teacher(X))
+    everything = Rows(X, y, teacher, made)
     rows, held = split(y)
-    unseen = TorchTeacher(load_or_train("mnist", "mlp", held_out=True))
-    train = Rows(X[rows], y[rows], unseen(X[rows]))
+    if made == "none":
+        unseen = TorchTeacher(load_or_train(dataset, kind, held_out=True), memory=CACHE)
+        train = Rows(X[rows], y[rows], unseen, made)
 
     students = [((COMPONENTS, DEGREE), choices_for(size), size) for size in SIZES]
     for components, degree in PLAIN:
@@ -203,16 +236,23 @@ def run(sizes):
     for dictionary, choices, size in students:
         if sizes and size not in sizes:
             continue
-        found = candidates(train, X[held], y[held], dictionary, choices, size)
+        if made == "none":
+            found = candidates(train, X[held], y[held], dictionary, choices, size)
+        else:
+            found = [settings_of_table(dataset, kind, made)]
         score, *settings = max(found)
         best_by = [
             max((candidate[0] for candidate in found if candidate[1] == by), default=np.nan)
             for by in CHOICES
         ]
-        pipeline, seconds = everything.fit(dictionary, settings[0], size, *settings[1:], 1e-5)
-        predicted = pipeline.predict(X_test)
-        operations = count_operations(pipeline, X[:1])
+        tol = 1e-5 if made == "none" else TOL
+        student, seconds = everything.fit(dictionary, settings[0], size, *settings[1:], tol)
+        predicted = student.predict(X_test)
+        operations = count_operations(student, X[:1])
         row = Row(
+            dataset,
+            kind,
+            made,
             size,
             f"PCA {dictionary[0]}, degree {dictionary[1]}",
             *settings,
@@ -238,7 +278,7 @@ def plot():
     """Draw accuracy over the number of observables."""
     import matplotlib.pyplot as plt
 
-    rows = load()
+    rows = [row for row in load() if (row["teacher"], row["transfer_set"]) == ("mlp", "none")]
     _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
     for kind, style in (("chosen of PCA 40, degree 3", "o-"), ("plain dictionaries", "s")):
         points = [row for row in rows if (row["chosen_by"] == "all") == (kind[0] == "p")]
@@ -273,11 +313,14 @@ def main():
     )
     parser.add_argument("--plot", action="store_true", help="draw the results there are")
     parser.add_argument("--sizes", type=int, nargs="+", help="only these; default all")
+    parser.add_argument("--dataset", choices=FETCH, default="mnist")
+    parser.add_argument("--teacher", choices=MAKE, default="mlp")
+    parser.add_argument("--transfer-set", choices=SETS, default="none")
     options = parser.parse_args()
     if options.plot:
         plot()
     else:
-        run(options.sizes)
+        run(options.dataset, options.teacher, options.transfer_set, options.sizes)
 
 
 if __name__ == "__main__":

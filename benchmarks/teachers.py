@@ -26,9 +26,10 @@ from sklearn_koopman.teachers import TorchTeacher
 DATA = Path(__file__).parent / "data"
 
 FETCH = {"mnist": fetch_mnist, "fashion_mnist": fetch_fashion_mnist}
-EPOCHS = {"mlp": 30, "cnn": 20, "deep": 30, "deep-short": 2, "lenet": 10, "resnet18": 3}
-# Teachers that have not seen the images that settings are chosen on cost less.
-HELD_OUT_EPOCHS = EPOCHS | {"cnn": 5}
+EPOCHS = {"mlp": 30, "cnn": 20, "deep": 30, "deep-short": 2, "lenet": 10, "resnet18": 5}
+# A teacher that has not seen the images that settings are chosen on costs less where it may: it
+# must be about as good as the other one. On Fashion-MNIST 5 epochs are not enough.
+HELD_OUT_EPOCHS = {("mnist", "cnn"): 5}
 BATCH_SIZES = {"resnet18": 256}  # 128 for all others
 SHIFTS = {"mlp": 1, "cnn": 2, "deep": 0, "deep-short": 0, "lenet": 1, "resnet18": 2}
 FLIPPED = {("fashion_mnist", "cnn"), ("fashion_mnist", "resnet18")}
@@ -172,7 +173,9 @@ def load_or_train(dataset, kind, *, seed=0, held_out=False):
     if held_out:
         rows, _ = split(y)
         X, y = X[rows], y[rows]
-    n_epochs = (HELD_OUT_EPOCHS if held_out else EPOCHS)[kind]
+    n_epochs = EPOCHS[kind]
+    if held_out:
+        n_epochs = HELD_OUT_EPOCHS.get((dataset, kind), n_epochs)
     flips = (dataset, kind) in FLIPPED
     module = train(kind, X, y, n_epochs=n_epochs, flips=flips, seed=seed)
     torch.save(module.state_dict(), file)

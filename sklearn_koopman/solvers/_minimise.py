@@ -32,7 +32,9 @@ SAMPLED_FROM = 2**20
 LEFT_TO_CHANCE = 0.06
 # A sample that is not much smaller than all rows is not worth the lifting.
 LARGEST_SAMPLE = 0.5
-# Bytes of lifted rows that a sample may hold.
+# Rows per observable that a Gram matrix needs to show its directions.
+METRIC_ROWS = 4
+# Bytes of lifted rows that a sample may hold, if so many rows do not take more.
 SAMPLE_BYTES = 2**27
 
 N_PAIRS = 30
@@ -256,7 +258,7 @@ class _Search:
 
     def precondition(self):
         """Precondition by a sample that is just large enough for a Gram matrix."""
-        enough = max(4 * self.problem.blocks.n_observables, 4096)
+        enough = max(METRIC_ROWS * self.problem.blocks.n_observables, 4096)
         rows, factor = choose_rows(self.curvature, 0.0, min(enough, self.most_rows))
         self.precondition_on(
             self.problem.restricted(rows, factor), self.curvature[rows] * factor
@@ -270,8 +272,9 @@ class _Search:
     @property
     def most_rows(self):
         """Rows that may be held lifted."""
-        row_bytes = self.problem.dtype.itemsize * self.problem.blocks.n_observables
-        return max(SAMPLE_BYTES // row_bytes, 1)
+        n_observables = self.problem.blocks.n_observables
+        row_bytes = self.problem.dtype.itemsize * n_observables
+        return max(SAMPLE_BYTES // row_bytes, METRIC_ROWS * n_observables)
 
     def choose_sample(self):
         """Return rows and what their weights are raised by, None where all rows are better."""

@@ -76,6 +76,22 @@ def test_a_sample_that_misleads_is_given_up(monkeypatch):
     assert np.abs(problem.evaluate(x)[1]).max() <= 1e-6
 
 
+def test_a_metric_has_more_rows_than_observables_whatever_a_sample_may_hold(monkeypatch):
+    sizes = []
+
+    class Watched(CurvatureMetric):
+        def __init__(self, problem, curvature):
+            sizes.append(problem.blocks.n_samples)
+            super().__init__(problem, curvature)
+
+    problem = make_problem(n_observables=40)
+    monkeypatch.setattr(module, "SAMPLED_FROM", 0)
+    monkeypatch.setattr(module, "SAMPLE_BYTES", 1)
+    monkeypatch.setattr(module, "CurvatureMetric", Watched)
+    assert minimise(problem, *start_of(problem), max_iter=1000, tol=1e-6).converged
+    assert min(sizes) > 3 * 40
+
+
 def test_most_iterations_count_steps_on_samples_too(monkeypatch):
     monkeypatch.setattr(module, "SAMPLED_FROM", 0)
     problem = make_problem()
