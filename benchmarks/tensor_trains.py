@@ -71,13 +71,10 @@ def pca_60():
 # What makes the variables, and the settings of the train.
 VARIABLES = {
     "PCA 60": (pca_60(), {"rank": 30, "max_iter": 20}),
-    "14 x 14": (
-        FunctionTransformer(halved),
-        {"rank": 20, "max_iter": 20, "learning_rate": 1.5e-3},
-    ),
+    "14 x 14": (FunctionTransformer(halved), {"rank": 20, "max_iter": 15}),
     "28 x 28": (None, {"rank": 16, "max_iter": 10}),
 }
-DROPOUTS = {"PCA 60": [0.1, 0.2], "14 x 14": [0.08, 0.15], "28 x 28": [0.05]}
+DROPOUTS = {"PCA 60": [0.1, 0.2], "14 x 14": [0.05, 0.15], "28 x 28": [0.05]}
 SOFT = {"mnist": (0.5, 2.0), "fashion_mnist": (0.5, 1.0)}
 
 
