@@ -81,7 +81,7 @@ for powers, column in zip(lifter.powers_, K.T, strict=True):
 z = pca.transform(X_test)
 logits = b + z @ w.T + np.einsum("ni,cij,nj->nc", z, A, z)
 proba = student.predict_proba(X_test)
-np.testing.assert_allclose(softmax(logits, axis=1), proba, atol=1e-6)
+np.testing.assert_allclose(softmax(logits, axis=1), proba, atol=1e-3)  # float32 for MNIST
 
 # %%
 # Patterns
