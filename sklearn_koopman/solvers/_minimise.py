@@ -32,10 +32,10 @@ SAMPLED_FROM = 2**20
 LEFT_TO_CHANCE = 0.06
 # A sample that is not much smaller than all rows is not worth the lifting.
 LARGEST_SAMPLE = 0.5
-# Rows per observable that a Gram matrix needs to show its directions.
-METRIC_ROWS = 4
-# Bytes of lifted rows that a sample may hold, if so many rows do not take more.
+# Bytes of lifted rows that a sample may hold, unless so few rows per observable take more:
+# a Gram matrix of fewer hardly shows its directions.
 SAMPLE_BYTES = 2**27
+FEWEST_ROWS_PER_OBSERVABLE = 1.5
 
 N_PAIRS = 30
 # Steps on all rows before a sample is tried again; as many are the first that it is trusted with.
@@ -258,7 +258,7 @@ class _Search:
 
     def precondition(self):
         """Precondition by a sample that is just large enough for a Gram matrix."""
-        enough = max(METRIC_ROWS * self.problem.blocks.n_observables, 4096)
+        enough = max(4 * self.problem.blocks.n_observables, 4096)
         rows, factor = choose_rows(self.curvature, 0.0, min(enough, self.most_rows))
         self.precondition_on(
             self.problem.restricted(rows, factor), self.curvature[rows] * factor
@@ -274,7 +274,7 @@ class _Search:
         """Rows that may be held lifted."""
         n_observables = self.problem.blocks.n_observables
         row_bytes = self.problem.dtype.itemsize * n_observables
-        return max(SAMPLE_BYTES // row_bytes, METRIC_ROWS * n_observables)
+        return max(SAMPLE_BYTES // row_bytes, int(FEWEST_ROWS_PER_OBSERVABLE * n_observables))
 
     def choose_sample(self):
         """Return rows and what their weights are raised by, None where all rows are better."""
