@@ -12,12 +12,12 @@ benchmarks/results/product_kernel.csv.
 """
 
 import argparse
-import csv
 from itertools import product
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from kept_rows import save
 from sklearn.decomposition import PCA
 from teachers import FETCH, load_or_train, split
 
@@ -27,8 +27,6 @@ from sklearn_koopman.lifting import ProductKernelLifter
 from sklearn_koopman.teachers import TorchTeacher
 
 RESULTS = Path(__file__).parent / "results" / "product_kernel.csv"
-COLUMNS = ["landmarks", "student", "frequency", "ridge", "validation_accuracy", "accuracy"]
-COLUMNS += ["fidelity", "parameters", "seconds"]
 FREQUENCIES, RIDGES = [0.3, 0.5, 0.8, 1.2], [1e-6, 1e-4]
 
 
@@ -85,21 +83,7 @@ def main():
                 "seconds": round(seconds, 1),
             }
             print(*row.values(), sep="  ", flush=True)
-            save(row)
-
-
-def save(row):
-    """Add a row to the table, in the place of an older one of the same student."""
-    rows = []
-    if RESULTS.exists():
-        with RESULTS.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    key = str(row["landmarks"]), row["student"]
-    rows = [old for old in rows if (old["landmarks"], old["student"]) != key]
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*rows, row])
+            save(RESULTS, row, ("landmarks", "student"))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ Writes benchmarks/results/spans.csv.
 """
 
 import csv
-import json
-import subprocess
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -22,7 +20,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from rivals import PINS, interpreter, version_of
+from rivals import run, version_of
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from teachers import FETCH, load_or_train
@@ -45,18 +43,6 @@ def snapshots(module, X):
     return [PCA(30, svd_solver="full").fit_transform(part.double().numpy()) for part in (a, b)]
 
 
-def run(library, task, rank, file):
-    """Return what a library's process found; what it could not do is a remark."""
-    command = [interpreter(library), PINS / "spans.py", library, task, str(rank), file]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=MOST_SECONDS)
-    except subprocess.TimeoutExpired:
-        return {"remark": f"stopped after {MOST_SECONDS} s"}
-    if done.returncode:
-        return {"remark": done.stderr.strip().splitlines()[-1]}
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def race(a, b):
     """Yield a row for each task and library."""
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +50,7 @@ def race(a, b):
         np.savez(file, a=a, b=b)
         for task, rank in TASKS:
             for library in LIBRARIES:
-                found = run(library, task, rank, file)
+                found = run(library, "spans.py", task, rank, file, most_seconds=MOST_SECONDS)
                 if library == LIBRARIES[0]:
                     ours = found["seconds"]
                 if "seconds" in found:

@@ -27,12 +27,12 @@ transfer set, dictionary and size; --plot draws docs/images/sparse_students.png 
 """
 
 import argparse
-import csv
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from kept_rows import load, save
 from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -84,6 +84,9 @@ class Row:
     multiplications: int
     select_seconds: float
     fit_seconds: float
+
+
+KEY = ("dataset", "teacher", "transfer_set", "dictionary", "observables")
 
 
 class Rows:
@@ -196,25 +199,11 @@ def choices_for(size):
     return CHOICES if size < FIRST else CHOICES[:2]
 
 
-def load():
-    """Return the rows there are as dictionaries."""
-    if not RESULTS.exists():
-        return []
-    with RESULTS.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def save(row):
-    """Add a row, in the place of an older one of the same dictionary and size."""
-    key = ("dataset", "teacher", "transfer_set", "dictionary", "observables")
-    new = {name: str(value) for name, value in asdict(row).items()}
-    rows = [old for old in load() if any(old[name] != new[name] for name in key)]
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        order = "dataset", "teacher", "transfer_set", "observables"
-        rows = [*rows, new]
-        writer.writerows(sorted(rows, key=lambda row: [row[n].zfill(9) for n in order]))
+def by_size(row):
+    """Return what rows are sorted by."""
+    return [
+        row[name].zfill(9) for name in ("dataset", "teacher", "transfer_set", "observables")
+    ]
 
 
 def run(dataset, kind, made, sizes):
@@ -266,7 +255,7 @@ def run(dataset, kind, made, sizes):
             everything.seconds.get(settings[0], 0.0),
             seconds,
         )
-        save(row)
+        save(RESULTS, asdict(row), KEY, order=by_size)
         print(row, flush=True)
 
 
@@ -278,7 +267,9 @@ def plot():
     """Draw accuracy over the number of observables."""
     import matplotlib.pyplot as plt
 
-    rows = [row for row in load() if (row["teacher"], row["transfer_set"]) == ("mlp", "none")]
+    rows = [
+        row for row in load(RESULTS) if (row["teacher"], row["transfer_set"]) == ("mlp", "none")
+    ]
     _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
     for kind, style in (("chosen of PCA 40, degree 3", "o-"), ("plain dictionaries", "s")):
         points = [row for row in rows if (row["chosen_by"] == "all") == (kind[0] == "p")]

@@ -31,6 +31,8 @@ from importlib.metadata import version
 from math import comb
 from pathlib import Path
 
+from kept_rows import load
+
 HERE = Path(__file__).parent
 PINS, VENVS, RESULTS = HERE / "rivals", HERE / ".venvs", HERE / "results" / "rivals.csv"
 LIBRARIES = ["sklearn_koopman", "scikit-learn", "pykoopman", "deeptime"]
@@ -88,16 +90,9 @@ def version_of(library):
     return pinned[name]
 
 
-def run(library, task, case, reference):
+def run(library, script, *arguments, most_seconds=MOST_SECONDS):
     """Return what a library's process found; what it could not do is a remark."""
-    command = [
-        interpreter(library),
-        PINS / "sides.py",
-        library,
-        task,
-        *map(str, case),
-        reference,
-    ]
+    command = [interpreter(library), PINS / script, library, *map(str, arguments)]
     threads = {"OMP_NUM_THREADS": str(os.cpu_count())}
     try:
         done = subprocess.run(
@@ -105,10 +100,10 @@ def run(library, task, case, reference):
             env={**os.environ, **threads},
             capture_output=True,
             text=True,
-            timeout=MOST_SECONDS,
+            timeout=most_seconds,
         )
     except subprocess.TimeoutExpired:
-        return {"remark": f"stopped after {MOST_SECONDS} s"}
+        return {"remark": f"stopped after {most_seconds} s"}
     if done.returncode < 0:
         return {"remark": f"killed by signal {-done.returncode}"}
     if done.returncode > 0:
@@ -125,7 +120,7 @@ def race(task, case, given_up, reference):
         if library in given_up:
             found = {"remark": f"not tried: {given_up[library]}"}
         else:
-            found = run(library, task, case, reference)
+            found = run(library, "sides.py", task, *case, reference)
         if library == LIBRARIES[0]:
             ours = found["seconds"]
         if "seconds" in found:
@@ -175,10 +170,8 @@ def main():
     parser.add_argument("--tasks", nargs="+", choices=list(CASES), default=list(CASES))
     tasks = parser.parse_args().tasks
     rows = {task: [] for task in CASES}
-    if RESULTS.exists():
-        with RESULTS.open(newline="") as file:
-            for row in csv.DictReader(file):
-                rows[row["task"]].append(row)
+    for row in load(RESULTS):
+        rows[row["task"]].append(row)
     rows |= {task: [] for task in tasks}
     for row in measure(tasks):
         rows[row["task"]].append(row)

@@ -24,14 +24,14 @@ other work to do: no measure of speed.
 """
 
 import argparse
-import csv
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from kept_rows import load, save
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -51,7 +51,7 @@ from sklearn_koopman import (
     TransferSet,
 )
 from sklearn_koopman.inspection import fidelity_score
-from sklearn_koopman.inspection._cost import UncountableError, count_operations
+from sklearn_koopman.inspection._cost import count_operations
 from sklearn_koopman.teachers import TorchTeacher
 
 HERE = Path(__file__).parent
@@ -287,7 +287,7 @@ class Bench:
         """Return what is written of students that differ in their seeds alone."""
         predicted = [student.predict(self.X_test) for student in fits]
         accuracies = [np.mean(labels == self.y_test) for labels in predicted]
-        parameters, multiplications = costs(fits[0], self.X[:1])
+        operations = count_operations(fits[0], self.X[:1])
         return Row(
             dataset=self.dataset,
             teacher=self.kind,
@@ -307,23 +307,10 @@ class Bench:
             accuracy=round(float(np.mean(accuracies)), 5),
             accuracy_std=round(float(np.std(accuracies)), 5),
             fidelity=float(np.mean([fidelity_score(self.says, each) for each in predicted])),
-            parameters=parameters,
-            multiplications=multiplications,
+            parameters=operations.parameters,
+            multiplications=operations.multiplications,
             fit_seconds=round(seconds, 1),
         )
-
-
-def costs(student, X_row):
-    """Return parameters and multiplications of a student, pixels to logits."""
-    try:
-        operations = count_operations(student, X_row)
-    except UncountableError:  # Nystroem: distances to landmarks, then their rotation
-        pca, kernel = student.lifter_
-        m, p = kernel.components_.shape
-        n_outputs = len(student.classes_)
-        parameters = pca.components_.size + pca.mean_.size + m * p + m * m + n_outputs * (m + 1)
-        return parameters, pca.components_.size + m * p + m * m + n_outputs * m
-    return operations.parameters, operations.multiplications
 
 
 def run(dataset, kind, todo, n_rows, *, like=None, given=None, again=False):
@@ -345,7 +332,7 @@ def run(dataset, kind, todo, n_rows, *, like=None, given=None, again=False):
             found = bench.choose(method, components, degree, made, n_rows)
             chosen_on = str(n_rows)
         row = bench.student(method, components, degree, made, chosen_on, found)
-        save(row)
+        keep(row)
         print(row, flush=True)
 
 
@@ -384,7 +371,7 @@ def run_baselines(dataset):
         fits = [clone(best).set_params(random_state=seed).fit(X, y) for seed in range(n_seeds)]
         seconds = (perf_counter() - start) / len(fits)
         accuracies = [model.score(X_test, y_test) for model in fits]
-        save(
+        keep(
             Row(
                 dataset=dataset,
                 teacher="",
@@ -419,28 +406,15 @@ def size_of(model):
     return int(sum(coef.size for coef in coefs))
 
 
-def load():
-    """Return the rows of the table as dictionaries."""
-    if not RESULTS.exists():
-        return []
-    with RESULTS.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def find(*key):
     """Return the row of a student, None without one."""
     key = tuple(map(str, key))
-    return next((row for row in load() if tuple(row[name] for name in KEY) == key), None)
+    return next((row for row in load(RESULTS) if tuple(row[name] for name in KEY) == key), None)
 
 
-def save(row):
+def keep(row):
     """Add a row to the table, in the place of an older one of the same student."""
-    new = {name: str(value) for name, value in asdict(row).items()}
-    rows = [old for old in load() if any(old[name] != new[name] for name in KEY)]
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [each.name for each in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(sorted([*rows, new], key=lambda row: [row[name] for name in KEY]))
+    save(RESULTS, asdict(row), KEY, order=lambda row: [row[name] for name in KEY])
 
 
 def show():
@@ -449,7 +423,7 @@ def show():
     print("| data, teacher | dictionary | D | " + " | ".join(titles) + " |")
     print("| --- | --- | ---: |" + " ---: |" * len(titles))
     cells = {}
-    for row in load():
+    for row in load(RESULTS):
         if not row["teacher"]:
             continue
         line = (row["dataset"], row["teacher"], int(row["degree"]), int(row["components"]))
@@ -469,7 +443,7 @@ def show():
             + " |"
         )
     print()
-    for row in load():
+    for row in load(RESULTS):
         if not row["teacher"]:
             print(f"| {row['dataset']} | {row['method']} on pixels | {percent(row)} |")
 

@@ -13,12 +13,12 @@ many PCA coordinates. The test images had no part in either.
 """
 
 import argparse
-import csv
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from kept_rows import load, save
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -51,6 +51,9 @@ class Row:
     parameters: int
     multiplications: int
     fit_seconds: float
+
+
+KEY = ("dataset", "variables", "teacher")
 
 
 def middle_out(Z):
@@ -143,29 +146,8 @@ def run(dataset, names):
                 train.multiplications,
                 round(seconds, 1),
             )
-            save(row)
+            save(RESULTS, asdict(row), KEY)
             print(row, flush=True)
-
-
-def load():
-    """Return the rows of the table as dictionaries."""
-    if not RESULTS.exists():
-        return []
-    with RESULTS.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def save(row):
-    """Add a row to the table, in the place of an older one of the same train."""
-    key = ("dataset", "variables", "teacher")
-    new = {name: str(value) for name, value in asdict(row).items()}
-    rows = [old for old in load() if any(old[name] != new[name] for name in key)]
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(
-            file, [field.name for field in fields(Row)], lineterminator="\n"
-        )
-        writer.writeheader()
-        writer.writerows([*rows, new])
 
 
 def show():
@@ -173,7 +155,7 @@ def show():
     print("| data | variables | rank | parameters | no teacher | with a teacher | seconds |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     lines: dict = {}
-    for row in load():
+    for row in load(RESULTS):
         key = row["dataset"], row["variables"], row["rank"], row["parameters"]
         lines.setdefault(key, {})[row["teacher"]] = row
     for key, rows in lines.items():

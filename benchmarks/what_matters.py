@@ -14,11 +14,11 @@ Writes benchmarks/results/what_matters.csv; --plot draws docs/images/what_matter
 """
 
 import argparse
-import csv
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 
+from kept_rows import load, save
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -147,27 +147,9 @@ def todo(study, dataset):
     return list(product(methods, values))
 
 
-def load():
-    """Return the rows there are as dictionaries."""
-    if not RESULTS.exists():
-        return []
-    with RESULTS.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def save(row):
-    """Add a row."""
-    is_new = not RESULTS.exists()
-    with RESULTS.open("a", newline="") as file:
-        writer = csv.DictWriter(file, [each.name for each in fields(Row)], lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        writer.writerow(asdict(row))
-
-
 def run(dataset, kind, studies):
     """Compute the rows of one teacher that are missing and write each as soon as it is there."""
-    there = {tuple(row[name] for name in KEY) for row in load()}
+    there = {tuple(row[name] for name in KEY) for row in load(RESULTS)}
     bench = None
     for study in studies:
         for method, value in todo(study, dataset):
@@ -178,7 +160,7 @@ def run(dataset, kind, studies):
                 row = bench.row_of_some_rows(method, value)
             else:
                 row = bench.row(study, method, value)
-            save(row)
+            save(RESULTS, asdict(row), KEY)
             print(row, flush=True)
 
 
@@ -190,7 +172,7 @@ def plot():
     """Draw a picture of every study."""
     import matplotlib.pyplot as plt
 
-    rows = load()
+    rows = load(RESULTS)
     for study in STUDIES:
         pairs = sorted(
             {(row["dataset"], row["teacher"]) for row in rows if row["study"] == study},
