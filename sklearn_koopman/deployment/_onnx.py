@@ -25,7 +25,6 @@ from ..lifting import (
     RBFLifter,
 )
 from ..lifting._monomial import monomial_products
-from ..lifting._orthogonal import RECURRENCES
 from ..lifting._products import ChosenProducts, products_by_degree
 from ..selection import ObservableSelector
 from ..selection._selector import ChosenColumns, ChosenUnion
@@ -209,7 +208,10 @@ def _add_chosen(chosen, nodes):
 def _add_chosen_products(chosen: ChosenProducts, nodes):
     factors = nodes.inputs
     if chosen.factors is not None:
-        factors = _add_polynomials(chosen.factors, nodes)
+        polynomials = chosen.factors
+        u = nodes.add_scaled(factors, polynomials.center, polynomials.scale)
+        powers = nodes.add_polynomials(u, polynomials.family, polynomials.degree)
+        factors = nodes.add("Concat", *powers, axis=1)
     degrees, places = products_by_degree(chosen)
     found, products = [nodes.add_ones(nodes.inputs)], factors
     for degree in degrees:
@@ -250,19 +252,6 @@ def _add_union(union, nodes, rows):
                 part = nodes.add("Mul", part, nodes.constant([weights[name]]))
             parts.append(part)
     return nodes.add("Concat", *parts, axis=1)
-
-
-def _add_polynomials(polynomials, nodes):
-    """Add the recurrence of univariate polynomials of all inputs at once."""
-    slope, drop, _ = RECURRENCES[polynomials.family]
-    centered = nodes.add("Sub", nodes.inputs, nodes.constant(polynomials.center))
-    u = nodes.add("Div", centered, nodes.constant(polynomials.scale))
-    found = [nodes.constant([1.0]), u]
-    for k in range(1, polynomials.degree):
-        grown = nodes.add("Mul", nodes.add("Mul", u, found[k]), nodes.constant([slope(k)]))
-        lower = nodes.add("Mul", found[k - 1], nodes.constant([drop(k)]))
-        found.append(nodes.add("Sub", grown, lower))
-    return nodes.add("Concat", *found[1:], axis=1)
 
 
 def _convert_optical(scope, operator, container):

@@ -4,6 +4,8 @@ from importlib import import_module
 
 import numpy as np
 
+from ..lifting._orthogonal import RECURRENCES
+
 # ONNX's numbers of the types.
 FLOAT, DOUBLE = 1, 11
 
@@ -44,6 +46,21 @@ class Nodes:
             self.add("Gather", variables, products.variables, axis=1),
             self.add("Gather", lower, products.factors, axis=1),
         )
+
+    def add_scaled(self, rows, shift, scale):
+        """Add rows less a shift, over a scale."""
+        centred = self.add("Sub", rows, self.constant(shift))
+        return self.add("Div", centred, self.constant(scale))
+
+    def add_polynomials(self, u, family, degree):
+        """Add the orthogonal polynomials of scaled columns; return those of degree 1 and more."""
+        slope, drop, _ = RECURRENCES[family]
+        found = [self.constant([1.0]), u]
+        for k in range(1, degree):
+            grown = self.add("Mul", self.add("Mul", u, found[k]), self.constant([slope(k)]))
+            lower = self.add("Mul", found[k - 1], self.constant([drop(k)]))
+            found.append(self.add("Sub", grown, lower))
+        return found[1:]
 
     def add_estimator(self, estimator, inputs):
         """Add what skl2onnx makes of a fitted transformer."""

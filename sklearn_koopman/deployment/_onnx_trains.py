@@ -49,9 +49,7 @@ def convert_product_kernel(scope, operator, container):
 
 def _add_local_features(local, nodes, rows):
     """Add the local features of rows, (n_samples, n_variables, n_features)."""
-    t = nodes.add(
-        "Div", nodes.add("Sub", rows, nodes.constant(local.shift)), nodes.constant(local.scale)
-    )
+    t = nodes.add_scaled(rows, local.shift, local.scale)
     make = {
         "monomial": _powers,
         "legendre": _legendre_polynomials,
@@ -78,14 +76,7 @@ def _powers(local, nodes, t):
 
 def _legendre_polynomials(local, nodes, t):
     t = nodes.add("Clip", t, nodes.constant(-1.0), nodes.constant(1.0))
-    found = [_add_one(nodes, t), t]
-    for k in range(1, local.degree):
-        grown = nodes.add(
-            "Mul", nodes.add("Mul", t, found[k]), nodes.constant([(2 * k + 1) / (k + 1)])
-        )
-        lower = nodes.add("Mul", found[k - 1], nodes.constant([k / (k + 1)]))
-        found.append(nodes.add("Sub", grown, lower))
-    return found
+    return [_add_one(nodes, t), *nodes.add_polynomials(t, "legendre", local.degree)]
 
 
 def _cosines_and_sines(local, nodes, t):
