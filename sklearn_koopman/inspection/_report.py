@@ -236,24 +236,33 @@ def distillation_report(
     _check_student(_student_of(estimator))
     X, y, X_test, y_test, seeds = _checked(X, y, X_test, y_test, random_states)
 
-    lesson = None
+    lesson: _Lesson | None = None
+
+    def runs_of(model):
+        """Yield the name and the run of every model of one seed."""
+        nonlocal lesson
+        if lesson is None or not lesson.is_fixed:
+            lesson = _ask_teacher(_student_of(model), X, y, X_test, y_test)
+        yield "teacher", lesson.run
+        for name, variant, soft_labels in _variants(model, lesson, edmd_ridge):
+            yield name, _run(variant, X, y, X_test, y_test, soft_labels, lesson.labels_test)
+
+    rows = _repeated(estimator, seeds, runs_of, verbose)
+    return DistillationReport(rows, len(X), len(X_test), seeds)
+
+
+def _repeated(estimator, seeds, runs_of, verbose):
+    """Return the row of every model: `runs_of` yields names and runs for one seed's clone."""
     runs: dict[str, list[_Run]] = {}
     for seed in seeds:
         with _seeded_torch(seed):
             model = clone(estimator)
             _set_random_states(model, seed)
-            if lesson is None or not lesson.is_fixed:
-                lesson = _ask_teacher(_student_of(model), X, y, X_test, y_test)
-            results = [("teacher", lesson.run)]
-            for name, variant, soft_labels in _variants(model, lesson, edmd_ridge):
-                run = _run(variant, X, y, X_test, y_test, soft_labels, lesson.labels_test)
-                results.append((name, run))
-        for name, run in results:
-            runs.setdefault(name, []).append(run)
-            if verbose:
-                print(f"seed {seed}: {name}: accuracy {run.accuracy:.4f}", flush=True)
-    rows = [_summary(name, runs_of_one) for name, runs_of_one in runs.items()]
-    return DistillationReport(rows, len(X), len(X_test), seeds)
+            for name, run in runs_of(model):
+                runs.setdefault(name, []).append(run)
+                if verbose > 0:
+                    print(f"seed {seed}: {name}: accuracy {run.accuracy:.4f}", flush=True)
+    return [_summary(name, runs_of_one) for name, runs_of_one in runs.items()]
 
 
 def _checked(X, y, X_test, y_test, random_states):

@@ -17,10 +17,8 @@ from ._report import (
     DistillationReport,
     _checked,
     _operations,
+    _repeated,
     _Run,
-    _seeded_torch,
-    _set_random_states,
-    _summary,
 )
 
 # Of the parameters of a classifier, those that make it the best affine map.
@@ -120,17 +118,11 @@ def span_report(
         )
     X, y, X_test, y_test, seeds = _checked(X, y, X_test, y_test, random_states)
 
-    runs: dict[str, list[_Run]] = {}
-    for seed in seeds:
-        with _seeded_torch(seed):
-            model = clone(classifier)
-            _set_random_states(model, seed)
-            model.set_params(module=fitted_network(model.module, X, y, None))
-            for name, run in _runs(model, X, y, X_test, y_test, tail_epochs):
-                runs.setdefault(name, []).append(run)
-                if verbose > 0:
-                    print(f"seed {seed}: {name}: accuracy {run.accuracy:.4f}", flush=True)
-    rows = [_summary(name, runs_of_one) for name, runs_of_one in runs.items()]
+    def runs_of(model):
+        model.set_params(module=fitted_network(model.module, X, y, None))
+        return _runs(model, X, y, X_test, y_test, tail_epochs)
+
+    rows = _repeated(classifier, seeds, runs_of, verbose)
     return DistillationReport(rows, len(X), len(X_test), seeds)
 
 
