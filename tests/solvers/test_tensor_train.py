@@ -284,22 +284,26 @@ def test_environments_come_again_when_they_are_needed():
     assert len(calls) <= 3 * 100
 
 
-def test_mini_batches_lower_the_loss_and_keep_the_start():
-    features, loss = with_ones(6, 200), least_squares(200)
-    train = start(features, 3)
-    before = [core.copy() for core in train.cores]
-    *_, (found, intercept, objective) = descend(
+def descended(train, features, loss, n_samples=100, **settings):
+    """Return train, intercept and objective after the last epoch."""
+    *_, last = descend(
         train,
         np.zeros(N_CLASSES),
         lambda rows: [each[:, rows] for each in features],
         loss,
-        200,
-        ridge=0.0,
-        n_epochs=30,
-        batch_size=20,
-        learning_rate=1e-2,
+        n_samples,
         random_state=np.random.RandomState(0),
+        **settings,
     )
+    return last
+
+
+def test_mini_batches_lower_the_loss_and_keep_the_start():
+    features, loss = with_ones(6, 200), least_squares(200)
+    train = start(features, 3)
+    before = [core.copy() for core in train.cores]
+    settings = {"ridge": 0.0, "n_epochs": 30, "batch_size": 20, "learning_rate": 1e-2}
+    found, intercept, objective = descended(train, features, loss, 200, **settings)
     for core, old in zip(train.cores, before, strict=True):
         assert_array_equal(core, old)
     reached = loss(found(features) + intercept[:, None], np.arange(200))[0] / 200
@@ -313,18 +317,8 @@ def test_mini_batches_lower_the_loss_and_keep_the_start():
 def test_a_large_ridge_keeps_the_cores_where_they_start():
     features = with_ones(4, 100)
     train = start(features, 2)
-    *_, (found, _, _) = descend(
-        train,
-        np.zeros(N_CLASSES),
-        lambda rows: [each[:, rows] for each in features],
-        least_squares(100),
-        100,
-        ridge=1e4,
-        n_epochs=20,
-        batch_size=50,
-        learning_rate=1e-3,
-        random_state=np.random.RandomState(0),
-    )
+    settings = {"ridge": 1e4, "n_epochs": 20, "batch_size": 50, "learning_rate": 1e-3}
+    found, _, _ = descended(train, features, least_squares(100), **settings)
     for core, old in zip(found.cores, train.cores, strict=True):
         assert_allclose(core, old, atol=1e-2)
 
@@ -338,16 +332,6 @@ def test_squared_gradients_that_overflow_are_no_silence(slope, is_finite):
         return 1.0, np.full_like(logits, slope)
 
     with np.errstate(over="ignore"):
-        *_, (_, _, objective) = descend(
-            train,
-            np.zeros(N_CLASSES),
-            lambda rows: [each[:, rows] for each in features],
-            loss,
-            100,
-            ridge=0.0,
-            n_epochs=1,
-            batch_size=50,
-            learning_rate=1e-9,
-            random_state=np.random.RandomState(0),
-        )
+        settings = {"ridge": 0.0, "n_epochs": 1, "batch_size": 50, "learning_rate": 1e-9}
+        _, _, objective = descended(train, features, loss, **settings)
     assert np.isfinite(objective) == is_finite
