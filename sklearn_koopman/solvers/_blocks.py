@@ -66,8 +66,18 @@ class RowBlocks:
         return self.X[rows] if self.lift is None else self.lift(self.X[rows])
 
     def map(self, function):
-        """Return ``function(psi)`` of every lifted block, joined along the rows."""
-        return np.concatenate([function(self.lifted(rows)) for rows in self._all_batches()])
+        """Return ``function(psi)`` of every lifted block, joined along the rows.
+
+        The blocks are shared among threads.
+        """
+
+        def map_share(batches):
+            return [function(self.lifted(rows)) for rows in batches]
+
+        batches = self._all_batches()
+        shares = self._crew.map_shares(map_share, batches)
+        results = [shares[i % len(shares)][i // len(shares)] for i in range(len(batches))]
+        return np.concatenate(results)
 
     def map_reduce(self, update, total, *aligned):
         """Return ``total`` after ``total = update(total, psi, *aligned)`` for every block.

@@ -152,6 +152,18 @@ class DistillationProblem:
         value += self.negative_entropy + 0.5 * self.ridge * np.vdot(coef, coef)
         return float(value), gradient
 
+    def leverage(self):
+        """Return the mean square of each row's standardised observables.
+
+        Returns
+        -------
+        leverage : ndarray of shape (n_samples,)
+        """
+        varied = ~self.scale.constant
+        rate = varied / (self.scale.deviation * np.sqrt(max(varied.sum(), 1)))
+        of_block = partial(_squared_norms, self.scale.mean, rate)
+        return as_numpy(self.blocks.map(of_block))
+
     def target_mass(self, rows):
         """Return what multiplies the logits of some rows in the loss.
 
@@ -288,6 +300,12 @@ def _negative_entropy(temperature, soft_logits):
     """Return the negative entropy of each row of the teacher's softened probabilities."""
     softened = _soften(temperature, np.float64, soft_logits)
     return xlogy(softened, softened).sum(axis=1)
+
+
+def _squared_norms(mean, rate, psi):
+    """Return the squared norm of each row, less a mean and times a rate."""
+    centred = psi - mean.astype(psi.dtype)
+    return np.square(centred, out=centred) @ np.square(rate).astype(psi.dtype)
 
 
 def _gradient(psi, residual):

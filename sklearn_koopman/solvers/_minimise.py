@@ -29,7 +29,7 @@ from ._tiles import tiled_product
 # Lifted numbers below which every step looks at all rows: they cost no more than the bookkeeping.
 SAMPLED_FROM = 2**20
 # Of the curvature of all rows, what the sample may leave to chance.
-LEFT_TO_CHANCE = 0.06
+LEFT_TO_CHANCE = 0.08
 # A sample that is not much smaller than all rows is not worth the lifting.
 LARGEST_SAMPLE = 0.5
 # Bytes of lifted rows that a sample may hold, unless so few rows per observable take more:
@@ -44,7 +44,7 @@ FULL_STEPS = 6
 PATIENCE = 3
 FEWEST_STEPS, MOST_STEPS = 3, 60
 # Steps on a sample end when its gradient has fallen by this.
-SAMPLE_ACCURACY = 0.2
+SAMPLE_ACCURACY = 0.1
 # Decrease of all rows over that of the sample: below, take fewer steps; above, more.
 POOR, GOOD = 0.5, 0.8
 SUFFICIENT_DECREASE = 1e-4
@@ -53,8 +53,10 @@ ROUNDINGS = 8
 FLATTER = 0.9
 MOST_TRIALS = 20
 
-# What every row has at least of the mean curvature when the sample is drawn.
+# Of the mean curvature, what every row has more of when the sample is drawn.
 FLOOR = 0.02
+# Rows per observable that make a metric, if so many may be held lifted.
+METRIC_ROWS_PER_OBSERVABLE = 8
 # The metric is made anew when the rows curve less than this share of what they did.
 REFRESHED_BELOW = 0.5
 # Least and largest share of the mean curvature that is added in all directions: few rows hardly
@@ -170,6 +172,7 @@ class _Search:
     """A run of the minimiser."""
 
     def __init__(self, problem, x, max_iter, tol, report):
+        self.leverage = problem.leverage()
         self.problem = problem.keeping_few_rows()
         self.max_iter = max_iter
         self.tol = tol
@@ -179,6 +182,9 @@ class _Search:
         self.memory = Memory(N_PAIRS)
         self.metric: Callable | None = None
         self.curvature = np.empty(problem.blocks.n_samples, dtype=problem.dtype)
+        # The most that a row's curvature rose by in steps on a sample: what it did once, it may
+        # do again.
+        self.surprise = np.zeros_like(self.curvature)
         self.point = self.look(x)
 
     def run(self):
@@ -258,16 +264,19 @@ class _Search:
 
     def precondition(self):
         """Precondition by a sample that is just large enough for a Gram matrix."""
-        enough = max(4 * self.problem.blocks.n_observables, 4096)
-        rows, factor = choose_rows(self.curvature, 0.0, min(enough, self.most_rows))
-        self.precondition_on(
+        enough = max(METRIC_ROWS_PER_OBSERVABLE * self.problem.blocks.n_observables, 4096)
+        rows, factor = self.choose_rows(0.0, min(enough, self.most_rows))
+        self.metric = None  # the old one is as large as the new one
+        self.metric = CurvatureMetric(
             self.problem.restricted(rows, factor), self.curvature[rows] * factor
         )
-
-    def precondition_on(self, problem, curvature):
-        self.metric = None  # the old one is as large as the new one
-        self.metric = CurvatureMetric(problem, curvature)
         self.preconditioned_at = self.curvature.sum()
+
+    def choose_rows(self, left_to_chance, most):
+        """Sample rows in proportion to what they may add to the Hessian."""
+        floor = FLOOR * self.curvature.mean(dtype=np.float64)
+        score = (self.curvature + floor + self.surprise) * self.leverage
+        return choose_rows(score, left_to_chance, most)
 
     @property
     def most_rows(self):
@@ -281,7 +290,7 @@ class _Search:
         blocks = self.problem.blocks
         if blocks.n_samples * blocks.n_observables < SAMPLED_FROM:
             return None
-        rows, factor = choose_rows(self.curvature, LEFT_TO_CHANCE, self.most_rows)
+        rows, factor = self.choose_rows(LEFT_TO_CHANCE, self.most_rows)
         return (rows, factor) if len(rows) <= LARGEST_SAMPLE * blocks.n_samples else None
 
     def step_on_all_rows(self):
@@ -302,9 +311,9 @@ class _Search:
 
     def step_on_sample(self, rows, factor):
         """Take some steps on a sample; return whether they were good ones on all rows."""
-        few, start = self.problem.restricted(rows, factor), self.point
         if self.curvature.sum() < REFRESHED_BELOW * self.preconditioned_at:
-            self.precondition_on(few, self.curvature[rows] * factor)
+            self.precondition()
+        few, start = self.problem.restricted(rows, factor), self.point
         value, gradient = few.evaluate(start.x)
         slope = start.gradient - gradient
 
@@ -316,8 +325,10 @@ class _Search:
         goal = max(SAMPLE_ACCURACY * start.gradient_norm, self.tol / 2)
         n_steps = min(self.n_sample_steps, self.max_iter - self.n_iter)
         end, n_steps = self.descend(corrected, start, n_steps, goal)
+        known = self.curvature.copy()
         for fraction in (1.0, 0.5, 0.25):
             point = self.look(start.x + fraction * (end.x - start.x))
+            np.maximum(self.surprise, self.curvature - known, out=self.surprise)
             if point.value < start.value:
                 break
         else:
@@ -383,16 +394,17 @@ def line_search(function, point, step, eps):
     return None
 
 
-def choose_rows(curvature, left_to_chance, most):
-    """Sample rows, each with a chance in proportion to its curvature and at most one.
+def choose_rows(score, left_to_chance, most):
+    """Sample rows, each with a chance in proportion to its score and at most one.
 
     Systematic sampling: it draws nothing, and takes rows from all over the data.
 
     Parameters
     ----------
-    curvature : ndarray of shape (n_samples,)
+    score : ndarray of shape (n_samples,)
+        Not negative.
     left_to_chance : float in [0, 1)
-        Share of the curvature of all rows that may be missing before the weights are raised.
+        Share of the scores of all rows that may be missing before the weights are raised.
     most : int
         Rows to choose at most.
 
@@ -402,9 +414,7 @@ def choose_rows(curvature, left_to_chance, most):
     factor : ndarray of shape (n_rows,)
         One over the chance of the row.
     """
-    # Rows that do not curve now may do so after the next steps.
-    score = np.asarray(curvature, dtype=np.float64)
-    score = score + FLOOR * score.mean()
+    score = np.asarray(score, dtype=np.float64)
     if not score.any():
         score = np.ones(len(score))
     # At the level of the i-th score, rows below it have a chance of score / level.

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_koopman.solvers import DiagonalMoments, DistillationProblem, RowBlocks, minimise
 from sklearn_koopman.solvers import _minimise as module
@@ -13,6 +14,7 @@ from sklearn_koopman.solvers._minimise import (
     CurvatureMetric,
     Memory,
     Point,
+    _Search,
     choose_rows,
     line_search,
 )
@@ -105,13 +107,12 @@ def test_most_iterations_count_steps_on_samples_too(monkeypatch):
 
 @given(st.integers(1, 300), st.floats(0.0, 0.9), st.integers(1, 400), st.floats(0.1, 4.0))
 def test_chosen_rows(n_samples, left_to_chance, most, spread):
-    curvature = np.random.default_rng(n_samples).lognormal(sigma=spread, size=n_samples)
-    rows, factor = choose_rows(curvature, left_to_chance, most)
+    score = np.random.default_rng(n_samples).lognormal(sigma=spread, size=n_samples)
+    rows, factor = choose_rows(score, left_to_chance, most)
     assert_array_equal(rows, np.unique(rows))
     assert len(rows) <= most + 1
     assert np.all(factor >= 1 - 1e-12)
     # A row that is chosen by chance counts for about as much as any other such row.
-    score = curvature + module.FLOOR * curvature.mean()
     by_chance = factor > 1 + 1e-9
     assert_allclose(
         factor[by_chance] * score[rows[by_chance]], (factor * score[rows])[by_chance]
@@ -124,31 +125,56 @@ def test_chosen_rows(n_samples, left_to_chance, most, spread):
 
 
 def test_all_rows_are_chosen_where_nothing_is_left_to_chance():
-    curvature = np.random.default_rng(0).random(50)
-    rows, factor = choose_rows(curvature, 0.0, 50)
+    score = np.random.default_rng(0).random(50)
+    rows, factor = choose_rows(score, 0.0, 50)
     assert_array_equal(rows, np.arange(50))
     assert_array_equal(factor, 1.0)
 
 
-def test_few_rows_with_all_the_curvature_are_enough():
-    curvature = np.full(1000, 1e-9)
-    curvature[::100] = 1.0
-    rows, factor = choose_rows(curvature, 0.05, 1000)
+def test_few_rows_with_all_the_score_are_enough():
+    score = np.full(1000, 1e-9)
+    score[::100] = 1.0
+    rows, factor = choose_rows(score, 0.05, 1000)
     assert set(range(0, 1000, 100)) <= set(rows)
     assert len(rows) < 30
     assert_allclose(factor[np.isin(rows, range(0, 1000, 100))], 1.0)
 
 
 def test_weights_stand_for_all_rows():
-    curvature = np.random.default_rng(0).lognormal(sigma=2.0, size=20_000)
-    rows, factor = choose_rows(curvature, 0.2, 5000)
+    score = np.random.default_rng(0).lognormal(sigma=2.0, size=20_000)
+    rows, factor = choose_rows(score, 0.2, 5000)
     assert len(rows) < 5000
-    assert_allclose(factor @ curvature[rows], curvature.sum(), rtol=0.01)
+    assert_allclose(factor @ score[rows], score.sum(), rtol=0.01)
 
 
-def test_rows_without_curvature_are_as_good_as_any_other():
+def test_rows_without_a_score_are_as_good_as_any_other():
     rows, _ = choose_rows(np.zeros(100), 0.0, 10)
     assert 9 <= len(rows) <= 11
+
+
+def test_leverage_is_the_mean_square_of_standardised_observables():
+    problem = make_problem()
+    X = problem.blocks.X
+    problem.scale.constant[3] = True  # gets no coefficient
+    standardised = np.delete(StandardScaler().fit_transform(X), 3, axis=1)
+    problem.scale.mean[:], problem.scale.deviation[:] = X.mean(axis=0), X.std(axis=0)
+    assert_allclose(problem.leverage(), np.square(standardised).mean(axis=1))
+
+
+def test_a_row_that_curved_in_a_step_that_did_not_see_it_is_seen_from_then_on():
+    problem = make_problem(20_000, 60, clarity=20.0)
+    search = _Search(problem, np.zeros((61, N_CLASSES)), 100, 1e-8, None)
+    search.precondition()
+    search.step_on_all_rows()
+    rows, factor = search.choose_sample()
+    before = search.curvature.copy()
+    search.step_on_sample(rows, factor)
+    risen = search.curvature - before
+    assert_array_equal(search.surprise, np.maximum(risen, 0.0))
+    row = np.setdiff1d(np.arange(20_000), rows)[0]
+    search.surprise[row] = search.curvature.max()
+    rows, factor = search.choose_sample()
+    assert factor[rows == row] == 1.0
 
 
 # The parts of a step
