@@ -172,8 +172,8 @@ class _Search:
     """A run of the minimiser."""
 
     def __init__(self, problem, x, max_iter, tol, report):
-        self.leverage = problem.leverage()
         self.problem = problem.keeping_few_rows()
+        self.leverage = self.problem.leverage()
         self.max_iter = max_iter
         self.tol = tol
         self.report = report
