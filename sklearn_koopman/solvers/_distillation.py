@@ -181,20 +181,22 @@ class DistillationProblem:
             mass += (self.temperature * self.soft_weight[rows])[:, None] * self.softened[rows]
         return mass
 
-    def restricted(self, rows, factor):
+    def restricted(self, rows, factor, memory=None):
         """Return the problem of some rows, each weighing more by a factor, lifted and kept.
 
         Parameters
         ----------
         rows : ndarray of int, shape (n_rows,)
         factor : ndarray of shape (n_rows,)
+        memory : ndarray, default=None
+            Where to keep the lifted rows, see `RowBlocks.held`.
 
         Returns
         -------
         problem : DistillationProblem
         """
         few = copy(self)
-        few.blocks = self.blocks.held(rows, self._tile_rows)
+        few.blocks = self.blocks.held(rows, self._tile_rows, memory)
         few.weight = self.weight * len(rows) / len(self.labels)
         few.labels = self.labels[rows]
         few.hard_weight = self.hard_weight[rows] * factor
