@@ -46,7 +46,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
     temperature : float, default=2.0
         The T above. The lower, the more only those samples count that the teacher is unsure of.
 
-    n_samples : int, default=1000
+    n_samples : int, default=500
         Samples at which the teacher is differentiated, drawn from X; all if there are fewer.
         The teacher is asked ``2 * n_preliminary * n_samples`` times.
 
@@ -113,7 +113,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         *,
         n_preliminary=100,
         temperature=2.0,
-        n_samples=1000,
+        n_samples=500,
         step=0.1,
         random_state=0,
     ):
@@ -158,15 +158,15 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         check_real(self, "step", low=0.0, inclusive="neither")
 
     def _fit(self, X, teacher):
+        if (X == X[0]).all():
+            raise ValueError(
+                f"All samples are the same (n_samples={len(X)}): there is no direction to take."
+            )
         random_state = check_random_state(self.random_state)
         most = min(self.n_preliminary, *X.shape)
         pca = PCA(most, random_state=random_state).fit(X)
         deviations = np.sqrt(pca.explained_variance_)
         varies = deviations > 10 * np.finfo(X.dtype).eps * deviations[0]
-        if not varies.any():
-            raise ValueError(
-                f"All samples are the same (n_samples={len(X)}): there is no direction to take."
-            )
         directions, deviations = pca.components_[varies], deviations[varies]
         some = X
         if len(X) > self.n_samples:
