@@ -213,5 +213,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = not as_teacher(self.teacher).is_fixed
+        # A fitted one that is shipped has no teacher any more.
+        has_teacher = self.teacher is not None
+        tags.target_tags.required = has_teacher and not as_teacher(self.teacher).is_fixed
         return tags

@@ -10,9 +10,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_koopman import ActiveSubspace, KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman.deployment import (
+    detach_teacher,
+    load_student,
+    save_student,
+    to_module,
+    to_onnx,
+)
 from sklearn_koopman.inspection import cost
 
 from ..extra_checks import EXTRA_TRANSFORMER_CHECKS
@@ -170,18 +178,46 @@ def test_clones_share_a_network():
     assert_allclose(span[1], 0, atol=1e-9)
 
 
-def test_exports_and_costs_one_matrix():
-    torch = pytest.importorskip("torch")
-    from sklearn_koopman.deployment import to_module
-
+@pytest.fixture(scope="module")
+def student():
     lifter = make_pipeline(ActiveSubspace(linear, 3), MonomialLifter(2))
-    student = KoopmanDistilledClassifier(linear, lifter=lifter).fit(X, linear(X).argmax(axis=1))
-    module = to_module(student)
+    return KoopmanDistilledClassifier(linear, lifter=lifter).fit(X, linear(X).argmax(axis=1))
+
+
+def test_exports_to_torch(student):
+    torch = pytest.importorskip("torch")
     with torch.no_grad():
-        logits = module(torch.as_tensor(X)).numpy()
+        logits = to_module(student)(torch.as_tensor(X)).numpy()
     assert_allclose(logits, student.decision_function(X), atol=1e-9)
-    alone = make_pipeline(PCA(3), MonomialLifter(2))
-    with_pca = clone(student).set_params(lifter=alone).fit(X, linear(X).argmax(axis=1))
+
+
+def test_exports_to_onnx(student):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("skl2onnx")
+    model = to_onnx(student, X[:1])
+    session = runtime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    labels, probabilities = session.run(None, {session.get_inputs()[0].name: X})
+    assert_array_equal(labels, student.predict(X))
+    assert_allclose(probabilities, student.predict_proba(X), atol=1e-6)
+
+
+def test_is_shipped_without_its_teacher(student, tmp_path):
+    shipped = detach_teacher(student)
+    assert shipped.lifter_[0].teacher is None
+    assert shipped.lifter[0].teacher is None
+    assert_array_equal(shipped.predict(X), student.predict(X))
+    repr(shipped), get_tags(shipped)
+    pytest.importorskip("skops")
+    save_student(student, tmp_path / "student.skops")
+    loaded = load_student(tmp_path / "student.skops")
+    assert_array_equal(loaded.predict(X), student.predict(X))
+
+
+def test_costs_one_matrix(student):
+    lifter = make_pipeline(PCA(3), MonomialLifter(2))
+    with_pca = clone(student).set_params(lifter=lifter).fit(X, linear(X).argmax(axis=1))
     assert cost(student, X[:1]).multiplications == cost(with_pca, X[:1]).multiplications
 
 
