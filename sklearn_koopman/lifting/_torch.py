@@ -33,9 +33,9 @@ from ._products import ChosenProducts, products_by_degree
 from ._rbf import RBFLifter
 
 KNOWN = (
-    "PCA, IncrementalPCA, ActiveSubspace, StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, "
-    "MonomialLifter, OrthogonalPolynomialLifter, PolynomialFeatures, OpticalLifter, RBFLifter, "
-    "RBFSampler, Nystroem with a Gaussian kernel, DelayLifter, and pipelines, unions and "
+    "PCA, IncrementalPCA, ActiveSubspace, StandardScaler, RobustScaler, MinMaxScaler, "
+    "MaxAbsScaler, MonomialLifter, OrthogonalPolynomialLifter, PolynomialFeatures, "
+    "OpticalLifter, RBFLifter, RBFSampler, Nystroem with a Gaussian kernel, DelayLifter, and pipelines, unions and "
     "ObservableSelectors of them"
 )
 

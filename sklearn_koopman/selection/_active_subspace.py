@@ -158,7 +158,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         check_real(self, "step", low=0.0, inclusive="neither")
 
     def _fit(self, X, teacher):
-        if (X == X[0]).all():
+        if (X[0] == X).all():
             raise ValueError(
                 f"All samples are the same (n_samples={len(X)}): there is no direction to take."
             )
