@@ -35,8 +35,8 @@ from ._rbf import RBFLifter
 KNOWN = (
     "PCA, IncrementalPCA, ActiveSubspace, StandardScaler, RobustScaler, MinMaxScaler, "
     "MaxAbsScaler, MonomialLifter, OrthogonalPolynomialLifter, PolynomialFeatures, "
-    "OpticalLifter, RBFLifter, RBFSampler, Nystroem with a Gaussian kernel, DelayLifter, and pipelines, unions and "
-    "ObservableSelectors of them"
+    "OpticalLifter, RBFLifter, RBFSampler, Nystroem with a Gaussian kernel, DelayLifter, "
+    "and pipelines, unions and ObservableSelectors of them"
 )
 
 
