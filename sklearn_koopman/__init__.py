@@ -15,10 +15,11 @@ from .lifting import (
     OrthogonalPolynomialLifter,
     RBFLifter,
 )
-from .selection import ObservableSelector
+from .selection import ActiveSubspace, ObservableSelector
 from .trees import DistilledTreeClassifier
 
 __all__ = [
+    "ActiveSubspace",
     "DelayLifter",
     "DistilledTreeClassifier",
     "EDMDClassifier",

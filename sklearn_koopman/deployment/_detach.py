@@ -108,6 +108,7 @@ class _Detaching:
         state.update(dict.fromkeys(_PARAMETERS & state.keys()))
         for name in _ATTRIBUTES:
             state.pop(name, None)
+        state.update(self._dict(state))  # a lifter can have a teacher too
         return detached
 
     def _attributes(self, estimator):

@@ -22,7 +22,7 @@ from ..lifting._monomial import _Level
 from ..lifting._orthogonal import UnivariatePolynomials
 from ..lifting._products import ChosenProducts, Step
 from ..pipeline import Pipeline
-from ..selection import ObservableSelector
+from ..selection import ActiveSubspace, ObservableSelector
 from ..selection._selector import ChosenColumns, ChosenUnion
 from ..solvers._tensor_train import TensorTrain
 from ._detach import detach_teacher
@@ -41,6 +41,7 @@ _TRUSTED = (
     RBFLifter,
     DelayLifter,
     ProductKernelLifter,
+    ActiveSubspace,
     ObservableSelector,
     _Level,
     UnivariatePolynomials,

@@ -19,8 +19,8 @@ def to_module(estimator):
     ----------
     estimator : estimator
         A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one. The
-        transformers before it may be PCA, IncrementalPCA, StandardScaler, RobustScaler,
-        MinMaxScaler, MaxAbsScaler, MonomialLifter, OrthogonalPolynomialLifter,
+        transformers before it may be PCA, IncrementalPCA, ActiveSubspace, StandardScaler,
+        RobustScaler, MinMaxScaler, MaxAbsScaler, MonomialLifter, OrthogonalPolynomialLifter,
         PolynomialFeatures, OpticalLifter, RBFLifter, RBFSampler, Nystroem with a Gaussian
         kernel, DelayLifter, and unions and ObservableSelectors of them.
 

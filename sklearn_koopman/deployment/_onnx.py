@@ -26,7 +26,7 @@ from ..lifting import (
 )
 from ..lifting._monomial import monomial_products
 from ..lifting._products import ChosenProducts, products_by_degree
-from ..selection import ObservableSelector
+from ..selection import ActiveSubspace, ObservableSelector
 from ..selection._selector import ChosenColumns, ChosenUnion
 from ..trees import DistilledTreeClassifier
 from ._onnx_nodes import FLOAT, Nodes, labels
@@ -192,6 +192,14 @@ def _convert_delay(scope, operator, container):
     nodes.finish("Gather", nodes.inputs, operator.raw_operator._columns, axis=1)
 
 
+def _convert_active_subspace(scope, operator, container):
+    """Centre, and multiply by one matrix."""
+    nodes = Nodes(scope, operator, container)
+    subspace = operator.raw_operator
+    rows = nodes.add("Sub", nodes.inputs, nodes.constant(subspace.mean_))
+    nodes.finish("MatMul", rows, nodes.constant(subspace.components_.T))
+
+
 def _convert_selector(scope, operator, container):
     """Make the chosen observables."""
     nodes = Nodes(scope, operator, container)
@@ -339,6 +347,7 @@ _CONVERTERS: dict = {
     OrthogonalPolynomialLifter: (_convert_orthogonal, ()),
     RBFLifter: (_convert_rbf, ()),
     DelayLifter: (_convert_delay, ()),
+    ActiveSubspace: (_convert_active_subspace, ()),
     ObservableSelector: (_convert_selector, ()),
     OpticalLifter: (_convert_optical, ()),
     ProductKernelLifter: (convert_product_kernel, ()),

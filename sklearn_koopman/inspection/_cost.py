@@ -38,7 +38,7 @@ from ..lifting import (
 from ..lifting._orthogonal import UnivariatePolynomials
 from ..lifting._products import ChosenProducts
 from ..networks import LinearizedNetworkClassifier
-from ..selection import ObservableSelector
+from ..selection import ActiveSubspace, ObservableSelector
 from ..selection._selector import ChosenColumns, ChosenUnion
 from ..teachers import TorchTeacher
 from ..teachers._base import CallableTeacher, Teacher
@@ -230,6 +230,11 @@ def _count_search(search, X_row):
 def _count_pca(pca, X_row):
     whitening = pca.explained_variance_ if pca.whiten else ()
     return _linear(pca.components_, pca.mean_) + _linear(whitening)
+
+
+@_count.register(ActiveSubspace)
+def _count_active_subspace(subspace, X_row):
+    return _linear(subspace.components_, subspace.mean_)
 
 
 @_count.register(TruncatedSVD)

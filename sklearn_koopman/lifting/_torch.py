@@ -23,6 +23,7 @@ from sklearn.preprocessing import (
 )
 from torch import nn
 
+from ..selection import ActiveSubspace
 from ..selection._selector import ChosenColumns, ChosenUnion, ObservableSelector
 from ._delay import DelayLifter
 from ._monomial import MonomialLifter, monomial_products
@@ -32,10 +33,10 @@ from ._products import ChosenProducts, products_by_degree
 from ._rbf import RBFLifter
 
 KNOWN = (
-    "PCA, IncrementalPCA, StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, "
-    "MonomialLifter, OrthogonalPolynomialLifter, PolynomialFeatures, OpticalLifter, RBFLifter, "
-    "RBFSampler, Nystroem with a Gaussian kernel, DelayLifter, and pipelines, unions and "
-    "ObservableSelectors of them"
+    "PCA, IncrementalPCA, ActiveSubspace, StandardScaler, RobustScaler, MinMaxScaler, "
+    "MaxAbsScaler, MonomialLifter, OrthogonalPolynomialLifter, PolynomialFeatures, "
+    "OpticalLifter, RBFLifter, RBFSampler, Nystroem with a Gaussian kernel, DelayLifter, "
+    "and pipelines, unions and ObservableSelectors of them"
 )
 
 
@@ -355,6 +356,11 @@ def _pca_layer(pca):
         least = np.finfo(pca.explained_variance_.dtype).eps
         components = components / np.sqrt(np.maximum(pca.explained_variance_, least))[:, None]
     return linear_layer(components, -components @ pca.mean_)
+
+
+@as_layer.register
+def _active_subspace_layer(subspace: ActiveSubspace):
+    return linear_layer(subspace.components_, -subspace.components_ @ subspace.mean_)
 
 
 @as_layer.register

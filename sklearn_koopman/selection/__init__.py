@@ -1,5 +1,6 @@
-"""Small students: the best few observables of a dictionary."""
+"""Small students: the best few observables of a dictionary, and coordinates to make them of."""
 
+from ._active_subspace import ActiveSubspace
 from ._selector import ObservableSelector
 
-__all__ = ["ObservableSelector"]
+__all__ = ["ActiveSubspace", "ObservableSelector"]

@@ -1,0 +1,219 @@
+"""The few directions of input space that a teacher's answers depend on."""
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.decomposition import PCA
+from sklearn.utils import check_random_state, resample
+from sklearn.utils.validation import validate_data
+
+from .._validation import check_integer, check_real, invalid_parameter
+from ..classification._student import SharingEstimator
+from ..lifting._base import DTYPES, BlockLifter
+from ..teachers import as_teacher
+from ..teachers._outputs import teacher_logits
+
+
+class ActiveSubspace(SharingEstimator, BlockLifter):
+    r"""Coordinates along the directions in which a teacher's answers change most.
+
+    PCA keeps the directions in which samples differ. A dictionary of products has room for few
+    coordinates, and these had better be those that the teacher looks at. With the samples in
+    whitened PCA coordinates z, the teacher's logits :math:`\ell(z)`, their Jacobian J and
+    :math:`q = \mathrm{softmax}(\ell / T)`, the components are the leading eigenvectors of
+
+    .. math:: G = \frac{1}{m} \sum_{i=1}^m J_i^T (\mathrm{diag}(q_i) - q_i q_i^T) J_i .
+
+    A small step d of all samples changes the teacher's soft answers by
+    :math:`d^T G d / (2 T^2)`, as the mean Kullback-Leibler divergence: what the loss of
+    `KoopmanDistilledClassifier` would lose. The directions are an active subspace [1]_ for
+    this loss; G is the Fisher information of the teacher about its inputs.
+
+    Parameters
+    ----------
+    teacher : object
+        What a student takes as its teacher: a network, a callable, a classifier. It must take the
+        X of `fit`, so that this is the first step of a student's `lifter`. An estimator is
+        cloned and fitted to X and y first, unless frozen. Its answers should change gradually:
+        those of trees change in jumps, which small steps do not see.
+
+    n_components : int, default=40
+        Number of coordinates; at most so many as there are PCA coordinates to begin with.
+
+    n_preliminary : int, default=100
+        Number of PCA coordinates to begin with; at most so many as samples vary in. Directions
+        that samples hardly differ in are cut off here, whatever a teacher says of them.
+
+    temperature : float, default=2.0
+        The T above. The lower, the more only those samples count that the teacher is unsure of.
+
+    n_samples : int, default=500
+        Samples at which the teacher is differentiated, drawn from X; all if there are fewer.
+        The teacher is asked ``2 * n_preliminary * n_samples`` times.
+
+    step : float, default=0.1
+        Half of the distance between the two answers of a difference quotient, in standard
+        deviations of the PCA coordinate.
+
+    random_state : int, RandomState instance or None, default=0
+        Draws the samples.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (`n_output_features_`, `n_features_in_`)
+        Rows to take the inner product of centred samples with: ``(X - mean_) @ components_.T``.
+        The coordinates are uncorrelated, with variance 1.
+
+    sensitivities_ : ndarray of shape (`n_output_features_`,)
+        The eigenvalues of G, in descending order.
+
+    mean_ : ndarray of shape (`n_features_in_`,)
+        The mean of the samples.
+
+    n_output_features_ : int
+        The number of coordinates.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature names
+        that are all strings.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : The directions in which samples differ most.
+    ObservableSelector : Chooses among the products of coordinates.
+
+    References
+    ----------
+    .. [1] P. G. Constantine, E. Dow and Q. Wang, "Active subspace methods in theory and practice:
+       applications to kriging surfaces", SIAM Journal on Scientific Computing 36, A1500-A1524
+       (2014).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_koopman import ActiveSubspace
+    >>> X = np.random.default_rng(0).normal(size=(500, 10))
+    >>> def teacher(X):  # looks at one direction only
+    ...     return np.tanh(X[:, [3]] - X[:, [7]]) * [1.0, -1.0]
+    >>> subspace = ActiveSubspace(teacher, n_components=2).fit(X)
+    >>> subspace.components_[0].round(1) + 0.0
+    array([ 0. ,  0. ,  0. ,  0.7,  0. ,  0. ,  0. , -0.7,  0. ,  0. ])
+    >>> bool(subspace.sensitivities_[1] < 1e-3 * subspace.sensitivities_[0])
+    True
+    """
+
+    _fewer_observables = "Lower n_components"
+
+    def __init__(
+        self,
+        teacher,
+        n_components=40,
+        *,
+        n_preliminary=100,
+        temperature=2.0,
+        n_samples=500,
+        step=0.1,
+        random_state=0,
+    ):
+        self.teacher = teacher
+        self.n_components = n_components
+        self.n_preliminary = n_preliminary
+        self.temperature = temperature
+        self.n_samples = n_samples
+        self.step = step
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Find the directions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The data.
+
+        y : array-like of shape (n_samples,), default=None
+            Labels. A teacher that is an estimator to fit needs them, others do not.
+
+        Returns
+        -------
+        self : object
+            Fitted transformer.
+        """
+        with self._keeping_what_was_fitted():
+            self._check_parameters()
+            X = validate_data(self, X, dtype=DTYPES)
+            teacher = as_teacher(self.teacher).fit(X, y)
+            self._fit(X, teacher)
+        return self
+
+    def _check_parameters(self):
+        if self.teacher is None:
+            raise invalid_parameter(self, "teacher", "a teacher, as that of a student")
+        check_integer(self, "n_components", minimum=1)
+        check_integer(self, "n_preliminary", minimum=1)
+        check_real(self, "temperature", low=0.0, inclusive="neither")
+        check_integer(self, "n_samples", minimum=1)
+        check_real(self, "step", low=0.0, inclusive="neither")
+
+    def _fit(self, X, teacher):
+        if (X[0] == X).all():
+            raise ValueError(
+                f"All samples are the same (n_samples={len(X)}): there is no direction to take."
+            )
+        random_state = check_random_state(self.random_state)
+        most = min(self.n_preliminary, *X.shape)
+        pca = PCA(most, random_state=random_state).fit(X)
+        deviations = np.sqrt(pca.explained_variance_)
+        varies = deviations > 10 * np.finfo(X.dtype).eps * deviations[0]
+        directions, deviations = pca.components_[varies], deviations[varies]
+        some = X
+        if len(X) > self.n_samples:
+            some = resample(
+                X, replace=False, n_samples=self.n_samples, random_state=random_state
+            )
+        G = self._information(some, directions * deviations[:, None], teacher)
+        eigenvalues, vectors = np.linalg.eigh(G)
+        largest_first = slice(None, -self.n_components - 1, -1)
+        vectors = vectors[:, largest_first]
+        # An eigenvector and its negative are as good: the largest number of each is positive.
+        vectors *= np.sign(vectors[np.abs(vectors).argmax(axis=0), range(vectors.shape[1])])
+        self.mean_ = pca.mean_
+        self.components_ = (vectors.T @ (directions / deviations[:, None])).astype(X.dtype)
+        self.sensitivities_ = eigenvalues[largest_first]
+        self.n_output_features_ = len(self.components_)
+
+    def _information(self, X, steps, teacher):
+        """Return the matrix G of directions, each as long as a standard deviation."""
+
+        def logits(rows):
+            return teacher_logits(teacher(rows), teacher.output)
+
+        change = self.step * steps.astype(X.dtype)
+        jacobians = np.stack(
+            [(logits(X + by) - logits(X - by)) / (2 * self.step) for by in change], axis=2
+        )
+        probabilities = softmax(logits(X) / self.temperature, axis=1)
+        # sqrt(q) (J - q^T J) are factors of J^T (diag(q) - q q^T) J.
+        jacobians -= np.einsum("ic,icj->ij", probabilities, jacobians)[:, None]
+        jacobians *= np.sqrt(probabilities)[:, :, None]
+        factors = jacobians.reshape(-1, len(steps))
+        return factors.T @ factors / len(X)
+
+    def _lift(self, X):
+        components = self.components_.astype(X.dtype, copy=False)
+        return X @ components.T - (components @ self.mean_.astype(X.dtype, copy=False))
+
+    def _observable_names(self, names):
+        return [f"activesubspace{j}" for j in range(self.n_output_features_)]
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "n_output_features_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # A fitted one that is shipped has no teacher any more.
+        has_teacher = self.teacher is not None
+        tags.target_tags.required = has_teacher and not as_teacher(self.teacher).is_fixed
+        return tags
