@@ -16,7 +16,8 @@ then the ridge. The student is then fitted to all 60,000 images and what the tea
 says of them. (A teacher that has seen the held-out images betrays their labels, and everything soft
 looks better than it is.) ResNet-18 was trained once, on the 50,000.
 
-The method "active" is "exact" with the coordinates of an ActiveSubspace in the place of PCA's.
+The method "active" is "exact" with the coordinates of an ActiveSubspace in the place of PCA's;
+"active, triples" has all pairs of these, and all triples of the leading 24.
 
 With --like P:Q settings are those chosen for the same student of another dictionary; with
 --settings, those given: soft weight, temperature, ridge.
@@ -35,13 +36,14 @@ from time import perf_counter
 import numpy as np
 from kept_rows import load, save
 from scipy.ndimage import affine_transform
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA
+from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import SVC
 from teachers import FETCH, MAKE, load_or_train, split
 
@@ -64,6 +66,7 @@ CACHE = HERE.parent / "data" / "teachers"
 TEACHERS = ("mlp", "cnn", "resnet18")
 DICTIONARIES = ("60:1", "60:2", "30:3")
 PRELIMINARY = 200  # PCA coordinates that an active subspace is sought in
+LEADING = 24  # active coordinates of which all triples are taken
 SMALL = 1000  # observables of the students "RBF" and "sparse"
 SEEDS = 5
 
@@ -86,9 +89,11 @@ METHODS = (
     "no teacher",
     "exact",
     "active",
+    "active, triples",
     "RBF",
     "sparse",
 )
+WITH_TRANSFER_SETS = ("exact", "active", "active, triples", "RBF", "sparse")
 
 
 def shifted(images, down, right):
@@ -184,9 +189,12 @@ KEY = ("dataset", "teacher", "components", "degree", "method", "transfer_set")
 def make_student(method, teacher, components, degree, made="none", gamma=None):
     """Return a student that takes pixels, with the settings still to be chosen."""
     pca = PCA(components, random_state=0)
-    if method == "active":
+    if method.startswith("active"):
         subspace = ActiveSubspace(teacher, components, n_preliminary=PRELIMINARY)
         lifter = make_pipeline(subspace, MonomialLifter(degree))
+        if method.endswith("triples"):
+            triples = make_pipeline(LeadingColumns(LEADING), MonomialLifter(degree))
+            lifter = make_pipeline(subspace, make_union(MonomialLifter(2), triples))
     elif method == "RBF":
         lifter = make_pipeline(pca, Nystroem(gamma=gamma, n_components=SMALL, random_state=0))
     elif method == "sparse":
@@ -247,6 +255,21 @@ def choose(student, trials, X, y, X_held, y_held):
             print("   validation", settings, f"{score:.4f}", flush=True)
             best = max(best, (score, settings), key=lambda found: found[0])
     return best
+
+
+class LeadingColumns(SelectorMixin, BaseEstimator):
+    """Keeps the first columns."""
+
+    def __init__(self, n_columns):
+        self.n_columns = n_columns
+
+    def fit(self, X, y=None):
+        """Note how many columns there are."""
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def _get_support_mask(self):
+        return np.arange(self.n_features_in_) < self.n_columns
 
 
 class Bench:
@@ -513,7 +536,7 @@ def main():
         todo = [
             (*map(int, dictionary.split(":")), method, each)
             for dictionary, each, method in product(options.dictionaries, made, options.methods)
-            if each == "none" or method in ("exact", "active", "RBF", "sparse") or options.sets
+            if each == "none" or method in WITH_TRANSFER_SETS or options.sets
         ]
         like = options.like and tuple(map(int, options.like.split(":")))
         for kind in options.teachers:
