@@ -7,12 +7,16 @@ The teachers see the training images only, shifted by a pixel or two at random: 
 the very same images thirty times knows their labels by heart, and its soft targets say little else.
 The number of epochs is fixed beforehand, not chosen on the test set. Images of Fashion-MNIST are
 also flipped left to right at random where the teacher is convolutional.
+
+With --keep-logits what the teacher says of the training and test images goes to benchmarks/data:
+`load_teacher` takes it from there, without the network, which takes long to train.
 """
 
 import argparse
 from itertools import pairwise
 from pathlib import Path
 
+import kept_logits
 import numpy as np
 import torch
 from sklearn.datasets import get_data_home
@@ -23,8 +27,7 @@ from vision import make_resnet18
 from sklearn_koopman.datasets import fetch_fashion_mnist, fetch_mnist
 from sklearn_koopman.teachers import TorchTeacher
 
-DATA = Path(__file__).parent / "data"
-
+LOGITS = Path(__file__).parent / "data"
 FETCH = {"mnist": fetch_mnist, "fashion_mnist": fetch_fashion_mnist}
 EPOCHS = {"mlp": 30, "cnn": 20, "deep": 30, "deep-short": 2, "lenet": 10, "resnet18": 5}
 # A teacher that has not seen the images that settings are chosen on costs less where it may: it
@@ -189,13 +192,21 @@ def accuracy(module, X, y, batch_size=2000):
     return float(np.mean(torch.cat(labels).numpy() == y))
 
 
-def keep_logits(dataset, kind, module, held_out):
-    """Write a teacher's logits of the training images, in half precision, to benchmarks/data."""
-    X, _ = FETCH[dataset]("train", return_X_y=True)
-    DATA.mkdir(exist_ok=True)
-    file = DATA / f"{dataset}-{kind}{'-held-out' if held_out else ''}.npz"
-    np.savez_compressed(file, logits=TorchTeacher(module)(X).astype(np.float16))
-    print(f"{file}: {file.stat().st_size / 2**20:.1f} MB")
+def logits_file(dataset, kind, held_out=False):
+    """Return where the logits of a teacher are kept."""
+    return LOGITS / f"{dataset}-{kind}{'-held-out' if held_out else ''}.npz"
+
+
+def load_teacher(dataset, kind, *, held_out=False, memory=None):
+    """Return a teacher of a table: its kept logits where there are some, else its network."""
+
+    def network():
+        return TorchTeacher(load_or_train(dataset, kind, held_out=held_out), memory=memory)
+
+    file = logits_file(dataset, kind, held_out)
+    if not file.exists():
+        return network()
+    return kept_logits.load(file, FETCH[dataset], ask_network=lambda X: network()(X))
 
 
 def main():
@@ -212,7 +223,9 @@ def main():
     X, y = FETCH[options.dataset]("test", return_X_y=True)
     print(f"{options.dataset} {options.teacher}: test accuracy {accuracy(module, X, y):.4f}")
     if options.keep_logits:
-        keep_logits(options.dataset, options.teacher, module, options.held_out)
+        file = logits_file(options.dataset, options.teacher, options.held_out)
+        kept_logits.save(file, TorchTeacher(module), FETCH[options.dataset])
+        print(f"{file}: {file.stat().st_size / 2**20:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,93 @@
+"""The logits in benchmarks/data, and the teacher that benchmarks make of them."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_koopman import EDMDClassifier
+from sklearn_koopman.datasets import fetch_mnist
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+RESNET = BENCHMARKS / "data" / "mnist-resnet18-held-out.npz"
+# How many images of each digit MNIST has.
+DIGITS = {
+    "train": [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+    "test": [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
+}
+
+
+@pytest.fixture
+def kept_logits(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return __import__("kept_logits")
+
+
+def images(part, return_X_y):
+    """Three blobs, some to train and some to test."""
+    rng = np.random.default_rng(len(part))
+    y = np.arange(len(part) * 6) % 3
+    return np.eye(3, 5)[y] + 0.1 * rng.normal(size=(len(y), 5)), y
+
+
+def network(X):
+    return 7.0 * X[:, :3]
+
+
+def forbidden(X):
+    raise AssertionError("the network was asked")
+
+
+def test_a_student_of_kept_logits_needs_no_network(kept_logits, tmp_path):
+    kept_logits.save(tmp_path / "kept.npz", network, images)
+    teacher = kept_logits.load(tmp_path / "kept.npz", images, forbidden)
+    X, y = images("train", return_X_y=True)
+    X_test, _ = images("test", return_X_y=True)
+    assert_allclose(teacher(X[::-3]), network(X[::-3]), rtol=1e-3)
+    assert_allclose(teacher(X_test), network(X_test), rtol=1e-3)
+    of_file = EDMDClassifier(teacher).fit(X, y)
+    of_network = EDMDClassifier(network).fit(X, y)
+    assert_allclose(of_file.coef_, of_network.coef_, rtol=1e-2, atol=1e-2)
+
+
+def test_the_network_is_asked_about_other_images(kept_logits, tmp_path):
+    kept_logits.save(tmp_path / "kept.npz", network, images)
+    teacher = kept_logits.load(tmp_path / "kept.npz", images, network)
+    X, _ = images("train", return_X_y=True)
+    X[2] += 1
+    assert_array_equal(teacher(X), network(X))
+
+
+@pytest.mark.parametrize("change", ["order", "number", "part"])
+def test_a_file_of_other_images_is_refused(kept_logits, tmp_path, change):
+    file = tmp_path / "kept.npz"
+    logits = {part: network(images(part, return_X_y=True)[0]) for part in ("train", "test")}
+    if change == "order":
+        logits["test"] = np.roll(logits["test"], 1, axis=0)
+    elif change == "number":
+        logits["test"] = logits["test"][:-1]
+    else:
+        del logits["test"]
+    np.savez(file, **logits)
+    with pytest.raises(ValueError, match=r"kept\.npz does not fit the test images"):
+        kept_logits.load(file, images, forbidden)
+
+
+@pytest.mark.parametrize("part", DIGITS)
+def test_what_is_kept_of_the_resnet_looks_like_mnist(part):
+    with np.load(RESNET) as kept:
+        logits = kept[part]
+    assert logits.shape == (sum(DIGITS[part]), 10)
+    assert np.isfinite(logits).all()
+    found = np.bincount(logits.argmax(axis=1), minlength=10)
+    assert_allclose(found, DIGITS[part], rtol=0.02)
+
+
+def test_what_is_kept_of_the_resnet_fits_mnist(kept_logits):
+    if not os.environ.get("SKLEARN_KOOPMAN_DATA"):
+        pytest.skip("SKLEARN_KOOPMAN_DATA, the folder of image data, is not set")
+    teacher = kept_logits.load(RESNET, fetch_mnist, forbidden)
+    X_test, y_test = fetch_mnist("test", return_X_y=True)
+    assert np.mean(teacher(X_test).argmax(axis=1) == y_test) == 0.9929
