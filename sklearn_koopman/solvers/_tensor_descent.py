@@ -1,6 +1,11 @@
 """Mini-batches: all cores of a tensor train at once, by Adam."""
 
+import math
+import warnings
+
 import numpy as np
+from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
 from ._tensor_train import TensorTrain
@@ -9,6 +14,13 @@ from ._tensor_train import TensorTrain
 # only some hundred steps.
 DECAY, SQUARE_DECAY = 0.9, 0.99
 EPSILON = 1e-8
+# The largest sum of Frobenius norms of what a step adds to the cores. The logits are products of all
+# cores, which start near the identity, so they change by a factor of about the exponential of that
+# sum. Adam's first steps have full length in every entry, however small the gradient: in 784 cores
+# of rank 16, at a rate of 3e-3, they add up to 39.
+LONGEST_STEP = 1.0
+# Losses that say that descent broke down, in units of that of the best constant logits.
+EXPLODED, ROSE = 2.0, 0.05
 
 
 def descend(
@@ -26,7 +38,8 @@ def descend(
 ):
     """Yield a train after every epoch of mini-batches.
 
-    The learning rate falls to zero along a cosine. The penalty is ``ridge / 2`` times the squared
+    The learning rate falls to zero along a cosine, and is lower in steps that would otherwise
+    change the product of all cores by orders of magnitude. The penalty is ``ridge / 2`` times the squared
     distance of the cores from those of the start.
 
     Parameters
@@ -77,7 +90,9 @@ def descend(
 
 
 class _Adam:
-    """Adam with a cosine schedule, in place.
+    """Adam with a cosine schedule and steps of bounded length, in place.
+
+    The last of the parameters is no core.
 
     References
     ----------
@@ -85,7 +100,7 @@ class _Adam:
     """
 
     def __init__(self, parameters, n_steps, learning_rate):
-        self.parameters = parameters
+        self.parameters, self.n_cores = parameters, len(parameters) - 1
         self.means = [np.zeros_like(each) for each in parameters]
         self.squares = [np.zeros_like(each) for each in parameters]
         self.n_steps, self.n_done = n_steps, 0
@@ -93,14 +108,60 @@ class _Adam:
 
     def step(self, gradient):
         self.n_done += 1
-        rate = self.learning_rate * (1 + np.cos(np.pi * self.n_done / self.n_steps)) / 2
-        rate /= 1 - DECAY**self.n_done
         correction = 1 / np.sqrt(1 - SQUARE_DECAY**self.n_done)
-        for parameter, mean, square, slope in zip(
-            self.parameters, self.means, self.squares, gradient, strict=True
-        ):
+        steps = []
+        for mean, square, slope in zip(self.means, self.squares, gradient, strict=True):
             mean *= DECAY
             mean += (1 - DECAY) * slope
             square *= SQUARE_DECAY
             square += (1 - SQUARE_DECAY) * np.square(slope)
-            parameter -= rate * mean / (correction * np.sqrt(square) + EPSILON)
+            step = mean / (correction * np.sqrt(square) + EPSILON)
+            steps.append(step / (1 - DECAY**self.n_done))
+        length = sum(float(np.linalg.norm(step)) for step in steps[: self.n_cores])
+        rate = min(self.learning_rate, LONGEST_STEP / max(length, EPSILON))
+        rate *= (1 + math.cos(math.pi * self.n_done / self.n_steps)) / 2
+        for parameter, step in zip(self.parameters, steps, strict=True):
+            parameter -= rate * step
+
+
+def constant_loss(loss, n_samples, n_classes):
+    """Return the mean loss of the best logits that are the same for all samples."""
+    rows = np.arange(n_samples)
+
+    def look(logits):
+        value, slope = loss(np.repeat(logits[:, None], n_samples, axis=1), rows)
+        return value / n_samples, slope.sum(axis=1) / n_samples
+
+    return minimize(look, np.zeros(n_classes), jac=True, method="L-BFGS-B").fun
+
+
+def warn_of_breakdown(objectives, constant, learning_rate, *, stacklevel):
+    """Warn where the loss after some epochs shows that their steps were too large.
+
+    Parameters
+    ----------
+    objectives : list of float
+        Of the epochs up to the one that is kept.
+    constant : float
+        See `constant_loss`.
+    learning_rate : float
+    stacklevel : int
+        As for `warnings.warn`.
+    """
+    last, lowest, highest = objectives[-1], min(objectives), max(objectives)
+    if last >= constant:
+        what = f"the last epoch's {last:.3g} is no better than that"
+    elif highest > EXPLODED * constant:
+        epoch = objectives.index(highest) + 1
+        what = f"epoch {epoch} had {highest:.3g}, and what is lost so is not always won back"
+    elif last - lowest > ROSE * constant:
+        epoch = objectives.index(lowest) + 1
+        what = f"it rose from {lowest:.3g} in epoch {epoch} to {last:.3g} in the last"
+    else:
+        return
+    warnings.warn(
+        f"The best loss of logits that are the same for all rows is {constant:.3g}, but {what}. "
+        f"Choose a learning_rate below {learning_rate:.3g}, or more epochs.",
+        ConvergenceWarning,
+        stacklevel=stacklevel,
+    )
