@@ -331,7 +331,7 @@ class TensorTrainClassifier(LiftedStudent):
         if self.solver == "adam":
             objectives = [record["objective"] for record in self.history_[:n_kept]]
             constant = constant_loss(problem.loss(), len(problem.variables), problem.n_classes)
-            warn_of_breakdown(objectives, constant, self.learning_rate, stacklevel=5)
+            warn_of_breakdown(objectives, constant, self.learning_rate)
 
     def _split_rows(self, task, random_state):
         """Return the rows to learn from and those held out, None where there are none."""

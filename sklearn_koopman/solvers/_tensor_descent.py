@@ -107,6 +107,7 @@ class _Adam:
         self.learning_rate = learning_rate
 
     def step(self, gradient):
+        annealed = (1 + math.cos(math.pi * self.n_done / self.n_steps)) / 2
         self.n_done += 1
         correction = 1 / np.sqrt(1 - SQUARE_DECAY**self.n_done)
         steps = []
@@ -118,8 +119,7 @@ class _Adam:
             step = mean / (correction * np.sqrt(square) + EPSILON)
             steps.append(step / (1 - DECAY**self.n_done))
         length = sum(float(np.linalg.norm(step)) for step in steps[: self.n_cores])
-        rate = min(self.learning_rate, LONGEST_STEP / max(length, EPSILON))
-        rate *= (1 + math.cos(math.pi * self.n_done / self.n_steps)) / 2
+        rate = annealed * min(self.learning_rate, LONGEST_STEP / max(length, EPSILON))
         for parameter, step in zip(self.parameters, steps, strict=True):
             parameter -= rate * step
 
@@ -135,8 +135,10 @@ def constant_loss(loss, n_samples, n_classes):
     return minimize(look, np.zeros(n_classes), jac=True, method="L-BFGS-B").fun
 
 
-def warn_of_breakdown(objectives, constant, learning_rate, *, stacklevel):
-    """Warn where the loss after some epochs shows that their steps were too large.
+def warn_of_breakdown(objectives, constant, learning_rate):
+    """Warn the caller of `fit` where the losses of epochs show that descent broke down.
+
+    Is to be called by `fit`, or by what `fit` calls.
 
     Parameters
     ----------
@@ -145,23 +147,21 @@ def warn_of_breakdown(objectives, constant, learning_rate, *, stacklevel):
     constant : float
         See `constant_loss`.
     learning_rate : float
-    stacklevel : int
-        As for `warnings.warn`.
     """
     last, lowest, highest = objectives[-1], min(objectives), max(objectives)
     if last >= constant:
-        what = f"the last epoch's {last:.3g} is no better than that"
+        what = f"epoch {len(objectives)}, the one kept, is no better with {last:.3g}"
     elif highest > EXPLODED * constant:
         epoch = objectives.index(highest) + 1
         what = f"epoch {epoch} had {highest:.3g}, and what is lost so is not always won back"
     elif last - lowest > ROSE * constant:
         epoch = objectives.index(lowest) + 1
-        what = f"it rose from {lowest:.3g} in epoch {epoch} to {last:.3g} in the last"
+        what = f"the loss rose from {lowest:.3g} in epoch {epoch} to {last:.3g} in epoch {len(objectives)}"
     else:
         return
     warnings.warn(
-        f"The best loss of logits that are the same for all rows is {constant:.3g}, but {what}. "
-        f"Choose a learning_rate below {learning_rate:.3g}, or more epochs.",
+        f"The best loss of logits that are the same for all rows is {constant:.3g}; {what}. "
+        f"Lower learning_rate={learning_rate}, or raise max_iter if the loss still falls.",
         ConvergenceWarning,
-        stacklevel=stacklevel,
+        stacklevel=4,
     )
