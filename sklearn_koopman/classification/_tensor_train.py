@@ -15,7 +15,7 @@ from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real
 from ..lifting._local import FEATURE_MAPS, LocalFeatures
 from ..solvers import GramMoments, RowBlocks, accumulated, is_dask
-from ..solvers._tensor_descent import constant_loss, descend, warn_of_breakdown
+from ..solvers._tensor_descent import constant_loss, descend, mean_loss, warn_of_breakdown
 from ..solvers._tensor_losses import DistillationLoss, SquaredLoss
 from ..solvers._tensor_sweep import Sweeper
 from ..solvers._tensor_train import linear_start
@@ -145,9 +145,9 @@ class TensorTrainClassifier(LiftedStudent):
     penalty is that of the core at hand, the objective need not fall from one core to the next.
     The problem of all cores together is not convex: another start may end elsewhere.
 
-    "adam" warns (`ConvergenceWarning`) where the loss of the last epoch, or of the one that was kept,
-    is no better than that of the best constant logits, or well above that of an earlier epoch, and
-    where any epoch had twice the loss of constants. A loss that is not finite is a ValueError.
+    "adam" warns (`ConvergenceWarning`) where the loss of the last epoch, or of the one kept, is no
+    better than that of the best constant logits or a twentieth of it above an earlier epoch's, and
+    where it ever rose by all of it. A loss that is not finite is a ValueError.
 
     Memory: the variables of all rows, and for "als" what enters and what stands behind a core,
     some ``(2 sqrt(p) + n_features + n_classes) * rank`` numbers a row.
@@ -329,9 +329,10 @@ class TensorTrainClassifier(LiftedStudent):
         self.n_iter_ = len(self.history_)
         self.objective_ = objective
         if self.solver == "adam":
-            objectives = [record["objective"] for record in self.history_[:n_kept]]
-            constant = constant_loss(problem.loss(), len(problem.variables), problem.n_classes)
-            warn_of_breakdown(objectives, constant, self.learning_rate)
+            loss, shape = problem.loss(), (problem.n_classes, len(problem.variables))
+            losses = [mean_loss(loss, np.zeros(shape))]
+            losses += [record["objective"] for record in self.history_[:n_kept]]
+            warn_of_breakdown(losses, constant_loss(loss, shape), self.learning_rate)
 
     def _split_rows(self, task, random_state):
         """Return the rows to learn from and those held out, None where there are none."""

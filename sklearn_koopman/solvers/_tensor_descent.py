@@ -14,13 +14,14 @@ from ._tensor_train import TensorTrain
 # only some hundred steps.
 DECAY, SQUARE_DECAY = 0.9, 0.99
 EPSILON = 1e-8
-# The largest sum of Frobenius norms of what a step adds to the cores. The logits are products of all
-# cores, which start near the identity, so they change by a factor of about the exponential of that
-# sum. Adam's first steps have full length in every entry, however small the gradient: in 784 cores
-# of rank 16, at a rate of 3e-3, they add up to 39.
+# The largest sum of Frobenius norms of what a step adds to the cores. The logits are products of
+# all cores, which start near the identity, so they change by a factor of about the exponential of
+# that sum. Adam's first steps have full length in every entry, however small the gradient: in 784
+# cores of rank 16, at a rate of 3e-3, they add up to 39.
 LONGEST_STEP = 1.0
-# Losses that say that descent broke down, in units of that of the best constant logits.
-EXPLODED, ROSE = 2.0, 0.05
+# Rises of the loss that say that descent broke down, in units of the loss of the best constant
+# logits: on the way, and at the end.
+EXPLODED, ROSE = 1.0, 0.05
 
 
 def descend(
@@ -39,8 +40,8 @@ def descend(
     """Yield a train after every epoch of mini-batches.
 
     The learning rate falls to zero along a cosine, and is lower in steps that would otherwise
-    change the product of all cores by orders of magnitude. The penalty is ``ridge / 2`` times the squared
-    distance of the cores from those of the start.
+    change the product of all cores by orders of magnitude. The penalty is ``ridge / 2`` times the
+    squared distance of the cores from those of the start.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ class _Adam:
     def step(self, gradient):
         annealed = (1 + math.cos(math.pi * self.n_done / self.n_steps)) / 2
         self.n_done += 1
-        correction = 1 / np.sqrt(1 - SQUARE_DECAY**self.n_done)
+        correction = 1 / math.sqrt(1 - SQUARE_DECAY**self.n_done)
         steps = []
         for mean, square, slope in zip(self.means, self.squares, gradient, strict=True):
             mean *= DECAY
@@ -124,39 +125,56 @@ class _Adam:
             parameter -= rate * step
 
 
-def constant_loss(loss, n_samples, n_classes):
-    """Return the mean loss of the best logits that are the same for all samples."""
-    rows = np.arange(n_samples)
+def mean_loss(loss, logits):
+    """Return the mean loss of the logits (n_classes, n_samples) of all samples."""
+    n_samples = logits.shape[1]
+    return loss(logits, np.arange(n_samples))[0] / n_samples
+
+
+def constant_loss(loss, shape):
+    """Return the mean loss of the best logits that are the same for all samples.
+
+    Parameters
+    ----------
+    loss : callable
+        As for `descend`.
+    shape : tuple of int
+        Numbers of classes and samples.
+    """
+    n_samples = shape[1]
 
     def look(logits):
-        value, slope = loss(np.repeat(logits[:, None], n_samples, axis=1), rows)
+        value, slope = loss(np.broadcast_to(logits[:, None], shape), np.arange(n_samples))
         return value / n_samples, slope.sum(axis=1) / n_samples
 
-    return minimize(look, np.zeros(n_classes), jac=True, method="L-BFGS-B").fun
+    return minimize(look, np.zeros(shape[0]), jac=True, method="L-BFGS-B").fun
 
 
-def warn_of_breakdown(objectives, constant, learning_rate):
+def warn_of_breakdown(losses, constant, learning_rate):
     """Warn the caller of `fit` where the losses of epochs show that descent broke down.
 
     Is to be called by `fit`, or by what `fit` calls.
 
     Parameters
     ----------
-    objectives : list of float
-        Of the epochs up to the one that is kept.
+    losses : list of float
+        Mean loss of the start, and of the epochs up to the one that is kept.
     constant : float
         See `constant_loss`.
     learning_rate : float
     """
-    last, lowest, highest = objectives[-1], min(objectives), max(objectives)
-    if last >= constant:
-        what = f"epoch {len(objectives)}, the one kept, is no better with {last:.3g}"
-    elif highest > EXPLODED * constant:
-        epoch = objectives.index(highest) + 1
-        what = f"epoch {epoch} had {highest:.3g}, and what is lost so is not always won back"
-    elif last - lowest > ROSE * constant:
-        epoch = objectives.index(lowest) + 1
-        what = f"the loss rose from {lowest:.3g} in epoch {epoch} to {last:.3g} in epoch {len(objectives)}"
+    lowest = np.minimum.accumulate(losses)
+    rises = np.subtract(losses, lowest)
+    last, worst = len(losses) - 1, int(np.argmax(rises))
+    if losses[-1] >= constant:
+        what = f"epoch {last}, the one kept, is no better with {losses[-1]:.3g}"
+    elif rises[worst] > EXPLODED * constant:
+        what = (
+            f"the loss rose from {lowest[worst]:.3g} to {losses[worst]:.3g} in epoch {worst}, and "
+            "what is lost so is not always won back"
+        )
+    elif rises[-1] > ROSE * constant:
+        what = f"the loss rose from {lowest[-1]:.3g} to {losses[-1]:.3g} in epoch {last}"
     else:
         return
     warnings.warn(
