@@ -86,7 +86,8 @@ CANDIDATES: dict[str, list[dict]] = {
         {"dropout": 0.15, "max_iter": 15},
         {"dropout": 0.08, **SLOWER},
     ],
-    "28 x 28": [{"dropout": 0.05, "max_iter": 10}, {"dropout": 0.05, **SLOWER, "max_iter": 10}],
+    # A lower rate changes little here: nearly all steps are at their bound.
+    "28 x 28": [{"dropout": 0.05, "max_iter": 10}],
 }
 SOFT = {"mnist": (0.5, 2.0), "fashion_mnist": (0.5, 1.0)}
 

@@ -13,7 +13,7 @@ from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real, invalid_parameter
 from ..lifting import MonomialLifter
 from ..solvers import RowBlocks, threads_for
-from ..solvers._tensor_descent import descend
+from ..solvers._tensor_descent import constant_loss, descend, mean_loss, warn_of_breakdown
 from ..solvers._tensor_losses import DistillationLoss, SquaredLoss
 from ..solvers._tensor_sweep import Sweeper
 from ..solvers._tensor_train import TensorTrain
@@ -67,7 +67,9 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
     batch_size : int, default=1000
         Rows of a mini-batch.
     learning_rate : float, default=3e-3
-        Step size of Adam, annealed to zero along a cosine.
+        Step size of Adam, annealed to zero along a cosine; lowered for steps that would add more
+        than 1 to the cores, in the sum of their Frobenius norms. Where the loss shows that it is
+        too large, `fit` warns (`ConvergenceWarning`).
     random_state : int, RandomState instance or None, default=None
         Draws the mini-batches.
 
@@ -250,11 +252,15 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         for fitted, intercept, objective in epochs:
             if not np.isfinite(objective):
                 raise ValueError(
-                    f"learning_rate={self.learning_rate}: the epochs diverged; choose a smaller "
-                    "one."
+                    f"learning_rate={self.learning_rate}, ridge={self.ridge}: the epochs diverged; "
+                    "choose smaller ones."
                 )
             model = fitted, intercept
             history.append(objective)
+        if history:
+            before = mean_loss(loss, start([features] * len(start.cores)))
+            constant = constant_loss(loss, (n_classes, n_samples))
+            warn_of_breakdown([before, *history], constant, self.learning_rate)
         fitted, intercept = model
         return _scaled(fitted, self.temperature), intercept * self.temperature, history
 

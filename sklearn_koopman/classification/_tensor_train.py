@@ -15,7 +15,7 @@ from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real
 from ..lifting._local import FEATURE_MAPS, LocalFeatures
 from ..solvers import GramMoments, RowBlocks, accumulated, is_dask
-from ..solvers._tensor_descent import descend
+from ..solvers._tensor_descent import constant_loss, descend, mean_loss, warn_of_breakdown
 from ..solvers._tensor_losses import DistillationLoss, SquaredLoss
 from ..solvers._tensor_sweep import Sweeper
 from ..solvers._tensor_train import linear_start
@@ -90,7 +90,9 @@ class TensorTrainClassifier(LiftedStudent):
     batch_size : int, default=250
         Rows of a mini-batch of "adam".
     learning_rate : float, default=3e-3
-        Of "adam"; annealed to zero along a cosine.
+        Of "adam"; annealed to zero along a cosine. It is lowered for a step that would add more
+        than 1 to the cores, in the sum of their Frobenius norms: the more cores there are, the
+        more a step changes their product.
     validation_fraction : float, default=None
         Fraction of the rows that is held out; the cores of the sweep or epoch that is most
         accurate on them are kept. None holds out nothing and keeps the last.
@@ -142,6 +144,10 @@ class TensorTrainClassifier(LiftedStudent):
     handing the classes on from core to core [1]_ has to cut the ranks after every update. As the
     penalty is that of the core at hand, the objective need not fall from one core to the next.
     The problem of all cores together is not convex: another start may end elsewhere.
+
+    "adam" warns (`ConvergenceWarning`) where the loss of the last epoch, or of the one kept, is no
+    better than that of the best constant logits or a twentieth of it above an earlier epoch's, and
+    where it ever rose by all of it. A loss that is not finite is a ValueError.
 
     Memory: the variables of all rows, and for "als" what enters and what stands behind a core,
     some ``(2 sqrt(p) + n_features + n_classes) * rank`` numbers a row.
@@ -295,7 +301,7 @@ class TensorTrainClassifier(LiftedStudent):
         path = self._sweeps if self.solver == "als" else self._epochs
         self.history_: list[dict] = []
         best: Any = None
-        score, n_stale = -np.inf, 0
+        score, n_stale, n_kept = -np.inf, 0, 0
         for model, objective in path(problem, random_state):
             if not np.isfinite(objective):
                 raise ValueError(
@@ -311,7 +317,7 @@ class TensorTrainClassifier(LiftedStudent):
             self.history_.append(record)
             self._report(record)
             if record.get("validation_accuracy", np.inf) > score or held_out is None:
-                best, n_stale = _copied(*model), 0
+                best, n_stale, n_kept = _copied(*model), 0, len(self.history_)
                 score = record.get("validation_accuracy", score)
             else:
                 n_stale += 1
@@ -322,6 +328,11 @@ class TensorTrainClassifier(LiftedStudent):
         self.local_features_ = problem.local
         self.n_iter_ = len(self.history_)
         self.objective_ = objective
+        if self.solver == "adam":
+            loss, shape = problem.loss(), (problem.n_classes, len(problem.variables))
+            losses = [mean_loss(loss, np.zeros(shape))]
+            losses += [record["objective"] for record in self.history_[:n_kept]]
+            warn_of_breakdown(losses, constant_loss(loss, shape), self.learning_rate)
 
     def _split_rows(self, task, random_state):
         """Return the rows to learn from and those held out, None where there are none."""

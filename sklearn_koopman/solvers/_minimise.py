@@ -182,11 +182,8 @@ class _Search:
         self.memory = Memory(N_PAIRS)
         self.metric: Callable | None = None
         self.curvature = np.empty(problem.blocks.n_samples, dtype=problem.dtype)
-        # Used again and again: the system takes as long to hand out memory as lifting takes to
-        # fill it. What no sample fills costs nothing.
-        n_rows = min(self.most_rows + 1, problem.blocks.n_samples)
         lifted = problem.blocks.lifted(slice(0, 1))
-        self.memory_of_sample = np.empty(n_rows * problem.blocks.n_observables, lifted.dtype)
+        self.memory_of_sample = np.empty(0, lifted.dtype)
         # The most that a row's curvature rose by in steps on a sample: what it did once, it may
         # do again.
         self.surprise = np.zeros_like(self.curvature)
@@ -273,10 +270,21 @@ class _Search:
         rows, factor = self.choose_rows(0.0, min(enough, self.most_rows))
         self.metric = None  # the old one is as large as the new one
         self.metric = CurvatureMetric(
-            self.problem.restricted(rows, factor, self.memory_of_sample),
+            self.restricted(rows, factor),
             self.curvature[rows] * factor,
         )
         self.preconditioned_at = self.curvature.sum()
+
+    def restricted(self, rows, factor):
+        """Return the problem of some rows, lifted to where those before them were.
+
+        The system takes as long to hand out memory as lifting takes to fill it.
+        """
+        size = len(rows) * self.problem.blocks.n_observables
+        if len(self.memory_of_sample) < size:
+            # The next sample may be a little larger.
+            self.memory_of_sample = np.empty(size + size // 8, self.memory_of_sample.dtype)
+        return self.problem.restricted(rows, factor, self.memory_of_sample)
 
     def choose_rows(self, left_to_chance, most):
         """Sample rows in proportion to what they may add to the Hessian."""
@@ -319,7 +327,7 @@ class _Search:
         """Take some steps on a sample; return whether they were good ones on all rows."""
         if self.curvature.sum() < REFRESHED_BELOW * self.preconditioned_at:
             self.precondition()
-        few = self.problem.restricted(rows, factor, self.memory_of_sample)
+        few = self.restricted(rows, factor)
         start = self.point
         value, gradient = few.evaluate(start.x)
         slope = start.gradient - gradient

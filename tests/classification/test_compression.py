@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
 from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter, _memory
@@ -98,7 +99,7 @@ def test_distillation_at_full_rank_has_nothing_to_learn():
 def test_labels_count_as_much_as_they_should():
     names = np.array(["c", "a", "b"])[Y]  # their order is not that of the codes
     original = student(y=names)
-    settings = {"rank": 4, "loss": "distillation", "temperature": 0.125, "max_iter": 30}
+    settings = {"rank": 4, "loss": "distillation", "temperature": 0.125, "max_iter": 60}
     alone = CompressedStudent(original, **settings, random_state=0)
     with_labels = CompressedStudent(original, **settings, soft_weight=0.2, random_state=0)
     wrong = np.roll(np.unique(names), 1)[np.searchsorted(np.unique(names), names)]
@@ -123,13 +124,24 @@ def test_labels_that_do_not_fit(y, message):
 
 
 def test_divergence_is_an_error():
-    train = CompressedStudent(
-        student(), loss="distillation", learning_rate=1e200, batch_size=10
-    )
+    train = CompressedStudent(student(), loss="distillation", ridge=1e200, batch_size=10)
     with (
         np.errstate(all="ignore"),
-        pytest.raises(ValueError, match=r"learning_rate=1e\+200: .*diverged"),
+        pytest.raises(ValueError, match=r"ridge=1e\+200: .*diverged"),
     ):
+        train.fit(X)
+
+
+def test_a_rate_that_is_too_high_is_no_silence():
+    train = CompressedStudent(
+        student(2),
+        rank=3,
+        loss="distillation",
+        learning_rate=1.0,
+        batch_size=10,
+        random_state=0,
+    )
+    with pytest.warns(ConvergenceWarning, match=r"is no better .* Lower learning_rate=1.0"):
         train.fit(X)
 
 

@@ -166,6 +166,7 @@ def test_the_same_seed_gives_the_same_bits(solver):
     assert_array_equal(first, second)
 
 
+@pytest.mark.filterwarnings("ignore:The best loss:sklearn.exceptions.ConvergenceWarning")
 def test_the_best_epoch_on_held_out_rows_is_kept():
     student = train(
         soft_weight=0.0, solver="adam", max_iter=60, batch_size=10, learning_rate=0.1,
@@ -199,12 +200,38 @@ def test_validation_that_leaves_no_weight():
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid value")
 def test_products_that_overflow():
     rows = np.random.default_rng(0).normal(size=(100, 700)).astype(np.float32)
-    student = train(soft_weight=0.0, solver="adam", degree=4, learning_rate=10.0, max_iter=5)
+    rows[0] *= 50
+    student = train(soft_weight=0.0, solver="adam", degree=4, batch_size=10)
     with pytest.raises(
         ValueError, match=r"The objective is .*the products of the local features"
     ):
         student.fit(rows, Y[:100])
     assert fitted(student) == {}
+
+
+def test_a_rate_that_is_too_high_is_no_silence():
+    settings = {"soft_weight": 0.0, "solver": "adam", "batch_size": 10, "rank": 6, "degree": 3}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(**settings, learning_rate=1e-2, max_iter=20).fit(X, Y)
+    message = r"the loss rose from .* Lower learning_rate=1.0"
+    with pytest.warns(ConvergenceWarning, match=message) as caught:
+        train(**settings, learning_rate=1.0, max_iter=20).fit(X, Y)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_the_bound_of_the_steps_keeps_hundreds_of_variables_from_breaking_down():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(600, 1)) + rng.normal(size=(600, 500))
+    labels = (rows[:, :5].sum(axis=1) > 0).astype(int)
+    student = train(
+        soft_weight=0.0, solver="adam", rank=8, batch_size=50, max_iter=6, ridge=0.0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        student.fit(rows, labels)
+    assert max(record["objective"] for record in student.history_) < 0.8
+    assert student.score(rows, labels) > 0.9
 
 
 def test_sweeps_that_do_not_settle():
@@ -217,7 +244,7 @@ def test_sweeps_that_do_not_settle():
 def test_progress(capsys):
     train(soft_weight=0.0, max_iter=1, verbose=1).fit(X, Y)
     assert capsys.readouterr().out.startswith("sweep    1: objective 0.")
-    settings = {"solver": "adam", "max_iter": 2, "validation_fraction": 0.2}
+    settings = {"solver": "adam", "max_iter": 2, "batch_size": 30, "validation_fraction": 0.2}
     train(soft_weight=0.0, verbose=1, **settings).fit(X, Y)
     assert "epoch    2: objective" in (out := capsys.readouterr().out)
     assert "validation_accuracy" in out

@@ -1,5 +1,6 @@
 """Tensor trains against the tensors that they stand for."""
 
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -9,9 +10,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import approx_fprime, check_grad
 from scipy.special import log_softmax, softmax
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_koopman.solvers import GramMoments
-from sklearn_koopman.solvers._tensor_descent import descend
+from sklearn_koopman.solvers._tensor_descent import (
+    LONGEST_STEP,
+    constant_loss,
+    descend,
+    warn_of_breakdown,
+)
 from sklearn_koopman.solvers._tensor_losses import DistillationLoss, SquaredLoss
 from sklearn_koopman.solvers._tensor_sweep import Sweeper, _Environments
 from sklearn_koopman.solvers._tensor_train import TensorTrain, linear_start, mirrored, roots
@@ -335,3 +342,90 @@ def test_squared_gradients_that_overflow_are_no_silence(slope, is_finite):
         settings = {"ridge": 0.0, "n_epochs": 1, "batch_size": 50, "learning_rate": 1e-9}
         _, _, objective = descended(train, features, loss, **settings)
     assert np.isfinite(objective) == is_finite
+
+
+def one_step(learning_rate):
+    """Return the sum of the norms of what one step of Adam adds to 300 cores."""
+    features, targets = with_ones(300, 100), least_squares(100)
+    first = start(features, 4)
+    # As the class core is zero at the start, only it has a gradient there.
+    first.cores[first.centre][:] = np.random.default_rng(0).normal(
+        size=first.cores[first.centre].shape
+    )
+    settings = {"ridge": 0.0, "n_epochs": 1, "batch_size": 100, "learning_rate": learning_rate}
+    found, _, _ = descended(first, features, targets, **settings)
+    return sum(np.linalg.norm(a - b) for a, b in zip(found.cores, first.cores, strict=True))
+
+
+def test_a_step_is_as_long_as_its_rate_says_but_no_longer_than_the_bound():
+    short = one_step(1e-5)
+    assert 0 < short < LONGEST_STEP
+    assert_allclose(one_step(2e-5), 2 * short, rtol=1e-6)
+    assert short / 1e-5 > LONGEST_STEP  # without a bound, a rate of 1 would be too high
+    for rate in (1.0, 1e6):
+        assert_allclose(one_step(rate), LONGEST_STEP, rtol=1e-6)
+
+
+@pytest.mark.parametrize("learning_rate", [3e-3, 1e-1, 1e1])
+def test_hundreds_of_cores_are_fitted_at_any_rate(learning_rate):
+    features, loss = with_ones(300, 400), least_squares(400)
+    train = start(features, 8)
+    settings = {
+        "ridge": 0.0, "n_epochs": 15, "batch_size": 50, "learning_rate": learning_rate,
+    }  # fmt: skip
+    objectives = [
+        objective
+        for *_, objective in descend(
+            train,
+            np.zeros(N_CLASSES),
+            lambda rows: [each[:, rows] for each in features],
+            loss,
+            400,
+            random_state=np.random.RandomState(0),
+            **settings,
+        )
+    ]
+    constant = constant_loss(loss, (N_CLASSES, 400))
+    assert max(objectives) < 2 * constant
+    assert objectives[-1] < 0.8 * constant
+
+
+def test_the_best_constant_logits():
+    targets = least_squares(100).targets
+    expected = np.square(targets - targets.mean(axis=0)).sum() / 2 / 100
+    assert_allclose(constant_loss(least_squares(100), (N_CLASSES, 100)), expected, rtol=1e-6)
+    labels = np.repeat(np.arange(3), [70, 20, 10])
+    loss = DistillationLoss(labels, None, np.ones(100), np.zeros(100), 1.0)
+    shares = np.array([0.7, 0.2, 0.1])
+    assert_allclose(constant_loss(loss, (3, 100)), -shares @ np.log(shares), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ([2.2, 1.0, 0.5, 0.52], None),
+        ([9.0, 6.0, 0.5], None),  # a bad start is no breakdown
+        ([2.2, 2.1], "epoch 1, the one kept, is no better with 2.1"),
+        ([2.2, 2.0, 2.0, 2.0], "epoch 3, the one kept, is no better with 2"),
+        ([2.2, 4.5, 0.6], "rose from 2.2 to 4.5 in epoch 1, and what is lost so is not always"),
+        ([2.2, 1.0, 0.5, 0.7], "the loss rose from 0.5 to 0.7 in epoch 3"),
+    ],
+)
+def test_breakdowns_are_said(losses, message):
+    def fit():
+        solve()
+
+    def solve():
+        warn_of_breakdown(losses, 2.0, 0.1)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit()
+    if message is None:
+        assert not caught
+    else:
+        (warning,) = caught
+        assert warning.category is ConvergenceWarning
+        assert message in str(warning.message)
+        assert "Lower learning_rate=0.1" in str(warning.message)
+        assert warning.filename == __file__
