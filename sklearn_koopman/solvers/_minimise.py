@@ -269,10 +269,15 @@ class _Search:
         enough = max(METRIC_ROWS_PER_OBSERVABLE * self.problem.blocks.n_observables, 4096)
         rows, factor = self.choose_rows(0.0, min(enough, self.most_rows))
         self.metric = None  # the old one is as large as the new one
-        self.metric = CurvatureMetric(
-            self.restricted(rows, factor),
-            self.curvature[rows] * factor,
-        )
+        few = self.restricted(rows, factor)
+        moments = GramMoments(few.blocks.n_observables)
+        moments = accumulated(moments, few.blocks, self.curvature[rows] * factor)
+        n_rows = few.weight
+        if moments.gram_bytes > SAMPLE_BYTES:
+            # The Gram matrix needs the room more than the next sample needs the time.
+            del few
+            self.memory_of_sample = np.empty(0, self.memory_of_sample.dtype)
+        self.metric = CurvatureMetric(self.problem, moments, n_rows)
         self.preconditioned_at = self.curvature.sum()
 
     def restricted(self, rows, factor):
@@ -501,13 +506,15 @@ class CurvatureMetric:
     Parameters
     ----------
     problem : DistillationProblem
-        The sample.
-    curvature : ndarray of shape (n_samples,)
+    moments : GramMoments
+        Of the observables of the sample, each row weighing what it curves.
+    n_rows : float
+        Rows of the sample, counted by their sample weights. The fewer there are for each
+        observable, the more is added in all directions.
     """
 
-    def __init__(self, problem, curvature):
-        blocks, scale = problem.blocks, problem.scale
-        moments = accumulated(GramMoments(blocks.n_observables), blocks, curvature)
+    def __init__(self, problem, moments, n_rows):
+        scale = problem.scale
         self.mean = (moments.mean - scale.mean) / scale.deviation
         self.mean[scale.constant] = 0.0
         n_free_classes = max(problem.n_classes - 1, 1)
@@ -517,7 +524,7 @@ class CurvatureMetric:
         matrix *= factor / n_free_classes
         matrix *= factor[:, None]
         diagonal = np.einsum("ii->i", matrix)
-        shift = np.clip((blocks.n_observables / problem.weight) ** 2, *SHIFTS)
+        shift = np.clip((moments.n_observables / n_rows) ** 2, *SHIFTS)
         diagonal += problem.ridge + shift * diagonal.mean()
         diagonal[scale.constant] = 1.0
         self.inverse = _symmetric_inverse(matrix).astype(problem.dtype)

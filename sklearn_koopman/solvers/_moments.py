@@ -275,6 +275,11 @@ class GramMoments(RunningMoments):
         self._n_pending = 0
 
     @property
+    def gram_bytes(self):
+        """Bytes of the Gram matrix."""
+        return self._gram.nbytes
+
+    @property
     def gram(self):
         """Scatter of the observables; the upper triangle counts, in Fortran order."""
         self._flush()

@@ -8,7 +8,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_koopman.solvers import DiagonalMoments, DistillationProblem, RowBlocks, minimise
+from sklearn_koopman.solvers import (
+    DiagonalMoments,
+    DistillationProblem,
+    GramMoments,
+    RowBlocks,
+    accumulated,
+    minimise,
+)
 from sklearn_koopman.solvers import _minimise as module
 from sklearn_koopman.solvers._minimise import (
     CurvatureMetric,
@@ -82,13 +89,13 @@ def test_a_metric_has_more_rows_than_observables_whatever_a_sample_may_hold(monk
     sizes = []
 
     class Watched(CurvatureMetric):
-        def __init__(self, problem, curvature):
-            sizes.append(problem.blocks.n_samples)
-            super().__init__(problem, curvature)
+        def __init__(self, problem, moments, n_rows):
+            sizes.append(n_rows / problem.weight * problem.blocks.n_samples)
+            super().__init__(problem, moments, n_rows)
 
     problem = make_problem(n_observables=40)
     monkeypatch.setattr(module, "SAMPLED_FROM", 0)
-    monkeypatch.setattr(module, "SAMPLE_BYTES", 1)
+    monkeypatch.setattr(module, "SAMPLE_BYTES", 1)  # less than a Gram matrix, too
     monkeypatch.setattr(module, "CurvatureMetric", Watched)
     assert minimise(problem, *start_of(problem), max_iter=1000, tol=1e-6).converged
     assert min(sizes) > 40
@@ -183,7 +190,8 @@ def test_a_row_that_curved_in_a_step_that_did_not_see_it_is_seen_from_then_on():
 def test_metric_is_the_inverse_of_the_hessian_of_classes_that_curve_alike():
     problem = make_problem(400, 3)
     curvature = np.linspace(0.1, 1.0, 400)
-    metric = CurvatureMetric(problem, curvature)
+    moments = accumulated(GramMoments(3), problem.blocks, curvature)
+    metric = CurvatureMetric(problem, moments, 400)
     phi = (problem.blocks.X - problem.scale.mean) / problem.scale.deviation
     rows = np.column_stack([phi, np.ones(400)])
     hessian = (curvature[:, None] * rows).T @ rows / (N_CLASSES - 1)
