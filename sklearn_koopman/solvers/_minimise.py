@@ -207,6 +207,7 @@ class _Search:
                 patience = PATIENCE
             elif self.problem.dtype == np.float64:
                 patience -= 1
+                self.forget()
             else:
                 self.change_to_double_precision()
 
@@ -248,9 +249,13 @@ class _Search:
 
     def change_to_double_precision(self):
         self.problem = self.problem.in_double_precision()
-        self.memory = Memory(N_PAIRS)
         self.curvature = self.curvature.astype(np.float64)
         self.point = self.look(self.point.x)
+        self.forget()
+
+    def forget(self):
+        """Start afresh from where the minimiser is."""
+        self.memory = Memory(N_PAIRS)
         self.precondition()
 
     @property
@@ -400,7 +405,7 @@ def line_search(function, point, step, eps):
     slope = np.vdot(point.gradient, step)
     noise = ROUNDINGS * eps * abs(point.value)
     length = 1.0
-    for _ in range(MOST_TRIALS):
+    for trial in range(MOST_TRIALS):
         lower = function(point.x + length * step)
         rise = lower.value - point.value
         slope_there = np.vdot(lower.gradient, step)
@@ -408,9 +413,10 @@ def line_search(function, point, step, eps):
             return lower
         if rise <= noise and slope_there <= FLATTER * abs(slope):
             return lower
-        # The slope of a convex function vanishes about where the secant does.
+        # The slope of a convex function vanishes about where the secant does; unless the slope
+        # is steep on a small part of the way only, and then secants hardly get nearer.
         bend = slope_there - slope
-        length *= np.clip(-slope / bend, 0.1, 0.9) if bend > 0 else 0.1
+        length *= np.clip(-slope / bend, 0.1, 0.9 if trial == 0 else 0.5) if bend > 0 else 0.1
     return None
 
 

@@ -199,6 +199,16 @@ def test_metric_is_the_inverse_of_the_hessian_of_classes_that_curve_alike():
     assert_allclose(metric(gradient), np.linalg.solve(hessian, gradient), rtol=0.02, atol=1e-5)
 
 
+def test_line_search_where_the_slope_is_steep_on_a_thousandth_of_the_way_only():
+    def kink(x):  # falls over the first 1e-5, and rises ever after
+        value = np.logaddexp(0.0, -1e5 * x[0]) + 10.0 * x[0]
+        slope = 10.0 - 1e5 / (1.0 + np.exp(1e5 * x[0]))
+        return Point(x, value, np.array([slope]))
+
+    start = kink(np.zeros(1))
+    assert line_search(kink, start, np.ones(1), np.finfo(float).eps).value < start.value
+
+
 def test_memory_of_a_quadratic_knows_its_hessian():
     """After as many steps as dimensions, the direction is Newton's."""
     rng = np.random.default_rng(0)
