@@ -154,7 +154,7 @@ class RowBlocks:
         """
         return ChosenBlocks(self, rows)
 
-    def held(self, rows, tile_rows=ROWS_MULTIPLE, memory=None):
+    def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
         """Return some rows as blocks that are lifted now, and kept.
 
         Parameters
@@ -162,14 +162,14 @@ class RowBlocks:
         rows : ndarray of int, shape (n_rows,)
         tile_rows : int, default=64
             How many rows are neighbours in memory.
-        memory : ndarray of shape (at least n_rows * n_observables,), default=None
+        buffer : ndarray of shape (at least n_rows * n_observables,), default=None
             Of the dtype of lifted rows: where to keep them, so that it need not be new memory.
 
         Returns
         -------
         blocks : HeldBlocks
         """
-        return HeldBlocks(self, rows, tile_rows, memory)
+        return HeldBlocks(self, rows, tile_rows, buffer)
 
     def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
         """Return the rows lifted now, and kept, if that takes little memory; else self."""
@@ -223,11 +223,11 @@ class HeldBlocks(RowBlocks):
     blocks : RowBlocks
     rows : ndarray of int, shape (n_samples,)
     tile_rows : int
-    memory : ndarray, default=None
+    buffer : ndarray, default=None
         As for `RowBlocks.held`.
     """
 
-    def __init__(self, blocks, rows, tile_rows, memory=None):
+    def __init__(self, blocks, rows, tile_rows, buffer=None):
         self.n_samples = len(rows)
         self.n_observables = blocks.n_observables
         self.block_rows = blocks.block_rows
@@ -237,10 +237,10 @@ class HeldBlocks(RowBlocks):
         n_tiles, n_rest = divmod(self.n_samples, tile_rows)
         dtype = blocks.lifted(slice(0, 1)).dtype
         # One large array: the system hands out a few large pages faster than many small ones.
-        if memory is None:
-            memory = np.empty(self.n_samples * self.n_observables, dtype)
+        if buffer is None:
+            buffer = np.empty(self.n_samples * self.n_observables, dtype)
         tiles, rest, _ = np.split(
-            memory, np.cumsum([n_tiles * tile_rows, n_rest]) * self.n_observables
+            buffer, np.cumsum([n_tiles * tile_rows, n_rest]) * self.n_observables
         )
         self._tiles = tiles.reshape(n_tiles, self.n_observables, tile_rows)
         self._rest = rest.reshape(1, self.n_observables, n_rest)
@@ -263,9 +263,9 @@ class HeldBlocks(RowBlocks):
         joined = np.concatenate(tiles, axis=1).T
         return joined[rows.start - n_before : rows.stop - n_before]
 
-    def held(self, rows, tile_rows=ROWS_MULTIPLE, memory=None):
+    def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
         """Return some of these rows as blocks that are lifted now, and kept."""
-        return HeldBlocks(self._blocks, self._rows[rows], tile_rows, memory)
+        return HeldBlocks(self._blocks, self._rows[rows], tile_rows, buffer)
 
     def _block(self, rows):
         """Return the tiles of a batch, (n_tiles, n_tile_rows, n_observables)."""

@@ -71,7 +71,7 @@ class DaskBlocks(RowBlocks):
             out[...] = filled
         return totals
 
-    def held(self, rows, tile_rows=ROWS_MULTIPLE, memory=None):
+    def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
         """Return some rows as blocks in memory here; ``rows`` are sorted indices."""
         here = RowBlocks(
             take(self.X, rows),
@@ -80,7 +80,7 @@ class DaskBlocks(RowBlocks):
             block_rows=self.block_rows,
             crew=self._crew,
         )
-        return here.held(np.arange(len(rows)), tile_rows, memory)
+        return here.held(np.arange(len(rows)), tile_rows, buffer)
 
     def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
         """Return self: rows stay where they are."""

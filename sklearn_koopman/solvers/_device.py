@@ -71,7 +71,7 @@ class DeviceBlocks(RowBlocks):
                 out[rows] = curvature.cpu().numpy()
         return [total.cpu().numpy() for total in totals]
 
-    def held(self, rows, tile_rows=None, memory=None):
+    def held(self, rows, tile_rows=None, buffer=None):
         """Return some rows as blocks that are lifted now, and kept on the device."""
         return DeviceBlocks(self._lifted_there(rows), device=self._device)
 

@@ -181,14 +181,14 @@ class DistillationProblem:
             mass += (self.temperature * self.soft_weight[rows])[:, None] * self.softened[rows]
         return mass
 
-    def restricted(self, rows, factor, memory=None):
+    def restricted(self, rows, factor, buffer=None):
         """Return the problem of some rows, each weighing more by a factor, lifted and kept.
 
         Parameters
         ----------
         rows : ndarray of int, shape (n_rows,)
         factor : ndarray of shape (n_rows,)
-        memory : ndarray, default=None
+        buffer : ndarray, default=None
             Where to keep the lifted rows, see `RowBlocks.held`.
 
         Returns
@@ -196,7 +196,7 @@ class DistillationProblem:
         problem : DistillationProblem
         """
         few = copy(self)
-        few.blocks = self.blocks.held(rows, self._tile_rows, memory)
+        few.blocks = self.blocks.held(rows, self._tile_rows, buffer)
         few.weight = self.weight * len(rows) / len(self.labels)
         few.labels = self.labels[rows]
         few.hard_weight = self.hard_weight[rows] * factor
@@ -306,8 +306,10 @@ def _negative_entropy(temperature, soft_logits):
 
 def _squared_norms(mean, rate, psi):
     """Return the squared norm of each row, less a mean and times a rate."""
-    centred = psi - mean.astype(psi.dtype)
-    return np.square(centred, out=centred) @ np.square(rate).astype(psi.dtype)
+    scaled = psi - mean.astype(psi.dtype)
+    # Before they are squared: what is squared must not overflow.
+    scaled *= np.minimum(rate, np.finfo(psi.dtype).max).astype(psi.dtype)
+    return np.einsum("ij,ij->i", scaled, scaled)
 
 
 def _gradient(psi, residual):

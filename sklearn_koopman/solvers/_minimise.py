@@ -28,7 +28,7 @@ from ._tiles import tiled_product
 
 # Lifted numbers below which every step looks at all rows: they cost no more than the bookkeeping.
 SAMPLED_FROM = 2**20
-# Of the curvature of all rows, what the sample may leave to chance.
+# Of what all rows may add to the Hessian, what the sample may leave to chance.
 LEFT_TO_CHANCE = 0.08
 # A sample that is not much smaller than all rows is not worth the lifting.
 LARGEST_SAMPLE = 0.5
@@ -183,7 +183,7 @@ class _Search:
         self.metric: Callable | None = None
         self.curvature = np.empty(problem.blocks.n_samples, dtype=problem.dtype)
         lifted = problem.blocks.lifted(slice(0, 1))
-        self.memory_of_sample = np.empty(0, lifted.dtype)
+        self.sample_buffer = np.empty(0, lifted.dtype)
         # The most that a row's curvature rose by in steps on a sample: what it did once, it may
         # do again.
         self.surprise = np.zeros_like(self.curvature)
@@ -207,7 +207,7 @@ class _Search:
                 patience = PATIENCE
             elif self.problem.dtype == np.float64:
                 patience -= 1
-                self.forget()
+                self.memory = Memory(N_PAIRS)
             else:
                 self.change_to_double_precision()
 
@@ -249,13 +249,9 @@ class _Search:
 
     def change_to_double_precision(self):
         self.problem = self.problem.in_double_precision()
+        self.memory = Memory(N_PAIRS)
         self.curvature = self.curvature.astype(np.float64)
         self.point = self.look(self.point.x)
-        self.forget()
-
-    def forget(self):
-        """Start afresh from where the minimiser is."""
-        self.memory = Memory(N_PAIRS)
         self.precondition()
 
     @property
@@ -281,7 +277,7 @@ class _Search:
         if moments.gram_bytes > SAMPLE_BYTES:
             # The Gram matrix needs the room more than the next sample needs the time.
             del few
-            self.memory_of_sample = np.empty(0, self.memory_of_sample.dtype)
+            self.sample_buffer = np.empty(0, self.sample_buffer.dtype)
         self.metric = CurvatureMetric(self.problem, moments, n_rows)
         self.preconditioned_at = self.curvature.sum()
 
@@ -291,10 +287,10 @@ class _Search:
         The system takes as long to hand out memory as lifting takes to fill it.
         """
         size = len(rows) * self.problem.blocks.n_observables
-        if len(self.memory_of_sample) < size:
+        if len(self.sample_buffer) < size:
             # The next sample may be a little larger.
-            self.memory_of_sample = np.empty(size + size // 8, self.memory_of_sample.dtype)
-        return self.problem.restricted(rows, factor, self.memory_of_sample)
+            self.sample_buffer = np.empty(size + size // 8, self.sample_buffer.dtype)
+        return self.problem.restricted(rows, factor, self.sample_buffer)
 
     def choose_rows(self, left_to_chance, most):
         """Sample rows in proportion to what they may add to the Hessian."""

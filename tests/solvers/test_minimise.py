@@ -168,6 +168,17 @@ def test_leverage_is_the_mean_square_of_standardised_observables():
     assert_allclose(problem.leverage(), np.square(standardised).mean(axis=1))
 
 
+def test_leverage_of_observables_whose_squares_are_no_float32():
+    X = np.random.default_rng(0).normal(size=(500, 3))
+    scales = np.array([1e-30, 1.0, 1e30])
+    problem, extreme = make_problem(500, 3), make_problem(500, 3)
+    problem.blocks.X, extreme.blocks.X = X, (X * scales).astype(np.float32)
+    problem.scale.mean[:], problem.scale.deviation[:] = X.mean(axis=0), X.std(axis=0)
+    extreme.scale.mean[:] = problem.scale.mean * scales
+    extreme.scale.deviation[:] = problem.scale.deviation * scales
+    assert_allclose(extreme.leverage(), problem.leverage(), rtol=1e-4)
+
+
 def test_a_row_that_curved_in_a_step_that_did_not_see_it_is_seen_from_then_on():
     problem = make_problem(20_000, 60, clarity=20.0)
     search = _Search(problem, np.zeros((61, N_CLASSES)), 100, 1e-8, None)
