@@ -1,16 +1,17 @@
 """Time to fit the MNIST student of degree 2, PCA 40, beside scikit-learn's own pieces.
 
     python benchmarks/bench_fit.py
+    OPENBLAS_CORETYPE=Haswell python benchmarks/bench_fit.py --dtypes float32
 
 Without soft targets (soft_weight=0) the student is multinomial logistic regression, so both sides
 minimise the same objective in the same run, from pixels: ours (PCA, lifting inside), stopped by
 its tolerance, and PCA + PolynomialFeatures + StandardScaler + LogisticRegression, of which a
 callback of scipy's L-BFGS notes when it has come as low. The last row is the distilled student,
-given the teacher's logits. Writes benchmarks/results/fit.csv.
+given the teacher's logits. Writes benchmarks/results/fit.csv. The second command takes the kernels
+of OpenBLAS for processors without AVX-512, which have no fast path for small matrices.
 """
 
 import argparse
-import csv
 import os
 import platform
 from pathlib import Path
@@ -20,11 +21,13 @@ from time import perf_counter
 import numpy as np
 import scipy.optimize
 import sklearn
+from kept_rows import save
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from teachers import load_or_train
+from threadpoolctl import threadpool_info
 
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
 from sklearn_koopman.datasets import fetch_mnist
@@ -150,10 +153,11 @@ def main():
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "
         f"numpy {np.__version__}, scikit-learn {sklearn.__version__}"
     )
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[0], "machine"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({**row, "machine": machine} for row in rows)
+    kernels = {pool["architecture"] for pool in threadpool_info() if "architecture" in pool}
+    for row in rows:
+        row = dict.fromkeys(rows[0], "") | row
+        row |= {"kernels": " ".join(sorted(kernels)), "machine": machine}
+        save(RESULTS, row, ("student", "dtype", "tol", "kernels"))
 
 
 if __name__ == "__main__":
