@@ -82,18 +82,8 @@ EDMD_RIDGES = (1e-5, 1e-4, 1e-3, 1e-2)
 WIDTHS = (1.0, 2.0, 4.0)  # of Gaussians: times the gamma of the median heuristic
 # The paper's own settings are not known; these are one guess, untuned.
 ADAM = {"soft_weight": 0.5, "temperature": 2.0, "ridge": 1e-4}
-METHODS = (
-    "EDMD, labels",
-    "EDMD, logits",
-    "Adam",
-    "no teacher",
-    "exact",
-    "active",
-    "active, triples",
-    "RBF",
-    "sparse",
-)
 WITH_TRANSFER_SETS = ("exact", "active", "active, triples", "RBF", "sparse")
+METHODS = ("EDMD, labels", "EDMD, logits", "Adam", "no teacher", *WITH_TRANSFER_SETS)
 
 
 def shifted(images, down, right):
@@ -190,11 +180,12 @@ def make_student(method, teacher, components, degree, made="none", gamma=None):
     """Return a student that takes pixels, with the settings still to be chosen."""
     pca = PCA(components, random_state=0)
     if method.startswith("active"):
-        subspace = ActiveSubspace(teacher, components, n_preliminary=PRELIMINARY)
-        lifter = make_pipeline(subspace, MonomialLifter(degree))
+        products = MonomialLifter(degree)
         if method.endswith("triples"):
-            triples = make_pipeline(LeadingColumns(LEADING), MonomialLifter(degree))
-            lifter = make_pipeline(subspace, make_union(MonomialLifter(2), triples))
+            triples = make_pipeline(LeadingColumns(LEADING), products)
+            products = make_union(MonomialLifter(2), triples)
+        subspace = ActiveSubspace(teacher, components, n_preliminary=PRELIMINARY)
+        lifter = make_pipeline(subspace, products)
     elif method == "RBF":
         lifter = make_pipeline(pca, Nystroem(gamma=gamma, n_components=SMALL, random_state=0))
     elif method == "sparse":
@@ -542,11 +533,12 @@ def main():
             run_baselines(dataset)
             continue
         made = options.sets or ["none", TRANSFER_SET[dataset]]
+        dictionaries = [tuple(map(int, each.split(":"))) for each in options.dictionaries]
         todo = [
-            (*map(int, dictionary.split(":")), method, each)
-            for dictionary, each, method in product(options.dictionaries, made, options.methods)
+            (*dictionary, method, each)
+            for dictionary, each, method in product(dictionaries, made, options.methods)
             if (each == "none" or method in WITH_TRANSFER_SETS or options.sets)
-            and belongs(method, *map(int, dictionary.split(":")))
+            and belongs(method, *dictionary)
         ]
         like = options.like and tuple(map(int, options.like.split(":")))
         for kind in options.teachers:

@@ -13,6 +13,7 @@ With --keep-logits what the teacher says of the training and test images goes to
 """
 
 import argparse
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -200,6 +201,7 @@ def logits_file(dataset, kind, held_out=False):
 def load_teacher(dataset, kind, *, held_out=False, memory=None):
     """Return a teacher of a table: its kept logits where there are some, else its network."""
 
+    @cache
     def network():
         return TorchTeacher(load_or_train(dataset, kind, held_out=held_out), memory=memory)
 

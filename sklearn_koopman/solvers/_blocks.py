@@ -1,6 +1,7 @@
 """One door for everything that sums over rows."""
 
 from copy import copy
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -64,6 +65,11 @@ class RowBlocks:
     def lifted(self, rows):
         """Return the observables of some rows: a slice, or an array of indices."""
         return self.X[rows] if self.lift is None else self.lift(self.X[rows])
+
+    @cached_property
+    def dtype(self):
+        """The dtype of lifted rows, for which one row is lifted."""
+        return self.lifted(slice(0, 1)).dtype
 
     def map(self, function):
         """Return ``function(psi)`` of every lifted block, joined along the rows.
@@ -173,8 +179,7 @@ class RowBlocks:
 
     def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
         """Return the rows lifted now, and kept, if that takes little memory; else self."""
-        itemsize = self.lifted(slice(0, 1)).itemsize
-        if self.n_samples * self.n_observables * itemsize > KEPT_BYTES:
+        if self.n_samples * self.n_observables * self.dtype.itemsize > KEPT_BYTES:
             return self
         return HeldBlocks(self, np.arange(self.n_samples), tile_rows)
 
@@ -235,10 +240,9 @@ class HeldBlocks(RowBlocks):
         self._rows = rows
         self._crew = blocks._crew
         n_tiles, n_rest = divmod(self.n_samples, tile_rows)
-        dtype = blocks.lifted(slice(0, 1)).dtype
         # One large array: the system hands out a few large pages faster than many small ones.
         if buffer is None:
-            buffer = np.empty(self.n_samples * self.n_observables, dtype)
+            buffer = np.empty(self.n_samples * self.n_observables, blocks.dtype)
         tiles, rest, _ = np.split(
             buffer, np.cumsum([n_tiles * tile_rows, n_rest]) * self.n_observables
         )

@@ -81,7 +81,7 @@ class DistillationProblem:
         self.ridge = ridge
         self.weight = sample_weight.sum()
         self.is_centred = _is_far_from_zero(scale)
-        keeps_float32 = not self.is_centred and blocks.lifted(slice(0, 1)).dtype == np.float32
+        keeps_float32 = not self.is_centred and blocks.dtype == np.float32
         self.dtype = np.dtype(np.float32 if keeps_float32 else np.float64)
         self.hard_weight = (1 - soft_weight) * _normalised(sample_weight * (labels >= 0))
         self.soft_weight = soft_weight * _normalised(sample_weight)

@@ -182,8 +182,7 @@ class _Search:
         self.memory = Memory(N_PAIRS)
         self.metric: Callable | None = None
         self.curvature = np.empty(problem.blocks.n_samples, dtype=problem.dtype)
-        lifted = problem.blocks.lifted(slice(0, 1))
-        self.sample_buffer = np.empty(0, lifted.dtype)
+        self.sample_buffer = np.empty(0, problem.blocks.dtype)
         # The most that a row's curvature rose by in steps on a sample: what it did once, it may
         # do again.
         self.surprise = np.zeros_like(self.curvature)
