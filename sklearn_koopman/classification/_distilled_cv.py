@@ -1,6 +1,7 @@
 """Distillation with ridge, temperature and soft weight that cross-validation chooses."""
 
 import warnings
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._validation import check_choice, check_integer, check_real, check_reals
 from ..solvers import DiagonalMoments, minimise_path
+from ..solvers._tiles import tile_rows
 from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
 from ._distilled import KoopmanDistilledClassifier, distillation_problem
 from ._folds import (
@@ -264,6 +266,10 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
         intercepts = np.empty((*shape, n_classes))
         # Never from another split: its solution has learned from rows that are held out in this.
         start = np.zeros((n_observables, n_classes)), np.zeros(n_classes)
+        # Lifted once for all losses.
+        blocks = task.blocks.kept_if_few(tile_rows(n_observables, n_classes))
+        task = replace(task, blocks=blocks)
+        leverage = None
         metrics: dict = {}
         n_stopped = 0
         for j, k in product(*map(range, shape[1:])):
@@ -277,12 +283,15 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
                 temperature=temperatures[k],
                 ridge=ridges[0],
             )
+            if leverage is None:
+                leverage = problem.leverage()
             path = minimise_path(
                 problem,
                 ridges,
                 *start,
                 max_iter=self.max_iter,
                 tol=self.cv_tol,
+                leverage=leverage,
                 metrics=metrics,
             )
             for i, solution in enumerate(path):

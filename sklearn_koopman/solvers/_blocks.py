@@ -267,6 +267,10 @@ class HeldBlocks(RowBlocks):
         joined = np.concatenate(tiles, axis=1).T
         return joined[rows.start - n_before : rows.stop - n_before]
 
+    def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
+        """Return self: the rows are kept."""
+        return self
+
     def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
         """Return some of these rows as blocks that are lifted now, and kept."""
         return HeldBlocks(self._blocks, self._rows[rows], tile_rows, buffer)

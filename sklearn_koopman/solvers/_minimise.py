@@ -126,12 +126,14 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     -------
     solution : Solution
     """
-    search = _Search(problem, _stacked(problem, coef, intercept), max_iter, tol, report)
+    problem = problem.keeping_few_rows()
+    start = _stacked(problem, coef, intercept)
+    search = _Search(problem, start, max_iter, tol, problem.leverage(), report)
     search.run()
     return search.solution
 
 
-def minimise_path(problem, ridges, coef, intercept, *, max_iter, tol, metrics):
+def minimise_path(problem, ridges, coef, intercept, *, max_iter, tol, leverage, metrics):
     """Minimise the distillation loss for one ridge after another, each from where the last ended.
 
     Value, gradient and the memory of L-BFGS are those of the new ridge without a look at a row.
@@ -143,6 +145,8 @@ def minimise_path(problem, ridges, coef, intercept, *, max_iter, tol, metrics):
         The last are hardest if they are the smallest.
     coef, intercept, max_iter, tol
         As for `minimise`, the first two for the first ridge; `max_iter` is that of each ridge.
+    leverage : ndarray of shape (n_samples,)
+        That of the problem, and of all that differ from it in their loss alone.
     metrics : dict of float to callable
         Preconditioners that paths of like problems have left for each ridge; those that are
         missing are made and added.
@@ -152,7 +156,8 @@ def minimise_path(problem, ridges, coef, intercept, *, max_iter, tol, metrics):
     solution : Solution
     """
     problem = problem.with_ridge(ridges[0])
-    search = _Search(problem, _stacked(problem, coef, intercept), max_iter, tol, None)
+    start = _stacked(problem, coef, intercept)
+    search = _Search(problem, start, max_iter, tol, leverage)
     for ridge in ridges:
         search.change_ridge(ridge)
         search.metric = metrics.get(ridge)
@@ -171,9 +176,9 @@ def _stacked(problem, coef, intercept):
 class _Search:
     """A run of the minimiser."""
 
-    def __init__(self, problem, x, max_iter, tol, report):
-        self.problem = problem.keeping_few_rows()
-        self.leverage = self.problem.leverage()
+    def __init__(self, problem, x, max_iter, tol, leverage, report=None):
+        self.problem = problem
+        self.leverage = leverage
         self.max_iter = max_iter
         self.tol = tol
         self.report = report

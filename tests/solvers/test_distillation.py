@@ -444,8 +444,9 @@ def test_a_path_ends_where_each_ridge_alone_does(loss):
     start = np.zeros((N_OBSERVABLES, N_CLASSES)), np.zeros(N_CLASSES)
     ridges = [1.0, 1e-2, 1e-1]
     settings = {"max_iter": 1000, "tol": 1e-8}
+    shared = {"leverage": problem.leverage(), "metrics": metrics}
     for _ in range(2):  # the second time with the preconditioners of the first
-        path = minimise_path(problem, ridges, *start, **settings, metrics=metrics)
+        path = minimise_path(problem, ridges, *start, **settings, **shared)
         for ridge, solution in zip(ridges, path, strict=True):
             assert solution.converged
             alone = minimise(problem.with_ridge(ridge), *start, **settings)
@@ -461,8 +462,9 @@ def test_a_path_ends_where_each_ridge_alone_does(loss):
 
 def test_another_ridge_that_asks_for_no_step_costs_no_pass():
     start = np.zeros((N_OBSERVABLES, N_CLASSES)), np.zeros(N_CLASSES)
-    settings = {"max_iter": 1000, "tol": 1e-3, "metrics": {}}
-    first, second = minimise_path(make_problem(), [1e-2, 0.999e-2], *start, **settings)
+    problem = make_problem()
+    settings = {"max_iter": 1000, "tol": 1e-3, "leverage": problem.leverage(), "metrics": {}}
+    first, second = minimise_path(problem, [1e-2, 0.999e-2], *start, **settings)
     assert first.n_iter > 0
     assert second.n_iter == second.n_passes == 0
     assert_array_equal(first.coef, second.coef)

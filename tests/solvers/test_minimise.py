@@ -181,7 +181,7 @@ def test_leverage_of_observables_whose_squares_are_no_float32():
 
 def test_a_row_that_curved_in_a_step_that_did_not_see_it_is_seen_from_then_on():
     problem = make_problem(20_000, 60, clarity=20.0)
-    search = _Search(problem, np.zeros((61, N_CLASSES)), 100, 1e-8, None)
+    search = _Search(problem, np.zeros((61, N_CLASSES)), 100, 1e-8, problem.leverage())
     search.precondition()
     search.step_on_all_rows()
     rows, factor = search.choose_sample()
