@@ -68,6 +68,9 @@ clean:
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# What an installation has to be made anew for.
+BUILT_FROM = pyproject.toml setup.py $(wildcard sklearn_koopman/solvers/_kernel*.[ch])
+
 # $(call INSTALL,environment,constraints,extras). torch goes first and by itself: it is
 # the one package of which the plain index has builds that are gigabytes larger than others.
 define INSTALL
@@ -80,20 +83,20 @@ define INSTALL
 	touch $@
 endef
 
-$(VENV)/.installed-demo: pyproject.toml $(CONSTRAINTS)
+$(VENV)/.installed-demo: $(BUILT_FROM) $(CONSTRAINTS)
 	$(call INSTALL,$(VENV),$(CONSTRAINTS),torch$(comma)plot)
 
-$(VENV)/.installed-test: pyproject.toml $(CONSTRAINTS)
+$(VENV)/.installed-test: $(BUILT_FROM) $(CONSTRAINTS)
 	$(call INSTALL,$(VENV),$(CONSTRAINTS),test)
 
-$(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS)
+$(VENV)/.installed-dev: $(BUILT_FROM) $(CONSTRAINTS)
 	$(call INSTALL,$(VENV),$(CONSTRAINTS),dev)
 
-$(VENV)/.installed-docs: pyproject.toml $(CONSTRAINTS)
+$(VENV)/.installed-docs: $(BUILT_FROM) $(CONSTRAINTS)
 	$(call INSTALL,$(VENV),$(CONSTRAINTS),docs)
 
-$(VENV)/.installed-dist: pyproject.toml $(CONSTRAINTS)
+$(VENV)/.installed-dist: $(BUILT_FROM) $(CONSTRAINTS)
 	$(call INSTALL,$(VENV),$(CONSTRAINTS),dist)
 
-$(VENV_OLDEST)/.installed-oldest: pyproject.toml constraints-oldest.txt
+$(VENV_OLDEST)/.installed-oldest: $(BUILT_FROM) constraints-oldest.txt
 	$(call INSTALL,$(VENV_OLDEST),constraints-oldest.txt,test)

@@ -9,7 +9,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._validation import check_choice, check_integer, check_real, check_reals
 from ..solvers import DiagonalMoments, minimise_path
-from ..solvers._tiles import tile_rows
 from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
 from ._distilled import KoopmanDistilledClassifier, distillation_problem
 from ._folds import (
@@ -266,9 +265,6 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
         intercepts = np.empty((*shape, n_classes))
         # Never from another split: its solution has learned from rows that are held out in this.
         start = np.zeros((n_observables, n_classes)), np.zeros(n_classes)
-        # Lifted once for all losses.
-        blocks = task.blocks.kept_if_few(tile_rows(n_observables, n_classes))
-        task = replace(task, blocks=blocks)
         leverage = None
         metrics: dict = {}
         n_stopped = 0
@@ -283,7 +279,9 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
                 temperature=temperatures[k],
                 ridge=ridges[0],
             )
-            if leverage is None:
+            if leverage is None:  # what all losses share
+                problem = problem.keeping_few_rows()
+                task = replace(task, blocks=problem.blocks)
                 leverage = problem.leverage()
             path = minimise_path(
                 problem,

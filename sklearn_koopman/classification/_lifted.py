@@ -82,18 +82,28 @@ def lifted_blocks(lifter, X, *, device=None):
         lift = _block_lift(tail, rows.dtype)
     else:
         lift = _tensor_lift(tail, rows.dtype, device)
-    return row_blocks(rows, lift, n_observables=n_observables, device=device)
+    step = _only_block_lifter(tail, rows.dtype)
+    products = None if step is None else step._pair_products()
+    return row_blocks(
+        rows, lift, n_observables=n_observables, device=device, products=products
+    )
+
+
+def _only_block_lifter(tail, dtype):
+    """Return the step that is all of a tail and lifts such rows as they are, None for others."""
+    if tail is None or dtype not in (np.float32, np.float64):
+        return None
+    steps = [step for _, step in tail.steps if step is not None and step != "passthrough"]
+    return steps[0] if len(steps) == 1 and isinstance(steps[0], BlockLifter) else None
 
 
 def _block_lift(tail, dtype):
     """Return the function that lifts blocks of such rows, None where no step is left."""
     if tail is None:
         return None
-    steps = [step for _, step in tail.steps if step is not None and step != "passthrough"]
-    is_quick = len(steps) == 1 and isinstance(steps[0], BlockLifter)
-    if is_quick and dtype in (np.float32, np.float64):
-        return steps[0]._lift  # thousands of blocks need not be validated one by one
-    return partial(_transform, tail)
+    step = _only_block_lifter(tail, dtype)
+    # Thousands of blocks need not be validated one by one.
+    return partial(_transform, tail) if step is None else step._lift
 
 
 def _tensor_lift(tail, dtype, device):

@@ -76,6 +76,10 @@ class BlockLifter(TransformerMixin, BaseEstimator):
     def _lift(self, X):
         """Lift an array that needs no validation."""
 
+    def _pair_products(self):
+        """Return the observables as `PairProducts`, None where they are none."""
+        return None
+
     @abstractmethod
     def _observable_names(self, names):
         """Return the names of the observables of input features with these names."""

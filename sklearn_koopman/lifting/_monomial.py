@@ -15,7 +15,13 @@ from ._base import (
     check_products_fit_in_memory,
     lifted_by_columns,
 )
-from ._products import ChosenProducts, Products
+from ._products import (
+    CONSTANT,
+    ChosenProducts,
+    PairProducts,
+    Products,
+    pairs_of_degrees,
+)
 
 
 class MonomialLifter(Dictionary):
@@ -137,6 +143,13 @@ class MonomialLifter(Dictionary):
         """Return the products that are some of the observables, and no others."""
         monomials = list(self._monomials())
         return ChosenProducts([monomials[i] for i in indices], self.order)
+
+    def _pair_products(self):
+        degrees = monomial_products(self)
+        lower, pairs = pairs_of_degrees(self.n_features_in_, degrees[1:])
+        kept = [of_degree for of_degree, d in zip(pairs, degrees, strict=True) if d.kept]
+        constant = CONSTANT if self.include_bias else CONSTANT[:0]
+        return PairProducts(lower, np.concatenate([constant, *kept]))
 
     def _observable_names(self, names):
         return [_monomial_name(names, variables) for variables in self._monomials()]

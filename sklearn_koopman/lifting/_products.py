@@ -34,6 +34,23 @@ class Products(NamedTuple):
     kept: bool
 
 
+class PairProducts(NamedTuple):
+    """Observables that are products of two rows of a table, for kernels that never store them.
+
+    The table has the constant 1, then the variables, then the lower products.
+
+    Attributes
+    ----------
+    lower : ndarray of int32, shape (n_lower, 2)
+        The two rows, of those before it, that each lower product is made of.
+    observables : ndarray of int32, shape (n_observables, 2)
+        The two rows that each observable is made of.
+    """
+
+    lower: np.ndarray
+    observables: np.ndarray
+
+
 class ChosenProducts:
     """Some of the products of a dictionary.
 
@@ -112,6 +129,47 @@ class ChosenProducts:
             rows[row][...] = factors[factor]
         for target, source, factor in self._steps:
             np.multiply(rows[source], factors[factor], out=rows[target])
+
+
+    def _pair_products(self, n_variables):
+        """Return the products as `PairProducts`, None where the factors are no variables."""
+        if self.factors is not None:
+            return None
+        degrees, places = products_by_degree(self)
+        lower, pairs = pairs_of_degrees(n_variables, degrees)
+        return PairProducts(lower, np.concatenate([CONSTANT, *pairs[1:], pairs[0]])[places])
+
+
+#: The pair of rows of a table whose product is 1.
+CONSTANT = np.zeros((1, 2), dtype=np.int32)
+
+
+def pairs_of_degrees(n_variables, degrees):
+    """Return the pairs of rows of a table that products are made of.
+
+    Parameters
+    ----------
+    n_variables : int
+    degrees : list of Products
+        Those of two variables, of three, and so on.
+
+    Returns
+    -------
+    lower : ndarray of int32, shape (n_lower, 2)
+        The pairs of all degrees but the highest, which are rows of the table too.
+    pairs : list of ndarray of int32, shape (n_products, 2)
+        Those of the variables themselves, of products of two, of three, and so on.
+    """
+    below = np.arange(1, n_variables + 1, dtype=np.int32)
+    pairs = [np.column_stack([np.zeros_like(below), below])]
+    n_rows = n_variables + 1
+    for products in degrees:
+        pairs.append(
+            np.column_stack([below[products.factors], 1 + products.variables]).astype(np.int32)
+        )
+        below = np.arange(n_rows, n_rows + len(products.variables), dtype=np.int32)
+        n_rows += len(below)
+    return np.concatenate([CONSTANT[:0], *pairs[1:-1]]), pairs
 
 
 def products_by_degree(chosen):

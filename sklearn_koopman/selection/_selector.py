@@ -21,6 +21,7 @@ from ..classification._base import check_finite_moments, check_gram_fits_in_memo
 from ..classification._lifted import _transform, fit_lifter, lifted_blocks
 from ..classification._targets import OneHotRows, check_weights, encode_labels, has_label
 from ..lifting._base import DTYPES, BlockLifter
+from ..lifting._products import ChosenProducts
 from ..solvers import GramMoments, accumulated, forward_selection, threads_for
 
 
@@ -276,6 +277,11 @@ class ObservableSelector(BlockLifter):
 
     def _lift(self, X):
         return self._chosen_lifter._lift(X)
+
+    def _pair_products(self):
+        if isinstance(self._chosen_lifter, ChosenProducts):
+            return self._chosen_lifter._pair_products(self.n_features_in_)
+        return None
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_chosen_lifter")

@@ -3,6 +3,7 @@
 from copy import copy
 from functools import cached_property
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import gen_batches
@@ -17,6 +18,8 @@ BLOCK_BYTES = 8 * 2**20
 MOST_BLOCK_ROWS = 2**13
 # Lifted rows that are not more are kept, rather than lifted again for every look at them.
 KEPT_BYTES = 2**28
+# Rows whose products are made where they are summed: two of the groups that `_kernel` makes.
+FACTOR_ROWS = 1056
 # Blocks are whole numbers of tiles.
 ROWS_MULTIPLE = max(TILE_ROWS)
 
@@ -37,6 +40,8 @@ class RowBlocks:
         Rows of a block; None takes as many as keep a lifted block in cache.
     crew : Crew, default=None
         Threads that share the blocks of a sum; None takes a crew of as many as BLAS may use.
+    products : PairProducts, default=None
+        The observables as products of the columns of ``X``, for sums that make them themselves.
 
     Examples
     --------
@@ -51,7 +56,9 @@ class RowBlocks:
     #: Whether passes that sum over the rows show how far they are.
     shows_progress = False
 
-    def __init__(self, X, lift=None, *, n_observables=None, block_rows=None, crew=None):
+    def __init__(
+        self, X, lift=None, *, n_observables=None, block_rows=None, crew=None, products=None
+    ):
         self.X = X
         self.lift = lift
         self.n_samples = X.shape[0]
@@ -61,6 +68,7 @@ class RowBlocks:
             block_rows = max(most // ROWS_MULTIPLE, 1) * ROWS_MULTIPLE
         self.block_rows = block_rows
         self._crew = crew or Crew()
+        self.products = products
 
     def lifted(self, rows):
         """Return the observables of some rows: a slice, or an array of indices."""
@@ -111,7 +119,8 @@ class RowBlocks:
         ----------
         function : callable
             Takes a lifted block, which may be in tiles, and the rows of the aligned arrays that
-            belong to it; returns a tuple of numbers and arrays.
+            belong to it; returns a tuple of numbers and arrays. One that has ``makes_products``
+            takes `Factors` instead, where the observables are products.
         *aligned : arrays of shape (n_samples, ...)
         out : ndarray of shape (n_samples,), default=None
             The function gets the block's part of it as one more argument, and fills it.
@@ -122,11 +131,15 @@ class RowBlocks:
         """
         if out is not None:
             aligned = (*aligned, out)
+        if self.products is not None and getattr(function, "makes_products", False):
+            block, batches = self._factors, list(gen_batches(self.n_samples, FACTOR_ROWS))
+        else:
+            block, batches = self._block, self._all_batches()
 
         def sum_share(batches):
             totals = None
             for rows in self._batches(batches):
-                terms = function(self._block(rows), *(array[rows] for array in aligned))
+                terms = function(block(rows), *(array[rows] for array in aligned))
                 if totals is None:
                     totals = [np.array(term, dtype=np.float64) for term in terms]
                 else:
@@ -134,11 +147,15 @@ class RowBlocks:
                         total += term
             return totals
 
-        return added(self._crew.map_shares(sum_share, self._all_batches()))
+        return added(self._crew.map_shares(sum_share, batches))
 
     def _block(self, rows):
         """Return the observables of a batch as `sum` hands them on."""
         return self.lifted(rows)
+
+    def _factors(self, rows):
+        """Return what makes the observables of a batch."""
+        return Factors(self.X[rows], self.products)
 
     def _all_batches(self):
         return list(gen_batches(self.n_samples, self.block_rows))
@@ -183,11 +200,49 @@ class RowBlocks:
             return self
         return HeldBlocks(self, np.arange(self.n_samples), tile_rows)
 
+    def taken(self, rows):
+        """Return some rows as blocks that hold these rows of ``X``, to be lifted when needed.
+
+        Parameters
+        ----------
+        rows : ndarray of int, or slice
+
+        Returns
+        -------
+        blocks : RowBlocks
+        """
+        return RowBlocks(
+            self.X[rows],
+            self.lift,
+            n_observables=self.n_observables,
+            block_rows=self.block_rows,
+            crew=self._crew,
+            products=self.products,
+        )
+
+    def taken_if_few(self):
+        """Return the rows of ``X`` in memory, not lifted, if that takes little; else self."""
+        n_numbers = self.n_samples * self.taken(slice(0, 1)).X.shape[1]
+        return self if n_numbers * self.dtype.itemsize > KEPT_BYTES else self.taken(slice(None))
+
     def with_rows_at_least(self, block_rows):
         """Return the same rows in blocks of at least ``block_rows`` rows."""
         wider = copy(self)
         wider.block_rows = max(self.block_rows, block_rows)
         return wider
+
+
+class Factors(NamedTuple):
+    """Rows whose observables have not been multiplied yet.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_rows, n_variables)
+    products : PairProducts
+    """
+
+    X: np.ndarray
+    products: Any
 
 
 def added(parts):
@@ -211,10 +266,18 @@ class ChosenBlocks(RowBlocks):
         self._blocks = blocks
         self._rows = rows
         self._crew = blocks._crew
+        self.products = blocks.products
 
     def lifted(self, rows):
         """Return the observables of some of the chosen rows."""
         return self._blocks.lifted(self._rows[rows])
+
+    def taken(self, rows):
+        """Return some rows as blocks that hold these rows of the array."""
+        return self._blocks.taken(self._rows[rows])
+
+    def _factors(self, rows):
+        return self._blocks._factors(self._rows[rows])
 
 
 class HeldBlocks(RowBlocks):
@@ -239,6 +302,7 @@ class HeldBlocks(RowBlocks):
         self._blocks = blocks
         self._rows = rows
         self._crew = blocks._crew
+        self.products = None  # they are made
         n_tiles, n_rest = divmod(self.n_samples, tile_rows)
         # One large array: the system hands out a few large pages faster than many small ones.
         if buffer is None:

@@ -28,7 +28,7 @@ class DaskBlocks(RowBlocks):
     ----------
     X : dask array of shape (n_samples, n_columns)
         In chunks of whole rows.
-    lift, n_observables, block_rows, crew
+    lift, n_observables, block_rows, crew, products
         As for `RowBlocks`; a worker lifts its chunks block by block.
     """
 
@@ -73,16 +73,24 @@ class DaskBlocks(RowBlocks):
 
     def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
         """Return some rows as blocks in memory here; ``rows`` are sorted indices."""
-        here = RowBlocks(
+        return self.taken(rows).held(np.arange(len(rows)), tile_rows, buffer)
+
+    def taken(self, rows):
+        """Return some rows as blocks that hold them here; ``rows`` are sorted indices."""
+        return RowBlocks(
             take(self.X, rows),
             self.lift,
             n_observables=self.n_observables,
             block_rows=self.block_rows,
             crew=self._crew,
+            products=self.products,
         )
-        return here.held(np.arange(len(rows)), tile_rows, buffer)
 
     def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
+        """Return self: rows stay where they are."""
+        return self
+
+    def taken_if_few(self):
         """Return self: rows stay where they are."""
         return self
 
@@ -95,6 +103,7 @@ class DaskBlocks(RowBlocks):
             n_observables=self.n_observables,
             block_rows=self.block_rows,
             crew=Crew(1),
+            products=self.products,
         )
 
     def _of_chunks(self, function, settings, aligned):

@@ -20,9 +20,14 @@ from functools import partial
 import numpy as np
 from scipy.special import softmax, xlogy
 
-from ._blocks import added
+from ._blocks import Factors, added
 from ._sources import as_numpy, by_rows, take
 from ._tiles import in_tiles, tile_rows
+
+try:
+    from . import _kernel
+except ImportError:  # installed where there was no compiler for it
+    _kernel = None
 
 # Means this many deviations from zero cost a product too many digits.
 FAR_FROM_ZERO = 100.0
@@ -196,7 +201,10 @@ class DistillationProblem:
         problem : DistillationProblem
         """
         few = copy(self)
-        few.blocks = self.blocks.held(rows, self._tile_rows, buffer)
+        if self.makes_products:
+            few.blocks = self.blocks.taken(rows)
+        else:
+            few.blocks = self.blocks.held(rows, self._tile_rows, buffer)
         few.weight = self.weight * len(rows) / len(self.labels)
         few.labels = self.labels[rows]
         few.hard_weight = self.hard_weight[rows] * factor
@@ -205,10 +213,21 @@ class DistillationProblem:
         return few
 
     def keeping_few_rows(self):
-        """Return the problem with all its rows lifted and kept, if that takes little memory."""
+        """Return the problem with all its rows kept, if that takes little memory.
+
+        They are lifted, unless their products are made where they are summed.
+        """
         kept = copy(self)
-        kept.blocks = self.blocks.kept_if_few(self._tile_rows)
+        if self.makes_products:
+            kept.blocks = self.blocks.taken_if_few()
+        else:
+            kept.blocks = self.blocks.kept_if_few(self._tile_rows)
         return kept
+
+    @property
+    def makes_products(self):
+        """Whether observables are multiplied where they are summed, and never stored."""
+        return _kernel is not None and self.blocks.products is not None and not self.is_centred
 
     @property
     def _tile_rows(self):
@@ -246,14 +265,46 @@ class BlockLoss:
     offset: np.ndarray | None
     temperature: float
 
+    @property
+    def makes_products(self):
+        """Whether it takes `Factors` for observables."""
+        return _kernel is not None and self.offset is None
+
     def __call__(self, psi, labels, hard_weight, soft_weight, softened, curvature=None):
         """Return loss, gradient by the weights and by the intercepts; fill the curvature."""
+        if isinstance(psi, Factors):
+            return self._make_products(
+                psi, labels, hard_weight, soft_weight, softened, curvature
+            )
         if self.offset is not None:
             psi = psi - self.offset
         psi = psi.astype(self.weights.dtype, copy=False)
         n_rows = tile_rows(*self.weights.T.shape)
         aligned = psi, labels, hard_weight, soft_weight, softened, curvature
         return added([self._evaluate_tiles(*tiles) for tiles in in_tiles(n_rows, *aligned)])
+
+    def _make_products(self, factors, labels, hard_weight, soft_weight, softened, curvature):
+        """Return what `__call__` does, of observables that are never stored."""
+        dtype = self.weights.dtype
+        gradient, sums = np.zeros(self.weights.T.shape), np.zeros(len(self.weights))
+        filled = None if curvature is None else np.empty(len(curvature), dtype)
+        value = _kernel.add_loss(
+            factors.X,
+            *factors.products,
+            labels.astype(np.int64, copy=False),
+            hard_weight,
+            soft_weight,
+            None if softened is None else np.ascontiguousarray(softened, dtype),
+            self.weights,
+            self.intercept[:, 0],
+            gradient,
+            sums,
+            filled,
+            self.temperature,
+        )
+        if curvature is not None:
+            curvature[...] = filled
+        return value, gradient, sums
 
     def _evaluate_tiles(self, psi, labels, hard_weight, soft_weight, softened, curvature):
         """Return loss, gradient by the weights and by the intercepts of some tiles of rows."""

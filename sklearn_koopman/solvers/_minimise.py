@@ -288,8 +288,11 @@ class _Search:
     def restricted(self, rows, factor):
         """Return the problem of some rows, lifted to where those before them were.
 
-        The system takes as long to hand out memory as lifting takes to fill it.
+        The system takes as long to hand out memory as lifting takes to fill it. Rows whose
+        products are not stored need none.
         """
+        if self.problem.makes_products:
+            return self.problem.restricted(rows, factor)
         size = len(rows) * self.problem.blocks.n_observables
         if len(self.sample_buffer) < size:
             # The next sample may be a little larger.

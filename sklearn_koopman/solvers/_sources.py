@@ -12,7 +12,7 @@ def is_dask(array):
     return hasattr(array, "__dask_graph__")
 
 
-def row_blocks(X, lift=None, *, n_observables=None, device=None):
+def row_blocks(X, lift=None, *, n_observables=None, device=None, products=None):
     """Return the rows of an array, or of a dask array, as blocks.
 
     Parameters
@@ -22,6 +22,8 @@ def row_blocks(X, lift=None, *, n_observables=None, device=None):
         As for `RowBlocks`.
     device : torch.device, default=None
         Where to lift and sum; then ``lift`` takes tensors. None: here.
+    products : PairProducts, default=None
+        As for `RowBlocks`; not used on a device.
 
     Returns
     -------
@@ -34,8 +36,8 @@ def row_blocks(X, lift=None, *, n_observables=None, device=None):
     if is_dask(X):
         from ._dask import DaskBlocks
 
-        return DaskBlocks(X, lift, n_observables=n_observables)
-    return RowBlocks(X, lift, n_observables=n_observables)
+        return DaskBlocks(X, lift, n_observables=n_observables, products=products)
+    return RowBlocks(X, lift, n_observables=n_observables, products=products)
 
 
 def by_rows(function, array, *, keep=False):

@@ -1,0 +1,25 @@
+"""Compile the kernel of the exact solver; all else about the package is in pyproject.toml."""
+
+from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+
+
+class WheelOfTheStableInterface(bdist_wheel):
+    """One wheel for all versions of Python from the oldest supported one on."""
+
+    def finalize_options(self):
+        """Tag the wheel."""
+        self.py_limited_api = "cp311"
+        super().finalize_options()
+
+
+kernel = Extension(
+    "sklearn_koopman.solvers._kernel",
+    sources=["sklearn_koopman/solvers/_kernel.c"],
+    depends=["sklearn_koopman/solvers/_kernel_template.h"],
+    extra_compile_args=["-O3"],
+    py_limited_api=True,
+    # Without a compiler for it the package does the same in numpy.
+    optional=True,
+)
+setup(ext_modules=[kernel], cmdclass={"bdist_wheel": WheelOfTheStableInterface})
