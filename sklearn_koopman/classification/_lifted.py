@@ -83,10 +83,8 @@ def lifted_blocks(lifter, X, *, device=None):
     else:
         lift = _tensor_lift(tail, rows.dtype, device)
     step = _only_block_lifter(tail, rows.dtype)
-    products = None if step is None else step._pair_products()
-    return row_blocks(
-        rows, lift, n_observables=n_observables, device=device, products=products
-    )
+    products = step._pair_products() if hasattr(step, "_pair_products") else None
+    return row_blocks(rows, lift, n_observables=n_observables, device=device, products=products)
 
 
 def _only_block_lifter(tail, dtype):

@@ -76,10 +76,6 @@ class BlockLifter(TransformerMixin, BaseEstimator):
     def _lift(self, X):
         """Lift an array that needs no validation."""
 
-    def _pair_products(self):
-        """Return the observables as `PairProducts`, None where they are none."""
-        return None
-
     @abstractmethod
     def _observable_names(self, names):
         """Return the names of the observables of input features with these names."""
@@ -104,7 +100,8 @@ class Dictionary(BlockLifter):
 
     A subclass also defines `_check_parameters` and `_fit`. One that can lift to some of its
     observables at less cost has `_chosen(indices)`, which returns something with a `_lift` that
-    does.
+    does. One whose observables are products of the features has `_pair_products()`, which returns
+    them as `PairProducts`.
     """
 
     def fit(self, X, y=None):

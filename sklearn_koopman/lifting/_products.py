@@ -130,7 +130,6 @@ class ChosenProducts:
         for target, source, factor in self._steps:
             np.multiply(rows[source], factors[factor], out=rows[target])
 
-
     def _pair_products(self, n_variables):
         """Return the products as `PairProducts`, None where the factors are no variables."""
         if self.factors is not None:

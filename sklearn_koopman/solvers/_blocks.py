@@ -3,12 +3,12 @@
 from copy import copy
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import gen_batches
 
 from .._threads import Crew
+from ._factors import FACTOR_ROWS, Factors, can_multiply
 from ._progress import watched
 from ._tiles import TILE_ROWS
 
@@ -18,8 +18,6 @@ BLOCK_BYTES = 8 * 2**20
 MOST_BLOCK_ROWS = 2**13
 # Lifted rows that are not more are kept, rather than lifted again for every look at them.
 KEPT_BYTES = 2**28
-# Rows whose products are made where they are summed: two of the groups that `_kernel` makes.
-FACTOR_ROWS = 1056
 # Blocks are whole numbers of tiles.
 ROWS_MULTIPLE = max(TILE_ROWS)
 
@@ -82,13 +80,14 @@ class RowBlocks:
     def map(self, function):
         """Return ``function(psi)`` of every lifted block, joined along the rows.
 
-        The blocks are shared among threads.
+        The blocks are shared among threads. A function that ``takes_factors`` gets `Factors`
+        where the observables are products.
         """
+        block, batches = self._blocks_for(function, self.lifted)
 
         def map_share(batches):
-            return [function(self.lifted(rows)) for rows in batches]
+            return [function(block(rows)) for rows in batches]
 
-        batches = self._all_batches()
         shares = self._crew.map_shares(map_share, batches)
         results = [shares[i % len(shares)][i // len(shares)] for i in range(len(batches))]
         return np.concatenate(results)
@@ -102,12 +101,14 @@ class RowBlocks:
             Takes the running total, the lifted block, and the rows of the aligned arrays that
             belong to it; returns the new total.
         total : object
-            The total before the first block.
+            The total before the first block. One that ``takes_factors`` is updated with
+            `Factors` where the observables are products.
         *aligned : arrays of shape (n_samples, ...)
             Arrays with one row (or number) for each row of ``X``.
         """
-        for rows in self._batches(self._all_batches()):
-            total = update(total, self.lifted(rows), *(array[rows] for array in aligned))
+        block, batches = self._blocks_for(total, self.lifted)
+        for rows in self._batches(batches):
+            total = update(total, block(rows), *(array[rows] for array in aligned))
         return total
 
     def sum(self, function, *aligned, out=None):
@@ -119,8 +120,8 @@ class RowBlocks:
         ----------
         function : callable
             Takes a lifted block, which may be in tiles, and the rows of the aligned arrays that
-            belong to it; returns a tuple of numbers and arrays. One that has ``makes_products``
-            takes `Factors` instead, where the observables are products.
+            belong to it; returns a tuple of numbers and arrays. One that ``takes_factors`` gets
+            `Factors` instead, where the observables are products.
         *aligned : arrays of shape (n_samples, ...)
         out : ndarray of shape (n_samples,), default=None
             The function gets the block's part of it as one more argument, and fills it.
@@ -131,10 +132,7 @@ class RowBlocks:
         """
         if out is not None:
             aligned = (*aligned, out)
-        if self.products is not None and getattr(function, "makes_products", False):
-            block, batches = self._factors, list(gen_batches(self.n_samples, FACTOR_ROWS))
-        else:
-            block, batches = self._block, self._all_batches()
+        block, batches = self._blocks_for(function, self._block)
 
         def sum_share(batches):
             totals = None
@@ -156,6 +154,17 @@ class RowBlocks:
     def _factors(self, rows):
         """Return what makes the observables of a batch."""
         return Factors(self.X[rows], self.products)
+
+    @property
+    def makes_products(self):
+        """Whether there is no need to lift rows for those who take factors."""
+        return self.products is not None and can_multiply()
+
+    def _blocks_for(self, consumer, lifted_block):
+        """Return the function that makes a block for a consumer of all, and the batches."""
+        if self.makes_products and getattr(consumer, "takes_factors", False):
+            return self._factors, list(gen_batches(self.n_samples, FACTOR_ROWS))
+        return lifted_block, self._all_batches()
 
     def _all_batches(self):
         return list(gen_batches(self.n_samples, self.block_rows))
@@ -230,19 +239,6 @@ class RowBlocks:
         wider = copy(self)
         wider.block_rows = max(self.block_rows, block_rows)
         return wider
-
-
-class Factors(NamedTuple):
-    """Rows whose observables have not been multiplied yet.
-
-    Attributes
-    ----------
-    X : ndarray of shape (n_rows, n_variables)
-    products : PairProducts
-    """
-
-    X: np.ndarray
-    products: Any
 
 
 def added(parts):

@@ -20,14 +20,10 @@ from functools import partial
 import numpy as np
 from scipy.special import softmax, xlogy
 
-from ._blocks import Factors, added
+from ._blocks import added
+from ._factors import Factors
 from ._sources import as_numpy, by_rows, take
 from ._tiles import in_tiles, tile_rows
-
-try:
-    from . import _kernel
-except ImportError:  # installed where there was no compiler for it
-    _kernel = None
 
 # Means this many deviations from zero cost a product too many digits.
 FAR_FROM_ZERO = 100.0
@@ -166,8 +162,7 @@ class DistillationProblem:
         """
         varied = ~self.scale.constant
         rate = varied / (self.scale.deviation * np.sqrt(max(varied.sum(), 1)))
-        of_block = partial(_squared_norms, self.scale.mean, rate)
-        return as_numpy(self.blocks.map(of_block))
+        return as_numpy(self.blocks.map(SquaredNorms(self.scale.mean, rate)))
 
     def target_mass(self, rows):
         """Return what multiplies the logits of some rows in the loss.
@@ -227,7 +222,7 @@ class DistillationProblem:
     @property
     def makes_products(self):
         """Whether observables are multiplied where they are summed, and never stored."""
-        return _kernel is not None and self.blocks.products is not None and not self.is_centred
+        return self.blocks.makes_products and not self.is_centred
 
     @property
     def _tile_rows(self):
@@ -266,45 +261,20 @@ class BlockLoss:
     temperature: float
 
     @property
-    def makes_products(self):
+    def takes_factors(self):
         """Whether it takes `Factors` for observables."""
-        return _kernel is not None and self.offset is None
+        return self.offset is None
 
     def __call__(self, psi, labels, hard_weight, soft_weight, softened, curvature=None):
         """Return loss, gradient by the weights and by the intercepts; fill the curvature."""
         if isinstance(psi, Factors):
-            return self._make_products(
-                psi, labels, hard_weight, soft_weight, softened, curvature
-            )
+            return psi.loss(self, labels, hard_weight, soft_weight, softened, curvature)
         if self.offset is not None:
             psi = psi - self.offset
         psi = psi.astype(self.weights.dtype, copy=False)
         n_rows = tile_rows(*self.weights.T.shape)
         aligned = psi, labels, hard_weight, soft_weight, softened, curvature
         return added([self._evaluate_tiles(*tiles) for tiles in in_tiles(n_rows, *aligned)])
-
-    def _make_products(self, factors, labels, hard_weight, soft_weight, softened, curvature):
-        """Return what `__call__` does, of observables that are never stored."""
-        dtype = self.weights.dtype
-        gradient, sums = np.zeros(self.weights.T.shape), np.zeros(len(self.weights))
-        filled = None if curvature is None else np.empty(len(curvature), dtype)
-        value = _kernel.add_loss(
-            factors.X,
-            *factors.products,
-            labels.astype(np.int64, copy=False),
-            hard_weight,
-            soft_weight,
-            None if softened is None else np.ascontiguousarray(softened, dtype),
-            self.weights,
-            self.intercept[:, 0],
-            gradient,
-            sums,
-            filled,
-            self.temperature,
-        )
-        if curvature is not None:
-            curvature[...] = filled
-        return value, gradient, sums
 
     def _evaluate_tiles(self, psi, labels, hard_weight, soft_weight, softened, curvature):
         """Return loss, gradient by the weights and by the intercepts of some tiles of rows."""
@@ -344,6 +314,31 @@ class BlockLoss:
         return [term for term in terms if term[0].any()]
 
 
+@dataclass(frozen=True)
+class SquaredNorms:
+    """The squared norm of each row of a block, less a mean and times a rate.
+
+    Attributes
+    ----------
+    mean, rate : ndarray of shape (n_observables,)
+    """
+
+    mean: np.ndarray
+    rate: np.ndarray
+
+    takes_factors = True
+
+    def __call__(self, psi):
+        """Return the squared norms."""
+        rate = np.minimum(self.rate, np.finfo(psi.dtype).max)
+        if isinstance(psi, Factors):
+            return psi.squared_norms(self.mean, rate)
+        scaled = psi - self.mean.astype(psi.dtype)
+        # Before they are squared: what is squared must not overflow.
+        scaled *= rate.astype(psi.dtype)
+        return np.einsum("ij,ij->i", scaled, scaled)
+
+
 def _soften(temperature, dtype, soft_logits):
     """Return the teacher's probabilities at a temperature."""
     return softmax(soft_logits / temperature, axis=1).astype(dtype)
@@ -353,14 +348,6 @@ def _negative_entropy(temperature, soft_logits):
     """Return the negative entropy of each row of the teacher's softened probabilities."""
     softened = _soften(temperature, np.float64, soft_logits)
     return xlogy(softened, softened).sum(axis=1)
-
-
-def _squared_norms(mean, rate, psi):
-    """Return the squared norm of each row, less a mean and times a rate."""
-    scaled = psi - mean.astype(psi.dtype)
-    # Before they are squared: what is squared must not overflow.
-    scaled *= np.minimum(rate, np.finfo(psi.dtype).max).astype(psi.dtype)
-    return np.einsum("ij,ij->i", scaled, scaled)
 
 
 def _gradient(psi, residual):

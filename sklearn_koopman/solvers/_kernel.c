@@ -1,4 +1,5 @@
-/* The distillation loss of a student whose observables are products of its variables.
+/* Sums over rows whose observables are products of their variables: the distillation loss and its
+   gradient, means and scatters, norms.
 
    numpy makes the observables of a block of rows, reads them for the logits and once more for the
    gradient, and all of that takes longer than the arithmetic. Here they are never stored: each is
@@ -35,19 +36,34 @@ typedef struct {
     int32_t left, right;
 } Product;
 
+/* Rows of variables, and how they multiply. */
 typedef struct {
     const char *X;
     Py_ssize_t X_row, X_column; /* bytes from one to the next */
     int X_is_float;
-    Py_ssize_t n_rows, n_variables, n_lower, n_observables, n_classes;
+    Py_ssize_t n_rows, n_variables, n_lower, n_observables, n_table;
     const Product *lower, *products;
+} Rows;
+
+typedef struct {
+    Py_ssize_t n_classes;
     const int64_t *labels;
     const double *hard_weight, *soft_weight;
     const void *softened, *weights, *intercept; /* softened may be NULL */
     double temperature;
-    double *gradient, *sums;
+    double value, *gradient, *sums;
     void *curvature; /* may be NULL */
-} Block;
+} Loss;
+
+typedef struct {
+    const double *row_weight;
+    double weight, *mean, *scatter;
+} Moments;
+
+typedef struct {
+    const void *mean, *rate;
+    void *norms;
+} Norms;
 
 static char *aligned_memory(size_t n_bytes)
 {
@@ -112,51 +128,55 @@ static char *aligned_memory(size_t n_bytes)
 #undef TARGET
 #endif
 
-typedef int (*AddBlock)(const Block *, double *);
+/* The functions for each number type. */
+typedef struct {
+    int (*add_loss)(const Rows *, Loss *);
+    int (*add_moments)(const Rows *, Moments *);
+    int (*set_norms)(const Rows *, const Norms *);
+} Functions;
 
-static AddBlock add_float_block = add_block_float_16, add_double_block = add_block_double_16;
+#define FUNCTIONS(type, bytes) \
+    ((Functions){PASTE(PASTE(add_loss, type), bytes), PASTE(PASTE(add_moments, type), bytes), \
+                 PASTE(PASTE(set_norms, type), bytes)})
+
+static Functions of_float, of_double;
 
 static void choose_instructions(void)
 {
+    of_float = FUNCTIONS(float, 16);
+    of_double = FUNCTIONS(double, 16);
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) {
-        add_float_block = add_block_float_64;
-        add_double_block = add_block_double_64;
+        of_float = FUNCTIONS(float, 64);
+        of_double = FUNCTIONS(double, 64);
     } else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        add_float_block = add_block_float_32;
-        add_double_block = add_block_double_32;
+        of_float = FUNCTIONS(float, 32);
+        of_double = FUNCTIONS(double, 32);
     }
 #endif
 }
 
-/* What is known of an argument: how many dimensions it has, and of which type it is. */
+/* What is expected of an argument. */
 typedef struct {
     const char *name;
     int n_dimensions;
-    const char *types; /* of the struct module; the first letter of each that will do */
-    int is_optional, is_output;
+    const char *types; /* in the letters of the struct module: any of these */
+    enum { INPUT, STRIDED_INPUT, OPTIONAL_INPUT, OUTPUT, OPTIONAL_OUTPUT } kind;
 } Form;
 
-enum { X, LOWER, PRODUCTS, LABELS, HARD, SOFT, SOFTENED, WEIGHTS, INTERCEPT, GRADIENT, SUMS,
-       CURVATURE, N_ARRAYS };
+#define ROWS_FORMS {"X", 2, "fd", STRIDED_INPUT}, {"lower", 2, "i", INPUT}, {"products", 2, "i", INPUT}
 
-static const Form FORMS[N_ARRAYS] = {
-    {"X", 2, "fd", 0, 0},          {"lower", 2, "i", 0, 0},
-    {"products", 2, "i", 0, 0},    {"labels", 1, "lq", 0, 0},
-    {"hard_weight", 1, "d", 0, 0}, {"soft_weight", 1, "d", 0, 0},
-    {"softened", 2, "fd", 1, 0},   {"weights", 2, "fd", 0, 0},
-    {"intercept", 1, "fd", 0, 0},  {"gradient", 2, "d", 0, 1},
-    {"sums", 1, "d", 0, 1},        {"curvature", 1, "fd", 1, 1},
-};
+enum { X, LOWER, PRODUCTS, N_ROWS_ARRAYS };
 
-/* Take an array; return whether it has the form that is expected of it. */
 static int take(PyObject *object, const Form *form, Py_buffer *array)
 {
-    if (form->is_optional && object == Py_None)
+    if (object == Py_None && (form->kind == OPTIONAL_INPUT || form->kind == OPTIONAL_OUTPUT))
         return 1;
-    int flags = PyBUF_FORMAT | (form == FORMS ? PyBUF_STRIDES : PyBUF_C_CONTIGUOUS);
-    if (PyObject_GetBuffer(object, array, flags | (form->is_output ? PyBUF_WRITABLE : 0)))
+    int flags = form->kind == STRIDED_INPUT ? PyBUF_STRIDES : PyBUF_C_CONTIGUOUS;
+    if (form->kind == OUTPUT || form->kind == OPTIONAL_OUTPUT)
+        flags |= PyBUF_WRITABLE;
+    if (PyObject_GetBuffer(object, array, flags | PyBUF_FORMAT))
         return 0;
     if (array->ndim == form->n_dimensions && array->format[1] == '\0')
         for (const char *type = form->types; *type; type++)
@@ -167,102 +187,222 @@ static int take(PyObject *object, const Form *form, Py_buffer *array)
     return 0;
 }
 
-static int is_shape(const Py_buffer *array, Py_ssize_t n, Py_ssize_t m)
+/* Take the arrays that a tuple begins with; `release` them in any case. */
+static int take_all(PyObject *args, const Form *forms, int n_arrays, Py_buffer *arrays)
 {
-    return !array->obj || (array->shape[0] == n && (array->ndim == 1 || array->shape[1] == m));
+    if (PyTuple_Size(args) < n_arrays) {
+        PyErr_Format(PyExc_TypeError, "%d arrays expected", n_arrays);
+        return 0;
+    }
+    for (int i = 0; i < n_arrays; i++)
+        if (!take(PyTuple_GetItem(args, i), &forms[i], &arrays[i]))
+            return 0;
+    return 1;
 }
 
-static int are_rows_of_table(const Py_buffer *products, Py_ssize_t n_rows, Py_ssize_t n_more)
+static void release(int n_arrays, Py_buffer *arrays)
+{
+    for (int i = 0; i < n_arrays; i++)
+        PyBuffer_Release(&arrays[i]);
+}
+
+/* Whether an array that was taken has so many rows, and so many columns if it has any. */
+static int is_shape(const Py_buffer *array, Py_ssize_t n_rows, Py_ssize_t n_columns)
+{
+    return !array->obj || (array->shape[0] == n_rows &&
+                           (array->ndim == 1 || array->shape[1] == n_columns));
+}
+
+static int is_type(const Py_buffer *array, char type)
+{
+    return !array->obj || array->format[0] == type;
+}
+
+/* Whether products are made of rows of the table, each `n_more` longer than the one before. */
+static int are_of_rows(const Py_buffer *products, Py_ssize_t n_table, Py_ssize_t n_more)
 {
     const Product *product = products->buf;
-    for (Py_ssize_t j = 0; j < products->shape[0]; j++, n_rows += n_more)
-        if (product[j].left < 0 || product[j].left >= n_rows || product[j].right < 0 ||
-            product[j].right >= n_rows)
+    for (Py_ssize_t j = 0; j < products->shape[0]; j++, n_table += n_more)
+        if (product[j].left < 0 || product[j].left >= n_table || product[j].right < 0 ||
+            product[j].right >= n_table)
             return 0;
     return 1;
 }
 
-static int labels_are_classes(const Py_buffer *labels, Py_ssize_t n_classes)
+static int set_rows(const Py_buffer *arrays, Rows *rows)
 {
-    for (Py_ssize_t i = 0; i < labels->shape[0]; i++)
-        if (((const int64_t *)labels->buf)[i] >= n_classes)
-            return 0;
-    return 1;
-}
-
-static PyObject *add_checked(const Py_buffer *array, double temperature)
-{
-    Block block = {
-        .X = array[X].buf,
-        .X_row = array[X].strides[0],
-        .X_column = array[X].strides[1],
-        .X_is_float = array[X].format[0] == 'f',
-        .n_rows = array[X].shape[0],
-        .n_variables = array[X].shape[1],
-        .n_lower = array[LOWER].shape[0],
-        .n_observables = array[PRODUCTS].shape[0],
-        .n_classes = array[WEIGHTS].shape[0],
-        .lower = array[LOWER].buf,
-        .products = array[PRODUCTS].buf,
-        .labels = array[LABELS].buf,
-        .hard_weight = array[HARD].buf,
-        .soft_weight = array[SOFT].buf,
-        .softened = array[SOFTENED].buf,
-        .weights = array[WEIGHTS].buf,
-        .intercept = array[INTERCEPT].buf,
-        .temperature = temperature,
-        .gradient = array[GRADIENT].buf,
-        .sums = array[SUMS].buf,
-        .curvature = array[CURVATURE].buf,
+    const Py_buffer *x = &arrays[X];
+    *rows = (Rows){
+        .X = x->buf,
+        .X_row = x->strides[0],
+        .X_column = x->strides[1],
+        .X_is_float = x->format[0] == 'f',
+        .n_rows = x->shape[0],
+        .n_variables = x->shape[1],
+        .n_lower = arrays[LOWER].shape[0],
+        .n_observables = arrays[PRODUCTS].shape[0],
+        .n_table = 1 + x->shape[1] + arrays[LOWER].shape[0],
+        .lower = arrays[LOWER].buf,
+        .products = arrays[PRODUCTS].buf,
     };
-    const Py_ssize_t n = block.n_rows, n_classes = block.n_classes;
-    const Py_ssize_t n_known = 1 + block.n_variables;
-    int fits = is_shape(&array[LOWER], block.n_lower, 2) &&
-               is_shape(&array[PRODUCTS], block.n_observables, 2) &&
-               is_shape(&array[LABELS], n, 1) && is_shape(&array[HARD], n, 1) &&
-               is_shape(&array[SOFT], n, 1) && is_shape(&array[SOFTENED], n, n_classes) &&
-               is_shape(&array[WEIGHTS], n_classes, block.n_observables) &&
-               is_shape(&array[INTERCEPT], n_classes, 1) &&
-               is_shape(&array[GRADIENT], block.n_observables, n_classes) &&
-               is_shape(&array[SUMS], n_classes, 1) && is_shape(&array[CURVATURE], n, 1);
-    const char type = array[WEIGHTS].format[0];
-    fits = fits && array[INTERCEPT].format[0] == type &&
-           (!array[SOFTENED].obj || array[SOFTENED].format[0] == type) &&
-           (!array[CURVATURE].obj || array[CURVATURE].format[0] == type) &&
-           are_rows_of_table(&array[LOWER], n_known, 1) &&
-           are_rows_of_table(&array[PRODUCTS], n_known + block.n_lower, 0) &&
-           labels_are_classes(&array[LABELS], n_classes);
-    if (!fits) {
-        PyErr_SetString(PyExc_ValueError, "the arrays do not belong together");
-        return NULL;
-    }
-    double value = 0;
+    return is_shape(&arrays[LOWER], rows->n_lower, 2) &&
+           is_shape(&arrays[PRODUCTS], rows->n_observables, 2) &&
+           are_of_rows(&arrays[LOWER], 1 + rows->n_variables, 1) &&
+           are_of_rows(&arrays[PRODUCTS], rows->n_table, 0);
+}
+
+static PyObject *misfit(void)
+{
+    PyErr_SetString(PyExc_ValueError, "the arrays do not belong together");
+    return NULL;
+}
+
+enum { LABELS = N_ROWS_ARRAYS, HARD, SOFT, SOFTENED, WEIGHTS, INTERCEPT, GRADIENT, SUMS,
+       CURVATURE, N_LOSS_ARRAYS };
+
+static const Form LOSS_FORMS[N_LOSS_ARRAYS] = {
+    ROWS_FORMS,
+    {"labels", 1, "lq", INPUT},
+    {"hard_weight", 1, "d", INPUT},
+    {"soft_weight", 1, "d", INPUT},
+    {"softened", 2, "fd", OPTIONAL_INPUT},
+    {"weights", 2, "fd", INPUT},
+    {"intercept", 1, "fd", INPUT},
+    {"gradient", 2, "d", OUTPUT},
+    {"sums", 1, "d", OUTPUT},
+    {"curvature", 1, "fd", OPTIONAL_OUTPUT},
+};
+
+static PyObject *loss_of_arrays(const Py_buffer *arrays, double temperature)
+{
+    Rows rows;
+    Loss loss = {
+        .n_classes = arrays[WEIGHTS].shape[0],
+        .labels = arrays[LABELS].buf,
+        .hard_weight = arrays[HARD].buf,
+        .soft_weight = arrays[SOFT].buf,
+        .softened = arrays[SOFTENED].buf,
+        .weights = arrays[WEIGHTS].buf,
+        .intercept = arrays[INTERCEPT].buf,
+        .temperature = temperature,
+        .gradient = arrays[GRADIENT].buf,
+        .sums = arrays[SUMS].buf,
+        .curvature = arrays[CURVATURE].buf,
+    };
+    const char type = arrays[WEIGHTS].format[0];
+    const Py_ssize_t n_classes = loss.n_classes;
+    int fits = set_rows(arrays, &rows) && is_shape(&arrays[LABELS], rows.n_rows, 1) &&
+               is_shape(&arrays[HARD], rows.n_rows, 1) &&
+               is_shape(&arrays[SOFT], rows.n_rows, 1) &&
+               is_shape(&arrays[SOFTENED], rows.n_rows, n_classes) &&
+               is_shape(&arrays[WEIGHTS], n_classes, rows.n_observables) &&
+               is_shape(&arrays[INTERCEPT], n_classes, 1) &&
+               is_shape(&arrays[GRADIENT], rows.n_observables, n_classes) &&
+               is_shape(&arrays[SUMS], n_classes, 1) &&
+               is_shape(&arrays[CURVATURE], rows.n_rows, 1) &&
+               is_type(&arrays[SOFTENED], type) && is_type(&arrays[INTERCEPT], type) &&
+               is_type(&arrays[CURVATURE], type);
+    for (Py_ssize_t i = 0; fits && i < rows.n_rows; i++)
+        fits = loss.labels[i] < n_classes;
+    if (!fits)
+        return misfit();
     int is_done;
     Py_BEGIN_ALLOW_THREADS
-    is_done = (type == 'f' ? add_float_block : add_double_block)(&block, &value);
+    is_done = (type == 'f' ? of_float : of_double).add_loss(&rows, &loss);
     Py_END_ALLOW_THREADS
-    return is_done ? PyFloat_FromDouble(value) : PyErr_NoMemory();
+    return is_done ? PyFloat_FromDouble(loss.value) : PyErr_NoMemory();
 }
 
 static PyObject *add_loss(PyObject *module, PyObject *args)
 {
-    Py_buffer array[N_ARRAYS] = {{0}};
-    PyObject *objects[N_ARRAYS], *result = NULL;
-    double temperature;
+    Py_buffer arrays[N_LOSS_ARRAYS] = {{0}};
+    PyObject *result = NULL;
     (void)module;
-    if (!PyArg_ParseTuple(args, "OOOOOOOOOOOOd", &objects[X], &objects[LOWER],
-                          &objects[PRODUCTS], &objects[LABELS], &objects[HARD], &objects[SOFT],
-                          &objects[SOFTENED], &objects[WEIGHTS], &objects[INTERCEPT],
-                          &objects[GRADIENT], &objects[SUMS], &objects[CURVATURE],
-                          &temperature))
-        return NULL;
-    int n_taken = 0;
-    while (n_taken < N_ARRAYS && take(objects[n_taken], &FORMS[n_taken], &array[n_taken]))
-        n_taken++;
-    if (n_taken == N_ARRAYS)
-        result = add_checked(array, temperature);
-    for (int i = 0; i < N_ARRAYS; i++)
-        PyBuffer_Release(&array[i]);
+    if (take_all(args, LOSS_FORMS, N_LOSS_ARRAYS, arrays)) {
+        PyObject *last = PyTuple_GetItem(args, N_LOSS_ARRAYS);
+        const double temperature = last ? PyFloat_AsDouble(last) : -1.0;
+        if (!PyErr_Occurred())
+            result = loss_of_arrays(arrays, temperature);
+    }
+    release(N_LOSS_ARRAYS, arrays);
+    return result;
+}
+
+enum { ROW_WEIGHT = N_ROWS_ARRAYS, MEAN_OUT, SCATTER, N_MOMENTS_ARRAYS };
+
+static const Form MOMENTS_FORMS[N_MOMENTS_ARRAYS] = {
+    ROWS_FORMS,
+    {"row_weight", 1, "d", INPUT},
+    {"mean", 1, "d", OUTPUT},
+    {"scatter", 1, "d", OUTPUT},
+};
+
+static PyObject *moments_of_arrays(const Py_buffer *arrays)
+{
+    Rows rows;
+    Moments moments = {
+        .row_weight = arrays[ROW_WEIGHT].buf,
+        .mean = arrays[MEAN_OUT].buf,
+        .scatter = arrays[SCATTER].buf,
+    };
+    if (!set_rows(arrays, &rows) || !is_shape(&arrays[ROW_WEIGHT], rows.n_rows, 1) ||
+        !is_shape(&arrays[MEAN_OUT], rows.n_observables, 1) ||
+        !is_shape(&arrays[SCATTER], rows.n_observables, 1))
+        return misfit();
+    int is_done;
+    Py_BEGIN_ALLOW_THREADS
+    is_done = (rows.X_is_float ? of_float : of_double).add_moments(&rows, &moments);
+    Py_END_ALLOW_THREADS
+    return is_done ? PyFloat_FromDouble(moments.weight) : PyErr_NoMemory();
+}
+
+static PyObject *add_moments(PyObject *module, PyObject *args)
+{
+    Py_buffer arrays[N_MOMENTS_ARRAYS] = {{0}};
+    PyObject *result = NULL;
+    (void)module;
+    if (take_all(args, MOMENTS_FORMS, N_MOMENTS_ARRAYS, arrays))
+        result = moments_of_arrays(arrays);
+    release(N_MOMENTS_ARRAYS, arrays);
+    return result;
+}
+
+enum { MEAN = N_ROWS_ARRAYS, RATE, NORMS, N_NORMS_ARRAYS };
+
+static const Form NORMS_FORMS[N_NORMS_ARRAYS] = {
+    ROWS_FORMS,
+    {"mean", 1, "fd", INPUT},
+    {"rate", 1, "fd", INPUT},
+    {"norms", 1, "fd", OUTPUT},
+};
+
+static PyObject *norms_of_arrays(const Py_buffer *arrays)
+{
+    Rows rows;
+    Norms norms = {arrays[MEAN].buf, arrays[RATE].buf, arrays[NORMS].buf};
+    const char type = arrays[X].format[0];
+    if (!set_rows(arrays, &rows) || !is_shape(&arrays[MEAN], rows.n_observables, 1) ||
+        !is_shape(&arrays[RATE], rows.n_observables, 1) ||
+        !is_shape(&arrays[NORMS], rows.n_rows, 1) || !is_type(&arrays[MEAN], type) ||
+        !is_type(&arrays[RATE], type) || !is_type(&arrays[NORMS], type))
+        return misfit();
+    int is_done;
+    Py_BEGIN_ALLOW_THREADS
+    is_done = (type == 'f' ? of_float : of_double).set_norms(&rows, &norms);
+    Py_END_ALLOW_THREADS
+    if (!is_done)
+        return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
+static PyObject *set_norms(PyObject *module, PyObject *args)
+{
+    Py_buffer arrays[N_NORMS_ARRAYS] = {{0}};
+    PyObject *result = NULL;
+    (void)module;
+    if (take_all(args, NORMS_FORMS, N_NORMS_ARRAYS, arrays))
+        result = norms_of_arrays(arrays);
+    release(N_NORMS_ARRAYS, arrays);
     return result;
 }
 
@@ -271,6 +411,12 @@ static PyMethodDef METHODS[] = {
      "add_loss(X, lower, products, labels, hard_weight, soft_weight, softened, weights, "
      "intercept, gradient, sums, curvature, temperature)\n--\n\n"
      "Return the loss of rows, and add to its gradients by the weights and by the intercepts."},
+    {"add_moments", add_moments, METH_VARARGS,
+     "add_moments(X, lower, products, row_weight, mean, scatter)\n--\n\n"
+     "Return the weight of rows, and turn zeros into means and scatters of the observables."},
+    {"set_norms", set_norms, METH_VARARGS,
+     "set_norms(X, lower, products, mean, rate, norms)\n--\n\n"
+     "Set the squared norm of the observables of each row, less a mean and times a rate."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,4 +1,4 @@
-/* The loss of rows and its gradient for one number type and one set of instructions.
+/* Sums over rows of products for one number type and one set of instructions.
 
    _kernel.c includes this file once for each, and defines before
    REAL, UNSIGNED   the number type, and an unsigned integer as large,
@@ -18,19 +18,23 @@ typedef REAL NAME(part) __attribute__((vector_size(16), may_alias));
 #define LANES ((Py_ssize_t)(VECTOR_BYTES / sizeof(REAL)))
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
-/* Rows that are looked at together, as many as LINES cache lines hold numbers. */
+/* Rows that are looked at together: as many as a row of the table has room for. */
 typedef struct {
-    const Block *block;
-    const REAL *weights;    /* of MOST_CLASSES classes after the other, n_observables rows each */
-    const REAL *intercept;  /* one for each padded class */
-    Py_ssize_t n_padded;    /* classes, and zeros up to a multiple of MOST_CLASSES */
-    char *table;            /* rows of factors, row_bytes long */
+    const Rows *rows;
+    char *table;
     Py_ssize_t row_bytes;
-    VECTOR *logits;         /* of a strip after the other, n_padded each; then residuals */
-    VECTOR *work;           /* twice n_padded vectors */
-    Py_ssize_t n_strips;
-    Py_ssize_t first_row, n_rows;
+    Py_ssize_t first_row, n_rows, n_strips;
 } NAME(group);
+
+/* What `add_loss` keeps of a group. */
+typedef struct {
+    const Loss *loss;
+    const REAL *weights;    /* of MOST_CLASSES classes after the other, n_observables rows each */
+    const REAL *intercept;
+    Py_ssize_t n_padded;    /* classes, and zeros up to a multiple of MOST_CLASSES */
+    VECTOR *logits;         /* n_padded of each strip; then residuals */
+    VECTOR *work;           /* 2 n_padded */
+} NAME(outputs);
 
 INLINE VECTOR NAME(all)(REAL x)
 {
@@ -43,16 +47,19 @@ INLINE VECTOR NAME(larger)(VECTOR x, VECTOR y)
     return (VECTOR)(((BITS)x & is_x) | ((BITS)y & ~is_x));
 }
 
-/* exp(x) for x <= 0: 2^n exp(r) with |r| <= log(2) / 2, where the Taylor series is short. */
+/* exp(x) for x <= 0: 2^n exp(r) with |r| <= log(2) / 2, where the Taylor series is short. What is
+   so small that its square is no normal number is 0: arithmetic with others takes 100 times as
+   long. */
 INLINE VECTOR NAME(exp)(VECTOR x)
 {
     const int is_float = sizeof(REAL) == sizeof(float);
     /* What is added to this is rounded to an integer, which is then in the last bits. */
     const REAL rounder = is_float ? 0x1.8p23 : 0x1.8p52;
-    const REAL least = is_float ? -87 : -708;
+    const REAL least = is_float ? -43 : -350;
     /* log(2) in two parts, the first so short that its products with n are exact. */
     const REAL log2_high = is_float ? 0x1.63p-1 : 0x1.62e42fee00000p-1;
     const REAL log2_low = is_float ? -0x1.bd0106p-13 : 0x1.a39ef35793c76p-33;
+    BITS is_large = (BITS)(x > least);
     x = NAME(larger)(x, NAME(all)(least));
     VECTOR rounded = x * (REAL)0x1.71547652b82fep+0 + rounder;
     VECTOR n = rounded - rounder;
@@ -60,7 +67,7 @@ INLINE VECTOR NAME(exp)(VECTOR x)
     VECTOR sum = NAME(all)(1);
     for (int k = is_float ? 7 : 13; k > 0; k--)
         sum = sum * r * (REAL)(1.0 / k) + (REAL)1;
-    return (VECTOR)((BITS)sum + ((BITS)rounded << (is_float ? 23 : 52)));
+    return (VECTOR)(((BITS)sum + ((BITS)rounded << (is_float ? 23 : 52))) & is_large);
 }
 
 INLINE REAL NAME(total)(VECTOR v)
@@ -75,33 +82,55 @@ INLINE REAL NAME(total)(VECTOR v)
     return total;
 }
 
-/* The constant, the variables, and the lower products of the rows of a group. */
+/* Bytes of a row of the table. */
+INLINE Py_ssize_t NAME(row_bytes)(const Rows *rows)
+{
+    Py_ssize_t lines = TABLE_BYTES / (rows->n_table * LINE_BYTES);
+    lines = lines > MOST_LINES ? MOST_LINES : lines < FEWEST_LINES ? FEWEST_LINES : lines;
+    return lines * LINE_BYTES;
+}
+
+/* Write the constant, the variables, and the lower products of the rows of a group. */
 INLINE void NAME(fill_table)(const NAME(group) *group)
 {
-    const Block *block = group->block;
-    REAL *one = (REAL *)group->table;
-    for (Py_ssize_t i = 0; i < group->n_strips * LANES; i++)
-        one[i] = i < group->n_rows;
-    for (Py_ssize_t v = 0; v < block->n_variables; v++) {
-        REAL *row = (REAL *)(group->table + (1 + v) * group->row_bytes);
-        const char *x = block->X + group->first_row * block->X_row + v * block->X_column;
-        if (block->X_is_float)
+    const Rows *rows = group->rows;
+    const Py_ssize_t n_lanes = group->n_strips * LANES;
+    REAL *row = (REAL *)group->table;
+    for (Py_ssize_t i = 0; i < n_lanes; i++)
+        row[i] = i < group->n_rows;
+    for (Py_ssize_t v = 0; v < rows->n_variables; v++) {
+        const char *x = rows->X + group->first_row * rows->X_row + v * rows->X_column;
+        row = (REAL *)(group->table + (1 + v) * group->row_bytes);
+        if (rows->X_is_float)
             for (Py_ssize_t i = 0; i < group->n_rows; i++)
-                row[i] = *(const float *)(x + i * block->X_row);
+                row[i] = *(const float *)(x + i * rows->X_row);
         else
             for (Py_ssize_t i = 0; i < group->n_rows; i++)
-                row[i] = *(const double *)(x + i * block->X_row);
-        for (Py_ssize_t i = group->n_rows; i < group->n_strips * LANES; i++)
+                row[i] = *(const double *)(x + i * rows->X_row);
+        for (Py_ssize_t i = group->n_rows; i < n_lanes; i++)
             row[i] = 0;
     }
-    char *made = group->table + (1 + block->n_variables) * group->row_bytes;
-    for (Py_ssize_t j = 0; j < block->n_lower; j++, made += group->row_bytes) {
-        const VECTOR *left = (VECTOR *)(group->table + block->lower[j].left * group->row_bytes);
-        const VECTOR *right =
-            (VECTOR *)(group->table + block->lower[j].right * group->row_bytes);
+    char *made = group->table + (1 + rows->n_variables) * group->row_bytes;
+    for (Py_ssize_t j = 0; j < rows->n_lower; j++, made += group->row_bytes) {
+        const VECTOR *left = (VECTOR *)(group->table + rows->lower[j].left * group->row_bytes);
+        const VECTOR *right = (VECTOR *)(group->table + rows->lower[j].right * group->row_bytes);
         for (Py_ssize_t s = 0; s < group->n_strips; s++)
             ((VECTOR *)made)[s] = left[s] * right[s];
     }
+}
+
+/* Go on to the next rows, the first if there were none before; return whether there are any. */
+INLINE int NAME(next)(NAME(group) *group)
+{
+    group->first_row += group->n_rows;
+    const Py_ssize_t most = group->row_bytes / (Py_ssize_t)sizeof(REAL);
+    const Py_ssize_t n_left = group->rows->n_rows - group->first_row;
+    if (n_left <= 0)
+        return 0;
+    group->n_rows = n_left < most ? n_left : most;
+    group->n_strips = (group->n_rows + LANES - 1) / LANES;
+    NAME(fill_table)(group);
+    return 1;
 }
 
 INLINE VECTOR NAME(observable)(const NAME(group) *group, Product product, Py_ssize_t strip)
@@ -112,16 +141,16 @@ INLINE VECTOR NAME(observable)(const NAME(group) *group, Product product, Py_ssi
 }
 
 /* The logits of n_strips strips for n_classes classes: both constants where this is inlined. */
-INLINE void NAME(multiply)(const NAME(group) *group, Py_ssize_t strip, const int n_strips,
-                           Py_ssize_t first_class, const int n_classes)
+INLINE void NAME(multiply)(const NAME(group) *group, const NAME(outputs) *out, Py_ssize_t strip,
+                           const int n_strips, Py_ssize_t first_class, const int n_classes)
 {
-    const Product *products = group->block->products;
-    const Py_ssize_t n_observables = group->block->n_observables;
-    const REAL *weights = group->weights + first_class * n_observables;
+    const Product *products = group->rows->products;
+    const Py_ssize_t n_observables = group->rows->n_observables;
+    const REAL *weights = out->weights + first_class * n_observables;
     VECTOR sums[AT_ONCE][MOST_CLASSES];
     for (int s = 0; s < n_strips; s++)
         for (int c = 0; c < n_classes; c++)
-            sums[s][c] = NAME(all)(group->intercept[first_class + c]);
+            sums[s][c] = NAME(all)(out->intercept[first_class + c]);
     for (Py_ssize_t j = 0; j < n_observables; j++, weights += MOST_CLASSES)
         for (int s = 0; s < n_strips; s++) {
             VECTOR psi = NAME(observable)(group, products[j], strip + s);
@@ -130,63 +159,87 @@ INLINE void NAME(multiply)(const NAME(group) *group, Py_ssize_t strip, const int
         }
     for (int s = 0; s < n_strips; s++)
         for (int c = 0; c < n_classes; c++)
-            group->logits[(strip + s) * group->n_padded + first_class + c] = sums[s][c];
+            out->logits[(strip + s) * out->n_padded + first_class + c] = sums[s][c];
+}
+
+INLINE void NAME(multiply_all)(const NAME(group) *group, const NAME(outputs) *out,
+                               Py_ssize_t first_class, const int n_classes)
+{
+    Py_ssize_t s = 0;
+    for (; s + AT_ONCE <= group->n_strips; s += AT_ONCE)
+        NAME(multiply)(group, out, s, AT_ONCE, first_class, n_classes);
+    for (; s < group->n_strips; s++)
+        NAME(multiply)(group, out, s, 1, first_class, n_classes);
 }
 
 /* Add to the gradient by the weights of n_observables observables and n_classes classes. */
-INLINE void NAME(multiply_back)(const NAME(group) *group, Py_ssize_t j, const int n_observables,
-                                Py_ssize_t first_class, const int n_classes)
+INLINE void NAME(multiply_back)(const NAME(group) *group, const NAME(outputs) *out,
+                                Py_ssize_t j, const int n_observables, Py_ssize_t first_class,
+                                const int n_classes)
 {
-    const Block *block = group->block;
-    const VECTOR *residual = group->logits + first_class;
+    const Py_ssize_t n_wanted = out->loss->n_classes;
+    const VECTOR *residual = out->logits + first_class;
     VECTOR sums[AT_ONCE][MOST_CLASSES] = {{{0}}};
-    for (Py_ssize_t s = 0; s < group->n_strips; s++, residual += group->n_padded) {
+    for (Py_ssize_t s = 0; s < group->n_strips; s++, residual += out->n_padded) {
         VECTOR psi[AT_ONCE];
         for (int i = 0; i < n_observables; i++)
-            psi[i] = NAME(observable)(group, block->products[j + i], s);
+            psi[i] = NAME(observable)(group, group->rows->products[j + i], s);
         for (int c = 0; c < n_classes; c++)
             for (int i = 0; i < n_observables; i++)
                 sums[i][c] += psi[i] * residual[c];
     }
-    double *gradient = block->gradient + j * block->n_classes + first_class;
-    for (int i = 0; i < n_observables; i++, gradient += block->n_classes)
+    double *gradient = out->loss->gradient + j * n_wanted + first_class;
+    for (int i = 0; i < n_observables; i++, gradient += n_wanted)
         for (int c = 0; c < n_classes; c++)
-            if (first_class + c < block->n_classes)
+            if (first_class + c < n_wanted)
                 gradient[c] += NAME(total)(sums[i][c]);
 }
 
-/* Turn the logits of a strip into residuals; return its loss. */
-INLINE double NAME(turn_into_residuals)(const NAME(group) *group, Py_ssize_t strip)
+INLINE void NAME(multiply_all_back)(const NAME(group) *group, const NAME(outputs) *out,
+                                    Py_ssize_t first_class, const int n_classes)
 {
-    const Block *block = group->block;
-    const Py_ssize_t n_classes = block->n_classes;
+    Py_ssize_t j = 0;
+    for (; j + AT_ONCE <= group->rows->n_observables; j += AT_ONCE)
+        NAME(multiply_back)(group, out, j, AT_ONCE, first_class, n_classes);
+    for (; j < group->rows->n_observables; j++)
+        NAME(multiply_back)(group, out, j, 1, first_class, n_classes);
+}
+
+/* Turn the logits of a strip into residuals; return its loss. */
+INLINE double NAME(turn_into_residuals)(const NAME(group) *group, const NAME(outputs) *out,
+                                        Py_ssize_t strip)
+{
+    const Loss *loss = out->loss;
+    const Py_ssize_t n_classes = loss->n_classes;
     const Py_ssize_t first = group->first_row + strip * LANES;
     const Py_ssize_t n_left = group->n_rows - strip * LANES;
     const Py_ssize_t n_rows = n_left < LANES ? n_left : LANES;
-    VECTOR *logits = group->logits + strip * group->n_padded;
-    VECTOR *residual = group->work, *probability = group->work + group->n_padded;
+    VECTOR *logits = out->logits + strip * out->n_padded;
+    VECTOR *residual = out->work, *probability = out->work + out->n_padded;
     VECTOR hard = {0}, soft = {0}, value = {0}, curvature = {0}, largest = logits[0];
     for (Py_ssize_t i = 0; i < n_rows; i++) {
-        hard[i] = block->hard_weight[first + i];
-        soft[i] = block->soft_weight[first + i];
+        hard[i] = loss->hard_weight[first + i];
+        soft[i] = loss->soft_weight[first + i];
     }
+    /* Less the largest of the row: nothing overflows, and no loss is a difference of large
+       numbers. */
     for (Py_ssize_t c = 1; c < n_classes; c++)
         largest = NAME(larger)(largest, logits[c]);
-
-    /* Less what multiplies the logits in the loss: that of the label, and the teacher's. */
     for (Py_ssize_t c = 0; c < n_classes; c++) {
         logits[c] -= largest;
         residual[c] = NAME(all)(0);
     }
+
+    /* What multiplies the logits in the loss: the label, and what the teacher says. */
     for (Py_ssize_t i = 0; i < n_rows; i++) {
-        const int64_t label = block->labels[first + i];
+        const int64_t label = loss->labels[first + i];
         if (label >= 0)
             residual[label][i] = -hard[i];
     }
-    if (block->softened) {
-        const REAL *softened = (const REAL *)block->softened + first * n_classes;
+    if (loss->softened) {
+        const REAL *softened = (const REAL *)loss->softened + first * n_classes;
         for (Py_ssize_t i = 0; i < n_rows; i++, softened += n_classes) {
-            const REAL weight = (REAL)block->temperature * soft[i];
+            const REAL weight = (REAL)loss->temperature * soft[i];
             for (Py_ssize_t c = 0; c < n_classes; c++)
                 residual[c][i] -= weight * softened[c];
         }
@@ -194,9 +247,10 @@ INLINE double NAME(turn_into_residuals)(const NAME(group) *group, Py_ssize_t str
     for (Py_ssize_t c = 0; c < n_classes; c++)
         value += residual[c] * logits[c];
 
-    const int n_terms = block->temperature == 1.0 ? 1 : 2;
+    /* The two log-sum-exps, which are one at a temperature of 1. */
+    const int n_terms = loss->temperature == 1.0 ? 1 : 2;
     for (int term = 0; term < n_terms; term++) {
-        const REAL temperature = term ? block->temperature : 1.0;
+        const REAL temperature = term ? loss->temperature : 1.0;
         VECTOR weight = term ? soft : hard, total = {0}, squares = {0}, log_total;
         if (n_terms == 1)
             weight += soft;
@@ -216,97 +270,140 @@ INLINE double NAME(turn_into_residuals)(const NAME(group) *group, Py_ssize_t str
     }
     for (Py_ssize_t c = 0; c < n_classes; c++)
         logits[c] = residual[c];
-    if (block->curvature)
+    if (loss->curvature)
         for (Py_ssize_t i = 0; i < n_rows; i++)
-            ((REAL *)block->curvature)[first + i] = curvature[i];
+            ((REAL *)loss->curvature)[first + i] = curvature[i];
     return NAME(total)(value);
 }
 
-/* Both products of a group with MOST_CLASSES classes, or with few. */
-INLINE void NAME(multiply_all)(const NAME(group) *group, Py_ssize_t first_class,
-                               const int n_classes)
+INLINE double NAME(add_loss_of_group)(const NAME(group) *group, const NAME(outputs) *out)
 {
-    Py_ssize_t s = 0;
-    for (; s + AT_ONCE <= group->n_strips; s += AT_ONCE)
-        NAME(multiply)(group, s, AT_ONCE, first_class, n_classes);
-    for (; s < group->n_strips; s++)
-        NAME(multiply)(group, s, 1, first_class, n_classes);
-}
-
-INLINE void NAME(multiply_all_back)(const NAME(group) *group, Py_ssize_t first_class,
-                                    const int n_classes)
-{
-    Py_ssize_t j = 0;
-    for (; j + AT_ONCE <= group->block->n_observables; j += AT_ONCE)
-        NAME(multiply_back)(group, j, AT_ONCE, first_class, n_classes);
-    for (; j < group->block->n_observables; j++)
-        NAME(multiply_back)(group, j, 1, first_class, n_classes);
-}
-
-static TARGET double NAME(add_group)(const NAME(group) *group)
-{
-    const Block *block = group->block;
+    const Py_ssize_t n_classes = out->loss->n_classes;
     double value = 0;
-    NAME(fill_table)(group);
-    for (Py_ssize_t c = 0; c < group->n_padded; c += MOST_CLASSES)
-        if (block->n_classes - c > FEW_CLASSES)
-            NAME(multiply_all)(group, c, MOST_CLASSES);
+    for (Py_ssize_t c = 0; c < n_classes; c += MOST_CLASSES)
+        if (n_classes - c > FEW_CLASSES)
+            NAME(multiply_all)(group, out, c, MOST_CLASSES);
         else
-            NAME(multiply_all)(group, c, FEW_CLASSES);
+            NAME(multiply_all)(group, out, c, FEW_CLASSES);
     for (Py_ssize_t s = 0; s < group->n_strips; s++) {
-        value += NAME(turn_into_residuals)(group, s);
-        for (Py_ssize_t c = 0; c < block->n_classes; c++)
-            block->sums[c] += NAME(total)(group->logits[s * group->n_padded + c]);
+        value += NAME(turn_into_residuals)(group, out, s);
+        for (Py_ssize_t c = 0; c < n_classes; c++)
+            out->loss->sums[c] += NAME(total)(out->logits[s * out->n_padded + c]);
     }
-    for (Py_ssize_t c = 0; c < group->n_padded; c += MOST_CLASSES)
-        if (block->n_classes - c > FEW_CLASSES)
-            NAME(multiply_all_back)(group, c, MOST_CLASSES);
+    for (Py_ssize_t c = 0; c < n_classes; c += MOST_CLASSES)
+        if (n_classes - c > FEW_CLASSES)
+            NAME(multiply_all_back)(group, out, c, MOST_CLASSES);
         else
-            NAME(multiply_all_back)(group, c, FEW_CLASSES);
+            NAME(multiply_all_back)(group, out, c, FEW_CLASSES);
     return value;
 }
 
-/* Add to the loss of a block and to its gradients; return 0 if there is no memory. */
-static TARGET int NAME(add_block)(const Block *block, double *value)
+/* Set the loss of some rows and add to its gradients; return 0 if there is no memory. */
+static TARGET int NAME(add_loss)(const Rows *rows, Loss *loss)
 {
-    NAME(group) group = {.block = block};
-    const Py_ssize_t n_observables = block->n_observables, n_classes = block->n_classes;
-    const Py_ssize_t n_table = 1 + block->n_variables + block->n_lower;
-    Py_ssize_t lines = TABLE_BYTES / (n_table * LINE_BYTES);
-    lines = lines > MOST_LINES ? MOST_LINES : lines < FEWEST_LINES ? FEWEST_LINES : lines;
-    group.row_bytes = lines * LINE_BYTES;
-    group.n_padded = (n_classes + MOST_CLASSES - 1) / MOST_CLASSES * MOST_CLASSES;
-    const Py_ssize_t most_strips = group.row_bytes / VECTOR_BYTES;
-    const size_t table_bytes = n_table * group.row_bytes;
-    const size_t vectors_bytes = (most_strips + 2) * group.n_padded * VECTOR_BYTES;
-    const size_t numbers_bytes = (n_observables + 1) * group.n_padded * sizeof(REAL);
-    char *scratch = aligned_memory(table_bytes + vectors_bytes + numbers_bytes);
-    if (!scratch)
+    const Py_ssize_t n_observables = rows->n_observables, n_classes = loss->n_classes;
+    NAME(group) group = {.rows = rows, .row_bytes = NAME(row_bytes)(rows)};
+    NAME(outputs) out = {.loss = loss};
+    out.n_padded = (n_classes + MOST_CLASSES - 1) / MOST_CLASSES * MOST_CLASSES;
+    const Py_ssize_t n_vectors = (group.row_bytes / VECTOR_BYTES + 2) * out.n_padded;
+    const size_t table_bytes = rows->n_table * group.row_bytes;
+    const size_t vectors_bytes = n_vectors * VECTOR_BYTES;
+    char *memory = aligned_memory(table_bytes + vectors_bytes +
+                                  (n_observables + 1) * out.n_padded * sizeof(REAL));
+    if (!memory)
         return 0;
-    group.table = scratch;
-    group.logits = (VECTOR *)(scratch + table_bytes);
-    group.work = group.logits + most_strips * group.n_padded;
-    REAL *intercept = (REAL *)(scratch + table_bytes + vectors_bytes);
-    REAL *weights = intercept + group.n_padded;
-    for (Py_ssize_t c = 0; c < group.n_padded; c++) {
-        const int is_class = c < n_classes;
-        const Py_ssize_t of_class = c % MOST_CLASSES, chunk = c - of_class;
-        intercept[c] = is_class ? ((const REAL *)block->intercept)[c] : 0;
+    group.table = memory;
+    out.logits = (VECTOR *)(memory + table_bytes);
+    out.work = out.logits + n_vectors - 2 * out.n_padded;
+    REAL *intercept = (REAL *)(memory + table_bytes + vectors_bytes);
+    REAL *weights = intercept + out.n_padded;
+    for (Py_ssize_t c = 0; c < out.n_padded; c++) {
+        const Py_ssize_t place = c % MOST_CLASSES;
+        REAL *column = weights + (c - place) * n_observables + place;
+        const REAL *of_class = (const REAL *)loss->weights + c * n_observables;
+        intercept[c] = c < n_classes ? ((const REAL *)loss->intercept)[c] : 0;
         for (Py_ssize_t j = 0; j < n_observables; j++)
-            weights[chunk * n_observables + j * MOST_CLASSES + of_class] =
-                is_class ? ((const REAL *)block->weights)[c * n_observables + j] : 0;
+            column[j * MOST_CLASSES] = c < n_classes ? of_class[j] : 0;
     }
-    group.intercept = intercept;
-    group.weights = weights;
+    out.intercept = intercept;
+    out.weights = weights;
+    while (NAME(next)(&group))
+        loss->value += NAME(add_loss_of_group)(&group, &out);
+    free(memory);
+    return 1;
+}
 
-    for (Py_ssize_t row = 0; row < block->n_rows; row += group.n_rows) {
-        const Py_ssize_t n_left = block->n_rows - row;
-        group.first_row = row;
-        group.n_rows = n_left < most_strips * LANES ? n_left : most_strips * LANES;
-        group.n_strips = (group.n_rows + LANES - 1) / LANES;
-        *value += NAME(add_group)(&group);
+/* Add the mean and the scatter about it of a group's observables to those of rows before. */
+INLINE void NAME(add_moments_of_group)(const NAME(group) *group, const REAL *row_weight,
+                                       double group_weight, Moments *moments)
+{
+    const VECTOR *weight = (const VECTOR *)row_weight;
+    const double share = group_weight / (moments->weight + group_weight);
+    for (Py_ssize_t j = 0; j < group->rows->n_observables; j++) {
+        const Product product = group->rows->products[j];
+        /* Distances from a row: a constant has a mean and a scatter free of rounding. */
+        const REAL origin = NAME(observable)(group, product, 0)[0];
+        VECTOR sum = {0}, squares = {0};
+        for (Py_ssize_t s = 0; s < group->n_strips; s++)
+            sum += weight[s] * (NAME(observable)(group, product, s) - origin);
+        const REAL mean = NAME(total)(sum) / group_weight;
+        for (Py_ssize_t s = 0; s < group->n_strips; s++) {
+            VECTOR distance = (NAME(observable)(group, product, s) - origin) - mean;
+            squares += weight[s] * distance * distance;
+        }
+        const double step = (double)origin + mean - moments->mean[j];
+        moments->mean[j] += share * step;
+        moments->scatter[j] +=
+            NAME(total)(squares) + share * moments->weight * step * step;
     }
-    free(scratch);
+    moments->weight += group_weight;
+}
+
+/* Set means and scatters of some rows; return 0 if there is no memory. */
+static TARGET int NAME(add_moments)(const Rows *rows, Moments *moments)
+{
+    NAME(group) group = {.rows = rows, .row_bytes = NAME(row_bytes)(rows)};
+    group.table = aligned_memory((rows->n_table + 1) * group.row_bytes);
+    if (!group.table)
+        return 0;
+    REAL *row_weight = (REAL *)(group.table + rows->n_table * group.row_bytes);
+    while (NAME(next)(&group)) {
+        double group_weight = 0;
+        for (Py_ssize_t i = 0; i < group.n_strips * LANES; i++) {
+            row_weight[i] =
+                i < group.n_rows ? moments->row_weight[group.first_row + i] : 0;
+            group_weight += row_weight[i];
+        }
+        if (group_weight > 0)
+            NAME(add_moments_of_group)(&group, row_weight, group_weight, moments);
+    }
+    free(group.table);
+    return 1;
+}
+
+/* Set the squared norm of each row's observables, less a mean and times a rate; 0: no memory. */
+static TARGET int NAME(set_norms)(const Rows *rows, const Norms *norms)
+{
+    const REAL *mean = norms->mean, *rate = norms->rate;
+    NAME(group) group = {.rows = rows, .row_bytes = NAME(row_bytes)(rows)};
+    group.table = aligned_memory(rows->n_table * group.row_bytes);
+    if (!group.table)
+        return 0;
+    while (NAME(next)(&group)) {
+        REAL *norm = (REAL *)norms->norms + group.first_row;
+        for (Py_ssize_t s = 0; s < group.n_strips; s++) {
+            VECTOR sum = {0};
+            for (Py_ssize_t j = 0; j < rows->n_observables; j++) {
+                VECTOR psi = NAME(observable)(&group, rows->products[j], s);
+                /* Before it is squared: what is squared must not overflow. */
+                psi = (psi - mean[j]) * rate[j];
+                sum += psi * psi;
+            }
+            for (Py_ssize_t i = 0; i < LANES && s * LANES + i < group.n_rows; i++)
+                norm[s * LANES + i] = sum[i];
+        }
+    }
+    free(group.table);
     return 1;
 }
 

@@ -15,6 +15,7 @@ from scipy.linalg import blas, qr
 from sklearn.utils import gen_batches
 
 from .._threads import Crew
+from ._factors import Factors
 
 # Columns that are centred together: with some thousand rows they stay in a core's cache.
 SLAB_COLUMNS = 128
@@ -371,6 +372,19 @@ class DiagonalMoments(RunningMoments):
     def __init__(self, n_observables, n_targets=0):
         super().__init__(n_observables, n_targets)
         self.sum_of_squares = np.zeros(n_observables + n_targets)
+
+    @property
+    def takes_factors(self):
+        """Whether it takes `Factors` for observables."""
+        return self.n_targets == 0
+
+    def update(self, psi, *targets_and_weight):
+        """Take in a block: observables, then targets if there are any, then weights."""
+        if not isinstance(psi, Factors):
+            return super().update(psi, *targets_and_weight)
+        part = self.blank()
+        part.weight, part._origin, part.sum_of_squares = psi.moments(*targets_and_weight)
+        return self.merge(part)
 
     def _absorb(self, rows):
         self.sum_of_squares += np.einsum("ij,ij->j", rows, rows)

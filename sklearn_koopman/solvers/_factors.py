@@ -1,0 +1,87 @@
+"""Rows whose observables are products that are multiplied where they are summed, never stored."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..lifting._products import PairProducts
+
+try:
+    from . import _kernel
+except ImportError:  # installed where there was no compiler for it
+    _kernel = None  # type: ignore[assignment]
+
+# Rows of a block: two of the groups of float32 rows that the kernel makes, four of float64 rows.
+FACTOR_ROWS = 1056
+
+
+def can_multiply():
+    """Return whether there is a kernel that multiplies factors."""
+    return _kernel is not None
+
+
+class Factors(NamedTuple):
+    """A block of rows that have not been lifted.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_rows, n_variables)
+    products : PairProducts
+    """
+
+    X: np.ndarray
+    products: PairProducts
+
+    @property
+    def dtype(self):
+        """The dtype of the rows, and of their observables."""
+        return self.X.dtype
+
+    def loss(self, loss, labels, hard_weight, soft_weight, softened, curvature):
+        """Return what a `BlockLoss` does of the observables."""
+        dtype = loss.weights.dtype
+        gradient, sums = np.zeros(loss.weights.T.shape), np.zeros(len(loss.weights))
+        filled = None if curvature is None else np.empty(len(curvature), dtype)
+        value = _kernel.add_loss(
+            *self._arrays,
+            _ready(labels, np.int64),
+            _ready(hard_weight, np.float64),
+            _ready(soft_weight, np.float64),
+            None if softened is None else _ready(softened, dtype),
+            _ready(loss.weights, dtype),
+            _ready(loss.intercept[:, 0], dtype),
+            gradient,
+            sums,
+            filled,
+            loss.temperature,
+        )
+        if curvature is not None:
+            curvature[...] = filled
+        return value, gradient, sums
+
+    def moments(self, sample_weight):
+        """Return the weight of all rows, and mean and scatter about it of each observable."""
+        mean, scatter = np.zeros((2, len(self.products.observables)))
+        weight = _kernel.add_moments(
+            *self._arrays, _ready(sample_weight, np.float64), mean, scatter
+        )
+        return weight, mean, scatter
+
+    def squared_norms(self, mean, rate):
+        """Return the squared norm of the observables of each row, less a mean, times a rate."""
+        norms = np.empty(len(self.X), self.dtype)
+        _kernel.set_norms(
+            *self._arrays, mean.astype(norms.dtype), rate.astype(norms.dtype), norms
+        )
+        return norms
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        lower, observables = self.products
+        X = np.require(self.X, requirements="A")
+        return X, _ready(lower, np.int32), _ready(observables, np.int32)
+
+
+def _ready(array, dtype):
+    """Return an array as the kernel wants it; what another process has sent may lie anywhere."""
+    return np.require(array, dtype, ["C", "A"])

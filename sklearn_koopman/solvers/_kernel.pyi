@@ -1,0 +1,36 @@
+from numpy.typing import NDArray
+
+def add_loss(
+    X: NDArray,
+    lower: NDArray,
+    products: NDArray,
+    labels: NDArray,
+    hard_weight: NDArray,
+    soft_weight: NDArray,
+    softened: NDArray | None,
+    weights: NDArray,
+    intercept: NDArray,
+    gradient: NDArray,
+    sums: NDArray,
+    curvature: NDArray | None,
+    temperature: float,
+    /,
+) -> float: ...
+def add_moments(
+    X: NDArray,
+    lower: NDArray,
+    products: NDArray,
+    row_weight: NDArray,
+    mean: NDArray,
+    scatter: NDArray,
+    /,
+) -> float: ...
+def set_norms(
+    X: NDArray,
+    lower: NDArray,
+    products: NDArray,
+    mean: NDArray,
+    rate: NDArray,
+    norms: NDArray,
+    /,
+) -> None: ...
