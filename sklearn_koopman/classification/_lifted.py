@@ -167,6 +167,8 @@ def _split_at_narrowest(lifter, row):
             row = _as_rows(step.transform(row), row, step)
         widths.append(row.shape[1])
     narrowest = int(np.argmin(widths))
+    if narrowest > 0:  # what is held anyway may be what later steps make of it
+        narrowest = max(i for i, width in enumerate(widths) if width == widths[narrowest])
     head = steps[:narrowest] if narrowest > 0 else None
     tail = steps[narrowest:] if narrowest < len(steps) else None
     return head, tail, widths[-1]

@@ -141,20 +141,28 @@ typedef struct {
 
 static Functions of_float, of_double;
 
-static void choose_instructions(void)
+/* Use vectors of so many bytes; return 0 if this processor has no instructions for them. */
+static int use_bytes(long n_bytes)
 {
-    of_float = FUNCTIONS(float, 16);
-    of_double = FUNCTIONS(double, 16);
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) {
+    if (n_bytes == 64 && __builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512dq")) {
         of_float = FUNCTIONS(float, 64);
         of_double = FUNCTIONS(double, 64);
-    } else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        return 1;
+    }
+    if (n_bytes == 32 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         of_float = FUNCTIONS(float, 32);
         of_double = FUNCTIONS(double, 32);
+        return 1;
     }
 #endif
+    if (n_bytes == 16) {
+        of_float = FUNCTIONS(float, 16);
+        of_double = FUNCTIONS(double, 16);
+    }
+    return n_bytes == 16;
 }
 
 /* What is expected of an argument. */
@@ -406,6 +414,15 @@ static PyObject *set_norms(PyObject *module, PyObject *args)
     return result;
 }
 
+static PyObject *use_vectors(PyObject *module, PyObject *n_bytes)
+{
+    const long wanted = PyLong_AsLong(n_bytes);
+    (void)module;
+    if (PyErr_Occurred())
+        return NULL;
+    return PyBool_FromLong(use_bytes(wanted));
+}
+
 static PyMethodDef METHODS[] = {
     {"add_loss", add_loss, METH_VARARGS,
      "add_loss(X, lower, products, labels, hard_weight, soft_weight, softened, weights, "
@@ -417,6 +434,9 @@ static PyMethodDef METHODS[] = {
     {"set_norms", set_norms, METH_VARARGS,
      "set_norms(X, lower, products, mean, rate, norms)\n--\n\n"
      "Set the squared norm of the observables of each row, less a mean and times a rate."},
+    {"use_vectors", use_vectors, METH_O,
+     "use_vectors(n_bytes, /)\n--\n\n"
+     "Use vectors of 16, 32 or 64 bytes from now on; return whether the processor can."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -425,6 +445,7 @@ static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_kernel", NULL, 0, M
 
 PyMODINIT_FUNC PyInit__kernel(void)
 {
-    choose_instructions();
+    if (!use_bytes(64) && !use_bytes(32))
+        use_bytes(16);
     return PyModule_Create(&MODULE);
 }

@@ -41,10 +41,11 @@ INLINE VECTOR NAME(all)(REAL x)
     return (VECTOR){0} + x;
 }
 
+/* The larger of two numbers; the first if one of them is none. */
 INLINE VECTOR NAME(larger)(VECTOR x, VECTOR y)
 {
-    BITS is_x = (BITS)(x > y);
-    return (VECTOR)(((BITS)x & is_x) | ((BITS)y & ~is_x));
+    BITS is_y = (BITS)(y > x);
+    return (VECTOR)(((BITS)y & is_y) | ((BITS)x & ~is_y));
 }
 
 /* exp(x) for x <= 0: 2^n exp(r) with |r| <= log(2) / 2, where the Taylor series is short. What is
@@ -59,7 +60,7 @@ INLINE VECTOR NAME(exp)(VECTOR x)
     /* log(2) in two parts, the first so short that its products with n are exact. */
     const REAL log2_high = is_float ? 0x1.63p-1 : 0x1.62e42fee00000p-1;
     const REAL log2_low = is_float ? -0x1.bd0106p-13 : 0x1.a39ef35793c76p-33;
-    BITS is_large = (BITS)(x > least);
+    BITS is_small = (BITS)(x < least);
     x = NAME(larger)(x, NAME(all)(least));
     VECTOR rounded = x * (REAL)0x1.71547652b82fep+0 + rounder;
     VECTOR n = rounded - rounder;
@@ -67,7 +68,7 @@ INLINE VECTOR NAME(exp)(VECTOR x)
     VECTOR sum = NAME(all)(1);
     for (int k = is_float ? 7 : 13; k > 0; k--)
         sum = sum * r * (REAL)(1.0 / k) + (REAL)1;
-    return (VECTOR)(((BITS)sum + ((BITS)rounded << (is_float ? 23 : 52))) & is_large);
+    return (VECTOR)(((BITS)sum + ((BITS)rounded << (is_float ? 23 : 52))) & ~is_small);
 }
 
 INLINE REAL NAME(total)(VECTOR v)
