@@ -233,7 +233,7 @@ class EDMDClassifier(KoopmanClassifier):
         first = "svd" if self.solver == "svd" else "cholesky"
         moments = self._accumulate(task, first)
         try:
-            self._solve_moments(moments, task.dtype)
+            self._solve_moments(moments, task.dtype, overwrite=True)
         except LinAlgError:
             if self.solver == "cholesky":
                 raise
@@ -255,7 +255,7 @@ class EDMDClassifier(KoopmanClassifier):
         safe_for_gram = self.solver == "cholesky" or self.ridge >= 1e-10
         return "cholesky" if self.solver != "svd" and safe_for_gram else "svd"
 
-    def _solve_moments(self, moments, dtype):
+    def _solve_moments(self, moments, dtype, *, overwrite=False):
         check_finite_moments(moments.scale)
         ridge = self.ridge
         if self.multiplicative_noise or self.additive_noise:
@@ -263,7 +263,7 @@ class EDMDClassifier(KoopmanClassifier):
                 moments.scale, self.multiplicative_noise, self.additive_noise
             )
         if isinstance(moments, GramMoments):
-            coef = solve_gram(moments, ridge, self.rank)
+            coef = solve_gram(moments, ridge, self.rank, overwrite=overwrite)
             if coef is None:
                 raise LinAlgError(
                     f"The Gram matrix of the {moments.n_observables} observables is not "

@@ -230,8 +230,7 @@ def observable_moments(transformers, X, weight):
     X = check_array(X, dtype=[np.float64, np.float32])
     blocks = lifted_blocks(make_pipeline(*transformers) if transformers else None, X)
     moments = accumulated(GramMoments(blocks.n_observables), blocks, weight)
-    gram = moments.gram / moments.weight
-    return moments.mean, np.triu(gram) + np.triu(gram, 1).T
+    return moments.mean, moments.gram / moments.weight
 
 
 def _quantise_reducers(transformers, X, weight, bits, settings):

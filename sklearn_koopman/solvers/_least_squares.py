@@ -10,45 +10,45 @@ Constant observables get no coefficient. Each observable may have a ridge of its
 """
 
 import numpy as np
-from scipy.linalg import eigh, lapack, svd
+from scipy.linalg import eigh, svd
 
 from ._noise import even_ridge
 
 EPS = np.finfo(np.float64).eps
 
 
-def correlation(moments):
-    """Return the Gram matrix of the standardised observables, (n_observables, n_observables).
+def packed_correlation(moments, *, overwrite=False):
+    """Return the Gram matrix of the standardised observables as a `PackedTriangle`.
 
-    Only its upper triangle is filled, in Fortran order. A constant observable has a unit
-    diagonal and no correlation. The moments are left as they are.
+    A constant observable has a unit diagonal and no correlation. The moments are left as they are,
+    unless they may be overwritten.
     """
     scale = moments.scale
-    factor = np.where(scale.constant, 0.0, 1.0 / (scale.deviation * np.sqrt(moments.weight)))
-    matrix = moments.gram * factor
-    matrix *= factor[:, None]
-    matrix[scale.constant, scale.constant] = 1.0
+    matrix = moments.packed if overwrite else moments.packed.copy()
+    matrix.scale(np.where(scale.constant, 0.0, 1 / (scale.deviation * np.sqrt(moments.weight))))
+    matrix.diagonal = np.where(scale.constant, 1.0, matrix.diagonal)
     return matrix
 
 
+def correlation(moments):
+    """Return the same matrix as an array (n_observables, n_observables)."""
+    return packed_correlation(moments).full()
+
+
 def cholesky_factor(matrix, ridge):
-    """Return the upper Cholesky factor of ``matrix + diag(ridge)``, or None if there is none.
+    """Return the Cholesky factor of ``matrix + diag(ridge)``, or None if there is none.
 
     None also when the matrix is so near to singular that rounding decides: a reciprocal
-    condition number below ``n * eps``. ``matrix`` (upper triangle, Fortran order) is
-    overwritten.
+    condition number below ``n * eps``. The matrix, a `PackedTriangle`, is overwritten.
     """
-    np.einsum("ii->i", matrix)[...] += ridge
-    # Column plus row sums of a triangle: between one and two times the norm of the whole.
-    norm = lapack.dlange("1", matrix) + lapack.dlange("I", matrix)
-    factor, info = lapack.dpotrf(matrix, lower=0, clean=0, overwrite_a=1)
-    if info != 0:
+    matrix.diagonal = matrix.diagonal + ridge
+    norm = matrix.norm()
+    if not matrix.factorise():
         return None
-    reciprocal_condition, _ = lapack.dpocon(factor, norm, uplo="U")
-    return factor if reciprocal_condition > len(matrix) * EPS else None
+    return matrix if matrix.n * EPS * norm * matrix.inverse_norm() < 1 else None
 
 
-def solve_gram(moments, ridge, rank=None):
+def solve_gram(moments, ridge, rank=None, *, overwrite=False):
     """Solve the normal equations by Cholesky.
 
     Parameters
@@ -57,6 +57,8 @@ def solve_gram(moments, ridge, rank=None):
     ridge : float or ndarray of shape (n_observables,)
     rank : int, default=None
         Largest rank of the coefficients; None does not restrict it.
+    overwrite : bool, default=False
+        Whether the Gram matrix may be overwritten: half of the memory.
 
     Returns
     -------
@@ -65,13 +67,12 @@ def solve_gram(moments, ridge, rank=None):
         positive definite.
     """
     scale = moments.scale
-    factor = cholesky_factor(correlation(moments), ridge)
+    factor = cholesky_factor(packed_correlation(moments, overwrite=overwrite), ridge)
     if factor is None:
         return None
     cross = moments.cross / (scale.deviation[:, None] * moments.weight)
     cross[scale.constant] = 0.0
-    coef, _ = lapack.dpotrs(factor, cross)
-    return restrict_rank(coef, cross, rank)
+    return restrict_rank(factor.solve(cross), cross, rank)
 
 
 def solve_triangular_factor(moments, ridge, rank=None):

@@ -20,8 +20,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack
-from sklearn.utils import gen_batches
 
 from ._moments import GramMoments, accumulated
 from ._tiles import tiled_product
@@ -39,7 +37,7 @@ FEWEST_ROWS_PER_OBSERVABLE = 1.5
 
 N_PAIRS = 30
 # Steps on all rows before a sample is tried again; as many are the first that it is trusted with.
-FULL_STEPS = 6
+FULL_STEPS = 8
 # Attempts on all rows, in double precision, without getting better.
 PATIENCE = 3
 FEWEST_STEPS, MOST_STEPS = 3, 60
@@ -278,7 +276,7 @@ class _Search:
         moments = GramMoments(few.blocks.n_observables)
         moments = accumulated(moments, few.blocks, self.curvature[rows] * factor)
         n_rows = few.weight
-        if moments.gram_bytes > SAMPLE_BYTES:
+        if moments.packed.data.nbytes > SAMPLE_BYTES:
             # The Gram matrix needs the room more than the next sample needs the time.
             del few
             self.sample_buffer = np.empty(0, self.sample_buffer.dtype)
@@ -516,7 +514,8 @@ class CurvatureMetric:
     ----------
     problem : DistillationProblem
     moments : GramMoments
-        Of the observables of the sample, each row weighing what it curves.
+        Of the observables of the sample, each row weighing what it curves. Its Gram matrix is
+        overwritten.
     n_rows : float
         Rows of the sample, counted by their sample weights. The fewer there are for each
         observable, the more is added in all directions.
@@ -529,14 +528,15 @@ class CurvatureMetric:
         n_free_classes = max(problem.n_classes - 1, 1)
         self.weight = moments.weight / n_free_classes
         factor = np.where(scale.constant, 0.0, 1 / scale.deviation)
-        matrix = moments.gram
-        matrix *= factor / n_free_classes
-        matrix *= factor[:, None]
-        diagonal = np.einsum("ii->i", matrix)
-        shift = np.clip((moments.n_observables / n_rows) ** 2, *SHIFTS)
-        diagonal += problem.ridge + shift * diagonal.mean()
-        diagonal[scale.constant] = 1.0
-        self.inverse = _symmetric_inverse(matrix).astype(problem.dtype)
+        matrix = moments.packed
+        matrix.data /= n_free_classes
+        matrix.scale(factor)
+        variances = matrix.diagonal
+        shift = np.clip((moments.n_observables / n_rows) ** 2, *SHIFTS) * variances.mean()
+        matrix.diagonal = np.where(scale.constant, 1.0, variances + problem.ridge + shift)
+        matrix.factorise()
+        matrix.invert()
+        self.inverse = matrix.full(problem.dtype)
 
     def __call__(self, gradient):
         """Return the inverse times a gradient of shape (n_observables + 1, n_classes)."""
@@ -545,14 +545,3 @@ class CurvatureMetric:
         step[:-1] = tiled_product(self.inverse, coef_gradient.astype(self.inverse.dtype))
         step[-1] = gradient[-1] / self.weight - self.mean @ step[:-1]
         return step
-
-
-def _symmetric_inverse(matrix):
-    """Return the inverse of a positive definite matrix, given by its upper triangle."""
-    factor, _ = lapack.dpotrf(matrix, lower=0, clean=0, overwrite_a=1)
-    inverse, _ = lapack.dpotri(factor, lower=0, overwrite_c=1)
-    for rows in gen_batches(len(inverse), 128):
-        inverse[rows, : rows.start] = inverse[: rows.start, rows].T
-        diagonal = inverse[rows, rows]
-        diagonal[...] = np.triu(diagonal) + np.triu(diagonal, 1).T
-    return inverse

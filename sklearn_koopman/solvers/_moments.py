@@ -16,9 +16,12 @@ from sklearn.utils import gen_batches
 
 from .._threads import Crew
 from ._factors import Factors
+from ._packed import PackedTriangle
 
 # Columns that are centred together: with some thousand rows they stay in a core's cache.
 SLAB_COLUMNS = 128
+# Entries of a Gram matrix that a thread adds at once.
+FLUSHED_AT_ONCE = 2**16
 
 
 @dataclass(frozen=True)
@@ -254,8 +257,8 @@ class GramMoments(RunningMoments):
 
     Attributes
     ----------
-    gram : ndarray of shape (n_observables, n_observables)
-        Scatter of the observables; the upper triangle counts, in Fortran order.
+    packed : PackedTriangle
+        Scatter of the observables.
     cross : ndarray of shape (n_observables, n_targets)
         Scatter of the observables with the targets.
     """
@@ -270,34 +273,32 @@ class GramMoments(RunningMoments):
 
     def __init__(self, n_observables, n_targets=0):
         super().__init__(n_observables, n_targets)
-        self._gram = np.zeros((n_observables, n_observables), order="F")
+        self._packed = PackedTriangle(n_observables)
         self.cross = np.zeros((n_observables, n_targets), order="F")
-        self._pending = np.zeros((0, 0), dtype=np.float32)
+        self._pending: PackedTriangle | None = None
         self._n_pending = 0
 
     @property
-    def gram_bytes(self):
-        """Bytes of the Gram matrix."""
-        return self._gram.nbytes
+    def packed(self):
+        """Scatter of the observables, of which one triangle is stored."""
+        self._flush()
+        self._pending = None  # who asks needs the memory
+        return self._packed
 
     @property
     def gram(self):
-        """Scatter of the observables; the upper triangle counts, in Fortran order."""
-        self._flush()
-        self._pending = np.zeros((0, 0), dtype=np.float32)  # who asks needs the memory
-        return self._gram
+        """Scatter of the observables, as a new array (n_observables, n_observables)."""
+        return self.packed.full()
 
     def _absorb(self, rows):
         # scipy's BLAS for all products: the threads of a second library would wait beside its own.
         psi, targets = rows[:, : self.n_observables], rows[:, self.n_observables :]
         if rows.dtype == np.float64:
-            self._gram = blas.dsyrk(1.0, psi, beta=1.0, c=self._gram, trans=1, overwrite_c=1)
+            self._packed.add_product(psi)
         else:
-            if not self._pending.size:
-                self._pending = np.zeros_like(self._gram, dtype=np.float32)
-            self._pending = blas.ssyrk(
-                1.0, psi, beta=1.0, c=self._pending, trans=1, overwrite_c=1
-            )
+            if self._pending is None:
+                self._pending = PackedTriangle(self.n_observables, np.float32)
+            self._pending.add_product(psi)
             self._n_pending += len(rows)
             if self._n_pending >= self._summed_rows:
                 self._flush()
@@ -308,24 +309,25 @@ class GramMoments(RunningMoments):
             )
 
     def _add_scatter(self, other):
-        self._gram += other.gram
+        self._packed.data += other.packed.data
         self.cross += other.cross
 
     def _flush(self):
-        if not self._n_pending:
+        if self._pending is None or not self._n_pending:
             return
+        pending, total = self._pending.data, self._packed.data
 
-        def add(panels):
-            for columns in panels:
-                upper = np.s_[: columns.stop, columns]
-                self._gram[upper] += self._pending[upper]
-                self._pending[upper] = 0.0
+        def add(parts):
+            for entries in parts:
+                total[entries] += pending[entries]
+                pending[entries] = 0.0
 
-        self._crew.map_shares(add, list(gen_batches(self.n_observables, SLAB_COLUMNS)))
+        self._crew.map_shares(add, list(gen_batches(len(total), FLUSHED_AT_ONCE)))
         self._n_pending = 0
 
     def _sum_of_squares(self):
-        return np.diag(self.gram)
+        self._flush()
+        return self._packed.diagonal
 
 
 class TriangularMoments(RunningMoments):

@@ -20,6 +20,7 @@ from scipy.linalg import qr, solve_triangular
 from .._memory import check_fits_in_memory
 from ._least_squares import cholesky_factor
 from ._moments import Scale
+from ._packed import PackedTriangle
 
 
 class LinearProbes:
@@ -105,13 +106,15 @@ def _coordinates(features, ridge):
         # Only inner products of rows count; the triangular factor has the same ones.
         (triangle,) = qr(phi.T, overwrite_a=True, mode="r", check_finite=False)
         phi = triangle[:n_rows].T
-    gram = np.asfortranarray(phi.T @ phi / n_rows)
+    gram = PackedTriangle(phi.shape[1])
+    gram.add_product(phi)
+    gram.data /= n_rows
     factor = cholesky_factor(gram, ridge)
     if factor is None:
         raise ValueError(
             f"The Gram matrix of {n_features} features on {n_rows} rows is not numerically "
             f"positive definite with ridge={ridge}: raise ridge."
         )
-    coordinates = solve_triangular(factor, phi.T, trans="T", check_finite=False).T
+    coordinates = solve_triangular(factor.full(), phi.T, trans="T", check_finite=False).T
     coordinates /= np.sqrt(n_rows)
     return np.ascontiguousarray(coordinates, dtype=dtype)

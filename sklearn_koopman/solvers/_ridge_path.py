@@ -49,7 +49,7 @@ class RidgePath:
         matrix = correlation(moments)
         # A constant observable is a direction of its own, without any variance.
         matrix[scale.constant, scale.constant] = 0.0
-        values, vectors = eigh(matrix, lower=False, overwrite_a=True, check_finite=False)
+        values, vectors = eigh(matrix, overwrite_a=True, check_finite=False)
         varies = values > len(values) * EPS * values[-1]
         self.eigenvalues, self.directions = values[varies], vectors[:, varies]
         cross = moments.cross / (scale.deviation[:, None] * moments.weight)

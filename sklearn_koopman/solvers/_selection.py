@@ -61,7 +61,7 @@ def forward_selection(moments, ridge, max_chosen, *, shows_progress=False):
         best = int(gain.argmax())
         if gain[best] <= EPS**2 * sum(gains):
             break
-        row = np.concatenate([matrix[:best, best], matrix[best, best:]])  # its upper triangle
+        row = matrix[:, best].copy()
         row -= factor[:k, best] @ factor[:k]
         row /= np.sqrt(left[best])
         factor[k] = row

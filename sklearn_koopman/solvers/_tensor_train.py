@@ -203,8 +203,7 @@ def linear_start(moments, sizes, rank, n_classes, random_state):
         In float64.
     """
     mean = moments.mean[: moments.n_observables]
-    covariance = np.triu(moments.gram) / moments.weight
-    covariance += np.triu(covariance, 1).T
+    covariance = moments.gram / moments.weight
     centre = len(sizes) // 2
     columns = np.split(np.arange(len(mean)), np.cumsum(sizes)[:-1])
     chains = [
