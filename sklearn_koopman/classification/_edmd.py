@@ -256,12 +256,11 @@ class EDMDClassifier(KoopmanClassifier):
         return "cholesky" if self.solver != "svd" and safe_for_gram else "svd"
 
     def _solve_moments(self, moments, dtype, *, overwrite=False):
-        check_finite_moments(moments.scale)
+        scale = moments.scale
+        check_finite_moments(scale)
         ridge = self.ridge
         if self.multiplicative_noise or self.additive_noise:
-            ridge = ridge + noise_penalty(
-                moments.scale, self.multiplicative_noise, self.additive_noise
-            )
+            ridge = ridge + noise_penalty(scale, self.multiplicative_noise, self.additive_noise)
         if isinstance(moments, GramMoments):
             coef = solve_gram(moments, ridge, self.rank, overwrite=overwrite)
             if coef is None:
@@ -274,7 +273,7 @@ class EDMDClassifier(KoopmanClassifier):
         else:
             coef = solve_triangular_factor(moments, ridge, self.rank)
             self.solver_ = "svd"
-        self._store(coef, moments.target_mean, moments.scale, dtype)
+        self._store(coef, moments.target_mean, scale, dtype)
 
 
 def regression_targets(task):

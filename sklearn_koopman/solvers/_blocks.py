@@ -163,7 +163,8 @@ class RowBlocks:
     def _blocks_for(self, consumer, lifted_block):
         """Return the function that makes a block for a consumer of all, and the batches."""
         if self.makes_products and getattr(consumer, "takes_factors", False):
-            return self._factors, list(gen_batches(self.n_samples, FACTOR_ROWS))
+            n_rows = max(FACTOR_ROWS, getattr(consumer, "block_rows", 0))
+            return self._factors, list(gen_batches(self.n_samples, n_rows))
         return lifted_block, self._all_batches()
 
     def _all_batches(self):

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from ..lifting._products import PairProducts
 
@@ -66,6 +67,46 @@ class Factors(NamedTuple):
             *self._arrays, _ready(sample_weight, np.float64), mean, scatter
         )
         return weight, mean, scatter
+
+    def centred(self, sample_weight, out, crew):
+        """Write the observables less their means, times the roots of their weights.
+
+        Parameters
+        ----------
+        sample_weight : ndarray of shape (n_rows,)
+        out : ndarray of shape (n_rows, n_observables)
+            In Fortran order, of the dtype of the rows.
+        crew : Crew
+            Shares the rows.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_observables,)
+        """
+        parts = list(gen_batches(len(self.X), FACTOR_ROWS // 2))
+
+        def moments(parts):
+            return [self._part(rows).moments(sample_weight[rows]) for rows in parts]
+
+        known = [part for share in crew.map_shares(moments, parts) for part in share]
+        mean = np.average([part[1] for part in known], axis=0, weights=[w for w, _, _ in known])
+        # Rows less a number of their own type: of a constant, and of what is far from zero, nothing
+        # is rounded.
+        origin = mean.astype(self.dtype)
+        rest = (mean - origin).astype(self.dtype)
+        root = np.sqrt(sample_weight).astype(self.dtype)
+
+        def write(parts):
+            for rows in parts:
+                _kernel.set_centred(
+                    *self._part(rows)._arrays, origin, rest, root[rows], out[rows]
+                )
+
+        crew.map_shares(write, parts)
+        return mean
+
+    def _part(self, rows) -> "Factors":
+        return Factors(self.X[rows], self.products)
 
     def squared_norms(self, mean, rate):
         """Return the squared norm of the observables of each row, less a mean, times a rate."""

@@ -61,6 +61,13 @@ typedef struct {
 } Moments;
 
 typedef struct {
+    const void *origin, *rest; /* of each observable; their sum is the centre */
+    const void *factor;        /* of each row */
+    char *out;
+    Py_ssize_t out_column; /* bytes from one column to the next; rows are neighbours */
+} Centred;
+
+typedef struct {
     const void *mean, *rate;
     void *norms;
 } Norms;
@@ -132,12 +139,13 @@ static char *aligned_memory(size_t n_bytes)
 typedef struct {
     int (*add_loss)(const Rows *, Loss *);
     int (*add_moments)(const Rows *, Moments *);
+    int (*set_centred)(const Rows *, const Centred *);
     int (*set_norms)(const Rows *, const Norms *);
 } Functions;
 
 #define FUNCTIONS(type, bytes) \
     ((Functions){PASTE(PASTE(add_loss, type), bytes), PASTE(PASTE(add_moments, type), bytes), \
-                 PASTE(PASTE(set_norms, type), bytes)})
+                 PASTE(PASTE(set_centred, type), bytes), PASTE(PASTE(set_norms, type), bytes)})
 
 static Functions of_float, of_double;
 
@@ -170,7 +178,7 @@ typedef struct {
     const char *name;
     int n_dimensions;
     const char *types; /* in the letters of the struct module: any of these */
-    enum { INPUT, STRIDED_INPUT, OPTIONAL_INPUT, OUTPUT, OPTIONAL_OUTPUT } kind;
+    enum { INPUT, STRIDED_INPUT, OPTIONAL_INPUT, OUTPUT, STRIDED_OUTPUT, OPTIONAL_OUTPUT } kind;
 } Form;
 
 #define ROWS_FORMS {"X", 2, "fd", STRIDED_INPUT}, {"lower", 2, "i", INPUT}, {"products", 2, "i", INPUT}
@@ -181,8 +189,10 @@ static int take(PyObject *object, const Form *form, Py_buffer *array)
 {
     if (object == Py_None && (form->kind == OPTIONAL_INPUT || form->kind == OPTIONAL_OUTPUT))
         return 1;
-    int flags = form->kind == STRIDED_INPUT ? PyBUF_STRIDES : PyBUF_C_CONTIGUOUS;
-    if (form->kind == OUTPUT || form->kind == OPTIONAL_OUTPUT)
+    int flags = PyBUF_C_CONTIGUOUS;
+    if (form->kind == STRIDED_INPUT || form->kind == STRIDED_OUTPUT)
+        flags = PyBUF_STRIDES;
+    if (form->kind >= OUTPUT)
         flags |= PyBUF_WRITABLE;
     if (PyObject_GetBuffer(object, array, flags | PyBUF_FORMAT))
         return 0;
@@ -375,6 +385,50 @@ static PyObject *add_moments(PyObject *module, PyObject *args)
     return result;
 }
 
+enum { ORIGIN = N_ROWS_ARRAYS, REST, FACTOR, OUT, N_CENTRED_ARRAYS };
+
+static const Form CENTRED_FORMS[N_CENTRED_ARRAYS] = {
+    ROWS_FORMS,
+    {"origin", 1, "fd", INPUT},
+    {"rest", 1, "fd", INPUT},
+    {"factor", 1, "fd", INPUT},
+    {"out", 2, "fd", STRIDED_OUTPUT},
+};
+
+static PyObject *centred_of_arrays(const Py_buffer *arrays)
+{
+    Rows rows;
+    const Py_buffer *out = &arrays[OUT];
+    Centred centred = {arrays[ORIGIN].buf, arrays[REST].buf, arrays[FACTOR].buf, out->buf,
+                       out->strides[1]};
+    const char type = arrays[X].format[0];
+    if (!set_rows(arrays, &rows) || !is_shape(&arrays[ORIGIN], rows.n_observables, 1) ||
+        !is_shape(&arrays[REST], rows.n_observables, 1) ||
+        !is_shape(&arrays[FACTOR], rows.n_rows, 1) ||
+        !is_shape(out, rows.n_rows, rows.n_observables) || out->strides[0] != out->itemsize ||
+        !is_type(&arrays[ORIGIN], type) || !is_type(&arrays[REST], type) ||
+        !is_type(&arrays[FACTOR], type) || !is_type(out, type))
+        return misfit();
+    int is_done;
+    Py_BEGIN_ALLOW_THREADS
+    is_done = (type == 'f' ? of_float : of_double).set_centred(&rows, &centred);
+    Py_END_ALLOW_THREADS
+    if (!is_done)
+        return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
+static PyObject *set_centred(PyObject *module, PyObject *args)
+{
+    Py_buffer arrays[N_CENTRED_ARRAYS] = {{0}};
+    PyObject *result = NULL;
+    (void)module;
+    if (take_all(args, CENTRED_FORMS, N_CENTRED_ARRAYS, arrays))
+        result = centred_of_arrays(arrays);
+    release(N_CENTRED_ARRAYS, arrays);
+    return result;
+}
+
 enum { MEAN = N_ROWS_ARRAYS, RATE, NORMS, N_NORMS_ARRAYS };
 
 static const Form NORMS_FORMS[N_NORMS_ARRAYS] = {
@@ -431,6 +485,9 @@ static PyMethodDef METHODS[] = {
     {"add_moments", add_moments, METH_VARARGS,
      "add_moments(X, lower, products, row_weight, mean, scatter)\n--\n\n"
      "Return the weight of rows, and turn zeros into means and scatters of the observables."},
+    {"set_centred", set_centred, METH_VARARGS,
+     "set_centred(X, lower, products, origin, rest, factor, out)\n--\n\n"
+     "Set the observables of rows, less an origin, less a rest, times a factor of each row."},
     {"set_norms", set_norms, METH_VARARGS,
      "set_norms(X, lower, products, mean, rate, norms)\n--\n\n"
      "Set the squared norm of the observables of each row, less a mean and times a rate."},

@@ -25,6 +25,16 @@ def add_moments(
     scatter: NDArray,
     /,
 ) -> float: ...
+def set_centred(
+    X: NDArray,
+    lower: NDArray,
+    products: NDArray,
+    origin: NDArray,
+    rest: NDArray,
+    factor: NDArray,
+    out: NDArray,
+    /,
+) -> None: ...
 def set_norms(
     X: NDArray,
     lower: NDArray,

@@ -10,10 +10,13 @@
    Rows are taken as many at a time as a vector has lanes: a strip, one row a lane. */
 
 typedef REAL NAME(vector) __attribute__((vector_size(VECTOR_BYTES), may_alias));
+typedef REAL NAME(unaligned) __attribute__((vector_size(VECTOR_BYTES), may_alias,
+                                            aligned(sizeof(REAL))));
 typedef UNSIGNED NAME(bits) __attribute__((vector_size(VECTOR_BYTES), may_alias));
 typedef REAL NAME(part) __attribute__((vector_size(16), may_alias));
 
 #define VECTOR NAME(vector)
+#define UNALIGNED NAME(unaligned)
 #define BITS NAME(bits)
 #define LANES ((Py_ssize_t)(VECTOR_BYTES / sizeof(REAL)))
 #define INLINE static inline __attribute__((always_inline)) TARGET
@@ -382,6 +385,36 @@ static TARGET int NAME(add_moments)(const Rows *rows, Moments *moments)
     return 1;
 }
 
+/* Write the observables of some rows, less their centre and times a factor of the row; return 0 if
+   there is no memory. */
+static TARGET int NAME(set_centred)(const Rows *rows, const Centred *centred)
+{
+    const REAL *origin = centred->origin, *rest = centred->rest, *factor = centred->factor;
+    NAME(group) group = {.rows = rows, .row_bytes = NAME(row_bytes)(rows)};
+    group.table = aligned_memory(rows->n_table * group.row_bytes);
+    if (!group.table)
+        return 0;
+    while (NAME(next)(&group)) {
+        const Py_ssize_t n_whole = group.n_rows / LANES;
+        const REAL *row_factor = factor + group.first_row;
+        for (Py_ssize_t j = 0; j < rows->n_observables; j++) {
+            const Product product = rows->products[j];
+            REAL *out = (REAL *)(centred->out + j * centred->out_column) + group.first_row;
+            for (Py_ssize_t s = 0; s < group.n_strips; s++) {
+                VECTOR psi = (NAME(observable)(&group, product, s) - origin[j]) - rest[j];
+                if (s < n_whole)
+                    *(UNALIGNED *)(out + s * LANES) =
+                        psi * *(const UNALIGNED *)(row_factor + s * LANES);
+                else
+                    for (Py_ssize_t i = 0; s * LANES + i < group.n_rows; i++)
+                        out[s * LANES + i] = psi[i] * row_factor[s * LANES + i];
+            }
+        }
+    }
+    free(group.table);
+    return 1;
+}
+
 /* Set the squared norm of each row's observables, less a mean and times a rate; 0: no memory. */
 static TARGET int NAME(set_norms)(const Rows *rows, const Norms *norms)
 {
@@ -409,6 +442,7 @@ static TARGET int NAME(set_norms)(const Rows *rows, const Norms *norms)
 }
 
 #undef VECTOR
+#undef UNALIGNED
 #undef BITS
 #undef LANES
 #undef INLINE

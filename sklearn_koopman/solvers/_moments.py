@@ -113,13 +113,27 @@ class RunningMoments(ABC):
         block_weight = sample_weight.sum()
         if block_weight == 0.0:
             return self
-        if self.weight == 0.0:
-            self._origin = _first_row(psi, targets, sample_weight)
         dtype = np.float32 if self._keeps_float32 and psi.dtype == np.float32 else np.float64
         # One row more than the block, for the step between the means.
-        rows = np.empty((len(psi) + 1, len(self._origin)), dtype, order="F")
-        block_mean = self._centre([psi, *targets], sample_weight.astype(dtype), rows[:-1])
-        rows[-1] = self._join(block_mean, block_weight)
+        rows = np.empty(
+            (len(sample_weight) + 1, self.n_observables + self.n_targets), dtype, order="F"
+        )
+        arrays, means, done = [psi, *targets], [], 0
+        if isinstance(psi, Factors):
+            arrays, done = targets, self.n_observables
+            means = [psi.centred(sample_weight, rows[:-1, :done], self._crew)]
+        if self.weight == 0.0:
+            first = np.argmax(sample_weight > 0)
+            self._origin = np.concatenate(
+                [*means, *(array[first] for array in arrays)], dtype=np.float64
+            )
+        means = [mean - self._origin[:done] for mean in means]
+        means.append(
+            self._centre(
+                arrays, self._origin[done:], sample_weight.astype(dtype), rows[:-1, done:]
+            )
+        )
+        rows[-1] = self._join(np.concatenate(means), block_weight)
         self._absorb(rows)
         return self
 
@@ -158,11 +172,11 @@ class RunningMoments(ABC):
         self.weight = total
         return row
 
-    def _centre(self, arrays, sample_weight, out):
+    def _centre(self, arrays, origin, sample_weight, out):
         """Write weighted, centred columns and return their means; slabs of them fit in cache."""
         share = sample_weight / sample_weight.sum()
         root = np.sqrt(sample_weight)[:, None]
-        origin = self._origin.astype(out.dtype)
+        origin = origin.astype(out.dtype)
         mean = np.empty(len(origin))
         starts = np.cumsum([0, *(array.shape[1] for array in arrays)])
         slabs = [
@@ -246,12 +260,6 @@ def merged(parts):
     return total
 
 
-def _first_row(psi, targets, sample_weight):
-    """Return the first row of positive weight, observables and targets, in float64."""
-    first = np.argmax(sample_weight > 0)
-    return np.concatenate([psi[first], *(array[first] for array in targets)], dtype=np.float64)
-
-
 class GramMoments(RunningMoments):
     """Moments kept as a Gram matrix: half of a symmetric product for each block.
 
@@ -262,6 +270,8 @@ class GramMoments(RunningMoments):
     cross : ndarray of shape (n_observables, n_targets)
         Scatter of the observables with the targets.
     """
+
+    takes_factors = True
 
     #: Rows of a block that keep the Gram matrix from being read more often than it must.
     block_rows = 1024
@@ -303,10 +313,8 @@ class GramMoments(RunningMoments):
             if self._n_pending >= self._summed_rows:
                 self._flush()
         if self.n_targets:
-            targets = np.asfortranarray(targets, dtype=np.float64)
-            self.cross = blas.dgemm(
-                1.0, psi, targets, beta=1.0, c=self.cross, trans_a=1, overwrite_c=1
-            )
+            product = blas.sgemm if rows.dtype == np.float32 else blas.dgemm
+            self.cross += product(1.0, psi, targets, trans_a=1)
 
     def _add_scatter(self, other):
         self._packed.data += other.packed.data

@@ -206,7 +206,7 @@ def test_an_interrupted_call_takes_nothing_in(monkeypatch):
     model = EDMDClassifier().partial_fit(X[:50], Y[:50], [0, 1, 2])
     before = fitted(model)
 
-    def interrupt(*args):
+    def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
