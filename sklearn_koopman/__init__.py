@@ -14,6 +14,7 @@ from .lifting import (
     OpticalLifter,
     OrthogonalPolynomialLifter,
     RBFLifter,
+    SquaredProjectionLifter,
 )
 from .selection import ActiveSubspace, ObservableSelector
 from .trees import DistilledTreeClassifier
@@ -31,6 +32,7 @@ __all__ = [
     "OpticalLifter",
     "OrthogonalPolynomialLifter",
     "RBFLifter",
+    "SquaredProjectionLifter",
     "TensorTrainClassifier",
     "TransferSet",
 ]

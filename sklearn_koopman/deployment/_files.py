@@ -16,6 +16,7 @@ from ..lifting import (
     OrthogonalPolynomialLifter,
     ProductKernelLifter,
     RBFLifter,
+    SquaredProjectionLifter,
 )
 from ..lifting._local import LocalFeatures
 from ..lifting._monomial import _Level
@@ -37,6 +38,7 @@ _TRUSTED = (
     CompressedStudent,
     MonomialLifter,
     OpticalLifter,
+    SquaredProjectionLifter,
     OrthogonalPolynomialLifter,
     RBFLifter,
     DelayLifter,

@@ -23,6 +23,7 @@ from ..lifting import (
     OrthogonalPolynomialLifter,
     ProductKernelLifter,
     RBFLifter,
+    SquaredProjectionLifter,
 )
 from ..lifting._monomial import monomial_products
 from ..lifting._products import ChosenProducts, products_by_degree
@@ -289,6 +290,15 @@ def _convert_optical(scope, operator, container):
     nodes.finish("Mul", intensity, nodes.add("Exp", absorbed))
 
 
+def _convert_squares(scope, operator, container):
+    """Put the squares of projections beside the columns."""
+    nodes = Nodes(scope, operator, container)
+    components = nodes.constant(operator.raw_operator.components_.T)
+    projected = nodes.add("MatMul", nodes.inputs, components)
+    squares = nodes.add("Mul", projected, projected)
+    nodes.finish("Concat", nodes.inputs, squares, axis=1)
+
+
 def _convert_koopman(scope, operator, container):
     """Lift, and multiply by the matrix."""
     nodes = Nodes(scope, operator, container)
@@ -350,6 +360,7 @@ _CONVERTERS: dict = {
     ActiveSubspace: (_convert_active_subspace, ()),
     ObservableSelector: (_convert_selector, ()),
     OpticalLifter: (_convert_optical, ()),
+    SquaredProjectionLifter: (_convert_squares, ()),
     ProductKernelLifter: (convert_product_kernel, ()),
     EDMDClassifier: (_convert_koopman, ("raw_scores",)),
     EDMDClassifierCV: (_convert_koopman, ("raw_scores",)),

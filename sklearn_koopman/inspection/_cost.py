@@ -34,6 +34,7 @@ from ..lifting import (
     OrthogonalPolynomialLifter,
     ProductKernelLifter,
     RBFLifter,
+    SquaredProjectionLifter,
 )
 from ..lifting._orthogonal import UnivariatePolynomials
 from ..lifting._products import ChosenProducts
@@ -375,6 +376,11 @@ def _count_optical(lifter, X_row):
     n_products = {"intensity": 2, "cosine": 0, "saturable_absorption": 3}[lifter.nonlinearity]
     # the factor of the cosines belongs to the matrix behind them
     return mixing + Operations(nonlinear=n_products * len(lifter.offset_))
+
+
+@_count.register(SquaredProjectionLifter)
+def _count_squares(lifter, X_row):
+    return _linear(lifter.components_) + Operations(nonlinear=len(lifter.components_))
 
 
 @_count.register(MLPClassifier)

@@ -6,6 +6,7 @@ from ._optical import OpticalLifter
 from ._orthogonal import OrthogonalPolynomialLifter
 from ._product_kernel import ProductKernelLifter
 from ._rbf import RBFLifter
+from ._squares import SquaredProjectionLifter
 
 __all__ = [
     "DelayLifter",
@@ -14,4 +15,5 @@ __all__ = [
     "OrthogonalPolynomialLifter",
     "ProductKernelLifter",
     "RBFLifter",
+    "SquaredProjectionLifter",
 ]

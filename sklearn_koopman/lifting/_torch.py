@@ -31,12 +31,13 @@ from ._optical import OpticalLifter
 from ._orthogonal import RECURRENCES, OrthogonalPolynomialLifter, UnivariatePolynomials
 from ._products import ChosenProducts, products_by_degree
 from ._rbf import RBFLifter
+from ._squares import SquaredProjectionLifter
 
 KNOWN = (
     "PCA, IncrementalPCA, ActiveSubspace, StandardScaler, RobustScaler, MinMaxScaler, "
     "MaxAbsScaler, MonomialLifter, OrthogonalPolynomialLifter, PolynomialFeatures, "
-    "OpticalLifter, RBFLifter, RBFSampler, Nystroem with a Gaussian kernel, DelayLifter, "
-    "and pipelines, unions and ObservableSelectors of them"
+    "OpticalLifter, SquaredProjectionLifter, RBFLifter, RBFSampler, Nystroem with a Gaussian "
+    "kernel, DelayLifter, and pipelines, unions and ObservableSelectors of them"
 )
 
 
@@ -267,6 +268,23 @@ class Cosines(nn.Module):
         return self.amplitude * torch.cos(self.mixer(rows))
 
 
+class ColumnsAndSquares(nn.Module):
+    """The columns, and the squares of mixtures of them.
+
+    Parameters
+    ----------
+    mixer : torch.nn.Linear
+    """
+
+    def __init__(self, mixer):
+        super().__init__()
+        self.mixer = mixer
+
+    def forward(self, rows):
+        """Return the observables."""
+        return torch.cat([rows, self.mixer(rows) ** 2], dim=1)
+
+
 class Intensities(nn.Module):
     """Intensities of mixed columns, behind an absorber that saturates if there is one.
 
@@ -453,6 +471,11 @@ def _optical_layer(lifter: OpticalLifter):
     imaginary = linear_layer(np.imag(lifter.mixing_).T, np.imag(lifter.offset_))
     is_absorbing = lifter.nonlinearity == "saturable_absorption"
     return Intensities(real, imaginary, float(lifter.optical_depth) if is_absorbing else 0.0)
+
+
+@as_layer.register
+def _squares_layer(lifter: SquaredProjectionLifter):
+    return ColumnsAndSquares(linear_layer(lifter.components_))
 
 
 @as_layer.register

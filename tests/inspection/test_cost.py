@@ -30,6 +30,7 @@ from sklearn_koopman import (
     OpticalLifter,
     OrthogonalPolynomialLifter,
     RBFLifter,
+    SquaredProjectionLifter,
     TensorTrainClassifier,
 )
 from sklearn_koopman.classification import CompressedStudent
@@ -301,6 +302,10 @@ def test_needs_a_fitted_model(estimator):
 )
 def test_optical_observables(nonlinearity, expected):
     assert count(OpticalLifter(7, nonlinearity=nonlinearity)) == expected
+
+
+def test_squares_of_projections():
+    assert count(SquaredProjectionLifter(np.ones((7, 4)))) == Operations(4 * 7, 4 * 7, 7)
 
 
 def test_gaussians_of_landmarks():

@@ -3,7 +3,12 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_koopman import DelayLifter, OrthogonalPolynomialLifter, RBFLifter
+from sklearn_koopman import (
+    DelayLifter,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
+    SquaredProjectionLifter,
+)
 
 from ..extra_checks import EXTRA_TRANSFORMER_CHECKS
 
@@ -15,6 +20,7 @@ LIFTERS = [
     RBFLifter(7, centers="random", gamma=0.5, random_state=0),
     DelayLifter(),
     DelayLifter(1),
+    SquaredProjectionLifter(),
 ]
 
 

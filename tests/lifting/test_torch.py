@@ -23,6 +23,7 @@ from sklearn_koopman.lifting import (
     OpticalLifter,
     OrthogonalPolynomialLifter,
     RBFLifter,
+    SquaredProjectionLifter,
 )
 from sklearn_koopman.lifting._products import products_by_degree
 
@@ -38,6 +39,7 @@ LIFTERS = [
     DelayLifter(1),
     DelayLifter(2),
     DelayLifter(2, state_size=2),
+    SquaredProjectionLifter(np.arange(12.0).reshape(3, 4) / 6),
     make_union(MonomialLifter(2), "passthrough", RBFLifter(5, random_state=0)),
     FeatureUnion(
         [("a", MonomialLifter(2)), ("b", "drop"), ("c", DelayLifter(3))],

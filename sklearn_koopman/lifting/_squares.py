@@ -1,0 +1,97 @@
+"""Squares of linear functions of the input variables as observables."""
+
+import numpy as np
+from sklearn.utils import check_array
+
+from .._memory import check_fits_in_memory
+from ._base import Dictionary
+
+
+class SquaredProjectionLifter(Dictionary):
+    r"""Lift samples to their features and the squares of some linear functions of them.
+
+    A sample z of p features is lifted to the p + m observables
+
+    .. math:: \psi(z) = \left(z_1, \dots, z_p, (c_1^T z)^2, \dots, (c_m^T z)^2\right) .
+
+    Every quadratic form is a sum of such squares, so they can stand for many more monomials of
+    degree 2: see :func:`~sklearn_koopman.selection.principal_squares`. In optics a projection is
+    light behind a fixed element, and its square is what a detector sees.
+
+    Parameters
+    ----------
+    components : array-like of shape (n_components, n_features), default=None
+        The linear functions :math:`c_j`, one a row. None takes the features themselves.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, `n_features_in_`)
+        The linear functions, in the dtype of X.
+    n_output_features_ : int
+        p + m.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        If X has feature names that are all strings.
+
+    See Also
+    --------
+    MonomialLifter : The products of all pairs of features.
+    OpticalLifter : Intensities behind a random element.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_koopman import SquaredProjectionLifter
+    >>> lifter = SquaredProjectionLifter([[1.0, 1.0], [1.0, -1.0]])
+    >>> lifter.fit_transform(np.array([[1.0, 2.0], [3.0, 5.0]]))
+    array([[ 1.,  2.,  9.,  1.],
+           [ 3.,  5., 64.,  4.]])
+    >>> lifter.get_feature_names_out()
+    array(['x0', 'x1', 'square0', 'square1'], dtype=object)
+    """
+
+    _fewer_observables = "Give fewer components"
+
+    def __init__(self, components=None):
+        self.components = components
+
+    def _check_parameters(self):
+        """Do nothing: what components must be depends on X."""
+
+    def _fit(self, X):
+        p = X.shape[1]
+        if self.components is None:
+            check_fits_in_memory(
+                p**2 * X.itemsize, f"The squares of {p} features", "Give fewer components."
+            )
+            self.components_ = np.eye(p, dtype=X.dtype)
+        else:
+            self.components_ = check_array(
+                self.components,
+                dtype=X.dtype,
+                copy=True,
+                ensure_2d=False,
+                input_name="components",
+            )
+            shape = self.components_.shape
+            if len(shape) != 2 or shape[1] != p:
+                raise ValueError(
+                    f"components has the shape {shape}, and X has {p} features: give components "
+                    f"of shape (n_components, {p})."
+                )
+        self.n_output_features_ = p + len(self.components_)
+
+    def _lift(self, X):
+        p = X.shape[1]
+        lifted = np.empty((len(X), self.n_output_features_), X.dtype)
+        lifted[:, :p] = X
+        squares = lifted[:, p:]
+        np.matmul(X, self.components_.T.astype(X.dtype, copy=False), out=squares)
+        np.square(squares, out=squares)
+        return lifted
+
+    def _observable_names(self, names):
+        return [*names, *(f"square{j}" for j in range(len(self.components_)))]
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "components_")
