@@ -71,6 +71,26 @@ class Scale:
         return coef * self.deviation[:, None], intercept + self.mean @ coef
 
 
+class Scratch:
+    """Memory that is used again: the system takes as long to hand it out as a block to be made.
+
+    Copies and pickles start without any.
+    """
+
+    def __init__(self):
+        self._bytes = np.empty(0, np.uint8)
+
+    def __reduce__(self):
+        return Scratch, ()
+
+    def columns(self, n_rows, n_columns, dtype):
+        """Return an array in Fortran order, with whatever was there before."""
+        n_bytes = n_rows * n_columns * np.dtype(dtype).itemsize
+        if len(self._bytes) < n_bytes:
+            self._bytes = np.empty(n_bytes, np.uint8)
+        return self._bytes[:n_bytes].view(dtype).reshape(n_columns, n_rows).T
+
+
 class RunningMoments(ABC):
     """What least squares needs to know of rows of observables and of their targets.
 
@@ -95,6 +115,7 @@ class RunningMoments(ABC):
         # of rounding, and means do not lose the digits that large values have no room for.
         self._origin = self._mean = np.zeros(n_observables + n_targets)
         self._crew = Crew()
+        self._scratch = Scratch()
 
     def update(self, psi, *targets_and_weight):
         """Take in a block: observables, then targets if there are any, then weights.
@@ -115,8 +136,8 @@ class RunningMoments(ABC):
             return self
         dtype = np.float32 if self._keeps_float32 and psi.dtype == np.float32 else np.float64
         # One row more than the block, for the step between the means.
-        rows = np.empty(
-            (len(sample_weight) + 1, self.n_observables + self.n_targets), dtype, order="F"
+        rows = self._scratch.columns(
+            len(sample_weight) + 1, self.n_observables + self.n_targets, dtype
         )
         arrays, means, done = [psi, *targets], [], 0
         if isinstance(psi, Factors):
@@ -279,7 +300,7 @@ class GramMoments(RunningMoments):
     # Products of float32 rows lose little: the rows are centred first, and the sums over this many
     # of them are added in float64.
     _keeps_float32 = True
-    _summed_rows = 8192
+    _summed_rows = 16384
 
     def __init__(self, n_observables, n_targets=0):
         super().__init__(n_observables, n_targets)
@@ -293,6 +314,7 @@ class GramMoments(RunningMoments):
         """Scatter of the observables, of which one triangle is stored."""
         self._flush()
         self._pending = None  # who asks needs the memory
+        self._scratch = Scratch()
         return self._packed
 
     @property
