@@ -22,7 +22,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._moments import GramMoments, accumulated
-from ._tiles import tiled_product
 
 # Lifted numbers below which every step looks at all rows: they cost no more than the bookkeeping.
 SAMPLED_FROM = 2**20
@@ -35,7 +34,7 @@ LARGEST_SAMPLE = 0.5
 SAMPLE_BYTES = 2**27
 FEWEST_ROWS_PER_OBSERVABLE = 1.5
 
-N_PAIRS = 30
+N_PAIRS = 20
 # Steps on all rows before a sample is tried again; as many are the first that it is trusted with.
 FULL_STEPS = 8
 # Attempts on all rows, in double precision, without getting better.
@@ -482,9 +481,9 @@ class Memory:
 
         Parameters
         ----------
-        gradient : ndarray
+        gradient : ndarray of shape (n_numbers, n_classes)
         metric : callable, default=numpy.copy
-            Turns a gradient, downhill, into the step that is taken without a memory.
+            Turns columns of gradients, downhill, into the steps taken without a memory.
 
         Returns
         -------
@@ -495,10 +494,12 @@ class Memory:
         for past, change, product in reversed(self.pairs):
             shares.append(np.vdot(past, step) / product)
             step = step - shares[-1] * change
-        step = metric(step)
-        if self.pairs:
-            _, change, product = self.pairs[-1]
-            step *= product / np.vdot(change, metric(change))
+        if not self.pairs:
+            return metric(step)
+        _, change, product = self.pairs[-1]
+        # Side by side, as a metric is a large matrix that is read once.
+        step, of_change = np.hsplit(metric(np.hstack([step, change])), 2)
+        step = step * (product / np.vdot(change, of_change))
         for (past, change, product), share in zip(self.pairs, reversed(shares), strict=True):
             step += (share - np.vdot(change, step) / product) * past
         return step
@@ -539,9 +540,9 @@ class CurvatureMetric:
         self.inverse = matrix.full(problem.dtype)
 
     def __call__(self, gradient):
-        """Return the inverse times a gradient of shape (n_observables + 1, n_classes)."""
+        """Return the inverse times columns of gradients, of n_observables + 1 numbers each."""
         step = np.empty_like(gradient)
         coef_gradient = gradient[:-1] - np.outer(self.mean, gradient[-1])
-        step[:-1] = tiled_product(self.inverse, coef_gradient.astype(self.inverse.dtype))
+        step[:-1] = self.inverse @ coef_gradient.astype(self.inverse.dtype)
         step[-1] = gradient[-1] / self.weight - self.mean @ step[:-1]
         return step

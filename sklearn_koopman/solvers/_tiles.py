@@ -3,8 +3,6 @@
 numpy hands all tiles of a stack to BLAS in one call.
 """
 
-import numpy as np
-
 # Multiplications of a product that BLAS takes for a small one.
 SMALL_PRODUCT = 10**6
 TILE_ROWS = 64, 32, 16
@@ -55,10 +53,3 @@ def in_tiles(n_rows, rows, *aligned):
 
 def _reshaped(array, n_tiles, n_rows):
     return None if array is None else array.reshape(n_tiles, n_rows, *array.shape[1:])
-
-
-def tiled_product(matrix, columns):
-    """Return ``matrix @ columns`` for a matrix of contiguous rows and a few columns."""
-    n_rows = tile_rows(*columns.shape)
-    parts = [tiles @ columns for (tiles,) in in_tiles(n_rows, matrix)]
-    return np.concatenate([part.reshape(-1, columns.shape[1]) for part in parts])
