@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import block_diag, solve_triangular
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._validation import is_integer
 from ..classification._lifted import _transform
@@ -53,7 +53,8 @@ def principal_squares(student, X, *, max_observables=None):
     TypeError
         If the observables of the student are no monomials.
     ValueError
-        If their degree is not 2, or `max_observables` has no room for the coordinates.
+        If their degree is not 2, X is not what the student takes, or `max_observables` has no room
+        for the coordinates.
 
     See Also
     --------
@@ -84,7 +85,8 @@ def principal_squares(student, X, *, max_observables=None):
         smaller = principal_squares(last, X, max_observables=max_observables)
         return type(student)([*before, (name, smaller)])
     head, monomials = _split(student)
-    Z = np.asarray(X if head is None else _transform(head, X))
+    X = validate_data(student, X, reset=False, dtype=[np.float64, np.float32])
+    Z = X if head is None else _transform(head, X)
     linear, forms = _quadratic_forms(student, monomials)
     values, directions = _diagonalised(forms, np.cov(Z.T, ddof=0).reshape(forms.shape[1:]))
     size = np.abs(values).max(axis=0)
@@ -116,10 +118,12 @@ def _split(student):
             "lifter=MonomialLifter(2), or with a pipeline as lifter that ends in one."
         )
     *before, monomials = steps
-    if max(len(variables) for variables in monomials._monomials()) != 2:
+    degree = max(len(variables) for variables in monomials._monomials())
+    if degree != 2:
         raise ValueError(
-            f"The observables of the student are those of {monomials!r}: only forms of degree 2 "
-            "are sums of squares, so take degree=2."
+            f"The observables of the student, those of {monomials!r}, are of degree {degree}: only "
+            "forms of degree 2 are sums of squares, so take degree=2, and at least two features "
+            "where interaction_only=True."
         )
     return (make_pipeline(*before) if before else None), monomials
 

@@ -12,7 +12,6 @@
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 
-#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 

@@ -74,6 +74,24 @@ INLINE VECTOR NAME(exp)(VECTOR x)
     return (VECTOR)(((BITS)sum + ((BITS)rounded << (is_float ? 23 : 52))) & ~is_small);
 }
 
+/* log(x) for x >= 1: a guess from exponent and mantissa, and Halley's steps on exp(y) = x. */
+INLINE VECTOR NAME(log)(VECTOR x)
+{
+    const int is_float = sizeof(REAL) == sizeof(float);
+    const int n_bits = is_float ? 23 : 52;
+    const REAL bias = is_float ? 127 : 1023, large = is_float ? 0x1p23 : 0x1p52;
+    const BITS one = (BITS)NAME(all)(1), of_large = (BITS)NAME(all)(large);
+    const BITS mantissa = (one ^ one) + (((UNSIGNED)1 << n_bits) - 1);
+    VECTOR exponent = (VECTOR)(((BITS)x >> n_bits) | of_large) - (large + bias);
+    VECTOR fraction = (VECTOR)(((BITS)x & mantissa) | one) - (REAL)1;
+    VECTOR y = (exponent + fraction) * (REAL)0x1.62e42fefa39efp-1;
+    for (int step = 0; step < 2; step++) {
+        VECTOR left = x * NAME(exp)(-y);
+        y += (REAL)2 * (left - (REAL)1) / (left + (REAL)1);
+    }
+    return y;
+}
+
 INLINE REAL NAME(total)(VECTOR v)
 {
     const NAME(part) *parts = (const NAME(part) *)&v;
@@ -98,21 +116,26 @@ INLINE Py_ssize_t NAME(row_bytes)(const Rows *rows)
 INLINE void NAME(fill_table)(const NAME(group) *group)
 {
     const Rows *rows = group->rows;
-    const Py_ssize_t n_lanes = group->n_strips * LANES;
-    REAL *row = (REAL *)group->table;
-    for (Py_ssize_t i = 0; i < n_lanes; i++)
-        row[i] = i < group->n_rows;
-    for (Py_ssize_t v = 0; v < rows->n_variables; v++) {
-        const char *x = rows->X + group->first_row * rows->X_row + v * rows->X_column;
-        row = (REAL *)(group->table + (1 + v) * group->row_bytes);
-        if (rows->X_is_float)
-            for (Py_ssize_t i = 0; i < group->n_rows; i++)
-                row[i] = *(const float *)(x + i * rows->X_row);
-        else
-            for (Py_ssize_t i = 0; i < group->n_rows; i++)
-                row[i] = *(const double *)(x + i * rows->X_row);
-        for (Py_ssize_t i = group->n_rows; i < n_lanes; i++)
-            row[i] = 0;
+    REAL *one = (REAL *)group->table;
+    for (Py_ssize_t i = 0; i < group->n_strips * LANES; i++)
+        one[i] = i < group->n_rows;
+    /* Strip by strip, as the rows of one fit into the innermost cache. */
+    for (Py_ssize_t first = 0; first < group->n_rows; first += LANES) {
+        const Py_ssize_t n_left = group->n_rows - first;
+        const Py_ssize_t n_rows = n_left < LANES ? n_left : LANES;
+        const char *strip = rows->X + (group->first_row + first) * rows->X_row;
+        for (Py_ssize_t v = 0; v < rows->n_variables; v++) {
+            const char *x = strip + v * rows->X_column;
+            REAL *row = (REAL *)(group->table + (1 + v) * group->row_bytes) + first;
+            if (rows->X_is_float)
+                for (Py_ssize_t i = 0; i < n_rows; i++)
+                    row[i] = *(const float *)(x + i * rows->X_row);
+            else
+                for (Py_ssize_t i = 0; i < n_rows; i++)
+                    row[i] = *(const double *)(x + i * rows->X_row);
+            for (Py_ssize_t i = n_rows; i < LANES; i++)
+                row[i] = 0;
+        }
     }
     char *made = group->table + (1 + rows->n_variables) * group->row_bytes;
     for (Py_ssize_t j = 0; j < rows->n_lower; j++, made += group->row_bytes) {
@@ -255,7 +278,7 @@ INLINE double NAME(turn_into_residuals)(const NAME(group) *group, const NAME(out
     const int n_terms = loss->temperature == 1.0 ? 1 : 2;
     for (int term = 0; term < n_terms; term++) {
         const REAL temperature = term ? loss->temperature : 1.0;
-        VECTOR weight = term ? soft : hard, total = {0}, squares = {0}, log_total;
+        VECTOR weight = term ? soft : hard, total = {0}, squares = {0};
         if (n_terms == 1)
             weight += soft;
         for (Py_ssize_t c = 0; c < n_classes; c++) {
@@ -267,9 +290,7 @@ INLINE double NAME(turn_into_residuals)(const NAME(group) *group, const NAME(out
             squares += p * p;
             residual[c] += temperature * weight * p;
         }
-        for (Py_ssize_t i = 0; i < LANES; i++)
-            log_total[i] = log(total[i]);
-        value += temperature * temperature * weight * log_total;
+        value += temperature * temperature * weight * NAME(log)(total);
         curvature += weight * ((REAL)1 - squares);
     }
     for (Py_ssize_t c = 0; c < n_classes; c++)

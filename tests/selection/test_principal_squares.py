@@ -178,6 +178,10 @@ def test_refuses_other_students(student):
         lifter = make_pipeline(PCA(4, random_state=0), MonomialLifter(degree))
         with pytest.raises(ValueError, match="take degree=2"):
             principal_squares(EDMDClassifier(lifter=lifter).fit(X, y), X)
+    with pytest.raises(ValueError, match="NaN"):
+        principal_squares(student, np.full_like(X, np.nan))
+    with pytest.raises(ValueError, match="3 features"):
+        principal_squares(student, X[:, :3])
     for max_observables in (12, 3, 20.5, True):
         with pytest.raises(ValueError, match=r"max_observables=.* must be an int above 12"):
             principal_squares(student, X, max_observables=max_observables)
