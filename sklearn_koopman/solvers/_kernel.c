@@ -180,6 +180,7 @@ typedef struct {
     enum { INPUT, STRIDED_INPUT, OPTIONAL_INPUT, OUTPUT, STRIDED_OUTPUT, OPTIONAL_OUTPUT } kind;
 } Form;
 
+#define MOST_ARRAYS 12
 #define ROWS_FORMS {"X", 2, "fd", STRIDED_INPUT}, {"lower", 2, "i", INPUT}, {"products", 2, "i", INPUT}
 
 enum { X, LOWER, PRODUCTS, N_ROWS_ARRAYS };
@@ -204,7 +205,7 @@ static int take(PyObject *object, const Form *form, Py_buffer *array)
     return 0;
 }
 
-/* Take the arrays that a tuple begins with; `release` them in any case. */
+/* Take the arrays that a tuple begins with; all of them are to be released in any case. */
 static int take_all(PyObject *args, const Form *forms, int n_arrays, Py_buffer *arrays)
 {
     if (PyTuple_Size(args) < n_arrays) {
@@ -217,10 +218,17 @@ static int take_all(PyObject *args, const Form *forms, int n_arrays, Py_buffer *
     return 1;
 }
 
-static void release(int n_arrays, Py_buffer *arrays)
+/* Return what a function makes of the arrays that a tuple begins with, and of the tuple. */
+static PyObject *with_arrays(PyObject *args, const Form *forms, int n_arrays,
+                             PyObject *(*function)(const Py_buffer *, PyObject *))
 {
+    Py_buffer arrays[MOST_ARRAYS] = {{0}};
+    PyObject *result = NULL;
+    if (take_all(args, forms, n_arrays, arrays))
+        result = function(arrays, args);
     for (int i = 0; i < n_arrays; i++)
         PyBuffer_Release(&arrays[i]);
+    return result;
 }
 
 /* Whether an array that was taken has so many rows, and so many columns if it has any. */
@@ -290,8 +298,12 @@ static const Form LOSS_FORMS[N_LOSS_ARRAYS] = {
     {"curvature", 1, "fd", OPTIONAL_OUTPUT},
 };
 
-static PyObject *loss_of_arrays(const Py_buffer *arrays, double temperature)
+static PyObject *loss_of_arrays(const Py_buffer *arrays, PyObject *args)
 {
+    PyObject *last = PyTuple_GetItem(args, N_LOSS_ARRAYS);
+    const double temperature = last ? PyFloat_AsDouble(last) : -1.0;
+    if (PyErr_Occurred())
+        return NULL;
     Rows rows;
     Loss loss = {
         .n_classes = arrays[WEIGHTS].shape[0],
@@ -332,17 +344,8 @@ static PyObject *loss_of_arrays(const Py_buffer *arrays, double temperature)
 
 static PyObject *add_loss(PyObject *module, PyObject *args)
 {
-    Py_buffer arrays[N_LOSS_ARRAYS] = {{0}};
-    PyObject *result = NULL;
     (void)module;
-    if (take_all(args, LOSS_FORMS, N_LOSS_ARRAYS, arrays)) {
-        PyObject *last = PyTuple_GetItem(args, N_LOSS_ARRAYS);
-        const double temperature = last ? PyFloat_AsDouble(last) : -1.0;
-        if (!PyErr_Occurred())
-            result = loss_of_arrays(arrays, temperature);
-    }
-    release(N_LOSS_ARRAYS, arrays);
-    return result;
+    return with_arrays(args, LOSS_FORMS, N_LOSS_ARRAYS, loss_of_arrays);
 }
 
 enum { ROW_WEIGHT = N_ROWS_ARRAYS, MEAN_OUT, SCATTER, N_MOMENTS_ARRAYS };
@@ -354,8 +357,9 @@ static const Form MOMENTS_FORMS[N_MOMENTS_ARRAYS] = {
     {"scatter", 1, "d", OUTPUT},
 };
 
-static PyObject *moments_of_arrays(const Py_buffer *arrays)
+static PyObject *moments_of_arrays(const Py_buffer *arrays, PyObject *args)
 {
+    (void)args;
     Rows rows;
     Moments moments = {
         .row_weight = arrays[ROW_WEIGHT].buf,
@@ -375,13 +379,8 @@ static PyObject *moments_of_arrays(const Py_buffer *arrays)
 
 static PyObject *add_moments(PyObject *module, PyObject *args)
 {
-    Py_buffer arrays[N_MOMENTS_ARRAYS] = {{0}};
-    PyObject *result = NULL;
     (void)module;
-    if (take_all(args, MOMENTS_FORMS, N_MOMENTS_ARRAYS, arrays))
-        result = moments_of_arrays(arrays);
-    release(N_MOMENTS_ARRAYS, arrays);
-    return result;
+    return with_arrays(args, MOMENTS_FORMS, N_MOMENTS_ARRAYS, moments_of_arrays);
 }
 
 enum { ORIGIN = N_ROWS_ARRAYS, REST, FACTOR, OUT, N_CENTRED_ARRAYS };
@@ -394,8 +393,9 @@ static const Form CENTRED_FORMS[N_CENTRED_ARRAYS] = {
     {"out", 2, "fd", STRIDED_OUTPUT},
 };
 
-static PyObject *centred_of_arrays(const Py_buffer *arrays)
+static PyObject *centred_of_arrays(const Py_buffer *arrays, PyObject *args)
 {
+    (void)args;
     Rows rows;
     const Py_buffer *out = &arrays[OUT];
     Centred centred = {arrays[ORIGIN].buf, arrays[REST].buf, arrays[FACTOR].buf, out->buf,
@@ -419,13 +419,8 @@ static PyObject *centred_of_arrays(const Py_buffer *arrays)
 
 static PyObject *set_centred(PyObject *module, PyObject *args)
 {
-    Py_buffer arrays[N_CENTRED_ARRAYS] = {{0}};
-    PyObject *result = NULL;
     (void)module;
-    if (take_all(args, CENTRED_FORMS, N_CENTRED_ARRAYS, arrays))
-        result = centred_of_arrays(arrays);
-    release(N_CENTRED_ARRAYS, arrays);
-    return result;
+    return with_arrays(args, CENTRED_FORMS, N_CENTRED_ARRAYS, centred_of_arrays);
 }
 
 enum { MEAN = N_ROWS_ARRAYS, RATE, NORMS, N_NORMS_ARRAYS };
@@ -437,8 +432,9 @@ static const Form NORMS_FORMS[N_NORMS_ARRAYS] = {
     {"norms", 1, "fd", OUTPUT},
 };
 
-static PyObject *norms_of_arrays(const Py_buffer *arrays)
+static PyObject *norms_of_arrays(const Py_buffer *arrays, PyObject *args)
 {
+    (void)args;
     Rows rows;
     Norms norms = {arrays[MEAN].buf, arrays[RATE].buf, arrays[NORMS].buf};
     const char type = arrays[X].format[0];
@@ -458,13 +454,8 @@ static PyObject *norms_of_arrays(const Py_buffer *arrays)
 
 static PyObject *set_norms(PyObject *module, PyObject *args)
 {
-    Py_buffer arrays[N_NORMS_ARRAYS] = {{0}};
-    PyObject *result = NULL;
     (void)module;
-    if (take_all(args, NORMS_FORMS, N_NORMS_ARRAYS, arrays))
-        result = norms_of_arrays(arrays);
-    release(N_NORMS_ARRAYS, arrays);
-    return result;
+    return with_arrays(args, NORMS_FORMS, N_NORMS_ARRAYS, norms_of_arrays);
 }
 
 static PyObject *use_vectors(PyObject *module, PyObject *n_bytes)
