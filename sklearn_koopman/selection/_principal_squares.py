@@ -13,8 +13,9 @@ from ..classification._lifted import _transform
 from ..lifting import MonomialLifter, SquaredProjectionLifter
 
 EPS = np.finfo(np.float64).eps
-# Of the variance of all coordinates, what each has at least: none may be without any.
-LEAST_VARIANCE = 1e-12
+# Of the variance of all coordinates, what is added to that of each: the logits lose as many digits
+# as the variances differ by.
+LEAST_VARIANCE = 1e-6
 
 
 def principal_squares(student, X, *, max_observables=None):

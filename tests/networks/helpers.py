@@ -94,9 +94,14 @@ class NetworkOfLogisticRegression(ClassifierMixin, BaseEstimator):
         """Fit by scikit-learn and write the coefficients into linear layers."""
         # Second-order steps: rows drawn twice and weights of 2 agree beyond the checks' 1e-7.
         inner = LogisticRegression(solver="newton-cg", C=10.0, tol=1e-12, max_iter=1000)
-        inner.fit(X, y, sample_weight=sample_weight)
+        is_single = getattr(X, "dtype", None) == np.float32
+        # scikit-learn 1.6 mixes number types in a line search on float32 rows.
+        rows = X.astype(np.float64) if is_single else X
+        inner.fit(rows, y, sample_weight=sample_weight)
         self.classes_ = inner.classes_
         coef, intercept = inner.coef_, inner.intercept_
+        if is_single:
+            coef, intercept = coef.astype(np.float32), intercept.astype(np.float32)
         if len(coef) == 1:
             coef = np.vstack([np.zeros_like(coef), coef])
             intercept = np.append(0.0, intercept)
