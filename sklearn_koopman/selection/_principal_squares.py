@@ -59,7 +59,7 @@ def principal_squares(student, X, *, max_observables=None):
 
     See Also
     --------
-    ObservableSelector : Chooses among monomials.
+    sklearn_koopman.ObservableSelector : Chooses among monomials.
 
     Examples
     --------
