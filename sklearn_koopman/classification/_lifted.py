@@ -91,8 +91,14 @@ def _only_block_lifter(tail, dtype):
     """Return the step that is all of a tail and lifts such rows as they are, None for others."""
     if tail is None or dtype not in (np.float32, np.float64):
         return None
-    steps = [step for _, step in tail.steps if step is not None and step != "passthrough"]
+    steps = steps_of(tail)
     return steps[0] if len(steps) == 1 and isinstance(steps[0], BlockLifter) else None
+
+
+def steps_of(lifter):
+    """Return the steps of a lifter that do something; what is no pipeline is its only step."""
+    steps = [step for _, step in lifter.steps] if isinstance(lifter, Pipeline) else [lifter]
+    return [step for step in steps if step is not None and step != "passthrough"]
 
 
 def _block_lift(tail, dtype):

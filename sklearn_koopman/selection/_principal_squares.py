@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._validation import is_integer
-from ..classification._lifted import _transform
+from ..classification._lifted import _transform, steps_of
 from ..lifting import MonomialLifter, SquaredProjectionLifter
 
 EPS = np.finfo(np.float64).eps
@@ -98,7 +98,7 @@ def principal_squares(student, X, *, max_observables=None):
         chosen = np.sort(chosen[largest])
     squares = SquaredProjectionLifter(directions[chosen]).fit(Z[:1])
     smaller = copy(student)
-    smaller.lifter_ = squares if head is None else make_pipeline(*_steps(head), squares)
+    smaller.lifter_ = squares if head is None else make_pipeline(*steps_of(head), squares)
     smaller.lifter = FrozenEstimator(smaller.lifter_)
     smaller.coef_ = np.hstack([linear, values[:, chosen]]).astype(student.coef_.dtype)
     constants = [not variables for variables in monomials._monomials()]
@@ -112,7 +112,7 @@ def _split(student):
     lifter = getattr(student, "lifter_", None)
     while isinstance(lifter, FrozenEstimator):
         lifter = lifter.estimator
-    steps = _steps(lifter)
+    steps = steps_of(lifter)
     if not steps or not isinstance(steps[-1], MonomialLifter) or not hasattr(student, "coef_"):
         raise TypeError(
             f"student={student!r} has no monomials for observables: pass a classifier with "
@@ -127,12 +127,6 @@ def _split(student):
             "where interaction_only=True."
         )
     return (make_pipeline(*before) if before else None), monomials
-
-
-def _steps(lifter):
-    """Return the steps of a lifter that do something."""
-    steps = [step for _, step in lifter.steps] if isinstance(lifter, Pipeline) else [lifter]
-    return [step for step in steps if step is not None and step != "passthrough"]
 
 
 def _quadratic_forms(student, monomials):
