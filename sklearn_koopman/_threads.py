@@ -1,6 +1,7 @@
 """How many threads a problem deserves, and how blocks of rows are shared among them."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 
 from threadpoolctl import ThreadpoolController
@@ -37,7 +38,9 @@ def n_threads():
 class Crew:
     """Threads that share work whose every item calls BLAS: one BLAS thread for each of them.
 
-    An idle crew goes with its owner.
+    An idle crew goes with its owner. Threads of BLAS that have worked wait for more, and keep a
+    core busy with that for tens of milliseconds: whose work and BLAS's take turns is faster
+    `alone`.
 
     Parameters
     ----------
@@ -51,6 +54,21 @@ class Crew:
 
     def __reduce__(self):
         return Crew, ()  # copies and pickles start without threads
+
+    @contextmanager
+    def alone(self):
+        """Be as large as BLAS may be now, while that has one thread, whoever calls it."""
+        size = self._size
+        self._size = size or n_threads()
+        try:
+            with _controller().limit(limits=1, user_api="blas"):
+                yield
+        finally:
+            self._size = size
+
+    def resting(self):
+        """Return a context in which BLAS has as many threads as the crew, for one large task."""
+        return _controller().limit(limits=self._size, user_api="blas")
 
     def map_shares(self, function, items):
         """Return ``function(share)`` of every share of the items, in a fixed order.

@@ -65,7 +65,7 @@ class RowBlocks:
             most = min(BLOCK_BYTES // (8 * self.n_observables), MOST_BLOCK_ROWS)
             block_rows = max(most // ROWS_MULTIPLE, 1) * ROWS_MULTIPLE
         self.block_rows = block_rows
-        self._crew = crew or Crew()
+        self.crew = crew or Crew()
         self.products = products
 
     def lifted(self, rows):
@@ -88,7 +88,7 @@ class RowBlocks:
         def map_share(batches):
             return [function(block(rows)) for rows in batches]
 
-        shares = self._crew.map_shares(map_share, batches)
+        shares = self.crew.map_shares(map_share, batches)
         results = [shares[i % len(shares)][i // len(shares)] for i in range(len(batches))]
         return np.concatenate(results)
 
@@ -102,13 +102,23 @@ class RowBlocks:
             belong to it; returns the new total.
         total : object
             The total before the first block. One that ``takes_factors`` is updated with
-            `Factors` where the observables are products.
+            `Factors` where the observables are products. Of one that ``is_small`` every thread
+            makes its own from `blank`, and these `merge`.
         *aligned : arrays of shape (n_samples, ...)
             Arrays with one row (or number) for each row of ``X``.
         """
         block, batches = self._blocks_for(total, self.lifted)
-        for rows in self._batches(batches):
-            total = update(total, block(rows), *(array[rows] for array in aligned))
+
+        def update_all(total, batches):
+            for rows in self._batches(batches):
+                total = update(total, block(rows), *(array[rows] for array in aligned))
+            return total
+
+        if not getattr(total, "is_small", False):
+            return update_all(total, batches)
+        blank = total.blank
+        for part in self.crew.map_shares(lambda share: update_all(blank(), share), batches):
+            total.merge(part)
         return total
 
     def sum(self, function, *aligned, out=None):
@@ -145,7 +155,7 @@ class RowBlocks:
                         total += term
             return totals
 
-        return added(self._crew.map_shares(sum_share, batches))
+        return added(self.crew.map_shares(sum_share, batches))
 
     def _block(self, rows):
         """Return the observables of a batch as `sum` hands them on."""
@@ -226,7 +236,7 @@ class RowBlocks:
             self.lift,
             n_observables=self.n_observables,
             block_rows=self.block_rows,
-            crew=self._crew,
+            crew=self.crew,
             products=self.products,
         )
 
@@ -262,7 +272,7 @@ class ChosenBlocks(RowBlocks):
         self.block_rows = blocks.block_rows
         self._blocks = blocks
         self._rows = rows
-        self._crew = blocks._crew
+        self.crew = blocks.crew
         self.products = blocks.products
 
     def lifted(self, rows):
@@ -298,7 +308,7 @@ class HeldBlocks(RowBlocks):
         self.block_rows = blocks.block_rows
         self._blocks = blocks
         self._rows = rows
-        self._crew = blocks._crew
+        self.crew = blocks.crew
         self.products = None  # they are made
         n_tiles, n_rest = divmod(self.n_samples, tile_rows)
         # One large array: the system hands out a few large pages faster than many small ones.
@@ -315,7 +325,7 @@ class HeldBlocks(RowBlocks):
                 tiles = self._block(batch)
                 tiles[...] = blocks.lifted(rows[batch]).reshape(tiles.shape)
 
-        self._crew.map_shares(lift, self._all_batches())
+        self.crew.map_shares(lift, self._all_batches())
 
     def lifted(self, rows):
         """Return the observables of a slice of the rows."""

@@ -82,7 +82,7 @@ class DaskBlocks(RowBlocks):
             self.lift,
             n_observables=self.n_observables,
             block_rows=self.block_rows,
-            crew=self._crew,
+            crew=self.crew,
             products=self.products,
         )
 

@@ -17,9 +17,11 @@ the Hessian, if all classes curved alike.
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.utils import gen_even_slices
 
 from ._moments import GramMoments, accumulated
 
@@ -54,6 +56,8 @@ MOST_TRIALS = 20
 FLOOR = 0.02
 # Rows per observable that make a metric, if so many may be held lifted.
 METRIC_ROWS_PER_OBSERVABLE = 8
+# Parts that threads share its products in.
+N_PARTS = 8
 # The metric is made anew when the rows curve less than this share of what they did.
 REFRESHED_BELOW = 0.5
 # Least and largest share of the mean curvature that is added in all directions: few rows hardly
@@ -192,6 +196,10 @@ class _Search:
 
     def run(self):
         """Step until the gradient is small, the steps are used up, or rounding is reached."""
+        with self.problem.blocks.crew.alone():
+            self._run()
+
+    def _run(self):
         if self.metric is not None:
             self.preconditioned_at = self.curvature.sum()
         elif self.is_unfinished:
@@ -273,13 +281,15 @@ class _Search:
         self.metric = None  # the old one is as large as the new one
         few = self.restricted(rows, factor)
         moments = GramMoments(few.blocks.n_observables)
-        moments = accumulated(moments, few.blocks, self.curvature[rows] * factor)
-        n_rows = few.weight
-        if moments.packed.data.nbytes > SAMPLE_BYTES:
-            # The Gram matrix needs the room more than the next sample needs the time.
-            del few
-            self.sample_buffer = np.empty(0, self.sample_buffer.dtype)
-        self.metric = CurvatureMetric(self.problem, moments, n_rows)
+        crew = few.blocks.crew
+        with nullcontext() if moments.is_small else crew.resting():
+            moments = accumulated(moments, few.blocks, self.curvature[rows] * factor)
+            n_rows = few.weight
+            if moments.packed.data.nbytes > SAMPLE_BYTES:
+                # The Gram matrix needs the room more than the next sample needs the time.
+                del few
+                self.sample_buffer = np.empty(0, self.sample_buffer.dtype)
+            self.metric = CurvatureMetric(self.problem, moments, n_rows)
         self.preconditioned_at = self.curvature.sum()
 
     def restricted(self, rows, factor):
@@ -538,11 +548,19 @@ class CurvatureMetric:
         matrix.factorise()
         matrix.invert()
         self.inverse = matrix.full(problem.dtype)
+        self.crew = problem.blocks.crew
 
     def __call__(self, gradient):
         """Return the inverse times columns of gradients, of n_observables + 1 numbers each."""
         step = np.empty_like(gradient)
         coef_gradient = gradient[:-1] - np.outer(self.mean, gradient[-1])
-        step[:-1] = self.inverse @ coef_gradient.astype(self.inverse.dtype)
+        coef_gradient = coef_gradient.astype(self.inverse.dtype)
+
+        def multiply(parts):
+            for rows in parts:
+                # Columns of a symmetric matrix are its rows, and lie in one piece.
+                step[rows] = self.inverse[:, rows].T @ coef_gradient
+
+        self.crew.map_shares(multiply, list(gen_even_slices(len(self.inverse), N_PARTS)))
         step[-1] = gradient[-1] / self.weight - self.mean @ step[:-1]
         return step

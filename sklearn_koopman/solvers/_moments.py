@@ -22,6 +22,8 @@ from ._packed import PackedTriangle
 SLAB_COLUMNS = 128
 # Entries of a Gram matrix that a thread adds at once.
 FLUSHED_AT_ONCE = 2**16
+# Observables of whose moments every thread may have its own: they take little memory.
+SMALL = 2048
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class RunningMoments(ABC):
     """
 
     _keeps_float32 = False
+    _joins_fast = True
 
     def __init__(self, n_observables, n_targets=0):
         self.n_observables = n_observables
@@ -178,6 +181,11 @@ class RunningMoments(ABC):
         self._add_scatter(other)
         self._absorb(np.asfortranarray(step[None]))
         return self
+
+    @property
+    def is_small(self):
+        """Whether every thread may well have moments of its own."""
+        return self._joins_fast and self.n_observables <= SMALL
 
     @property
     def blank(self):
@@ -370,6 +378,8 @@ class TriangularMoments(RunningMoments):
     projected : ndarray of shape (n_observables, n_targets)
         The targets in the coordinates of R: ``R.T @ projected`` is their cross scatter.
     """
+
+    _joins_fast = False
 
     def __init__(self, n_observables, n_targets=0):
         super().__init__(n_observables, n_targets)
