@@ -19,10 +19,10 @@
 #error "vectors need an extension of C that GCC and Clang have"
 #endif
 
-/* Sums that are kept in registers, times AT_ONCE. */
-#define MOST_CLASSES 10
+/* Sums that are kept in registers, several times: one for each class of ten but the last. */
+#define MOST_SUMS 9
 /* Problems of two or three classes take these instead. */
-#define FEW_CLASSES 3
+#define FEW_SUMS 2
 
 #define LINE_BYTES 64
 /* Rows of a table are an odd number of cache lines long, so that they do not evict each other. */
@@ -71,6 +71,13 @@ typedef struct {
     void *norms;
 } Norms;
 
+/* GCC reads a vector from memory for each of its uses, unless something may have changed it. */
+#if defined(__x86_64__)
+#define READ_ONCE(vector) __asm__("" : "+v"(vector))
+#else
+#define READ_ONCE(vector)
+#endif
+
 static char *aligned_memory(size_t n_bytes)
 {
     void *memory = NULL;
@@ -83,6 +90,7 @@ static char *aligned_memory(size_t n_bytes)
 
 #define VECTOR_BYTES 16
 #define AT_ONCE 1
+#define AT_ONCE_BACK 1
 #define TARGET
 #define REAL float
 #define UNSIGNED uint32_t
@@ -96,11 +104,13 @@ static char *aligned_memory(size_t n_bytes)
 #undef UNSIGNED
 #undef VECTOR_BYTES
 #undef AT_ONCE
+#undef AT_ONCE_BACK
 #undef TARGET
 
 #if defined(__x86_64__)
 #define VECTOR_BYTES 32
 #define AT_ONCE 1
+#define AT_ONCE_BACK 1
 #define TARGET __attribute__((target("avx2,fma")))
 #define REAL float
 #define UNSIGNED uint32_t
@@ -114,10 +124,12 @@ static char *aligned_memory(size_t n_bytes)
 #undef UNSIGNED
 #undef VECTOR_BYTES
 #undef AT_ONCE
+#undef AT_ONCE_BACK
 #undef TARGET
 
 #define VECTOR_BYTES 64
 #define AT_ONCE 2
+#define AT_ONCE_BACK 3
 #define TARGET __attribute__((target("avx512f,avx512dq,fma")))
 #define REAL float
 #define UNSIGNED uint32_t
@@ -131,6 +143,7 @@ static char *aligned_memory(size_t n_bytes)
 #undef UNSIGNED
 #undef VECTOR_BYTES
 #undef AT_ONCE
+#undef AT_ONCE_BACK
 #undef TARGET
 #endif
 

@@ -1,5 +1,6 @@
 from numpy.typing import NDArray
 
+# Rows of `softened` must sum to one, and rows without a label (-1) have a `hard_weight` of zero.
 def add_loss(
     X: NDArray,
     lower: NDArray,

@@ -3,7 +3,8 @@
    _kernel.c includes this file once for each, and defines before
    REAL, UNSIGNED   the number type, and an unsigned integer as large,
    VECTOR_BYTES     the size of a vector,
-   AT_ONCE          how many sums of vectors, times MOST_CLASSES, fit into registers,
+   AT_ONCE          strips whose logits are summed together, MOST_SUMS vectors each,
+   AT_ONCE_BACK     observables whose gradients are, as many as fit into registers,
    TARGET           the attribute that allows these instructions,
    NAME(x)          what x is called.
 
@@ -29,14 +30,17 @@ typedef struct {
     Py_ssize_t first_row, n_rows, n_strips;
 } NAME(group);
 
-/* What `add_loss` keeps of a group. */
+/* What `add_loss` keeps of a group. Losses see logits up to a number common to all classes, and
+   residuals add up to zero: logits are those above the last class's, whose gradient is what
+   the others lack. */
 typedef struct {
     const Loss *loss;
-    const REAL *weights;    /* of MOST_CLASSES classes after the other, n_observables rows each */
+    const REAL *weights;    /* MOST_SUMS classes after the other, n_observables rows each */
     const REAL *intercept;
-    Py_ssize_t n_padded;    /* classes, and zeros up to a multiple of MOST_CLASSES */
-    VECTOR *logits;         /* n_padded of each strip; then residuals */
-    VECTOR *work;           /* 2 n_padded */
+    Py_ssize_t n_sums;      /* classes but the last, and zeros up to a multiple of MOST_SUMS */
+    Py_ssize_t n_places;    /* n_sums, and one for the last class */
+    VECTOR *logits;         /* n_places of each strip; then residuals */
+    VECTOR *work;           /* 2 n_places */
 } NAME(outputs);
 
 INLINE VECTOR NAME(all)(REAL x)
@@ -174,11 +178,11 @@ INLINE void NAME(multiply)(const NAME(group) *group, const NAME(outputs) *out, P
     const Product *products = group->rows->products;
     const Py_ssize_t n_observables = group->rows->n_observables;
     const REAL *weights = out->weights + first_class * n_observables;
-    VECTOR sums[AT_ONCE][MOST_CLASSES];
+    VECTOR sums[AT_ONCE][MOST_SUMS];
     for (int s = 0; s < n_strips; s++)
         for (int c = 0; c < n_classes; c++)
             sums[s][c] = NAME(all)(out->intercept[first_class + c]);
-    for (Py_ssize_t j = 0; j < n_observables; j++, weights += MOST_CLASSES)
+    for (Py_ssize_t j = 0; j < n_observables; j++, weights += MOST_SUMS)
         for (int s = 0; s < n_strips; s++) {
             VECTOR psi = NAME(observable)(group, products[j], strip + s);
             for (int c = 0; c < n_classes; c++)
@@ -186,7 +190,7 @@ INLINE void NAME(multiply)(const NAME(group) *group, const NAME(outputs) *out, P
         }
     for (int s = 0; s < n_strips; s++)
         for (int c = 0; c < n_classes; c++)
-            out->logits[(strip + s) * out->n_padded + first_class + c] = sums[s][c];
+            out->logits[(strip + s) * out->n_places + first_class + c] = sums[s][c];
 }
 
 INLINE void NAME(multiply_all)(const NAME(group) *group, const NAME(outputs) *out,
@@ -204,30 +208,36 @@ INLINE void NAME(multiply_back)(const NAME(group) *group, const NAME(outputs) *o
                                 Py_ssize_t j, const int n_observables, Py_ssize_t first_class,
                                 const int n_classes)
 {
-    const Py_ssize_t n_wanted = out->loss->n_classes;
+    const Py_ssize_t last = out->loss->n_classes - 1;
     const VECTOR *residual = out->logits + first_class;
-    VECTOR sums[AT_ONCE][MOST_CLASSES] = {{{0}}};
-    for (Py_ssize_t s = 0; s < group->n_strips; s++, residual += out->n_padded) {
-        VECTOR psi[AT_ONCE];
+    VECTOR sums[AT_ONCE_BACK][MOST_SUMS] = {{{0}}};
+    for (Py_ssize_t s = 0; s < group->n_strips; s++, residual += out->n_places) {
+        VECTOR psi[AT_ONCE_BACK];
         for (int i = 0; i < n_observables; i++)
             psi[i] = NAME(observable)(group, group->rows->products[j + i], s);
-        for (int c = 0; c < n_classes; c++)
+        for (int c = 0; c < n_classes; c++) {
+            VECTOR read = residual[c];
+            READ_ONCE(read);
             for (int i = 0; i < n_observables; i++)
-                sums[i][c] += psi[i] * residual[c];
+                sums[i][c] += psi[i] * read;
+        }
     }
-    double *gradient = out->loss->gradient + j * n_wanted + first_class;
-    for (int i = 0; i < n_observables; i++, gradient += n_wanted)
+    double *gradient = out->loss->gradient + j * (last + 1);
+    for (int i = 0; i < n_observables; i++, gradient += last + 1)
         for (int c = 0; c < n_classes; c++)
-            if (first_class + c < n_wanted)
-                gradient[c] += NAME(total)(sums[i][c]);
+            if (first_class + c < last) {
+                const REAL total = NAME(total)(sums[i][c]);
+                gradient[first_class + c] += total;
+                gradient[last] -= total;
+            }
 }
 
 INLINE void NAME(multiply_all_back)(const NAME(group) *group, const NAME(outputs) *out,
                                     Py_ssize_t first_class, const int n_classes)
 {
     Py_ssize_t j = 0;
-    for (; j + AT_ONCE <= group->rows->n_observables; j += AT_ONCE)
-        NAME(multiply_back)(group, out, j, AT_ONCE, first_class, n_classes);
+    for (; j + AT_ONCE_BACK <= group->rows->n_observables; j += AT_ONCE_BACK)
+        NAME(multiply_back)(group, out, j, AT_ONCE_BACK, first_class, n_classes);
     for (; j < group->rows->n_observables; j++)
         NAME(multiply_back)(group, out, j, 1, first_class, n_classes);
 }
@@ -241,16 +251,17 @@ INLINE double NAME(turn_into_residuals)(const NAME(group) *group, const NAME(out
     const Py_ssize_t first = group->first_row + strip * LANES;
     const Py_ssize_t n_left = group->n_rows - strip * LANES;
     const Py_ssize_t n_rows = n_left < LANES ? n_left : LANES;
-    VECTOR *logits = out->logits + strip * out->n_padded;
-    VECTOR *residual = out->work, *probability = out->work + out->n_padded;
-    VECTOR hard = {0}, soft = {0}, value = {0}, curvature = {0}, largest = logits[0];
+    VECTOR *logits = out->logits + strip * out->n_places;
+    VECTOR *residual = out->work, *probability = out->work + out->n_places;
+    VECTOR hard = {0}, soft = {0}, value = {0}, curvature = {0}, largest = {0};
     for (Py_ssize_t i = 0; i < n_rows; i++) {
         hard[i] = loss->hard_weight[first + i];
         soft[i] = loss->soft_weight[first + i];
     }
     /* Less the largest of the row: nothing overflows, and no loss is a difference of large
        numbers. */
-    for (Py_ssize_t c = 1; c < n_classes; c++)
+    logits[n_classes - 1] = NAME(all)(0);
+    for (Py_ssize_t c = 0; c < n_classes - 1; c++)
         largest = NAME(larger)(largest, logits[c]);
     for (Py_ssize_t c = 0; c < n_classes; c++) {
         logits[c] -= largest;
@@ -303,52 +314,55 @@ INLINE double NAME(turn_into_residuals)(const NAME(group) *group, const NAME(out
 
 INLINE double NAME(add_loss_of_group)(const NAME(group) *group, const NAME(outputs) *out)
 {
-    const Py_ssize_t n_classes = out->loss->n_classes;
+    const Py_ssize_t last = out->loss->n_classes - 1;
     double value = 0;
-    for (Py_ssize_t c = 0; c < n_classes; c += MOST_CLASSES)
-        if (n_classes - c > FEW_CLASSES)
-            NAME(multiply_all)(group, out, c, MOST_CLASSES);
+    for (Py_ssize_t c = 0; c < last; c += MOST_SUMS)
+        if (last - c > FEW_SUMS)
+            NAME(multiply_all)(group, out, c, MOST_SUMS);
         else
-            NAME(multiply_all)(group, out, c, FEW_CLASSES);
+            NAME(multiply_all)(group, out, c, FEW_SUMS);
     for (Py_ssize_t s = 0; s < group->n_strips; s++) {
         value += NAME(turn_into_residuals)(group, out, s);
-        for (Py_ssize_t c = 0; c < n_classes; c++)
-            out->loss->sums[c] += NAME(total)(out->logits[s * out->n_padded + c]);
+        for (Py_ssize_t c = 0; c <= last; c++)
+            out->loss->sums[c] += NAME(total)(out->logits[s * out->n_places + c]);
     }
-    for (Py_ssize_t c = 0; c < n_classes; c += MOST_CLASSES)
-        if (n_classes - c > FEW_CLASSES)
-            NAME(multiply_all_back)(group, out, c, MOST_CLASSES);
+    for (Py_ssize_t c = 0; c < last; c += MOST_SUMS)
+        if (last - c > FEW_SUMS)
+            NAME(multiply_all_back)(group, out, c, MOST_SUMS);
         else
-            NAME(multiply_all_back)(group, out, c, FEW_CLASSES);
+            NAME(multiply_all_back)(group, out, c, FEW_SUMS);
     return value;
 }
 
 /* Set the loss of some rows and add to its gradients; return 0 if there is no memory. */
 static TARGET int NAME(add_loss)(const Rows *rows, Loss *loss)
 {
-    const Py_ssize_t n_observables = rows->n_observables, n_classes = loss->n_classes;
+    const Py_ssize_t n_observables = rows->n_observables, last = loss->n_classes - 1;
     NAME(group) group = {.rows = rows, .row_bytes = NAME(row_bytes)(rows)};
     NAME(outputs) out = {.loss = loss};
-    out.n_padded = (n_classes + MOST_CLASSES - 1) / MOST_CLASSES * MOST_CLASSES;
-    const Py_ssize_t n_vectors = (group.row_bytes / VECTOR_BYTES + 2) * out.n_padded;
+    out.n_sums = (last + MOST_SUMS - 1) / MOST_SUMS * MOST_SUMS;
+    out.n_places = out.n_sums + 1;
+    const Py_ssize_t n_vectors = (group.row_bytes / VECTOR_BYTES + 2) * out.n_places;
     const size_t table_bytes = rows->n_table * group.row_bytes;
     const size_t vectors_bytes = n_vectors * VECTOR_BYTES;
     char *memory = aligned_memory(table_bytes + vectors_bytes +
-                                  (n_observables + 1) * out.n_padded * sizeof(REAL));
+                                  (n_observables + 1) * out.n_sums * sizeof(REAL));
     if (!memory)
         return 0;
     group.table = memory;
     out.logits = (VECTOR *)(memory + table_bytes);
-    out.work = out.logits + n_vectors - 2 * out.n_padded;
+    out.work = out.logits + n_vectors - 2 * out.n_places;
     REAL *intercept = (REAL *)(memory + table_bytes + vectors_bytes);
-    REAL *weights = intercept + out.n_padded;
-    for (Py_ssize_t c = 0; c < out.n_padded; c++) {
-        const Py_ssize_t place = c % MOST_CLASSES;
+    REAL *weights = intercept + out.n_sums;
+    const REAL *of_last = (const REAL *)loss->weights + last * n_observables;
+    for (Py_ssize_t c = 0; c < out.n_sums; c++) {
+        const Py_ssize_t place = c % MOST_SUMS;
         REAL *column = weights + (c - place) * n_observables + place;
         const REAL *of_class = (const REAL *)loss->weights + c * n_observables;
-        intercept[c] = c < n_classes ? ((const REAL *)loss->intercept)[c] : 0;
+        const REAL *intercepts = (const REAL *)loss->intercept;
+        intercept[c] = c < last ? intercepts[c] - intercepts[last] : 0;
         for (Py_ssize_t j = 0; j < n_observables; j++)
-            column[j * MOST_CLASSES] = c < n_classes ? of_class[j] : 0;
+            column[j * MOST_SUMS] = c < last ? of_class[j] - of_last[j] : 0;
     }
     out.intercept = intercept;
     out.weights = weights;

@@ -549,6 +549,7 @@ class CurvatureMetric:
         matrix.invert()
         self.inverse = matrix.full(problem.dtype)
         self.crew = problem.blocks.crew
+        self.parts = list(gen_even_slices(len(self.inverse), N_PARTS))
 
     def __call__(self, gradient):
         """Return the inverse times columns of gradients, of n_observables + 1 numbers each."""
@@ -561,6 +562,6 @@ class CurvatureMetric:
                 # Columns of a symmetric matrix are its rows, and lie in one piece.
                 step[rows] = self.inverse[:, rows].T @ coef_gradient
 
-        self.crew.map_shares(multiply, list(gen_even_slices(len(self.inverse), N_PARTS)))
+        self.crew.map_shares(multiply, self.parts)
         step[-1] = gradient[-1] / self.weight - self.mean @ step[:-1]
         return step
