@@ -1,10 +1,15 @@
 """Time MonomialLifter against PolynomialFeatures.
 
-Run ``python benchmarks/bench_lifting.py``. All contestants take turns within one run, so that
-whatever else the machine does hits them alike. Writes ``benchmarks/results/lifting.csv``.
+    python benchmarks/bench_lifting.py
+    MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 python benchmarks/bench_lifting.py
+
+All contestants take turns within one run, so that whatever else the machine does hits them alike.
+A new array is memory that the system hands out page by page when it is written for the first time,
+which takes up to several times as long as filling it, for all contestants alike. With the second
+command glibc keeps what was freed, and hands that out again ("kept" in the column "memory").
+Writes benchmarks/results/lifting.csv.
 """
 
-import csv
 import os
 import platform
 from pathlib import Path
@@ -14,6 +19,7 @@ from time import perf_counter
 import numpy as np
 import scipy
 import sklearn
+from kept_rows import save
 from sklearn.preprocessing import PolynomialFeatures
 
 from sklearn_koopman.lifting import MonomialLifter
@@ -24,6 +30,8 @@ RESULTS = Path(__file__).parent / "results" / "lifting.csv"
 CONTESTANTS = [(PolynomialFeatures, "C"), (PolynomialFeatures, "F")]
 CONTESTANTS += [(MonomialLifter, "C"), (MonomialLifter, "F")]
 COPY = "copy of the result", "F"
+MEMORY = "kept" if os.environ.get("MALLOC_MMAP_MAX_") == "0" else "new"
+KEY = ("n_samples", "n_features", "degree", "dtype", "lifter", "order", "memory")
 
 
 def seconds(function):
@@ -57,6 +65,7 @@ def measure():
                     "dtype": dtype,
                     "lifter": name,
                     "order": order,
+                    "memory": MEMORY,
                     "milliseconds": round(1e3 * time, 2),
                     "relative": round(time / times[0], 3),
                 }
@@ -70,18 +79,11 @@ def machine():
 
 
 def main():
-    print(machine())
-    rows = []
-    for row in measure():
-        if not rows:
+    for i, row in enumerate(measure()):
+        if i == 0:
             print("".join(f"{name:>20}" for name in row))
         print("".join(f"{value:>20}" for value in row.values()), flush=True)
-        rows.append({**row, "machine": machine()})
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+        save(RESULTS, row | {"machine": machine()}, KEY)
 
 
 if __name__ == "__main__":
