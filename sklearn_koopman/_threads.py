@@ -55,11 +55,15 @@ class Crew:
     def __reduce__(self):
         return Crew, ()  # copies and pickles start without threads
 
+    @property
+    def size(self):
+        """How many threads there are."""
+        return self._size or n_threads()
+
     @contextmanager
     def alone(self):
         """Be as large as BLAS may be now, while that has one thread, whoever calls it."""
-        size = self._size
-        self._size = size or n_threads()
+        size, self._size = self._size, self.size
         try:
             with _controller().limit(limits=1, user_api="blas"):
                 yield
@@ -86,7 +90,7 @@ class Crew:
         -------
         results : list
         """
-        n_shares = min(self._size or n_threads(), len(items))
+        n_shares = min(self.size, len(items))
         if n_shares < 2:
             return [function(items)]
         if self._pool is None:

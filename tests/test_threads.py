@@ -33,6 +33,28 @@ def test_a_crew_shares_the_items_in_a_fixed_order(limit):
     assert shares == [list(range(11))[first::limit] for first in range(limit)]
 
 
+@pytest.mark.parametrize("size", [None, 3])
+def test_a_crew_alone_keeps_its_size_and_blas_one_thread(size):
+    before = blas_threads()
+    crew = Crew(size)
+    expected = size or n_threads()
+    with threadpool_limits(expected, user_api="blas"):
+        possible = n_threads()  # BLAS has no more threads than cores
+    with crew.alone():
+        assert crew.size == expected
+        assert blas_threads() == {1}
+        shares = crew.map_shares(list, range(7))
+        with crew.resting():
+            assert n_threads() == possible
+        assert blas_threads() == {1}
+    assert len(shares) == expected
+    assert blas_threads() == before
+    with pytest.raises(ZeroDivisionError), crew.alone():
+        raise ZeroDivisionError
+    assert blas_threads() == before
+    assert crew.size == expected
+
+
 def test_every_thread_of_a_crew_has_one_blas_thread():
     before = blas_threads()
     with threadpool_limits(2, user_api="blas"):

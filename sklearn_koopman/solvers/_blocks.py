@@ -5,7 +5,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from sklearn.utils import gen_batches
+from sklearn.utils import gen_batches, gen_even_slices
 
 from .._threads import Crew
 from ._factors import FACTOR_ROWS, Factors, can_multiply
@@ -173,8 +173,10 @@ class RowBlocks:
     def _blocks_for(self, consumer, lifted_block):
         """Return the function that makes a block for a consumer of all, and the batches."""
         if self.makes_products and getattr(consumer, "takes_factors", False):
-            n_rows = max(FACTOR_ROWS, getattr(consumer, "block_rows", 0))
-            return self._factors, list(gen_batches(self.n_samples, n_rows))
+            most = getattr(consumer, "block_rows", FACTOR_ROWS)
+            # As many for each thread.
+            n_batches = self.crew.size * -(-self.n_samples // (self.crew.size * most))
+            return self._factors, list(gen_even_slices(self.n_samples, n_batches))
         return lifted_block, self._all_batches()
 
     def _all_batches(self):

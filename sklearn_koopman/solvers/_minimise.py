@@ -545,9 +545,7 @@ class CurvatureMetric:
         variances = matrix.diagonal
         shift = np.clip((moments.n_observables / n_rows) ** 2, *SHIFTS) * variances.mean()
         matrix.diagonal = np.where(scale.constant, 1.0, variances + problem.ridge + shift)
-        matrix.factorise()
-        matrix.invert()
-        self.inverse = matrix.full(problem.dtype)
+        self.inverse = _inverse(matrix, problem.dtype)
         self.crew = problem.blocks.crew
         self.parts = list(gen_even_slices(len(self.inverse), N_PARTS))
 
@@ -565,3 +563,13 @@ class CurvatureMetric:
         self.crew.map_shares(multiply, self.parts)
         step[-1] = gradient[-1] / self.weight - self.mean @ step[:-1]
         return step
+
+
+def _inverse(matrix, dtype):
+    """Return the inverse of a packed matrix, overwritten, in a precision that it allows."""
+    factor = matrix if dtype == np.float64 else matrix.copy(dtype)
+    if not factor.factorise() and factor is not matrix:
+        factor = matrix
+        factor.factorise()
+    factor.invert()
+    return factor.full(dtype)

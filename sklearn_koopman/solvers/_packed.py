@@ -64,10 +64,10 @@ class PackedTriangle:
         self.n = n
         self.data = np.zeros(n * (n + 1) // 2, dtype)
 
-    def copy(self):
-        """Return a matrix of its own."""
+    def copy(self, dtype=None):
+        """Return a matrix of its own, of another dtype if one is given."""
         copied = PackedTriangle.__new__(PackedTriangle)
-        copied.n, copied.data = self.n, self.data.copy()
+        copied.n, copied.data = self.n, self.data.astype(dtype or self.data.dtype)
         return copied
 
     def add_product(self, rows):
@@ -82,12 +82,16 @@ class PackedTriangle:
         if len(rows) == 0:
             return
         is_single = self.data.dtype == np.float32
-        product = _unlocked("ssfrk" if is_single else "dsfrk")
+        product = _unlocked(self._name_of("sfrk"))
         n, n_rows = ctypes.c_int(self.n), ctypes.c_int(len(rows))
         one = ctypes.byref((ctypes.c_float if is_single else ctypes.c_double)(1))
         into, of = self.data.ctypes.data, rows.ctypes.data
         sizes = ctypes.byref(n), ctypes.byref(n_rows)
         product(b"N", b"U", b"T", *sizes, one, of, ctypes.byref(n_rows), one, into)
+
+    def _name_of(self, function):
+        """Return what LAPACK calls a function of this type of numbers."""
+        return ("s" if self.data.dtype == np.float32 else "d") + function
 
     def segments(self):
         """Yield (i, others, values): the views that hold the entries of row i with others.
@@ -140,16 +144,18 @@ class PackedTriangle:
 
     def factorise(self):
         """Turn the matrix into its Cholesky factor; return whether it is positive definite."""
-        self.data, info = lapack.dpftrf(self.n, self.data, overwrite_a=1)
+        factorise = getattr(lapack, self._name_of("pftrf"))
+        self.data, info = factorise(self.n, self.data, overwrite_a=1)
         return info == 0
 
     def invert(self):
         """Turn a Cholesky factor into the inverse of the matrix that it is the factor of."""
-        self.data, _ = lapack.dpftri(self.n, self.data, overwrite_a=1)
+        invert = getattr(lapack, self._name_of("pftri"))
+        self.data, _ = invert(self.n, self.data, overwrite_a=1)
 
     def solve(self, right):
         """Return the inverse of the matrix of which this is the Cholesky factor, times columns."""
-        solution, _ = lapack.dpftrs(self.n, self.data, right)
+        solution, _ = getattr(lapack, self._name_of("pftrs"))(self.n, self.data, right)
         return solution
 
     def inverse_norm(self):

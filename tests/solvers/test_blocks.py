@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_koopman.solvers import RowBlocks
+from sklearn_koopman._threads import Crew
+from sklearn_koopman.solvers import DiagonalMoments, GramMoments, RowBlocks
 from sklearn_koopman.solvers._blocks import BLOCK_BYTES, KEPT_BYTES, HeldBlocks
 
 
@@ -56,6 +57,23 @@ def test_chosen_rows_are_lifted_when_they_are_needed(n_samples, block_rows):
     wider = chosen.with_rows_at_least(64)
     assert_array_equal(wider.map(lambda psi: psi), X[rows] ** 2)
     assert lift.n_rows[-1] == n_samples
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("kind", [DiagonalMoments, GramMoments])
+def test_small_moments_are_those_of_all_threads(kind, n_threads):
+    rng = np.random.default_rng(0)
+    X, weight = rng.normal(size=(101, 3)), rng.uniform(size=101)
+    crew = Crew(n_threads)
+    moments = kind(3).update(X[:20], weight[:20])
+    assert moments.is_small
+    blocks = RowBlocks(X[20:], block_rows=7, crew=crew)
+    assert blocks.map_reduce(kind.update, moments, weight[20:]) is moments
+    assert_allclose(moments.weight, weight.sum())
+    assert_allclose(moments.mean, np.average(X, axis=0, weights=weight))
+    scale = moments.scale
+    variance = np.average((X - moments.mean) ** 2, axis=0, weights=weight)
+    assert_allclose(scale.deviation**2, variance)
 
 
 @pytest.mark.parametrize("pass_over", ["map", "map_reduce"])

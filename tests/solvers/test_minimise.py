@@ -21,10 +21,12 @@ from sklearn_koopman.solvers._minimise import (
     CurvatureMetric,
     Memory,
     Point,
+    _inverse,
     _Search,
     choose_rows,
     line_search,
 )
+from sklearn_koopman.solvers._packed import PackedTriangle
 
 N_CLASSES = 4
 
@@ -208,6 +210,18 @@ def test_metric_is_the_inverse_of_the_hessian_of_classes_that_curve_alike():
     hessian = (curvature[:, None] * rows).T @ rows / (N_CLASSES - 1)
     gradient = np.random.default_rng(1).normal(size=(4, N_CLASSES))
     assert_allclose(metric(gradient), np.linalg.solve(hessian, gradient), rtol=0.02, atol=1e-5)
+
+
+def test_an_inverse_takes_the_precision_that_it_needs():
+    # The smaller eigenvalue of the second is less than float32 keeps of its entries.
+    for gap in (0.5, 1e-9):
+        packed = PackedTriangle(2)
+        packed.data[:] = 1.0
+        packed.diagonal = [1.0 + gap, 1.0 + gap]
+        expected = np.linalg.inv(packed.full())
+        inverse = _inverse(packed, np.float32)
+        assert inverse.dtype == np.float32
+        assert_allclose(inverse, expected, rtol=1e-5)
 
 
 def test_line_search_where_the_slope_is_steep_on_a_thousandth_of_the_way_only():
