@@ -6,11 +6,12 @@
 Without soft targets (soft_weight=0) the student is multinomial logistic regression, so both sides
 minimise the same objective in the same run, from pixels: ours (PCA, lifting inside), stopped by
 its tolerance, and PCA + PolynomialFeatures + StandardScaler + LogisticRegression, of which a
-callback of scipy's L-BFGS notes when it has come as low. "student seconds" and "LogisticRegression
-seconds" are parts of these times: ours from PCA coordinates, lifting included, theirs from
-observables that are lifted and scaled already. The last row is the distilled student, given the
-teacher's logits. Writes benchmarks/results/fit.csv. The second command takes the kernels
-of OpenBLAS for processors without AVX-512, which have no fast path for small matrices.
+callback of scipy's L-BFGS notes when it has come as low. They take turns, round by round.
+"student seconds" and "LogisticRegression seconds" are parts of these times: ours from PCA
+coordinates, lifting included, theirs from observables that are lifted and scaled already. The last
+row is the distilled student, given the teacher's logits. Writes benchmarks/results/fit.csv. The
+second command takes the kernels of OpenBLAS for processors without AVX-512, which have no fast
+path for small matrices.
 """
 
 import argparse
@@ -63,10 +64,13 @@ def theirs(n_samples):
 class Step(NamedTuple):
     """Where scikit-learn is on its way."""
 
-    iterations: int
+    iterations: int | None
     seconds: float
     of_logistic_regression: float
     objective: float
+
+
+NEVER = Step(None, float("nan"), float("nan"), float("nan"))
 
 
 def progress_of_theirs(X, y, goal, most_seconds):
@@ -101,12 +105,20 @@ def progress_of_theirs(X, y, goal, most_seconds):
     return progress
 
 
+class Contestant(NamedTuple):
+    """A student of ours."""
+
+    student: str
+    tol: float
+
+
 class Run(NamedTuple):
-    """One fit, and the seconds that it took: from pixels, and from coordinates."""
+    """One fit, the seconds that it took, from pixels and from coordinates, and those of theirs."""
 
     student: KoopmanDistilledClassifier
     seconds: float
     of_student: float
+    theirs: Step | None = None
 
 
 def timed(pipeline, X, y, **params):
@@ -120,18 +132,57 @@ def timed(pipeline, X, y, **params):
     return Run(student, end - start, end - between)
 
 
-def seconds_of(runs):
-    """Return the median seconds of runs, as the columns of the table."""
-    return {
+def race(X, y, logits, most_seconds):
+    """Return the run of every contestant, of which scikit-learn takes part in one turn."""
+    runs = {
+        Contestant("soft_weight=0", tol): timed(
+            ours(soft_weight=0.0, tol=tol, max_iter=3000), X, y
+        )
+        for tol in TOLERANCES
+    }
+    lowest = min(run.student.objective_ for run in runs.values())
+    progress = progress_of_theirs(X, y, lowest, most_seconds)
+    for contestant, run in runs.items():
+        goal = run.student.objective_
+        as_low = next((step for step in progress if step.objective <= goal), NEVER)
+        runs[contestant] = run._replace(theirs=as_low)
+    distilled = timed(ours(soft_weight=0.9, temperature=2.0), X, y, soft_labels=logits)
+    return runs | {Contestant("distilled", distilled.student.tol): distilled}
+
+
+def by_contestant(rounds):
+    """Return the runs of every contestant."""
+    return {contestant: [runs[contestant] for runs in rounds] for contestant in rounds[0]}
+
+
+def medians(runs):
+    """Return the columns of the table; ratios are medians of those of every round."""
+    columns = {
+        "objective": f"{runs[0].student.objective_:.8f}",
         "seconds": round(median(run.seconds for run in runs), 2),
         "student seconds": round(median(run.of_student for run in runs), 2),
+        "steps": runs[0].student.n_iter_,
+    }
+    if runs[0].theirs is None:
+        return columns
+    theirs = [run.theirs for run in runs]
+    of_regression = [step.of_logistic_regression for step in theirs]
+    ratios = [run.seconds / run.theirs.seconds for run in runs]
+    of_students = [run.of_student / run.theirs.of_logistic_regression for run in runs]
+    return columns | {
+        "scikit-learn seconds": round(median(step.seconds for step in theirs), 2),
+        "LogisticRegression seconds": round(median(of_regression), 2),
+        "scikit-learn steps": theirs[0].iterations,
+        "ratio": round(median(ratios), 3),
+        "student ratio": round(median(of_students), 3),
+        "rounds": len(runs),
     }
 
 
 def main():
     """Run the benchmark and write its table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=5, help="rounds in which all take part")
     parser.add_argument("--most-seconds", type=float, default=600, help="for scikit-learn")
     parser.add_argument("--dtypes", nargs="+", default=["float32", "float64"])
     options = parser.parse_args()
@@ -141,54 +192,10 @@ def main():
     rows = []
     for dtype in options.dtypes:
         data = X.astype(dtype)
-        all_runs = {
-            tol: [
-                timed(ours(soft_weight=0.0, tol=tol, max_iter=3000), data, y)
-                for _ in range(options.repeats)
-            ]
-            for tol in TOLERANCES
-        }
-        lowest = min(run.student.objective_ for runs in all_runs.values() for run in runs)
-        progress = progress_of_theirs(data, y, lowest, options.most_seconds)
-        for tol, runs in all_runs.items():
-            student, ours_seconds = runs[0].student, seconds_of(runs)
-            never = Step(None, float("nan"), float("nan"), None)
-            goal = student.objective_
-            their = next((step for step in progress if step.objective <= goal), never)
-            rows.append(
-                {
-                    "student": "soft_weight=0",
-                    "dtype": dtype,
-                    "tol": tol,
-                    "objective": f"{student.objective_:.8f}",
-                    **ours_seconds,
-                    "steps": student.n_iter_,
-                    "scikit-learn seconds": round(their.seconds, 2),
-                    "LogisticRegression seconds": round(their.of_logistic_regression, 2),
-                    "scikit-learn steps": their.iterations,
-                    "ratio": round(ours_seconds["seconds"] / their.seconds, 3),
-                    "student ratio": round(
-                        ours_seconds["student seconds"] / their.of_logistic_regression, 3
-                    ),
-                }
-            )
+        rounds = [race(data, y, logits, options.most_seconds) for _ in range(options.repeats)]
+        for contestant, runs in by_contestant(rounds).items():
+            rows.append({"dtype": dtype, **contestant._asdict(), **medians(runs)})
             print(rows[-1], flush=True)
-        runs = [
-            timed(ours(soft_weight=0.9, temperature=2.0), data, y, soft_labels=logits)
-            for _ in range(options.repeats)
-        ]
-        student = runs[0].student
-        rows.append(
-            {
-                "student": "distilled",
-                "dtype": dtype,
-                "tol": student.tol,
-                "objective": f"{student.objective_:.8f}",
-                **seconds_of(runs),
-                "steps": student.n_iter_,
-            }
-        )
-        print(rows[-1], flush=True)
 
     machine = (
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "
