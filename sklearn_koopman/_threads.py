@@ -1,8 +1,9 @@
 """How many threads a problem deserves, and how blocks of rows are shared among them."""
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
+from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
@@ -24,7 +25,7 @@ def threads_for(blocks):
     context : context manager
     """
     is_small = blocks.n_samples * blocks.n_observables < SHARED_FROM
-    return _controller().limit(limits=1 if is_small else None, user_api="blas")
+    return _one_blas_thread() if is_small else nullcontext()
 
 
 def n_threads():
@@ -65,7 +66,7 @@ class Crew:
         """Be as large as BLAS may be now, while that has one thread, whoever calls it."""
         size, self._size = self._size, self.size
         try:
-            with _controller().limit(limits=1, user_api="blas"):
+            with _one_blas_thread():
                 yield
         finally:
             self._size = size
@@ -95,12 +96,49 @@ class Crew:
             return [function(items)]
         if self._pool is None:
             self._pool = ThreadPoolExecutor(n_shares - 1)
-        with _controller().limit(limits=1, user_api="blas"):
+        with _one_blas_thread():
             others = [
                 self._pool.submit(function, items[first::n_shares])
                 for first in range(1, n_shares)
             ]
             return [function(items[::n_shares]), *(other.result() for other in others)]
+
+
+class _OneThread:
+    """The limit of BLAS to one thread, set by the first who wants it and lifted by the last.
+
+    It holds for all threads of the process: were each to restore what it found, whoever came
+    second and left last would leave the limit behind.
+    """
+
+    def __init__(self):
+        self.lock = Lock()
+        self.n_users = 0
+
+    def enter(self):
+        with self.lock:
+            if self.n_users == 0:
+                self.limit = _controller().limit(limits=1, user_api="blas")
+            self.n_users += 1
+
+    def leave(self):
+        with self.lock:
+            self.n_users -= 1
+            if self.n_users == 0:
+                self.limit.restore_original_limits()
+
+
+_ONE_THREAD = _OneThread()
+
+
+@contextmanager
+def _one_blas_thread():
+    """Return a context in which BLAS has one thread."""
+    _ONE_THREAD.enter()
+    try:
+        yield
+    finally:
+        _ONE_THREAD.leave()
 
 
 @cache

@@ -55,6 +55,20 @@ def test_a_crew_alone_keeps_its_size_and_blas_one_thread(size):
     assert crew.size == expected
 
 
+def test_whoever_leaves_last_lifts_the_limit():
+    before = blas_threads()
+    first, second = Crew().alone(), Crew().alone()
+    with threadpool_limits(2, user_api="blas"):
+        inside = blas_threads()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert blas_threads() == {1}
+        second.__exit__(None, None, None)
+        assert blas_threads() == inside
+    assert blas_threads() == before
+
+
 def test_every_thread_of_a_crew_has_one_blas_thread():
     before = blas_threads()
     with threadpool_limits(2, user_api="blas"):

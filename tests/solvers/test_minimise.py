@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_koopman._threads import n_threads
 from sklearn_koopman.solvers import (
     DiagonalMoments,
     DistillationProblem,
@@ -101,6 +102,23 @@ def test_a_metric_has_more_rows_than_observables_whatever_a_sample_may_hold(monk
     monkeypatch.setattr(module, "CurvatureMetric", Watched)
     assert minimise(problem, *start_of(problem), max_iter=1000, tol=1e-6).converged
     assert min(sizes) > 40
+
+
+@pytest.mark.parametrize("small", [0, 100])
+def test_metrics_of_large_dictionaries_are_made_by_all_threads_of_blas(monkeypatch, small):
+    before, seen = n_threads(), []
+
+    class Watched(CurvatureMetric):
+        def __init__(self, *args):
+            seen.append(n_threads())
+            super().__init__(*args)
+
+    monkeypatch.setattr("sklearn_koopman.solvers._moments.SMALL", small)
+    monkeypatch.setattr(module, "CurvatureMetric", Watched)
+    problem = make_problem()
+    assert minimise(problem, *start_of(problem), max_iter=1000, tol=1e-6).converged
+    assert set(seen) == {1 if small else before}
+    assert n_threads() == before
 
 
 def test_most_iterations_count_steps_on_samples_too(monkeypatch):
