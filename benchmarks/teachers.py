@@ -31,10 +31,9 @@ from sklearn_koopman.teachers import TorchTeacher
 LOGITS = Path(__file__).parent / "data"
 FETCH = {"mnist": fetch_mnist, "fashion_mnist": fetch_fashion_mnist}
 EPOCHS = {"mlp": 30, "cnn": 20, "deep": 30, "deep-short": 2, "lenet": 10, "resnet18": 5}
-# A teacher that has not seen the images that settings are chosen on costs less where it may: it
-# must be about as good as the other one. On Fashion-MNIST 5 epochs are not enough; ResNet-18, of
-# which there is no other one, ends at 90.3 % after so few.
-HELD_OUT_EPOCHS = {("mnist", "cnn"): 5, ("fashion_mnist", "resnet18"): 15}
+# ResNet-18 is trained once, on the images that settings are not chosen on; after 5 epochs it has
+# 90.3 % on Fashion-MNIST.
+HELD_OUT_EPOCHS = {("fashion_mnist", "resnet18"): 15}
 BATCH_SIZES = {"resnet18": 256}  # 128 for all others
 SHIFTS = {"mlp": 1, "cnn": 2, "deep": 0, "deep-short": 0, "lenet": 1, "resnet18": 2}
 FLIPPED = {("fashion_mnist", "cnn"), ("fashion_mnist", "resnet18")}
