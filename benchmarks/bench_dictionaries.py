@@ -25,6 +25,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from teachers import load_or_train, split
+from timing import seconds
 
 from sklearn_koopman import (
     KoopmanDistilledClassifier,
@@ -102,12 +103,6 @@ def condition_number(lifter, Z):
     varies = ~moments.scale.constant
     values = eigh(correlation(moments)[np.ix_(varies, varies)], lower=False, eigvals_only=True)
     return values[-1] / values[0] if values[0] > len(values) * 2.2e-16 * values[-1] else np.inf
-
-
-def seconds(function, *arguments):
-    start = perf_counter()
-    function(*arguments)
-    return perf_counter() - start
 
 
 def main():

@@ -12,10 +12,10 @@ take turns; the least times count. Writes benchmarks/results/kernel.csv.
 
 import csv
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 from threadpoolctl import threadpool_limits
+from timing import seconds
 
 from sklearn_koopman import MonomialLifter
 from sklearn_koopman.solvers._distillation import BlockLoss
@@ -46,13 +46,6 @@ def contestants(n_variables, degree, dtype):
     yield "numpy, lifting", lambda: loss(lifter.transform(X), *aligned), n_operations
     yield "numpy, lifted before", lambda: loss(lifted, *aligned), n_operations
     yield "BLAS", lambda: square @ square, 2 * BLAS_ROWS**3
-
-
-def seconds(function):
-    """Return the time of a call."""
-    start = perf_counter()
-    function()
-    return perf_counter() - start
 
 
 def main():

@@ -14,13 +14,13 @@ import os
 import platform
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 import numpy as np
 import scipy
 import sklearn
 from kept_rows import save
 from sklearn.preprocessing import PolynomialFeatures
+from timing import seconds
 
 from sklearn_koopman.lifting import MonomialLifter
 
@@ -32,12 +32,6 @@ CONTESTANTS += [(MonomialLifter, "C"), (MonomialLifter, "F")]
 COPY = "copy of the result", "F"
 MEMORY = "kept" if os.environ.get("MALLOC_MMAP_MAX_") == "0" else "new"
 KEY = ("n_samples", "n_features", "degree", "dtype", "lifter", "order", "memory")
-
-
-def seconds(function):
-    start = perf_counter()
-    function()
-    return perf_counter() - start
 
 
 def race(n_samples, n_features, degree, dtype):
