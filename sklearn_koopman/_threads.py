@@ -25,7 +25,7 @@ def threads_for(blocks):
     context : context manager
     """
     is_small = blocks.n_samples * blocks.n_observables < SHARED_FROM
-    return _one_blas_thread() if is_small else nullcontext()
+    return _ONE_BLAS_THREAD if is_small else nullcontext()
 
 
 def n_threads():
@@ -66,7 +66,7 @@ class Crew:
         """Be as large as BLAS may be now, while that has one thread, whoever calls it."""
         size, self._size = self._size, self.size
         try:
-            with _one_blas_thread():
+            with _ONE_BLAS_THREAD:
                 yield
         finally:
             self._size = size
@@ -96,7 +96,7 @@ class Crew:
             return [function(items)]
         if self._pool is None:
             self._pool = ThreadPoolExecutor(n_shares - 1)
-        with _one_blas_thread():
+        with _ONE_BLAS_THREAD:
             others = [
                 self._pool.submit(function, items[first::n_shares])
                 for first in range(1, n_shares)
@@ -104,8 +104,8 @@ class Crew:
             return [function(items[::n_shares]), *(other.result() for other in others)]
 
 
-class _OneThread:
-    """The limit of BLAS to one thread, set by the first who wants it and lifted by the last.
+class _OneBlasThread:
+    """A context in which BLAS has one thread; the first to enter sets the limit, the last lifts it.
 
     It holds for all threads of the process: were each to restore what it found, whoever came
     second and left last would leave the limit behind.
@@ -115,30 +115,20 @@ class _OneThread:
         self.lock = Lock()
         self.n_users = 0
 
-    def enter(self):
+    def __enter__(self):
         with self.lock:
             if self.n_users == 0:
                 self.limit = _controller().limit(limits=1, user_api="blas")
             self.n_users += 1
 
-    def leave(self):
+    def __exit__(self, *error):
         with self.lock:
             self.n_users -= 1
             if self.n_users == 0:
                 self.limit.restore_original_limits()
 
 
-_ONE_THREAD = _OneThread()
-
-
-@contextmanager
-def _one_blas_thread():
-    """Return a context in which BLAS has one thread."""
-    _ONE_THREAD.enter()
-    try:
-        yield
-    finally:
-        _ONE_THREAD.leave()
+_ONE_BLAS_THREAD = _OneBlasThread()
 
 
 @cache

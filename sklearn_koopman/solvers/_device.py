@@ -31,12 +31,14 @@ class DeviceBlocks(RowBlocks):
     n_observables : int, default=None
     device : torch.device
         One that `exact_device` returned.
+    crew : Crew, default=None
+        As for `RowBlocks`, for what is done here.
     """
 
-    def __init__(self, X, lift=None, *, n_observables=None, device):
+    def __init__(self, X, lift=None, *, n_observables=None, device, crew=None):
         import torch
 
-        super().__init__(X, lift, n_observables=n_observables)
+        super().__init__(X, lift, n_observables=n_observables, crew=crew)
         self._device = device
         if self._device.type != "cpu":
             self.block_rows = max(
@@ -73,7 +75,7 @@ class DeviceBlocks(RowBlocks):
 
     def held(self, rows, tile_rows=None, buffer=None):
         """Return some rows as blocks that are lifted now, and kept on the device."""
-        return DeviceBlocks(self._lifted_there(rows), device=self._device)
+        return DeviceBlocks(self._lifted_there(rows), device=self._device, crew=self.crew)
 
     def kept_if_few(self, tile_rows=None):
         """Return the rows lifted now, and kept on the device, if that takes little memory."""

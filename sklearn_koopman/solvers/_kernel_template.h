@@ -37,8 +37,7 @@ typedef struct {
     const Loss *loss;
     const REAL *weights;    /* MOST_SUMS classes after the other, n_observables rows each */
     const REAL *intercept;
-    Py_ssize_t n_sums;      /* classes but the last, and zeros up to a multiple of MOST_SUMS */
-    Py_ssize_t n_places;    /* n_sums, and one for the last class */
+    Py_ssize_t n_places;    /* logits of a strip, with room up to a multiple of MOST_SUMS */
     VECTOR *logits;         /* n_places of each strip; then residuals */
     VECTOR *work;           /* 2 n_places */
 } NAME(outputs);
@@ -340,22 +339,23 @@ static TARGET int NAME(add_loss)(const Rows *rows, Loss *loss)
     const Py_ssize_t n_observables = rows->n_observables, last = loss->n_classes - 1;
     NAME(group) group = {.rows = rows, .row_bytes = NAME(row_bytes)(rows)};
     NAME(outputs) out = {.loss = loss};
-    out.n_sums = (last + MOST_SUMS - 1) / MOST_SUMS * MOST_SUMS;
-    out.n_places = out.n_sums + 1;
+    /* Classes but the last, and zeros up to a multiple of MOST_SUMS. */
+    const Py_ssize_t n_sums = (last + MOST_SUMS - 1) / MOST_SUMS * MOST_SUMS;
+    out.n_places = n_sums + 1;
     const Py_ssize_t n_vectors = (group.row_bytes / VECTOR_BYTES + 2) * out.n_places;
     const size_t table_bytes = rows->n_table * group.row_bytes;
     const size_t vectors_bytes = n_vectors * VECTOR_BYTES;
     char *memory = aligned_memory(table_bytes + vectors_bytes +
-                                  (n_observables + 1) * out.n_sums * sizeof(REAL));
+                                  (n_observables + 1) * n_sums * sizeof(REAL));
     if (!memory)
         return 0;
     group.table = memory;
     out.logits = (VECTOR *)(memory + table_bytes);
     out.work = out.logits + n_vectors - 2 * out.n_places;
     REAL *intercept = (REAL *)(memory + table_bytes + vectors_bytes);
-    REAL *weights = intercept + out.n_sums;
+    REAL *weights = intercept + n_sums;
     const REAL *of_last = (const REAL *)loss->weights + last * n_observables;
-    for (Py_ssize_t c = 0; c < out.n_sums; c++) {
+    for (Py_ssize_t c = 0; c < n_sums; c++) {
         const Py_ssize_t place = c % MOST_SUMS;
         REAL *column = weights + (c - place) * n_observables + place;
         const REAL *of_class = (const REAL *)loss->weights + c * n_observables;

@@ -281,7 +281,7 @@ class _Search:
         self.metric = None  # the old one is as large as the new one
         few = self.restricted(rows, factor)
         moments = GramMoments(few.blocks.n_observables)
-        crew = few.blocks.crew
+        crew = self.problem.blocks.crew
         with nullcontext() if moments.is_small else crew.resting():
             moments = accumulated(moments, few.blocks, self.curvature[rows] * factor)
             n_rows = few.weight

@@ -54,6 +54,11 @@ def both(X, **settings):
     return make_problem(here, **settings), make_problem(there, **settings)
 
 
+def test_rows_held_there_have_the_threads_of_all_rows():
+    blocks = row_blocks(rows(), device=CPU, n_observables=5)
+    assert blocks.held(slice(0, 9)).crew is blocks.crew
+
+
 @pytest.mark.parametrize("offset", [0.0, 1e4], ids=["", "far from zero"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
