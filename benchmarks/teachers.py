@@ -31,6 +31,9 @@ from sklearn_koopman.teachers import TorchTeacher
 LOGITS = Path(__file__).parent / "data"
 FETCH = {"mnist": fetch_mnist, "fashion_mnist": fetch_fashion_mnist}
 EPOCHS = {"mlp": 30, "cnn": 20, "deep": 30, "deep-short": 2, "lenet": 10, "resnet18": 5}
+# Where others are better on the images that settings are chosen on: a perceptron on Fashion-MNIST
+# still learns after 30 epochs.
+MORE_EPOCHS = {("fashion_mnist", "mlp"): 60}
 # ResNet-18 is trained once, on the images that settings are not chosen on; after 5 epochs it has
 # 90.3 % on Fashion-MNIST.
 HELD_OUT_EPOCHS = {("fashion_mnist", "resnet18"): 15}
@@ -177,7 +180,7 @@ def load_or_train(dataset, kind, *, seed=0, held_out=False):
     if held_out:
         rows, _ = split(y)
         X, y = X[rows], y[rows]
-    n_epochs = EPOCHS[kind]
+    n_epochs = MORE_EPOCHS.get((dataset, kind), EPOCHS[kind])
     if held_out:
         n_epochs = HELD_OUT_EPOCHS.get((dataset, kind), n_epochs)
     flips = (dataset, kind) in FLIPPED

@@ -149,7 +149,10 @@ class MonomialLifter(Dictionary):
         lower, pairs = pairs_of_degrees(self.n_features_in_, degrees[1:])
         kept = [of_degree for of_degree, d in zip(pairs, degrees, strict=True) if d.kept]
         constant = CONSTANT if self.include_bias else CONSTANT[:0]
-        return PairProducts(lower, np.concatenate([constant, *kept]))
+        degree = None
+        if self._degrees.start == 1 and not self.interaction_only:
+            degree = self._degrees.stop - 1
+        return PairProducts(lower, np.concatenate([constant, *kept]), degree)
 
     def _observable_names(self, names):
         return [_monomial_name(names, variables) for variables in self._monomials()]

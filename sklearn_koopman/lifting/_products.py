@@ -45,10 +45,14 @@ class PairProducts(NamedTuple):
         The two rows, of those before it, that each lower product is made of.
     observables : ndarray of int32, shape (n_observables, 2)
         The two rows that each observable is made of.
+    degree : int or None
+        If the observables are all monomials of the variables up to a degree, in the order of
+        PolynomialFeatures, with or without the constant: that degree.
     """
 
     lower: np.ndarray
     observables: np.ndarray
+    degree: int | None = None
 
 
 class ChosenProducts:

@@ -76,9 +76,9 @@ class DaskBlocks(RowBlocks):
         return self.taken(rows).held(np.arange(len(rows)), tile_rows, buffer)
 
     def taken(self, rows):
-        """Return some rows as blocks that hold them here; ``rows`` are sorted indices."""
+        """Return some rows as blocks that hold them here: a slice, or sorted indices."""
         return RowBlocks(
-            take(self.X, rows),
+            take(self.X, np.arange(self.n_samples)[rows]),
             self.lift,
             n_observables=self.n_observables,
             block_rows=self.block_rows,

@@ -110,6 +110,23 @@ class Factors(NamedTuple):
     def _part(self, rows) -> "Factors":
         return Factors(self.X[rows], self.products)
 
+    def with_observables(self, observables) -> "Factors":
+        """Return the same rows with other observables, as a `PairProducts` has them."""
+        return Factors(self.X, self.products._replace(observables=observables))
+
+    def weighted(self, factor, out):
+        """Write the observables times a factor of each row.
+
+        Parameters
+        ----------
+        factor : ndarray of shape (n_rows,)
+            Of the dtype of the rows.
+        out : ndarray of shape (n_rows, n_observables)
+            In Fortran order, of the same dtype.
+        """
+        zeros = np.zeros(len(self.products.observables), self.dtype)
+        _kernel.set_centred(*self._arrays, zeros, zeros, factor, out)
+
     def squared_norms(self, mean, rate):
         """Return the squared norm of the observables of each row, less a mean, times a rate."""
         norms = np.empty(len(self.X), self.dtype)
@@ -120,7 +137,7 @@ class Factors(NamedTuple):
 
     @property
     def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        lower, observables = self.products
+        lower, observables, _ = self.products
         X = np.require(self.X, requirements="A")
         return X, _ready(lower, np.int32), _ready(observables, np.int32)
 

@@ -71,6 +71,34 @@ typedef struct {
     void *norms;
 } Norms;
 
+/* Where the sums of products of two monomials are; see _power_sums.py. */
+typedef struct {
+    const double *sums;
+    const int64_t *start;                  /* of each head: its sum with a tail before all others */
+    const int64_t *head_rank, *tail_rank;  /* n_factors for each place among 2 degree factors */
+    int64_t n_sums, n_heads;
+    Py_ssize_t n_factors, degree;
+} Layout;
+
+/* The first half of the factors of both terms, in ascending order, is a head, the rest a tail. The
+   place of a factor is the number of those before it: counting takes no branches. */
+static int64_t place_of_sum(const Layout *layout, const int32_t *term, const int32_t *other)
+{
+    int64_t head = 0, tail = 0;
+    for (Py_ssize_t i = 0; i < layout->degree; i++) {
+        Py_ssize_t of_term = i, of_other = i;
+        for (Py_ssize_t k = 0; k < layout->degree; k++) {
+            of_term += other[k] < term[i];
+            of_other += term[k] <= other[i];
+        }
+        const Py_ssize_t first = of_term * layout->n_factors + term[i];
+        const Py_ssize_t second = of_other * layout->n_factors + other[i];
+        head += layout->head_rank[first] + layout->head_rank[second];
+        tail += layout->tail_rank[first] + layout->tail_rank[second];
+    }
+    return head >= 0 && head < layout->n_heads ? layout->start[head] + tail : -1;
+}
+
 /* GCC reads a vector from memory for each of its uses, unless something may have changed it. */
 #if defined(__x86_64__)
 #define READ_ONCE(vector) __asm__("" : "+v"(vector))
@@ -471,6 +499,70 @@ static PyObject *set_norms(PyObject *module, PyObject *args)
     return with_arrays(args, NORMS_FORMS, N_NORMS_ARRAYS, norms_of_arrays);
 }
 
+enum { ALL_SUMS, START, HEAD_RANK, TAIL_RANK, TERM, OTHERS, CHOSEN, N_SUMS_ARRAYS };
+
+static const Form SUMS_FORMS[N_SUMS_ARRAYS] = {
+    {"sums", 1, "d", INPUT},
+    {"start", 1, "lq", INPUT},
+    {"head_rank", 2, "lq", INPUT},
+    {"tail_rank", 2, "lq", INPUT},
+    {"term", 1, "i", INPUT},
+    {"others", 2, "i", INPUT},
+    {"chosen", 1, "d", OUTPUT},
+};
+
+/* Whether all are numbers of factors. */
+static int are_factors(const Py_buffer *array, Py_ssize_t n_factors)
+{
+    const int32_t *factor = array->buf;
+    for (Py_ssize_t i = 0; i < array->len / array->itemsize; i++)
+        if (factor[i] < 0 || factor[i] >= n_factors)
+            return 0;
+    return 1;
+}
+
+static PyObject *sums_of_arrays(const Py_buffer *arrays, PyObject *args)
+{
+    (void)args;
+    Layout layout = {
+        .sums = arrays[ALL_SUMS].buf,
+        .start = arrays[START].buf,
+        .head_rank = arrays[HEAD_RANK].buf,
+        .tail_rank = arrays[TAIL_RANK].buf,
+        .n_sums = arrays[ALL_SUMS].shape[0],
+        .n_heads = arrays[START].shape[0],
+        .n_factors = arrays[HEAD_RANK].shape[1],
+        .degree = arrays[TERM].shape[0],
+    };
+    const Py_buffer *others = &arrays[OTHERS];
+    if (!is_shape(&arrays[HEAD_RANK], 2 * layout.degree, layout.n_factors) ||
+        !is_shape(&arrays[TAIL_RANK], 2 * layout.degree, layout.n_factors) ||
+        !is_shape(others, others->shape[0], layout.degree) ||
+        !is_shape(&arrays[CHOSEN], others->shape[0], 1) ||
+        !are_factors(&arrays[TERM], layout.n_factors) || !are_factors(others, layout.n_factors))
+        return misfit();
+    const int32_t *term = arrays[TERM].buf, *other = others->buf;
+    double *chosen = arrays[CHOSEN].buf;
+    int are_found = 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t j = 0; j < others->shape[0]; j++, other += layout.degree) {
+        const int64_t place = place_of_sum(&layout, term, other);
+        const int is_found = place >= 0 && place < layout.n_sums;
+        chosen[j] = is_found ? layout.sums[place] : 0.0;
+        are_found &= is_found;
+    }
+    Py_END_ALLOW_THREADS
+    if (!are_found)
+        return misfit();
+    Py_RETURN_NONE;
+}
+
+static PyObject *set_sums(PyObject *module, PyObject *args)
+{
+    (void)module;
+    return with_arrays(args, SUMS_FORMS, N_SUMS_ARRAYS, sums_of_arrays);
+}
+
 static PyObject *use_vectors(PyObject *module, PyObject *n_bytes)
 {
     const long wanted = PyLong_AsLong(n_bytes);
@@ -494,6 +586,9 @@ static PyMethodDef METHODS[] = {
     {"set_norms", set_norms, METH_VARARGS,
      "set_norms(X, lower, products, mean, rate, norms)\n--\n\n"
      "Set the squared norm of the observables of each row, less a mean and times a rate."},
+    {"set_sums", set_sums, METH_VARARGS,
+     "set_sums(sums, start, head_rank, tail_rank, term, others, chosen)\n--\n\n"
+     "Set the sums over rows of the products of a term and others, from where a layout has them."},
     {"use_vectors", use_vectors, METH_O,
      "use_vectors(n_bytes, /)\n--\n\n"
      "Use vectors of 16, 32 or 64 bytes from now on; return whether the processor can."},

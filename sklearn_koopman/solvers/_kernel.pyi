@@ -45,4 +45,14 @@ def set_norms(
     norms: NDArray,
     /,
 ) -> None: ...
+def set_sums(
+    sums: NDArray,
+    start: NDArray,
+    head_rank: NDArray,
+    tail_rank: NDArray,
+    term: NDArray,
+    others: NDArray,
+    chosen: NDArray,
+    /,
+) -> None: ...
 def use_vectors(n_bytes: int, /) -> bool: ...

@@ -282,13 +282,13 @@ class _Search:
         few = self.restricted(rows, factor)
         moments = GramMoments(few.blocks.n_observables)
         crew = self.problem.blocks.crew
+        moments = accumulated(moments, few.blocks, self.curvature[rows] * factor)
+        n_rows = few.weight
+        if moments.packed.data.nbytes > SAMPLE_BYTES:
+            # The Gram matrix needs the room more than the next sample needs the time.
+            del few
+            self.sample_buffer = np.empty(0, self.sample_buffer.dtype)
         with nullcontext() if moments.is_small else crew.resting():
-            moments = accumulated(moments, few.blocks, self.curvature[rows] * factor)
-            n_rows = few.weight
-            if moments.packed.data.nbytes > SAMPLE_BYTES:
-                # The Gram matrix needs the room more than the next sample needs the time.
-                del few
-                self.sample_buffer = np.empty(0, self.sample_buffer.dtype)
             self.metric = CurvatureMetric(self.problem, moments, n_rows)
         self.preconditioned_at = self.curvature.sum()
 

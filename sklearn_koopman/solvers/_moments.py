@@ -7,6 +7,7 @@ absorbed in one symmetric product or one QR step. Moments of other rows join in 
 """
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +18,8 @@ from sklearn.utils import gen_batches
 from .._threads import Crew
 from ._factors import Factors
 from ._packed import PackedTriangle
+from ._power_sums import PowerSums, layout_of
+from ._scratch import Scratch
 
 # Columns that are centred together: with some thousand rows they stay in a core's cache.
 SLAB_COLUMNS = 128
@@ -24,6 +27,10 @@ SLAB_COLUMNS = 128
 FLUSHED_AT_ONCE = 2**16
 # Observables of whose moments every thread may have its own: they take little memory.
 SMALL = 2048
+# Rows, from as many parts of the data, that show how far observables are from zero.
+SHOWN_PARTS, SHOWN_ROWS = 4, 256
+# In standard deviations: sums about zero lose few digits of observables with smaller means.
+LARGEST_MEAN = 3
 
 
 @dataclass(frozen=True)
@@ -71,26 +78,6 @@ class Scale:
     def rescale(self, coef, intercept):
         """Undo `unscale`."""
         return coef * self.deviation[:, None], intercept + self.mean @ coef
-
-
-class Scratch:
-    """Memory that is used again: the system takes as long to hand it out as a block to be made.
-
-    Copies and pickles start without any.
-    """
-
-    def __init__(self):
-        self._bytes = np.empty(0, np.uint8)
-
-    def __reduce__(self):
-        return Scratch, ()
-
-    def columns(self, n_rows, n_columns, dtype):
-        """Return an array in Fortran order, with whatever was there before."""
-        n_bytes = n_rows * n_columns * np.dtype(dtype).itemsize
-        if len(self._bytes) < n_bytes:
-            self._bytes = np.empty(n_bytes, np.uint8)
-        return self._bytes[:n_bytes].view(dtype).reshape(n_columns, n_rows).T
 
 
 class RunningMoments(ABC):
@@ -268,8 +255,47 @@ def accumulated(moments, blocks, *aligned):
     -------
     moments : RunningMoments
     """
+    if isinstance(moments, GramMoments) and blocks.makes_products:
+        sums = _power_sums_of(blocks, *aligned)
+        if sums is not None:
+            return moments.merge(blocks.map_reduce(PowerSums.update, sums, *aligned))
     blocks = blocks.with_rows_at_least(moments.block_rows)
-    return blocks.map_reduce(type(moments).update, moments, *aligned)
+    with nullcontext() if moments.is_small else blocks.crew.resting():
+        return blocks.map_reduce(type(moments).update, moments, *aligned)
+
+
+def _power_sums_of(blocks, *targets_and_weight):
+    """Return sums that can take in the rows of blocks, None if others are as fast or better."""
+    *targets, sample_weight = targets_and_weight
+    degree, n_samples = blocks.products.degree, blocks.n_samples
+    if degree is None or degree < 2 or n_samples < SHOWN_PARTS * SHOWN_ROWS:
+        return None
+    starts = np.linspace(0, n_samples - SHOWN_ROWS, SHOWN_PARTS).astype(int)
+    shown = [slice(start, start + SHOWN_ROWS) for start in starts]
+    few = [blocks.taken(rows) for rows in shown]
+    layout = layout_of(few[0].X.shape[1], degree)
+    if not layout.is_faster(n_samples):
+        return None
+    moments = DiagonalMoments(blocks.n_observables)
+    for rows, block in zip(shown, few, strict=True):
+        block.map_reduce(DiagonalMoments.update, moments, np.asarray(sample_weight[rows]))
+    has_constant = blocks.n_observables == layout.n_terms
+    if not _are_near_zero(moments, few[0].dtype, has_constant):
+        return None
+    origin = [np.asarray(of_all[shown[0]]).mean(axis=0) for of_all in targets]
+    return PowerSums(layout, has_constant, np.concatenate([np.empty(0), *origin]))
+
+
+def _are_near_zero(moments, dtype, has_constant):
+    """Whether sums about zero are as good as sums about the mean."""
+    if moments.weight == 0.0:
+        return False
+    mean = moments.mean[int(has_constant) :]
+    variance = moments._sum_of_squares()[int(has_constant) :] / moments.weight
+    # What is hardly a number of its type has lost digits before it was multiplied.
+    limits = np.finfo(dtype)
+    is_number = (variance == 0.0) | (variance > limits.tiny / limits.eps)
+    return bool(np.all(is_number & (mean**2 <= LARGEST_MEAN**2 * variance)))
 
 
 def merged(parts):
@@ -347,8 +373,20 @@ class GramMoments(RunningMoments):
             self.cross += product(1.0, psi, targets, trans_a=1)
 
     def _add_scatter(self, other):
-        self._packed.data += other.packed.data
-        self.cross += other.cross
+        other.add_scatter(self._packed, self.cross, self._crew)
+
+    def add_scatter(self, packed, cross, crew):
+        """Add the scatter of the observables about their mean, and that with the targets.
+
+        Parameters
+        ----------
+        packed : PackedTriangle
+        cross : ndarray of shape (n_observables, n_targets)
+        crew : Crew
+            Shares the work if there is much.
+        """
+        packed.data += self.packed.data
+        cross += self.cross
 
     def _flush(self):
         if self._pending is None or not self._n_pending:

@@ -8,31 +8,13 @@ speed. For n rows, of which h are n // 2, the column of row i of the upper trian
     i <  h:  rectangle[h + 1 + i :, i], right of the diagonal and on it, up to column h
 """
 
-import ctypes
-from functools import cache
-
 import numpy as np
-from scipy.linalg import cython_lapack, lapack
+from scipy.linalg import lapack
+
+from ._unlocked import add_packed_square
 
 # Rounds of the estimate of a norm: it hardly ever needs more than three.
 MOST_ROUNDS = 5
-
-
-@cache
-def _unlocked(name):
-    """Return a function of LAPACK that lets other threads run, as scipy's own wrapper does not."""
-    capsule = cython_lapack.__pyx_capi__[name]
-    python = ctypes.pythonapi
-    name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(
-        ("PyCapsule_GetName", python)
-    )
-    address_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
-        ("PyCapsule_GetPointer", python)
-    )
-    signature = name_of(capsule)
-    n_arguments = signature.count(b",") + 1
-    function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * n_arguments)
-    return function(address_of(capsule, signature))
 
 
 class PackedTriangle:
@@ -79,15 +61,8 @@ class PackedTriangle:
             Of the dtype of the matrix; in Fortran order it is not copied.
         """
         rows = np.asfortranarray(rows, self.data.dtype)
-        if len(rows) == 0:
-            return
-        is_single = self.data.dtype == np.float32
-        product = _unlocked(self._name_of("sfrk"))
-        n, n_rows = ctypes.c_int(self.n), ctypes.c_int(len(rows))
-        one = ctypes.byref((ctypes.c_float if is_single else ctypes.c_double)(1))
-        into, of = self.data.ctypes.data, rows.ctypes.data
-        sizes = ctypes.byref(n), ctypes.byref(n_rows)
-        product(b"N", b"U", b"T", *sizes, one, of, ctypes.byref(n_rows), one, into)
+        if len(rows):
+            add_packed_square(rows, self.data)
 
     def _name_of(self, function):
         """Return what LAPACK calls a function of this type of numbers."""

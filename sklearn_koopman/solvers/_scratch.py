@@ -1,0 +1,23 @@
+"""Memory for blocks of rows."""
+
+import numpy as np
+
+
+class Scratch:
+    """Memory that is used again: the system takes as long to hand it out as a block to be made.
+
+    Copies and pickles start without any.
+    """
+
+    def __init__(self):
+        self._bytes = np.empty(0, np.uint8)
+
+    def __reduce__(self):
+        return Scratch, ()
+
+    def columns(self, n_rows, n_columns, dtype):
+        """Return an array in Fortran order, with whatever was there before."""
+        n_bytes = n_rows * n_columns * np.dtype(dtype).itemsize
+        if len(self._bytes) < n_bytes:
+            self._bytes = np.empty(n_bytes, np.uint8)
+        return self._bytes[:n_bytes].view(dtype).reshape(n_columns, n_rows).T

@@ -1,0 +1,71 @@
+"""Functions of BLAS and LAPACK that let other threads run, as scipy's own wrappers do not."""
+
+import ctypes
+from functools import cache
+
+import numpy as np
+from scipy.linalg import cython_blas, cython_lapack
+
+
+@cache
+def _function(name):
+    """Return a function that scipy offers to Cython, which takes pointers to all its arguments."""
+    offered = cython_blas.__pyx_capi__ | cython_lapack.__pyx_capi__
+    python = ctypes.pythonapi
+    name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(
+        ("PyCapsule_GetName", python)
+    )
+    address_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+        ("PyCapsule_GetPointer", python)
+    )
+    signature = name_of(offered[name])
+    n_arguments = signature.count(b",") + 1
+    function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * n_arguments)
+    return function(address_of(offered[name], signature))
+
+
+def _of_type(name, dtype):
+    """Return a function for numbers of a type, and a pointer to such a 1."""
+    if dtype == np.float32:
+        return _function("s" + name), ctypes.byref(ctypes.c_float(1))
+    return _function("d" + name), ctypes.byref(ctypes.c_double(1))
+
+
+def _integer(n):
+    return ctypes.byref(ctypes.c_int(n))
+
+
+def add_product(left, right, out):
+    """Add ``left.T @ right``.
+
+    Parameters
+    ----------
+    left : ndarray of shape (n_rows, n)
+    right : ndarray of shape (n_rows, m)
+    out : ndarray of shape (n, m)
+        All three of one dtype, their columns in one piece.
+    """
+    multiply, one = _of_type("gemm", out.dtype)
+    sizes = (_integer(size) for size in (*out.shape, len(left)))
+    left, right, out = (
+        (array.ctypes.data, _integer(array.strides[1] // array.itemsize))
+        for array in (left, right, out)
+    )
+    multiply(b"T", b"N", *sizes, one, *left, *right, one, *out)
+
+
+def add_packed_square(rows, out):
+    """Add ``rows.T @ rows``.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n)
+        In Fortran order, of the dtype of `out`.
+    out : ndarray of shape (n * (n + 1) / 2,)
+        Upper triangle in rectangular full packed format.
+    """
+    multiply, one = _of_type("sfrk", out.dtype)
+    n_rows, n = rows.shape
+    sizes = _integer(n), _integer(n_rows)
+    data = rows.ctypes.data, _integer(n_rows)
+    multiply(b"N", b"U", b"T", *sizes, one, *data, one, out.ctypes.data)
