@@ -71,11 +71,12 @@ typedef struct {
     void *norms;
 } Norms;
 
-/* Where the sums of products of two monomials are; see _power_sums.py. */
+/* Monomials, and where the sums of their products are; see _power_sums.py. */
 typedef struct {
-    const double *sums;
-    const int64_t *start;                  /* of each head: its sum with a tail before all others */
-    const int64_t *head_rank, *tail_rank;  /* n_factors for each place among 2 degree factors */
+    const double *sums, *mean;
+    const int64_t *start;                 /* of each head: its sum with a tail before all others */
+    const int64_t *head_rank, *tail_rank; /* n_factors for each place among 2 degree factors */
+    const int32_t *terms;                 /* degree factors of each */
     int64_t n_sums, n_heads;
     Py_ssize_t n_factors, degree;
 } Layout;
@@ -97,6 +98,22 @@ static int64_t place_of_sum(const Layout *layout, const int32_t *term, const int
         tail += layout->tail_rank[first] + layout->tail_rank[second];
     }
     return head >= 0 && head < layout->n_heads ? layout->start[head] + tail : -1;
+}
+
+/* Add the scatter of a term with a range of others; return whether there are sums for all. */
+static int add_row(const Layout *layout, double weight, Py_ssize_t i, Py_ssize_t first,
+                   Py_ssize_t last, double *values)
+{
+    const int32_t *term = layout->terms + i * layout->degree;
+    const double weighted = weight * layout->mean[i];
+    int are_found = 1;
+    for (Py_ssize_t j = first; j < last; j++) {
+        const int64_t place = place_of_sum(layout, term, layout->terms + j * layout->degree);
+        const int is_found = place >= 0 && place < layout->n_sums;
+        values[j - first] += (is_found ? layout->sums[place] : 0.0) - weighted * layout->mean[j];
+        are_found &= is_found;
+    }
+    return are_found;
 }
 
 /* GCC reads a vector from memory for each of its uses, unless something may have changed it. */
@@ -499,16 +516,16 @@ static PyObject *set_norms(PyObject *module, PyObject *args)
     return with_arrays(args, NORMS_FORMS, N_NORMS_ARRAYS, norms_of_arrays);
 }
 
-enum { ALL_SUMS, START, HEAD_RANK, TAIL_RANK, TERM, OTHERS, CHOSEN, N_SUMS_ARRAYS };
+enum { ALL_SUMS, START, HEAD_RANK, TAIL_RANK, TERMS, TERM_MEAN, COLUMNS, N_SUMS_ARRAYS };
 
 static const Form SUMS_FORMS[N_SUMS_ARRAYS] = {
     {"sums", 1, "d", INPUT},
     {"start", 1, "lq", INPUT},
     {"head_rank", 2, "lq", INPUT},
     {"tail_rank", 2, "lq", INPUT},
-    {"term", 1, "i", INPUT},
-    {"others", 2, "i", INPUT},
-    {"chosen", 1, "d", OUTPUT},
+    {"terms", 2, "i", INPUT},
+    {"mean", 1, "d", INPUT},
+    {"columns", 2, "d", OUTPUT},
 };
 
 /* Whether all are numbers of factors. */
@@ -521,35 +538,42 @@ static int are_factors(const Py_buffer *array, Py_ssize_t n_factors)
     return 1;
 }
 
-static PyObject *sums_of_arrays(const Py_buffer *arrays, PyObject *args)
+/* The arrays are followed by the number of the first column, and by the weight of all rows. */
+static PyObject *scatter_of_arrays(const Py_buffer *arrays, PyObject *args)
 {
-    (void)args;
-    Layout layout = {
+    const Py_buffer *terms = &arrays[TERMS], *columns = &arrays[COLUMNS];
+    const Layout layout = {
         .sums = arrays[ALL_SUMS].buf,
         .start = arrays[START].buf,
         .head_rank = arrays[HEAD_RANK].buf,
         .tail_rank = arrays[TAIL_RANK].buf,
+        .terms = terms->buf,
+        .mean = arrays[TERM_MEAN].buf,
         .n_sums = arrays[ALL_SUMS].shape[0],
         .n_heads = arrays[START].shape[0],
         .n_factors = arrays[HEAD_RANK].shape[1],
-        .degree = arrays[TERM].shape[0],
+        .degree = terms->shape[1],
     };
-    const Py_buffer *others = &arrays[OTHERS];
+    const Py_ssize_t n = terms->shape[0], half = n / 2;
+    if (PyTuple_Size(args) != N_SUMS_ARRAYS + 2)
+        return misfit();
+    const Py_ssize_t first = PyLong_AsSsize_t(PyTuple_GetItem(args, N_SUMS_ARRAYS));
+    const double weight = PyFloat_AsDouble(PyTuple_GetItem(args, N_SUMS_ARRAYS + 1));
+    if (PyErr_Occurred())
+        return NULL;
     if (!is_shape(&arrays[HEAD_RANK], 2 * layout.degree, layout.n_factors) ||
         !is_shape(&arrays[TAIL_RANK], 2 * layout.degree, layout.n_factors) ||
-        !is_shape(others, others->shape[0], layout.degree) ||
-        !is_shape(&arrays[CHOSEN], others->shape[0], 1) ||
-        !are_factors(&arrays[TERM], layout.n_factors) || !are_factors(others, layout.n_factors))
+        !is_shape(&arrays[TERM_MEAN], n, 1) || !are_factors(terms, layout.n_factors) ||
+        first < 0 || first + columns->shape[0] > n - half || columns->shape[1] != 2 * half + 1)
         return misfit();
-    const int32_t *term = arrays[TERM].buf, *other = others->buf;
-    double *chosen = arrays[CHOSEN].buf;
+    double *values = columns->buf;
     int are_found = 1;
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t j = 0; j < others->shape[0]; j++, other += layout.degree) {
-        const int64_t place = place_of_sum(&layout, term, other);
-        const int is_found = place >= 0 && place < layout.n_sums;
-        chosen[j] = is_found ? layout.sums[place] : 0.0;
-        are_found &= is_found;
+    for (Py_ssize_t k = first; k < first + columns->shape[0]; k++) {
+        are_found &= add_row(&layout, weight, half + k, 0, half + k + 1, values);
+        values += half + k + 1;
+        are_found &= add_row(&layout, weight, k, k, half, values);
+        values += half - k;
     }
     Py_END_ALLOW_THREADS
     if (!are_found)
@@ -557,10 +581,10 @@ static PyObject *sums_of_arrays(const Py_buffer *arrays, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *set_sums(PyObject *module, PyObject *args)
+static PyObject *add_scatter(PyObject *module, PyObject *args)
 {
     (void)module;
-    return with_arrays(args, SUMS_FORMS, N_SUMS_ARRAYS, sums_of_arrays);
+    return with_arrays(args, SUMS_FORMS, N_SUMS_ARRAYS, scatter_of_arrays);
 }
 
 static PyObject *use_vectors(PyObject *module, PyObject *n_bytes)
@@ -586,9 +610,10 @@ static PyMethodDef METHODS[] = {
     {"set_norms", set_norms, METH_VARARGS,
      "set_norms(X, lower, products, mean, rate, norms)\n--\n\n"
      "Set the squared norm of the observables of each row, less a mean and times a rate."},
-    {"set_sums", set_sums, METH_VARARGS,
-     "set_sums(sums, start, head_rank, tail_rank, term, others, chosen)\n--\n\n"
-     "Set the sums over rows of the products of a term and others, from where a layout has them."},
+    {"add_scatter", add_scatter, METH_VARARGS,
+     "add_scatter(sums, start, head_rank, tail_rank, terms, mean, columns, first, weight)\n--\n\n"
+     "Add the scatter of terms to columns of a packed triangle, from sums in the order of a "
+     "layout."},
     {"use_vectors", use_vectors, METH_O,
      "use_vectors(n_bytes, /)\n--\n\n"
      "Use vectors of 16, 32 or 64 bytes from now on; return whether the processor can."},

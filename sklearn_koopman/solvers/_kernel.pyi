@@ -45,14 +45,16 @@ def set_norms(
     norms: NDArray,
     /,
 ) -> None: ...
-def set_sums(
+def add_scatter(
     sums: NDArray,
     start: NDArray,
     head_rank: NDArray,
     tail_rank: NDArray,
-    term: NDArray,
-    others: NDArray,
-    chosen: NDArray,
+    terms: NDArray,
+    mean: NDArray,
+    columns: NDArray,
+    first: int,
+    weight: float,
     /,
 ) -> None: ...
 def use_vectors(n_bytes: int, /) -> bool: ...

@@ -21,6 +21,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import blas
 from sklearn.utils import gen_even_slices
 
 from ._moments import GramMoments, accumulated
@@ -499,11 +500,11 @@ class Memory:
         -------
         step : ndarray
         """
-        step = -gradient
+        step = np.negative(gradient, order="C")
         shares = []
         for past, change, product in reversed(self.pairs):
             shares.append(np.vdot(past, step) / product)
-            step = step - shares[-1] * change
+            _add(step, -shares[-1], change)
         if not self.pairs:
             return metric(step)
         _, change, product = self.pairs[-1]
@@ -511,8 +512,13 @@ class Memory:
         step, of_change = np.hsplit(metric(np.hstack([step, change])), 2)
         step = step * (product / np.vdot(change, of_change))
         for (past, change, product), share in zip(self.pairs, reversed(shares), strict=True):
-            step += (share - np.vdot(change, step) / product) * past
+            _add(step, share - np.vdot(change, step) / product, past)
         return step
+
+
+def _add(total, factor, term):
+    """Add a multiple of an array to another, in C order, without making a third."""
+    blas.daxpy(term.ravel(), total.ravel(), a=factor)
 
 
 class CurvatureMetric:

@@ -68,14 +68,18 @@ class PackedTriangle:
         """Return what LAPACK calls a function of this type of numbers."""
         return ("s" if self.data.dtype == np.float32 else "d") + function
 
+    @property
+    def columns(self):
+        """The columns of the rectangle, as rows of a view."""
+        return self.data.reshape(-(-self.n // 2), -1)
+
     def segments(self):
         """Yield (i, others, values): the views that hold the entries of row i with others.
 
         Every entry of the upper triangle is in one of them.
         """
         half = self.n // 2
-        rectangle = self.data.reshape(-(-self.n // 2), -1)  # its columns
-        for column, values in enumerate(rectangle):
+        for column, values in enumerate(self.columns):
             i = half + column
             yield i, slice(0, i + 1), values[: i + 1]
             if column < half:
@@ -93,7 +97,7 @@ class PackedTriangle:
     @property
     def _diagonal_places(self):
         half, i = self.n // 2, np.arange(self.n)
-        n_rows = len(self.data) // -(-self.n // 2)
+        n_rows = self.columns.shape[1]
         return np.where(i < half, half + 1 + i * (n_rows + 1), i + (i - half) * n_rows)
 
     def scale(self, factor):

@@ -19,6 +19,7 @@ from math import comb
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from ..lifting._products import CONSTANT
 from ._factors import CENTRED_ROWS, _kernel
@@ -29,6 +30,8 @@ from ._unlocked import add_product
 HEADS_AT_ONCE = 64
 # float32 sums over this many rows are added in float64.
 SUMMED_ROWS = 4096
+# Columns of a packed triangle that a thread fills at once.
+COLUMNS_AT_ONCE = 64
 # Rows that are lifted and multiplied in the time that it takes to look a sum up for each entry.
 LOOKUP_ROWS = 1000
 
@@ -213,22 +216,16 @@ class PowerSums:
         layout, weight, mean = self._layout, self.weight, self._means_of_terms
         cross += (self._cross - np.outer(mean, self._cross[0]))[self._observables]
         terms, mean = layout.terms[self._observables], mean[self._observables]
+        where = layout.start, layout.head_rank, layout.tail_rank
+        columns = packed.columns
 
-        def add(segments):
-            for i, others, values in segments:
-                sums = np.empty_like(values)
-                _kernel.set_sums(
-                    self._sums,
-                    layout.start,
-                    layout.head_rank,
-                    layout.tail_rank,
-                    terms[i],
-                    terms[others],
-                    sums,
+        def add(parts):
+            for part in parts:
+                _kernel.add_scatter(
+                    self._sums, *where, terms, mean, columns[part], part.start, weight
                 )
-                values += sums - (weight * mean[i]) * mean[others]
 
-        crew.map_shares(add, list(packed.segments()))
+        crew.map_shares(add, list(gen_batches(len(columns), COLUMNS_AT_ONCE)))
 
     @property
     def weight(self):

@@ -14,6 +14,7 @@ from sklearn_koopman.classification._lifted import lifted_blocks
 from sklearn_koopman.solvers import GramMoments, RowBlocks, accumulated
 from sklearn_koopman.solvers import _moments as module
 from sklearn_koopman.solvers._factors import _kernel, can_multiply
+from sklearn_koopman.solvers._packed import PackedTriangle
 from sklearn_koopman.solvers._power_sums import Layout, PowerSums, layout_of
 from sklearn_koopman.solvers._unlocked import add_product
 
@@ -52,13 +53,16 @@ def assert_same(moments, other, rtol):
     assert_array_equal(moments.scale.constant, other.scale.constant)
 
 
-def places_of(layout, term):
-    """Return where a layout has the sums of the products of a term and all terms."""
-    places = np.empty(layout.n_terms)
+def places_of(layout):
+    """Return where a layout has the sum of the product of every pair of terms."""
+    n = layout.n_terms
+    matrix = PackedTriangle(n)
+    numbers = np.arange(float(layout.n_sums))
     ranks = layout.head_rank, layout.tail_rank
-    sums = np.arange(float(layout.n_sums))
-    _kernel.set_sums(sums, layout.start, *ranks, term, layout.terms, places)
-    return places.astype(int)
+    _kernel.add_scatter(
+        numbers, layout.start, *ranks, layout.terms, np.zeros(n), matrix.columns, 0, 1.0
+    )
+    return matrix.full().astype(int)
 
 
 @settings(deadline=None, max_examples=30)
@@ -67,10 +71,9 @@ def test_a_monomial_has_one_place_whatever_it_is_a_product_of(n_variables, degre
     layout = Layout(n_variables, degree)
     assert layout.n_terms == comb(n_variables + degree, degree)
     place_of = {}
-    for term in layout.terms:
-        for other, place in zip(layout.terms, places_of(layout, term), strict=True):
-            factors = tuple(sorted([*term, *other]))
-            assert place_of.setdefault(factors, place) == place
+    for (i, j), place in np.ndenumerate(places_of(layout)):
+        factors = tuple(sorted([*layout.terms[i], *layout.terms[j]]))
+        assert place_of.setdefault(factors, place) == place
     assert len(place_of) == comb(n_variables + 2 * degree, 2 * degree)
     assert len(set(place_of.values())) == len(place_of)
 
@@ -86,9 +89,8 @@ def test_blocks_put_every_sum_where_it_is_looked_for(n_variables, degree):
                 factors = sorted([*layout.terms[layout.heads[head]], *layout.terms[tail]])
                 made[layout.start[head] + tail] = factors
     assert sorted(made) == list(range(layout.n_sums))
-    for term in layout.terms:
-        for other, place in zip(layout.terms, places_of(layout, term), strict=True):
-            assert made[place] == sorted([*term, *other])
+    for (i, j), place in np.ndenumerate(places_of(layout)):
+        assert made[place] == sorted([*layout.terms[i], *layout.terms[j]])
 
 
 def test_most_sums_are_made_once():
@@ -219,22 +221,34 @@ def test_edmd_is_the_same(dtype, rtol, monkeypatch):
     assert_allclose(model.intercept_, plain.intercept_, rtol=rtol, atol=rtol)
 
 
-def test_sums_that_do_not_belong_together():
+def test_arrays_that_do_not_belong_together():
     layout = Layout(3, 2)
-    terms, ranks = layout.terms, (layout.head_rank, layout.tail_rank)
-    sums, chosen = np.zeros(layout.n_sums), np.empty(layout.n_terms)
+    start, head_rank, tail_rank, terms = (
+        layout.start,
+        layout.head_rank,
+        layout.tail_rank,
+        layout.terms,
+    )
+    sums, mean = np.zeros(layout.n_sums), np.zeros(10)
+    columns = PackedTriangle(10).columns
+    where = start, head_rank, tail_rank
     for wrong in (
-        (sums[:-9], layout.start, *ranks, terms[-1], terms, chosen),
-        (sums, layout.start[:3], *ranks, terms[-1], terms, chosen),
-        (sums, layout.start, ranks[0][:1], ranks[1], terms[0], terms, chosen),
-        (sums, layout.start, ranks[0], ranks[1][:1], terms[0], terms, chosen),
-        (sums, layout.start, *ranks, terms[0] + 4, terms, chosen),
-        (sums, layout.start, *ranks, terms[0], terms - 1, chosen),
-        (sums, layout.start, *ranks, terms[0], terms[:, :1].copy(), chosen),
-        (sums, layout.start, *ranks, terms[0], terms, chosen[1:]),
+        (sums[:-9], *where, terms, mean, columns, 0, 1.0),
+        (sums, start[:3], head_rank, tail_rank, terms, mean, columns, 0, 1.0),
+        (sums, start, head_rank[:1], tail_rank, terms, mean, columns, 0, 1.0),
+        (sums, start, head_rank, tail_rank[:1], terms, mean, columns, 0, 1.0),
+        (sums, *where, terms + 4, mean, columns, 0, 1.0),
+        (sums, *where, terms - 1, mean, columns, 0, 1.0),
+        (sums, *where, terms[:9], mean, columns, 0, 1.0),
+        (sums, *where, terms, mean[:9], columns, 0, 1.0),
+        (sums, *where, terms, mean, columns, 1, 1.0),
+        (sums, *where, terms, mean, columns, -1, 1.0),
+        (sums, *where, terms, mean, columns, 0),
     ):
         with pytest.raises(ValueError, match="do not belong together"):
-            _kernel.set_sums(*wrong)
+            _kernel.add_scatter(*wrong)
+    with pytest.raises(TypeError):
+        _kernel.add_scatter(sums, *where, terms, mean, columns, None, 1.0)
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-13), (np.float32, 1e-5)])
