@@ -160,8 +160,8 @@ class PowerSums:
         self.n_observables = layout.n_terms - (not has_constant)
         self._layout = layout
         self._target_origin = target_origin
-        self._sums = np.zeros(layout.n_sums)
-        self._cross = np.zeros((layout.n_terms, len(target_origin)))
+        # Behind the sums of products of two terms: of each target, those with all terms.
+        self._sums = np.zeros(layout.n_sums + len(target_origin) * layout.n_terms)
         self._pending: np.ndarray | None = None  # sums of float32 rows
         self._n_pending = 0
         self._scratch = Scratch(), Scratch()
@@ -190,7 +190,7 @@ class PowerSums:
             add_product(tails[:, block.tails], heads[:, block.heads], of_block)
         for values in targets:
             centred = (values - self._target_origin) * sample_weight[:, None]
-            self._cross += tails.T @ centred.astype(psi.dtype)
+            add_product(tails, np.asfortranarray(centred, psi.dtype), self._cross_of(sums))
         self._n_pending += n_rows
         if self._n_pending >= SUMMED_ROWS:
             self._flush()
@@ -201,7 +201,6 @@ class PowerSums:
         for part in (self, other):
             part._flush()
         self._sums += other._sums
-        self._cross += other._cross
         return self
 
     def add_scatter(self, packed, cross, crew):
@@ -214,7 +213,8 @@ class PowerSums:
         crew : Crew
         """
         layout, weight, mean = self._layout, self.weight, self._means_of_terms
-        cross += (self._cross - np.outer(mean, self._cross[0]))[self._observables]
+        with_targets = self._cross_of(self._sums)
+        cross += (with_targets - np.outer(mean, with_targets[0]))[self._observables]
         terms, mean = layout.terms[self._observables], mean[self._observables]
         where = layout.start, layout.head_rank, layout.tail_rank
         columns = packed.columns
@@ -222,7 +222,13 @@ class PowerSums:
         def add(parts):
             for part in parts:
                 _kernel.add_scatter(
-                    self._sums, *where, terms, mean, columns[part], part.start, weight
+                    self._sums[: layout.n_sums],
+                    *where,
+                    terms,
+                    mean,
+                    columns[part],
+                    part.start,
+                    weight,
                 )
 
         crew.map_shares(add, list(gen_batches(len(columns), COLUMNS_AT_ONCE)))
@@ -240,8 +246,12 @@ class PowerSums:
     @property
     def _mean(self):
         """Means of observables and targets, less their origin."""
-        means = self._means_of_terms[self._observables], self._cross[0] / self.weight
-        return np.concatenate(means)
+        of_targets = self._cross_of(self._sums)[0] / self.weight  # with the constant
+        return np.concatenate([self._means_of_terms[self._observables], of_targets])
+
+    def _cross_of(self, sums):
+        """Return the sums of products of terms (down) and targets (across), as a view."""
+        return sums[self._layout.n_sums :].reshape(-1, self._layout.n_terms).T
 
     @property
     def _means_of_terms(self):

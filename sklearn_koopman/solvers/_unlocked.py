@@ -35,6 +35,11 @@ def _integer(n):
     return ctypes.byref(ctypes.c_int(n))
 
 
+def _columns(array):
+    """Return where the columns of an array are, and how far apart; the array has to stay alive."""
+    return array.ctypes.data, _integer(array.strides[1] // array.itemsize)
+
+
 def add_product(left, right, out):
     """Add ``left.T @ right``.
 
@@ -47,11 +52,8 @@ def add_product(left, right, out):
     """
     multiply, one = _of_type("gemm", out.dtype)
     sizes = (_integer(size) for size in (*out.shape, len(left)))
-    left, right, out = (
-        (array.ctypes.data, _integer(array.strides[1] // array.itemsize))
-        for array in (left, right, out)
-    )
-    multiply(b"T", b"N", *sizes, one, *left, *right, one, *out)
+    columns = _columns(left), _columns(right), _columns(out)
+    multiply(b"T", b"N", *sizes, one, *columns[0], *columns[1], one, *columns[2])
 
 
 def add_packed_square(rows, out):
