@@ -53,31 +53,39 @@ class SklearnKoopman:
         return self.lifter.fit_transform(X)
 
     def operator(self, X, Y):
-        lift = self.observables.fit(X).transform
-        predict = self._regress(X, Y, lift, self.observables.n_output_features_)
+        lifted = LiftedRows(Y, self.observables.fit(X).transform)
+        predict = self._regress(X, lifted, self.observables.n_output_features_)
         # The constant observable is the intercept's: it stays 1.
         return lambda Z: np.column_stack([np.ones(len(Z)), predict(Z)])
 
     def state(self, X, Y):
-        return self._regress(X, Y, lambda rows: rows, Y.shape[1])
+        return self._regress(X, Y, Y.shape[1])
 
     def labels(self, X, y):
         return self.classifier.fit(X, y).decision_function
 
-    def _regress(self, X, Y, targets_of, n_targets):
+    def _regress(self, X, targets, n_targets):
         lift = self.observables.fit(X).transform
         n_observables = self.observables.n_output_features_
-        moments = self.solvers.GramMoments(n_observables, n_targets)
-        blocks = self.solvers.RowBlocks(X, lift, n_observables=n_observables)
-        blocks.with_rows_at_least(moments.block_rows).map_reduce(
-            lambda total, psi, rows, weight: total.update(psi, targets_of(rows), weight),
-            moments,
-            Y,
-            np.ones(len(X)),
+        blocks = self.solvers.RowBlocks(
+            X, lift, n_observables=n_observables, products=self.observables._pair_products()
         )
+        moments = self.solvers.GramMoments(n_observables, n_targets)
+        moments = self.solvers.accumulated(moments, blocks, targets, np.ones(len(X)))
         coef = self.solvers.solve_gram(moments, ridge=0.0)
         coef, intercept = moments.scale.unscale(coef, moments.target_mean)
         return lambda Z: lift(Z) @ coef + intercept
+
+
+class LiftedRows:
+    """Rows that are lifted when they are asked for."""
+
+    def __init__(self, rows, lift):
+        self.rows = rows
+        self.lift = lift
+
+    def __getitem__(self, part):
+        return self.lift(self.rows[part])
 
 
 class ScikitLearn:

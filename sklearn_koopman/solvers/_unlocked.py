@@ -37,7 +37,9 @@ def _integer(n):
 
 def _columns(array):
     """Return where the columns of an array are, and how far apart; the array has to stay alive."""
-    return array.ctypes.data, _integer(array.strides[1] // array.itemsize)
+    # The stride of a single column may be anything.
+    apart = max(array.strides[1] // array.itemsize, len(array), 1)
+    return array.ctypes.data, _integer(apart)
 
 
 def add_product(left, right, out):

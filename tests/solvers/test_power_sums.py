@@ -261,3 +261,11 @@ def test_add_product_adds_to_a_part(dtype, rtol):
     expected = out + left[:, 1:].T @ right[:, 4:]
     add_product(left[:, 1:], right[:, 4:], out)
     assert_allclose(out, expected, rtol=rtol, atol=rtol)
+
+
+def test_add_product_takes_single_columns():
+    left, right, out = (
+        np.lib.stride_tricks.as_strided(np.full(n, 2.0), (n, 1), (8, 8)) for n in (5, 5, 1)
+    )
+    add_product(left, right, out)
+    assert out == 22.0
