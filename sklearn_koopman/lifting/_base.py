@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import gen_batches
+from sklearn.utils import gen_even_slices
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._fitting import keeping_what_was_fitted
@@ -157,7 +157,11 @@ def lifted_by_columns(lift, X, n_observables, order):
         for rows in share:
             lift(X[rows].T, out=Psi[rows].T)
 
-    Crew().map_shares(lift_share, list(gen_batches(len(X), BLOCK_ROWS[order])))
+    crew = Crew()
+    n_blocks = -(-len(X) // BLOCK_ROWS[order])
+    if n_blocks > 1:
+        n_blocks += -n_blocks % crew.size  # as many for each thread
+    crew.map_shares(lift_share, list(gen_even_slices(len(X), n_blocks)))
     return Psi
 
 
