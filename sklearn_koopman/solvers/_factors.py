@@ -97,14 +97,7 @@ class Factors(NamedTuple):
         origin = mean.astype(self.dtype)
         rest = (mean - origin).astype(self.dtype)
         root = np.sqrt(sample_weight).astype(self.dtype)
-
-        def write(parts):
-            for rows in parts:
-                _kernel.set_centred(
-                    *self._part(rows)._arrays, origin, rest, root[rows], out[rows]
-                )
-
-        crew.map_shares(write, parts)
+        self._write_less(origin, rest, root, out, crew)
         return mean
 
     def _part(self, rows) -> "Factors":
@@ -114,7 +107,7 @@ class Factors(NamedTuple):
         """Return the same rows with other observables, as a `PairProducts` has them."""
         return Factors(self.X, self.products._replace(observables=observables))
 
-    def weighted(self, factor, out):
+    def weighted(self, factor, out, crew):
         """Write the observables times a factor of each row.
 
         Parameters
@@ -123,9 +116,21 @@ class Factors(NamedTuple):
             Of the dtype of the rows.
         out : ndarray of shape (n_rows, n_observables)
             In Fortran order, of the same dtype.
+        crew : Crew
+            Shares the rows.
         """
         zeros = np.zeros(len(self.products.observables), self.dtype)
-        _kernel.set_centred(*self._arrays, zeros, zeros, factor, out)
+        self._write_less(zeros, zeros, factor, out, crew)
+
+    def _write_less(self, origin, rest, factor, out, crew):
+        """Write the observables less two numbers of each, times a factor of each row."""
+
+        def write(parts):
+            for rows in parts:
+                of_rows = self._part(rows)._arrays
+                _kernel.set_centred(*of_rows, origin, rest, factor[rows], out[rows])
+
+        crew.map_shares(write, list(gen_batches(len(self.X), CENTRED_ROWS)))
 
     def squared_norms(self, mean, rate):
         """Return the squared norm of the observables of each row, less a mean, times a rate."""

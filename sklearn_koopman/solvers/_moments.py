@@ -258,10 +258,14 @@ def accumulated(moments, blocks, *aligned):
     if isinstance(moments, GramMoments) and blocks.makes_products:
         sums = _power_sums_of(blocks, *aligned)
         if sums is not None:
-            return moments.merge(blocks.map_reduce(PowerSums.update, sums, *aligned))
-    blocks = blocks.with_rows_at_least(moments.block_rows)
-    with nullcontext() if moments.is_small else blocks.crew.resting():
-        return blocks.map_reduce(type(moments).update, moments, *aligned)
+            return moments.merge(_added_up(sums, blocks, aligned))
+    return _added_up(moments, blocks.with_rows_at_least(moments.block_rows), aligned)
+
+
+def _added_up(total, blocks, aligned):
+    """Return a total updated with all rows; of a large one there is one, and BLAS shares it."""
+    with nullcontext() if total.is_small else blocks.crew.resting():
+        return blocks.map_reduce(type(total).update, total, *aligned)
 
 
 def _power_sums_of(blocks, *targets_and_weight):

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import gen_batches
 
+from .._threads import Crew
 from ..lifting._products import CONSTANT
 from ._factors import CENTRED_ROWS, _kernel
 from ._scratch import Scratch
@@ -28,6 +29,10 @@ from ._unlocked import add_product
 
 # Heads whose products with all tails take as long as preparing the tails for them.
 HEADS_AT_ONCE = 64
+# Sums that every thread may have of its own: they take little memory.
+SMALL = 2**22
+# Rows of a block, for more of them.
+LARGE_BLOCK_ROWS = 2112
 # float32 sums over this many rows are added in float64.
 SUMMED_ROWS = 4096
 # Columns of a packed triangle that a thread fills at once.
@@ -152,8 +157,6 @@ class PowerSums:
     """
 
     takes_factors = True
-    is_small = True
-    block_rows = CENTRED_ROWS
 
     def __init__(self, layout, has_constant, target_origin):
         self.has_constant = has_constant
@@ -164,7 +167,18 @@ class PowerSums:
         self._sums = np.zeros(layout.n_sums + len(target_origin) * layout.n_terms)
         self._pending: np.ndarray | None = None  # sums of float32 rows
         self._n_pending = 0
+        self._crew = Crew()
         self._scratch = Scratch(), Scratch()
+
+    @property
+    def is_small(self):
+        """Whether every thread may well have sums of its own."""
+        return len(self._sums) <= SMALL
+
+    @property
+    def block_rows(self):
+        """Rows of a block: sums that are not in a cache are not read too often."""
+        return CENTRED_ROWS if self.is_small else LARGE_BLOCK_ROWS
 
     @property
     def blank(self):
@@ -181,9 +195,9 @@ class PowerSums:
         )
         if not self.has_constant:
             psi = psi.with_observables(np.concatenate([CONSTANT, psi.products.observables]))
-        psi.weighted(np.ones_like(sample_weight), tails)
+        psi.weighted(np.ones_like(sample_weight), tails, self._crew)
         in_order = psi.products.observables[layout.heads]
-        psi.with_observables(in_order).weighted(sample_weight, heads)
+        psi.with_observables(in_order).weighted(sample_weight, heads, self._crew)
         sums = self._sums_of_type(psi.dtype)
         for block in layout.blocks:
             of_block = sums[block.sums].reshape(block.heads.stop - block.heads.start, -1).T

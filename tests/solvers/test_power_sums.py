@@ -13,6 +13,7 @@ from sklearn_koopman import EDMDClassifier, MonomialLifter
 from sklearn_koopman.classification._lifted import lifted_blocks
 from sklearn_koopman.solvers import GramMoments, RowBlocks, accumulated
 from sklearn_koopman.solvers import _moments as module
+from sklearn_koopman.solvers import _power_sums as power_sums
 from sklearn_koopman.solvers._factors import _kernel, can_multiply
 from sklearn_koopman.solvers._packed import PackedTriangle
 from sklearn_koopman.solvers._power_sums import Layout, PowerSums, layout_of
@@ -118,6 +119,16 @@ def test_moments_go_on_from_other_rows():
     for rows in (first, others):  # the second are so few that a symmetric product is faster
         start = accumulated(start, blocks.at(rows), targets[rows], weight[rows])
     assert_same(start, from_symmetric_products(blocks, targets, weight), 1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_many_sums_are_shared_by_all_threads(dtype, monkeypatch):
+    rows = problem(dtype=dtype)
+    expected = accumulated(GramMoments(rows[0].n_observables, 2), *rows)
+    monkeypatch.setattr(power_sums, "SMALL", 100)
+    assert not module._power_sums_of(*rows).is_small
+    moments = accumulated(GramMoments(rows[0].n_observables, 2), *rows)
+    assert_same(moments, expected, 1e-13 if dtype == np.float64 else 1e-6)
 
 
 def test_sums_of_parts_merge_and_travel():
