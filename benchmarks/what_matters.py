@@ -194,7 +194,8 @@ def plot():
             draw(axis, study, panel)
             axis.set_title(f"{NAMES[dataset]}, {teacher} teacher", fontsize=10)
         axes[0][0].set_ylabel(f"error on {panel[0]['judged_on']} images (%)")
-        axes[0][0].legend(fontsize=8)
+        curves = axes[0][0].get_legend_handles_labels()
+        figure.legend(*curves, loc="outside lower center", ncols=len(METHODS), fontsize=8)
         figure.savefig(IMAGES / f"what_matters_{study}.png", dpi=110)
         plt.close(figure)
 
