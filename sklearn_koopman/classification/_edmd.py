@@ -2,7 +2,9 @@
 
 import warnings
 from copy import deepcopy
+from functools import partial
 
+import numpy as np
 from scipy.linalg import LinAlgError
 
 from .._validation import check_choice, check_integer, check_real
@@ -19,6 +21,8 @@ from ._targets import OneHotRows
 
 # An unseen class has the logit of about -16, the least that float32 networks give.
 PROBABILITY_FLOOR = 1e-7
+
+EXACT_MOMENTS = partial(GramMoments, exact=True)
 
 
 class EDMDClassifier(KoopmanClassifier):
@@ -216,7 +220,7 @@ class EDMDClassifier(KoopmanClassifier):
             self._stream_learns_from = learns_from
             # A copy, so that an interrupted call leaves no half a batch behind.
             start = deepcopy(self.moments_) if continues else None
-            self.moments_ = self._accumulate(task, self._streaming_solver(), start)
+            self.moments_ = self._accumulate(task, self._streaming_form(), start)
             self._solve_moments(self.moments_, task.dtype)
             self._remember(task)
         return self
@@ -230,30 +234,40 @@ class EDMDClassifier(KoopmanClassifier):
         check_real(self, "additive_noise", low=0.0, inclusive="left")
 
     def _solve(self, task):
-        first = "svd" if self.solver == "svd" else "cholesky"
-        moments = self._accumulate(task, first)
-        try:
-            self._solve_moments(moments, task.dtype, overwrite=True)
-        except LinAlgError:
-            if self.solver == "cholesky":
-                raise
-            del moments
-            self._solve_moments(self._accumulate(task, "svd"), task.dtype)
+        forms = self._forms(task.dtype)
+        for form in forms:
+            moments = self._accumulate(task, form)
+            try:
+                self._solve_moments(moments, task.dtype, overwrite=True)
+                break
+            except LinAlgError:
+                if form is forms[-1]:
+                    raise
+                del moments  # the next one needs the room
         self._forget("moments_", "_stream_learns_from")
 
-    def _accumulate(self, task, solver, start=None):
-        """Return the moments of a task's rows, in the form that the solver needs."""
+    def _accumulate(self, task, form, start=None):
+        """Return the moments of a task's rows, of some form or together with those of others."""
         targets, weight = regression_targets(task)
         check_gram_fits_in_memory(task.blocks.n_observables)
-        moments_of = GramMoments if solver == "cholesky" else TriangularMoments
         if start is None:
-            start = moments_of(task.blocks.n_observables, len(task.labels.classes))
+            start = form(task.blocks.n_observables, len(task.labels.classes))
         return accumulated(start, task.blocks, targets, weight)
 
-    def _streaming_solver(self):
-        """Return what solves a stream, which cannot be read twice for a second try."""
+    def _forms(self, dtype):
+        """Return forms of moments: where rounding would decide, the next one is more exact."""
+        of_gram = [GramMoments, EXACT_MOMENTS] if dtype == np.float32 else [GramMoments]
+        forms = {
+            "auto": [*of_gram, TriangularMoments],
+            "cholesky": of_gram,
+            "svd": [TriangularMoments],
+        }
+        return forms[self.solver]
+
+    def _streaming_form(self):
+        """Return the form of moments of a stream, which cannot be read twice for a second try."""
         safe_for_gram = self.solver == "cholesky" or self.ridge >= 1e-10
-        return "cholesky" if self.solver != "svd" and safe_for_gram else "svd"
+        return EXACT_MOMENTS if self.solver != "svd" and safe_for_gram else TriangularMoments
 
     def _solve_moments(self, moments, dtype, *, overwrite=False):
         scale = moments.scale

@@ -236,7 +236,8 @@ class EDMDClassifierCV(KoopmanClassifier):
 
 def _accumulate(task, targets, weight):
     n_targets = targets[:1].shape[1]
-    start = GramMoments(task.blocks.n_observables, n_targets)
+    # Exact, as there may be ridges among the candidates that float32 has no digits for.
+    start = GramMoments(task.blocks.n_observables, n_targets, exact=True)
     moments = accumulated(start, task.blocks, targets, weight)
     if moments.weight == 0.0:
         raise ValueError(

@@ -118,8 +118,10 @@ def _readout_pairs(batches, lifter):
 
 def _regress(batches, lifter, target_lifter, ridge, rank):
     """Return coefficients, intercepts, scale and singular values of a regression."""
+    # Each slower and more exact than the one before.
     for kind, solve in (
         (GramMoments, solve_gram),
+        (partial(GramMoments, exact=True), solve_gram),
         (TriangularMoments, solve_triangular_factor),
     ):
         moments = _accumulate(batches, lifter, target_lifter, kind)

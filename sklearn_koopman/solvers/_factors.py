@@ -103,6 +103,10 @@ class Factors(NamedTuple):
     def _part(self, rows) -> "Factors":
         return Factors(self.X[rows], self.products)
 
+    def astype(self, dtype) -> "Factors":
+        """Return the same rows in another dtype, in which they are multiplied then."""
+        return Factors(self.X.astype(dtype, copy=False), self.products)
+
     def with_observables(self, observables) -> "Factors":
         """Return the same rows with other observables, as a `PairProducts` has them."""
         return Factors(self.X, self.products._replace(observables=observables))

@@ -35,17 +35,19 @@ def correlation(moments):
     return packed_correlation(moments).full()
 
 
-def cholesky_factor(matrix, ridge):
+def cholesky_factor(matrix, ridge, rounding=None):
     """Return the Cholesky factor of ``matrix + diag(ridge)``, or None if there is none.
 
     None also when the matrix is so near to singular that rounding decides: a reciprocal
-    condition number below ``n * eps``. The matrix, a `PackedTriangle`, is overwritten.
+    condition number below what rounding leaves, ``n * eps`` by default. The matrix, a
+    `PackedTriangle`, is overwritten.
     """
+    rounding = matrix.n * EPS if rounding is None else rounding
     matrix.diagonal = matrix.diagonal + ridge
     norm = matrix.norm()
     if not matrix.factorise():
         return None
-    return matrix if matrix.n * EPS * norm * matrix.inverse_norm() < 1 else None
+    return matrix if rounding * norm * matrix.inverse_norm() < 1 else None
 
 
 def solve_gram(moments, ridge, rank=None, *, overwrite=False):
@@ -67,7 +69,8 @@ def solve_gram(moments, ridge, rank=None, *, overwrite=False):
         positive definite.
     """
     scale = moments.scale
-    factor = cholesky_factor(packed_correlation(moments, overwrite=overwrite), ridge)
+    matrix = packed_correlation(moments, overwrite=overwrite)
+    factor = cholesky_factor(matrix, ridge, moments.rounding)
     if factor is None:
         return None
     cross = moments.cross / (scale.deviation[:, None] * moments.weight)

@@ -132,7 +132,7 @@ class RunningMoments(ABC):
         arrays, means, done = [psi, *targets], [], 0
         if isinstance(psi, Factors):
             arrays, done = targets, self.n_observables
-            means = [psi.centred(sample_weight, rows[:-1, :done], self._crew)]
+            means = [psi.astype(dtype).centred(sample_weight, rows[:-1, :done], self._crew)]
         if self.weight == 0.0:
             first = np.argmax(sample_weight > 0)
             self._origin = np.concatenate(
@@ -256,7 +256,7 @@ def accumulated(moments, blocks, *aligned):
     moments : RunningMoments
     """
     if isinstance(moments, GramMoments) and blocks.makes_products:
-        sums = _power_sums_of(blocks, *aligned)
+        sums = _power_sums_of(blocks, *aligned, exact=moments.exact)
         if sums is not None:
             return moments.merge(_added_up(sums, blocks, aligned))
     return _added_up(moments, blocks.with_rows_at_least(moments.block_rows), aligned)
@@ -268,7 +268,7 @@ def _added_up(total, blocks, aligned):
         return blocks.map_reduce(type(total).update, total, *aligned)
 
 
-def _power_sums_of(blocks, *targets_and_weight):
+def _power_sums_of(blocks, *targets_and_weight, exact=False):
     """Return sums that can take in the rows of blocks, None if others are as fast or better."""
     *targets, sample_weight = targets_and_weight
     degree, n_samples = blocks.products.degree, blocks.n_samples
@@ -284,10 +284,11 @@ def _power_sums_of(blocks, *targets_and_weight):
     for rows, block in zip(shown, few, strict=True):
         block.map_reduce(DiagonalMoments.update, moments, np.asarray(sample_weight[rows]))
     has_constant = blocks.n_observables == layout.n_terms
-    if not _are_near_zero(moments, few[0].dtype, has_constant):
+    dtype = np.float64 if exact else few[0].dtype
+    if not _are_near_zero(moments, dtype, has_constant):
         return None
     origin = [np.asarray(of_all[shown[0]]).mean(axis=0) for of_all in targets]
-    return PowerSums(layout, has_constant, np.concatenate([np.empty(0), *origin]))
+    return PowerSums(layout, has_constant, np.concatenate([np.empty(0), *origin]), exact)
 
 
 def _are_near_zero(moments, dtype, has_constant):
@@ -322,8 +323,17 @@ def merged(parts):
 class GramMoments(RunningMoments):
     """Moments kept as a Gram matrix: half of a symmetric product for each block.
 
+    Parameters
+    ----------
+    n_observables : int
+    n_targets : int, default=0
+    exact : bool, default=False
+        Whether float32 rows are multiplied in float64.
+
     Attributes
     ----------
+    is_single : bool
+        Whether some rows were multiplied in float32.
     packed : PackedTriangle
         Scatter of the observables.
     cross : ndarray of shape (n_observables, n_targets)
@@ -337,15 +347,29 @@ class GramMoments(RunningMoments):
 
     # Products of float32 rows lose little: the rows are centred first, and the sums over this many
     # of them are added in float64.
-    _keeps_float32 = True
     _summed_rows = 16384
 
-    def __init__(self, n_observables, n_targets=0):
+    def __init__(self, n_observables, n_targets=0, exact=False):
         super().__init__(n_observables, n_targets)
+        self.exact = exact
+        self._keeps_float32 = not exact
+        self.is_single = False
         self._packed = PackedTriangle(n_observables)
         self.cross = np.zeros((n_observables, n_targets), order="F")
         self._pending: PackedTriangle | None = None
         self._n_pending = 0
+
+    @property
+    def blank(self):
+        """What makes moments of the same kind that have seen no rows."""
+        return partial(type(self), self.n_observables, self.n_targets, self.exact)
+
+    @property
+    def rounding(self):
+        """What rounding may have left of a Gram matrix of norm one, at most."""
+        if self.is_single:
+            return np.finfo(np.float32).eps
+        return self.n_observables * np.finfo(np.float64).eps
 
     @property
     def packed(self):
@@ -368,6 +392,7 @@ class GramMoments(RunningMoments):
         else:
             if self._pending is None:
                 self._pending = PackedTriangle(self.n_observables, np.float32)
+            self.is_single = True
             self._pending.add_product(psi)
             self._n_pending += len(rows)
             if self._n_pending >= self._summed_rows:
@@ -377,6 +402,7 @@ class GramMoments(RunningMoments):
             self.cross += product(1.0, psi, targets, trans_a=1)
 
     def _add_scatter(self, other):
+        self.is_single |= other.is_single
         other.add_scatter(self._packed, self.cross, self._crew)
 
     def add_scatter(self, packed, cross, crew):

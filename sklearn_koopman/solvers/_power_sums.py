@@ -154,15 +154,18 @@ class PowerSums:
         Whether the constant is an observable.
     target_origin : ndarray of shape (n_targets,)
         About the mean of the targets.
+    exact : bool, default=False
+        Whether float32 rows are multiplied in float64.
     """
 
     takes_factors = True
 
-    def __init__(self, layout, has_constant, target_origin):
+    def __init__(self, layout, has_constant, target_origin, exact=False):
         self.has_constant = has_constant
         self.n_observables = layout.n_terms - (not has_constant)
         self._layout = layout
         self._target_origin = target_origin
+        self._exact = exact
         # Behind the sums of products of two terms: of each target, those with all terms.
         self._sums = np.zeros(layout.n_sums + len(target_origin) * layout.n_terms)
         self._pending: np.ndarray | None = None  # sums of float32 rows
@@ -183,11 +186,19 @@ class PowerSums:
     @property
     def blank(self):
         """What makes moments of the same kind that have seen no rows."""
-        return partial(type(self), self._layout, self.has_constant, self._target_origin)
+        settings = self._layout, self.has_constant, self._target_origin, self._exact
+        return partial(type(self), *settings)
+
+    @property
+    def is_single(self):
+        """Whether some rows were multiplied in float32."""
+        return self._pending is not None
 
     def update(self, psi, *targets_and_weight):
         """Take in a block: `Factors`, then targets if there are any, then weights."""
         *targets, sample_weight = targets_and_weight
+        if self._exact:
+            psi = psi.astype(np.float64)
         layout, sample_weight = self._layout, sample_weight.astype(psi.dtype)
         n_rows = len(sample_weight)
         heads, tails = (
@@ -212,9 +223,10 @@ class PowerSums:
 
     def merge(self, other):
         """Take in the sums of other rows, which are left as they are."""
-        for part in (self, other):
-            part._flush()
+        other._flush()
         self._sums += other._sums
+        if other.is_single:
+            self._sums_of_type(np.float32)
         return self
 
     def add_scatter(self, packed, cross, crew):

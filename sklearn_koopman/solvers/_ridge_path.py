@@ -14,7 +14,7 @@ rank-one change of the normal equations, with the intercept among their unknowns
 import numpy as np
 from scipy.linalg import eigh
 
-from ._least_squares import EPS, correlation
+from ._least_squares import correlation
 
 # Rows that hold themselves by more than one less this leave nothing but rounding when left out.
 LEAST_SLACK = 1e-10
@@ -50,7 +50,7 @@ class RidgePath:
         # A constant observable is a direction of its own, without any variance.
         matrix[scale.constant, scale.constant] = 0.0
         values, vectors = eigh(matrix, overwrite_a=True, check_finite=False)
-        varies = values > len(values) * EPS * values[-1]
+        varies = values > moments.rounding * values[-1]
         self.eigenvalues, self.directions = values[varies], vectors[:, varies]
         cross = moments.cross / (scale.deviation[:, None] * moments.weight)
         cross[scale.constant] = 0.0

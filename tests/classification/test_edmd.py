@@ -8,7 +8,7 @@ from scipy.special import softmax
 from sklearn.datasets import load_digits
 from sklearn.linear_model import Ridge, RidgeClassifier
 
-from sklearn_koopman import EDMDClassifier, MonomialLifter
+from sklearn_koopman import EDMDClassifier, MonomialLifter, OrthogonalPolynomialLifter
 from sklearn_koopman.classification import _edmd
 
 from .helpers import LinearTeacher, fitted, one_hot, samples, scaled, unscaled
@@ -117,6 +117,24 @@ def test_solvers_agree():
     assert [model.solver_ for model in models] == ["cholesky", "svd", "cholesky"]
     for model in models[1:]:
         assert_same_model(model, models[0])
+
+
+@pytest.mark.parametrize("lifter", [MonomialLifter(3), OrthogonalPolynomialLifter(3)])
+@pytest.mark.parametrize("solver", ["auto", "cholesky"])
+def test_float32_rows_are_multiplied_in_float64_where_rounding_would_decide(lifter, solver):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(1500, 20)).astype(np.float32)  # 1,771 observables
+    y = (X[:, 0] * X[:, 1] > 0.3 * X[:, 2]).astype(int)
+    settings = {"lifter": lifter, "solver": solver, "ridge": 1e-6}
+    wide = EDMDClassifier(**settings).fit(X.astype(np.float64), y)
+    model = EDMDClassifier(**settings).fit(X, y)
+    stream = EDMDClassifier(**settings).partial_fit(X[:700], y[:700], classes=[0, 1])
+    stream.partial_fit(X[700:], y[700:])
+    for single in (model, stream):
+        assert single.solver_ == "cholesky"
+        assert single.coef_.dtype == np.float32
+        expected = wide.decision_function(X)
+        assert_allclose(single.decision_function(X), expected, rtol=0, atol=1e-3)
 
 
 def test_auto_falls_back_where_observables_depend_on_each_other():

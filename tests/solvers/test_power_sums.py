@@ -226,7 +226,7 @@ def test_edmd_is_the_same(dtype, rtol, monkeypatch):
     X = rng.normal(size=(3000, 8)).astype(dtype)
     y = (X[:, 0] * X[:, 1] > 0.3 * X[:, 2]).astype(int)
     model = EDMDClassifier(lifter=MonomialLifter(3), ridge=1e-3).fit(X, y)
-    monkeypatch.setattr(module, "_power_sums_of", lambda *rows: None)
+    monkeypatch.setattr(module, "_power_sums_of", lambda *rows, exact: None)
     plain = EDMDClassifier(lifter=MonomialLifter(3), ridge=1e-3).fit(X, y)
     assert_allclose(model.coef_, plain.coef_, rtol=rtol, atol=rtol * np.abs(plain.coef_).max())
     assert_allclose(model.intercept_, plain.intercept_, rtol=rtol, atol=rtol)
@@ -280,3 +280,17 @@ def test_add_product_takes_single_columns():
     )
     add_product(left, right, out)
     assert out == 22.0
+
+
+def test_float32_rows_can_be_multiplied_in_float64():
+    blocks, targets, weight = problem(dtype=np.float32)
+    moments = accumulated(
+        GramMoments(blocks.n_observables, 2, exact=True), blocks, targets, weight
+    )
+    assert not moments.is_single
+    wide = lifted_blocks(MonomialLifter(3).fit(blocks.X), blocks.X.astype(np.float64))
+    assert_same(moments, from_symmetric_products(wide, targets, weight), 1e-13)
+    assert moments.blank().exact
+    single = accumulated(GramMoments(blocks.n_observables, 2), blocks, targets, weight)
+    assert single.is_single
+    assert moments.merge(single).is_single
