@@ -59,7 +59,9 @@ class EDMDClassifier(KoopmanClassifier):
     solver : {"auto", "cholesky", "svd"}, default="auto"
         "cholesky" solves the normal equations; "svd" goes through a QR factorisation of the rows,
         which is slower and keeps twice the digits; "auto" tries the first and falls back on the
-        second when the Gram matrix is not numerically positive definite.
+        second when the Gram matrix is not numerically positive definite. float32 rows are
+        multiplied in float32, unless the Gram matrix is so badly conditioned that rounding would
+        decide; then, and in `partial_fit`, in float64.
     multiplicative_noise : float, default=0.0
         Standard deviation of the noise that the hardware will add to every coefficient, or to
         every observable, relative to its value. See the notes.
