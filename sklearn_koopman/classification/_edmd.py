@@ -236,7 +236,7 @@ class EDMDClassifier(KoopmanClassifier):
         check_real(self, "additive_noise", low=0.0, inclusive="left")
 
     def _solve(self, task):
-        forms = self._forms(task.dtype)
+        forms = self._forms(task)
         for form in forms:
             moments = self._accumulate(task, form)
             try:
@@ -256,9 +256,13 @@ class EDMDClassifier(KoopmanClassifier):
             start = form(task.blocks.n_observables, len(task.labels.classes))
         return accumulated(start, task.blocks, targets, weight)
 
-    def _forms(self, dtype):
+    def _forms(self, task):
         """Return forms of moments: where rounding would decide, the next one is more exact."""
-        of_gram = [GramMoments, EXACT_MOMENTS] if dtype == np.float32 else [GramMoments]
+        of_gram = [GramMoments, EXACT_MOMENTS]
+        if task.dtype != np.float32:
+            of_gram = [GramMoments]
+        elif task.blocks.n_samples < task.blocks.n_observables:
+            of_gram = [EXACT_MOMENTS]  # nothing but the ridge keeps the Gram matrix regular
         forms = {
             "auto": [*of_gram, TriangularMoments],
             "cholesky": of_gram,

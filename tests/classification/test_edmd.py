@@ -137,6 +137,17 @@ def test_float32_rows_are_multiplied_in_float64_where_rounding_would_decide(lift
         assert_allclose(single.decision_function(X), expected, rtol=0, atol=1e-3)
 
 
+def test_float32_rows_are_multiplied_again_where_observables_are_nearly_the_same():
+    rng = np.random.default_rng(0)
+    half = rng.normal(size=(3000, 5))
+    near = np.hstack([half, half + 1e-4 * rng.normal(size=half.shape)]).astype(np.float32)
+    y = (half[:, 0] > half[:, 1]).astype(int)
+    wide = EDMDClassifier(ridge=1e-7).fit(near.astype(np.float64), y)
+    model = EDMDClassifier(ridge=1e-7).fit(near, y)
+    assert model.solver_ == wide.solver_ == "cholesky"
+    assert_same_model(model, wide, rtol=1e-5)
+
+
 def test_auto_falls_back_where_observables_depend_on_each_other():
     model = EDMDClassifier(ridge=0).fit(DUPLICATED, Y)
     assert model.solver_ == "svd"
