@@ -406,15 +406,7 @@ class GramMoments(RunningMoments):
         other.add_scatter(self._packed, self.cross, self._crew)
 
     def add_scatter(self, packed, cross, crew):
-        """Add the scatter of the observables about their mean, and that with the targets.
-
-        Parameters
-        ----------
-        packed : PackedTriangle
-        cross : ndarray of shape (n_observables, n_targets)
-        crew : Crew
-            Shares the work if there is much.
-        """
+        """As `PowerSums.add_scatter`."""
         packed.data += self.packed.data
         cross += self.cross
 
