@@ -132,7 +132,7 @@ class RunningMoments(ABC):
         arrays, means, done = [psi, *targets], [], 0
         if isinstance(psi, Factors):
             arrays, done = targets, self.n_observables
-            means = [psi.astype(dtype).centred(sample_weight, rows[:-1, :done], self._crew)]
+            means = [psi.centred(sample_weight, rows[:-1, :done], self._crew)]
         if self.weight == 0.0:
             first = np.argmax(sample_weight > 0)
             self._origin = np.concatenate(
@@ -340,8 +340,6 @@ class GramMoments(RunningMoments):
         Scatter of the observables with the targets.
     """
 
-    takes_factors = True
-
     #: Rows of a block that keep the Gram matrix from being read more often than it must.
     block_rows = 1024
 
@@ -352,7 +350,7 @@ class GramMoments(RunningMoments):
     def __init__(self, n_observables, n_targets=0, exact=False):
         super().__init__(n_observables, n_targets)
         self.exact = exact
-        self._keeps_float32 = not exact
+        self.takes_factors = self._keeps_float32 = not exact
         self.is_single = False
         self._packed = PackedTriangle(n_observables)
         self.cross = np.zeros((n_observables, n_targets), order="F")

@@ -197,9 +197,13 @@ class PowerSums:
     def update(self, psi, *targets_and_weight):
         """Take in a block: `Factors`, then targets if there are any, then weights."""
         *targets, sample_weight = targets_and_weight
+        layout = self._layout
         if self._exact:
+            most = float(np.finfo(psi.dtype).max)
+            if np.abs(psi.X).max(initial=0.0) > most ** (1 / layout.terms.shape[1]):
+                self._sums[...] = np.nan  # in their own type, in which they are lifted later
             psi = psi.astype(np.float64)
-        layout, sample_weight = self._layout, sample_weight.astype(psi.dtype)
+        sample_weight = sample_weight.astype(psi.dtype)
         n_rows = len(sample_weight)
         heads, tails = (
             scratch.columns(n_rows, layout.n_terms, psi.dtype) for scratch in self._scratch
