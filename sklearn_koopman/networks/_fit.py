@@ -118,12 +118,16 @@ def _readout_pairs(batches, lifter):
 
 def _regress(batches, lifter, target_lifter, ridge, rank):
     """Return coefficients, intercepts, scale and singular values of a regression."""
+    exact = partial(GramMoments, exact=True)
+    moments: Any = None
     # Each slower and more exact than the one before.
     for kind, solve in (
         (GramMoments, solve_gram),
-        (partial(GramMoments, exact=True), solve_gram),
+        (exact, solve_gram),
         (TriangularMoments, solve_triangular_factor),
     ):
+        if kind is exact and not moments.is_single:
+            continue  # they were exact already
         moments = _accumulate(batches, lifter, target_lifter, kind)
         check_finite_moments(moments.scale)
         coef = solve(moments, ridge)
