@@ -6,13 +6,15 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import PolynomialFeatures
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures
 from sklearn.utils import get_tags
 
 from ..lifting import DelayLifter, MonomialLifter
 from ..lifting._base import BlockLifter
+from ..lifting._products import of_columns, united, variables_alone
 from ..solvers import by_rows, is_dask, lifting_there, row_blocks
 
 
@@ -82,23 +84,66 @@ def lifted_blocks(lifter, X, *, device=None):
         lift = _block_lift(tail, rows.dtype)
     else:
         lift = _tensor_lift(tail, rows.dtype, device)
-    step = _only_block_lifter(tail, rows.dtype)
-    products = step._pair_products() if hasattr(step, "_pair_products") else None
+    products = None
+    if tail is not None and _are_floats(rows.dtype):
+        products = _products_of(tail, rows.shape[1])
     return row_blocks(rows, lift, n_observables=n_observables, device=device, products=products)
+
+
+def _products_of(lifter, n_features):
+    """Return the observables as `PairProducts` of the features, None if they are no products."""
+    steps = steps_of(lifter)
+    columns = np.arange(n_features)
+    while steps and isinstance(steps[0], SelectorMixin):
+        columns = columns[steps.pop(0).get_support()]
+    if not steps:
+        products = variables_alone(len(columns))
+    elif len(steps) == 1:
+        products = _products_of_step(steps[0], len(columns))
+    else:
+        return None
+    if products is None or len(columns) == n_features:
+        return products
+    return of_columns(products, columns, n_features)
+
+
+def _products_of_step(step, n_features):
+    """Return the `PairProducts` of a single step, None for one without."""
+    if isinstance(step, FeatureUnion) and not step.transformer_weights:
+        kept = [part for _, part in step.transformer_list if part != "drop"]
+        parts = [_products_of(part, n_features) for part in kept]
+        return None if None in parts else united(parts, n_features)
+    return step._pair_products() if isinstance(step, BlockLifter) else None
 
 
 def _only_block_lifter(tail, dtype):
     """Return the step that is all of a tail and lifts such rows as they are, None for others."""
-    if tail is None or dtype not in (np.float32, np.float64):
-        return None
     steps = steps_of(tail)
-    return steps[0] if len(steps) == 1 and isinstance(steps[0], BlockLifter) else None
+    is_only = len(steps) == 1 and isinstance(steps[0], BlockLifter)
+    return steps[0] if is_only and _are_floats(dtype) else None
+
+
+def _are_floats(dtype):
+    """Whether lifters take such rows as they are."""
+    return dtype in (np.float32, np.float64)
 
 
 def steps_of(lifter):
-    """Return the steps of a lifter that do something; what is no pipeline is its only step."""
-    steps = [step for _, step in lifter.steps] if isinstance(lifter, Pipeline) else [lifter]
-    return [step for step in steps if step is not None and step != "passthrough"]
+    """Return the steps of a lifter that do something, those of pipelines in it one by one.
+
+    What is frozen is taken out of its wrapper.
+    """
+    if isinstance(lifter, FrozenEstimator):
+        return steps_of(lifter.estimator)
+    if isinstance(lifter, Pipeline):
+        return [part for _, step in lifter.steps for part in steps_of(step)]
+    return [] if _does_nothing(lifter) else [lifter]
+
+
+def _does_nothing(step):
+    """Whether a step is none, or what unions make of "passthrough"."""
+    is_identity = isinstance(step, FunctionTransformer) and step.func is None
+    return is_identity or step is None or step == "passthrough"
 
 
 def _block_lift(tail, dtype):
@@ -166,17 +211,16 @@ def _arrays_between_steps():
 
 def _split_at_narrowest(lifter, row):
     """Return the steps before and behind the narrowest form of a row, and its final width."""
-    steps = lifter if isinstance(lifter, Pipeline) else Pipeline([("lifter", lifter)])
+    steps = steps_of(lifter)
     widths = [row.shape[1]]
-    for _, step in steps.steps:
-        if step is not None and step != "passthrough":
-            row = _as_rows(step.transform(row), row, step)
+    for step in steps:
+        row = _as_rows(step.transform(row), row, step)
         widths.append(row.shape[1])
     narrowest = int(np.argmin(widths))
     if narrowest > 0:  # what is held anyway may be what later steps make of it
         narrowest = max(i for i, width in enumerate(widths) if width == widths[narrowest])
-    head = steps[:narrowest] if narrowest > 0 else None
-    tail = steps[narrowest:] if narrowest < len(steps) else None
+    head = make_pipeline(*steps[:narrowest]) if narrowest > 0 else None
+    tail = make_pipeline(*steps[narrowest:]) if narrowest < len(steps) else None
     return head, tail, widths[-1]
 
 

@@ -175,6 +175,56 @@ def pairs_of_degrees(n_variables, degrees):
     return np.concatenate([CONSTANT[:0], *pairs[1:-1]]), pairs
 
 
+def variables_alone(n_variables):
+    """Return the variables themselves as `PairProducts`."""
+    lower, (pairs,) = pairs_of_degrees(n_variables, [])
+    return PairProducts(lower, pairs)
+
+
+def of_columns(products, columns, n_variables):
+    """Return products of some of the variables as products of all of them.
+
+    Parameters
+    ----------
+    products : PairProducts
+        Of ``len(columns)`` variables.
+    columns : ndarray of int
+        Which of all variables these are.
+    n_variables : int
+
+    Returns
+    -------
+    products : PairProducts
+    """
+    rows = np.arange(1 + n_variables + len(products.lower), dtype=np.int32)
+    rows = np.concatenate([rows[:1], rows[1:][columns], rows[1 + n_variables :]])
+    return PairProducts(rows[products.lower], rows[products.observables])
+
+
+def united(parts, n_variables):
+    """Return the products of all parts, side by side.
+
+    Parameters
+    ----------
+    parts : sequence of PairProducts
+        Of the same variables.
+    n_variables : int
+
+    Returns
+    -------
+    products : PairProducts
+    """
+    lower, observables = [CONSTANT[:0]], [CONSTANT[:0]]
+    n_lower = 0
+    for part in parts:
+        rows = np.arange(1 + n_variables + len(part.lower), dtype=np.int32)
+        rows[1 + n_variables :] += n_lower
+        lower.append(rows[part.lower])
+        observables.append(rows[part.observables])
+        n_lower += len(part.lower)
+    return PairProducts(np.concatenate(lower), np.concatenate(observables))
+
+
 def products_by_degree(chosen):
     """Return how chosen products multiply, degree by degree.
 

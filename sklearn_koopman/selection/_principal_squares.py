@@ -109,10 +109,7 @@ def principal_squares(student, X, *, max_observables=None):
 
 def _split(student):
     """Return what makes a student's coordinates, None if nothing does, and its monomials."""
-    lifter = getattr(student, "lifter_", None)
-    while isinstance(lifter, FrozenEstimator):
-        lifter = lifter.estimator
-    steps = steps_of(lifter)
+    steps = steps_of(getattr(student, "lifter_", None))
     if not steps or not isinstance(steps[-1], MonomialLifter) or not hasattr(student, "coef_"):
         raise TypeError(
             f"student={student!r} has no monomials for observables: pass a classifier with "

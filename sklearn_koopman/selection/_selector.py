@@ -5,7 +5,6 @@ from copy import copy
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion
-from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import (
     check_array,
@@ -18,7 +17,7 @@ from sklearn.utils.validation import (
 from .._fitting import keeping_what_was_fitted
 from .._validation import check_integer, check_real, is_integer
 from ..classification._base import check_finite_moments, check_gram_fits_in_memory
-from ..classification._lifted import _transform, fit_lifter, lifted_blocks
+from ..classification._lifted import _transform, fit_lifter, lifted_blocks, steps_of
 from ..classification._targets import OneHotRows, check_weights, encode_labels, has_label
 from ..lifting._base import DTYPES, BlockLifter
 from ..lifting._products import ChosenProducts
@@ -355,12 +354,6 @@ def _chosen_of_union(union, indices, n_features):
         stop = start + _transform(step, row).shape[1]
         of_step = indices[(indices >= start) & (indices < stop)] - start
         if len(of_step):
-            step = None if _passes_through(step) else step
-            parts.append(_chosen(step, of_step, n_features))
+            parts.append(_chosen(step if steps_of(step) else None, of_step, n_features))
         start = stop
     return ChosenUnion(parts)
-
-
-def _passes_through(step):
-    """Return whether a step of a fitted union is what "passthrough" has become."""
-    return isinstance(step, FunctionTransformer) and step.func is None
