@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
-from sklearn.pipeline import make_pipeline
+from sklearn.feature_selection import SelectKBest
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_koopman import (
@@ -90,6 +92,45 @@ def test_no_degrees_are_the_variables():
     assert_array_equal(pairs, [[[0, 1], [0, 2], [0, 3]]])
 
 
+UNIONS = {
+    "monomials of two degrees": make_union(
+        MonomialLifter(2), MonomialLifter((3, 3), include_bias=False)
+    ),
+    "all variables and some products": make_union("passthrough", MonomialLifter(3)),
+    "products of some variables": make_union(
+        MonomialLifter(2), make_pipeline(SelectKBest(k=3), MonomialLifter(4)), SelectKBest(k=2)
+    ),
+    "of one": make_union(MonomialLifter(2)),
+    "with a dropped part": FeatureUnion(
+        [("none", "drop"), ("some", MonomialLifter(2)), ("all", MonomialLifter(3))]
+    ),
+    "in a union": make_union(
+        MonomialLifter(1), make_pipeline(SelectKBest(k=4), make_union(MonomialLifter(3)))
+    ),
+    "behind a choice": make_pipeline(SelectKBest(k=3), MonomialLifter(3)),
+    "frozen": FrozenEstimator(make_pipeline(None, MonomialLifter(3)).fit(normal(9, 5))),
+}
+
+
+@pytest.mark.parametrize("lifter", UNIONS.values(), ids=UNIONS.keys())
+def test_pairs_make_the_products_of_unions(lifter):
+    X = normal(60, 5)
+    lifter = lifter.fit(X, np.sign(X[:, 0] * X[:, 1] + X[:, 4]))
+    blocks = lifted_blocks(lifter, X)
+    assert_array_equal(multiplied(blocks.X, blocks.products), lifter.transform(X))
+
+
+def test_a_frozen_lifter_is_as_good_as_its_steps():
+    X = normal(60, 5)
+    steps = PCA(3).fit(X), MonomialLifter(2)
+    frozen = FrozenEstimator(make_pipeline(*steps).fit(X))
+    nested = make_pipeline(make_pipeline(FrozenEstimator(steps[0])), steps[1]).fit(X)
+    for lifter in (frozen, nested, make_pipeline(frozen, None)):
+        blocks = lifted_blocks(lifter, X)
+        assert blocks.X.shape == (60, 3)
+        assert blocks.makes_products == module.can_multiply()
+
+
 def test_blocks_know_their_products():
     X = normal(30, 3)
     lifter = MonomialLifter(2).fit(X)
@@ -103,6 +144,8 @@ def test_blocks_know_their_products():
         make_pipeline(StandardScaler(), lifter).fit(X),  # the rows may be too many to scale all
         ObservableSelector(OrthogonalPolynomialLifter(2)).fit(X, X[:, 0]),
         ObservableSelector(StandardScaler()).fit(X, X[:, 0]),
+        make_union(MonomialLifter(1), StandardScaler()).fit(X),
+        FeatureUnion([("weighed", lifter)], transformer_weights={"weighed": 2.0}).fit(X),
         StandardScaler().fit(X),
         None,
     ):
