@@ -113,7 +113,7 @@ def _products_of_step(step, n_features):
         kept = [part for _, part in step.transformer_list if part != "drop"]
         parts = [_products_of(part, n_features) for part in kept]
         return None if None in parts else united(parts, n_features)
-    return step._pair_products() if isinstance(step, BlockLifter) else None
+    return step._pair_products() if hasattr(step, "_pair_products") else None
 
 
 def _only_block_lifter(tail, dtype):

@@ -50,10 +50,6 @@ class BlockLifter(TransformerMixin, BaseEstimator):
         self._check_memory(len(X), X.dtype.itemsize)
         return self._lift(X)
 
-    def _pair_products(self):
-        """Return the observables as `PairProducts` of the features, None if they are no such."""
-        return None
-
     def get_feature_names_out(self, input_features=None):
         """Get the names of the observables.
 
@@ -104,7 +100,8 @@ class Dictionary(BlockLifter):
 
     A subclass also defines `_check_parameters` and `_fit`. One that can lift to some of its
     observables at less cost has `_chosen(indices)`, which returns something with a `_lift` that
-    does.
+    does. One whose observables are products of the features has `_pair_products()`, which returns
+    them as `PairProducts`.
     """
 
     def fit(self, X, y=None):
