@@ -17,7 +17,7 @@ says of them. (A teacher that has seen the held-out images betrays their labels,
 looks better than it is.) ResNet-18 was trained once, on the 50,000.
 
 The method "active" is "exact" with the coordinates of an ActiveSubspace in the place of PCA's;
-"active, triples" has all pairs of these, and all triples of the leading 24. The method "squares" is
+"active, triples" has all pairs of these, and all triples of the leading 32. The method "squares" is
 "active" with the squares of its principal directions for observables: the same student.
 
 With --like P:Q settings are those chosen for the same student of another dictionary; with
@@ -68,7 +68,7 @@ CACHE = HERE.parent / "data" / "teachers"
 TEACHERS = ("mlp", "cnn", "resnet18")
 DICTIONARIES = ("60:1", "60:2", "30:3")
 PRELIMINARY = 200  # PCA coordinates that an active subspace is sought in
-LEADING = 24  # active coordinates of which all triples are taken
+LEADING = 32  # active coordinates of which all triples are taken
 SMALL = 1000  # observables of the students "RBF" and "sparse"
 SEEDS = 5
 
@@ -138,6 +138,7 @@ SETS = {
     "shifts4": moved(CROSS),
     "shifts8": moved(SQUARE),
     "shifts8, deformed4": [*moved(SQUARE), *[deformed] * 4],
+    "shifts8, deformed8": [*moved(SQUARE), *[deformed] * 8],
     "flips": [flipped],
     "flips, shifts4": [flipped, *moved(CROSS)],
     "flips x shifts4": [flipped, *moved(CROSS), *moved(CROSS, flipped_and_shifted)],
@@ -184,7 +185,8 @@ def make_student(method, teacher, components, degree, made="none", gamma=None):
     if method in ("active", "active, triples", "squares"):
         products = MonomialLifter(degree)
         if method.endswith("triples"):
-            triples = make_pipeline(LeadingColumns(LEADING), products)
+            triples = MonomialLifter((3, degree), include_bias=False)
+            triples = make_pipeline(LeadingColumns(LEADING), triples)
             products = make_union(MonomialLifter(2), triples)
         subspace = ActiveSubspace(teacher, components, n_preliminary=PRELIMINARY)
         lifter = make_pipeline(subspace, products)
