@@ -370,6 +370,8 @@ def belongs(method, components, degree):
     """Whether a method has a place in the line of a dictionary."""
     if method in ("RBF", "squares"):  # the first knows no degree, the other only this one
         return degree == 2
+    if method == "active, triples":  # of all triples at least
+        return degree >= 3
     if method == "sparse":
         return comb(components + degree, degree) > SMALL
     return True
