@@ -105,20 +105,15 @@ class DeadlyLifter(TransformerMixin, BaseEstimator):
         return tags
 
 
-@pytest.fixture(scope="module")
-def cluster():
+@pytest.fixture
+def client():
+    """A client of two new workers: dask may give up one that dies just as it is restarted."""
     from distributed import LocalCluster
 
-    with LocalCluster(
+    two_processes = LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def client(cluster):
-    with cluster.get_client() as client:
-        client.wait_for_workers(2)
+    )
+    with two_processes as cluster, cluster.get_client() as client:
         yield client
 
 
