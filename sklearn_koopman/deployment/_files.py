@@ -2,30 +2,30 @@
 
 from .._extras import import_extra
 from ..classification import (
-    CompressedStudent,
     EDMDClassifier,
     EDMDClassifierCV,
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
-    TensorTrainClassifier,
 )
 from ..lifting import (
+    ChosenColumns,
+    ChosenProducts,
+    ChosenUnion,
     DelayLifter,
+    Level,
+    LocalFeatures,
     MonomialLifter,
     OpticalLifter,
     OrthogonalPolynomialLifter,
     ProductKernelLifter,
     RBFLifter,
     SquaredProjectionLifter,
+    Step,
+    UnivariatePolynomials,
 )
-from ..lifting._local import LocalFeatures
-from ..lifting._monomial import _Level
-from ..lifting._orthogonal import UnivariatePolynomials
-from ..lifting._products import ChosenProducts, Step
 from ..pipeline import Pipeline
 from ..selection import ActiveSubspace, ObservableSelector
-from ..selection._selector import ChosenColumns, ChosenUnion
-from ..solvers._tensor_train import TensorTrain
+from ..tensor_trains import CompressedStudent, TensorTrain, TensorTrainClassifier
 from ._detach import detach_teacher
 
 # Types of this package, and what they are made of beside what skops trusts by itself.
@@ -45,7 +45,7 @@ _TRUSTED = (
     ProductKernelLifter,
     ActiveSubspace,
     ObservableSelector,
-    _Level,
+    Level,
     UnivariatePolynomials,
     ChosenProducts,
     Step,
