@@ -30,7 +30,7 @@ def contestants(n_variables, degree, dtype):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(N_ROWS, n_variables)).astype(dtype)
     lifter = MonomialLifter(degree, order="F").fit(X)
-    factors, lifted = Factors(X, lifter._pair_products()), lifter.transform(X)
+    factors, lifted = Factors(X, lifter.pair_products()), lifter.transform(X)
     n_observables = lifted.shape[1]
     loss = BlockLoss(
         rng.normal(scale=0.1, size=(N_CLASSES, n_observables)).astype(dtype),

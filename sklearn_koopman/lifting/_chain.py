@@ -12,6 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from ._base import BlockLifter
 from ._products import of_columns, united, variables_alone
+from ._protocols import SupportsProducts
 
 
 def products_of_chain(lifter, n_features):
@@ -37,7 +38,7 @@ def _products_of_step(step, n_features):
         kept = [part for _, part in step.transformer_list if part != "drop"]
         parts = [products_of_chain(part, n_features) for part in kept]
         return None if None in parts else united(parts, n_features)
-    return step._pair_products() if hasattr(step, "_pair_products") else None
+    return step.pair_products() if isinstance(step, SupportsProducts) else None
 
 
 def _only_block_lifter(tail, dtype):

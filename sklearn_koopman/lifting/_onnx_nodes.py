@@ -1,22 +1,28 @@
-"""What the converters of an ONNX graph are written with."""
+"""What the nodes of an ONNX graph are written with."""
 
 from importlib import import_module
 
 import numpy as np
+from sklearn.pipeline import FeatureUnion
 
+from ._chain import steps_of
 from ._orthogonal import RECURRENCES
+from ._protocols import SupportsOnnx
 
 # ONNX's numbers of the types.
 FLOAT, DOUBLE = 1, 11
 
 
 class Nodes:
-    """The nodes of one converter, added one by one.
+    """The nodes that an estimator adds to an ONNX graph, one by one.
+
+    `to_onnx` hands it to `add_to_graph` of each step. A variable is what a node gives: it goes into
+    the next ones.
 
     Attributes
     ----------
     inputs : variable
-        What the operator receives.
+        The rows that the estimator receives.
     """
 
     def __init__(self, scope, operator, container):
@@ -24,14 +30,31 @@ class Nodes:
         (self.inputs,) = operator.inputs
         is_double = type(self.inputs.type).__name__.startswith("Double")
         self._dtype = np.float64 if is_double else np.float32
+        self._made = {}  # what each node was made of, by the identity of the node
 
     def constant(self, values):
         """Return an array in the dtype of the graph."""
         return np.asarray(values, dtype=self._dtype)
 
     def add(self, kind, *inputs, **attributes):
-        """Add a node of one output, and return that; arrays become initialisers."""
-        return self._operator_of(kind)(*inputs, op_version=self._opset, **attributes)
+        """Add a node of one output, and return that.
+
+        Parameters
+        ----------
+        kind : str
+            An operator of ONNX, for example "MatMul".
+        *inputs : variable or ndarray
+            Arrays become initialisers; those of numbers go through `constant` first.
+        **attributes
+            Of the operator.
+
+        Returns
+        -------
+        output : variable
+        """
+        node = self._operator_of(kind)(*inputs, op_version=self._opset, **attributes)
+        self._made[id(node)] = kind, inputs, attributes, node
+        return node
 
     def add_ones(self, columns):
         """Add a column of ones, as long as some columns."""
@@ -62,7 +85,32 @@ class Nodes:
             found.append(self.add("Sub", grown, lower))
         return found[1:]
 
-    def add_estimator(self, estimator, inputs):
+    def add_transformer(self, transformer, rows):
+        """Add what a fitted transformer, or None, makes of rows.
+
+        Those of other packages are left to skl2onnx.
+        """
+        for step in steps_of(transformer):
+            if isinstance(step, SupportsOnnx):
+                rows = step.add_to_graph(self, rows)
+            elif isinstance(step, FeatureUnion):  # skl2onnx takes them apart at the top only
+                rows = self._add_union(step, rows)
+            else:
+                rows = self._add_foreign(step, rows)
+        return rows
+
+    def _add_union(self, union, rows):
+        weights = union.transformer_weights or {}
+        parts = []
+        for name, step in union.transformer_list:
+            if step != "drop":
+                part = self.add_transformer(step, rows)
+                if name in weights:
+                    part = self.add("Mul", part, self.constant([weights[name]]))
+                parts.append(part)
+        return self.add("Concat", *parts, axis=1)
+
+    def _add_foreign(self, estimator, inputs):
         """Add what skl2onnx makes of a fitted transformer."""
         return self._sub_estimator()(estimator, inputs, op_version=self._opset)
 
@@ -81,6 +129,14 @@ class Nodes:
     @staticmethod
     def _sub_estimator():
         return import_module("skl2onnx.algebra.onnx_operator").OnnxSubEstimator
+
+    def finish_with(self, variable):
+        """Make a variable the output of the operator."""
+        if id(variable) in self._made:  # this node anew, under the name of the output
+            kind, inputs, attributes, _ = self._made[id(variable)]
+            self.finish(kind, *inputs, **attributes)
+        else:
+            self.finish("Identity", variable)
 
     def finish(self, kind, *inputs, output=0, **attributes):
         """Add the node that gives an output of the operator."""

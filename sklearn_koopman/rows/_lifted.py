@@ -12,8 +12,10 @@ from sklearn.utils import get_tags
 from ..lifting import (
     DelayLifter,
     MonomialLifter,
+    NoLayerError,
     are_floats,
     arrays_between_steps,
+    as_layer,
     block_lift,
     products_of_chain,
     split_at_narrowest,
@@ -101,11 +103,9 @@ def _tensor_lift(tail, dtype, device):
         return None
     import torch
 
-    from ..lifting._torch import as_layer
-
     try:
         layer = as_layer(tail)
-    except TypeError:
+    except NoLayerError:
         return lifting_there(block_lift(tail, dtype))
     layer.to(device, torch.float32 if dtype == np.float32 else torch.float64)
     return layer.requires_grad_(False)

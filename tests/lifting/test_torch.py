@@ -25,7 +25,6 @@ from sklearn_koopman.lifting import (
     RBFLifter,
     SquaredProjectionLifter,
 )
-from sklearn_koopman.lifting._products import products_by_degree
 
 torch = pytest.importorskip("torch")
 
@@ -85,7 +84,7 @@ TRANSFORMERS = [
 
 
 def as_layer(transformer):
-    from sklearn_koopman.lifting._torch import as_layer
+    from sklearn_koopman.lifting import as_layer
 
     return as_layer(transformer)
 
@@ -152,11 +151,11 @@ def test_any_choice_of_products_and_no_other_products(lifter):
     rng = np.random.default_rng(0)
     for n_chosen in (1, 1, 2, 5, 10):
         indices = rng.permutation(expected.shape[1])[:n_chosen]
-        chosen = lifter._chosen(indices)
+        chosen = lifter.chosen(indices)
         with torch.no_grad():
             found = as_layer(chosen)(torch.from_numpy(X)).numpy()
         assert_allclose(found, expected[:, indices], rtol=1e-10, atol=1e-10)
-        degrees, _ = products_by_degree(chosen)
+        degrees, _ = chosen.by_degree()
         assert sum(len(products.factors) for products in degrees) == chosen.n_products
 
 
