@@ -3,15 +3,13 @@
 from importlib import import_module
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .. import classification, lifting, selection
 from .._extras import import_extra
 from ..lifting import FLOAT, Nodes, SupportsOnnx, labels
 from ..trees import DistilledTreeClassifier
-from ._parts import check_has_no_network, flat_steps
+from ._parts import check_has_no_network, exported_estimators, flat_steps
 
 # All nodes used are older than this.
 _OPSET = 18
@@ -141,28 +139,13 @@ _CLASSIFIER_OPTIONS = ("zipmap", "nocl", "output_class_labels")
 def _converters(kinds):
     """Return {kind: (converter, options)} of these and of this package's estimators."""
     known: dict = {DistilledTreeClassifier: (_convert_tree, ())}
-    for kind in (*_exported(), *kinds):
+    own = [kind for kind in exported_estimators() if issubclass(kind, SupportsOnnx)]
+    for kind in (*own, *kinds):
         if _is_classifier(kind):
             known[kind] = _convert_classifier, ("raw_scores",)
         else:
             known[kind] = _convert_transformer, ()
     return known
-
-
-def _exported():
-    """Return the estimators of this package that say how they are ONNX graphs."""
-    exported = [
-        getattr(module, name)
-        for module in (lifting, selection, classification)
-        for name in module.__all__
-    ]
-    return [
-        kind
-        for kind in exported
-        if isinstance(kind, type)
-        and issubclass(kind, BaseEstimator)
-        and issubclass(kind, SupportsOnnx)
-    ]
 
 
 def _is_classifier(kind):
