@@ -170,7 +170,9 @@ class Pipeline(_sklearn_pipeline.Pipeline):
         pipeline = self._with_steps(streamed(self.steps, X))
         with_origin(pipeline, X)
         super(Pipeline, pipeline).fit(X, y, **params)
-        self.__dict__.update(vars(pipeline), steps=unwrapped(pipeline.steps))
+        steps = unwrapped(pipeline.steps)
+        is_same = all(new is old for (_, new), (_, old) in zip(steps, self.steps, strict=True))
+        self.__dict__.update(vars(pipeline), steps=self.steps if is_same else steps)
         return self
 
     predict = _streaming("predict")

@@ -289,6 +289,8 @@ class LiftedStudent(Student):
                 "KoopmanDistilledClassifier or EDMDClassifier on all of them."
             )
         X = self._validate_rows(X, reset=reset)
+        if y is None:  # raises the error that says so
+            super()._validate(np.zeros((1, X.shape[1])), y, reset=reset)
         if self.unlabeled_value is None:
             _, y = check_X_y(np.broadcast_to(0.0, (len(X), 1)), y, estimator=self)
         else:
