@@ -29,6 +29,8 @@ class BlockLifter(TransformerMixin, BaseEstimator):
 
     # What helps where the lifted samples do not fit in memory.
     _fewer_observables: str
+    # Whether `fit` looks at the rows, or at nothing but their form.
+    _learns_from_rows = True
 
     def transform(self, X):
         """Lift samples to their observables.
@@ -84,8 +86,8 @@ class BlockLifter(TransformerMixin, BaseEstimator):
         check_fits_in_memory(
             n_samples * self.n_output_features_ * itemsize,
             f"Lifting {n_samples} sample(s) to {self.n_output_features_} observables",
-            f"{self._fewer_observables}, or, if it is the samples that are many, pass this to the "
-            "classifier as lifter=: it lifts block by block.",
+            f"{self._fewer_observables}, or, if it is the samples that are many, put this directly "
+            "before a student in sklearn_koopman.pipeline.make_pipeline: it lifts block by block.",
         )
 
     def __sklearn_tags__(self):
@@ -97,10 +99,8 @@ class BlockLifter(TransformerMixin, BaseEstimator):
 class Dictionary(BlockLifter):
     """Base of this package's dictionaries.
 
-    A subclass also defines `_check_parameters` and `_fit`. One that can lift to some of its
-    observables at less cost has `_chosen(indices)`, which returns something with a `_lift` that
-    does. One whose observables are products of the features has `_pair_products()`, which returns
-    them as `PairProducts`.
+    A subclass also defines `_check_parameters` and `_fit`, and the forms that it has: see
+    `_protocols`.
     """
 
     def fit(self, X, y=None):
@@ -183,6 +183,6 @@ def check_products_fit_in_memory(lifter, n_samples, n_numbers, itemsize):
         f"Lifting {n_samples} sample(s) of {lifter.n_features_in_} feature(s) with "
         f"degree={lifter.degree}, hence {Decimal(lifter.n_output_features_):.6g} observables,",
         "Lower the degree, reduce the features first (PCA with fewer components), or, if "
-        "it is the samples that are many, pass the lifter to the classifier as lifter=: "
-        "it lifts block by block.",
+        "it is the samples that are many, put the lifter directly before a student in "
+        "sklearn_koopman.pipeline.make_pipeline: it lifts block by block.",
     )

@@ -5,14 +5,95 @@ from functools import partial
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
+from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
+from sklearn.kernel_approximation import (
+    AdditiveChi2Sampler,
+    Nystroem,
+    PolynomialCountSketch,
+    RBFSampler,
+    SkewedChi2Sampler,
+)
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    PolynomialFeatures,
+    RobustScaler,
+    SplineTransformer,
+    StandardScaler,
+)
+from sklearn.utils import get_tags
 
 from ._base import BlockLifter
 from ._products import of_columns, united, variables_alone
-from ._protocols import SupportsProducts
+from ._protocols import SupportsOnnx, SupportsProducts, SupportsTorch
+
+# Transformers of scikit-learn that lift every row by itself, and whose fit_transform is no more
+# than fit and then transform.
+_OTHER_LIFTERS = (
+    AdditiveChi2Sampler,
+    Nystroem,
+    PolynomialCountSketch,
+    PolynomialFeatures,
+    RBFSampler,
+    SkewedChi2Sampler,
+    SplineTransformer,
+)
+# What may stand before a lifter within a step.
+_ROW_BY_ROW = (
+    IncrementalPCA,
+    MaxAbsScaler,
+    MinMaxScaler,
+    PCA,
+    RobustScaler,
+    SelectorMixin,
+    StandardScaler,
+    TruncatedSVD,
+)
+_LEARN_NOTHING = (PolynomialFeatures, FrozenEstimator)
+# Forms that only what lifts every row by itself can have.
+_FORMS = (SupportsOnnx, SupportsProducts, SupportsTorch)
+
+
+def can_lift_later(step):
+    """Return whether a step may be fitted now, and lift the rows when they are read.
+
+    Known are the lifters of this package and of scikit-learn, those that say how they are a layer,
+    a graph or products, and unions and pipelines of them. Any other transformer may look at all
+    rows when it transforms, so it is given all of them.
+
+    Parameters
+    ----------
+    step : transformer
+    """
+    if isinstance(step, FrozenEstimator):
+        return can_lift_later(step.estimator)
+    if isinstance(step, FeatureUnion):
+        return all(
+            part in ("drop", "passthrough") or can_lift_later(part)
+            for _, part in step.transformer_list
+        )
+    if isinstance(step, Pipeline):
+        *before, last = [part for _, part in step.steps if not _does_nothing(part)] or [None]
+        return can_lift_later(last) and all(
+            isinstance(part, _ROW_BY_ROW) or can_lift_later(part) for part in before
+        )
+    return isinstance(step, (BlockLifter, *_OTHER_LIFTERS, *_FORMS))
+
+
+def learns_nothing(step):
+    """Return whether a step can be fitted to the form of the rows, without any of them."""
+    if isinstance(step, Pipeline):
+        return all(learns_nothing(part) for _, part in step.steps)
+    return (
+        _does_nothing(step)
+        or isinstance(step, _LEARN_NOTHING)
+        or (isinstance(step, BlockLifter) and not step._learns_from_rows)
+        or not get_tags(step).requires_fit
+    )
 
 
 def products_of_chain(lifter, n_features):

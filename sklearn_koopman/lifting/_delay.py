@@ -83,6 +83,7 @@ class DelayLifter(Dictionary):
     array([16., 32.])
     """
 
+    _learns_from_rows = False
     _fewer_observables = "Lower n_delays, shorten the trajectories"
 
     def __init__(self, n_delays=2, *, state_size=1):

@@ -109,6 +109,8 @@ class MonomialLifter(Dictionary):
     array(['1', 'x0', 'x1', 'x0^2', 'x0 x1', 'x1^2'], dtype=object)
     """
 
+    _learns_from_rows = False
+
     def __init__(self, degree=2, *, interaction_only=False, include_bias=True, order="F"):
         self.degree = degree
         self.interaction_only = interaction_only
