@@ -7,12 +7,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._extras import import_extra
-from ..lifting import FLOAT, Nodes, SupportsOnnx, labels
+from ..lifting import Nodes, SupportsOnnx
 from ..trees import DistilledTreeClassifier
 from ._parts import check_has_no_network, exported_estimators, flat_steps
 
 # All nodes used are older than this.
 _OPSET = 18
+# ONNX's numbers of the types.
+_FLOAT, _DOUBLE = 1, 11
+# The options that skl2onnx has for all classifiers.
+_CLASSIFIER_OPTIONS = ("zipmap", "nocl", "output_class_labels")
 
 
 def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
@@ -132,10 +136,6 @@ def register_onnx_converters(*kinds):
         )
 
 
-# The options that skl2onnx has for all classifiers.
-_CLASSIFIER_OPTIONS = ("zipmap", "nocl", "output_class_labels")
-
-
 def _converters(kinds):
     """Return {kind: (converter, options)} of these and of this package's estimators."""
     known: dict = {DistilledTreeClassifier: (_convert_tree, ())}
@@ -160,7 +160,7 @@ def _parts_of(estimator):
 
 def _convert_transformer(scope, operator, container):
     """Let a transformer add itself."""
-    nodes = Nodes(scope, operator, container)
+    nodes = OperatorNodes(scope, operator, container)
     nodes.finish_with(operator.raw_operator.add_to_graph(nodes, nodes.inputs))
 
 
@@ -169,7 +169,7 @@ def _convert_classifier(scope, operator, container):
 
     Beside it stand the logits or their softmax.
     """
-    nodes = Nodes(scope, operator, container)
+    nodes = OperatorNodes(scope, operator, container)
     student = operator.raw_operator
     logits = student.add_to_graph(nodes, nodes.inputs)
     has_probabilities = hasattr(student, "predict_proba")
@@ -179,13 +179,13 @@ def _convert_classifier(scope, operator, container):
     else:
         nodes.finish("Identity", logits, output=1)
     codes = nodes.add("ArgMax", logits, axis=1, keepdims=0)
-    nodes.finish("Gather", labels(student.classes_), codes, axis=0)
+    nodes.finish("Gather", _labels(student.classes_), codes, axis=0)
 
 
 def _convert_tree(scope, operator, container):
     """Hand float32 rows, as scikit-learn's trees take them, to the converter of the tree inside."""
-    nodes = Nodes(scope, operator, container)
-    rows = nodes.add("Cast", nodes.inputs, to=FLOAT)
+    nodes = OperatorNodes(scope, operator, container)
+    rows = nodes.add("Cast", nodes.inputs, to=_FLOAT)
     tree = operator.raw_operator.decision_tree_
     label, probabilities = nodes.add_float32_classifier(tree, rows)
     nodes.finish("Identity", label)
@@ -203,4 +203,64 @@ def _classifier_shapes(operator):
     """Tell skl2onnx the types of label and probabilities."""
     import_module("skl2onnx.common.shape_calculator").calculate_linear_classifier_output_shapes(
         operator
+    )
+
+
+class OperatorNodes(Nodes):
+    """The nodes of what skl2onnx calls an operator: one estimator, its inputs and its outputs.
+
+    Attributes
+    ----------
+    inputs : variable
+        The rows that it receives.
+    """
+
+    def __init__(self, scope, operator, container):
+        (self.inputs,) = operator.inputs
+        is_double = type(self.inputs.type).__name__.startswith("Double")
+        super().__init__(np.float64 if is_double else np.float32, container.target_opset)
+        self._scope, self._container = scope, container
+        self._outputs = operator.outputs
+
+    def finish(self, kind, *inputs, output=0, **attributes):
+        """Add the node that gives an output of the operator."""
+        node = self._operator(kind)(
+            *inputs, op_version=self._opset, output_names=[self._outputs[output]], **attributes
+        )
+        node.add_to(self._scope, self._container)
+
+    def finish_with(self, variable):
+        """Make a variable the output of the operator."""
+        if id(variable) in self._made:  # its node anew, under the name of the output
+            kind, inputs, attributes, _ = self._made[id(variable)]
+            self.finish(kind, *inputs, **attributes)
+        else:
+            self.finish("Identity", variable)
+
+    def add_float32_classifier(self, classifier, rows):
+        """Add what skl2onnx makes of a fitted classifier; return labels and probabilities."""
+        types = import_module("skl2onnx.common.data_types")
+        added = self._sub_estimator(
+            classifier,
+            rows,
+            options={"zipmap": False},
+            input_types=[types.FloatTensorType([None, classifier.n_features_in_])],
+        )
+        return added[0], added[1]
+
+    @property
+    def tensor_type(self):
+        """ONNX's number of the dtype of the graph."""
+        return _DOUBLE if self._dtype == np.float64 else _FLOAT
+
+
+def _labels(classes):
+    """Return classes as ONNX holds them: int64 or strings."""
+    if classes.dtype.kind in "biu":
+        return classes.astype(np.int64)
+    if classes.dtype.kind in "OU":
+        return np.array([str(label) for label in classes])
+    raise TypeError(
+        f"Classes of dtype {classes.dtype} have no form in ONNX: fit the student with labels "
+        "that are integers or strings."
     )

@@ -24,7 +24,7 @@ from ._costs import operations_of as operations_of
 from ._delay import DelayLifter
 from ._local_features import FEATURE_MAPS as FEATURE_MAPS, LocalFeatures as LocalFeatures
 from ._monomial import Level as Level, MonomialLifter
-from ._onnx_nodes import FLOAT as FLOAT, Nodes, labels as labels
+from ._onnx_nodes import Nodes
 from ._operations import Operations, UncountableError as UncountableError
 from ._optical import OpticalLifter
 from ._orthogonal import (

@@ -274,9 +274,12 @@ class LocalFeatureLayer(nn.Module):
         """Return the features."""
         t = (rows - self.shift) / self.scale
         if self.kind == "trigonometric":
-            angles = [(k + 1) * self.frequency * t for k in range(self.degree)]
-            features = [wave for angle in angles for wave in (angle.cos(), angle.sin())]
-            return torch.stack(features, dim=2)
+            waves = []
+            for k in range(self.degree):
+                angle = (k + 1) * self.frequency * t
+                waves.append(angle.cos())
+                waves.append(angle.sin())
+            return torch.stack(waves, dim=2)
         is_legendre = self.kind == "legendre"
         t = t.clamp(-1.0, 1.0) if is_legendre else t
         features = [torch.ones_like(t), t]

@@ -194,7 +194,7 @@ class MonomialLifter(Dictionary):
         return np.pad(powers, ((int(self.include_bias), 0), (0, 0)))
 
     def _products(self):
-        """Return the table that all forms are derived from."""
+        """Return the products one by one, degree by degree."""
         return products_of_plan(self._plan)
 
     def _terms(self):
@@ -236,7 +236,21 @@ class MonomialLifter(Dictionary):
 
 
 class Level(NamedTuple):
-    """How to make the monomials of one degree; see `_lift_feature_major`."""
+    """How to make the monomials of one degree from those of the degree below.
+
+    A list of them, from degree 1 on, is all that a lifter keeps: lifting, names, powers and every
+    other form are derived from it. It has two slices for each variable and degree, however many
+    monomials there are.
+
+    Attributes
+    ----------
+    n_monomials : int
+    kept : bool
+        Whether these are observables, or only a step on the way to higher degrees.
+    products : tuple of (slice, slice)
+        For each variable: which monomials of the degree below it multiplies, and which ones of this
+        degree that makes.
+    """
 
     n_monomials: int
     kept: bool

@@ -9,31 +9,36 @@ from ._chain import steps_of
 from ._orthogonal import RECURRENCES
 from ._protocols import SupportsOnnx
 
-# ONNX's numbers of the types.
-FLOAT, DOUBLE = 1, 11
-
 
 class Nodes:
-    """The nodes that an estimator adds to an ONNX graph, one by one.
+    """Writes the nodes of an ONNX graph, one by one.
 
-    `to_onnx` hands it to `add_to_graph` of each step. A variable is what a node gives: it goes into
-    the next ones.
+    `to_onnx` hands it to the method `add_to_graph` of each estimator. A variable is what a node
+    gives: it goes into the next ones.
 
-    Attributes
+    Parameters
     ----------
-    inputs : variable
-        The rows that the estimator receives.
+    dtype : type
+        That of the graph: numpy.float32 or numpy.float64.
+    opset : int
+        Version of ONNX's operators.
     """
 
-    def __init__(self, scope, operator, container):
-        self._scope, self._operator, self._container = scope, operator, container
-        (self.inputs,) = operator.inputs
-        is_double = type(self.inputs.type).__name__.startswith("Double")
-        self._dtype = np.float64 if is_double else np.float32
-        self._made = {}  # what each node was made of, by the identity of the node
+    def __init__(self, dtype, opset):
+        self._dtype, self._opset = dtype, opset
+        self._made: dict = {}  # what each node was made of, by the identity of the node
 
     def constant(self, values):
-        """Return an array in the dtype of the graph."""
+        """Return an array in the dtype of the graph.
+
+        Parameters
+        ----------
+        values : array-like of float
+
+        Returns
+        -------
+        values : ndarray
+        """
         return np.asarray(values, dtype=self._dtype)
 
     def add(self, kind, *inputs, **attributes):
@@ -44,7 +49,8 @@ class Nodes:
         kind : str
             An operator of ONNX, for example "MatMul".
         *inputs : variable or ndarray
-            Arrays become initialisers; those of numbers go through `constant` first.
+            Arrays become initialisers. Those of floats go through `constant` first; indices are
+            of int64.
         **attributes
             Of the operator.
 
@@ -52,43 +58,37 @@ class Nodes:
         -------
         output : variable
         """
-        node = self._operator_of(kind)(*inputs, op_version=self._opset, **attributes)
+        node = self._operator(kind)(*inputs, op_version=self._opset, **attributes)
         self._made[id(node)] = kind, inputs, attributes, node
         return node
 
     def add_ones(self, columns):
-        """Add a column of ones, as long as some columns."""
+        """Add a column of ones, as long as some columns.
+
+        Parameters
+        ----------
+        columns : variable
+
+        Returns
+        -------
+        ones : variable
+        """
         pads = np.array([0, 1, 0, 0], dtype=np.int64)  # a column before the first
         padded = self.add("Pad", columns, pads, self.constant(1.0))
         return self.add("Gather", padded, np.array([0], dtype=np.int64), axis=1)
 
-    def add_products(self, variables, lower, products):
-        """Add the products of one degree: of gathered variables, and those of the degree below."""
-        return self.add(
-            "Mul",
-            self.add("Gather", variables, products.variables, axis=1),
-            self.add("Gather", lower, products.factors, axis=1),
-        )
-
-    def add_scaled(self, rows, shift, scale):
-        """Add rows less a shift, over a scale."""
-        centred = self.add("Sub", rows, self.constant(shift))
-        return self.add("Div", centred, self.constant(scale))
-
-    def add_polynomials(self, u, family, degree):
-        """Add the orthogonal polynomials of scaled columns; return those of degree 1 and more."""
-        slope, drop, _ = RECURRENCES[family]
-        found = [self.constant([1.0]), u]
-        for k in range(1, degree):
-            grown = self.add("Mul", self.add("Mul", u, found[k]), self.constant([slope(k)]))
-            lower = self.add("Mul", found[k - 1], self.constant([drop(k)]))
-            found.append(self.add("Sub", grown, lower))
-        return found[1:]
-
     def add_transformer(self, transformer, rows):
-        """Add what a fitted transformer, or None, makes of rows.
+        """Add what a fitted transformer makes of rows.
 
-        Those of other packages are left to skl2onnx.
+        Parameters
+        ----------
+        transformer : fitted transformer or None
+            Those that say nothing of ONNX are left to skl2onnx.
+        rows : variable
+
+        Returns
+        -------
+        rows : variable
         """
         for step in steps_of(transformer):
             if isinstance(step, SupportsOnnx):
@@ -96,7 +96,7 @@ class Nodes:
             elif isinstance(step, FeatureUnion):  # skl2onnx takes them apart at the top only
                 rows = self._add_union(step, rows)
             else:
-                rows = self._add_foreign(step, rows)
+                rows = self._sub_estimator(step, rows)
         return rows
 
     def _add_union(self, union, rows):
@@ -110,63 +110,68 @@ class Nodes:
                 parts.append(part)
         return self.add("Concat", *parts, axis=1)
 
-    def _add_foreign(self, estimator, inputs):
-        """Add what skl2onnx makes of a fitted transformer."""
-        return self._sub_estimator()(estimator, inputs, op_version=self._opset)
+    def add_products(self, variables, lower, products):
+        """Add products of variables and of lower products.
 
-    def add_float32_classifier(self, classifier, inputs):
-        """Add what skl2onnx makes of a fitted classifier; return labels and probabilities."""
-        types = import_module("skl2onnx.common.data_types")
-        added = self._sub_estimator()(
-            classifier,
-            inputs,
-            op_version=self._opset,
-            options={"zipmap": False},
-            input_types=[types.FloatTensorType([None, classifier.n_features_in_])],
+        Parameters
+        ----------
+        variables, lower : variable
+        products : Products
+            Which columns of the two each product multiplies.
+
+        Returns
+        -------
+        products : variable
+        """
+        return self.add(
+            "Mul",
+            self.add("Gather", variables, products.variables, axis=1),
+            self.add("Gather", lower, products.factors, axis=1),
         )
-        return added[0], added[1]
+
+    def add_scaled(self, rows, shift, scale):
+        """Add rows less a shift, over a scale.
+
+        Parameters
+        ----------
+        rows : variable
+        shift, scale : ndarray of shape (n_columns,)
+
+        Returns
+        -------
+        scaled : variable
+        """
+        centred = self.add("Sub", rows, self.constant(shift))
+        return self.add("Div", centred, self.constant(scale))
+
+    def add_polynomials(self, u, family, degree):
+        """Add orthogonal polynomials of each column.
+
+        Parameters
+        ----------
+        u : variable
+            Columns, scaled into the domain of the family.
+        family : {"hermite", "legendre", "chebyshev"}
+        degree : int
+
+        Returns
+        -------
+        polynomials : list of variable
+            Of the degrees 1, 2, ...
+        """
+        slope, drop, _ = RECURRENCES[family]
+        found = [self.constant([1.0]), u]
+        for k in range(1, degree):
+            grown = self.add("Mul", self.add("Mul", u, found[k]), self.constant([slope(k)]))
+            lower = self.add("Mul", found[k - 1], self.constant([drop(k)]))
+            found.append(self.add("Sub", grown, lower))
+        return found[1:]
+
+    def _sub_estimator(self, estimator, rows, **options):
+        """Add what skl2onnx makes of a fitted estimator."""
+        make = import_module("skl2onnx.algebra.onnx_operator").OnnxSubEstimator
+        return make(estimator, rows, op_version=self._opset, **options)
 
     @staticmethod
-    def _sub_estimator():
-        return import_module("skl2onnx.algebra.onnx_operator").OnnxSubEstimator
-
-    def finish_with(self, variable):
-        """Make a variable the output of the operator."""
-        if id(variable) in self._made:  # this node anew, under the name of the output
-            kind, inputs, attributes, _ = self._made[id(variable)]
-            self.finish(kind, *inputs, **attributes)
-        else:
-            self.finish("Identity", variable)
-
-    def finish(self, kind, *inputs, output=0, **attributes):
-        """Add the node that gives an output of the operator."""
-        names = [self._operator.outputs[output]]
-        node = self._operator_of(kind)(
-            *inputs, op_version=self._opset, output_names=names, **attributes
-        )
-        node.add_to(self._scope, self._container)
-
-    @property
-    def tensor_type(self):
-        """ONNX's number of the dtype of the graph."""
-        return DOUBLE if self._dtype == np.float64 else FLOAT
-
-    @property
-    def _opset(self):
-        return self._container.target_opset
-
-    @staticmethod
-    def _operator_of(kind):
+    def _operator(kind):
         return getattr(import_module("skl2onnx.algebra.onnx_ops"), f"Onnx{kind}")
-
-
-def labels(classes):
-    """Return classes as ONNX holds them: int64 or strings."""
-    if classes.dtype.kind in "biu":
-        return classes.astype(np.int64)
-    if classes.dtype.kind in "OU":
-        return np.array([str(label) for label in classes])
-    raise TypeError(
-        f"Classes of dtype {classes.dtype} have no form in ONNX: fit the student with labels "
-        "that are integers or strings."
-    )

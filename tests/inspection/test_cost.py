@@ -325,6 +325,25 @@ def test_product_kernel(degree, n_features):
     assert count(lifter) == expected
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        PCA(2, whiten=True),
+        StandardScaler(),
+        RBFLifter(5, random_state=0),
+        Nystroem(gamma=0.1, n_components=5, random_state=0),
+        ProductKernelLifter(n_landmarks=6, random_state=0),
+        EDMDClassifier(lifter=MonomialLifter(2)),
+        TensorTrainClassifier(loss="squared_error", rank=3, max_iter=1),
+        CompressedStudent(EDMDClassifier(lifter=MonomialLifter(2)).fit(X, y), rank=2),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_every_number_that_was_fitted_takes_eight_bytes(estimator):
+    found = count(estimator)
+    assert found.bytes == 8 * found.parameters > 0
+
+
 def test_union_counts_its_parts():
     pca, scaler = PCA(2), StandardScaler()
     union = FeatureUnion([("pca", pca), ("dropped", "drop"), ("scaler", scaler)])

@@ -40,6 +40,7 @@ from sklearn_koopman.lifting import (
     SupportsProducts,
     SupportsTorch,
 )
+from sklearn_koopman.networks import LinearizedNetworkClassifier
 from sklearn_koopman.pipeline import make_pipeline
 
 X = np.random.default_rng(0).normal([0, 1, 2, 3], size=(60, 4))
@@ -281,6 +282,17 @@ class TestOwnDictionary:
         there = KoopmanDistilledClassifier(**settings, device="cpu").fit(X, y)
         assert_allclose(there.coef_, here.coef_, rtol=1e-5, atol=1e-8)
 
+    def test_within_a_network(self):
+        torch = pytest.importorskip("torch")
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(
+            torch.nn.Linear(4, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2)
+        ).double()
+        student = LinearizedNetworkClassifier(net, "1", lifter=Neighbours()).fit(X, y)
+        found = run_torch(student.to_module(), X)
+        assert_allclose(found.argmax(axis=1), student.predict(X))
+        assert cost(student, X[:1], n_repeats=1).nonlinear == 4
+
     def test_its_products_are_multiplied_where_they_are_summed(self):
         pytest.importorskip("sklearn_koopman.rows._kernel", reason="it has not been compiled")
         lifted = []
@@ -291,11 +303,13 @@ class TestOwnDictionary:
                 return super().transform(X)
 
         rows, labels = np.tile(X, (20, 1)), np.tile(y, 20)
-        student = EDMDClassifier(lifter=Watched()).fit(rows, labels)
-        assert sum(lifted) < len(X)
         by_function = FunctionTransformer(Neighbours().fit(X).transform)
-        expected = EDMDClassifier(lifter=by_function).fit(rows, labels)
-        assert_allclose(student.coef_, expected.coef_, rtol=1e-8)
+        expected = EDMDClassifier(lifter=by_function).fit(rows, labels).coef_
+        student = EDMDClassifier(lifter=Watched()).fit(rows, labels)
+        assert_allclose(student.coef_, expected, rtol=1e-8)
+        pipeline = make_pipeline(Watched(), EDMDClassifier()).fit(rows, labels)
+        assert_allclose(pipeline[-1].coef_, expected, rtol=1e-8)
+        assert sum(lifted) < len(X)
 
 
 def test_products_of_terms():

@@ -22,6 +22,7 @@ from sklearn_koopman.lifting import (
     MonomialLifter,
     OpticalLifter,
     OrthogonalPolynomialLifter,
+    ProductKernelLifter,
     RBFLifter,
     SquaredProjectionLifter,
 )
@@ -39,6 +40,9 @@ LIFTERS = [
     DelayLifter(2),
     DelayLifter(2, state_size=2),
     SquaredProjectionLifter(np.arange(12.0).reshape(3, 4) / 6),
+    ProductKernelLifter(degree=2, n_landmarks=9, random_state=0),
+    ProductKernelLifter("legendre", degree=3, n_landmarks=9, random_state=0),
+    ProductKernelLifter("monomial", degree=2, n_landmarks=9, random_state=0),
     make_union(MonomialLifter(2), "passthrough", RBFLifter(5, random_state=0)),
     FeatureUnion(
         [("a", MonomialLifter(2)), ("b", "drop"), ("c", DelayLifter(3))],
