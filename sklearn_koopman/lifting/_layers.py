@@ -296,14 +296,14 @@ class ProductKernel(nn.Module):
 
     Parameters
     ----------
-    local : LocalFeatures
+    local : LocalFeatureLayer
     landmarks : ndarray of shape (n_landmarks, n_columns)
     rotation : ndarray of shape (n_landmarks, n_observables)
     """
 
     def __init__(self, local, landmarks, rotation):
         super().__init__()
-        self.local = LocalFeatureLayer(local)
+        self.local = local
         self.landmarks = nn.Parameter(_tensor(landmarks))
         self.rotation = linear_layer(rotation.T)
 

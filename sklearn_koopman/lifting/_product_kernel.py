@@ -130,7 +130,7 @@ class ProductKernelLifter(Dictionary):
         """Return the kernels of the landmarks, and the rotation, as a layer of torch."""
         check_is_fitted(self)
         return torch_layers().ProductKernel(
-            self.local_features_, self.landmarks_, self.normalization_
+            self.local_features_.to_layer(), self.landmarks_, self.normalization_
         )
 
     def add_to_graph(self, nodes, rows):

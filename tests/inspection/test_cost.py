@@ -128,6 +128,10 @@ def test_every_monomial_is_one_product(lifter_of, settings, nonlinear):
     assert count(lifter_of(**settings)) == Operations(0, 0, nonlinear)
 
 
+def test_a_constant_costs_nothing():
+    assert count(PolynomialFeatures(0)) == Operations()
+
+
 def test_monomials_are_those_of_the_lifter_of_the_students():
     lifter = MonomialLifter(4).fit(X)
     assert count(lifter).nonlinear == (lifter.powers_.sum(axis=1) >= 2).sum()

@@ -319,6 +319,25 @@ def test_products_of_terms():
     assert_allclose(found, expected, rtol=1e-12)
 
 
+def test_a_dictionary_may_be_made_of_others():
+    pytest.importorskip("skl2onnx")
+
+    class Scores(Neighbours):
+        def fit(self, X, y=None):
+            self.pca_ = PCA(2).fit(X)
+            return super().fit(X)
+
+        def transform(self, X):
+            return self.pca_.transform(X)
+
+        def add_to_graph(self, nodes, rows):
+            return nodes.add_transformer(self.pca_, rows)
+
+    transformer = Scores().fit(X)
+    (found,) = run_onnx(to_onnx(transformer, X[:1]), X)
+    assert_allclose(found, transformer.transform(X), atol=1e-10)
+
+
 def test_without_methods_there_are_no_forms():
     class Plain(TransformerMixin, BaseEstimator):
         fit, transform = Neighbours.fit, Neighbours.transform
