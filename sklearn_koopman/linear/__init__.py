@@ -4,9 +4,14 @@ Nothing here knows an estimator. Coefficients are float64; mini-batches alone ar
 """
 
 from ._checks import check_finite_moments, check_gram_fits_in_memory
-from ._distillation import DistillationProblem
+from ._distillation import (
+    BlockLoss as BlockLoss,
+    DistillationProblem,
+    SquaredNorms as SquaredNorms,
+)
 from ._forward_selection import forward_selection
 from ._least_squares import correlation, restrict_rank, solve_gram, solve_triangular_factor
+from ._loss import DistillationLoss, LogitLoss, LossTerms
 from ._minibatch import train_minibatches
 from ._minimise import minimise, minimise_path
 from ._noise import noise_penalty, with_even_ridge
@@ -14,8 +19,11 @@ from ._probes import LinearProbes
 from ._ridge_path import RidgePath
 
 __all__ = [
+    "DistillationLoss",
     "DistillationProblem",
     "LinearProbes",
+    "LogitLoss",
+    "LossTerms",
     "RidgePath",
     "check_finite_moments",
     "check_gram_fits_in_memory",

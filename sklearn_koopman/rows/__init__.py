@@ -6,7 +6,8 @@ float32 rows are multiplied in float32 and summed over blocks in float64, as far
 exact as asked for.
 """
 
-from ._blocks import RowBlocks, added
+from ._blocks import Blocks, RowBlocks, added
+from ._consumers import BlockFunction, DeviceFunction, MadeRows, Total
 from ._device import exact_device, lifting_there
 from ._enlarged import EnlargedRows
 from ._factors import Factors
@@ -33,13 +34,18 @@ from ._sources import (
 from ._tiles import in_tiles, tile_rows
 
 __all__ = [
+    "BlockFunction",
+    "Blocks",
+    "DeviceFunction",
     "DiagonalMoments",
     "EnlargedRows",
     "Factors",
     "GramMoments",
+    "MadeRows",
     "PackedTriangle",
     "RowBlocks",
     "Scale",
+    "Total",
     "TriangularMoments",
     "accumulated",
     "added",
