@@ -214,7 +214,8 @@ class DistillationProblem:
     @property
     def makes_products(self):
         """Whether observables are multiplied where they are summed, and never stored."""
-        return self.blocks.makes_products and self.loss.is_in_kernel and not self.is_centred
+        is_in_kernel = self.loss.kernel_temperature is not None
+        return self.blocks.makes_products and is_in_kernel and not self.is_centred
 
     @property
     def _tile_rows(self):
@@ -257,13 +258,13 @@ class BlockLoss(DeviceFunction):
     @property
     def takes_factors(self):
         """Whether the kernel knows the loss, and the rows need not be centred."""
-        return self.loss.is_in_kernel and self.offset is None
+        return self.loss.kernel_temperature is not None and self.offset is None
 
     def __call__(self, psi, labels, hard_weight, soft_weight, softened, curvature=None):
         """Return loss, gradient by the weights and by the intercepts; fill the curvature."""
         aligned = labels, hard_weight, soft_weight, softened, curvature
         if isinstance(psi, Factors):
-            model = self.weights, self.intercept[:, 0], self.loss.temperature
+            model = self.weights, self.intercept[:, 0], self.loss.kernel_temperature
             return psi.distillation_loss(*model, *aligned)
         if self.offset is not None:
             psi = psi - self.offset

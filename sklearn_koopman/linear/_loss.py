@@ -45,8 +45,10 @@ class LossTerms(NamedTuple):
 class LogitLoss(ABC):
     """A loss of logits, convex in them: all that a new loss has to say."""
 
-    #: Whether the kernel sums this loss too.
-    is_in_kernel = False
+    @property
+    def kernel_temperature(self) -> float | None:
+        """The temperature, of a loss that the kernel sums as well; None for all others."""
+        return None
 
     @abstractmethod
     def __call__(
@@ -105,7 +107,10 @@ class DistillationLoss(LogitLoss):
 
     temperature: float
 
-    is_in_kernel = True
+    @property
+    def kernel_temperature(self):
+        """The temperature: the kernel sums this loss as well."""
+        return self.temperature
 
     def __call__(
         self, logits, labels, hard_weight, soft_weight, softened, *, with_curvature=False

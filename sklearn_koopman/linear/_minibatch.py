@@ -71,8 +71,8 @@ def train_minibatches(
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_koopman.solvers import DistillationProblem, RowBlocks, Scale
-    >>> from sklearn_koopman.solvers._minibatch import train_minibatches
+    >>> from sklearn_koopman.linear import DistillationProblem, train_minibatches
+    >>> from sklearn_koopman.rows import RowBlocks, Scale
     >>> X = np.random.default_rng(0).normal(size=(200, 2))
     >>> labels = (X @ [1.0, -2.0] > 0).astype(int)
     >>> problem = DistillationProblem(
@@ -204,10 +204,10 @@ class BatchLoss:
 
     def __call__(self, logits, targets, coef):
         """Return the loss; the targets are those of `LiftedRows.batch`."""
-        labels, *weights = targets[:, :3].to(logits).T
+        labels, hard, soft = targets[:, :3].to(logits).T
         softened = targets[:, 3:].to(logits) if targets.shape[1] > 3 else None
         known = logits.detach()
-        terms = self.loss(known.T, labels, *weights, softened)
+        terms = self.loss(known.T, labels, hard, soft, softened)
         # Zero, with the gradient by the logits, which autograd need not find.
         value = terms.losses.sum() + (terms.residual.T * (logits - known)).sum()
         return value / len(logits) + 0.5 * self.ridge * coef.square().sum() + self.constant

@@ -4,13 +4,13 @@ from abc import ABC, abstractmethod
 from copy import copy
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from sklearn.utils import gen_batches, gen_even_slices
 
 from .._progress import watched
 from .._threads import ThreadPool
-from ..lifting import PairProducts
 from ._consumers import BlockFunction, Total, consumer_of
 from ._factors import FACTOR_ROWS, Factors, can_multiply
 from ._tiles import TILE_ROWS
@@ -46,7 +46,7 @@ class Blocks(ABC):
     n_observables: int
     block_rows: int
     pool: ThreadPool
-    products: PairProducts | None
+    products: Any
 
     #: Whether passes that sum over the rows show how far they are.
     shows_progress = False

@@ -43,10 +43,19 @@ class LossOfRows:
 
 
 def distillation_loss(labels, soft_logits, hard_weight, soft_weight, temperature):
-    """Return the distillation loss of rows; ``soft_logits`` are the teacher's, or None."""
+    """Return the distillation loss of rows; see `LossOfRows`.
+
+    Parameters
+    ----------
+    labels, hard_weight, soft_weight
+        As for `LossOfRows`; of rows without a label, ``hard_weight`` is not read.
+    soft_logits : ndarray of shape (n_samples, n_classes), or None
+        The teacher's.
+    temperature : float
+    """
     loss = DistillationLoss(float(temperature))
     softened = None if soft_logits is None else loss.soften(soft_logits)
-    return LossOfRows(loss, labels, softened, hard_weight, soft_weight)
+    return LossOfRows(loss, labels, softened, hard_weight * (labels >= 0), soft_weight)
 
 
 @dataclass(frozen=True)

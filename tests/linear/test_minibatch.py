@@ -137,7 +137,7 @@ def test_value_and_gradient_on_all_rows_are_those_of_the_problem(problem):
 def test_batches_average_to_the_loss(problem):
     coef, intercept = RNG.normal(size=(10, N_CLASSES)), RNG.normal(size=N_CLASSES)
     coef[0] = 0.0
-    loss = BatchLoss(problem.temperature, problem.ridge, problem.negative_entropy)
+    loss = BatchLoss(problem.loss, problem.ridge, problem.constant)
     values = []
     for phi, targets in BatchIterator(LiftedRows(problem), 60, random_state=0):
         logits = phi @ coef + intercept
@@ -277,8 +277,7 @@ def test_callbacks_are_called():
 
 
 def accuracy(net, rows, y):
-    labels = y[:, :N_CLASSES].argmax(axis=1)
-    return float(np.mean(net.predict(rows).argmax(axis=1) == labels))
+    return float(np.mean(net.predict(rows).argmax(axis=1) == y[:, 0]))
 
 
 def n_rows(net, rows, y=None):
@@ -360,7 +359,7 @@ def test_continuing_anneals_anew_with_the_new_settings():
         callbacks=[steps],
     )
     assert_allclose(steps.rates, 0.01 * (1 + np.cos(np.pi * np.arange(8) / 8)) / 2)
-    assert net.batch_loss.temperature == 1.0
+    assert net.batch_loss.loss.temperature == 1.0
     assert net.history[-1, "train_batch_count"] == 4
 
 
