@@ -1,6 +1,6 @@
 """One matrix: the distillation loss, its minimisers, and least squares, on plain arrays.
 
-Nothing here knows an estimator. Coefficients are float64; mini-batches alone are float32.
+Nothing here knows an estimator. Coefficients are float64; those of mini-batches are float32.
 """
 
 from ._checks import check_finite_moments, check_gram_fits_in_memory

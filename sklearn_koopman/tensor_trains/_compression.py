@@ -148,7 +148,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
             Rows that the student can judge: those it was fitted to, or others.
         y : array-like of shape (n_samples,), default=None
             Labels, all of them classes of the student. Only ``loss="distillation"`` with
-            ``soft_weight < 1`` looks at them.
+            ``soft_weight < 1`` reads them.
 
         Returns
         -------
