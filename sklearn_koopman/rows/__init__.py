@@ -10,7 +10,7 @@ from ._blocks import Blocks, RowBlocks, added
 from ._consumers import BlockFunction, DeviceFunction, MadeRows, Total
 from ._device import exact_device, lifting_there
 from ._enlarged import EnlargedRows
-from ._factors import Factors
+from ._factors import Factors, can_multiply
 from ._lifted import fit_lifter, lifted_blocks
 from ._moments import (
     DiagonalMoments,
@@ -52,6 +52,7 @@ __all__ = [
     "aligned_with",
     "as_numpy",
     "by_rows",
+    "can_multiply",
     "exact_device",
     "fit_lifter",
     "float_rows",
