@@ -120,9 +120,8 @@ class DistillationLoss(LogitLoss):
         # Less the largest of the row: nothing overflows, and no loss is a difference of large
         # numbers.
         logits = logits - library.amax(logits, axis=-2, keepdims=True)
-        mass = self._target_mass(logits, labels, hard_weight, soft_weight, softened)
-        losses = -(mass * logits).sum(axis=-2)
-        residual = -mass
+        residual = self._linear_part(logits, labels, hard_weight, soft_weight, softened)
+        losses = (residual * logits).sum(axis=-2)
         curvature = library.zeros_like(losses) if with_curvature else None
         for weight, temperature in self._log_sum_exps(hard_weight, soft_weight):
             # In place: most of the time for few observables goes into arrays of this size.
@@ -136,15 +135,15 @@ class DistillationLoss(LogitLoss):
             residual += probability
         return LossTerms(losses, residual, curvature)
 
-    def _target_mass(self, logits, labels, hard_weight, soft_weight, softened):
-        """Return what the loss multiplies the logits by, and takes away."""
+    def _linear_part(self, logits, labels, hard_weight, soft_weight, softened):
+        """Return -m of the formula, by which the loss multiplies the logits."""
         classes = np.arange(logits.shape[-2])[:, None]
         if not isinstance(logits, np.ndarray):
             classes = logits.new_tensor(classes)
-        mass = hard_weight[..., None, :] * (labels[..., None, :] == classes)
+        factor = -hard_weight[..., None, :] * (labels[..., None, :] == classes)
         if softened is not None:
-            mass += (self.temperature * soft_weight)[..., None, :] * softened.swapaxes(-1, -2)
-        return mass
+            factor -= (self.temperature * soft_weight)[..., None, :] * softened.swapaxes(-1, -2)
+        return factor
 
     def _log_sum_exps(self, hard_weight, soft_weight):
         """Return the (row weights, temperature) of each log-sum-exp in the loss."""
