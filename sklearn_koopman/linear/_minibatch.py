@@ -91,7 +91,7 @@ def train_minibatches(
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     if net is None:
         net = _new_net(torch, coef.shape, device)
-    rows = LiftedRows(problem)
+    rows = ProblemRows(problem)
     net.set_params(
         max_epochs=max_epochs, batch_size=batch_size, lr=learning_rate, verbose=verbose
     )
@@ -115,7 +115,7 @@ def train_minibatches(
     return *_weights(net), net
 
 
-class LiftedRows:
+class ProblemRows:
     """The rows of a distillation problem, standardised a batch at a time.
 
     Parameters
@@ -163,7 +163,7 @@ class BatchIterator:
 
     Parameters
     ----------
-    dataset : LiftedRows
+    dataset : ProblemRows
     batch_size : int
         Rows of a batch at most.
     random_state : int, default=None
@@ -203,7 +203,7 @@ class BatchLoss:
     constant: float
 
     def __call__(self, logits, targets, coef):
-        """Return the loss; the targets are those of `LiftedRows.batch`."""
+        """Return the loss; the targets are those of `ProblemRows.batch`."""
         labels, hard, soft = targets[:, :3].to(logits).T
         softened = targets[:, 3:].to(logits) if targets.shape[1] > 3 else None
         known = logits.detach()

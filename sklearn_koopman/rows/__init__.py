@@ -11,7 +11,8 @@ from ._consumers import BlockFunction, DeviceFunction, MadeRows, Total
 from ._device import exact_device, lifting_there
 from ._enlarged import EnlargedRows
 from ._factors import Factors, can_multiply
-from ._lifted import fit_lifter, lifted_blocks
+from ._lifted import check_learns_nothing as check_learns_nothing, fit_lifter, lifted_blocks
+from ._lifted_rows import LiftedRows, Origin
 from ._moments import (
     DiagonalMoments,
     GramMoments,
@@ -41,7 +42,9 @@ __all__ = [
     "EnlargedRows",
     "Factors",
     "GramMoments",
+    "LiftedRows",
     "MadeRows",
+    "Origin",
     "PackedTriangle",
     "RowBlocks",
     "Scale",
