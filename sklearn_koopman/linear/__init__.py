@@ -10,13 +10,24 @@ from ._distillation import (
     SquaredNorms as SquaredNorms,
 )
 from ._forward_selection import forward_selection
+from ._lbfgs import History as History, Point as Point, line_search as line_search
 from ._least_squares import correlation, restrict_rank, solve_gram, solve_triangular_factor
 from ._loss import DistillationLoss, LogitLoss, LossTerms
-from ._minibatch import train_minibatches
+from ._minibatch import (
+    BatchIterator as BatchIterator,
+    BatchLoss as BatchLoss,
+    ProblemRows as ProblemRows,
+    train_minibatches,
+)
 from ._minimise import minimise, minimise_path
 from ._noise import noise_penalty, with_even_ridge
+from ._preconditioner import (
+    CurvaturePreconditioner as CurvaturePreconditioner,
+    inverse as inverse,
+)
 from ._probes import LinearProbes
 from ._ridge_path import RidgePath
+from ._sampling import choose_rows as choose_rows
 
 __all__ = [
     "DistillationLoss",

@@ -15,16 +15,16 @@ Its preconditioner is the inverse of the Gram matrix of a sample, each row weigh
 curvature: of the Hessian, if all classes curved alike.
 """
 
-from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import blas
-from sklearn.utils import gen_even_slices
 
 from ..rows import GramMoments, accumulated
+from ._lbfgs import History, Point, line_search
+from ._preconditioner import CurvaturePreconditioner
+from ._sampling import choose_rows
 
 # Lifted numbers below which every step evaluates all rows: they cost no more than the bookkeeping.
 SAMPLED_FROM = 2**20
@@ -47,23 +47,13 @@ FEWEST_STEPS, MOST_STEPS = 3, 60
 SAMPLE_ACCURACY = 0.1
 # Decrease of all rows over that of the sample: below, take fewer steps; above, more.
 POOR, GOOD = 0.5, 0.8
-SUFFICIENT_DECREASE = 1e-4
-# Rounding errors that a value is made of.
-ROUNDINGS = 8
-FLATTER = 0.9
-MOST_TRIALS = 20
 
 # Of the mean curvature, what every row has more of when the sample is drawn.
 FLOOR = 0.02
 # Rows per observable that make a preconditioner, if so many may be held lifted.
 PRECONDITIONER_ROWS_PER_OBSERVABLE = 8
-# Parts that threads share its products in.
-N_PARTS = 8
 # The preconditioner is made anew when the rows curve less than this share of what they did.
 REFRESHED_BELOW = 0.5
-# Least and largest share of the mean curvature that is added in all directions: few rows hardly
-# show some of them at all, and a preconditioner that blows these up repeats rounding errors.
-SHIFTS = 1e-3, 1.0
 
 
 @dataclass(frozen=True)
@@ -92,20 +82,6 @@ class Solution:
     n_iter: int
     n_passes: int
     converged: bool
-
-
-@dataclass(frozen=True)
-class Point:
-    """Where the minimiser is: coefficients above intercepts, value and gradient."""
-
-    x: np.ndarray
-    value: float
-    gradient: np.ndarray
-
-    @property
-    def gradient_norm(self):
-        """Largest component of the gradient."""
-        return float(np.abs(self.gradient).max())
 
 
 def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
@@ -396,190 +372,3 @@ class _Search:
             self.history.add(lower.x - point.x, lower.gradient - point.gradient)
             point = lower
         return point, n_steps
-
-
-def line_search(function, point, step, eps):
-    """Return a lower point along a step, None if there is none beyond rounding.
-
-    Where rounding no longer lets values tell points apart, a slope that is less steep does
-    (Hager & Zhang 2005).
-
-    Parameters
-    ----------
-    function : callable
-        Returns the point at given coefficients.
-    point : Point
-    step : ndarray
-    eps : float
-        Relative precision of the values.
-
-    Returns
-    -------
-    lower : Point or None
-    """
-    slope = np.vdot(point.gradient, step)
-    noise = ROUNDINGS * eps * abs(point.value)
-    length = 1.0
-    for trial in range(MOST_TRIALS):
-        lower = function(point.x + length * step)
-        rise = lower.value - point.value
-        slope_there = np.vdot(lower.gradient, step)
-        if rise <= min(SUFFICIENT_DECREASE * length * slope, -noise):
-            return lower
-        if rise <= noise and slope_there <= FLATTER * abs(slope):
-            return lower
-        # The slope of a convex function vanishes about where the secant does; unless the slope
-        # is steep on a small part of the way only, and then secants hardly get nearer.
-        bend = slope_there - slope
-        length *= np.clip(-slope / bend, 0.1, 0.9 if trial == 0 else 0.5) if bend > 0 else 0.1
-    return None
-
-
-def choose_rows(score, left_to_chance, most):
-    """Sample rows, each with a chance in proportion to its score and at most one.
-
-    Systematic sampling: it draws nothing, and takes rows from all over the data.
-
-    Parameters
-    ----------
-    score : ndarray of shape (n_samples,)
-        Not negative.
-    left_to_chance : float in [0, 1)
-        Share of the scores of all rows that may be missing before the weights are raised.
-    most : int
-        Rows to choose at most.
-
-    Returns
-    -------
-    rows : ndarray of int, shape (n_rows,)
-    factor : ndarray of shape (n_rows,)
-        One over the chance of the row.
-    """
-    score = np.asarray(score, dtype=np.float64)
-    if not score.any():
-        score = np.ones(len(score))
-    # At the level of the i-th score, rows below it have a chance of score / level.
-    ordered = np.sort(score)
-    below = np.cumsum(ordered) - ordered
-    n_chosen = np.arange(len(score), 0, -1) + below / ordered
-    missed = below - (np.cumsum(ordered**2) - ordered**2) / ordered
-    last = len(score) - 1
-    enough = np.searchsorted(missed, left_to_chance * ordered.sum(), side="right") - 1
-    few = np.searchsorted(-n_chosen, -most)
-    level = ordered[max(enough, min(few, last))] if few <= last else ordered.sum() / most
-    chance = np.minimum(score / level, 1.0)
-    reached = np.cumsum(chance) + 0.5
-    rows = np.flatnonzero(np.floor(reached) > np.floor(reached - chance))
-    return rows, 1.0 / chance[rows]
-
-
-class History:
-    """Pairs of steps and changes of the gradient, for L-BFGS (Nocedal & Wright 2006, 7.2).
-
-    Parameters
-    ----------
-    n_pairs : int
-        How many to keep, the last ones.
-    """
-
-    def __init__(self, n_pairs):
-        self.pairs: deque = deque(maxlen=n_pairs)
-
-    def add(self, step, change):
-        """Keep a step and how it changed the gradient, unless rounding decided that."""
-        product = np.vdot(step, change)
-        if product > np.finfo(np.float64).eps * np.vdot(change, change):
-            self.pairs.append((step, change, product))
-
-    def direction(self, gradient, preconditioner=np.copy):
-        """Return the step to take from a point with this gradient.
-
-        Parameters
-        ----------
-        gradient : ndarray of shape (n_numbers, n_classes)
-        preconditioner : callable, default=numpy.copy
-            Turns columns of gradients, downhill, into the steps taken without a history.
-
-        Returns
-        -------
-        step : ndarray
-        """
-        step = np.negative(gradient, order="C")
-        shares = []
-        for past, change, product in reversed(self.pairs):
-            shares.append(np.vdot(past, step) / product)
-            _add(step, -shares[-1], change)
-        if not self.pairs:
-            return preconditioner(step)
-        _, change, product = self.pairs[-1]
-        # Side by side, as a preconditioner is a large matrix, which then is read once.
-        step, of_change = np.hsplit(preconditioner(np.hstack([step, change])), 2)
-        step = step * (product / np.vdot(change, of_change))
-        for (past, change, product), share in zip(self.pairs, reversed(shares), strict=True):
-            _add(step, share - np.vdot(change, step) / product, past)
-        return step
-
-
-def _add(total, factor, term):
-    """Add a multiple of an array to another, in C order, without making a third."""
-    blas.daxpy(term.ravel(), total.ravel(), a=factor)
-
-
-class CurvaturePreconditioner:
-    """The inverse of the Hessian of a sample, as if all classes curved alike.
-
-    Its block for one class is the Gram matrix of the rows, weighted by their curvature, about
-    their mean, which is what eliminating the intercept leaves.
-
-    Parameters
-    ----------
-    problem : DistillationProblem
-    moments : GramMoments
-        Of the observables of the sample, each row weighing what it curves. Its Gram matrix is
-        overwritten.
-    n_rows : float
-        Rows of the sample, counted by their sample weights. The fewer there are for each
-        observable, the more is added in all directions.
-    """
-
-    def __init__(self, problem, moments, n_rows):
-        scale = problem.scale
-        self.mean = (moments.mean - scale.mean) / scale.deviation
-        self.mean[scale.constant] = 0.0
-        n_free_classes = max(problem.n_classes - 1, 1)
-        self.weight = moments.weight / n_free_classes
-        factor = np.where(scale.constant, 0.0, 1 / scale.deviation)
-        matrix = moments.packed
-        matrix.data /= n_free_classes
-        matrix.scale(factor)
-        variances = matrix.diagonal
-        shift = np.clip((moments.n_observables / n_rows) ** 2, *SHIFTS) * variances.mean()
-        matrix.diagonal = np.where(scale.constant, 1.0, variances + problem.ridge + shift)
-        self.inverse = _inverse(matrix, problem.dtype)
-        self.pool = problem.blocks.pool
-        self.parts = list(gen_even_slices(len(self.inverse), N_PARTS))
-
-    def __call__(self, gradient):
-        """Return the inverse times columns of gradients, of n_observables + 1 numbers each."""
-        step = np.empty_like(gradient)
-        coef_gradient = gradient[:-1] - np.outer(self.mean, gradient[-1])
-        coef_gradient = coef_gradient.astype(self.inverse.dtype)
-
-        def multiply(parts):
-            for rows in parts:
-                # Columns of a symmetric matrix are its rows, and lie in one piece.
-                step[rows] = self.inverse[:, rows].T @ coef_gradient
-
-        self.pool.map_shares(multiply, self.parts)
-        step[-1] = gradient[-1] / self.weight - self.mean @ step[:-1]
-        return step
-
-
-def _inverse(matrix, dtype):
-    """Return the inverse of a packed matrix, overwritten, in a precision that it allows."""
-    factor = matrix if dtype == np.float64 else matrix.copy(dtype)
-    if not factor.factorise() and factor is not matrix:
-        factor = matrix
-        factor.factorise()
-    factor.invert()
-    return factor.full(dtype)

@@ -11,7 +11,7 @@ from sklearn.utils import gen_batches, gen_even_slices
 
 from .._progress import watched
 from .._threads import ThreadPool
-from ._consumers import BlockFunction, Total, consumer_of
+from ._consumers import Total, consumer_of
 from ._factors import FACTOR_ROWS, Factors, can_multiply
 from ._tiles import TILE_ROWS
 
@@ -145,8 +145,8 @@ class Blocks(ABC):
         if out is not None:
             aligned = (*aligned, out)
         consumer = consumer_of(function)
-        takes_tiles = isinstance(consumer, BlockFunction) and consumer.takes_tiles
-        block, batches = self._blocks_for(consumer, self._kept if takes_tiles else self.lifted)
+        lifted = self._kept if consumer.takes_tiles else self.lifted
+        block, batches = self._blocks_for(consumer, lifted)
 
         def sum_share(batches):
             totals = None

@@ -22,6 +22,11 @@ class Consumer:
     """What `BlockFunction` and `Total` have in common: the forms of rows that they take."""
 
     @property
+    def takes_tiles(self) -> bool:
+        """Whether it takes rows in tiles, as they are kept, from a sum."""
+        return False
+
+    @property
     def takes_factors(self) -> bool:
         """Whether it takes `Factors` where the observables are products."""
         return False
@@ -34,11 +39,6 @@ class Consumer:
 
 class BlockFunction(Consumer, ABC):
     """A function of blocks of rows that takes them in other forms than plain functions do."""
-
-    @property
-    def takes_tiles(self) -> bool:
-        """Whether it takes rows in tiles, as they are kept, from a sum."""
-        return False
 
     @abstractmethod
     def __call__(self, psi, *aligned):

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import PolynomialFeatures
 
-from sklearn_koopman.linear._minibatch import (
+from sklearn_koopman.linear import (
     BatchIterator,
     BatchLoss,
     ProblemRows,

@@ -8,17 +8,16 @@ from scipy.optimize import minimize
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_koopman._threads import n_threads
-from sklearn_koopman.linear import _minimise as module
-from sklearn_koopman.linear._minimise import (
+from sklearn_koopman.linear import (
     CurvaturePreconditioner,
     History,
     Point,
-    _inverse,
-    _Search,
+    _minimise as module,
     choose_rows,
+    inverse,
     line_search,
 )
-from sklearn_koopman.rows._packed import PackedTriangle
+from sklearn_koopman.rows import PackedTriangle
 from sklearn_koopman.solvers import (
     DiagonalMoments,
     DistillationProblem,
@@ -204,7 +203,7 @@ def test_leverage_of_observables_whose_squares_are_no_float32():
 
 def test_a_row_that_curved_in_a_step_that_did_not_see_it_is_seen_from_then_on():
     problem = make_problem(20_000, 60, clarity=20.0)
-    search = _Search(problem, np.zeros((61, N_CLASSES)), 100, 1e-8, problem.leverage())
+    search = module._Search(problem, np.zeros((61, N_CLASSES)), 100, 1e-8, problem.leverage())
     search.precondition()
     search.step_on_all_rows()
     rows, factor = search.choose_sample()
@@ -242,9 +241,9 @@ def test_an_inverse_takes_the_precision_that_it_needs():
         packed.data[:] = 1.0
         packed.diagonal = [1.0 + gap, 1.0 + gap]
         expected = np.linalg.inv(packed.full())
-        inverse = _inverse(packed, np.float32)
-        assert inverse.dtype == np.float32
-        assert_allclose(inverse, expected, rtol=1e-5)
+        found = inverse(packed, np.float32)
+        assert found.dtype == np.float32
+        assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_line_search_where_the_slope_is_steep_on_a_thousandth_of_the_way_only():

@@ -11,11 +11,13 @@ from sklearn_koopman.rows import (
     DiagonalMoments,
     EnlargedRows,
     GramMoments,
+    LiftedRows,
     RowBlocks,
     Total,
     TriangularMoments,
     accumulated,
     as_numpy,
+    lifted_blocks,
     row_blocks,
 )
 
@@ -49,6 +51,10 @@ def made():
     return RowBlocks(rows, LIFTER.transform, block_rows=30, **SHAPE), np.arange(N_ROWS)
 
 
+def lifted_before():
+    return lifted_blocks(None, LiftedRows(X, [LIFTER])), np.arange(N_ROWS)
+
+
 def of_dask(chunk):
     da = pytest.importorskip("dask.array")
     array = da.from_array(X, chunks=(chunk, 4))
@@ -76,6 +82,7 @@ KINDS = {
     "in memory": in_memory,
     "of products": of_products,
     "made": made,
+    "lifted by a pipeline": lifted_before,
     "dask, one chunk": lambda: of_dask(N_ROWS),
     "dask, many chunks": lambda: of_dask(37),
     "on a device": on_a_device,
