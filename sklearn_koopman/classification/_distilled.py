@@ -1,6 +1,5 @@
 """The Koopman matrix that learns from a teacher's soft targets."""
 
-import warnings
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
@@ -18,6 +17,7 @@ from .._validation import (
     check_real,
     invalid_parameter,
 )
+from .._warnings import warn_user
 from ..linear import (
     DistillationProblem,
     check_finite_moments,
@@ -359,11 +359,10 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
             report=_print_progress if self.verbose else None,
         )
         if not solution.converged:
-            warnings.warn(
+            warn_user(
                 f"lbfgs stopped after {solution.n_iter} iterations at a gradient of "
                 f"{solution.gradient_norm:.1e}, above tol={self.tol}: {_reason(solution, self)}.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         self._store(solution.coef, solution.intercept, scale, task.dtype)
         self.n_iter_ = max(solution.n_iter, 1)

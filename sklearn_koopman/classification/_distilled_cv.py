@@ -1,6 +1,5 @@
 """Distillation with ridge, temperature and soft weight that cross-validation chooses."""
 
-import warnings
 from dataclasses import replace
 from itertools import product
 
@@ -8,6 +7,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._validation import check_choice, check_integer, check_real, check_reals
+from .._warnings import warn_user
 from ..linear import check_finite_moments, check_gram_fits_in_memory, minimise_path
 from ..rows import DiagonalMoments
 from ..students import KoopmanClassifier
@@ -231,11 +231,10 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
             # The models of the folds are all near that of all rows, their mean is nearer.
             start = start[0] + coef / len(splits), start[1] + intercept / len(splits)
         if n_stopped:
-            warnings.warn(
+            warn_user(
                 f"lbfgs stopped above cv_tol={self.cv_tol} in {n_stopped} fits to training rows "
                 "of folds: raise max_iter or cv_tol, or leave the smallest of ridges out.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         candidates = [
             dict(zip(("ridge", "soft_weight", "temperature"), values, strict=True))

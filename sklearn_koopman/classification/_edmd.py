@@ -1,6 +1,5 @@
 """Least squares: the Koopman matrix of extended dynamic mode decomposition."""
 
-import warnings
 from copy import deepcopy
 from functools import partial
 
@@ -8,6 +7,7 @@ import numpy as np
 from scipy.linalg import LinAlgError
 
 from .._validation import check_choice, check_integer, check_real
+from .._warnings import warn_user
 from ..linear import (
     check_finite_moments,
     check_gram_fits_in_memory,
@@ -197,11 +197,9 @@ class EDMDClassifier(KoopmanClassifier):
         """
         continues = hasattr(self, "moments_")
         if hasattr(self, "coef_") and not continues:
-            warnings.warn(
+            warn_user(
                 "partial_fit after fit starts anew: fit keeps no moments of its rows. Use "
                 "partial_fit from the start to learn from both.",
-                UserWarning,
-                stacklevel=2,
             )
         with self._keeping_what_was_fitted():
             self._check_parameters()

@@ -1,6 +1,5 @@
 """Gaussians around centres as observables."""
 
-import warnings
 from copy import copy
 
 import numpy as np
@@ -9,6 +8,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.utils import check_random_state, resample
 
 from .._validation import check_choice, check_integer, check_real
+from .._warnings import warn_user
 from ._base import Dictionary
 
 # Rows whose distances the median is taken of: half a million pairs.
@@ -115,11 +115,9 @@ class RBFLifter(Dictionary):
     def _fit(self, X):
         n_centers = self.n_centers
         if n_centers > len(X):
-            warnings.warn(
+            warn_user(
                 f"n_centers={n_centers} is more than the {len(X)} samples: every sample is a "
                 "centre.",
-                UserWarning,
-                stacklevel=3,
             )
             n_centers = len(X)
         random_state = check_random_state(self.random_state)

@@ -1,6 +1,5 @@
 """A student whose observables are all products of local features, in the tensor-train format."""
 
-import warnings
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real
+from .._warnings import warn_user
 from ..lifting import FEATURE_MAPS, LocalFeatures
 from ..linear import check_finite_moments
 from ..rows import GramMoments, RowBlocks, accumulated, is_dask
@@ -367,11 +367,10 @@ class TensorTrainClassifier(LiftedStudent):
                 return
             before = sweeper.objective
         if self.max_iter > 1:
-            warnings.warn(
+            warn_user(
                 f"als has not settled after {self.max_iter} sweeps: the last still changed the "
                 f"objective by more than a fraction tol={self.tol}. Raise max_iter or tol.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
 
     def _epochs(self, problem, random_state):
