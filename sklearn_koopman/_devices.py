@@ -52,7 +52,7 @@ def seeded_torch(seed):
     """
     import torch
 
-    generators = [torch.default_generator]
+    generators: list = [torch.default_generator]
     if torch.cuda.is_initialized():
         generators += torch.cuda.default_generators
     if torch.backends.mps.is_available():

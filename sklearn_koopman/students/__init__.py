@@ -1,6 +1,6 @@
 """What every student has: labels, a teacher's soft targets, more rows, and lifted rows."""
 
-from ._koopman import KoopmanClassifier
+from ._koopman import KoopmanClassifier, koopman_attributes
 from ._lifted import LiftedStudent, Task, margin
 from ._student import SharingEstimator, Student
 from ._targets import (
@@ -31,6 +31,7 @@ __all__ = [
     "check_weights",
     "encode_labels",
     "has_label",
+    "koopman_attributes",
     "margin",
     "regression_targets",
     "soft_targets",

@@ -58,6 +58,15 @@ class Task:
     dtype: np.dtype
     soft_logits_from: Callable | None = None
 
+    @property
+    def fitted(self):
+        """What is fitted before a solver starts, by the names of a student's attributes."""
+        known = {"lifter_": self.lifter, "teacher_": self.teacher}
+        return {
+            "classes_": self.labels.classes,
+            **{name: value for name, value in known.items() if value is not None},
+        }
+
     def at(self, rows):
         """Return the task of some rows, given by their indices."""
         return replace(
@@ -74,7 +83,8 @@ class LiftedStudent(Student):
     """Base of the students whose logits are a function of lifted rows.
 
     A subclass has the parameters `teacher`, `lifter`, `teacher_output`, `teacher_classes`,
-    `unlabeled_value` and `verbose`, and defines `_solve` and `_logit_function`.
+    `unlabeled_value` and `verbose`. It defines ``_solve(task)``, which returns the attributes that
+    it finds, by their names, and `_logit_function`, which predicts from them.
     """
 
     # What every subclass has.
@@ -114,8 +124,8 @@ class LiftedStudent(Student):
             self._check_parameters()
             task = self._prepare(X, y, sample_weight, soft_labels, teacher_X)
             with threads_for(task.blocks):
-                self._solve(task)
-            self._remember(task)
+                fitted = self._solve(task)
+            self._store(fitted | task.fitted)
         return self
 
     def decision_function(self, X):
@@ -257,15 +267,6 @@ class LiftedStudent(Student):
                 "and pass them with their originals; or hand chunks in memory to partial_fit."
             )
         return self.transfer_set.enlarge(X)
-
-    def _remember(self, task):
-        """Keep what is fitted beside the coefficients; forget that of an earlier fit."""
-        self.classes_ = task.labels.classes
-        for name, fitted in (("lifter_", task.lifter), ("teacher_", task.teacher)):
-            if fitted is not None:
-                setattr(self, name, fitted)
-            else:
-                self._forget(name)
 
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; the chunks of a dask array are checked lazily."""
