@@ -22,7 +22,7 @@ from ..linear import (
     with_even_ridge,
 )
 from ..rows import DiagonalMoments, exact_device, is_dask
-from ..students import koopman_attributes, weighs_soft_targets
+from ..students import TransferringStudent, koopman_attributes, weighs_soft_targets
 from ._distilling import DistillingClassifier, distillation_problem, standardised
 
 # Of cross-entropy by the logits, and of T^2 KL at temperature T.
@@ -35,7 +35,7 @@ def _trains_by_minibatches(student):
     raise AttributeError(f"partial_fit needs solver='adam', got solver={student.solver!r}.")
 
 
-class KoopmanDistilledClassifier(DistillingClassifier):
+class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     r"""Linear classifier on observables that learns from a teacher's soft targets.
 
     With observables :math:`\psi`, standardised to :math:`\phi`, logits
@@ -68,9 +68,10 @@ class KoopmanDistilledClassifier(DistillingClassifier):
         weights (``2 / C`` for two classes, where that has one vector for both). The intercept
         is not penalised.
     lifter : transformer, default=None
-        Makes observables of X, block by block, so that they are never all in memory. (Of a
-        pipeline the last step makes them: to fit steps behind it, scikit-learn needs them all.)
-        It is given an array, without feature names. None takes X as lifted already.
+        Makes observables of X, block by block, as steps before this one do in
+        :class:`sklearn_koopman.pipeline.Pipeline`: for those who need an estimator that is not a
+        pipeline. (Of a pipeline the last step makes them: to fit steps after it, scikit-learn needs
+        them all.) It is given an array, without feature names. None takes X as it comes.
     transfer_set : TransferSet, default=None
         Makes more rows of those of X, in every fit, for the teacher to label. None: the rows of
         X alone. See :class:`~sklearn_koopman.TransferSet`.
@@ -295,7 +296,7 @@ class KoopmanDistilledClassifier(DistillingClassifier):
         if not (self.callbacks is None or isinstance(self.callbacks, list | tuple)):
             raise invalid_parameter(self, "callbacks", "a list of skorch callbacks or None")
 
-    def _prepare(self, X, *args, **kwargs):
+    def _device_for(self, X):
         if self.solver == "adam" and is_dask(X):
             raise TypeError(
                 "solver='adam' takes no dask arrays: it draws its batches from all rows. Use "
@@ -307,7 +308,7 @@ class KoopmanDistilledClassifier(DistillingClassifier):
                 f"device={str(self.device)!r} takes no dask arrays: their rows stay with dask's "
                 "workers. Use device=None."
             )
-        return super()._prepare(X, *args, device=device, **kwargs)
+        return device
 
     def _wants_soft_targets(self, soft_labels):
         return weighs_soft_targets(self, soft_labels)

@@ -12,6 +12,7 @@ from ..linear import check_finite_moments, check_gram_fits_in_memory, minimise_p
 from ..rows import DiagonalMoments
 from ._distilling import DistillingClassifier, distillation_problem
 from ._folds import (
+    WITHOUT_DASK,
     SplitMoments,
     accuracy,
     best_candidate,
@@ -138,7 +139,7 @@ class KoopmanDistilledClassifierCV(DistillingClassifier):
     (150, 3)
     """
 
-    _takes_dask = False
+    _without_dask = WITHOUT_DASK
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from ..students import (
     regression_targets,
 )
 from ._folds import (
+    WITHOUT_DASK,
     SplitMoments,
     accuracy,
     best_candidate,
@@ -131,7 +132,7 @@ class EDMDClassifierCV(KoopmanClassifier):
     """
 
     _probability_floor = PROBABILITY_FLOOR
-    _takes_dask = False
+    _without_dask = WITHOUT_DASK
 
     def __init__(
         self,

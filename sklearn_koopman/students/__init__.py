@@ -1,7 +1,7 @@
 """What every student has: labels, a teacher's soft targets, more rows, and lifted rows."""
 
 from ._koopman import KoopmanClassifier, koopman_attributes
-from ._lifted import LiftedStudent, Task, margin
+from ._lifted import LiftedStudent, margin
 from ._student import SharingEstimator, Student
 from ._targets import (
     PROBABILITY_FLOOR,
@@ -15,7 +15,9 @@ from ._targets import (
     some_rows,
     weighs_soft_targets,
 )
+from ._task import Task
 from ._transfer import TransferSet, check_transfer_set
+from ._transferring import TransferringStudent
 
 __all__ = [
     "PROBABILITY_FLOOR",
@@ -27,6 +29,7 @@ __all__ = [
     "Student",
     "Task",
     "TransferSet",
+    "TransferringStudent",
     "check_transfer_set",
     "check_weights",
     "encode_labels",

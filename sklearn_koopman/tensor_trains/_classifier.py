@@ -15,7 +15,7 @@ from .._validation import check_choice, check_integer, check_real
 from .._warnings import warn_user
 from ..lifting import FEATURE_MAPS, LocalFeatures
 from ..linear import check_finite_moments
-from ..rows import GramMoments, RowBlocks, accumulated, is_dask
+from ..rows import GramMoments, RowBlocks, accumulated
 from ..students import PROBABILITY_FLOOR, LiftedStudent, regression_targets, weighs_soft_targets
 from ._descent import constant_loss, descend, mean_loss, warn_of_breakdown
 from ._losses import DistillationLoss, SquaredLoss
@@ -174,7 +174,7 @@ class TensorTrainClassifier(LiftedStudent):
     True
     """
 
-    _takes_dask = False
+    _without_dask = "it goes over the rows once for every core. Fit a part of the rows, as an array in memory."
 
     def __init__(
         self,
@@ -267,14 +267,6 @@ class TensorTrainClassifier(LiftedStudent):
     def _probability_floor(self):
         # Least squares would fit the logarithms of zeros.
         return PROBABILITY_FLOOR if self.loss == "squared_error" else super()._probability_floor
-
-    def _validate(self, X, y, *, reset, dtype=None):
-        if is_dask(X):
-            raise TypeError(
-                f"{type(self).__name__} takes no dask arrays: it goes over the rows once for every "
-                "core. Fit a part of the rows, as an array in memory."
-            )
-        return super()._validate(X, y, reset=reset)
 
     def _wants_soft_targets(self, soft_labels):
         if self.loss == "squared_error":
