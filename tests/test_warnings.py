@@ -78,6 +78,9 @@ AS_IT_IS = FunctionTransformer(validate=True)
 BETWEEN = {
     "nothing": lambda estimator: estimator,
     "pipeline": lambda estimator: make_koopman_pipeline(AS_IT_IS, estimator),
+    "lifter": lambda estimator: make_koopman_pipeline(
+        MonomialLifter(1, include_bias=False), estimator
+    ),
     "scikit-learn's pipeline": lambda estimator: make_pipeline(AS_IT_IS, estimator),
     "search": lambda estimator: GridSearchCV(
         make_pipeline(AS_IT_IS, estimator), {}, cv=2, scoring=lambda *_: 0.0
@@ -108,8 +111,15 @@ def test_warnings_of_fit(name, between):
     assert places == {(__file__, fit.__code__.co_firstlineno + 1)}
 
 
-def test_warnings_of_a_lifter_inside_of_a_student():
-    student = EDMDClassifier(lifter=make_pipeline(PCA(2), RBFLifter(100)))
+@pytest.mark.parametrize(
+    "student",
+    [
+        EDMDClassifier(lifter=make_pipeline(PCA(2), RBFLifter(100))),
+        make_koopman_pipeline(PCA(2), RBFLifter(100), EDMDClassifier()),
+    ],
+    ids=["within", "before"],
+)
+def test_warnings_of_a_lifter_of_a_student(student):
     with pytest.warns(UserWarning, match="every sample is a centre") as caught:
         fit(student)
     assert [warning.filename for warning in caught] == [__file__]

@@ -189,8 +189,7 @@ class LiftedStudent(Student):
         )
 
     def _device_for(self, X):
-        """Return the device that the rows are lifted on, None for here."""
-        return
+        """Return the device that the rows are lifted on; None is here, where most are."""
 
     def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X):
         """Return X, or X and rows that are made of it, and whether these keep their labels."""

@@ -174,7 +174,10 @@ class TensorTrainClassifier(LiftedStudent):
     True
     """
 
-    _without_dask = "it goes over the rows once for every core. Fit a part of the rows, as an array in memory."
+    _without_dask = (
+        "it goes over the rows once for every core. Fit a part of the rows, as an array in "
+        "memory."
+    )
 
     def __init__(
         self,
