@@ -18,7 +18,7 @@ from ..linear import check_finite_moments
 from ..rows import GramMoments, RowBlocks, accumulated
 from ..students import PROBABILITY_FLOOR, LiftedStudent, regression_targets, weighs_soft_targets
 from ._descent import constant_loss, descend, mean_loss, warn_of_breakdown
-from ._losses import DistillationLoss, SquaredLoss
+from ._losses import SquaredLoss, distillation_loss
 from ._sweep import Sweeper
 from ._train import linear_start
 
@@ -487,7 +487,7 @@ class _Problem:
                 (student.soft_weight, task.sample_weight),
             )
         )
-        return DistillationLoss(
+        return distillation_loss(
             task.labels.codes, task.soft_logits, hard, soft, student.temperature
         )
 

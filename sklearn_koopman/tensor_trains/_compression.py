@@ -17,7 +17,7 @@ from ..lifting import MonomialLifter
 from ..rows import RowBlocks
 from ..students import KoopmanClassifier, margin
 from ._descent import constant_loss, descend, mean_loss, warn_of_breakdown
-from ._losses import DistillationLoss, SquaredLoss
+from ._losses import SquaredLoss, distillation_loss
 from ._sweep import Sweeper
 from ._train import TensorTrain
 
@@ -149,7 +149,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
             Rows that the student can judge: those it was fitted to, or others.
         y : array-like of shape (n_samples,), default=None
             Labels, all of them classes of the student. Only ``loss="distillation"`` with
-            ``soft_weight < 1`` looks at them.
+            ``soft_weight < 1`` reads them.
 
         Returns
         -------
@@ -239,7 +239,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         """Return the train after some epochs, its intercepts and the loss in each."""
         n_samples, n_classes = logits.shape
         ones = np.ones(n_samples)
-        loss = DistillationLoss(
+        loss = distillation_loss(
             codes,
             logits / self.temperature,
             (1 - self.soft_weight) * ones,

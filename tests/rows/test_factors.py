@@ -19,7 +19,7 @@ from sklearn_koopman import (
     OrthogonalPolynomialLifter,
 )
 from sklearn_koopman.lifting._products import pairs_of_degrees
-from sklearn_koopman.linear._distillation import BlockLoss, SquaredNorms
+from sklearn_koopman.linear import BlockLoss, DistillationLoss, SquaredNorms
 from sklearn_koopman.rows import _factors as module
 from sklearn_koopman.rows._factors import Factors
 from sklearn_koopman.rows._lifted import lifted_blocks
@@ -162,7 +162,7 @@ def loss_and_rows(n_rows, n_classes, dtype, *, degree, temperature, soft, n_vari
         rng.normal(size=(n_classes, n_observables)).astype(dtype),
         rng.normal(size=(n_classes, 1)).astype(dtype),
         None,
-        temperature,
+        DistillationLoss(temperature),
     )
     labels = rng.integers(-1, n_classes, n_rows)
     hard = rng.uniform(size=n_rows) * (labels >= 0)
@@ -184,7 +184,7 @@ def test_loss_is_that_of_lifted_rows(vectors, dtype, n_classes, temperature, sof
             n_rows, n_classes, dtype, degree=degree, temperature=temperature, soft=soft
         )
         exact = BlockLoss(
-            loss.weights.astype(float), loss.intercept.astype(float), None, temperature
+            loss.weights.astype(float), loss.intercept.astype(float), None, loss.loss
         )
         expected_curvature, curvature = np.empty(n_rows), np.empty(n_rows, dtype)
         expected = exact(psi.astype(float), *aligned, expected_curvature)
@@ -236,7 +236,8 @@ def test_loss_of_rows_of_any_form(n_rows, n_variables, degree, n_classes, layout
 def test_extreme_logits(vectors, size, dtype):
     X = np.linspace(-1, 1, 50, dtype=dtype)[:, None]
     products = MonomialLifter(1, include_bias=False).fit(X)._pair_products()
-    loss = BlockLoss(np.array([[size], [-size]], dtype), np.zeros((2, 1), dtype), None, 1.0)
+    weights, intercept = np.array([[size], [-size]], dtype), np.zeros((2, 1), dtype)
+    loss = BlockLoss(weights, intercept, None, DistillationLoss(1.0))
     aligned = np.zeros(50, dtype=int), np.full(50, 0.02), np.zeros(50), None
     curvature = np.empty(50, dtype)
     with np.errstate(all="raise"):
