@@ -47,16 +47,16 @@ class Factors(NamedTuple):
         filled = None if curvature is None else np.empty(len(curvature), dtype)
         value = _kernel.add_loss(
             *self._arrays,
+            _ready(loss.weights, dtype),
+            _ready(loss.intercept[:, 0], dtype),
             _ready(labels, np.int64),
             _ready(hard_weight, np.float64),
             _ready(soft_weight, np.float64),
             None if softened is None else _ready(softened, dtype),
-            _ready(loss.weights, dtype),
-            _ready(loss.intercept[:, 0], dtype),
+            loss.temperature,
             gradient,
             sums,
             filled,
-            loss.temperature,
         )
         if curvature is not None:
             curvature[...] = filled

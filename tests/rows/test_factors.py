@@ -431,19 +431,20 @@ class TestArraysThatDoNotBelongTogether:
             "X": X,
             "lower": products.lower,
             "products": products.observables,
+            "weights": np.zeros((3, D)),
+            "intercept": np.zeros(3),
             "labels": np.zeros(6, dtype=np.int64),
             "hard_weight": np.ones(6),
             "soft_weight": np.ones(6),
             "softened": np.full((6, 3), 1 / 3),
-            "weights": np.zeros((3, D)),
-            "intercept": np.zeros(3),
+            "temperature": 1.0,
             "gradient": np.zeros((D, 3)),
             "sums": np.zeros(3),
             "curvature": np.zeros(6),
         }
 
     def call(self, **changes):
-        return module._kernel.add_loss(*(self.arguments() | changes).values(), 1.0)
+        return module._kernel.add_loss(*(self.arguments() | changes).values())
 
     def test_those_that_do(self):
         assert self.call() == pytest.approx(12 * np.log(3))
