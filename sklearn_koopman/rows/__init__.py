@@ -9,7 +9,7 @@ exact as asked for.
 from ._blocks import RowBlocks, added
 from ._device import exact_device, lifting_there
 from ._enlarged import EnlargedRows
-from ._factors import Factors
+from ._factors import Factors, vector_bytes
 from ._lifted import check_learns_nothing as check_learns_nothing, fit_lifter, lifted_blocks
 from ._lifted_rows import LiftedRows, Origin
 from ._moments import (
@@ -61,4 +61,5 @@ __all__ = [
     "row_blocks",
     "take",
     "tile_rows",
+    "vector_bytes",
 ]

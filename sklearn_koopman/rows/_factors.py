@@ -8,9 +8,9 @@ from sklearn.utils import gen_batches
 from ..lifting import PairProducts
 
 try:
-    from . import _kernel
+    from . import _kernel  # type: ignore[attr-defined]
 except ImportError:  # installed where there was no compiler for it
-    _kernel = None  # type: ignore[assignment]
+    _kernel = None
 
 # Most rows of a block: some of the groups that the kernel makes, of 528 float32 rows or fewer.
 FACTOR_ROWS = 2640
@@ -21,6 +21,11 @@ CENTRED_ROWS = 528
 def can_multiply():
     """Return whether there is a kernel that multiplies factors."""
     return _kernel is not None
+
+
+def vector_bytes():
+    """Return how many bytes the vectors of the kernel have; None where there is no kernel."""
+    return _kernel.vector_bytes() if can_multiply() else None
 
 
 class Factors(NamedTuple):

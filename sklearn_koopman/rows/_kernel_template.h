@@ -1,6 +1,6 @@
 /* Sums over rows of products for one number type and one set of instructions.
 
-   _kernel.c includes this file once for each, and defines before
+   _kernel_arithmetic.c includes this file once for each, and defines before
    REAL, UNSIGNED   the number type, and an unsigned integer as large,
    VECTOR_BYTES     the size of a vector,
    AT_ONCE          strips whose logits are summed together, MOST_SUMS vectors each,
