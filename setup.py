@@ -1,5 +1,6 @@
 """Compile the kernel of the exact solver; all else about the package is in pyproject.toml."""
 
+import Cython  # noqa: F401  setuptools compiles with it, and does not say that it is not there
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
