@@ -10,7 +10,7 @@ from ._blocks import Blocks, RowBlocks, added
 from ._consumers import BlockFunction, DeviceFunction, MadeRows, Total
 from ._device import exact_device, lifting_there
 from ._enlarged import EnlargedRows
-from ._factors import Factors, can_multiply
+from ._factors import Factors, can_multiply, vector_bytes
 from ._lifted import check_learns_nothing as check_learns_nothing, fit_lifter, lifted_blocks
 from ._lifted_rows import LiftedRows, Origin
 from ._moments import (
@@ -68,4 +68,5 @@ __all__ = [
     "row_blocks",
     "take",
     "tile_rows",
+    "vector_bytes",
 ]
