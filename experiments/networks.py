@@ -1,13 +1,13 @@
 """Spans of layers as one Koopman matrix, beside what else could be done with them.
 
-    python benchmarks/bench_networks.py --parts layers layers_short all_inputs rank budget
-    python benchmarks/bench_networks.py --parts conv resnet yin_yang
-    python benchmarks/bench_networks.py --plots
-    python benchmarks/bench_networks.py --report
+    python experiments/networks.py --parts layers layers_short all_inputs rank budget
+    python experiments/networks.py --parts conv resnet yin_yang
+    python experiments/networks.py --plot
+    python experiments/networks.py --report
 
-Every row of benchmarks/results/networks.csv is one network with one span replaced, fitted on all
+Every row of experiments/results/networks.csv is one network with one span replaced, fitted on all
 training rows; accuracies are those of test rows. The MNIST networks are those of
-`benchmarks/teachers.py`: "deep" (784-256-128-64-32-10, 30 epochs), "deep-short" (the same, stopped
+`experiments/teachers.py`: "deep" (784-256-128-64-32-10, 30 epochs), "deep-short" (the same, stopped
 after 2, of the published accuracy) and "lenet". The ridge is the default one, 1e-6; the training
 (10 epochs, learning rate 3e-3, soft weight 0.9, temperature 2) was chosen on 10,000 held-out
 training images with a network that has not seen them.
@@ -29,23 +29,31 @@ training images with a network that has not seen them.
 the lifter has learnt (PCA, landmarks); for the original weights, theirs. Biases are not counted.
 """
 
-import argparse
-import csv
+import warnings
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import torch
-from kept_rows import load
 from sklearn.decomposition import PCA
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
-from teachers import FETCH, load_or_train, split
 from torch import nn
 
+from experiments.images import images, split
+from experiments.runner import (
+    PICTURES,
+    RESULTS,
+    Results,
+    carry_out,
+    experiment_parser,
+    full_or_quick,
+    parse,
+    timed,
+)
+from experiments.teachers import network
 from sklearn_koopman import MonomialLifter
 from sklearn_koopman.datasets import make_yin_yang
 from sklearn_koopman.inspection import span_report
@@ -55,13 +63,10 @@ from sklearn_koopman.networks import (
     low_rank_span,
     pruned_span,
 )
-from sklearn_koopman.networks._baselines import _weights, span_size
+
+# The same training for weights that are pruned, which no estimator does.
 from sklearn_koopman.networks._distil import DistillationOptions, distil
 
-RESULTS = Path(__file__).parent / "results" / "networks.csv"
-IMAGES = Path(__file__).parent.parent / "docs" / "images"
-COLUMNS = ["part", "network", "span", "method", "setting", "parameters", "accuracy", "fidelity"]
-COLUMNS += ["teacher", "seconds"]
 TRAINING = {"epochs": 10, "learning_rate": 3e-3, "random_state": 0}
 SPANS = {
     "64 -> 32": ("7", "8"),
@@ -71,6 +76,24 @@ SPANS = {
     "pixels -> 32": ("1", "8"),
 }
 RANKS = [1, 2, 3, 4, 6, 8, 10, 12, 16, 24, 32]
+
+
+KEY = ("part", "network", "span", "method", "setting")
+
+
+def by_part(row):
+    """Return what rows are sorted by."""
+    return list(PARTS).index(row["part"])
+
+
+TABLE = Results(RESULTS / "networks.csv", KEY, order=by_part)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A part of the table."""
+
+    part: str
 
 
 @cache
@@ -347,18 +370,17 @@ PARTS = {
 }
 
 
-def write(rows):
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def measure(spec):
+    """Yield the rows of a part."""
+    for row in PARTS[spec.part]():
+        yield row
 
 
 def report():
     """Print all that can be done with one span, at a quarter of the numbers of the affine map."""
     X, y, X_test, y_test = mnist()
     student = LinearizedNetworkClassifier(
-        load_or_train("mnist", "deep"), SPANS["256 -> 32"], density=0.25, **TRAINING
+        network("mnist", "deep"), SPANS["256 -> 32"], density=0.25, **TRAINING
     )
     print(span_report(student, X, y, X_test=X_test, y_test=y_test, tail_epochs=10, verbose=1))
 
@@ -367,7 +389,7 @@ def plot():
     """Draw accuracy against rank, and against the number of parameters."""
     import matplotlib.pyplot as plt
 
-    rows = load(RESULTS)
+    rows = TABLE.rows()
     figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     for name in SPANS:
         curve = [row for row in rows if row["part"] == "rank" and row["span"] == name]
@@ -383,26 +405,24 @@ def plot():
         axes[1].plot(x, np.multiply(y, 100), "o" + style, label=method)
     axes[1].set(xlabel="parameters instead of 43,008", xscale="log", ylim=(80, 99))
     axes[1].legend(fontsize="small")
-    figure.savefig(IMAGES / "networks.png", dpi=110)
+    figure.savefig(PICTURES / "networks.png", dpi=110)
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = experiment_parser(__doc__, plot=True)
+    made.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    made.add_argument("--report", action="store_true", help="one span by all methods, only")
+    return made
 
 
 def main():
-    """Run some parts; the rows of other parts stay in the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=[])
-    parser.add_argument("--plots", action="store_true")
-    parser.add_argument("--report", action="store_true")
-    options = parser.parse_args()
-    for part in options.parts:
-        found = []
-        for row in PARTS[part]():
-            found.append(row)
-            others = [row for row in load(RESULTS) if row["part"] != part]
-            write(sorted([*others, *found], key=lambda row: list(PARTS).index(row["part"])))
-    if options.plots:
-        plot()
+    """Run some parts, draw, show or report."""
+    options = parse(parser())
     if options.report:
         report()
+    else:
+        carry_out(options, TABLE, [Spec(part) for part in options.parts], measure, plot)
 
 
 if __name__ == "__main__":

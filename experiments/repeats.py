@@ -1,75 +1,73 @@
 """What a seed changes: the MNIST student of degree 2, PCA 40, fitted with other random states.
 
-    python benchmarks/repeats.py
+    python experiments/repeats.py
 
 The exact solver draws nothing, so its students are the same; mini-batches depend on the order
-of the rows. Writes benchmarks/results/repeats.csv.
+of the rows. Writes experiments/results/repeats.csv.
 """
 
-import argparse
-import csv
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
-from teachers import load_or_train
 
+from experiments.images import images
+from experiments.runner import RESULTS, Results, carry_out, experiment_parser, mean_and_std, parse
+from experiments.teachers import teacher
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
-from sklearn_koopman.datasets import fetch_mnist
-from sklearn_koopman.teachers import TorchTeacher
 
-RESULTS = Path(__file__).parent / "results" / "repeats.csv"
-SOLVERS = {
-    "lbfgs": {},
-    "adam": {"max_iter": 10, "batch_size": 512},
-}
+SOLVERS = {"lbfgs": {}, "adam": {"max_iter": 10, "batch_size": 512}}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Fits by one solver."""
+
+    solver: str
+
+
+def measure(spec, n_seeds):
+    """Return accuracies over seeds, and how far the coefficients are apart."""
+    X, y = images("mnist", "train")
+    X_test, y_test = images("mnist", "test")
+    logits = teacher("mnist", "mlp")(X)
+    accuracies, coefs = [], []
+    for seed in range(n_seeds):
+        student = KoopmanDistilledClassifier(
+            soft_weight=1.0,
+            temperature=4.0,
+            lifter=make_pipeline(PCA(40, random_state=seed), MonomialLifter(2)),
+            solver=spec.solver,
+            random_state=seed,
+            **SOLVERS[spec.solver],
+        ).fit(X, y, soft_labels=logits)
+        accuracies.append(student.score(X_test, y_test))
+        coefs.append(student.coef_)
+    mean, std = mean_and_std(accuracies)
+    return {
+        "seeds": n_seeds,
+        "accuracy": mean,
+        "accuracy_std": std,
+        "largest_coef_difference": float(max(np.abs(coef - coefs[0]).max() for coef in coefs)),
+        "objective": round(student.objective_, 5),
+    }
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = experiment_parser(__doc__)
+    made.add_argument("--seeds", type=int, default=3)
+    return made
 
 
 def main():
-    """Fit with every seed and write accuracies and how far the coefficients are apart."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
-
-    X, y = fetch_mnist("train", return_X_y=True)
-    X_test, y_test = fetch_mnist("test", return_X_y=True)
-    logits = TorchTeacher(load_or_train("mnist", "mlp"))(X)
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            [
-                "solver",
-                "seeds",
-                "accuracy",
-                "accuracy_std",
-                "largest_coef_difference",
-                "objective",
-            ]
-        )
-        for solver, settings in SOLVERS.items():
-            accuracies, coefs = [], []
-            for seed in range(options.seeds):
-                student = KoopmanDistilledClassifier(
-                    soft_weight=1.0,
-                    temperature=4.0,
-                    lifter=make_pipeline(PCA(40, random_state=seed), MonomialLifter(2)),
-                    solver=solver,
-                    random_state=seed,
-                    **settings,
-                ).fit(X, y, soft_labels=logits)
-                accuracies.append(student.score(X_test, y_test))
-                coefs.append(student.coef_)
-            row = [
-                solver,
-                options.seeds,
-                round(float(np.mean(accuracies)), 5),
-                round(float(np.std(accuracies)), 5),
-                float(max(np.abs(coef - coefs[0]).max() for coef in coefs)),
-                round(student.objective_, 5),
-            ]
-            writer.writerow(row)
-            print(row, flush=True)
+    """Fit with every seed, or show the table."""
+    options = parse(parser())
+    results = Results(RESULTS / "repeats.csv", ["solver"])
+    specs = [Spec(solver) for solver in SOLVERS]
+    carry_out(options, results, specs, partial(measure, n_seeds=options.seeds))
 
 
 if __name__ == "__main__":

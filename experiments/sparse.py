@@ -1,9 +1,10 @@
 """The best student of at most m observables, from 50 to 12,341.
 
-    python benchmarks/bench_sparse.py
-    python benchmarks/bench_sparse.py --sizes 500 1000
-    python benchmarks/bench_sparse.py --teacher cnn --transfer-set shifts8 --sizes 1000 4000
-    python benchmarks/bench_sparse.py --plot
+    python experiments/sparse.py
+    python experiments/sparse.py --sizes 500 1000
+    python experiments/sparse.py --teacher cnn --transfer-set shifts8 --sizes 1000 4000
+    python experiments/sparse.py --plot
+    python experiments/sparse.py --group-penalty
 
 The dictionary is that of all monomials of degree 3 in 40 PCA coordinates; the observables are
 chosen greedily (ObservableSelector), and the student is then distilled anew on the chosen ones. The
@@ -22,31 +23,56 @@ With a transfer set, observables are chosen by 30,000 of the rows and those made
 teacher's logits, and students are fitted to all. Nothing is tried: soft weight, temperature and
 ridge are those that table.py chose for PCA 60, degree 2, with this teacher and this set.
 
-Writes benchmarks/results/sparse.csv, a row in the place of an older one of the same teacher,
-transfer set, dictionary and size; --plot draws docs/images/sparse_students.png from it.
+Writes experiments/results/sparse.csv; --plot draws docs/images/sparse_students.png from it.
+
+With --group-penalty greedy choice stands beside a group penalty, at the same number of observables,
+on digits. Of the 285 monomials of degree 3 in 10 PCA coordinates of scikit-learn's digits, each way
+chooses m; least squares is then fitted anew on these (ridge 1e-4). The group penalty is
+scikit-learn's MultiTaskLasso on the standardised observables and one-hot labels, at the largest
+penalty of a path that keeps m or more; the m with the largest coefficients stay. Means over five
+folds; everything is chosen on the training rows. Writes experiments/results/group_penalty.csv.
 """
 
-import argparse
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from time import perf_counter
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from math import comb
 
 import numpy as np
-from kept_rows import load, save
 from scipy.special import softmax
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import MultiTaskLasso
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
-from table import CACHE, SETS, TOL, as_transfer_set, find
-from teachers import FETCH, MAKE, load_or_train, split
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter, ObservableSelector
-from sklearn_koopman.inspection import fidelity_score
-from sklearn_koopman.inspection._cost import count_operations
-from sklearn_koopman.teachers import TorchTeacher
+from experiments import table
+from experiments.images import DATASETS, images, split
+from experiments.runner import (
+    PICTURES,
+    RESULTS,
+    Results,
+    carry_out,
+    experiment_parser,
+    full_or_quick,
+    parse,
+    timed,
+)
+from experiments.students import TOL
+from experiments.teachers import MAKE, teacher
+from experiments.transfer_sets import SETS, as_transfer_set
+from sklearn_koopman import (
+    EDMDClassifier,
+    KoopmanDistilledClassifier,
+    MonomialLifter,
+    ObservableSelector,
+)
+from sklearn_koopman.inspection import cost, fidelity_score
 
-RESULTS = Path(__file__).parent / "results" / "sparse.csv"
-PICTURE = Path(__file__).parents[1] / "docs" / "images" / "sparse_students.png"
 COMPONENTS, DEGREE = 40, 3
 SIZES = [50, 100, 200, 500, 1000, 2000, 4000]
 CHOICES = ["labels", "logits", "student"]
@@ -58,35 +84,52 @@ PLAIN = [(40, 1), (20, 2), (40, 2), (60, 2), (20, 3), (30, 3), (COMPONENTS, DEGR
 SOFT = [(0.5, 2.0), (0.9, 2.0), (1.0, 4.0)]
 RIDGES = [1e-5, 1e-4, 1e-3]
 ROWS_TO_CHOOSE_BY = 30_000  # with a transfer set
+FEW = (10, 20, 40, 80)  # observables that a group penalty chooses too
 
 
-@dataclass
-class Row:
-    """One student."""
+
+
+def by_size(row):
+    """Return what rows are sorted by."""
+    return [
+        row[name].zfill(9) for name in ("dataset", "teacher", "transfer_set", "observables")
+    ]
+
+
+KEY = ("dataset", "teacher", "transfer_set", "dictionary", "observables")
+CURVE = Results(RESULTS / "sparse.csv", KEY, order=by_size)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A student of some observables of a dictionary, or of all of them."""
 
     dataset: str
     teacher: str
     transfer_set: str
     observables: int
     dictionary: str
-    chosen_by: str
-    soft_weight: float
-    temperature: float
-    ridge: float
-    validation_accuracy: float
-    validation_labels: float  # of the best candidate whose choice goes by these
-    validation_logits: float
-    validation_student: float
-    accuracy: float
-    fidelity: float
-    teacher_accuracy: float
-    parameters: int
-    multiplications: int
-    select_seconds: float
-    fit_seconds: float
+
+    @property
+    def components_and_degree(self):
+        """The two numbers in the name of the dictionary."""
+        components, degree = self.dictionary.removeprefix("PCA ").split(", degree ")
+        return int(components), int(degree)
+
+    @property
+    def choices(self):
+        """What the choice of observables may go by."""
+        components, degree = self.components_and_degree
+        if self.observables == comb(components + degree, degree):
+            return ["all"]
+        if self.observables > LARGE:
+            return ["logits"]
+        return CHOICES if self.observables < FIRST else CHOICES[:2]
 
 
-KEY = ("dataset", "teacher", "transfer_set", "dictionary", "observables")
+def components_to_choose_from():
+    """Return the number of PCA coordinates whose monomials are chosen from."""
+    return full_or_quick(COMPONENTS, 10)
 
 
 class Rows:
@@ -97,6 +140,7 @@ class Rows:
         self.transfer_set = as_transfer_set(made)
         self.selectors, self.seconds = {}, {}
         self.pcas = {}
+        self.components = components_to_choose_from()
 
     def pca(self, components):
         if components not in self.pcas:
@@ -114,16 +158,15 @@ class Rows:
     def select(self, chosen_by):
         """Choose as many observables as are needed; kept, as the choices are nested."""
         if chosen_by not in self.selectors:
-            start = perf_counter()
             most = {"labels": FIRST, "logits": SIZES[-1], "student": FIRST // 2}[chosen_by]
+            most = full_or_quick(most, 60)
             selector = ObservableSelector(
                 MonomialLifter(DEGREE), max_observables=most, unlabeled_value=-1
             )
             X, y = self.to_choose_by()
             targets, weight = self.targets(chosen_by, X, y)
-            Z = self.pca(COMPONENTS).transform(X)
-            selector.fit(Z, targets, sample_weight=weight)
-            self.seconds[chosen_by] = perf_counter() - start
+            Z = self.pca(self.components).transform(X)
+            _, self.seconds[chosen_by] = timed(selector.fit, Z, targets, sample_weight=weight)
             self.selectors[chosen_by] = selector
             print(f"chosen by {chosen_by}: {self.seconds[chosen_by]:.0f} s", flush=True)
         return self.selectors[chosen_by]
@@ -136,7 +179,7 @@ class Rows:
             logits = self.teacher(X)
             return logits - logits.mean(axis=1, keepdims=True), None
         settings = 0.9, 2.0, 1e-4
-        first, _ = self.fit((COMPONENTS, DEGREE), "logits", FIRST, *settings, tol=1e-4)
+        first, _ = self.fit((self.components, DEGREE), "logits", full_or_quick(FIRST, 60), *settings, tol=1e-4)
         logits = first.decision_function(X)
         # The curvature of the soft loss: the trace of diag(q) - q q^T.
         curvature = 1 - np.square(softmax(logits / 2.0, axis=1)).sum(axis=1)
@@ -158,105 +201,148 @@ class Rows:
             transfer_set=self.transfer_set,
             tol=tol,
         )
-        start = perf_counter()
-        student.fit(self.X, self.y)
-        return student, perf_counter() - start
+        return timed(student.fit, self.X, self.y)
 
 
-def candidates(train, X_held, y_held, dictionary, choices, size):
+@lru_cache(maxsize=2)
+def rows_of(dataset, kind, made, held_out):
+    """Return all training rows and their teacher, or those without the images held out."""
+    X, y = images(dataset, "train")
+    if held_out:
+        seen, _ = split(y)
+        X, y = X[seen], y[seen]
+    return Rows(X, y, teacher(dataset, kind, held_out=held_out), made)
+
+
+def candidates(spec):
     """Return (validation accuracy, chosen by, soft weight, temperature, ridge) of all tried."""
+    if spec.transfer_set != "none":
+        like = table.Spec(spec.dataset, spec.teacher, 60, 2, "exact", spec.transfer_set)
+        return [(np.nan, "logits", *table.settings_in(table.row_of(like)).values())]
+    size, choices = spec.observables, spec.choices
+    if size > LARGEST:  # nothing to choose
+        return [(np.nan, choices[0], *LARGE_SOFT, RIDGES[-1])]
+    X, y = images(spec.dataset, "train")
+    _, held = split(y)
+    train = rows_of(spec.dataset, spec.teacher, "none", held_out=True)
 
     def tried(settings):
-        for candidate in settings:
-            student, seconds = train.fit(dictionary, candidate[0], size, *candidate[1:], 1e-4)
-            score = student.score(X_held, y_held)
-            print(f"   {size} {candidate} {score:.4f} {seconds:.1f} s", flush=True)
-            yield score, *candidate
+        for chosen_by, *numbers in settings:
+            student, seconds = train.fit(
+                spec.components_and_degree, chosen_by, size, *numbers, tol=1e-4
+            )
+            score = student.score(X[held], y[held])
+            print(f"   {size} {chosen_by} {numbers} {score:.4f} {seconds:.1f} s", flush=True)
+            yield score, chosen_by, *numbers
 
-    first = RIDGES[1]
     if size > LARGE:
-        if size > LARGEST:  # nothing to choose
-            return [(np.nan, choices[0], *LARGE_SOFT, RIDGES[-1])]
         return list(tried((choices[0], *LARGE_SOFT, ridge) for ridge in RIDGES[1:]))
+    first = RIDGES[1]
     found = list(tried((by, *soft, first) for by in choices for soft in SOFT))
     _, *best, _ = max(found)
     return found + list(tried((*best, ridge) for ridge in RIDGES if ridge != first))
 
 
-def settings_of_table(dataset, kind, made):
-    """Return the settings of the student of PCA 60, degree 2, in the form of a candidate."""
-    row = find(dataset, kind, 60, 2, "exact", made)
-    if row is None:
-        raise SystemExit("Run table.py for this teacher and transfer set first.")
-    settings = (float(row[name]) for name in ("soft_weight", "temperature", "ridge"))
-    return np.nan, "logits", *settings
+def measure(spec):
+    """Return the row of the best candidate, fitted to all rows."""
+    found = candidates(spec)
+    score, chosen_by, *settings = max(found)
+    best_by = {
+        f"validation_{by}": max((each[0] for each in found if each[1] == by), default=np.nan)
+        for by in CHOICES
+    }
+    train = rows_of(spec.dataset, spec.teacher, spec.transfer_set, held_out=False)
+    tol = 1e-5 if spec.transfer_set == "none" else TOL
+    student, seconds = train.fit(
+        spec.components_and_degree, chosen_by, spec.observables, *settings, tol=tol
+    )
+    X_test, y_test = images(spec.dataset, "test")
+    says, predicted = train.teacher(X_test).argmax(axis=1), student.predict(X_test)
+    operations = cost(student, X_test[:1], n_repeats=1)
+    return {
+        "chosen_by": chosen_by,
+        **dict(zip(table.SETTINGS, settings, strict=True)),
+        "validation_accuracy": score,
+        **best_by,
+        "accuracy": accuracy_score(y_test, predicted),
+        "fidelity": fidelity_score(says, predicted),
+        "teacher_accuracy": accuracy_score(y_test, says),
+        "parameters": operations.parameters,
+        "multiplications": operations.multiplications,
+        "select_seconds": train.seconds.get(chosen_by, 0.0),
+        "fit_seconds": seconds,
+    }
 
 
-def choices_for(size):
-    """Return what the choice of so many observables may go by."""
-    if size > LARGE:
-        return ["logits"]
-    return CHOICES if size < FIRST else CHOICES[:2]
-
-
-def by_size(row):
-    """Return what rows are sorted by."""
+def specs(options):
+    """Return the students that the options ask for."""
+    students = [(size, components_to_choose_from(), DEGREE) for size in SIZES]
+    students += [(comb(p + degree, degree), p, degree) for p, degree in PLAIN]
     return [
-        row[name].zfill(9) for name in ("dataset", "teacher", "transfer_set", "observables")
+        Spec(
+            options.dataset,
+            options.teacher,
+            options.transfer_set,
+            size,
+            f"PCA {components}, degree {degree}",
+        )
+        for size, components, degree in students
+        if size in (options.sizes or [size])
     ]
 
 
-def run(dataset, kind, made, sizes):
-    """Compute the rows of these sizes, or all, and write them as they come."""
-    X, y = FETCH[dataset]("train", return_X_y=True)
-    X_test, y_test = FETCH[dataset]("test", return_X_y=True)
-    teacher = TorchTeacher(load_or_train(dataset, kind), memory=CACHE)
-    labels = teacher(X_test).argmax(axis=1)
-    everything = Rows(X, y, teacher, made)
-    rows, held = split(y)
-    if made == "none":
-        unseen = TorchTeacher(load_or_train(dataset, kind, held_out=True), memory=CACHE)
-        train = Rows(X[rows], y[rows], unseen, made)
+@dataclass(frozen=True)
+class Way:
+    """A way to choose observables."""
 
-    students = [((COMPONENTS, DEGREE), choices_for(size), size) for size in SIZES]
-    for components, degree in PLAIN:
-        lifter = MonomialLifter(degree).fit(np.zeros((1, components)))
-        students.append(((components, degree), ["all"], lifter.n_output_features_))
-    for dictionary, choices, size in students:
-        if sizes and size not in sizes:
-            continue
-        if made == "none":
-            found = candidates(train, X[held], y[held], dictionary, choices, size)
-        else:
-            found = [settings_of_table(dataset, kind, made)]
-        score, *settings = max(found)
-        best_by = [
-            max((candidate[0] for candidate in found if candidate[1] == by), default=np.nan)
-            for by in CHOICES
-        ]
-        tol = 1e-5 if made == "none" else TOL
-        student, seconds = everything.fit(dictionary, settings[0], size, *settings[1:], tol)
-        predicted = student.predict(X_test)
-        operations = count_operations(student, X[:1])
-        row = Row(
-            dataset,
-            kind,
-            made,
-            size,
-            f"PCA {dictionary[0]}, degree {dictionary[1]}",
-            *settings,
-            score,
-            *best_by,
-            float(np.mean(predicted == y_test)),
-            fidelity_score(labels, predicted),
-            float(np.mean(labels == y_test)),
-            operations.parameters,
-            operations.multiplications,
-            everything.seconds.get(settings[0], 0.0),
-            seconds,
-        )
-        save(RESULTS, asdict(row), KEY, order=by_size)
-        print(row, flush=True)
+    way: str
+
+
+def by_penalty(psi, y, sizes):
+    """Return the m observables with the largest coefficients for each m."""
+    phi = StandardScaler().fit_transform(psi)
+    targets = np.eye(10)[y]
+    targets -= targets.mean(axis=0)
+    largest = np.linalg.norm(phi.T @ targets, axis=1).max() / len(phi)
+    lasso = MultiTaskLasso(warm_start=True, fit_intercept=False, tol=1e-3)
+    chosen = {}
+    for penalty in largest * np.geomspace(0.7, 0.005, 20):
+        norms = np.linalg.norm(lasso.set_params(alpha=penalty).fit(phi, targets).coef_, axis=0)
+        for size in sizes:
+            if size not in chosen and np.count_nonzero(norms) >= size:
+                chosen[size] = np.argsort(-norms)[:size]
+        if len(chosen) == len(sizes):
+            break
+    return chosen
+
+
+def greedily(psi, y, sizes):
+    """Return the first m observables of a greedy choice for each m."""
+    order = ObservableSelector(max_observables=max(sizes)).fit(psi, y).order_
+    return {size: order[:size] for size in sizes}
+
+
+WAYS = {"greedy": greedily, "group penalty": by_penalty}
+
+
+def measure_way(spec):
+    """Return the accuracies of the students of m observables that are chosen in one way."""
+    X, y = load_digits(return_X_y=True)
+    scores = {size: [] for size in FEW}
+    seconds = []
+    for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(X, y):
+        pca = PCA(10, random_state=0).fit(X[train])
+        lifter = MonomialLifter(3, include_bias=False)
+        psi, psi_test = (lifter.fit_transform(pca.transform(X[rows])) for rows in (train, test))
+        chosen, of_choice = timed(WAYS[spec.way], psi, y[train], FEW)
+        seconds.append(of_choice)
+        for size in FEW:
+            student = EDMDClassifier(ridge=1e-4).fit(psi[:, chosen[size]], y[train])
+            scores[size].append(student.score(psi_test[:, chosen[size]], y[test]))
+    return {
+        "seconds": f"{np.mean(seconds):.3f}",
+        **{str(size): f"{np.mean(scores[size]):.4f}" for size in FEW},
+    }
 
 
 # Where the name of a plain dictionary stands beside its point.
@@ -267,9 +353,7 @@ def plot():
     """Draw accuracy over the number of observables."""
     import matplotlib.pyplot as plt
 
-    rows = [
-        row for row in load(RESULTS) if (row["teacher"], row["transfer_set"]) == ("mlp", "none")
-    ]
+    rows = CURVE.where(dataset="mnist", teacher="mlp", transfer_set="none")
     _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
     for kind, style in (("chosen of PCA 40, degree 3", "o-"), ("plain dictionaries", "s")):
         points = [row for row in rows if (row["chosen_by"] == "all") == (kind[0] == "p")]
@@ -294,24 +378,31 @@ def plot():
     ax.set_ylim(90, 99.6)
     ax.grid(alpha=0.3)
     ax.legend(loc="lower right")
-    plt.savefig(PICTURE, dpi=130)
+    plt.savefig(PICTURES / "sparse_students.png", dpi=130)
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = experiment_parser(__doc__, plot=True)
+    made.add_argument("--sizes", type=int, nargs="+", help="only these; default all")
+    made.add_argument("--dataset", choices=DATASETS, default="mnist")
+    made.add_argument("--teacher", choices=MAKE, default="mlp")
+    made.add_argument("--transfer-set", choices=SETS, default="none")
+    made.add_argument("--group-penalty", action="store_true", help="this table instead")
+    return made
 
 
 def main():
-    """Run, or draw what there is."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--plot", action="store_true", help="draw the results there are")
-    parser.add_argument("--sizes", type=int, nargs="+", help="only these; default all")
-    parser.add_argument("--dataset", choices=FETCH, default="mnist")
-    parser.add_argument("--teacher", choices=MAKE, default="mlp")
-    parser.add_argument("--transfer-set", choices=SETS, default="none")
-    options = parser.parse_args()
-    if options.plot:
-        plot()
-    else:
-        run(options.dataset, options.teacher, options.transfer_set, options.sizes)
+    """Run, draw or show one of the tables."""
+    options = parse(parser())
+    if options.group_penalty:
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        results = Results(RESULTS / "group_penalty.csv", ["way"])
+        carry_out(options, results, [Way(way) for way in WAYS], measure_way)
+        return
+    if options.quick:
+        options.sizes = [50, 861]
+    carry_out(options, CURVE, specs(options), measure, plot)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What decides how good a student is: curves over one setting at a time.
 
-    python benchmarks/what_matters.py             # all that is missing
-    python benchmarks/what_matters.py --studies ridge --datasets mnist --teachers cnn
-    python benchmarks/what_matters.py --plot
+    python experiments/what_matters.py             # all that is missing
+    python experiments/what_matters.py --studies ridge --datasets mnist --teachers cnn
+    python experiments/what_matters.py --plot
 
 Students of PCA 40, degree 2 (861 observables), fitted to 12,000 of the 50,000 images that the
 teacher was trained on, and judged on the 10,000 training images that neither has seen: the test
@@ -10,28 +10,27 @@ images have no part in it. All settings but one are those of STANDARD. The study
 exception: it varies the number of images, chooses settings for each on the 10,000, and shows the
 accuracy on the test images.
 
-Writes benchmarks/results/what_matters.csv; --plot draws docs/images/what_matters_*.png from it.
+Writes experiments/results/what_matters.csv; --plot draws docs/images/what_matters_*.png from it.
 """
 
-import argparse
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
-from pathlib import Path
 
-from kept_rows import load, save
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
-from table import CACHE, choose, make_student, rounds
-from teachers import FETCH, load_or_train, split
 
+from experiments.images import DATASETS, images, split
+from experiments.runner import PICTURES, RESULTS, Results, carry_out, experiment_parser, parse
+from experiments.students import choose, make_student, rounds
+from experiments.teachers import MAKE, teacher
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
-from sklearn_koopman.teachers import TorchTeacher
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "what_matters.csv"
-IMAGES = HERE.parent / "docs" / "images"
+CURVES = Results(
+    RESULTS / "what_matters.csv", ("study", "dataset", "teacher", "method", "value")
+)
 METHODS = ("exact", "no teacher", "EDMD, logits", "EDMD, labels")
 N_ROWS = 12_000
 STANDARD = {
@@ -56,44 +55,37 @@ STUDIES = {
 }
 
 
-@dataclass
-class Row:
-    """One student."""
+@dataclass(frozen=True)
+class Spec:
+    """One point of a curve."""
 
     study: str
     dataset: str
     teacher: str
     method: str
-    value: str
-    judged_on: str
-    soft_weight: float
-    temperature: float
-    ridge: float
-    transfer_set: str
-    rows: int
-    accuracy: float
+    value: float | str
 
 
-KEY = ("study", "dataset", "teacher", "method", "value")
-
-
-class Study:
-    """A data set and a teacher of which 10,000 training images are unknown."""
+class Bench:
+    """A data set and a teacher that has not seen 10,000 training images."""
 
     def __init__(self, dataset, kind):
-        self.dataset, self.kind = dataset, kind
-        self.X, self.y = FETCH[dataset]("train", return_X_y=True)
+        self.X, self.y = images(dataset, "train")
         self.seen, self.held = split(self.y)
-        self.teacher = TorchTeacher(load_or_train(dataset, kind, held_out=True), memory=CACHE)
+        self.teacher = teacher(dataset, kind, held_out=True)
         few = self.X[self.seen[:N_ROWS]]
         self.lifter = FrozenEstimator(
             make_pipeline(PCA(40, random_state=0), MonomialLifter(2)).fit(few)
         )
 
-    def row(self, study, method, value):
-        """Fit one student, standard but for one setting."""
-        settings = STANDARD[self.dataset] | {study: value}
-        student = make_student(method, self.teacher, 40, 2, settings["transfer_set"])
+    def rows(self, indices):
+        """Return images and labels."""
+        return self.X[indices], self.y[indices]
+
+    def with_standard_settings(self, spec):
+        """Fit a student with standard settings but one, and judge it on held-out images."""
+        settings = STANDARD[spec.dataset] | {spec.study: spec.value}
+        student = make_student(spec.method, self.teacher, 40, 2, settings["transfer_set"])
         student.set_params(lifter=self.lifter, ridge=settings["ridge"])
         if isinstance(student, KoopmanDistilledClassifier):
             has_teacher = student.teacher is not None
@@ -101,67 +93,56 @@ class Study:
                 soft_weight=settings["soft_weight"] if has_teacher else 0.0,
                 temperature=settings["temperature"],
             )
-        few = self.seen[:N_ROWS]
-        student.fit(self.X[few], self.y[few])
-        accuracy = student.score(self.X[self.held], self.y[self.held])
-        return self.described(study, method, value, "held out", settings, N_ROWS, accuracy)
+        student.fit(*self.rows(self.seen[:N_ROWS]))
+        return described(spec, settings, N_ROWS, student.score(*self.rows(self.held)))
 
-    def row_of_some_rows(self, method, n_rows):
+    def with_some_rows(self, spec):
         """Choose the settings of a student of some rows, fit it, and test it."""
-        few = self.seen[:n_rows]
-        to_choose = self.seen[: min(n_rows, N_ROWS)]
-        student = make_student(method, self.teacher, 40, 2)
-        held_out = self.X[self.held], self.y[self.held]
-        trials = rounds(self.dataset, method)
-        _, settings = choose(student, trials, self.X[to_choose], self.y[to_choose], *held_out)
-        student = clone(student).set_params(**settings).fit(self.X[few], self.y[few])
-        accuracy = student.score(*FETCH[self.dataset]("test", return_X_y=True))
-        settings = {"transfer_set": "none"} | settings
-        return self.described("rows", method, n_rows, "test", settings, n_rows, accuracy)
-
-    def described(self, study, method, value, judged_on, settings, n_rows, accuracy):
-        """Return the row of a student."""
-        is_edmd = method.startswith("EDMD")
-        return Row(
-            study=study,
-            dataset=self.dataset,
-            teacher=self.kind,
-            method=method,
-            value=str(value),
-            judged_on=judged_on,
-            soft_weight="" if is_edmd else settings["soft_weight"],
-            temperature="" if is_edmd else settings["temperature"],
-            ridge=settings["ridge"],
-            transfer_set=settings["transfer_set"],
-            rows=n_rows,
-            accuracy=accuracy,
-        )
+        n_rows = spec.value
+        student = make_student(spec.method, self.teacher, 40, 2)
+        to_choose = self.rows(self.seen[: min(n_rows, N_ROWS)])
+        trials = rounds(spec.dataset, spec.method)
+        _, settings = choose(student, trials, *to_choose, *self.rows(self.held))
+        student = clone(student).set_params(**settings).fit(*self.rows(self.seen[:n_rows]))
+        accuracy = student.score(*images(spec.dataset, "test"))
+        return described(spec, {"transfer_set": "none"} | settings, n_rows, accuracy)
 
 
-def todo(study, dataset):
+@lru_cache(maxsize=1)
+def bench(dataset, kind):
+    """Return the data set and the teacher that were asked for last, or load them."""
+    return Bench(dataset, kind)
+
+
+def measure(spec):
+    """Return one point of a curve."""
+    of_pair = bench(spec.dataset, spec.teacher)
+    if spec.study == "rows":
+        return of_pair.with_some_rows(spec)
+    return of_pair.with_standard_settings(spec)
+
+
+def described(spec, settings, n_rows, accuracy):
+    """Return the row of a student."""
+    is_edmd = spec.method.startswith("EDMD")
+    return {
+        "judged_on": "test" if spec.study == "rows" else "held out",
+        "soft_weight": "" if is_edmd else settings["soft_weight"],
+        "temperature": "" if is_edmd else settings["temperature"],
+        "ridge": settings["ridge"],
+        "transfer_set": settings["transfer_set"],
+        "rows": n_rows,
+        "accuracy": accuracy,
+    }
+
+
+def points(study, dataset):
     """Return the (method, value) pairs of a study."""
     values = STUDIES[study]
     if isinstance(values, dict):
         values = values[dataset]
     methods = ("exact",) if study in ("soft_weight", "temperature") else METHODS
-    return list(product(methods, values))
-
-
-def run(dataset, kind, studies):
-    """Compute the rows of one teacher that are missing and write each as soon as it is there."""
-    there = {tuple(row[name] for name in KEY) for row in load(RESULTS)}
-    bench = None
-    for study in studies:
-        for method, value in todo(study, dataset):
-            if (study, dataset, kind, method, str(value)) in there:
-                continue
-            bench = bench or Study(dataset, kind)
-            if study == "rows":
-                row = bench.row_of_some_rows(method, value)
-            else:
-                row = bench.row(study, method, value)
-            save(RESULTS, asdict(row), KEY)
-            print(row, flush=True)
+    return product(methods, values)
 
 
 NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
@@ -172,10 +153,9 @@ def plot():
     """Draw a picture of every study."""
     import matplotlib.pyplot as plt
 
-    rows = load(RESULTS)
     for study in STUDIES:
         pairs = sorted(
-            {(row["dataset"], row["teacher"]) for row in rows if row["study"] == study},
+            {(row["dataset"], row["teacher"]) for row in CURVES.where(study=study)},
             key=lambda pair: (pair[0] != "mnist", pair[1]),
         )
         figure, axes = plt.subplots(
@@ -185,18 +165,14 @@ def plot():
             layout="constrained",
             squeeze=False,
         )
-        for axis, (dataset, teacher) in zip(axes[0], pairs, strict=True):
-            panel = [
-                row
-                for row in rows
-                if (row["study"], row["dataset"], row["teacher"]) == (study, dataset, teacher)
-            ]
+        for axis, (dataset, kind) in zip(axes[0], pairs, strict=True):
+            panel = CURVES.where(study=study, dataset=dataset, teacher=kind)
             draw(axis, study, panel)
-            axis.set_title(f"{NAMES[dataset]}, {teacher} teacher", fontsize=10)
+            axis.set_title(f"{NAMES[dataset]}, {kind} teacher", fontsize=10)
         axes[0][0].set_ylabel(f"error on {panel[0]['judged_on']} images (%)")
         curves = axes[0][0].get_legend_handles_labels()
         figure.legend(*curves, loc="outside lower center", ncols=len(METHODS), fontsize=8)
-        figure.savefig(IMAGES / f"what_matters_{study}.png", dpi=110)
+        figure.savefig(PICTURES / f"what_matters_{study}.png", dpi=110)
         plt.close(figure)
 
 
@@ -229,21 +205,27 @@ def draw(axis, study, panel):
     axis.grid(alpha=0.3)
 
 
+def parser():
+    """Return the parser of the command line."""
+    made = experiment_parser(__doc__, plot=True)
+    made.add_argument("--datasets", nargs="+", choices=DATASETS, default=DATASETS)
+    made.add_argument("--teachers", nargs="+", choices=MAKE, default=("cnn", "mlp"))
+    made.add_argument("--studies", nargs="+", choices=STUDIES, default=list(STUDIES))
+    return made
+
+
 def main():
-    """Run what is missing, or draw what there is."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--datasets", nargs="+", choices=FETCH, default=list(FETCH))
-    parser.add_argument("--teachers", nargs="+", default=("cnn", "mlp"))
-    parser.add_argument("--studies", nargs="+", choices=STUDIES, default=list(STUDIES))
-    parser.add_argument("--plot", action="store_true", help="draw what there is")
-    options = parser.parse_args()
-    if options.plot:
-        plot()
-        return
-    for dataset, kind in product(options.datasets, options.teachers):
-        run(dataset, kind, options.studies)
+    """Run what is missing, or draw or show what there is."""
+    options = parse(parser())
+    if options.quick:
+        options.datasets, options.teachers = ["mnist"], ["mlp"]
+    specs = [
+        Spec(study, dataset, kind, *point)
+        for dataset, kind in product(options.datasets, options.teachers)
+        for study in options.studies
+        for point in points(study, dataset)
+    ]
+    carry_out(options, CURVES, specs, measure, plot)
 
 
 if __name__ == "__main__":
