@@ -29,10 +29,9 @@ training images with a network that has not seen them.
 the lifter has learnt (PCA, landmarks); for the original weights, theirs. Biases are not counted.
 """
 
-import warnings
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 
 import numpy as np
 import torch
@@ -64,10 +63,9 @@ from sklearn_koopman.networks import (
     pruned_span,
 )
 
-# The same training for weights that are pruned, which no estimator does.
+# Pruned weights are trained as matrices are; no estimator does that.
 from sklearn_koopman.networks._distil import DistillationOptions, distil
 
-TRAINING = {"epochs": 10, "learning_rate": 3e-3, "random_state": 0}
 SPANS = {
     "64 -> 32": ("7", "8"),
     "128 -> 64": ("5", "6"),
@@ -75,96 +73,117 @@ SPANS = {
     "256 -> 32": ("3", "8"),
     "pixels -> 32": ("1", "8"),
 }
+WIDTHS = {name: int(name.split()[0].replace("pixels", "784")) for name in SPANS}  # what enters
 RANKS = [1, 2, 3, 4, 6, 8, 10, 12, 16, 24, 32]
-
-
-KEY = ("part", "network", "span", "method", "setting")
-
-
-def by_part(row):
-    """Return what rows are sorted by."""
-    return list(PARTS).index(row["part"])
-
-
-TABLE = Results(RESULTS / "networks.csv", KEY, order=by_part)
+TABLE = Results(
+    RESULTS / "networks.csv",
+    ("part", "network", "span", "method", "setting"),
+    order=lambda row: list(PARTS).index(row["part"]),
+)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A part of the table."""
+    """One network with one span replaced."""
 
     part: str
-
-
-@cache
-def mnist():
-    """Return training images and labels, test images and labels."""
-    return *FETCH["mnist"]("train", return_X_y=True), *FETCH["mnist"]("test", return_X_y=True)
-
-
-def monomials(p, degree=2):
-    return make_pipeline(PCA(p, svd_solver="full", random_state=0), MonomialLifter(degree))
+    network: str
+    span: str
+    method: str
+    setting: str
 
 
 class Case:
-    """A network, a span of it, and the rows that it is judged on."""
+    """A network, a span of it, and the rows that it is judged on.
 
-    def __init__(self, part, network, module, span_name, span, data):
-        self.part, self.network, self.module = part, network, module
-        self.span_name, self.span = span_name, span
-        self.X, self.y, self.X_test, self.y_test = data
-        self.labels = self.labels_of(module)
+    Its methods return a spec and a function that measures it, without doing anything yet.
 
-    def labels_of(self, module):
-        with torch.inference_mode():
-            batches = torch.as_tensor(self.X_test).split(2000)
-            return torch.cat([module(batch).argmax(1) for batch in batches]).numpy()
+    Parameters
+    ----------
+    part, network, span_name : str
+    span : tuple of str
+    load : callable
+        Returns the network and its training rows, labels, test rows and labels.
+    """
 
-    def row(self, method, setting, parameters, labels, seconds):
-        row = {
-            "part": self.part,
-            "network": self.network,
-            "span": self.span_name,
-            "method": method,
-            "setting": setting,
-            "parameters": parameters,
-            "accuracy": round(float(np.mean(labels == self.y_test)), 4),
-            "fidelity": round(float(np.mean(labels == self.labels)), 4),
-            "teacher": round(float(np.mean(self.labels == self.y_test)), 4),
-            "seconds": round(seconds, 2),
-        }
-        print(*row.values(), sep="  ", flush=True)
-        return row
+    def __init__(self, part, network, span_name, span, load):
+        self.part, self.network = part, network
+        self.span_name, self.span, self.load = span_name, span, load
+
+    @cached_property
+    def loaded(self):
+        """The network and its rows."""
+        return self.load()
+
+    @cached_property
+    def labels(self):
+        """What the network says of the test rows."""
+        return self.labels_of(self.loaded[0])
+
+    def spec(self, method, setting):
+        """Return the spec of something that is done with the span."""
+        return Spec(self.part, self.network, self.span_name, method, str(setting))
 
     def linearized(self, method, setting="", **settings):
-        """Fit, and return a row."""
-        student = LinearizedNetworkClassifier(self.module, self.span, **settings)
-        start = perf_counter()
-        student.fit(self.X, self.y)
-        seconds = perf_counter() - start
-        return self.row(method, setting, size(student), student.predict(self.X_test), seconds)
+        """Put a matrix in the place of the span."""
+        return self.spec(method, setting), partial(self._fit_matrix, settings)
 
-    def other(self, method, setting, parameters, module, seconds=0.0):
-        return self.row(method, setting, parameters, self.labels_of(module), seconds)
+    def other(self, method, setting, parameters, change):
+        """Let ``change(network, span)`` make another network."""
+        return self.spec(method, setting), partial(self._measure_other, parameters, change)
 
-    def trained(self, module, learning_rate):
-        """Train the weights of the span by the loss of `LinearizedNetworkClassifier`."""
-        weights = _weights(module, self.span)
-        masks = [(weight != 0).to(weight) for weight in weights]
-        X, y = torch.as_tensor(self.X), torch.as_tensor(self.y)
+    def _fit_matrix(self, settings):
+        module, X, y, X_test, _ = self.loaded
+        student = LinearizedNetworkClassifier(module, self.span, **settings)
+        _, seconds = timed(student.fit, X, y)
+        return self._row(size(student), student.predict(X_test), seconds)
+
+    def _measure_other(self, parameters, change):
+        return self._row(parameters, self.labels_of(change(self.loaded[0], self.span)), 0.0)
+
+    def labels_of(self, module):
+        """Return what a network says of the test rows."""
+        X_test = self.loaded[3]
         with torch.inference_mode():
-            soft = torch.cat([self.module(batch) for batch in X.split(2000)])
-        options = DistillationOptions(TRAINING["epochs"], 0.9, 2.0, learning_rate, 256, 0)
+            batches = torch.as_tensor(X_test).split(2000)
+            return torch.cat([module(batch).argmax(1) for batch in batches]).numpy()
+
+    def _row(self, parameters, labels, seconds):
+        y_test = self.loaded[4]
+        return {
+            "parameters": parameters,
+            "accuracy": round(float(np.mean(labels == y_test)), 4),
+            "fidelity": round(float(np.mean(labels == self.labels)), 4),
+            "teacher": round(float(np.mean(self.labels == y_test)), 4),
+            "seconds": round(seconds, 2),
+        }
+
+    def pruned_and_trained(self, n_parameters, module, span):
+        """Return a pruned network whose span is trained as `LinearizedNetworkClassifier` is."""
+        pruned = deepcopy(pruned_span(module, span, n_parameters))
+        first, last = map(int, span)
+        weights = [each.weight for each in pruned[first : last + 1] if hasattr(each, "weight")]
+        masks = [(weight != 0).to(weight) for weight in weights]
+        X, y = map(torch.as_tensor, self.loaded[1:3])
+        with torch.inference_mode():
+            soft = torch.cat([module(batch) for batch in X.split(2000)])
+        epochs = training()["epochs"]
         distil(
-            module,
+            pruned,
             weights,
             masks,
             lambda rows: (X[rows], soft[rows].clone(), y[rows]),
             torch.ones(len(X)),
-            options,
+            DistillationOptions(epochs, 0.9, 2.0, 1e-3, 256, 0),
             np.random.RandomState(0),
         )
-        return module
+        return pruned
+
+
+def training(epochs=10, **settings):
+    """Return the settings of training."""
+    epochs = full_or_quick(epochs, 1)
+    return {"epochs": epochs, "learning_rate": 3e-3, "random_state": 0} | settings
 
 
 def size(student):
@@ -175,31 +194,48 @@ def size(student):
     return matrices + sum(parameter.numel() for parameter in learnt)
 
 
-def layers(part="layers", network="deep"):
-    module = load_or_train("mnist", network)
-    for name, span in SPANS.items():
-        case = Case(part, network, module, name, span, mnist())
-        width = int(module[int(span[0])].in_features)
+def monomials(p, degree=2):
+    """Return the monomials of leading coordinates."""
+    return make_pipeline(PCA(p, svd_solver="full", random_state=0), MonomialLifter(degree))
+
+
+def on_mnist(kind):
+    """Return a network and its rows."""
+    return network("mnist", kind), *images("mnist", "train"), *images("mnist", "test")
+
+
+def case_of(part, name, kind="deep"):
+    """Return a span of one of the perceptrons."""
+    return Case(part, kind, name, SPANS[name], partial(on_mnist, kind))
+
+
+def layers(part="layers", kind="deep"):
+    """Yield single layers and longer spans."""
+    for name, width in WIDTHS.items():
+        case = case_of(part, name, kind)
         p = 30 if width <= 64 else 60
         whitened = PCA(30, whiten=True, random_state=0)
         scaled = StandardScaler() if width <= 256 else whitened
-        gaussians = make_pipeline(scaled, Nystroem(n_components=1000, random_state=0))
+        n_landmarks = full_or_quick(1000, 50)
+        landmarks = Nystroem(n_components=n_landmarks, random_state=0)
+        gaussians = make_pipeline(scaled, landmarks)
+        setting = f"PCA {p}, degree 2"
         yield case.linearized("affine")
-        yield case.linearized("monomials", f"PCA {p}, degree 2", lifter=monomials(p))
+        yield case.linearized("monomials", setting, lifter=monomials(p))
         yield case.linearized("Gaussians", "1000 landmarks", lifter=gaussians)
         if name in ("256 -> 32", "pixels -> 32"):  # the others need no training
-            yield case.linearized("affine, trained", **TRAINING)
-            yield case.linearized("affine, tail trained", trained="tail", **TRAINING)
+            yield case.linearized("affine, trained", **training())
+            yield case.linearized("affine, tail trained", trained="tail", **training())
             yield case.linearized(
-                "monomials, trained", f"PCA {p}, degree 2", lifter=monomials(p), **TRAINING
+                "monomials, trained", setting, lifter=monomials(p), **training()
             )
 
 
 def all_inputs():
-    module = load_or_train("mnist", "deep")
-    gentle = {"epochs": 5, "learning_rate": 1e-4, "soft_weight": 1.0, "random_state": 0}
+    """Yield spans whose observables are all that enters, beside monomials."""
+    gentle = training(5, learning_rate=1e-4, soft_weight=1.0)
     for name in ("64 -> 32", "128 -> 64", "256 -> 128", "256 -> 32"):
-        case = Case("all_inputs", "deep", module, name, SPANS[name], mnist())
+        case = case_of("all_inputs", name)
         p = 30 if name == "64 -> 32" else 60
         # These are linearly dependent, which the ridge takes care of.
         settings = {"lifter": make_union(StandardScaler(), monomials(p)), "ridge": 1e-5}
@@ -209,63 +245,47 @@ def all_inputs():
 
 
 def rank():
-    module = load_or_train("mnist", "deep")
-    for name, span in SPANS.items():
-        case = Case("rank", "deep", module, name, span, mnist())
+    """Yield matrices of each rank."""
+    for name in SPANS:
+        case = case_of("rank", name)
         p = 30 if name == "64 -> 32" else 60
         for r in RANKS:
             yield case.linearized("monomials", r, lifter=monomials(p), rank=r)
 
 
 def budget():
-    module = load_or_train("mnist", "deep")
-    name = "256 -> 32"
-    case = Case("budget", "deep", module, name, SPANS[name], mnist())
-    whole = span_size(module, case.span)
-    n_in, n_out = 256, int(name.split()[-1])
-    for share in (2, 4, 8, 16, 32, 64):
-        n_parameters = whole // share
-        setting = f"1/{share}"
-        low_rank, _ = low_rank_span(module, case.span, n_parameters)
-        pruned = pruned_span(module, case.span, n_parameters)
-        yield case.other("weights, low rank", setting, n_parameters, low_rank)
-        yield case.other("weights, pruned", setting, n_parameters, pruned)
-        trained = case.trained(deepcopy(pruned), learning_rate=1e-3)
-        yield case.other("weights, pruned, trained", setting, n_parameters, trained)
-        r = n_parameters // (n_in + n_out)
+    """Yield what can be done with a span at equal numbers of parameters."""
+    case = case_of("budget", "256 -> 32")
+    n_in, n_out = 256, 32
+    whole = 256 * 128 + 128 * 64 + 64 * 32
+    for fraction in (2, 4, 8, 16, 32, 64):
+        n = whole // fraction
+        setting = f"1/{fraction}"
+        for method, change in (
+            ("weights, low rank", lambda *network, n=n: low_rank_span(*network, n)[0]),
+            ("weights, pruned", lambda *network, n=n: pruned_span(*network, n)),
+            ("weights, pruned, trained", partial(case.pruned_and_trained, n)),
+        ):
+            yield case.other(method, setting, n, change)
+        matrices = {}
+        r = n // (n_in + n_out)
         if 0 < r < n_out:
-            yield case.linearized("affine, low rank", setting, rank=r)
-            yield case.linearized("affine, low rank, trained", setting, rank=r, **TRAINING)
-        density = n_parameters / (n_in * n_out)
+            matrices["affine, low rank"] = setting, {"rank": r}
+        density = n / (n_in * n_out)
         if density < 1:
-            yield case.linearized("affine, pruned", setting, density=density)
-            yield case.linearized(
-                "affine, pruned, trained", setting, density=density, **TRAINING
-            )
-        p = min(20, n_parameters // 2 // n_in)
+            matrices["affine, pruned"] = setting, {"density": density}
+        p = min(20, n // 2 // n_in)
         if p >= 4:
-            lifter = monomials(p)
-            n_observables = (p + 1) * (p + 2) // 2
-            density = (n_parameters - p * n_in) / (n_observables * n_out)
-            density = density if density < 1 else None
-            for method, training in (
-                ("monomials, pruned", {}),
-                (
-                    "monomials, pruned, trained",
-                    TRAINING,
-                ),
-            ):
-                yield case.linearized(
-                    method,
-                    f"{setting}, PCA {p}",
-                    lifter=lifter,
-                    density=density,
-                    **training,
-                )
+            density = (n - p * n_in) / ((p + 1) * (p + 2) // 2 * n_out)
+            settings = {"lifter": monomials(p), "density": density if density < 1 else None}
+            matrices["monomials, pruned"] = f"{setting}, PCA {p}", settings
+        for method, (said, settings) in matrices.items():
+            yield case.linearized(method, said, **settings)
+            yield case.linearized(f"{method}, trained", said, **settings, **training())
 
 
 def conv():
-    module = load_or_train("mnist", "lenet")
+    """Yield spans of the convolutional network."""
     maps = {"layout": "channels_first", "kernel_size": 6}
     for name, span, settings, p in [
         ("convolution 6 -> 16, pooled", ("4", "6"), maps, 40),
@@ -274,71 +294,65 @@ def conv():
         ("dense 120 -> 84", ("10", "11"), {}, 60),
         ("convolution to 84", ("4", "11"), {}, 100),
     ]:
-        case = Case("conv", "lenet", module, name, span, mnist())
+        case = Case("conv", "lenet", name, span, partial(on_mnist, "lenet"))
+        quadratic = settings | {"lifter": monomials(p)}
+        setting = f"PCA {p}, degree 2"
         yield case.linearized("affine", **settings)
-        yield case.linearized(
-            "monomials", f"PCA {p}, degree 2", lifter=monomials(p), **settings
-        )
+        yield case.linearized("monomials", setting, **quadratic)
         if p < 100:
-            training = TRAINING | {"epochs": 3}
-            yield case.linearized("affine, trained", **settings, **training)
-            yield case.linearized(
-                "monomials, trained",
-                f"PCA {p}, degree 2",
-                lifter=monomials(p),
-                **settings,
-                **training,
-            )
+            yield case.linearized("affine, trained", **settings, **training(3))
+            yield case.linearized("monomials, trained", setting, **quadratic, **training(3))
 
 
-def resnet(n_rows=20_000):
-    module = load_or_train("mnist", "resnet18", held_out=True)
-    X, y, X_test, y_test = mnist()
+@cache
+def resnet_and_rows(n_rows=20_000):
+    """Return ResNet-18 and some of the rows that it was trained on."""
+    X, y = images("mnist", "train")
     rows = split(y)[0][:n_rows]
+    return network("mnist", "resnet18", held_out=True), X[rows], y[rows], *images("mnist", "test")
+
+
+def resnet():
+    """Yield spans of ResNet-18."""
     for name, span in [
         ("last block", ("1.layer4.1", "1.layer4.1")),
         ("last stage, pooled", ("1.layer4", "1.avgpool")),
     ]:
-        case = Case(
-            "resnet", "resnet18", module, name, span, (X[rows], y[rows], X_test, y_test)
-        )
+        case = Case("resnet", "resnet18", name, span, resnet_and_rows)
         if name == "last block":
-            yield case.other("identity", "", 0, drop_span(module, span))
+            yield case.other("identity", "", 0, drop_span)
         yield case.linearized("affine", ridge=1e-4)
         lifter = make_union(StandardScaler(), monomials(60))
-        yield case.linearized(
-            "monomials", "all inputs, PCA 60, degree 2", lifter=lifter, ridge=1e-4
-        )
+        setting = "all inputs, PCA 60, degree 2"
+        yield case.linearized("monomials", setting, lifter=lifter, ridge=1e-4)
 
 
-def yin_yang():
+@cache
+def yin_yang_and_rows():
+    """Return the small network and its rows."""
     data = []
     for n_samples, seed in ((5000, 42), (1000, 40)):
         X, y = make_yin_yang(n_samples, random_state=seed)
         data += [X.astype(np.float32), y]
-    module = yin_yang_network(*data[:2])
+    return yin_yang_network(*data[:2], n_epochs=full_or_quick(300, 10)), *data
+
+
+def yin_yang():
+    """Yield hidden layers of a small network."""
     for name, span in [("30 -> 30", ("2", "3")), ("30 -> 30 -> 30", ("2", "5"))]:
-        case = Case("yin_yang", "4-30-30-30-3", module, name, span, tuple(data))
-        yield case.other("identity", "", 0, drop_span(module, span))
-        yield case.linearized("affine")
-        for degree in (2, 3):
-            yield case.linearized(
-                "monomials", f"degree {degree}", lifter=MonomialLifter(degree), ridge=1e-4
-            )
+        case = Case("yin_yang", "4-30-30-30-3", name, span, yin_yang_and_rows)
+        quadratic, cubic = ({"lifter": MonomialLifter(q), "ridge": 1e-4} for q in (2, 3))
         gaussians = make_pipeline(StandardScaler(), Nystroem(n_components=500, random_state=0))
+        yield case.other("identity", "", 0, drop_span)
+        yield case.linearized("affine")
+        yield case.linearized("monomials", "degree 2", **quadratic)
+        yield case.linearized("monomials", "degree 3", **cubic)
         yield case.linearized("Gaussians", "500 landmarks", lifter=gaussians)
-        training = TRAINING | {"epochs": 30}
-        yield case.linearized("affine, trained", **training)
-        yield case.linearized(
-            "monomials, trained",
-            "degree 2",
-            lifter=MonomialLifter(2),
-            ridge=1e-4,
-            **training,
-        )
+        yield case.linearized("affine, trained", **training(30))
+        yield case.linearized("monomials, trained", "degree 2", **quadratic, **training(30))
 
 
-def yin_yang_network(X, y, n_epochs=300):
+def yin_yang_network(X, y, n_epochs):
     """Return a network of three hidden layers, trained by one-cycle Adam."""
     torch.manual_seed(0)
     X, y = torch.as_tensor(X), torch.as_tensor(y)
@@ -370,19 +384,18 @@ PARTS = {
 }
 
 
-def measure(spec):
-    """Yield the rows of a part."""
-    for row in PARTS[spec.part]():
-        yield row
-
-
 def report():
     """Print all that can be done with one span, at a quarter of the numbers of the affine map."""
-    X, y, X_test, y_test = mnist()
+    module, X, y, X_test, y_test = on_mnist("deep")
     student = LinearizedNetworkClassifier(
-        network("mnist", "deep"), SPANS["256 -> 32"], density=0.25, **TRAINING
+        module, SPANS["256 -> 32"], density=0.25, **training()
     )
-    print(span_report(student, X, y, X_test=X_test, y_test=y_test, tail_epochs=10, verbose=1))
+    tail_epochs = training()["epochs"]
+    print(
+        span_report(
+            student, X, y, X_test=X_test, y_test=y_test, tail_epochs=tail_epochs, verbose=1
+        )
+    )
 
 
 def plot():
@@ -419,10 +432,13 @@ def parser():
 def main():
     """Run some parts, draw, show or report."""
     options = parse(parser())
+    if options.quick:
+        options.parts = ["budget", "yin_yang"]
     if options.report:
         report()
-    else:
-        carry_out(options, TABLE, [Spec(part) for part in options.parts], measure, plot)
+        return
+    trials = dict(trial for part in options.parts for trial in PARTS[part]())
+    carry_out(options, TABLE, list(trials), lambda spec: trials[spec](), plot)
 
 
 if __name__ == "__main__":
