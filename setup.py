@@ -14,9 +14,9 @@ class WheelOfTheStableInterface(bdist_wheel):
 
 
 kernel = Extension(
-    "sklearn_koopman.solvers._kernel",
-    sources=["sklearn_koopman/solvers/_kernel.c"],
-    depends=["sklearn_koopman/solvers/_kernel_template.h"],
+    "sklearn_koopman.rows._kernel",
+    sources=["sklearn_koopman/rows/_kernel.c"],
+    depends=["sklearn_koopman/rows/_kernel_template.h"],
     extra_compile_args=["-O3", "-g0"],
     py_limited_api=True,
     # Without a compiler for it the package does the same in numpy.

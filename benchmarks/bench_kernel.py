@@ -18,8 +18,8 @@ from threadpoolctl import threadpool_limits
 from timing import seconds
 
 from sklearn_koopman import MonomialLifter
-from sklearn_koopman.solvers._distillation import BlockLoss
-from sklearn_koopman.solvers._factors import Factors
+from sklearn_koopman.linear._distillation import BlockLoss
+from sklearn_koopman.rows._factors import Factors
 
 RESULTS = Path(__file__).parent / "results" / "kernel.csv"
 N_ROWS, N_CLASSES, N_ROUNDS, BLAS_ROWS = 2112, 10, 30, 2000

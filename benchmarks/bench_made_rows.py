@@ -21,9 +21,9 @@ from sklearn_koopman import (
     MonomialLifter,
     TransferSet,
 )
-from sklearn_koopman.classification import _base
 from sklearn_koopman.datasets import fetch_mnist
 from sklearn_koopman.solvers import RowBlocks
+from sklearn_koopman.students import _lifted as _base
 
 
 def lifted_from_pixels(lifter, X):

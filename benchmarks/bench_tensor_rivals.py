@@ -20,8 +20,8 @@ from rivals import PINS, interpreter, version_of
 from sklearn.decomposition import PCA
 
 from sklearn_koopman import EDMDClassifier, MonomialLifter
-from sklearn_koopman.classification._compression import _symmetric_tensor
 from sklearn_koopman.datasets import fetch_mnist
+from sklearn_koopman.tensor_trains._compression import _symmetric_tensor
 
 RESULTS = Path(__file__).parent / "results" / "tensor_rivals.csv"
 LIBRARIES = ["sklearn_koopman", "tensorly", "torchtt"]

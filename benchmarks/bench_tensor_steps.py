@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from teachers import FETCH, split
 from tensor_trains import make_student
 
-from sklearn_koopman.solvers import _tensor_descent
+from sklearn_koopman.tensor_trains import _descent as _tensor_descent
 
 RESULTS = Path(__file__).parent / "results" / "tensor_steps.csv"
 BOUNDS = (np.inf, 10.0, 3.0, 1.0, 0.3)

@@ -36,25 +36,25 @@ def n_threads():
     return min(counts, default=1)
 
 
-class Crew:
+class ThreadPool:
     """Threads that share work whose every item calls BLAS: one BLAS thread for each of them.
 
-    An idle crew goes with its owner. Threads of BLAS that have worked wait for more, and keep a
+    An idle pool goes with its owner. Threads of BLAS that have worked wait for more, and keep a
     core busy with that for tens of milliseconds: whose work and BLAS's take turns is faster
-    `alone`.
+    `keeping_blas_to_one_thread`.
 
     Parameters
     ----------
     size : int, default=None
-        Number of threads; None takes as many as BLAS may use when the crew is asked.
+        Number of threads; None takes as many as BLAS may use when the pool is asked.
     """
 
     def __init__(self, size=None):
         self._size = size
-        self._pool = None
+        self._executor = None
 
     def __reduce__(self):
-        return Crew, ()  # copies and pickles start without threads
+        return ThreadPool, ()  # copies and pickles start without threads
 
     @property
     def size(self):
@@ -62,7 +62,7 @@ class Crew:
         return self._size or n_threads()
 
     @contextmanager
-    def alone(self):
+    def keeping_blas_to_one_thread(self):
         """Be as large as BLAS may be now, while that has one thread, whoever calls it."""
         size, self._size = self._size, self.size
         try:
@@ -71,8 +71,8 @@ class Crew:
         finally:
             self._size = size
 
-    def resting(self):
-        """Return a context in which BLAS has as many threads as the crew, for one large task."""
+    def lending_threads_to_blas(self):
+        """Return a context in which BLAS has as many threads as the pool, for one large task."""
         return _controller().limit(limits=self._size, user_api="blas")
 
     def map_shares(self, function, items):
@@ -94,11 +94,11 @@ class Crew:
         n_shares = min(self.size, len(items))
         if n_shares < 2:
             return [function(items)]
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(n_shares - 1)
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(n_shares - 1)
         with _ONE_BLAS_THREAD:
             others = [
-                self._pool.submit(function, items[first::n_shares])
+                self._executor.submit(function, items[first::n_shares])
                 for first in range(1, n_shares)
             ]
             return [function(items[::n_shares]), *(other.result() for other in others)]

@@ -9,6 +9,9 @@ from numbers import Integral, Real
 
 import numpy as np
 
+# Rows that are taken as they are; all others become the first.
+DTYPES = [np.float64, np.float32]
+
 
 class InvalidParameterError(ValueError, TypeError):
     """A parameter of an estimator has a wrong type or a wrong value."""

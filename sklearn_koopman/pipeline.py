@@ -2,8 +2,7 @@
 
 from inspect import Parameter, signature
 
-from sklearn import get_config
-from sklearn import pipeline as _sklearn_pipeline
+from sklearn import get_config, pipeline as _sklearn_pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter

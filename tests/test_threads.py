@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_koopman._threads import Crew, n_threads
+from sklearn_koopman._threads import ThreadPool, n_threads
 from sklearn_koopman.solvers import RowBlocks, threads_for
 
 
@@ -26,38 +26,41 @@ def test_few_rows_get_one_thread(n_samples, limited):
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
-def test_a_crew_shares_the_items_in_a_fixed_order(limit):
+def test_a_pool_shares_the_items_in_a_fixed_order(limit):
     with threadpool_limits(limit, user_api="blas"):
         limit = n_threads()  # BLAS has no more threads than cores
-        shares = Crew().map_shares(list, range(11))
+        shares = ThreadPool().map_shares(list, range(11))
     assert shares == [list(range(11))[first::limit] for first in range(limit)]
 
 
 @pytest.mark.parametrize("size", [None, 3])
-def test_a_crew_alone_keeps_its_size_and_blas_one_thread(size):
+def test_a_pool_alone_keeps_its_size_and_blas_one_thread(size):
     before = blas_threads()
-    crew = Crew(size)
+    pool = ThreadPool(size)
     expected = size or n_threads()
     with threadpool_limits(expected, user_api="blas"):
         possible = n_threads()  # BLAS has no more threads than cores
-    with crew.alone():
-        assert crew.size == expected
+    with pool.keeping_blas_to_one_thread():
+        assert pool.size == expected
         assert blas_threads() == {1}
-        shares = crew.map_shares(list, range(7))
-        with crew.resting():
+        shares = pool.map_shares(list, range(7))
+        with pool.lending_threads_to_blas():
             assert n_threads() == possible
         assert blas_threads() == {1}
     assert len(shares) == expected
     assert blas_threads() == before
-    with pytest.raises(ZeroDivisionError), crew.alone():
+    with pytest.raises(ZeroDivisionError), pool.keeping_blas_to_one_thread():
         raise ZeroDivisionError
     assert blas_threads() == before
-    assert crew.size == expected
+    assert pool.size == expected
 
 
 def test_whoever_leaves_last_lifts_the_limit():
     before = blas_threads()
-    first, second = Crew().alone(), Crew().alone()
+    first, second = (
+        ThreadPool().keeping_blas_to_one_thread(),
+        ThreadPool().keeping_blas_to_one_thread(),
+    )
     with threadpool_limits(2, user_api="blas"):
         inside = blas_threads()
         first.__enter__()
@@ -69,10 +72,10 @@ def test_whoever_leaves_last_lifts_the_limit():
     assert blas_threads() == before
 
 
-def test_every_thread_of_a_crew_has_one_blas_thread():
+def test_every_thread_of_a_pool_has_one_blas_thread():
     before = blas_threads()
     with threadpool_limits(2, user_api="blas"):
-        threads = Crew().map_shares(lambda share: blas_threads(), range(2))
+        threads = ThreadPool().map_shares(lambda share: blas_threads(), range(2))
     assert threads == [{1}] * len(threads) or threads == [before]
     assert blas_threads() == before
 
@@ -84,12 +87,12 @@ def test_errors_of_any_share_are_raised():
 
     before = blas_threads()
     with pytest.raises(ZeroDivisionError):
-        Crew().map_shares(fail, range(4))
+        ThreadPool().map_shares(fail, range(4))
     assert blas_threads() == before
 
 
-def test_copies_and_pickles_of_a_crew_work():
-    crew = Crew()
-    crew.map_shares(list, range(4))
-    for other in (deepcopy(crew), pickle.loads(pickle.dumps(crew))):
+def test_copies_and_pickles_of_a_pool_work():
+    pool = ThreadPool()
+    pool.map_shares(list, range(4))
+    for other in (deepcopy(pool), pickle.loads(pickle.dumps(pool))):
         assert sorted(chain(*other.map_shares(list, range(4)))) == [0, 1, 2, 3]

@@ -17,7 +17,7 @@ import numpy as np
 
 def sklearn_koopman(tensor, rank):
     """What `CompressedStudent` does; the last axis of the last core are the classes."""
-    from sklearn_koopman.classification._compression import _cut
+    from sklearn_koopman.tensor_trains._compression import _cut
 
     *others, last = _cut(tensor, rank).cores
     return [*others, last.reshape(len(last), -1, 1)]

@@ -18,25 +18,20 @@ from .._validation import (
     check_real,
     invalid_parameter,
 )
-from ..solvers import (
-    DiagonalMoments,
+from ..linear import (
     DistillationProblem,
-    exact_device,
-    is_dask,
+    check_finite_moments,
+    check_gram_fits_in_memory,
     minimise,
     noise_penalty,
     train_minibatches,
     with_even_ridge,
 )
-from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
+from ..rows import DiagonalMoments, exact_device, is_dask
+from ..students import KoopmanClassifier, weighs_soft_targets
 
 # Of cross-entropy by the logits, and of T^2 KL at temperature T.
 LARGEST_CURVATURE = 0.5
-
-_NO_SOFT_TARGETS = (
-    "soft_weight={soft_weight} needs soft targets, and there are none: give the classifier a "
-    "teacher=, give fit soft_labels=, or set soft_weight=0 to learn from the labels alone."
-)
 
 
 def _trains_by_minibatches(student):
@@ -438,15 +433,6 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
             return np.zeros((task.blocks.n_observables, n_classes)), np.zeros(n_classes)
         coef, intercept = (np.asarray(array, dtype=np.float64) for array in start)
         return scale.rescale(coef.T, intercept)
-
-
-def weighs_soft_targets(student, soft_labels):
-    """Say whether a fit learns from soft targets; raise ValueError where it should and cannot."""
-    if student.soft_weight == 0:
-        return False
-    if student.teacher is None and soft_labels is None:
-        raise ValueError(_NO_SOFT_TARGETS.format(soft_weight=student.soft_weight))
-    return True
 
 
 def distillation_problem(task, scale, *, soft_weight, temperature, ridge):

@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._validation import check_choice, check_integer, check_real, check_reals
-from ..solvers import DiagonalMoments, minimise_path
-from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
+from ..linear import check_finite_moments, check_gram_fits_in_memory, minimise_path
+from ..rows import DiagonalMoments
+from ..students import KoopmanClassifier
 from ._distilled import KoopmanDistilledClassifier, distillation_problem
 from ._folds import (
     SplitMoments,

@@ -8,19 +8,15 @@ import numpy as np
 from scipy.linalg import LinAlgError
 
 from .._validation import check_choice, check_integer, check_real
-from ..solvers import (
-    GramMoments,
-    TriangularMoments,
-    accumulated,
+from ..linear import (
+    check_finite_moments,
+    check_gram_fits_in_memory,
     noise_penalty,
     solve_gram,
     solve_triangular_factor,
 )
-from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
-from ._targets import OneHotRows
-
-# An unseen class has the logit of about -16, the least that float32 networks give.
-PROBABILITY_FLOOR = 1e-7
+from ..rows import GramMoments, TriangularMoments, accumulated
+from ..students import PROBABILITY_FLOOR, KoopmanClassifier, regression_targets
 
 EXACT_MOMENTS = partial(GramMoments, exact=True)
 
@@ -294,24 +290,3 @@ class EDMDClassifier(KoopmanClassifier):
             coef = solve_triangular_factor(moments, ridge, self.rank)
             self.solver_ = "svd"
         self._store(coef, moments.target_mean, scale, dtype)
-
-
-def regression_targets(task):
-    """Return what the rows of a task are regressed on, and their weights.
-
-    Parameters
-    ----------
-    task : Task
-
-    Returns
-    -------
-    targets : array of shape (n_samples, n_classes)
-        Logits of the teacher, centred in every row, or one-hot labels.
-    sample_weight : ndarray of shape (n_samples,)
-    """
-    if task.soft_logits is not None:
-        centred = task.soft_logits - task.soft_logits.mean(axis=1, keepdims=True)
-        return centred, task.sample_weight
-    labels = task.labels
-    one_hot = OneHotRows(labels.codes, len(labels.classes))
-    return one_hot, task.sample_weight * labels.is_labelled

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from .._validation import check_choice, check_reals
-from ..solvers import GramMoments, RidgePath, accumulated, solve_gram
-from ._base import KoopmanClassifier, check_finite_moments, check_gram_fits_in_memory
-from ._edmd import PROBABILITY_FLOOR, regression_targets
+from ..linear import RidgePath, check_finite_moments, check_gram_fits_in_memory, solve_gram
+from ..rows import GramMoments, accumulated
+from ..students import PROBABILITY_FLOOR, KoopmanClassifier, regression_targets
 from ._folds import (
     SplitMoments,
     accuracy,

@@ -7,8 +7,8 @@ from scipy.special import log_softmax
 from scipy.stats import rankdata
 from sklearn.model_selection import check_cv
 
-from ..solvers import merged
-from ._targets import OneHotRows
+from ..rows import merged
+from ..students import OneHotRows
 
 # Scores that differ by less are the same score: sums of weights in another order.
 TIE = 1e-12

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from .._extras import import_extra
-from ..classification._lifted import lifted_blocks
+from ..rows import lifted_blocks
 from ._parts import split_student
 from ._quantisation import quantise_student, unit_levels
 

@@ -9,29 +9,37 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._extras import import_extra
 from ..classification import (
-    CompressedStudent,
     EDMDClassifier,
     EDMDClassifierCV,
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
-    TensorTrainClassifier,
 )
 from ..lifting import (
+    FLOAT,
+    ChosenColumns,
+    ChosenProducts,
+    ChosenUnion,
     DelayLifter,
     MonomialLifter,
+    Nodes,
     OpticalLifter,
     OrthogonalPolynomialLifter,
     ProductKernelLifter,
     RBFLifter,
     SquaredProjectionLifter,
+    labels,
+    monomial_products,
+    products_by_degree,
 )
-from ..lifting._monomial import monomial_products
-from ..lifting._products import ChosenProducts, products_by_degree
 from ..selection import ActiveSubspace, ObservableSelector
-from ..selection._selector import ChosenColumns, ChosenUnion
+from ..tensor_trains import (
+    CompressedStudent,
+    TensorTrainClassifier,
+    add_compressed_logits,
+    add_train_logits,
+    convert_product_kernel,
+)
 from ..trees import DistilledTreeClassifier
-from ._onnx_nodes import FLOAT, Nodes, labels
-from ._onnx_trains import add_compressed_logits, add_train_logits, convert_product_kernel
 from ._parts import check_has_no_network, flat_steps
 
 # All nodes used are older than this.

@@ -4,8 +4,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ..classification._base import KoopmanClassifier
 from ..networks import LinearizedNetworkClassifier
+from ..students import KoopmanClassifier
 
 
 def split_student(estimator):

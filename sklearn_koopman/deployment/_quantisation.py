@@ -33,8 +33,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_array
 
 from .._validation import is_integer
-from ..classification._lifted import lifted_blocks
-from ..solvers import GramMoments, accumulated
+from ..rows import GramMoments, accumulated, lifted_blocks
 from ._detach import detach_teacher
 from ._parts import split_student
 

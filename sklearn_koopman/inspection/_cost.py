@@ -24,10 +24,10 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from ..classification._base import KoopmanClassifier
-from ..classification._compression import CompressedStudent
-from ..classification._tensor_train import TensorTrainClassifier
 from ..lifting import (
+    ChosenColumns,
+    ChosenProducts,
+    ChosenUnion,
     DelayLifter,
     MonomialLifter,
     OpticalLifter,
@@ -35,18 +35,22 @@ from ..lifting import (
     ProductKernelLifter,
     RBFLifter,
     SquaredProjectionLifter,
+    UnivariatePolynomials,
 )
-from ..lifting._orthogonal import UnivariatePolynomials
-from ..lifting._products import ChosenProducts
 from ..networks import LinearizedNetworkClassifier
 from ..selection import ActiveSubspace, ObservableSelector
-from ..selection._selector import ChosenColumns, ChosenUnion
-from ..teachers import TorchTeacher
-from ..teachers._base import CallableTeacher, Teacher
-from ..teachers._dispatch import _is_torch_module
-from ..teachers._estimator import EstimatorTeacher
-from ..teachers._outputs import to_numpy
-from ..teachers._skorch import is_skorch, skorch_input
+from ..students import KoopmanClassifier
+from ..teachers import (
+    CallableTeacher,
+    EstimatorTeacher,
+    Teacher,
+    TorchTeacher,
+    is_skorch,
+    is_torch_module,
+    skorch_input,
+    to_numpy,
+)
+from ..tensor_trains import CompressedStudent, TensorTrainClassifier
 
 
 class UncountableError(TypeError):
@@ -126,7 +130,7 @@ def count_operations(estimator, X_row):
     >>> count_operations(student, X[:1])
     Operations(parameters=48, linear=45, nonlinear=10)
     """
-    if _is_torch_module(estimator):
+    if is_torch_module(estimator):
         return _count(TorchTeacher(estimator), X_row)
     if is_skorch(estimator):
         return _count(TorchTeacher(estimator.module_), skorch_input(X_row))
@@ -617,7 +621,7 @@ def cost(estimator, X_row, *, n_repeats=20):
 
 def _prediction(estimator):
     """Return what a model does to rows: predict, else transform, else be called."""
-    if _is_torch_module(estimator):
+    if is_torch_module(estimator):
         return TorchTeacher(estimator)
     if is_skorch(estimator):
         return lambda X_row: estimator.predict(skorch_input(X_row))

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from ..classification._targets import check_weights
+from ..students import check_weights
 
 
 def fidelity_score(y_teacher, y_student, *, sample_weight=None):

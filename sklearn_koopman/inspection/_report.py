@@ -13,9 +13,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ..classification import EDMDClassifier, KoopmanDistilledClassifier
-from ..classification._targets import _rows, encode_labels, has_label
-from ..teachers import as_teacher
-from ..teachers._outputs import align_columns, teacher_logits
+from ..students import encode_labels, has_label, some_rows
+from ..teachers import align_columns, as_teacher, teacher_logits
 from ._cost import Operations, UncountableError, count_operations
 from ._fidelity import fidelity_score
 
@@ -324,7 +323,7 @@ def _ask_teacher(student, X, y, X_test, y_test):
     is_fixed, fit_time = teacher.is_fixed, _NAN
     if not is_fixed:
         start = perf_counter()
-        teacher = teacher.fit(_rows(X, known), y[known])
+        teacher = teacher.fit(some_rows(X, known), y[known])
         fit_time = perf_counter() - start
     outputs = teacher(X)
     start = perf_counter()

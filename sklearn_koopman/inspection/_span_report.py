@@ -7,19 +7,17 @@ import numpy as np
 from sklearn.base import clone
 
 from .._validation import is_integer
-from ..networks import LinearizedNetworkClassifier, drop_span, low_rank_span, pruned_span
-from ..networks._baselines import weighted_layers
-from ..networks._network import fitted_network
+from ..networks import (
+    LinearizedNetworkClassifier,
+    drop_span,
+    fitted_network,
+    low_rank_span,
+    pruned_span,
+    weighted_layers,
+)
 from ._cost import Operations, UncountableError, count_operations, count_spans
 from ._fidelity import fidelity_score
-from ._report import (
-    _NAN,
-    DistillationReport,
-    _checked,
-    _operations,
-    _repeated,
-    _Run,
-)
+from ._report import _NAN, DistillationReport, _checked, _operations, _repeated, _Run
 
 # Of the parameters of a classifier, those that make it the best affine map.
 _AFFINE = {"lifter": None, "rank": None, "density": None, "lift_output": False, "epochs": 0}

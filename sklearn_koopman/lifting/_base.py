@@ -10,9 +10,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._fitting import keeping_what_was_fitted
 from .._memory import check_fits_in_memory
-from .._threads import Crew
-
-DTYPES = [np.float64, np.float32]
+from .._threads import ThreadPool
+from .._validation import DTYPES
 
 # Samples lifted at once. Products read lower products, so a block should stay in the cache; but
 # every block costs one numpy call per feature and degree. Among powers of two these are within a
@@ -157,11 +156,11 @@ def lifted_by_columns(lift, X, n_observables, order):
         for rows in share:
             lift(X[rows].T, out=Psi[rows].T)
 
-    crew = Crew()
+    pool = ThreadPool()
     n_blocks = -(-len(X) // BLOCK_ROWS[order])
     if n_blocks > 1:
-        n_blocks += -n_blocks % crew.size  # as many for each thread
-    crew.map_shares(lift_share, list(gen_even_slices(len(X), n_blocks)))
+        n_blocks += -n_blocks % pool.size  # as many for each thread
+    pool.map_shares(lift_share, list(gen_even_slices(len(X), n_blocks)))
     return Psi
 
 

@@ -9,19 +9,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_boolean, check_choice, invalid_parameter, is_integer
-from ._base import (
-    BLOCK_ROWS,
-    Dictionary,
-    check_products_fit_in_memory,
-    lifted_by_columns,
-)
-from ._products import (
-    CONSTANT,
-    ChosenProducts,
-    PairProducts,
-    Products,
-    pairs_of_degrees,
-)
+from ._base import BLOCK_ROWS, Dictionary, check_products_fit_in_memory, lifted_by_columns
+from ._products import CONSTANT, ChosenProducts, PairProducts, Products, pairs_of_degrees
 
 
 class MonomialLifter(Dictionary):
@@ -203,7 +192,7 @@ class MonomialLifter(Dictionary):
         return hasattr(self, "_plan")
 
 
-class _Level(NamedTuple):
+class Level(NamedTuple):
     """How to make the monomials of one degree; see `_lift_feature_major`."""
 
     n_monomials: int
@@ -227,7 +216,7 @@ def _make_plan(p, min_degree, max_degree, distinct):
             (slice(factor, None), slice(*target))
             for factor, target in zip(factors, pairwise(starts), strict=True)
         )
-        plan.append(_Level(n_from[0], degree >= min_degree, products))
+        plan.append(Level(n_from[0], degree >= min_degree, products))
         lower_starts = starts
     return plan
 
@@ -249,7 +238,7 @@ def _lift_feature_major(plan, ZT, out):
 
     Parameters
     ----------
-    plan : list of _Level
+    plan : list of Level
         The plan of a fitted lifter.
 
     ZT : ndarray of shape (n_features, n_samples)

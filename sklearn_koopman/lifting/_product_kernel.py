@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real
 from ._base import Dictionary
-from ._local import FEATURE_MAPS, LocalFeatures
+from ._local_features import FEATURE_MAPS, LocalFeatures
 
 
 class ProductKernelLifter(Dictionary):

@@ -23,8 +23,8 @@ from sklearn.preprocessing import (
 )
 from torch import nn
 
-from ..selection import ActiveSubspace
-from ..selection._selector import ChosenColumns, ChosenUnion, ObservableSelector
+from ..selection import ActiveSubspace, ObservableSelector
+from ._chosen import ChosenColumns, ChosenUnion
 from ._delay import DelayLifter
 from ._monomial import MonomialLifter, monomial_products
 from ._optical import OpticalLifter

@@ -1,6 +1,15 @@
-"""Spans of a torch network as one Koopman matrix each."""
+"""Spans of a torch network as one Koopman matrix each.
 
-from ._baselines import drop_span, low_rank_span, pruned_span
+`__all__` is for users; the other names are what the folders above use of this one.
+"""
+
+from ._baselines import (
+    drop_span,
+    low_rank_span,
+    pruned_span,
+    weighted_layers as weighted_layers,
+)
 from ._classifier import LinearizedNetworkClassifier
+from ._network import fitted_network as fitted_network
 
 __all__ = ["LinearizedNetworkClassifier", "drop_span", "low_rank_span", "pruned_span"]

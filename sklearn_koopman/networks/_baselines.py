@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import numpy as np
 
-from ..teachers._torch import _import_torch
+from ..teachers import import_torch
 
 
 def drop_span(module, span):
@@ -35,7 +35,7 @@ def drop_span(module, span):
     """
     from ._graph import TracedNetwork
 
-    torch = _import_torch()
+    torch = import_torch()
     return TracedNetwork(module, [span]).with_layers([torch.nn.Identity()])
 
 
@@ -72,7 +72,7 @@ def low_rank_span(module, span, n_parameters):
 
     ranks = range(1 + max(min(size) for size in sizes))
     rank = max(rank for rank in ranks if cost(rank) <= n_parameters)
-    torch = _import_torch()
+    torch = import_torch()
     with torch.no_grad():
         for weight, (m, n) in zip(weights, sizes, strict=True):
             if rank * (m + n) < m * n:
@@ -101,7 +101,7 @@ def pruned_span(module, span, n_parameters):
     """
     network = deepcopy(module)
     weights = _weights(network, span)
-    torch = _import_torch()
+    torch = import_torch()
     sizes = np.sort(np.concatenate([w.detach().abs().flatten().numpy() for w in weights]))
     threshold = sizes[-n_parameters] if n_parameters < len(sizes) else 0.0
     with torch.no_grad():
@@ -149,7 +149,7 @@ def weighted_layers(module, span):
     """
     from ._graph import TracedNetwork
 
-    torch = _import_torch()
+    torch = import_torch()
     (traced,) = TracedNetwork(module, [span]).spans
     names = [node.target for node in traced.inside if node.op == "call_module"]
     return [

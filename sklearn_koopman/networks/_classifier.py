@@ -9,7 +9,9 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._progress import watched
 from .._validation import (
+    DTYPES,
     check_boolean,
     check_choice,
     check_integer,
@@ -17,11 +19,17 @@ from .._validation import (
     invalid_parameter,
     is_integer,
 )
-from ..classification._student import DTYPES, SharingEstimator
-from ..classification._targets import check_weights, encode_labels
-from ..solvers._progress import watched
-from ..teachers._outputs import align_columns, check_outputs, output_kind, to_numpy
-from ..teachers._torch import _floating_dtype, _home, _import_torch, _tensor_of
+from ..students import SharingEstimator, check_weights, encode_labels
+from ..teachers import (
+    align_columns,
+    check_outputs,
+    floating_dtype,
+    home_of,
+    import_torch,
+    output_kind,
+    tensor_of,
+    to_numpy,
+)
 from ._fit import fit_operator, n_lifter_rows
 from ._network import fitted_network, running
 
@@ -212,7 +220,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             Fitted classifier.
         """
         with self._keeping_what_was_fitted():
-            torch = _import_torch("LinearizedNetworkClassifier")
+            torch = import_torch("LinearizedNetworkClassifier")
             spans = self._check_parameters()
             raw_X = X
             X, y = validate_data(self, X, y, dtype=DTYPES, allow_nd=True)
@@ -313,18 +321,18 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
     def _logits(self, X):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=DTYPES, allow_nd=True, reset=False)
-        torch = _import_torch()
+        torch = import_torch()
         network = self.network_
         outputs = []
         with running(network, self.linearized_) as to_input, torch.inference_mode():
             for batch in network._row_batches(len(X)):
-                output = _tensor_of(self.linearized_(to_input(X[batch])), network, torch)
+                output = tensor_of(self.linearized_(to_input(X[batch])), network, torch)
                 outputs.append(to_numpy(output))
         return self._aligned(check_outputs(np.concatenate(outputs), repr(self), len(X)))
 
     def _aligned(self, outputs):
         """Return outputs as logits, one column per class; see `_aligned_tensor`."""
-        torch = _import_torch()
+        torch = import_torch()
         return self._aligned_tensor(torch.from_numpy(outputs)).numpy()
 
     def _aligned_tensor(self, outputs):
@@ -332,7 +340,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
 
         Unlike those of a teacher, probabilities need not sum to 1: the network may end in a span.
         """
-        torch = _import_torch()
+        torch = import_torch()
         if self._output == "proba":
             if outputs.shape[1] == 1:
                 outputs = torch.cat([1 - outputs, outputs], dim=1)
@@ -431,7 +439,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
     def _fit_layer(self, network, traced, layers, span, lifter, rank, X, weight):
         from ._layers import KoopmanLayer, make_layout, make_lift, make_readout, standardised
 
-        torch = _import_torch()
+        torch = import_torch()
         # What enters is what the layers before give; what leaves is what the network gives.
         if layers:
             entered = traced.with_layers(layers, (span.entry,))
@@ -474,8 +482,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         layer = KoopmanLayer(
             layout, make_lift(operator.lifter), standardised(readout, operator.scale)
         )
-        home = _home(network.module) or "cpu"
-        return layer.to(home, _floating_dtype(network.module, torch)), operator
+        home = home_of(network.module) or "cpu"
+        return layer.to(home, floating_dtype(network.module, torch)), operator
 
     def _fold(self, layers):
         """Make the readouts act on the observables as they are."""
@@ -490,7 +498,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         from ._distil import DistillationOptions, distil
         from ._layers import ForeignLift
 
-        torch = _import_torch()
+        torch = import_torch()
         for layer in layers[1:]:
             if isinstance(layer.lift, ForeignLift):
                 raise TypeError(
@@ -533,7 +541,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
                 )
 
             def logits_of(inputs):
-                return self._aligned_tensor(_tensor_of(student(inputs), network, torch))
+                return self._aligned_tensor(tensor_of(student(inputs), network, torch))
 
             self.loss_curve_ = distil(
                 logits_of,

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, log_softmax, softmax
 
-from ..solvers._progress import watched
+from .._progress import watched
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,14 @@ from typing import Any
 import numpy as np
 from scipy.linalg import eigvalsh
 
-from ..classification._base import check_finite_moments, check_gram_fits_in_memory
-from ..classification._lifted import fit_lifter, lifted_blocks
-from ..solvers import (
-    GramMoments,
-    Scale,
-    TriangularMoments,
-    accumulated,
+from ..linear import (
+    check_finite_moments,
+    check_gram_fits_in_memory,
+    restrict_rank,
     solve_gram,
     solve_triangular_factor,
 )
-from ..solvers._least_squares import restrict_rank
+from ..rows import GramMoments, Scale, TriangularMoments, accumulated, fit_lifter, lifted_blocks
 
 # A lifter is fitted to at most so many rows, and numbers (half a GB in float32).
 LIFTER_ROWS = 20_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import fx
 
-from ..teachers._torch import _FORWARD, _evaluating
+from ..teachers import FORWARD_LOCK, evaluating
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class _Tracer(fx.Tracer):
 
 
 def _trace(module, names):
-    with _FORWARD, _evaluating(module, None):  # in eval mode: flags become part of the graph
+    with FORWARD_LOCK, evaluating(module, None):  # in eval mode: flags become part of the graph
         try:
             return _Tracer(names).trace(module)
         except Exception as error:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..classification._lifted import _transform
+from ..lifting import transformed
 from ..lifting._torch import as_layer, linear_layer
 
 
@@ -236,7 +236,7 @@ class ForeignLift(nn.Module):
 
     def forward(self, rows):
         """Return the observables."""
-        lifted = _transform(self.lifter, rows.detach().cpu().numpy())
+        lifted = transformed(self.lifter, rows.detach().cpu().numpy())
         return torch.as_tensor(lifted).to(rows)
 
 

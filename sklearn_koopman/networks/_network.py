@@ -7,9 +7,7 @@ from copy import copy
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
-from ..teachers import TorchTeacher, as_teacher
-from ..teachers._estimator import EstimatorTeacher
-from ..teachers._torch import _import_torch
+from ..teachers import EstimatorTeacher, TorchTeacher, as_teacher, import_torch
 
 _ACCEPTED = (
     "a torch nn.Module, a TorchTeacher, or a classifier with a network inside: an "
@@ -74,7 +72,7 @@ def perceptron_module(perceptron):
     >>> [name for name, _ in perceptron_module(net).named_children()]
     ['linear0', 'activation0', 'linear1']
     """
-    torch = _import_torch()
+    torch = import_torch()
     from ..lifting._torch import linear_layer
 
     activations = {
@@ -108,7 +106,7 @@ def running(network, *parts):
     *parts : torch.nn.Module
         Modules that are run too: on the same device and in eval mode.
     """
-    torch = _import_torch()
+    torch = import_torch()
     together = copy(network)
     together.module = torch.nn.ModuleList([network.module, *parts])
     with together._running(torch) as to_input:

@@ -6,11 +6,10 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state, resample
 from sklearn.utils.validation import validate_data
 
-from .._validation import check_integer, check_real, invalid_parameter
-from ..classification._student import SharingEstimator
-from ..lifting._base import DTYPES, BlockLifter
-from ..teachers import as_teacher
-from ..teachers._outputs import teacher_logits
+from .._validation import DTYPES, check_integer, check_real, invalid_parameter
+from ..lifting import BlockLifter
+from ..students import SharingEstimator
+from ..teachers import as_teacher, teacher_logits
 
 
 class ActiveSubspace(SharingEstimator, BlockLifter):

@@ -9,8 +9,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._validation import is_integer
-from ..classification._lifted import _transform, steps_of
-from ..lifting import MonomialLifter, SquaredProjectionLifter
+from ..lifting import MonomialLifter, SquaredProjectionLifter, steps_of, transformed
 
 EPS = np.finfo(np.float64).eps
 # Of the variance of all coordinates, what is added to that of each: the logits lose as many digits
@@ -82,12 +81,12 @@ def principal_squares(student, X, *, max_observables=None):
     if isinstance(student, Pipeline):
         *before, (name, last) = student.steps
         if before:
-            X = _transform(Pipeline(before), X)
+            X = transformed(Pipeline(before), X)
         smaller = principal_squares(last, X, max_observables=max_observables)
         return type(student)([*before, (name, smaller)])
     head, monomials = _split(student)
     X = validate_data(student, X, reset=False, dtype=[np.float64, np.float32])
-    Z = X if head is None else _transform(head, X)
+    Z = X if head is None else transformed(head, X)
     linear, forms = _quadratic_forms(student, monomials)
     values, directions = _diagonalised(forms, np.cov(Z.T, ddof=0).reshape(forms.shape[1:]))
     size = np.abs(values).max(axis=0)

@@ -3,8 +3,6 @@
 from copy import copy
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import FeatureUnion
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import (
     check_array,
@@ -15,13 +13,12 @@ from sklearn.utils.validation import (
 )
 
 from .._fitting import keeping_what_was_fitted
-from .._validation import check_integer, check_real, is_integer
-from ..classification._base import check_finite_moments, check_gram_fits_in_memory
-from ..classification._lifted import _transform, fit_lifter, lifted_blocks, steps_of
-from ..classification._targets import OneHotRows, check_weights, encode_labels, has_label
-from ..lifting._base import DTYPES, BlockLifter
-from ..lifting._products import ChosenProducts
-from ..solvers import GramMoments, accumulated, forward_selection, threads_for
+from .._threads import threads_for
+from .._validation import DTYPES, check_integer, check_real, is_integer
+from ..lifting import BlockLifter, ChosenProducts, choose_observables
+from ..linear import check_finite_moments, check_gram_fits_in_memory, forward_selection
+from ..rows import GramMoments, accumulated, fit_lifter, lifted_blocks
+from ..students import OneHotRows, check_weights, encode_labels, has_label
 
 
 class ObservableSelector(BlockLifter):
@@ -270,7 +267,7 @@ class ObservableSelector(BlockLifter):
         self.support_ = np.zeros(n_candidates, dtype=bool)
         self.support_[order] = True
         self.n_output_features_ = len(order)
-        self._chosen_lifter = _chosen(
+        self._chosen_lifter = choose_observables(
             self._dictionary, np.flatnonzero(self.support_), self.n_features_in_
         )
 
@@ -289,71 +286,3 @@ class ObservableSelector(BlockLifter):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-
-class ChosenColumns:
-    """Some columns of what a transformer gives, or of the rows themselves.
-
-    Parameters
-    ----------
-    lifter : fitted transformer or None
-    indices : ndarray of int
-    """
-
-    def __init__(self, lifter, indices):
-        self.lifter = lifter
-        self.indices = indices
-
-    def _lift(self, X):
-        lifted = X if self.lifter is None else _transform(self.lifter, X)
-        return lifted[:, self.indices]
-
-
-class ChosenUnion:
-    """Some columns of each dictionary of a union.
-
-    Parameters
-    ----------
-    parts : list
-        What lifts to the chosen columns of each dictionary that has any.
-    """
-
-    def __init__(self, parts):
-        self.parts = parts
-
-    def _lift(self, X):
-        return np.hstack([part._lift(X) for part in self.parts])
-
-
-def _chosen(lifter, indices, n_features):
-    """Return what lifts rows to some of the observables, and to no others where it can.
-
-    Parameters
-    ----------
-    lifter : fitted transformer or None
-    indices : ndarray of int
-        In ascending order.
-    n_features : int
-        Of the rows.
-    """
-    if isinstance(lifter, FrozenEstimator):
-        return _chosen(lifter.estimator, indices, n_features)
-    if isinstance(lifter, FeatureUnion) and not lifter.transformer_weights:
-        return _chosen_of_union(lifter, indices, n_features)
-    if hasattr(lifter, "_chosen"):
-        return lifter._chosen(indices)
-    return ChosenColumns(lifter, indices)
-
-
-def _chosen_of_union(union, indices, n_features):
-    parts, start = [], 0
-    row = np.zeros((1, n_features))
-    for _, step in union.transformer_list:
-        if step == "drop":
-            continue
-        stop = start + _transform(step, row).shape[1]
-        of_step = indices[(indices >= start) & (indices < stop)] - start
-        if len(of_step):
-            parts.append(_chosen(step if steps_of(step) else None, of_step, n_features))
-        start = stop
-    return ChosenUnion(parts)

@@ -53,7 +53,7 @@ def as_teacher(teacher, *, classes=None):
         raise TypeError(f"teacher is the class {teacher.__name__}, pass an instance.")
     if _is_classifier(teacher):
         return EstimatorTeacher(teacher, classes)
-    if _is_torch_module(teacher):
+    if is_torch_module(teacher):
         return TorchTeacher(teacher, classes=classes)
     if _is_onnx(teacher):
         return OnnxTeacher(teacher, classes=classes)
@@ -93,7 +93,7 @@ def _is_classifier(teacher):
     return gives_scores and hasattr(teacher, "fit") and hasattr(teacher, "get_params")
 
 
-def _is_torch_module(teacher):
+def is_torch_module(teacher):
     torch = sys.modules.get("torch")  # no module can exist before torch has been imported
     return torch is not None and isinstance(teacher, torch.nn.Module)
 

@@ -19,7 +19,7 @@ from ._outputs import to_numpy
 
 # Eval mode and device are states of a module that threads would otherwise change under each
 # other's feet, silently switching dropout on. One lock for all, as parts can be shared.
-_FORWARD = threading.RLock()
+FORWARD_LOCK = threading.RLock()
 
 
 class TorchTeacher(Teacher):
@@ -91,7 +91,7 @@ class TorchTeacher(Teacher):
         self.memory = memory
 
     def _evaluate(self, X):
-        torch = _import_torch()
+        torch = import_torch()
         self._check_parameters(torch)
         rows = X.detach() if isinstance(X, torch.Tensor) else as_numeric(X, "TorchTeacher")
         if rows.ndim < 2:
@@ -103,13 +103,13 @@ class TorchTeacher(Teacher):
             return self._forward(rows)
         memory = str(self.memory) if isinstance(self.memory, Path) else self.memory
         cached = check_memory(memory).cache(_cached_forward, ignore=["teacher", "rows"])
-        with _FORWARD:
+        with FORWARD_LOCK:
             key = _fingerprint(self.module)
         return cached(_content(rows), key, self._shape, teacher=self, rows=rows)
 
     def _forward(self, rows):
         """Run the module over all rows, batch by batch."""
-        torch = _import_torch()
+        torch = import_torch()
         with self._running(torch) as to_input, torch.inference_mode():
             batches = self._row_batches(len(rows))
             outputs = [self._call_module(to_input(rows[batch]), torch) for batch in batches]
@@ -119,9 +119,9 @@ class TorchTeacher(Teacher):
     def _running(self, torch):
         """Give the function from rows to the module's input; the module is in eval mode."""
         target = resolve_device(self.device)
-        device = target or _home(self.module) or "cpu"
-        dtype = _floating_dtype(self.module, torch)
-        with _FORWARD, _evaluating(self.module, target):
+        device = target or home_of(self.module) or "cpu"
+        dtype = floating_dtype(self.module, torch)
+        with FORWARD_LOCK, evaluating(self.module, target):
             yield lambda rows: self._shaped(_to_tensor(rows, dtype, device, torch))
 
     def _row_batches(self, n_rows):
@@ -149,7 +149,7 @@ class TorchTeacher(Teacher):
             raise ValueError(
                 f"teacher {self!r} failed on input of shape {shape}: {error}{self._hint(shape)}"
             ) from error
-        outputs = _tensor_of(outputs, self, torch)
+        outputs = tensor_of(outputs, self, torch)
         if outputs.ndim == 0 or len(outputs) != n_rows:
             raise ValueError(
                 f"teacher {self!r}: expected one row per sample, got an output of shape "
@@ -196,7 +196,7 @@ def _cached_forward(content, fingerprint, input_shape, teacher, rows):
     return teacher._forward(rows)
 
 
-def _import_torch(user="TorchTeacher"):
+def import_torch(user="TorchTeacher"):
     return import_extra("torch", user, "torch")
 
 
@@ -209,7 +209,7 @@ def _to_tensor(batch, dtype, device, torch):
     return torch.from_numpy(batch).to(device=device, dtype=dtype)
 
 
-def _tensor_of(outputs, teacher, torch):
+def tensor_of(outputs, teacher, torch):
     for candidate in (outputs, getattr(outputs, "logits", None)):
         if isinstance(candidate, torch.Tensor):
             return candidate
@@ -223,20 +223,20 @@ def _tensors(module, **kwargs):
     return chain(module.named_parameters(**kwargs), module.named_buffers(**kwargs))
 
 
-def _floating_dtype(module, torch):
+def floating_dtype(module, torch):
     dtypes = (tensor.dtype for _, tensor in _tensors(module) if tensor.is_floating_point())
     return next(dtypes, torch.float32)
 
 
-def _home(module, **kwargs):
+def home_of(module, **kwargs):
     """Device of the first parameter or buffer, None if there is none."""
     return next((tensor.device for _, tensor in _tensors(module, **kwargs)), None)
 
 
 @contextmanager
-def _evaluating(module, device):
+def evaluating(module, device):
     """Eval mode on `device`, None for where it is; afterwards all is as it was."""
-    before = [(part, part.training, _home(part, recurse=False)) for part in module.modules()]
+    before = [(part, part.training, home_of(part, recurse=False)) for part in module.modules()]
     moves = device is not None and any(home not in (None, device) for *_, home in before)
     try:
         if moves:

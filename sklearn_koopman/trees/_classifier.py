@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._threads import threads_for
 from .._validation import (
     check_boolean,
     check_choice,
@@ -14,10 +15,10 @@ from .._validation import (
     check_real,
     invalid_parameter,
 )
-from ..classification._student import Student
-from ..classification._targets import _rows
-from ..solvers import LinearProbes, RowBlocks, threads_for
-from ..teachers._outputs import OUTPUT_KINDS
+from ..linear import LinearProbes
+from ..rows import RowBlocks
+from ..students import Student, some_rows
+from ..teachers import OUTPUT_KINDS
 from ._clauses import Literals, grow_clauses
 from ._decision_tree import as_decision_tree, walk
 from ._dynamic import best_trees
@@ -390,7 +391,7 @@ class DistilledTreeClassifier(Student):
         source = next((each for each in sources if each is not None), None)
         is_probed = np.zeros(len(logits), dtype=bool)
         is_probed[rows] = True
-        inside = internal_features(source, _rows(seen, is_probed), len(rows))
+        inside = internal_features(source, some_rows(seen, is_probed), len(rows))
         chosen = logits[rows] == logits[rows].max(axis=1, keepdims=True)
         if inside is None and self.features is not None:
             raise invalid_parameter(

@@ -8,15 +8,20 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ..classification._base import KoopmanClassifier
-from ..classification._lifted import lifted_blocks
-from ..classification._student import DTYPES
-from ..teachers import TorchTeacher
-from ..teachers._base import CallableTeacher, Teacher
-from ..teachers._dispatch import _is_torch_module
-from ..teachers._estimator import EstimatorTeacher
-from ..teachers._outputs import check_outputs, to_numpy
-from ..teachers._skorch import is_skorch, skorch_input
+from .._validation import DTYPES
+from ..rows import lifted_blocks
+from ..students import KoopmanClassifier
+from ..teachers import (
+    CallableTeacher,
+    EstimatorTeacher,
+    Teacher,
+    TorchTeacher,
+    check_outputs,
+    is_skorch,
+    is_torch_module,
+    skorch_input,
+    to_numpy,
+)
 
 _ACTIVATIONS = {
     "identity": lambda x: x,
@@ -62,7 +67,7 @@ def internal_features(features, X, n_rows):
 
 def _inside(model):
     """Return the function from rows to what is known of the inside of a model, or None."""
-    if _is_torch_module(model):
+    if is_torch_module(model):
         return TorchActivations(TorchTeacher(model))
     if isinstance(model, TorchTeacher):
         return TorchActivations(model)

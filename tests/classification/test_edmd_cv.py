@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_koopman import EDMDClassifier, EDMDClassifierCV, MonomialLifter
 from sklearn_koopman.classification import _edmd_cv
-from sklearn_koopman.solvers import _factors
+from sklearn_koopman.rows import _factors
 
 from .helpers import CountingClassifier, LinearTeacher, fitted, one_hot, samples, scaled
 

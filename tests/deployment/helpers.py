@@ -6,8 +6,7 @@ from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import FeatureUnion
-from sklearn.pipeline import make_pipeline as sklearn_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline as sklearn_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_koopman import (

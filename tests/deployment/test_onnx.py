@@ -16,8 +16,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import FeatureUnion
-from sklearn.pipeline import make_pipeline as sklearn_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline as sklearn_pipeline
 
 from sklearn_koopman import (
     DistilledTreeClassifier,

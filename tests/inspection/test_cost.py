@@ -10,8 +10,7 @@ from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import FeatureUnion
-from sklearn.pipeline import make_pipeline as sklearn_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline as sklearn_pipeline
 from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,

@@ -3,8 +3,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.polynomial import chebyshev, hermite_e, legendre
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError

@@ -9,7 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_koopman import EDMDClassifier, _memory
 from sklearn_koopman.lifting import ProductKernelLifter
-from sklearn_koopman.lifting._local import LocalFeatures
+from sklearn_koopman.lifting._local_features import LocalFeatures
 from sklearn_koopman.lifting._product_kernel import product_kernel
 
 from ..extra_checks import EXTRA_TRANSFORMER_CHECKS

@@ -1,0 +1,118 @@
+"""How a chain of fitted steps is applied to rows: taken apart, split where a row is narrowest."""
+
+from functools import partial
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn import config_context
+from sklearn.feature_selection import SelectorMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from ._base import BlockLifter
+from ._products import of_columns, united, variables_alone
+
+
+def products_of_chain(lifter, n_features):
+    """Return the observables as `PairProducts` of the features, None if they are no products."""
+    steps = steps_of(lifter)
+    columns = np.arange(n_features)
+    while steps and isinstance(steps[0], SelectorMixin):
+        columns = columns[steps.pop(0).get_support()]
+    if not steps:
+        products = variables_alone(len(columns))
+    elif len(steps) == 1:
+        products = _products_of_step(steps[0], len(columns))
+    else:
+        return None
+    if products is None or len(columns) == n_features:
+        return products
+    return of_columns(products, columns, n_features)
+
+
+def _products_of_step(step, n_features):
+    """Return the `PairProducts` of a single step, None for one without."""
+    if isinstance(step, FeatureUnion) and not step.transformer_weights:
+        kept = [part for _, part in step.transformer_list if part != "drop"]
+        parts = [products_of_chain(part, n_features) for part in kept]
+        return None if None in parts else united(parts, n_features)
+    return step._pair_products() if hasattr(step, "_pair_products") else None
+
+
+def _only_block_lifter(tail, dtype):
+    """Return the step that is all of a tail and lifts such rows as they are, None for others."""
+    steps = steps_of(tail)
+    is_only = len(steps) == 1 and isinstance(steps[0], BlockLifter)
+    return steps[0] if is_only and are_floats(dtype) else None
+
+
+def are_floats(dtype):
+    """Whether lifters take such rows as they are."""
+    return dtype in (np.float32, np.float64)
+
+
+def steps_of(lifter):
+    """Return the steps of a lifter that do something, those of pipelines in it one by one.
+
+    What is frozen is taken out of its wrapper.
+    """
+    if isinstance(lifter, FrozenEstimator):
+        return steps_of(lifter.estimator)
+    if isinstance(lifter, Pipeline):
+        return [part for _, step in lifter.steps for part in steps_of(step)]
+    return [] if _does_nothing(lifter) else [lifter]
+
+
+def _does_nothing(step):
+    """Whether a step is none, or what unions make of "passthrough"."""
+    is_identity = isinstance(step, FunctionTransformer) and step.func is None
+    return is_identity or step is None or step == "passthrough"
+
+
+def block_lift(tail, dtype):
+    """Return the function that lifts blocks of such rows, None where no step is left."""
+    if tail is None:
+        return None
+    step = _only_block_lifter(tail, dtype)
+    # Thousands of blocks need not be validated one by one.
+    return partial(transformed, tail) if step is None else step._lift
+
+
+def transformed(steps, X):
+    with arrays_between_steps():
+        return _as_rows(steps.transform(X), X, steps)
+
+
+def arrays_between_steps():
+    """Keep data frames, which a user may have set globally, out of a lifter.
+
+    Blocks are arrays, and steps fitted on data frames would warn of missing names.
+    """
+    return config_context(transform_output="default")
+
+
+def split_at_narrowest(lifter, row):
+    """Return the steps before and behind the narrowest form of a row, and its final width."""
+    steps = steps_of(lifter)
+    widths = [row.shape[1]]
+    for step in steps:
+        row = _as_rows(step.transform(row), row, step)
+        widths.append(row.shape[1])
+    narrowest = int(np.argmin(widths))
+    if narrowest > 0:  # what is held anyway may be what later steps make of it
+        narrowest = max(i for i, width in enumerate(widths) if width == widths[narrowest])
+    head = make_pipeline(*steps[:narrowest]) if narrowest > 0 else None
+    tail = make_pipeline(*steps[narrowest:]) if narrowest < len(steps) else None
+    return head, tail, widths[-1]
+
+
+def _as_rows(lifted, X, lifter):
+    """Return what a transformer made of rows as an array, also where it gave a DataFrame."""
+    lifted = lifted.toarray() if issparse(lifted) else np.asarray(lifted)
+    if lifted.ndim != 2 or len(lifted) != len(X):
+        raise ValueError(
+            f"lifter {lifter!r} made an array of shape {lifted.shape} of one of shape {X.shape}: "
+            "it must make one row of observables of each row, and an array of two dimensions."
+        )
+    return lifted

@@ -1,0 +1,24 @@
+"""Problems that cannot be solved are refused before anything is summed."""
+
+import numpy as np
+
+from .._memory import check_fits_in_memory
+
+
+def check_gram_fits_in_memory(n_observables):
+    """Raise MemoryError when the Gram matrix of the observables is larger than the memory."""
+    check_fits_in_memory(
+        8 * n_observables**2,
+        f"The {n_observables} x {n_observables} Gram matrix of the observables",
+        "Lower the degree of the lifter or the number of PCA components, or use "
+        "KoopmanDistilledClassifier(solver='adam'), which needs no Gram matrix.",
+    )
+
+
+def check_finite_moments(scale):
+    """Raise ValueError when lifted rows have overflown or are not numbers."""
+    if not (np.isfinite(scale.mean).all() and np.isfinite(scale.deviation).all()):
+        raise ValueError(
+            "The lifted observables are not finite: their values or squares overflow. Scale the "
+            "features first (PCA(whiten=True), StandardScaler), lower the degree, or use float64."
+        )

@@ -1,0 +1,295 @@
+"""The distillation loss minimised over mini-batches, with torch and skorch."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from .._devices import resolve_device
+
+
+def train_minibatches(
+    problem,
+    coef,
+    intercept,
+    *,
+    max_epochs,
+    batch_size,
+    learning_rate,
+    device="cpu",
+    callbacks=None,
+    random_state,
+    verbose=0,
+    anneal=True,
+    net=None,
+):
+    """Minimise the distillation loss by Adam, in float32 on any torch device.
+
+    Rows are read, lifted and standardised a batch at a time: no more than `batch_size` lifted
+    rows are ever held.
+
+    Parameters
+    ----------
+    problem : DistillationProblem
+    coef : ndarray of shape (n_observables, n_classes)
+        Where to start, for the standardised observables.
+    intercept : ndarray of shape (n_classes,)
+    max_epochs : int
+        Passes over the rows.
+    batch_size : int
+        Rows of a batch at most; the batches of an epoch are all about equally large.
+    learning_rate : float
+    device : str or torch.device, default="cpu"
+        Where a new net computes.
+    callbacks : list of skorch callbacks, default=None
+        Checkpoints, early stopping, progress bars and the like.
+    random_state : int, RandomState instance or None
+        Draws the order of the rows. Nothing is drawn from torch's global generator.
+    verbose : int, default=0
+        skorch prints a line an epoch where this is positive.
+    anneal : bool, default=True
+        Lower the learning rate along half a cosine, to zero after the last batch.
+    net : DistillationNet, default=None
+        What an earlier call returned, to be trained further from `coef` and `intercept`: it
+        keeps its device, its history and what Adam knows of past gradients. None: a new net.
+
+    Returns
+    -------
+    coef : ndarray of shape (n_observables, n_classes)
+        Constant observables get zero.
+    intercept : ndarray of shape (n_classes,)
+    net : DistillationNet
+        A skorch net; `net.history` has the losses, on the scale of `problem`.
+
+    Notes
+    -----
+    As always in skorch, a KeyboardInterrupt ends the training early and quietly; that is how
+    callbacks stop it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_koopman.solvers import DistillationProblem, RowBlocks, Scale
+    >>> from sklearn_koopman.solvers._minibatch import train_minibatches
+    >>> X = np.random.default_rng(0).normal(size=(200, 2))
+    >>> labels = (X @ [1.0, -2.0] > 0).astype(int)
+    >>> problem = DistillationProblem(
+    ...     RowBlocks(X), Scale.from_scatter(X.mean(axis=0), X.var(axis=0)),
+    ...     labels, None, np.ones(200),
+    ...     n_classes=2, soft_weight=0.0, temperature=1.0, ridge=1e-4,
+    ... )
+    >>> coef, intercept, net = train_minibatches(
+    ...     problem, np.zeros((2, 2)), np.zeros(2),
+    ...     max_epochs=20, batch_size=50, learning_rate=0.1, random_state=0,
+    ... )
+    >>> float(np.mean((X @ coef + intercept).argmax(axis=1) == labels)) > 0.95
+    True
+    """
+    torch, skorch = import_torch()
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    if net is None:
+        net = _new_net(torch, coef.shape, device)
+    rows = LiftedRows(problem)
+    net.set_params(
+        max_epochs=max_epochs, batch_size=batch_size, lr=learning_rate, verbose=verbose
+    )
+    net.iterator_train__random_state = seed
+    net.batch_loss = BatchLoss(problem.temperature, problem.ridge, problem.negative_entropy)
+    _set_weights(torch, net, np.where(problem.scale.constant[:, None], 0.0, coef), intercept)
+
+    for group in net.optimizer_.param_groups:
+        group.pop("initial_lr", None)  # left by the annealing of an earlier call
+    annealing = skorch.callbacks.LRScheduler(
+        torch.optim.lr_scheduler.CosineAnnealingLR,
+        step_every="batch",
+        T_max=max_epochs * len(net.get_iterator(rows, training=True)),
+        last_epoch=-1,
+    )
+    net.callbacks = [("annealing", annealing if anneal else None), *(callbacks or [])]
+    net.initialize_callbacks()
+
+    net.partial_fit(rows)
+    annealing.initialize()  # forgets the optimiser: skorch alone pickles it device by device
+    return *_weights(net), net
+
+
+class LiftedRows:
+    """The rows of a distillation problem, standardised a batch at a time.
+
+    Parameters
+    ----------
+    problem : DistillationProblem
+    """
+
+    def __init__(self, problem):
+        self.problem = problem
+
+    def __len__(self):
+        return self.problem.blocks.n_samples
+
+    def batch(self, rows):
+        """Return standardised observables, and what the loss needs to know, of some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_rows,)
+
+        Returns
+        -------
+        phi : ndarray of float32, shape (n_rows, n_observables)
+        targets : ndarray of float32, shape (n_rows, n_classes + 2)
+            Target mass, hard weight and soft weight, times the number of rows of the problem:
+            the mean over a batch then estimates the sum over all rows.
+        """
+        problem = self.problem
+        scale = problem.scale
+        psi = np.asarray(problem.blocks.lifted(rows))
+        phi = (psi - scale.mean) / scale.deviation
+        phi[:, scale.constant] = 0.0
+        targets = np.column_stack(
+            [problem.target_mass(rows), problem.hard_weight[rows], problem.soft_weight[rows]]
+        )
+        targets *= len(self)
+        return phi.astype(np.float32), targets.astype(np.float32)
+
+
+class BatchIterator:
+    """Batches of lifted rows, all about equally large, in a new order every epoch.
+
+    A short last batch would weigh as much as a full one, and its gradient be mostly noise.
+
+    Parameters
+    ----------
+    dataset : LiftedRows
+    batch_size : int
+        Rows of a batch at most.
+    random_state : int, default=None
+        Seed of the order; None keeps the rows in order.
+    """
+
+    def __init__(self, dataset, batch_size, random_state=None):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self._rng = None if random_state is None else np.random.default_rng(random_state)
+
+    def __len__(self):
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self):
+        n_rows = len(self.dataset)
+        order = np.arange(n_rows) if self._rng is None else self._rng.permutation(n_rows)
+        for rows in np.array_split(order, len(self)):
+            rows.sort()  # a memmap is then read in one direction
+            yield self.dataset.batch(rows)
+
+
+@dataclass(frozen=True)
+class BatchLoss:
+    """Unbiased estimate of the distillation loss from a batch.
+
+    Parameters
+    ----------
+    temperature, ridge : float
+    constant : float
+        What the loss has that depends on no coefficient.
+    """
+
+    temperature: float
+    ridge: float
+    constant: float
+
+    def __call__(self, logits, targets, coef):
+        """Return the loss; the targets are those of `LiftedRows.batch`."""
+        target_mass, hard_weight, soft_weight = targets[:, :-2], targets[:, -2], targets[:, -1]
+        soft_log_sum = self.temperature**2 * (logits / self.temperature).logsumexp(1)
+        losses = hard_weight * logits.logsumexp(1) + soft_weight * soft_log_sum
+        losses = losses - (target_mass * logits).sum(1)
+        return losses.mean() + 0.5 * self.ridge * coef.square().sum() + self.constant
+
+
+def import_torch():
+    try:
+        import skorch
+        import skorch.callbacks
+        import torch
+    except ImportError as error:
+        raise ImportError(
+            "Training on mini-batches needs torch and skorch: pip install "
+            '"sklearn-koopman[torch]"',
+            name=error.name,
+        ) from error
+    return torch, skorch
+
+
+@cache
+def _net_class():
+    from skorch import NeuralNet
+    from skorch.utils import to_tensor
+
+    class DistillationNet(NeuralNet):
+        """A linear map under the distillation loss and its ridge penalty."""
+
+        def get_loss(self, y_pred, y_true, X=None, training=False):
+            targets = to_tensor(y_true, device=self.device)
+            return self.batch_loss(y_pred, targets, self.module_.weight)
+
+    DistillationNet.__qualname__ = DistillationNet.__name__
+    return DistillationNet
+
+
+def __getattr__(name):
+    # Pickle looks for the net's class here; it cannot be defined before skorch is imported.
+    if name == "DistillationNet":
+        return _net_class()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _new_net(torch, shape, device):
+    n_observables, n_classes = shape
+    net = _net_class()(
+        # Random initial weights would advance torch's global generator.
+        torch.nn.utils.skip_init,
+        module__module_cls=torch.nn.Linear,
+        module__in_features=n_observables,
+        module__out_features=n_classes,
+        criterion=torch.nn.Identity,  # unused, but checkpoints want a module
+        optimizer=torch.optim.Adam,
+        dataset=_as_given,
+        iterator_train=BatchIterator,
+        iterator_train__random_state=0,
+        iterator_valid=BatchIterator,
+        train_split=None,
+        predict_nonlinearity=None,
+        device=str(resolve_device(device or "cpu")),
+        verbose=0,
+    )
+    return net.initialize()
+
+
+def _as_given(rows, y=None):
+    """Return what skorch would wrap in a data set."""
+    return rows
+
+
+def _set_weights(torch, net, coef, intercept):
+    linear = net.module_
+    if linear.weight.shape != coef.T.shape:
+        raise ValueError(
+            f"net maps {linear.in_features} observables to {linear.out_features} classes, but "
+            f"coef has shape {coef.shape}."
+        )
+    with torch.no_grad():
+        linear.weight.copy_(torch.as_tensor(coef.T))
+        linear.bias.copy_(torch.as_tensor(intercept))
+
+
+def _weights(net):
+    linear = net.module_
+    coef, intercept = (
+        tensor.detach().cpu().numpy().astype(np.float64)
+        for tensor in (linear.weight.T, linear.bias)
+    )
+    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+        raise ValueError(f"learning_rate={net.lr!r}: training diverged; choose a smaller one.")
+    return coef, intercept

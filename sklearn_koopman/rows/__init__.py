@@ -1,0 +1,61 @@
+"""Rows, lifted block by block on their way to whoever sums over them.
+
+In memory, on disk, in dask arrays, on a torch device, or made when they are needed; moments and
+Gram matrices of them. Nothing here knows an estimator. Rows are samples, columns are observables.
+float32 rows are multiplied in float32 and summed over blocks in float64, as far as that is as
+exact as asked for.
+"""
+
+from ._blocks import RowBlocks, added
+from ._device import exact_device, lifting_there
+from ._enlarged import EnlargedRows
+from ._factors import Factors
+from ._lifted import fit_lifter, lifted_blocks
+from ._moments import (
+    DiagonalMoments,
+    GramMoments,
+    Scale,
+    TriangularMoments,
+    accumulated,
+    merged,
+)
+from ._packed import PackedTriangle
+from ._sources import (
+    aligned_with,
+    as_numpy,
+    by_rows,
+    float_rows,
+    is_dask,
+    of_parts,
+    row_blocks,
+    take,
+)
+from ._tiles import in_tiles, tile_rows
+
+__all__ = [
+    "DiagonalMoments",
+    "EnlargedRows",
+    "Factors",
+    "GramMoments",
+    "PackedTriangle",
+    "RowBlocks",
+    "Scale",
+    "TriangularMoments",
+    "accumulated",
+    "added",
+    "aligned_with",
+    "as_numpy",
+    "by_rows",
+    "exact_device",
+    "fit_lifter",
+    "float_rows",
+    "in_tiles",
+    "is_dask",
+    "lifted_blocks",
+    "lifting_there",
+    "merged",
+    "of_parts",
+    "row_blocks",
+    "take",
+    "tile_rows",
+]

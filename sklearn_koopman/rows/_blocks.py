@@ -1,0 +1,367 @@
+"""One door for everything that sums over rows."""
+
+from copy import copy
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from sklearn.utils import gen_batches, gen_even_slices
+
+from .._progress import watched
+from .._threads import ThreadPool
+from ._factors import FACTOR_ROWS, Factors, can_multiply
+from ._tiles import TILE_ROWS
+
+# A lifted block of this size stays in the last-level cache and is recycled by malloc; so do the
+# logits of a block that has no more rows than this.
+BLOCK_BYTES = 8 * 2**20
+MOST_BLOCK_ROWS = 2**13
+# Lifted rows that are not more are kept, rather than lifted again for every look at them.
+KEPT_BYTES = 2**28
+# Blocks are whole numbers of tiles.
+ROWS_MULTIPLE = max(TILE_ROWS)
+
+
+class RowBlocks:
+    """Rows of an array, lifted block by block on their way to whoever sums over them.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_columns)
+        Anything whose slices of rows are arrays; a ``numpy.memmap`` is read block by block.
+    lift : callable, default=None
+        Maps a block of rows of ``X`` to its ``(n_rows, n_observables)`` observables. None: the
+        rows of ``X`` are the observables already.
+    n_observables : int, default=None
+        Number of observables; None takes the number of columns of ``X``.
+    block_rows : int, default=None
+        Rows of a block; None takes as many as keep a lifted block in cache.
+    pool : ThreadPool, default=None
+        Threads that share the blocks of a sum; None takes a pool of as many as BLAS may use.
+    products : PairProducts, default=None
+        The observables as products of the columns of ``X``, for sums that make them themselves.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_koopman.solvers import RowBlocks
+    >>> blocks = RowBlocks(np.arange(6.0).reshape(3, 2), np.square, block_rows=2)
+    >>> (total,) = blocks.sum(lambda psi: (psi.sum(axis=0),))
+    >>> total
+    array([20., 35.])
+    """
+
+    #: Whether passes that sum over the rows show how far they are.
+    shows_progress = False
+
+    def __init__(
+        self, X, lift=None, *, n_observables=None, block_rows=None, pool=None, products=None
+    ):
+        self.X = X
+        self.lift = lift
+        self.n_samples = X.shape[0]
+        self.n_observables = X.shape[1] if n_observables is None else n_observables
+        if block_rows is None:
+            most = min(BLOCK_BYTES // (8 * self.n_observables), MOST_BLOCK_ROWS)
+            block_rows = max(most // ROWS_MULTIPLE, 1) * ROWS_MULTIPLE
+        self.block_rows = block_rows
+        self.pool = pool or ThreadPool()
+        self.products = products
+
+    def lifted(self, rows):
+        """Return the observables of some rows: a slice, or an array of indices."""
+        return self.X[rows] if self.lift is None else self.lift(self.X[rows])
+
+    @cached_property
+    def dtype(self):
+        """The dtype of lifted rows, for which one row is lifted."""
+        return self.lifted(slice(0, 1)).dtype
+
+    def map(self, function):
+        """Return ``function(psi)`` of every lifted block, joined along the rows.
+
+        The blocks are shared among threads. A function that ``takes_factors`` gets `Factors`
+        where the observables are products.
+        """
+        block, batches = self._blocks_for(function, self.lifted)
+
+        def map_share(batches):
+            return [function(block(rows)) for rows in batches]
+
+        shares = self.pool.map_shares(map_share, batches)
+        results = [shares[i % len(shares)][i // len(shares)] for i in range(len(batches))]
+        return np.concatenate(results)
+
+    def map_reduce(self, update, total, *aligned):
+        """Return ``total`` after ``total = update(total, psi, *aligned)`` for every block.
+
+        Parameters
+        ----------
+        update : callable
+            Takes the running total, the lifted block, and the rows of the aligned arrays that
+            belong to it; returns the new total.
+        total : object
+            The total before the first block. One that ``takes_factors`` is updated with
+            `Factors` where the observables are products. Of one that ``is_small`` every thread
+            makes its own from `blank`, and these `merge`.
+        *aligned : arrays of shape (n_samples, ...)
+            Arrays with one row (or number) for each row of ``X``.
+        """
+        block, batches = self._blocks_for(total, self.lifted)
+
+        def update_all(total, batches):
+            for rows in self._batches(batches):
+                total = update(total, block(rows), *(array[rows] for array in aligned))
+            return total
+
+        if not getattr(total, "is_small", False):
+            return update_all(total, batches)
+        blank = total.blank
+        for part in self.pool.map_shares(lambda share: update_all(blank(), share), batches):
+            total.merge(part)
+        return total
+
+    def sum(self, function, *aligned, out=None):
+        """Return the sums over all blocks of what ``function(psi, *aligned)`` returns.
+
+        The blocks are shared among threads; the sums are taken in float64.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a lifted block, which may be in tiles, and the rows of the aligned arrays that
+            belong to it; returns a tuple of numbers and arrays. One that ``takes_factors`` gets
+            `Factors` instead, where the observables are products.
+        *aligned : arrays of shape (n_samples, ...)
+        out : ndarray of shape (n_samples,), default=None
+            The function gets the block's part of it as one more argument, and fills it.
+
+        Returns
+        -------
+        totals : list of float and ndarray
+        """
+        if out is not None:
+            aligned = (*aligned, out)
+        block, batches = self._blocks_for(function, self._block)
+
+        def sum_share(batches):
+            totals = None
+            for rows in self._batches(batches):
+                terms = function(block(rows), *(array[rows] for array in aligned))
+                if totals is None:
+                    totals = [np.array(term, dtype=np.float64) for term in terms]
+                else:
+                    for total, term in zip(totals, terms, strict=True):
+                        total += term
+            return totals
+
+        return added(self.pool.map_shares(sum_share, batches))
+
+    def _block(self, rows):
+        """Return the observables of a batch as `sum` hands them on."""
+        return self.lifted(rows)
+
+    def _factors(self, rows):
+        """Return what makes the observables of a batch."""
+        return Factors(self.X[rows], self.products)
+
+    @property
+    def makes_products(self):
+        """Whether there is no need to lift rows for those who take factors."""
+        return self.products is not None and can_multiply()
+
+    def _blocks_for(self, consumer, lifted_block):
+        """Return the function that makes a block for a consumer of all, and the batches."""
+        if self.makes_products and getattr(consumer, "takes_factors", False):
+            most = getattr(consumer, "block_rows", FACTOR_ROWS)
+            # As many for each thread.
+            n_batches = self.pool.size * -(-self.n_samples // (self.pool.size * most))
+            return self._factors, list(gen_even_slices(self.n_samples, n_batches))
+        return lifted_block, self._all_batches()
+
+    def _all_batches(self):
+        return list(gen_batches(self.n_samples, self.block_rows))
+
+    def _batches(self, batches):
+        """Return a share of the batches; that with the first of them moves the bar."""
+        return watched(batches) if self.shows_progress and batches[0].start == 0 else batches
+
+    def at(self, rows):
+        """Return some rows as blocks that are lifted when they are needed.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_rows,)
+
+        Returns
+        -------
+        blocks : ChosenBlocks
+        """
+        return ChosenBlocks(self, rows)
+
+    def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
+        """Return some rows as blocks that are lifted now, and kept.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_rows,)
+        tile_rows : int, default=64
+            How many rows are neighbours in memory.
+        buffer : ndarray of shape (at least n_rows * n_observables,), default=None
+            Of the dtype of lifted rows: where to keep them, so that it need not be new memory.
+
+        Returns
+        -------
+        blocks : HeldBlocks
+        """
+        return HeldBlocks(self, rows, tile_rows, buffer)
+
+    def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
+        """Return the rows lifted now, and kept, if that takes little memory; else self."""
+        if self.n_samples * self.n_observables * self.dtype.itemsize > KEPT_BYTES:
+            return self
+        return HeldBlocks(self, np.arange(self.n_samples), tile_rows)
+
+    def taken(self, rows):
+        """Return some rows as blocks that hold these rows of ``X``, to be lifted when needed.
+
+        Parameters
+        ----------
+        rows : ndarray of int, or slice
+
+        Returns
+        -------
+        blocks : RowBlocks
+        """
+        return RowBlocks(
+            self.X[rows],
+            self.lift,
+            n_observables=self.n_observables,
+            block_rows=self.block_rows,
+            pool=self.pool,
+            products=self.products,
+        )
+
+    def taken_if_few(self):
+        """Return the rows of ``X`` in memory, not lifted, if that takes little; else self."""
+        n_numbers = self.n_samples * self.taken(slice(0, 1)).X.shape[1]
+        return self if n_numbers * self.dtype.itemsize > KEPT_BYTES else self.taken(slice(None))
+
+    def with_rows_at_least(self, block_rows):
+        """Return the same rows in blocks of at least ``block_rows`` rows."""
+        wider = copy(self)
+        wider.block_rows = max(self.block_rows, block_rows)
+        return wider
+
+
+def added(parts):
+    """Return the sums, term by term, of parts that are sequences of numbers and arrays."""
+    return [sum(terms[1:], start=terms[0]) for terms in zip(*parts, strict=True)]
+
+
+class ChosenBlocks(RowBlocks):
+    """A choice of the rows of other blocks.
+
+    Parameters
+    ----------
+    blocks : RowBlocks
+    rows : ndarray of int, shape (n_samples,)
+    """
+
+    def __init__(self, blocks, rows):
+        self.n_samples = len(rows)
+        self.n_observables = blocks.n_observables
+        self.block_rows = blocks.block_rows
+        self._blocks = blocks
+        self._rows = rows
+        self.pool = blocks.pool
+        self.products = blocks.products
+
+    def lifted(self, rows):
+        """Return the observables of some of the chosen rows."""
+        return self._blocks.lifted(self._rows[rows])
+
+    def taken(self, rows):
+        """Return some rows as blocks that hold these rows of the array."""
+        return self._blocks.taken(self._rows[rows])
+
+    def _factors(self, rows):
+        return self._blocks._factors(self._rows[rows])
+
+
+class HeldBlocks(RowBlocks):
+    """A choice of the rows of other blocks, lifted once and kept in tiles.
+
+    A tile lies in one piece. So rows that are read again and again come from memory in half the
+    time that columns take which are far apart.
+
+    Parameters
+    ----------
+    blocks : RowBlocks
+    rows : ndarray of int, shape (n_samples,)
+    tile_rows : int
+    buffer : ndarray, default=None
+        As for `RowBlocks.held`.
+    """
+
+    def __init__(self, blocks, rows, tile_rows, buffer=None):
+        self.n_samples = len(rows)
+        self.n_observables = blocks.n_observables
+        self.block_rows = blocks.block_rows
+        self._blocks = blocks
+        self._rows = rows
+        self.pool = blocks.pool
+        self.products = None  # they are made
+        n_tiles, n_rest = divmod(self.n_samples, tile_rows)
+        # One large array: the system hands out a few large pages faster than many small ones.
+        if buffer is None:
+            buffer = np.empty(self.n_samples * self.n_observables, blocks.dtype)
+        tiles, rest, _ = np.split(
+            buffer, np.cumsum([n_tiles * tile_rows, n_rest]) * self.n_observables
+        )
+        self._tiles = tiles.reshape(n_tiles, self.n_observables, tile_rows)
+        self._rest = rest.reshape(1, self.n_observables, n_rest)
+
+        def lift(batches):
+            for batch in batches:
+                tiles = self._block(batch)
+                tiles[...] = blocks.lifted(rows[batch]).reshape(tiles.shape)
+
+        self.pool.map_shares(lift, self._all_batches())
+
+    def lifted(self, rows):
+        """Return the observables of a slice of the rows."""
+        n_tiles, _, tile_rows = self._tiles.shape
+        first = min(rows.start // tile_rows, n_tiles)
+        tiles = [*self._tiles[first : -(-rows.stop // tile_rows)]]
+        if rows.stop > n_tiles * tile_rows:
+            tiles += [*self._rest]
+        n_before = first * tile_rows
+        joined = np.concatenate(tiles, axis=1).T
+        return joined[rows.start - n_before : rows.stop - n_before]
+
+    def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
+        """Return self: the rows are kept."""
+        return self
+
+    def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
+        """Return some of these rows as blocks that are lifted now, and kept."""
+        return HeldBlocks(self._blocks, self._rows[rows], tile_rows, buffer)
+
+    def _block(self, rows):
+        """Return the tiles of a batch, (n_tiles, n_tile_rows, n_observables)."""
+        n_tiles, _, tile_rows = self._tiles.shape
+        first, last = rows.start // tile_rows, rows.stop // tile_rows
+        tiles = self._tiles[first:last] if first < n_tiles else self._rest
+        return tiles.transpose(0, 2, 1)
+
+    def _all_batches(self):
+        """Return batches of whole tiles, and one of the rows that are left."""
+        n_tiles, _, tile_rows = self._tiles.shape
+        n_tiled = n_tiles * tile_rows
+        step = max(self.block_rows // tile_rows, 1) * tile_rows
+        starts = [*range(0, n_tiled, step), n_tiled]
+        batches = [slice(*ends) for ends in pairwise(starts)]
+        if n_tiled < self.n_samples:
+            batches.append(slice(n_tiled, self.n_samples))
+        return batches

@@ -1,0 +1,156 @@
+"""Rows whose observables are products that are multiplied where they are summed, never stored."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from ..lifting import PairProducts
+
+try:
+    from . import _kernel
+except ImportError:  # installed where there was no compiler for it
+    _kernel = None  # type: ignore[assignment]
+
+# Most rows of a block: some of the groups that the kernel makes, of 528 float32 rows or fewer.
+FACTOR_ROWS = 2640
+# Rows that are centred at once: as many as stay in a core's cache.
+CENTRED_ROWS = 528
+
+
+def can_multiply():
+    """Return whether there is a kernel that multiplies factors."""
+    return _kernel is not None
+
+
+class Factors(NamedTuple):
+    """A block of rows that have not been lifted.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_rows, n_variables)
+    products : PairProducts
+    """
+
+    X: np.ndarray
+    products: PairProducts
+
+    @property
+    def dtype(self):
+        """The dtype of the rows, and of their observables."""
+        return self.X.dtype
+
+    def loss(self, loss, labels, hard_weight, soft_weight, softened, curvature):
+        """Return what a `BlockLoss` does of the observables."""
+        dtype = loss.weights.dtype
+        gradient, sums = np.zeros(loss.weights.T.shape), np.zeros(len(loss.weights))
+        filled = None if curvature is None else np.empty(len(curvature), dtype)
+        value = _kernel.add_loss(
+            *self._arrays,
+            _ready(labels, np.int64),
+            _ready(hard_weight, np.float64),
+            _ready(soft_weight, np.float64),
+            None if softened is None else _ready(softened, dtype),
+            _ready(loss.weights, dtype),
+            _ready(loss.intercept[:, 0], dtype),
+            gradient,
+            sums,
+            filled,
+            loss.temperature,
+        )
+        if curvature is not None:
+            curvature[...] = filled
+        return value, gradient, sums
+
+    def moments(self, sample_weight):
+        """Return the weight of all rows, and mean and scatter about it of each observable."""
+        mean, scatter = np.zeros((2, len(self.products.observables)))
+        weight = _kernel.add_moments(
+            *self._arrays, _ready(sample_weight, np.float64), mean, scatter
+        )
+        return weight, mean, scatter
+
+    def centred(self, sample_weight, out, pool):
+        """Write the observables less their means, times the roots of their weights.
+
+        Parameters
+        ----------
+        sample_weight : ndarray of shape (n_rows,)
+        out : ndarray of shape (n_rows, n_observables)
+            In Fortran order, of the dtype of the rows.
+        pool : ThreadPool
+            Shares the rows.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_observables,)
+        """
+        parts = list(gen_batches(len(self.X), CENTRED_ROWS))
+
+        def moments(parts):
+            return [self._part(rows).moments(sample_weight[rows]) for rows in parts]
+
+        known = [part for share in pool.map_shares(moments, parts) for part in share]
+        mean = np.average([part[1] for part in known], axis=0, weights=[w for w, _, _ in known])
+        # Rows less a number of their own type: of a constant, and of what is far from zero, nothing
+        # is rounded.
+        origin = mean.astype(self.dtype)
+        rest = (mean - origin).astype(self.dtype)
+        root = np.sqrt(sample_weight).astype(self.dtype)
+        self._write_less(origin, rest, root, out, pool)
+        return mean
+
+    def _part(self, rows) -> "Factors":
+        return Factors(self.X[rows], self.products)
+
+    def astype(self, dtype) -> "Factors":
+        """Return the same rows in another dtype, in which they are multiplied then."""
+        return Factors(self.X.astype(dtype, copy=False), self.products)
+
+    def with_observables(self, observables) -> "Factors":
+        """Return the same rows with other observables, as a `PairProducts` has them."""
+        return Factors(self.X, self.products._replace(observables=observables))
+
+    def weighted(self, factor, out, pool):
+        """Write the observables times a factor of each row.
+
+        Parameters
+        ----------
+        factor : ndarray of shape (n_rows,)
+            Of the dtype of the rows.
+        out : ndarray of shape (n_rows, n_observables)
+            In Fortran order, of the same dtype.
+        pool : ThreadPool
+            Shares the rows.
+        """
+        zeros = np.zeros(len(self.products.observables), self.dtype)
+        self._write_less(zeros, zeros, factor, out, pool)
+
+    def _write_less(self, origin, rest, factor, out, pool):
+        """Write the observables less two numbers of each, times a factor of each row."""
+
+        def write(parts):
+            for rows in parts:
+                of_rows = self._part(rows)._arrays
+                _kernel.set_centred(*of_rows, origin, rest, factor[rows], out[rows])
+
+        pool.map_shares(write, list(gen_batches(len(self.X), CENTRED_ROWS)))
+
+    def squared_norms(self, mean, rate):
+        """Return the squared norm of the observables of each row, less a mean, times a rate."""
+        norms = np.empty(len(self.X), self.dtype)
+        _kernel.set_norms(
+            *self._arrays, mean.astype(norms.dtype), rate.astype(norms.dtype), norms
+        )
+        return norms
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        lower, observables, _ = self.products
+        X = np.require(self.X, requirements="A")
+        return X, _ready(lower, np.int32), _ready(observables, np.int32)
+
+
+def _ready(array, dtype):
+    """Return an array as the kernel wants it; what another process has sent may lie anywhere."""
+    return np.require(array, dtype, ["C", "A"])

@@ -1,0 +1,136 @@
+"""From rows as the user gives them to blocks of lifted rows."""
+
+from functools import partial
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import PolynomialFeatures
+from sklearn.utils import get_tags
+
+from ..lifting import (
+    DelayLifter,
+    MonomialLifter,
+    are_floats,
+    arrays_between_steps,
+    block_lift,
+    products_of_chain,
+    split_at_narrowest,
+    transformed,
+)
+from ._device import lifting_there
+from ._sources import by_rows, is_dask, row_blocks
+
+
+def fit_lifter(lifter, X, y):
+    """Return a fitted clone of the lifter, or None where rows come lifted already.
+
+    Parameters
+    ----------
+    lifter : transformer or None
+        The `lifter` parameter of a classifier.
+    X : ndarray or dask array of shape (n_samples, n_features)
+        A dask array fits lifters that need nothing of it but its form.
+    y : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    lifter : transformer or None
+    """
+    if lifter is None:
+        return None
+    if isinstance(lifter, type) or not (
+        hasattr(lifter, "fit") and hasattr(lifter, "transform")
+    ):
+        is_function = callable(lifter) and not isinstance(lifter, type)
+        raise TypeError(
+            f"lifter={lifter!r} is no transformer: "
+            + (
+                "wrap a function as sklearn.preprocessing.FunctionTransformer(function)."
+                if is_function
+                else "pass an instance with fit and transform, for example "
+                "MonomialLifter(degree=2) or make_pipeline(PCA(40), MonomialLifter(2))."
+            )
+        )
+    if is_dask(X):
+        _check_learns_nothing(lifter)
+        X, y = _row_like(X), y[:1]
+    with arrays_between_steps():
+        return clone(lifter).fit(X, y)
+
+
+def lifted_blocks(lifter, X, *, device=None):
+    """Return the rows of X as blocks that are lifted when they are needed.
+
+    The leading steps of a pipeline are applied once, up to where a row is narrowest (PCA
+    coordinates, say): that much is held, all behind it is computed block by block.
+
+    Parameters
+    ----------
+    lifter : fitted transformer or None
+    X : ndarray, EnlargedRows or dask array of shape (n_samples, n_features)
+        Of rows that are made, the narrowest form is held too; where that is the rows as they
+        are, they are made anew in every pass.
+    device : torch.device, default=None
+        Where to lift and to sum the blocks; None: here.
+
+    Returns
+    -------
+    blocks : RowBlocks
+    """
+    if lifter is None:
+        return row_blocks(X, device=device)
+    with arrays_between_steps():
+        row = _row_like(X) if is_dask(X) else X[:1]
+        head, tail, n_observables = split_at_narrowest(lifter, row)
+    rows = X if head is None else by_rows(partial(transformed, head), X)
+    if device is None:
+        lift = block_lift(tail, rows.dtype)
+    else:
+        lift = _tensor_lift(tail, rows.dtype, device)
+    products = None
+    if tail is not None and are_floats(rows.dtype):
+        products = products_of_chain(tail, rows.shape[1])
+    return row_blocks(rows, lift, n_observables=n_observables, device=device, products=products)
+
+
+def _tensor_lift(tail, dtype, device):
+    """Return the function that lifts tensors, there if torch knows the steps, else here."""
+    if tail is None:
+        return None
+    import torch
+
+    from ..lifting._torch import as_layer
+
+    try:
+        layer = as_layer(tail)
+    except TypeError:
+        return lifting_there(block_lift(tail, dtype))
+    layer.to(device, torch.float32 if dtype == np.float32 else torch.float64)
+    return layer.requires_grad_(False)
+
+
+def _row_like(X):
+    """Return a row of zeros in the form of a dask array's."""
+    return np.zeros((1, X.shape[1]), X.dtype)
+
+
+def _check_learns_nothing(lifter):
+    """Raise TypeError for a lifter that would have to learn from the rows of a dask array."""
+    steps = [step for _, step in lifter.steps] if isinstance(lifter, Pipeline) else [lifter]
+    for step in steps:
+        if not (
+            step is None
+            or step == "passthrough"
+            or isinstance(
+                step, MonomialLifter | DelayLifter | PolynomialFeatures | FrozenEstimator
+            )
+            or not get_tags(step).requires_fit
+        ):
+            raise TypeError(
+                f"lifter={lifter!r}: {type(step).__name__} would have to learn from a dask "
+                "array. Fit it first, on a part of the rows, and wrap it: "
+                "make_pipeline(FrozenEstimator(pca), MonomialLifter(2)); or transform X with "
+                "dask before fit."
+            )

@@ -1,0 +1,77 @@
+"""What the classifiers with one matrix share: storing it, and predicting with it."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ._lifted import LiftedStudent
+
+
+class KoopmanClassifier(LiftedStudent):
+    """Base of the classifiers whose logits are one matrix times the observables."""
+
+    __metadata_request__partial_fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
+
+    # What every subclass has.
+    moments_: Any
+
+    @property
+    def koopman_matrix_(self):
+        """Matrix K of shape (n_classes, n_observables) with logits ``K psi``.
+
+        The intercept is part of the column of the constant observable 1. A dictionary without
+        one has ``K = coef_``, and `intercept_` must be added.
+        """
+        check_is_fitted(self)
+        matrix = self.coef_.copy()
+        if self._constant_observable is not None:
+            matrix[:, self._constant_observable] += self.intercept_
+        return matrix
+
+    def _logit_function(self):
+        """Return what maps lifted rows to logits: all that a worker must be sent."""
+        return partial(_affine, self.coef_.T, self.intercept_)
+
+    def _prepare_more(self, X, y, classes, sample_weight, soft_labels, teacher_X, *, continues):
+        """Put the task of one call of `partial_fit` together."""
+        if classes is None:
+            classes = getattr(self, "classes_", None)
+        if classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if continues and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes={classes!r} differs from that of the first call to partial_fit: "
+                f"{self.classes_!r}."
+            )
+        return self._prepare(
+            X,
+            y,
+            sample_weight,
+            soft_labels,
+            teacher_X,
+            first=not continues,
+            classes=classes,
+        )
+
+    def _store(self, coef, intercept, scale, dtype):
+        """Keep the coefficients of the observables as they are, in the dtype of X.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_observables, n_classes)
+            For the standardised observables.
+        intercept : ndarray of shape (n_classes,)
+        scale : Scale
+        dtype : numpy.dtype
+        """
+        coef, intercept = scale.unscale(coef, intercept)
+        self.coef_ = np.ascontiguousarray(coef.T, dtype=dtype)
+        self.intercept_ = intercept.astype(dtype)
+        ones = np.flatnonzero(scale.constant & (scale.mean == 1.0))
+        self._constant_observable = int(ones[0]) if len(ones) else None
+
+
+def _affine(matrix, offset, psi):
+    return psi @ matrix + offset

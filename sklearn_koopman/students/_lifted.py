@@ -1,0 +1,297 @@
+"""What the classifiers with a Koopman matrix share: lifting, fitting, prediction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from .._threads import threads_for
+from .._validation import DTYPES, check_choice
+from ..rows import (
+    RowBlocks,
+    aligned_with,
+    as_numpy,
+    fit_lifter,
+    float_rows,
+    is_dask,
+    lifted_blocks,
+)
+from ._student import Student
+from ._targets import Labels, check_weights
+from ._transfer import check_transfer_set
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a solver needs: lifted rows, labels, weights and soft targets.
+
+    Attributes
+    ----------
+    blocks : RowBlocks
+    labels : Labels
+    sample_weight : ndarray of shape (n_samples,)
+    soft_logits : ndarray of shape (n_samples, n_classes), or None
+    lifter : fitted transformer or None
+    teacher : Teacher or None
+        The teacher that was asked, fitted.
+    dtype : numpy.dtype
+        That of X, and so of the coefficients.
+    soft_logits_from : callable or None
+        Returns the soft logits of all rows by a teacher that is fitted on some of them (a mask)
+        only; None where they do not depend on that.
+    """
+
+    blocks: RowBlocks
+    labels: Labels
+    sample_weight: np.ndarray
+    soft_logits: np.ndarray | None
+    lifter: object
+    teacher: object
+    dtype: np.dtype
+    soft_logits_from: Callable | None = None
+
+    def at(self, rows):
+        """Return the task of some rows, given by their indices."""
+        return replace(
+            self,
+            blocks=self.blocks.at(rows),
+            labels=Labels(self.labels.classes, self.labels.codes[rows]),
+            sample_weight=self.sample_weight[rows],
+            soft_logits=None if self.soft_logits is None else self.soft_logits[rows],
+            soft_logits_from=None,
+        )
+
+
+class LiftedStudent(Student):
+    """Base of the students whose logits are a function of lifted rows.
+
+    A subclass has the parameters `teacher`, `lifter`, `teacher_output`, `teacher_classes`,
+    `unlabeled_value` and `verbose`, and defines `_solve` and `_logit_function`.
+    """
+
+    # What every subclass has.
+    lifter: Any
+    verbose: int
+
+    # Classifiers that choose by folds have none: what is made of a row must stay in its fold.
+    transfer_set: Any = None
+
+    _takes_dask = True
+
+    def fit(self, X, y, sample_weight=None, *, soft_labels=None, teacher_X=None):
+        """Fit the student.
+
+        Any of the arrays may be a dask array: the workers then lift and sum its chunks.
+
+        Parameters
+        ----------
+        X : array-like or dask array of shape (n_samples, n_features)
+            Rows to lift with `lifter`, or rows of observables if that is None. float32 and
+            float64 are kept. A ``numpy.memmap`` is read block by block.
+        y : array-like of shape (n_samples,)
+            Labels: integers, strings, or whatever can be sorted.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; a weight of 2 is the same as a row that is there twice.
+        soft_labels : array-like of shape (n_samples, n_columns), default=None
+            Probabilities or logits to learn from; the teacher is not called then.
+        teacher_X : array-like of shape (n_samples, ...), default=None
+            What the teacher sees; None lets it see X.
+
+        Returns
+        -------
+        self : object
+            Fitted classifier.
+        """
+        with self._keeping_what_was_fitted():
+            self._check_parameters()
+            task = self._prepare(X, y, sample_weight, soft_labels, teacher_X)
+            with threads_for(task.blocks):
+                self._solve(task)
+            self._remember(task)
+        return self
+
+    def decision_function(self, X):
+        """Return the logits of the classes.
+
+        Parameters
+        ----------
+        X : array-like or dask array of shape (n_samples, n_features)
+            Rows as `fit` received them. Of a dask array, so is the result, a lazy one.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            For two classes, the logit of the second above that of the first.
+        """
+        return self._map_logits(margin, X)
+
+    def predict(self, X):
+        """Return the class with the largest logit.
+
+        Parameters
+        ----------
+        X : array-like or dask array of shape (n_samples, n_features)
+            Rows as `fit` received them. Of a dask array, so is the result, a lazy one.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        classes = self.classes_
+        return self._map_logits(lambda logits: classes[logits.argmax(axis=1)], X)
+
+    def score(self, X, y, sample_weight=None):
+        """Return the share of the labels that is predicted.
+
+        Parameters
+        ----------
+        X : array-like or dask array of shape (n_samples, n_features)
+            Rows as `fit` received them.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        accuracy : float
+        """
+        y, predicted, sample_weight = map(as_numpy, (y, self.predict(X), sample_weight))
+        return accuracy_score(y, predicted, sample_weight=sample_weight)
+
+    def _map_logits(self, function, X):
+        """Return a function of the logits; for a dask array, a lazy one."""
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        blocks = lifted_blocks(getattr(self, "lifter_", None), X)
+        logits = self._logit_function()
+        with threads_for(blocks):
+            return blocks.map(lambda psi: function(logits(psi)))
+
+    def _check_parameters(self):
+        check_choice(self, "teacher_output", ("auto", "proba", "logits"))
+
+    def _prepare(
+        self,
+        X,
+        y,
+        sample_weight,
+        soft_labels,
+        teacher_X,
+        *,
+        first=True,
+        classes=None,
+        device=None,
+    ):
+        """Validate what `fit` or `partial_fit` received and put the solver's task together."""
+        raw_X = X
+        X, y = self._validate(X, y, reset=first)
+        raw_X, soft_labels, teacher_X = (
+            aligned_with(X, array) for array in (raw_X, soft_labels, teacher_X)
+        )
+        weights = check_weights(as_numpy(sample_weight), len(X))
+        rows = self._enlarge(X, raw_X, soft_labels, teacher_X)
+        if rows is not X:
+            raw_X, teacher_X = rows, None
+        labels, soft_logits, teacher, soft_logits_from = self._consult(
+            raw_X,
+            y,
+            None if sample_weight is None else weights,
+            soft_labels,
+            teacher_X,
+            fitted_teacher=None if first else getattr(self, "teacher_", None),
+            classes=classes,
+        )
+        if first and soft_logits is None and not weights[labels.is_labelled].any():
+            raise ValueError(
+                "There is nothing to learn from: no row of positive weight has a label, and "
+                "there are no soft targets. Label some rows, or give a teacher or soft_labels."
+            )
+        lifter = fit_lifter(self.lifter, X, y) if first else getattr(self, "lifter_", None)
+        if rows is not X:
+            weights = rows.repeated(weights)
+            keeps = self.transfer_set.keep_labels
+            codes = rows.repeated(labels.codes, None if keeps else -1)
+            labels = replace(labels, codes=codes)
+        blocks = lifted_blocks(lifter, rows, device=device)
+        blocks.shows_progress = self.verbose > 0
+        return Task(
+            blocks, labels, weights, soft_logits, lifter, teacher, X.dtype, soft_logits_from
+        )
+
+    def _enlarge(self, X, raw_X, soft_labels, teacher_X):
+        """Return X, or what the transfer set makes of it if that is to be learned from."""
+        if self.transfer_set is None:
+            return X
+        check_transfer_set(self.transfer_set)
+        learns_softly = self._wants_soft_targets(soft_labels)
+        if not (learns_softly or self.transfer_set.keep_labels):
+            if self.teacher is None:
+                raise ValueError(
+                    "transfer_set makes rows that have neither labels nor a teacher: give a "
+                    "teacher=, or TransferSet(..., keep_labels=True)."
+                )
+            return X  # soft_weight=0: the objective has no term for rows without labels
+        if learns_softly and soft_labels is not None:
+            raise ValueError(
+                "soft_labels are those of the rows of X, and transfer_set makes more rows, which "
+                "only a teacher can label: give a teacher= instead of soft_labels=."
+            )
+        if learns_softly and teacher_X is not None and teacher_X is not raw_X:
+            raise ValueError(
+                "transfer_set makes rows like those of X, but the teacher sees other ones, "
+                "teacher_X. Move the steps before the classifier into its lifter=, so that both "
+                "start from the same rows."
+            )
+        if is_dask(X):
+            raise TypeError(
+                "transfer_set takes no dask arrays. Make the rows with dask, X.map_blocks(...), "
+                "and pass them with their originals; or hand chunks in memory to partial_fit."
+            )
+        return self.transfer_set.enlarge(X)
+
+    def _remember(self, task):
+        """Keep what is fitted beside the coefficients; forget that of an earlier fit."""
+        self.classes_ = task.labels.classes
+        for name, fitted in (("lifter_", task.lifter), ("teacher_", task.teacher)):
+            if fitted is not None:
+                setattr(self, name, fitted)
+            else:
+                self._forget(name)
+
+    def _validate(self, X, y, *, reset, dtype=DTYPES):
+        """Return X and y as arrays; the chunks of a dask array are checked lazily."""
+        y = as_numpy(y)
+        if not is_dask(X):
+            return super()._validate(X, y, reset=reset, dtype=dtype)
+        if not self._takes_dask:
+            raise TypeError(
+                f"{type(self).__name__} takes no dask arrays: it goes over the rows of every fold "
+                "apart. Choose the settings on a part of the rows, as an array in memory, and fit "
+                "KoopmanDistilledClassifier or EDMDClassifier on all of them."
+            )
+        X = self._validate_rows(X, reset=reset)
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        return X, y
+
+    def _validate_rows(self, X, *, reset):
+        """Return X as an array of floats; the chunks of a dask array are checked lazily."""
+        if is_dask(X):
+            X = float_rows(X)
+            validate_data(self, np.zeros((1, X.shape[1])), reset=reset)
+            return X
+        return validate_data(self, X, dtype=DTYPES, reset=reset)
+
+
+def margin(logits):
+    """Return the logits; of two classes, the second above the first."""
+    return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits

@@ -1,0 +1,349 @@
+"""Labels, weights and soft targets: what a student is fitted to."""
+
+import sys
+import warnings
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_consistent_length
+
+from .._devices import UnavailableDeviceError
+from ..rows import EnlargedRows, by_rows, is_dask, of_parts
+from ..teachers import align_columns, check_n_columns, output_kind, shortened, teacher_logits
+
+_THREE_WAYS = (
+    "The teacher was given the {shape} array that fit received. If it expects other inputs "
+    "(pixels, say, and this is a step behind PCA), there are three ways out: build the pipeline "
+    "with sklearn_koopman.pipeline.make_pipeline, which hands the untransformed X to the "
+    "teacher; move the steps before this one into its lifter= parameter; or give fit the "
+    "teacher's own inputs as teacher_X= (in a pipeline <step>__teacher_X=) or its outputs as "
+    "soft_labels=."
+)
+
+# Soft targets are suspect that agree with fewer labels than this far from chance to all.
+_LEAST_KNOWLEDGE = 0.1
+_FEWEST_ROWS_TO_JUDGE = 20
+
+# An unseen class has the logit of about -16, the least that float32 networks give.
+PROBABILITY_FLOOR = 1e-7
+
+_NO_SOFT_TARGETS = (
+    "soft_weight={soft_weight} needs soft targets, and there are none: give the classifier a "
+    "teacher=, give fit soft_labels=, or set soft_weight=0 to learn from the labels alone."
+)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels as a student needs them.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+    codes : ndarray of int, shape (n_samples,)
+        Which of the classes each row has, -1 for none.
+    """
+
+    classes: np.ndarray
+    codes: np.ndarray
+
+    @property
+    def is_labelled(self):
+        """Which rows have a label, shape (n_samples,)."""
+        return self.codes >= 0
+
+
+class OneHotRows:
+    """One-hot labels that are made when rows of them are asked for.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_samples,)
+        The class of each row; -1 makes a row of zeros.
+    n_classes : int
+    """
+
+    def __init__(self, codes, n_classes):
+        self.codes = codes
+        self.n_classes = n_classes
+
+    def __getitem__(self, rows):
+        """Return rows of shape (n_rows, n_classes)."""
+        return (self.codes[rows, None] == np.arange(self.n_classes)).astype(np.float64)
+
+    def part(self, rows):
+        """Return some of the rows, not made yet."""
+        return OneHotRows(self.codes[rows], self.n_classes)
+
+
+def has_label(y, unlabeled_value):
+    """Return which rows have a label; None as the marker says that all have.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+    unlabeled_value : object
+        What stands in y for "no label"; NaN is found too.
+
+    Returns
+    -------
+    is_labelled : ndarray of bool, shape (n_samples,)
+    """
+    if unlabeled_value is None:
+        return np.ones(len(y), dtype=bool)
+    if unlabeled_value != unlabeled_value:
+        return np.asarray(y == y, dtype=bool)
+    return np.asarray(y != unlabeled_value, dtype=bool)
+
+
+def encode_labels(y, unlabeled_value=None, classes=None):
+    """Return the labels of a fit.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+    unlabeled_value : object, default=None
+        Marks the rows without a label.
+    classes : array-like, default=None
+        All classes; None takes those found in y.
+
+    Returns
+    -------
+    labels : Labels
+    """
+    is_labelled = has_label(y, unlabeled_value)
+    known = np.asarray(y[is_labelled].tolist()) if y.dtype == object else y[is_labelled]
+    if len(known):
+        check_array(known, ensure_2d=False, dtype=None, input_name="y")
+        check_classification_targets(known)
+    elif classes is None:
+        raise ValueError(
+            f"unlabeled_value={unlabeled_value!r} marks every row of y, so the classes are not "
+            "known; pass teacher_classes=, or label at least one row of each class."
+        )
+    classes = np.unique(known if classes is None else classes)
+    if len(classes) < 2:
+        found = f"only one class: {classes[0]!r}" if len(classes) else "no class"
+        raise ValueError(
+            "This solver needs samples of at least 2 classes in the data, but the data contains "
+            f"{found}"
+        )
+    strangers = np.setdiff1d(known, classes)
+    if len(strangers):
+        raise ValueError(
+            f"y has labels {strangers.tolist()} that are not in classes={classes}."
+        )
+    codes = np.full(len(y), -1)
+    codes[is_labelled] = np.searchsorted(classes, known)
+    return Labels(classes, codes)
+
+
+def check_weights(sample_weight, n_samples):
+    """Return non-negative float64 weights, not all of them zero.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), float or None
+    n_samples : int
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_samples,)
+    """
+    if sample_weight is None:
+        return np.ones(n_samples)
+    weight = np.asarray(sample_weight)
+    if weight.ndim == 0:
+        weight = np.full(n_samples, weight)
+    weight = check_array(weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}: one weight a row."
+        )
+    if weight.min() < 0:
+        raise ValueError(f"Negative values in sample_weight: the least is {weight.min()}.")
+    if not weight.any():
+        raise ValueError("Sample weights must not all be zero: sample_weight sums to 0.")
+    return weight
+
+
+def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X, kind, floor):
+    """Ask a teacher for the soft targets of a fit.
+
+    Parameters
+    ----------
+    teacher : Teacher
+        One that is an estimator is fitted on the labelled rows first.
+    X : array-like of shape (n_samples, n_features), or EnlargedRows of these
+        What `fit` received; the teacher sees it unless it has a `teacher_X`. It is never fitted
+        on rows that are made.
+    y : ndarray of shape (n_samples,)
+    labels : Labels
+    sample_weight : ndarray of shape (n_samples,) or None
+    train : ndarray of bool, shape (n_samples,), default=None
+        The rows that a teacher may be fitted on; None stands for all.
+    teacher_X : array-like of shape (n_samples, ...) or None
+    kind : {"auto", "proba", "logits"}
+        The `teacher_output` parameter.
+    floor : float
+        Smallest probability whose logarithm is taken.
+
+    Returns
+    -------
+    logits : ndarray of shape (n_samples, n_classes)
+        Columns in the order of `labels.classes`; for enlarged rows, of all of them.
+    teacher : Teacher
+        The teacher that gave them, fitted.
+    """
+    seen = X if teacher_X is None else teacher_X
+    are_made = isinstance(seen, EnlargedRows)
+    labelled = labels.is_labelled if train is None else labels.is_labelled & train
+    weight = None if sample_weight is None else sample_weight[labelled]
+    try:
+        if not teacher.is_fixed:
+            real = seen.real if are_made else seen
+            teacher = teacher.fit(some_rows(real, labelled), y[labelled], sample_weight=weight)
+        outputs = by_rows(teacher, seen, keep=True)
+        _check_columns(outputs, teacher.classes_, labels, "teacher")
+    except (NotFittedError, MemoryError, ImportError, UnavailableDeviceError):
+        raise
+    except Exception as error:
+        is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own
+        if teacher_X is not None or are_made or is_out_of_memory:
+            raise
+        ways_out = _THREE_WAYS.format(shape=np.shape(X))
+        raise ValueError(f"{error}\n{ways_out}") from error
+    kind = teacher.output if kind == "auto" else kind
+    logits = _class_logits(
+        outputs, kind, teacher.classes_, labels, floor=floor, source="teacher"
+    )
+    return logits, teacher
+
+
+def given_soft_targets(soft_labels, labels, *, teacher_classes, kind, floor):
+    """Return the logits of soft labels that the user gave to `fit`.
+
+    Parameters
+    ----------
+    soft_labels : array-like of shape (n_samples, n_columns)
+    labels : Labels
+    teacher_classes : array-like of shape (n_columns,) or None
+    kind, floor
+        As for `soft_targets`.
+
+    Returns
+    -------
+    logits : ndarray of shape (n_samples, n_classes)
+    """
+    check_consistent_length(labels.codes, soft_labels)
+    _check_columns(soft_labels, teacher_classes, labels, "soft_labels")
+    return _class_logits(
+        soft_labels, kind, teacher_classes, labels, floor=floor, source="soft_labels"
+    )
+
+
+def _check_columns(outputs, column_classes, labels, source):
+    """Raise ValueError for a number of columns that cannot be right."""
+    shape, n_classes = np.shape(outputs), len(labels.classes)
+    if shape[1:] in ((), (1,)):
+        if n_classes > 2:
+            raise ValueError(
+                f"{source} gave one number for each row, y has {n_classes} classes: one column "
+                "for each is needed, as predict_proba and decision_function give, and predict "
+                "does not."
+            )
+    elif len(shape) == 2 and shape[1] > 0:
+        check_n_columns(shape[1], column_classes, labels.classes, source)
+
+
+def _class_logits(outputs, kind, column_classes, labels, *, floor, source):
+    """Return outputs as logits, with columns in the order of the classes."""
+    logits = _logits(outputs, kind, floor=floor, source=source)
+    logits = align_columns(logits, column_classes, labels.classes, source=source)
+    if not is_dask(logits):
+        _warn_of_guesses(logits[: len(labels.codes)], labels, source)
+    return logits
+
+
+def _warn_of_guesses(logits, labels, source):
+    """Warn where soft targets know no more of the labels than chance: a mistake, most likely."""
+    rows = np.flatnonzero(labels.is_labelled)
+    if len(rows) < _FEWEST_ROWS_TO_JUDGE:
+        return
+    # Targets without a first choice, uniform ones say, are not taken for wrong.
+    logits = logits[rows]
+    agreed = np.mean(logits[np.arange(len(rows)), labels.codes[rows]] >= logits.max(axis=1))
+    chance = 1 / len(labels.classes)
+    if agreed < chance + _LEAST_KNOWLEDGE * (1 - chance):
+        warnings.warn(
+            f"{source}: the first choice is the label of only {agreed:.0%} of {len(rows)} labelled "
+            "rows, which is about what guessing gives. Are the columns in the order of the "
+            f"classes, {shortened(labels.classes.tolist())} (else say theirs in "
+            "teacher_classes=)? Does the teacher see inputs like those it was trained on (behind "
+            "other steps: sklearn_koopman.pipeline.make_pipeline, or teacher_X=)? Is it trained?",
+            UserWarning,
+            stacklevel=_depth_in_package(),
+        )
+
+
+def _depth_in_package():
+    """Return the stack level, seen from whoever asks, of the code that called this package."""
+    package = __name__.partition(".")[0]
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, depth = frame.f_back, depth + 1
+    return depth
+
+
+def _logits(outputs, kind, *, floor, source):
+    """Return outputs as logits; what they are must not differ between chunks of rows."""
+    if kind == "auto" and is_dask(outputs):
+        kinds = set(of_parts(partial(output_kind, source=source), outputs))
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{source}: some chunks look like probabilities, others like logits; set "
+                "teacher_output='proba' or 'logits'."
+            )
+        (kind,) = kinds
+    return by_rows(partial(teacher_logits, kind=kind, floor=floor, source=source), outputs)
+
+
+def some_rows(X, chosen):
+    """Return some rows of an array, a DataFrame or a list."""
+    if chosen.all():
+        return X
+    return X.iloc[chosen] if hasattr(X, "iloc") else np.asarray(X)[chosen]
+
+
+def weighs_soft_targets(student, soft_labels):
+    """Say whether a fit learns from soft targets; raise ValueError where it should and cannot."""
+    if student.soft_weight == 0:
+        return False
+    if student.teacher is None and soft_labels is None:
+        raise ValueError(_NO_SOFT_TARGETS.format(soft_weight=student.soft_weight))
+    return True
+
+
+def regression_targets(task):
+    """Return what the rows of a task are regressed on, and their weights.
+
+    Parameters
+    ----------
+    task : Task
+
+    Returns
+    -------
+    targets : array of shape (n_samples, n_classes)
+        Logits of the teacher, centred in every row, or one-hot labels.
+    sample_weight : ndarray of shape (n_samples,)
+    """
+    if task.soft_logits is not None:
+        centred = task.soft_logits - task.soft_logits.mean(axis=1, keepdims=True)
+        return centred, task.sample_weight
+    labels = task.labels
+    one_hot = OneHotRows(labels.codes, len(labels.classes))
+    return one_hot, task.sample_weight * labels.is_labelled

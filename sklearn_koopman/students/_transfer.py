@@ -1,0 +1,180 @@
+"""More rows than were given, for the teacher to label."""
+
+import sys
+from functools import partial
+from inspect import signature
+from math import prod
+from threading import Lock
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+
+from .._validation import check_boolean, check_integer, invalid_parameter, is_integer
+from ..rows import EnlargedRows
+
+# torch has one source of random numbers for all threads.
+_ONE_AT_A_TIME = Lock()
+
+
+class TransferSet(BaseEstimator):
+    r"""More rows for a student to learn from: made of those of X, labelled by the teacher.
+
+    A teacher can label any number of inputs, so a student need not stop at the training set [1]_.
+    Given to a student as `transfer_set=`, this makes shifted, deformed, mixed or synthetic rows
+    of the X that `fit` receives; in a cross-validation, of the training rows of each fold. It
+    helps where the dictionary has about as many observables as there are rows, or does not know
+    what the teacher knows (that a shifted digit is the same digit); a student that is too small
+    for the rows there are gains little.
+
+    Rows are made a block at a time, and made again when they are needed again. What is held of
+    them is their narrowest form on the way through the student's `lifter`, PCA coordinates say,
+    and the teacher's outputs. The lifter is fitted on the rows of X alone, and so is a teacher
+    that is an estimator.
+
+    Parameters
+    ----------
+    augment : callable, torch.nn.Module, or list of these
+        Makes one row of each row of a block: ``augment(X)`` or, if it has a parameter of that
+        name, ``augment(X, rng=rng)`` with a :class:`numpy.random.Generator`. X has the shape
+        ``(n_rows, n_features)``, or ``(n_rows, *input_shape)``, and cannot be changed in place. It
+        must draw its random numbers from `rng` alone: rows are made more than once. A
+        torch module, such as torchvision's v2 transforms, is given rows one by one, as tensors
+        of shape `input_shape`; torch is seeded for it. Of a list, each makes a copy of its own.
+    n_copies : int, default=1
+        How many times `augment`, or each in the list, makes a row of every row.
+    keep_labels : bool, default=False
+        Whether a made row has the label of its original, and not only the teacher's soft targets.
+    input_shape : tuple of int, default=None
+        Shape in which `augment` gets a row, such as (28, 28); None: as it is.
+    random_state : int, RandomState instance or None, default=0
+        Seeds `rng` and torch, block by block. None takes another seed in every fit; the passes of
+        one fit see the same rows in any case.
+
+    See Also
+    --------
+    KoopmanDistilledClassifier : Has a parameter `transfer_set`, as has `EDMDClassifier`.
+
+    Notes
+    -----
+    A made row has the sample weight of its original. A student that learns from no teacher
+    (``soft_weight=0``) has no use for rows without labels, and none are made.
+
+    References
+    ----------
+    .. [1] C. Bucila, R. Caruana and A. Niculescu-Mizil, "Model compression", Proc. 12th ACM SIGKDD
+       (2006), section 2.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter, TransferSet
+    >>> def jitter(X, rng):
+    ...     return X + rng.normal(scale=0.1, size=X.shape)
+    >>> X, y = load_iris(return_X_y=True)
+    >>> student = KoopmanDistilledClassifier(
+    ...     RandomForestClassifier(random_state=0),
+    ...     lifter=MonomialLifter(degree=2),
+    ...     transfer_set=TransferSet(jitter, n_copies=4),
+    ... ).fit(X, y)
+    >>> round(student.score(X, y), 2)
+    0.99
+    """
+
+    def __init__(
+        self, augment, *, n_copies=1, keep_labels=False, input_shape=None, random_state=0
+    ):
+        self.augment = augment
+        self.n_copies = n_copies
+        self.keep_labels = keep_labels
+        self.input_shape = input_shape
+        self.random_state = random_state
+
+    def enlarge(self, X):
+        """Return the rows of X, and behind them those that are made of them.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        rows : EnlargedRows
+            Slices of it, and arrays of indices, give arrays: ``rows[:]`` is the enlarged set.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_koopman import TransferSet
+        >>> rows = TransferSet([np.negative, np.square]).enlarge(np.array([[2.0], [3.0]]))
+        >>> rows[:].ravel()
+        array([ 2.,  3., -2., -3.,  4.,  9.])
+        """
+        augmenters = self.augment if isinstance(self.augment, list | tuple) else [self.augment]
+        if not augmenters or not all(map(callable, augmenters)):
+            raise invalid_parameter(
+                self, "augment", "a callable that makes rows of rows, or a list of such"
+            )
+        n_copies = check_integer(self, "n_copies", minimum=1)
+        check_boolean(self, "keep_labels")
+        shape = (X.shape[1],) if self.input_shape is None else self.input_shape
+        if not (isinstance(shape, tuple | list) and all(map(is_integer, shape))):
+            raise invalid_parameter(self, "input_shape", "a tuple of int or None")
+        if prod(shape) != X.shape[1]:
+            raise ValueError(
+                f"input_shape={self.input_shape!r} has {prod(shape)} numbers, a row of X has "
+                f"{X.shape[1]}."
+            )
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        makers = [
+            partial(_made, augment, _calling(augment), shape)
+            for augment in augmenters
+            for _ in range(n_copies)
+        ]
+        return EnlargedRows(X, makers, seed)
+
+
+def check_transfer_set(transfer_set):
+    """Raise TypeError for what is no transfer set."""
+    if not isinstance(transfer_set, TransferSet):
+        raise TypeError(
+            f"transfer_set={transfer_set!r} is no TransferSet: pass TransferSet(augment), where "
+            "augment makes a block of rows of a block of rows."
+        )
+
+
+def _made(augment, call, shape, X, rng):
+    """Return the rows that an augmenter makes of a block, in the form of the block."""
+    made = np.asarray(call(X.reshape(len(X), *shape), rng))
+    if made.shape != (len(X), *shape):
+        raise ValueError(
+            f"augment {augment!r} returned an array of shape {made.shape} for one of shape "
+            f"{(len(X), *shape)}: it must make one row of each row. For several, use n_copies= or "
+            "a list."
+        )
+    made = made.reshape(X.shape).astype(X.dtype, copy=False)
+    if not np.isfinite(made).all():
+        raise ValueError(f"augment {augment!r} returned NaN or infinity.")
+    return made
+
+
+def _calling(augment):
+    """Return ``call(X, rng)`` for an augmenter of any kind."""
+    torch = sys.modules.get("torch")  # no module can exist before torch has been imported
+    if torch is not None and isinstance(augment, torch.nn.Module):
+        return partial(_call_module, torch, augment)
+    try:
+        takes_rng = "rng" in signature(augment).parameters
+    except ValueError:  # a function in C that does not tell
+        takes_rng = False
+    if takes_rng:
+        return lambda X, rng: augment(X, rng=rng)
+    return lambda X, rng: augment(X)
+
+
+def _call_module(torch, module, X, rng):
+    """Return what a torch transform makes of each row; it would treat a batch all alike."""
+    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(int(rng.integers(2**63)))
+        return torch.stack([module(torch.tensor(row)) for row in X]).numpy()

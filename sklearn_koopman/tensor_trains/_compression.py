@@ -1,0 +1,385 @@
+"""A matrix on monomials, compressed into a tensor train."""
+
+from itertools import permutations
+
+import numpy as np
+from scipy.linalg import svd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._memory import check_fits_in_memory
+from .._threads import threads_for
+from .._validation import DTYPES, check_choice, check_integer, check_real, invalid_parameter
+from ..lifting import MonomialLifter
+from ..rows import RowBlocks
+from ..students import KoopmanClassifier, margin
+from ._descent import constant_loss, descend, mean_loss, warn_of_breakdown
+from ._losses import DistillationLoss, SquaredLoss
+from ._sweep import Sweeper
+from ._train import TensorTrain
+
+
+class CompressedStudent(ClassifierMixin, BaseEstimator):
+    r"""Tensor train of a fitted student whose observables are monomials.
+
+    Polynomials of degree d in p variables are symmetric tensors: with :math:`\bar z = (1, z)`,
+
+    .. math:: s_c(z) = \sum_{i_1 \dots i_d} S^c_{i_1 \dots i_d} \bar z_{i_1} \cdots \bar z_{i_d} .
+
+    The tensor S is cut into a train of d cores, each of which sees all variables, the last of them
+    with the classes, by d - 1 truncated singular value decompositions in units in which the
+    variables have unit variance. That loses much; most of it is won back on rows, in either of
+    two ways.
+
+    - ``loss="squared_error"``: alternating sweeps bring the logits of the train, s, as near to the
+      student's, t, as they get, in the mean square.
+    - ``loss="distillation"``: mini-batches of all cores at once lower, with w the `soft_weight`
+      and T the `temperature`,
+
+    .. math:: (1 - w) \, CE(y, softmax(s / T)) + w \, KL(softmax(t / T) \| softmax(s / T)) .
+
+    The second keeps more of the accuracy: it cares for what decides the class. Neither needs
+    labels, unless w < 1, nor the rows of the training: any that the student can judge will do, and
+    more of them, such as shifted images, help.
+
+    Parameters
+    ----------
+    student : KoopmanDistilledClassifier or EDMDClassifier
+        Fitted, with ``lifter=MonomialLifter(d)`` or a pipeline that ends with one.
+    rank : int, default=10
+        Largest rank of the train. With p variables, C classes and rank r it has about
+        ``(p + 1) (r + (d - 2) r^2 + C r)`` parameters, the student ``C binom(p + d, d)``.
+    max_iter : int, default=3
+        Sweeps ("squared_error") or epochs ("distillation", some twenty of them) after the singular
+        value decompositions; 0 makes none.
+    ridge : float, default=1e-6
+        Penalty on the cores: in the sweeps relative to the mean square of the logits, in the
+        epochs on how far the cores are from those of the decompositions.
+    loss : {"squared_error", "distillation"}, default="squared_error"
+        What is lowered, see above. The parameters below are those of "distillation".
+    soft_weight : float, default=1.0
+        w, in [0, 1]. Below 1, `fit` needs labels.
+    temperature : float, default=1.0
+        T. The logits of least squares are no logarithms of odds: those on labels are between 0 and
+        1, and a temperature of about 1/8 makes probabilities of them.
+    batch_size : int, default=1000
+        Rows of a mini-batch.
+    learning_rate : float, default=3e-3
+        Step size of Adam, annealed to zero along a cosine; lowered for steps that would add more
+        than 1 to the cores, in the sum of their Frobenius norms. Where the loss shows that it is
+        too large, `fit` warns (`ConvergenceWarning`).
+    random_state : int, RandomState instance or None, default=None
+        Draws the mini-batches.
+
+    Attributes
+    ----------
+    tensor_train_ : TensorTrain
+        Its cores see the variables divided by their standard deviations, below a 1.
+    intercept_ : ndarray of shape (n_classes,)
+    scale_ : ndarray of shape (n_variables,)
+        These standard deviations.
+    reducer_ : Pipeline or None
+        What makes the variables: the steps before the monomials.
+    classes_ : ndarray of shape (n_classes,)
+    compression_ : float
+        Coefficients of the student over parameters of the train.
+    history_ : list of float
+        After each sweep, the mean square error of the (centred) logits relative to their mean
+        square; in each epoch, the mean loss of its mini-batches.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        If X has feature names that are all strings.
+
+    References
+    ----------
+    .. [1] I. V. Oseledets, "Tensor-train decomposition", SIAM Journal on Scientific Computing 33,
+       2295-2317 (2011), algorithm 1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
+    >>> from sklearn_koopman.classification import CompressedStudent
+    >>> X, y = load_wine(return_X_y=True)
+    >>> lifter = make_pipeline(PCA(10, whiten=True), MonomialLifter(2))
+    >>> student = EDMDClassifier(lifter=lifter, ridge=1e-2).fit(X, y)
+    >>> small = CompressedStudent(student, rank=3).fit(X)
+    >>> small.tensor_train_.n_parameters, student.coef_.size
+    (132, 198)
+    >>> small.score(X, y) > 0.95
+    True
+    """
+
+    def __init__(
+        self,
+        student,
+        *,
+        rank=10,
+        max_iter=3,
+        ridge=1e-6,
+        loss="squared_error",
+        soft_weight=1.0,
+        temperature=1.0,
+        batch_size=1000,
+        learning_rate=3e-3,
+        random_state=None,
+    ):
+        self.student = student
+        self.rank = rank
+        self.max_iter = max_iter
+        self.ridge = ridge
+        self.loss = loss
+        self.soft_weight = soft_weight
+        self.temperature = temperature
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Compress the student.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows that the student can judge: those it was fitted to, or others.
+        y : array-like of shape (n_samples,), default=None
+            Labels, all of them classes of the student. Only ``loss="distillation"`` with
+            ``soft_weight < 1`` looks at them.
+
+        Returns
+        -------
+        self : object
+        """
+        self._check_parameters()
+        reducer, lifter = self._monomials()
+        X = validate_data(self, X, dtype=DTYPES)
+        codes = self._codes(y, len(X))
+        Z = X if reducer is None else np.asarray(reducer.transform(X))
+        scale = Z.std(axis=0, dtype=np.float64)
+        scale = np.where(scale > 0, scale, 1.0)
+        tensor = _symmetric_tensor(self.student, lifter, scale)
+        train = _cut(tensor, self.rank)
+        logits = _centred(_logits_of(self.student, X))
+        features = _with_one(Z / scale.astype(Z.dtype))
+        with threads_for(RowBlocks(features.T)):
+            if self.loss == "squared_error":
+                train, intercept, history = self._swept(train, features, logits)
+            else:
+                train, intercept, history = self._descended(train, features, logits, codes)
+        self.tensor_train_ = train.astype(Z.dtype)
+        self.intercept_ = intercept.astype(Z.dtype)
+        self.scale_, self.reducer_, self.history_ = scale, reducer, history
+        self.classes_ = self.student.classes_
+        self.compression_ = self.student.coef_.size / self.tensor_train_.n_parameters
+        return self
+
+    def _check_parameters(self):
+        check_integer(self, "rank", minimum=1)
+        check_integer(self, "max_iter", minimum=0)
+        check_real(self, "ridge", low=0.0, inclusive="left")
+        check_choice(self, "loss", ("squared_error", "distillation"))
+        check_real(self, "soft_weight", low=0.0, high=1.0)
+        check_real(self, "temperature", low=0.0, inclusive="neither")
+        check_integer(self, "batch_size", minimum=1)
+        check_real(self, "learning_rate", low=0.0, inclusive="neither")
+
+    def _codes(self, y, n_samples):
+        """Return which class of the student each label is, -1 for all where none are needed."""
+        if self.loss == "squared_error" or self.soft_weight == 1:
+            return np.full(n_samples, -1)
+        if y is None:
+            raise ValueError(
+                f"soft_weight={self.soft_weight} learns from labels too: give fit y, or set "
+                "soft_weight=1."
+            )
+        y, classes = column_or_1d(y, warn=True), self.student.classes_
+        if len(y) != n_samples:
+            raise ValueError(f"y has {len(y)} labels for {n_samples} rows.")
+        unknown = np.setdiff1d(y, classes)
+        if len(unknown):
+            raise ValueError(
+                f"y has labels that are no classes of the student: {unknown[:5].tolist()}."
+            )
+        return np.searchsorted(classes, y)
+
+    def _swept(self, train, features, logits):
+        """Return the train after some sweeps, its intercepts and the error after each."""
+        size = np.sqrt(np.mean(np.square(logits))) or 1.0
+        sweeper = Sweeper(
+            _scaled(train, 1 / size),
+            np.zeros(logits.shape[1]),
+            lambda site: features,
+            SquaredLoss(logits / size, np.ones(len(logits))),
+            np.ones(len(logits)),
+            self.ridge,
+        )
+        history = []
+        for _ in range(self.max_iter):
+            sweeper.sweep()
+            fitted = sweeper.train([features] * len(train.cores)).T + sweeper.intercept
+            history.append(float(np.mean(np.square(fitted - logits / size))))
+        return _scaled(sweeper.train, size), sweeper.intercept * size, history
+
+    def _descended(self, train, features, logits, codes):
+        """Return the train after some epochs, its intercepts and the loss in each."""
+        n_samples, n_classes = logits.shape
+        ones = np.ones(n_samples)
+        loss = DistillationLoss(
+            codes,
+            logits / self.temperature,
+            (1 - self.soft_weight) * ones,
+            self.soft_weight * ones,
+            1.0,
+        )
+        start = _scaled(train, 1 / self.temperature)
+        epochs = descend(
+            start.astype(features.dtype),
+            np.zeros(n_classes),
+            lambda rows: [features[:, rows]] * len(train.cores),
+            loss,
+            n_samples,
+            ridge=self.ridge,
+            n_epochs=self.max_iter,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            random_state=check_random_state(self.random_state),
+        )
+        model, history = (start, np.zeros(n_classes)), []
+        for fitted, intercept, objective in epochs:
+            if not np.isfinite(objective):
+                raise ValueError(
+                    f"learning_rate={self.learning_rate}, ridge={self.ridge}: the epochs diverged; "
+                    "choose smaller ones."
+                )
+            model = fitted, intercept
+            history.append(objective)
+        if history:
+            before = mean_loss(loss, start([features] * len(start.cores)))
+            constant = constant_loss(loss, (n_classes, n_samples))
+            warn_of_breakdown([before, *history], constant, self.learning_rate)
+        fitted, intercept = model
+        return _scaled(fitted, self.temperature), intercept * self.temperature, history
+
+    def decision_function(self, X):
+        """Return the logits of the classes, centred in every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+        """
+        return margin(self._logits(X))
+
+    def predict(self, X):
+        """Return the class with the largest logit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        return self.classes_[self._logits(X).argmax(axis=1)]
+
+    def _logits(self, X):
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=DTYPES, reset=False)
+        blocks = RowBlocks(X, n_observables=max(X.shape[1], self.tensor_train_.cores[0].size))
+        return blocks.map(self._logits_of_block)
+
+    def _logits_of_block(self, X):
+        Z = X if self.reducer_ is None else np.asarray(self.reducer_.transform(X))
+        features = _with_one(Z / self.scale_.astype(Z.dtype))
+        return (
+            self.tensor_train_([features] * len(self.tensor_train_.cores)).T + self.intercept_
+        )
+
+    def _monomials(self):
+        """Return the steps before the monomials, and what makes these."""
+        student = self.student
+        if isinstance(student, KoopmanClassifier):
+            check_is_fitted(student)
+            lifter = getattr(student, "lifter_", None)
+            steps = lifter if isinstance(lifter, Pipeline) else Pipeline([("lifter", lifter)])
+            last = steps.steps[-1][1]
+            if isinstance(last, MonomialLifter) and last.powers_.sum(axis=1).max() > 1:
+                return steps[:-1] if len(steps) > 1 else None, last
+        raise invalid_parameter(
+            self,
+            "student",
+            "a fitted KoopmanDistilledClassifier or EDMDClassifier whose lifter is a "
+            "MonomialLifter of degree 2 or more, or a pipeline that ends with one",
+        )
+
+
+def _scaled(train, factor):
+    """Return a train whose values are multiplied by a factor."""
+    *others, last = train.cores
+    return TensorTrain([*others, last * factor], train.centre)
+
+
+def _with_one(Z):
+    """Return variables as local features: one sample a column, below a row of ones."""
+    return np.concatenate([np.ones_like(Z[:, :1]), Z], axis=1).T
+
+
+def _logits_of(student, X):
+    """Return the logits of a student, one column a class for two classes too."""
+    logits = student.decision_function(X)
+    return logits if logits.ndim == 2 else np.stack([-logits, logits], axis=1) / 2
+
+
+def _centred(logits):
+    return logits - logits.mean(axis=1, keepdims=True)
+
+
+def _symmetric_tensor(student, lifter, scale):
+    """Return the coefficients as a symmetric tensor, (p + 1, ..., p + 1, n_classes).
+
+    Parameters
+    ----------
+    student : KoopmanClassifier
+    lifter : MonomialLifter
+    scale : ndarray of shape (p,)
+        What the variables are divided by.
+    """
+    powers = lifter.powers_
+    degree, p = int(powers.sum(axis=1).max()), powers.shape[1]
+    coef = _centred((student.coef_ * np.prod(scale**powers, axis=1)).T.astype(np.float64))
+    intercept = student.intercept_ - student.intercept_.mean()
+    check_fits_in_memory(
+        24 * (p + 1) ** degree * coef.shape[1],
+        f"The tensor of all monomials of degree {degree} in {p} variables",
+        "Compress a student of lower degree or of fewer variables.",
+    )
+    tensor = np.zeros((p + 1,) * degree + (coef.shape[1],))
+    tensor[(0,) * degree] = intercept
+    for power, row in zip(powers, coef, strict=True):
+        variables = np.repeat(np.arange(1, p + 1), power)
+        places = set(permutations([*variables.tolist(), *[0] * (degree - len(variables))]))
+        for place in places:
+            tensor[place] += row / len(places)
+    return tensor
+
+
+def _cut(tensor, rank):
+    """Return a tensor as a train of limited rank whose last core has the classes."""
+    *sizes, n_classes = tensor.shape
+    cores, rest = [], tensor.reshape(1, -1)
+    for n in sizes[:-1]:
+        before = len(rest)
+        left, singular, right = svd(rest.reshape(before * n, -1), full_matrices=False)
+        kept = min(rank, max(int(np.sum(singular > 1e-14 * singular[0])), 1))
+        cores.append(left[:, :kept].reshape(before, n, kept))
+        rest = singular[:kept, None] * right[:kept]
+    cores.append(rest.reshape(len(rest), sizes[-1], n_classes, 1))
+    return TensorTrain(cores, len(cores) - 1)
