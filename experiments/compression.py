@@ -1,9 +1,9 @@
 """A degree-3 student of MNIST as tensor trains of several ranks.
 
-    python benchmarks/bench_compression.py
+    python experiments/compression.py
 
 The student is least squares on the labels of the 60,000 training images, PCA 30, degree 3, with the
-ridge of benchmarks/results/table.csv. Each train is cut out of its coefficients and then fitted
+ridge of experiments/results/table.csv. Each train is cut out of its coefficients and then fitted
 
 - to its logits in the mean square, by four sweeps over the training images, without labels;
 - to its probabilities by 20 epochs of mini-batches, on the same images, without labels;
@@ -11,22 +11,30 @@ ridge of benchmarks/results/table.csv. Each train is cut out of its coefficients
 - the same with half of the weight on the labels, which shifts do not change.
 
 The temperature, the number of epochs and that weight were chosen with a student of 50,000 of these
-images on the other 10,000, at 5 times smaller. Writes benchmarks/results/compression.csv.
+images on the other 10,000, at 5 times smaller. Writes experiments/results/compression.csv.
 """
 
-import csv
-from pathlib import Path
-from time import perf_counter
+from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
-from sklearn.decomposition import PCA
+from sklearn.metrics import accuracy_score
 
+from experiments.images import coordinates, images
+from experiments.runner import (
+    RESULTS,
+    Results,
+    carry_out,
+    experiment_parser,
+    full_or_quick,
+    parse,
+    timed,
+)
+from experiments.transfer_sets import CROSS, shifted
 from sklearn_koopman import EDMDClassifier, MonomialLifter
 from sklearn_koopman.classification import CompressedStudent
-from sklearn_koopman.datasets import fetch_mnist
 from sklearn_koopman.inspection import fidelity_score
 
-RESULTS = Path(__file__).parent / "results" / "compression.csv"
 RIDGE = 0.001
 DISTILLATION = {
     "loss": "distillation",
@@ -50,64 +58,91 @@ RANKS = {
 }
 
 
-def shifted(X):
-    """Yield images, and then each of them one pixel to the four sides."""
-    images = np.pad(X.reshape(-1, 28, 28), ((0, 0), (1, 1), (1, 1)))
-    for down, right in ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2)):
-        yield images[:, down : down + 28, right : right + 28].reshape(len(X), -1)
+@dataclass(frozen=True)
+class Spec:
+    """A train of one rank, fitted by one method; or the student."""
+
+    model: str
+    rank: str
 
 
-def main():
-    """Write a row for the student and one for each train."""
-    X, y = fetch_mnist("train", return_X_y=True)
-    X_test, y_test = fetch_mnist("test", return_X_y=True)
-    pca = PCA(30, random_state=0).fit(X)
-    parts = [pca.transform(each).astype(np.float32) for each in shifted(X)]
-    Z, Z_test = parts[0], pca.transform(X_test).astype(np.float32)
-    Z_shifted, y_shifted = np.concatenate(parts), np.tile(y, len(parts))
-    student = EDMDClassifier(lifter=MonomialLifter(3), ridge=RIDGE).fit(Z, y)
-    original = student.predict(Z_test)
-    n_observables = student.coef_.shape[1]
-    rows = [
-        {
-            "model": "student",
-            "rank": "",
+class Bench:
+    """The student, and the coordinates of images and of shifted images."""
+
+    def __init__(self):
+        X, self.y = images("mnist", "train")
+        X_test, self.y_test = images("mnist", "test")
+        flat = [X, *(shift(X) for shift in shifts())]
+        *parts, self.Z_test = coordinates(full_or_quick(30, 6), *flat, X_test)
+        self.Z = parts[0]
+        self.shifted = np.concatenate(parts), np.tile(self.y, len(parts))
+        self.student = EDMDClassifier(lifter=MonomialLifter(3), ridge=RIDGE)
+        self.student.fit(self.Z, self.y)
+        self.predicted = self.student.predict(self.Z_test)
+
+    def measure_student(self):
+        """Return the row of the student."""
+        coef = self.student.coef_
+        return {
             "cut_accuracy": "",
-            "accuracy": round(float(np.mean(original == y_test)), 4),
+            "accuracy": round(accuracy_score(self.y_test, self.predicted), 4),
             "fidelity": 1.0,
-            "parameters": student.coef_.size,
-            "multiplications": student.coef_.size + n_observables - 31,
+            "parameters": coef.size,
+            "multiplications": coef.size + coef.shape[1] - 1 - self.Z.shape[1],
             "compression": 1.0,
             "seconds": "",
         }
-    ]
-    print(rows[0], flush=True)
-    for method, (settings, with_shifts) in METHODS.items():
-        rows_of_fit = (Z_shifted, y_shifted) if with_shifts else (Z, y)
-        for rank in RANKS[method]:
-            cut = CompressedStudent(student, rank=rank, max_iter=0).fit(Z)
-            start = perf_counter()
-            train = CompressedStudent(student, rank=rank, **settings).fit(*rows_of_fit)
-            seconds = perf_counter() - start
-            predicted = train.predict(Z_test)
-            rows.append(
-                {
-                    "model": method,
-                    "rank": rank,
-                    "cut_accuracy": round(cut.score(Z_test, y_test), 4),
-                    "accuracy": round(float(np.mean(predicted == y_test)), 4),
-                    "fidelity": round(fidelity_score(original, predicted), 4),
-                    "parameters": train.tensor_train_.n_parameters,
-                    "multiplications": train.tensor_train_.multiplications,
-                    "compression": round(train.compression_, 2),
-                    "seconds": round(seconds, 1),
-                }
-            )
-            print(rows[-1], flush=True)
-            with RESULTS.open("w", newline="") as file:
-                writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(rows)
+
+    def measure_train(self, spec):
+        """Return the row of a train."""
+        settings, with_shifts = METHODS[spec.model]
+        rank = int(spec.rank)
+        cut = CompressedStudent(self.student, rank=rank, max_iter=0).fit(self.Z)
+        train = CompressedStudent(self.student, rank=rank, **settings)
+        train.set_params(max_iter=full_or_quick(train.max_iter, 1))
+        rows = self.shifted if with_shifts else (self.Z, self.y)
+        _, seconds = timed(train.fit, *rows)
+        predicted = train.predict(self.Z_test)
+        return {
+            "cut_accuracy": round(cut.score(self.Z_test, self.y_test), 4),
+            "accuracy": round(accuracy_score(self.y_test, predicted), 4),
+            "fidelity": round(fidelity_score(self.predicted, predicted), 4),
+            "parameters": train.tensor_train_.n_parameters,
+            "multiplications": train.tensor_train_.multiplications,
+            "compression": round(train.compression_, 2),
+            "seconds": round(seconds, 1),
+        }
+
+
+bench = cache(Bench)
+
+
+def shifts():
+    """Return functions that move flat images by a pixel."""
+
+    def moved(X, step):
+        return shifted(X.reshape(-1, 28, 28), *step).reshape(len(X), -1)
+
+    # In the order in which the committed rows had them: mini-batches depend on it.
+    return [partial(moved, step=step) for step in (*CROSS[2:], *CROSS[:2])]
+
+
+def measure(spec):
+    """Return the row of the student or of a train."""
+    return bench().measure_train(spec) if spec.rank else bench().measure_student()
+
+
+def parser():
+    """Return the parser of the command line."""
+    return experiment_parser(__doc__)
+
+
+def main():
+    """Run what is missing, or show the table."""
+    specs = [Spec("student", "")]
+    specs += [Spec(method, str(rank)) for method in METHODS for rank in RANKS[method]]
+    results = Results(RESULTS / "compression.csv", ["model", "rank"])
+    carry_out(parse(parser()), results, specs, measure)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """A layer as dynamic mode decomposition with delay coordinates: as published, and put right.
 
-    python benchmarks/bench_delay_dmd.py
+    python experiments/delay_dmd.py
 
 After Aswani, Jabari and Shafique (2024), arXiv:2409.01308, on the MNIST network
-784-256-128-64-32-10 of `benchmarks/teachers.py` that is stopped at the published accuracy
+784-256-128-64-32-10 of `experiments/teachers.py` that is stopped at the published accuracy
 ("deep-short"), layer 64 -> 32. Ten square ReLU layers are put before the layer, everything else is
 frozen, and they are trained (Huber loss) so that the layer gives what it gave before. An input then
 has a trajectory of 12 states: what enters the new layers, what leaves each of them, and what leaves
@@ -23,24 +23,41 @@ and the matrix is applied 11 - h times; the last state of the last window goes t
 `layers_left` counts the ReLU layers that still run. The spread is over five draws of 500 inputs.
 """
 
-import csv
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
-from teachers import FETCH, accuracy, load_or_train
 from torch import nn
 
+from experiments.images import images
+from experiments.runner import (
+    RESULTS,
+    Results,
+    carry_out,
+    experiment_parser,
+    full_or_quick,
+    mean_and_std,
+    parse,
+)
+from experiments.teachers import network
 from sklearn_koopman.networks import LinearizedNetworkClassifier
 
-RESULTS = Path(__file__).parent / "results" / "delay_dmd.csv"
 N_INSERTED, WIDTH, N_OUTPUTS = 10, 64, 32
 RANK, N_TRAJECTORIES, N_DRAWS = 500, 500, 5
 DELAYS = [1, 5, 7, 10]
-COLUMNS = ["procedure", "delays", "layers_left", "accuracy", "std", "teacher"]
 
 
-def inserted_layers(entering, layer, n_epochs=10):
+@dataclass(frozen=True)
+class Spec:
+    """A way to replace the layer."""
+
+    procedure: str
+    delays: str
+    layers_left: str
+
+
+def inserted_layers(entering, layer, n_epochs):
     """Return ten square ReLU layers, trained so that the layer behind them gives what it gave."""
     torch.manual_seed(0)
     layers = [nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU()) for _ in range(N_INSERTED)]
@@ -93,68 +110,108 @@ def dmd(before, behind, rank):
     return right[:kept].T @ projected
 
 
-def main():
-    X, y = FETCH["mnist"]("train", return_X_y=True)
-    X_test, y_test = FETCH["mnist"]("test", return_X_y=True)
-    module = load_or_train("mnist", "deep-short")
-    teacher = accuracy(module, X_test, y_test)
-    head, layer, tail = module[:7], module[7:9], module[9:]
-    with torch.no_grad():
-        entering, entering_255, entering_test = (
-            head(torch.as_tensor(pixels)) for pixels in (X, 255 * X, X_test)
-        )
-    inserted = inserted_layers(entering, layer)
-    states, states_255, states_test = (
-        trajectories(a, inserted, layer) for a in (entering, entering_255, entering_test)
-    )
-    rows = []
+class Bench:
+    """The network, what passes its layer, and draws of training rows."""
 
-    def report(procedure, delays, layers_left, accuracies):
-        row = [procedure, delays, layers_left, round(float(np.mean(accuracies)), 4)]
-        row += [round(float(np.std(accuracies)), 4), round(teacher, 4)]
-        rows.append(dict(zip(COLUMNS, row, strict=True)))
-        print(*row, sep="  ", flush=True)
-
-    def accuracy_of(last):
+    def __init__(self):
+        self.X, self.y = images("mnist", "train")
+        self.X_test, self.y_test = images("mnist", "test")
+        self.module = network("mnist", "deep-short")
+        self.head, layer, self.tail = self.module[:7], self.module[7:9], self.module[9:]
         with torch.no_grad():
-            labels = tail(torch.as_tensor(last[:, :N_OUTPUTS]).float()).argmax(1).numpy()
-        return np.mean(labels == y_test)
+            entering, entering_255, entering_test = (
+                self.head(torch.as_tensor(pixels))
+                for pixels in (self.X, 255 * self.X, self.X_test)
+            )
+            said = self.module(torch.as_tensor(self.X_test)).argmax(1).numpy()
+        self.teacher_accuracy = float(np.mean(said == self.y_test))
+        inserted = inserted_layers(entering, layer, n_epochs=full_or_quick(10, 1))
+        self.states, self.states_255, self.states_test = (
+            trajectories(each, inserted, layer)
+            for each in (entering, entering_255, entering_test)
+        )
+        self.draws = [
+            np.random.default_rng(seed).choice(len(self.X), N_TRAJECTORIES, replace=False)
+            for seed in range(N_DRAWS)
+        ]
 
-    whole = accuracy_of(states_test[:, -1])
-    report("inserted layers, nothing replaced", "", N_INSERTED, [whole])
-    draws = [
-        np.random.default_rng(seed).choice(len(X), N_TRAJECTORIES, replace=False)
-        for seed in range(N_DRAWS)
-    ]
-    for delays in DELAYS:
+    def accuracies(self, spec):
+        """Return the accuracy of a procedure with every draw."""
+        if spec.procedure == "inserted layers, nothing replaced":
+            return [self.accuracy_of(self.states_test[:, -1])]
+        if spec.procedure == "closed":
+            steps = [dmd(each[:, 0], each[:, -1], RANK) for each in self.drawn(self.states)]
+            return [self.accuracy_of(self.states_test[:, 0] @ step) for step in steps]
+        if spec.procedure.startswith("affine"):
+            student = LinearizedNetworkClassifier(self.module, ("7", "8"))
+            rows = [slice(None)] if spec.procedure == "affine, all inputs" else self.draws
+            fits = (student.fit(self.X[some], self.y[some]) for some in rows)
+            return [fitted.score(self.X_test, self.y_test) for fitted in fits]
+        return self.with_windows(spec.procedure, int(spec.delays))
+
+    def with_windows(self, procedure, delays):
+        """Return the accuracies of DMD on windows, one for each draw."""
+        if procedure == "published":
+            laid = (
+                windows(each.reshape(-1, WIDTH), delays) for each in self.drawn(self.states_255)
+            )
+            pairs = [(each[:-1], each[1:]) for each in laid]
+        else:
+            pairs = [own_pairs(each, delays) for each in self.drawn(self.states)]
+        first = windows(self.states_test, delays)[:, 0]
         n_steps = N_INSERTED + 1 - delays
-        first = windows(states_test, delays)[:, 0]
-        found = {"published": [], "own windows": []}
-        for chosen in draws:
-            laid = windows(states_255[chosen].reshape(-1, WIDTH), delays)
-            pairs = {
-                "published": (laid[:-1], laid[1:]),
-                "own windows": own_pairs(states[chosen], delays),
-            }
-            for procedure, (before, behind) in pairs.items():
-                step = dmd(before, behind, RANK)
-                last = first @ np.linalg.matrix_power(step, n_steps)
-                found[procedure].append(accuracy_of(last[:, -WIDTH:]))
-        for procedure, accuracies in found.items():
-            report(procedure, delays, delays, accuracies)
-    closed = []
-    for chosen in draws:
-        step = dmd(states[chosen][:, 0], states[chosen][:, -1], RANK)
-        closed.append(accuracy_of(states_test[:, 0] @ step))
-    report("closed", 0, 0, closed)
-    student = LinearizedNetworkClassifier(module, ("7", "8"))
-    few = [student.fit(X[chosen], y[chosen]).score(X_test, y_test) for chosen in draws]
-    report("affine, 500 inputs", 0, 0, few)
-    report("affine, all inputs", 0, 0, [student.fit(X, y).score(X_test, y_test)])
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        lasts = (
+            first @ np.linalg.matrix_power(dmd(before, behind, RANK), n_steps)
+            for before, behind in pairs
+        )
+        return [self.accuracy_of(last[:, -WIDTH:]) for last in lasts]
+
+    def drawn(self, states):
+        """Return the trajectories of every draw."""
+        return [states[chosen] for chosen in self.draws]
+
+    def accuracy_of(self, last):
+        """Return how often the layers behind are right, given the last states."""
+        with torch.no_grad():
+            logits = self.tail(torch.as_tensor(last[:, :N_OUTPUTS]).float())
+        return float(np.mean(logits.argmax(1).numpy() == self.y_test))
+
+
+bench = cache(Bench)
+
+
+def measure(spec):
+    """Return the row of a procedure."""
+    mean, std = mean_and_std(bench().accuracies(spec), digits=4)
+    teacher = round(bench().teacher_accuracy, 4)
+    return {"accuracy": mean, "std": std, "teacher": teacher}
+
+
+def specs():
+    """Return all procedures."""
+    of_windows = [
+        Spec(procedure, str(delays), str(delays))
+        for delays in DELAYS
+        for procedure in ("published", "own windows")
+    ]
+    return [
+        Spec("inserted layers, nothing replaced", "", str(N_INSERTED)),
+        *of_windows,
+        Spec("closed", "0", "0"),
+        Spec("affine, 500 inputs", "0", "0"),
+        Spec("affine, all inputs", "0", "0"),
+    ]
+
+
+def parser():
+    """Return the parser of the command line."""
+    return experiment_parser(__doc__)
+
+
+def main():
+    """Run what is missing, or show the table."""
+    results = Results(RESULTS / "delay_dmd.csv", ["procedure", "delays"])
+    carry_out(parse(parser()), results, specs(), measure)
 
 
 if __name__ == "__main__":

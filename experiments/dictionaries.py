@@ -160,7 +160,7 @@ def choose(unfitted, gammas):
 
 
 def condition_number(lifter, Z):
-    """Return that of the correlations of the observables that vary; infinite if rounding decides."""
+    """Return that of observables that vary, correlated; infinite if rounding decides."""
     n_observables = lifter.transform(Z[:1]).shape[1]
     blocks = RowBlocks(Z.astype(np.float64), lifter.transform, n_observables=n_observables)
     moments = blocks.with_rows_at_least(GramMoments.block_rows).map_reduce(

@@ -309,7 +309,12 @@ def resnet_and_rows(n_rows=20_000):
     """Return ResNet-18 and some of the rows that it was trained on."""
     X, y = images("mnist", "train")
     rows = split(y)[0][:n_rows]
-    return network("mnist", "resnet18", held_out=True), X[rows], y[rows], *images("mnist", "test")
+    return (
+        network("mnist", "resnet18", held_out=True),
+        X[rows],
+        y[rows],
+        *images("mnist", "test"),
+    )
 
 
 def resnet():

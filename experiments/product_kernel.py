@@ -1,42 +1,64 @@
 """The whole product dictionary of 60 PCA coordinates by its kernel, with Nystrom landmarks.
 
-    python benchmarks/bench_product_kernel.py
-    python benchmarks/bench_product_kernel.py --landmarks 5000
+    python experiments/product_kernel.py
+    python experiments/product_kernel.py --landmarks 5000
 
 Cosine and sine of every coordinate, 2^60 products of them; MNIST. EDMD on labels for each number of
 landmarks, and for 2,000 of them the student distilled from the perceptron of
-`benchmarks/teachers.py` (soft weight 0.5, temperature 2, as for the tensor trains). Frequency and
+`experiments/teachers.py` (soft weight 0.5, temperature 2, as for the tensor trains). Frequency and
 ridge were chosen with 1,000 landmarks, EDMD fitted to 20,000 training images, on 10,000 others; the
 test images had no part in it. Rows of other numbers of landmarks stay in
-benchmarks/results/product_kernel.csv.
+experiments/results/product_kernel.csv.
 """
 
-import argparse
+from dataclasses import dataclass
+from functools import cache
 from itertools import product
-from pathlib import Path
-from time import perf_counter
 
-import numpy as np
-from kept_rows import save
-from sklearn.decomposition import PCA
-from teachers import FETCH, load_or_train, split
+from sklearn.metrics import accuracy_score
 
+from experiments.images import coordinates, images, split
+from experiments.runner import (
+    RESULTS,
+    Results,
+    carry_out,
+    experiment_parser,
+    full_or_quick,
+    parse,
+    timed,
+)
+from experiments.teachers import teacher
 from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier
 from sklearn_koopman.inspection import cost, fidelity_score
 from sklearn_koopman.lifting import ProductKernelLifter
-from sklearn_koopman.teachers import TorchTeacher
 
-RESULTS = Path(__file__).parent / "results" / "product_kernel.csv"
 FREQUENCIES, RIDGES = [0.3, 0.5, 0.8, 1.2], [1e-6, 1e-4]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A student of some landmarks."""
+
+    landmarks: int
+    student: str
 
 
 def lifter_of(n_landmarks, frequency):
     """Return the unfitted lifter."""
+    n_landmarks = full_or_quick(n_landmarks, 100)
     return ProductKernelLifter(frequency=frequency, n_landmarks=n_landmarks, random_state=0)
 
 
-def choose(Z, y):
+@cache
+def mnist_coordinates():
+    """Return 60 PCA coordinates of the training and of the test images."""
+    return coordinates(60, images("mnist", "train")[0], images("mnist", "test")[0])
+
+
+@cache
+def chosen():
     """Return the best accuracy on held-out images, and its frequency and ridge."""
+    Z, y = mnist_coordinates()[0], images("mnist", "train")[1]
     rows, held = split(y)
     rows = rows[:20_000]
     found = []
@@ -48,42 +70,51 @@ def choose(Z, y):
     return max(found)
 
 
+def measure(spec):
+    """Return the row of a student."""
+    (X, y), (X_test, y_test) = images("mnist", "train"), images("mnist", "test")
+    perceptron = teacher("mnist", "mlp")
+    Z, Z_test = mnist_coordinates()
+    validation_accuracy, frequency, ridge = chosen()
+    lifter, soft = lifter_of(spec.landmarks, frequency), {}
+    if spec.student == "distilled":
+        student = KoopmanDistilledClassifier(
+            soft_weight=0.5, temperature=2.0, ridge=1e-4, lifter=lifter
+        )
+        soft = {"soft_labels": perceptron(X)}
+    else:
+        student = EDMDClassifier(ridge=ridge, lifter=lifter)
+    _, seconds = timed(student.fit, Z, y, **soft)
+    predicted = student.predict(Z_test)
+    return {
+        "frequency": frequency,
+        "ridge": student.ridge,
+        "validation_accuracy": validation_accuracy,
+        "accuracy": accuracy_score(y_test, predicted),
+        "fidelity": fidelity_score(perceptron(X_test).argmax(axis=1), predicted),
+        "parameters": cost(student, Z_test[:1], n_repeats=1).parameters,
+        "seconds": round(seconds, 1),
+    }
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = experiment_parser(__doc__)
+    made.add_argument("--landmarks", nargs="+", type=int, default=[500, 1000, 2000])
+    return made
+
+
 def main():
-    """Fit, and write each row as soon as it is there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--landmarks", nargs="+", type=int, default=[500, 1000, 2000])
-    numbers = parser.parse_args().landmarks
-    X, y = FETCH["mnist"]("train", return_X_y=True)
-    X_test, y_test = FETCH["mnist"]("test", return_X_y=True)
-    teacher = TorchTeacher(load_or_train("mnist", "mlp"))
-    chosen_by_teacher = teacher(X_test).argmax(axis=1)
-    pca = PCA(60, random_state=0).fit(X)
-    Z, Z_test = (pca.transform(each).astype(np.float32) for each in (X, X_test))
-    validation_accuracy, frequency, ridge = choose(Z, y)
-    for n_landmarks in numbers:
-        students = {"EDMD, labels": (EDMDClassifier(ridge=ridge), {})}
-        if n_landmarks == 2000:
-            distilled = KoopmanDistilledClassifier(soft_weight=0.5, temperature=2.0, ridge=1e-4)
-            students["distilled"] = (distilled, {"soft_labels": teacher(X)})
-        for name, (student, soft) in students.items():
-            student.set_params(lifter=lifter_of(n_landmarks, frequency))
-            start = perf_counter()
-            student.fit(Z, y, **soft)
-            seconds = perf_counter() - start
-            predicted = student.predict(Z_test)
-            row = {
-                "landmarks": n_landmarks,
-                "student": name,
-                "frequency": frequency,
-                "ridge": student.ridge,
-                "validation_accuracy": validation_accuracy,
-                "accuracy": float(np.mean(predicted == y_test)),
-                "fidelity": fidelity_score(chosen_by_teacher, predicted),
-                "parameters": cost(student, Z_test[:1], n_repeats=1).parameters,
-                "seconds": round(seconds, 1),
-            }
-            print(*row.values(), sep="  ", flush=True)
-            save(RESULTS, row, ("landmarks", "student"))
+    """Run what is missing, or show the table."""
+    options = parse(parser())
+    specs = [
+        Spec(n_landmarks, student)
+        for n_landmarks in options.landmarks
+        for student in ("EDMD, labels", "distilled")
+        if student != "distilled" or n_landmarks == 2000
+    ]
+    results = Results(RESULTS / "product_kernel.csv", ["landmarks", "student"])
+    carry_out(options, results, specs, measure)
 
 
 if __name__ == "__main__":

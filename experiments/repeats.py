@@ -14,7 +14,14 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
 from experiments.images import images
-from experiments.runner import RESULTS, Results, carry_out, experiment_parser, mean_and_std, parse
+from experiments.runner import (
+    RESULTS,
+    Results,
+    carry_out,
+    experiment_parser,
+    mean_and_std,
+    parse,
+)
 from experiments.teachers import teacher
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
 

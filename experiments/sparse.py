@@ -87,8 +87,6 @@ ROWS_TO_CHOOSE_BY = 30_000  # with a transfer set
 FEW = (10, 20, 40, 80)  # observables that a group penalty chooses too
 
 
-
-
 def by_size(row):
     """Return what rows are sorted by."""
     return [
@@ -143,6 +141,7 @@ class Rows:
         self.components = components_to_choose_from()
 
     def pca(self, components):
+        """Return the PCA of the rows with so many components."""
         if components not in self.pcas:
             self.pcas[components] = PCA(components, random_state=0).fit(self.X)
         return self.pcas[components]
@@ -179,7 +178,9 @@ class Rows:
             logits = self.teacher(X)
             return logits - logits.mean(axis=1, keepdims=True), None
         settings = 0.9, 2.0, 1e-4
-        first, _ = self.fit((self.components, DEGREE), "logits", full_or_quick(FIRST, 60), *settings, tol=1e-4)
+        first, _ = self.fit(
+            (self.components, DEGREE), "logits", full_or_quick(FIRST, 60), *settings, tol=1e-4
+        )
         logits = first.decision_function(X)
         # The curvature of the soft loss: the trace of diag(q) - q q^T.
         curvature = 1 - np.square(softmax(logits / 2.0, axis=1)).sum(axis=1)

@@ -46,7 +46,9 @@ def make_student(method, teacher, components, degree, made="none", gamma=None):
             triples = MonomialLifter((3, degree), include_bias=False)
             triples = make_pipeline(LeadingColumns(LEADING), triples)
             products = make_union(MonomialLifter(2), triples)
-        subspace = ActiveSubspace(teacher, components, n_preliminary=full_or_quick(PRELIMINARY, 40))
+        subspace = ActiveSubspace(
+            teacher, components, n_preliminary=full_or_quick(PRELIMINARY, 40)
+        )
         lifter = make_pipeline(subspace, products)
     elif method == "RBF":
         lifter = make_pipeline(pca, Nystroem(gamma=gamma, n_components=few, random_state=0))

@@ -241,9 +241,7 @@ def specs(options):
     return [
         Spec(dataset, kind, *each, method, made)
         for dataset, kind in product(options.datasets, options.teachers)
-        for each, made in product(
-            dictionaries, options.sets or ("none", TRANSFER_SET[dataset])
-        )
+        for each, made in product(dictionaries, options.sets or ("none", TRANSFER_SET[dataset]))
         for method in options.methods
         if made == "none" or method in WITH_TRANSFER_SETS or options.sets
         if belongs(method, *each)

@@ -1,59 +1,48 @@
-"""The curves of imodels' TAO trees, for the table of bench_tree_curves.py.
+"""Trees of imodels' TAO, for the table of tree_curves.py, which runs this.
 
-    python benchmarks/bench_tree_curves.py --dataset wine --export FOLDER
-    python benchmarks/tree_curves_imodels.py FOLDER
+    PYTHON experiments/tao.py ROWS FOUND SIZE [SIZE ...]
 
 TAO starts from scikit-learn's greedy tree and optimises all its nodes in turn (Carreira-Perpiñán
-& Tavallali 2018). Needs `pip install imodels six` (imodels 3.0.4), in an environment
-of its own if they do not go with the rest; neither torch nor this package is used.
+& Tavallali 2018). Needs `pip install imodels six` (imodels 3.0.4), in an environment of its own if
+they do not go with the rest; neither torch nor this package is used. ROWS and FOUND are .npz files:
+of training rows, labels and test rows; and of the labels that trees of each size give these, and
+the seconds that each took.
 """
 
 import argparse
-import csv
 import warnings
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from imodels import TaoTreeClassifier
 
-RESULTS = Path(__file__).parent / "results" / "tree_curves.csv"
-METHOD = "TAO, teacher, more rows"
-SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32)
+
+def parser():
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("rows")
+    made.add_argument("found")
+    made.add_argument("sizes", type=int, nargs="+")
+    return made
 
 
 def main():
-    """Fit a tree of each size to each exported split, and write the means."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+    """Grow a tree of each size."""
+    from imodels import TaoTreeClassifier
+
+    options = parser().parse_args()
     warnings.simplefilter("ignore")
-    new = []
-    for dataset in ("breast_cancer", "wine", "digits"):
-        splits = [dict(np.load(file)) for file in sorted(folder.glob(f"{dataset}-*.npz"))]
-        for size in SIZES:
-            runs = []
-            for data in splits:
-                start = perf_counter()
-                tree = TaoTreeClassifier(model_args={"max_leaf_nodes": size, "random_state": 0})
-                tree.fit(data["X_more"], data["said_more"])
-                seconds = perf_counter() - start
-                labels = tree.predict(data["X_test"])
-                right = labels == data["said_test"], labels == data["y_test"]
-                runs.append((*map(np.mean, right), seconds))
-            if runs:
-                fidelity, accuracy, seconds = np.array(runs).T
-                numbers = fidelity.mean(), fidelity.std(), accuracy.mean(), seconds.mean()
-                new.append([dataset, METHOD, size, *(round(float(x), 4) for x in numbers)])
-                print(*new[-1], flush=True)
-    with RESULTS.open(newline="") as file:
-        header, *old = csv.reader(file)
-    done = {row[0] for row in new}
-    rows = [row for row in old if row[1] != METHOD or row[0] not in done] + new
-    order = ["breast_cancer", "wine", "digits"]
-    rows.sort(key=lambda row: (order.index(row[0]), row[1], int(row[2])))
-    with RESULTS.open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    with np.load(options.rows) as data:
+        X, y, X_test = data["X_more"], data["said_more"], data["X_test"]
+    labels, seconds = [], []
+    for size in options.sizes:
+        tree = TaoTreeClassifier(model_args={"max_leaf_nodes": size, "random_state": 0})
+        start = perf_counter()
+        tree.fit(X, y)
+        seconds.append(perf_counter() - start)
+        labels.append(tree.predict(X_test))
+    np.savez(options.found, labels=labels, seconds=seconds)
 
 
 if __name__ == "__main__":

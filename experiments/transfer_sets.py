@@ -1,4 +1,4 @@
-"""The transfer sets of the tables, by name: what is made of 28 x 28 images for teachers to label."""
+"""The transfer sets of the tables, by name: what is made of images of 28 x 28 pixels."""
 
 from functools import partial
 from itertools import product

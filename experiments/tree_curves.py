@@ -1,9 +1,10 @@
 """Size against fidelity on ordinary data: distilled trees and their baselines.
 
-    python benchmarks/bench_tree_curves.py --dataset breast_cancer
-    python benchmarks/bench_tree_curves.py --dataset wine
-    python benchmarks/bench_tree_curves.py --dataset digits
-    python benchmarks/bench_tree_curves.py --plot
+    python experiments/tree_curves.py --dataset breast_cancer
+    python experiments/tree_curves.py --dataset wine
+    python experiments/tree_curves.py --dataset digits
+    python experiments/tree_curves.py --dataset wine --tao PYTHON
+    python experiments/tree_curves.py --plot
 
 The teacher is a torch perceptron of two hidden layers of 64 units. Of each data set 30 % are kept
 for the test, ten times over. All trees but those on the true labels learn what the teacher says:
@@ -12,15 +13,16 @@ noise of a fifth of each input's deviation). Fidelity is agreement with the teac
 rows; nothing is chosen on these. "Blind" is a distilled tree that sees nothing of the network but
 what it says: what the features are worth, apart from the dynamic programming.
 
-`--export FOLDER` writes the rows and what the teacher says for tree_curves_imodels.py, whose
-package may need an environment of its own. Writes benchmarks/results/tree_curves.csv, and
+With --tao the trees are those of imodels' TAO, grown by that Python, in whose environment imodels
+is installed (experiments/tao.py). Writes experiments/results/tree_curves.csv, and
 docs/images/tree_curves.png with `--plot`.
 """
 
-import argparse
-import csv
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import torch
@@ -29,14 +31,35 @@ from sklearn.model_selection import train_test_split
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
+from experiments.runner import (
+    PICTURES,
+    RESULTS,
+    Results,
+    carry_out,
+    experiment_parser,
+    full_or_quick,
+    parse,
+    timed,
+)
 from sklearn_koopman import DistilledTreeClassifier
 from sklearn_koopman.teachers import TorchTeacher
 
-RESULTS = Path(__file__).parent / "results" / "tree_curves.csv"
-PICTURE = Path(__file__).parents[1] / "docs" / "images" / "tree_curves.png"
 LOAD = {"breast_cancer": load_breast_cancer, "wine": load_wine, "digits": load_digits}
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32)
-HEADER = ["dataset", "method", "n_leaves", "fidelity", "fidelity_std", "accuracy", "seconds"]
+TAO = "TAO, teacher, more rows"
+CURVES = Results(
+    RESULTS / "tree_curves.csv",
+    ("dataset", "method", "n_leaves"),
+    order=lambda row: (list(LOAD).index(row["dataset"]), row["method"], int(row["n_leaves"])),
+)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The trees of all sizes that a method grows."""
+
+    dataset: str
+    method: str
 
 
 class Standardise(nn.Module):
@@ -49,6 +72,7 @@ class Standardise(nn.Module):
         self.register_buffer("scale", torch.where(scale > 0, scale, 1.0))
 
     def forward(self, x):
+        """Return standardised inputs."""
         return (x - self.mean) / self.scale
 
 
@@ -66,7 +90,7 @@ def train_teacher(X, y, seed):
         )
         optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.01)
         inputs, targets = torch.tensor(X, dtype=torch.float32), torch.tensor(y)
-        for _ in range(100):
+        for _ in range(full_or_quick(100, 3)):
             for rows in torch.randperm(len(X)).split(32):
                 loss = nn.functional.cross_entropy(network(inputs[rows]), targets[rows])
                 optimizer.zero_grad()
@@ -81,8 +105,9 @@ def more_rows(X, times, rng):
     return np.vstack([X, made + 0.2 * X.std(axis=0) * rng.normal(size=made.shape)])
 
 
-def task(dataset, seed):
-    """Return the data of one split, its teacher and what that says."""
+@cache
+def split_and_teacher(dataset, seed):
+    """Return the data of one split with what its teacher says, and the teacher."""
     X, y = LOAD[dataset](return_X_y=True)
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=seed)
     teacher = TorchTeacher(train_teacher(X, y, seed), output="logits")
@@ -95,70 +120,85 @@ def task(dataset, seed):
     return data, teacher
 
 
-def trees_of_each_size(data, teacher, only=None):
-    """Yield the method, the size, a fitted tree and the seconds that it took."""
-
-    def greedy(X, labels):
-        for size in SIZES:
-            start = perf_counter()
-            tree = DecisionTreeClassifier(max_leaf_nodes=size, random_state=0).fit(X, labels)
-            yield size, tree, perf_counter() - start
-
-    def distilled(X, labels, **settings):
-        start = perf_counter()
-        student = DistilledTreeClassifier(
-            teacher,
-            max_depth=8,
-            beam_width=200,
-            max_leaf_nodes=max(SIZES),
-            validation_fraction=None,
-            random_state=0,
-            **settings,
-        ).fit(X, labels)
-        seconds = perf_counter() - start  # of all sizes
-        for size in SIZES:
-            fitting = [tree for tree in student.path_ if tree.n_leaves <= size]
-            yield size, fitting[-1].decision_tree, seconds
-
-    X, X_more = data["X"], data["X_more"]
-    methods = {
-        "greedy, labels": greedy(X, data["y"]),
-        "greedy, teacher": greedy(X, data["said"]),
-        "greedy, teacher, more rows": greedy(X_more, data["said_more"]),
-        "distilled": distilled(X, data["said"]),
-        "distilled, more rows": distilled(X_more, data["said_more"]),
-        "distilled, probes only, more rows": distilled(X_more, data["said_more"], greedy=False),
-        "distilled, blind, more rows": distilled(
-            X_more, data["said_more"], features=lambda rows: np.zeros((len(rows), 1))
-        ),
-    }
-    for method in methods if only is None else [only]:
-        for size, tree, seconds in methods[method]:
-            yield method, size, tree, seconds
+def greedy(X, labels, data, teacher):
+    """Yield what scikit-learn's tree of each size predicts, and the seconds it took."""
+    for size in SIZES:
+        tree = DecisionTreeClassifier(max_leaf_nodes=size, random_state=0)
+        _, seconds = timed(tree.fit, data[X], data[labels])
+        yield tree.predict(data["X_test"]), seconds
 
 
-def score(tree, data):
-    """Return fidelity and accuracy on the test rows."""
-    labels = tree.predict(data["X_test"])
-    return np.mean(labels == data["said_test"]), np.mean(labels == data["y_test"])
+def distilled(X, labels, data, teacher, **settings):
+    """Yield what the distilled tree of each size predicts, and the seconds that all sizes took."""
+    student = DistilledTreeClassifier(
+        teacher,
+        max_depth=8,
+        beam_width=full_or_quick(200, 10),
+        max_leaf_nodes=max(SIZES),
+        validation_fraction=None,
+        random_state=0,
+        **settings,
+    )
+    _, seconds = timed(student.fit, data[X], data[labels])
+    for size in SIZES:
+        fitting = [tree for tree in student.path_ if tree.n_leaves <= size]
+        yield fitting[-1].decision_tree.predict(data["X_test"]), seconds
 
 
-def write(dataset, scores):
-    """Put the means over the splits in the place of those of the same methods."""
-    new = []
-    for (method, size), runs in scores.items():
-        fidelity, accuracy, seconds = np.array(runs).T
-        numbers = fidelity.mean(), fidelity.std(), accuracy.mean(), seconds.mean()
-        new.append([dataset, method, size, *(round(float(number), 4) for number in numbers)])
-    old = []
-    if RESULTS.exists():
-        with RESULTS.open(newline="") as file:
-            old = list(csv.reader(file))[1:]
-    replaced = {(dataset, method) for method, _ in scores}
-    rows = [row for row in old if tuple(row[:2]) not in replaced] + new
-    rows.sort(key=lambda row: (list(LOAD).index(row[0]), row[1], int(row[2])))
-    with RESULTS.open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([HEADER, *rows])
+def tao(python, data, teacher):
+    """Yield what TAO's tree of each size predicts, and the seconds it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows, found = Path(folder) / "rows.npz", Path(folder) / "found.npz"
+        np.savez(rows, **{name: data[name] for name in ("X_more", "said_more", "X_test")})
+        script = Path(__file__).parent / "tao.py"
+        subprocess.run([python, script, rows, found, *map(str, SIZES)], check=True)
+        with np.load(found) as trees:
+            yield from zip(trees["labels"], trees["seconds"], strict=True)
+
+
+def nothing(rows):
+    """Return features that say nothing."""
+    return np.zeros((len(rows), 1))
+
+
+FEW, MORE = ("X", "said"), ("X_more", "said_more")
+METHODS = {
+    "greedy, labels": partial(greedy, "X", "y"),
+    "greedy, teacher": partial(greedy, *FEW),
+    "greedy, teacher, more rows": partial(greedy, *MORE),
+    "distilled": partial(distilled, *FEW),
+    "distilled, more rows": partial(distilled, *MORE),
+    "distilled, probes only, more rows": partial(distilled, *MORE, greedy=False),
+    "distilled, blind, more rows": partial(distilled, *MORE, features=nothing),
+}
+
+
+def measure(spec, n_seeds, python=None):
+    """Yield the row of each size: means over the splits."""
+    grow = partial(tao, python) if spec.method == TAO else METHODS[spec.method]
+    runs = []
+    for seed in range(n_seeds):
+        data, teacher = split_and_teacher(spec.dataset, seed)
+        runs.append(
+            [
+                (
+                    np.mean(labels == data["said_test"]),
+                    np.mean(labels == data["y_test"]),
+                    seconds,
+                )
+                for labels, seconds in grow(data=data, teacher=teacher)
+            ]
+        )
+    for size, of_size in zip(SIZES, zip(*runs, strict=True), strict=True):
+        fidelity, accuracy, seconds = np.array(of_size).T
+        numbers = {
+            "fidelity": fidelity.mean(),
+            "fidelity_std": fidelity.std(),
+            "accuracy": accuracy.mean(),
+            "seconds": seconds.mean(),
+        }
+        rounded = {name: round(float(number), 4) for name, number in numbers.items()}
+        yield {"n_leaves": size, **rounded}
 
 
 COLORS = {
@@ -177,14 +217,10 @@ def plot():
     """Draw the curves of all data sets side by side."""
     import matplotlib.pyplot as plt
 
-    with RESULTS.open(newline="") as file:
-        rows = list(csv.DictReader(file))
     figure, axes = plt.subplots(1, len(LOAD), figsize=(12, 4.6), layout="constrained")
     for ax, dataset in zip(axes, LOAD, strict=True):
         for method, color in COLORS.items():
-            curve = [
-                row for row in rows if (row["dataset"], row["method"]) == (dataset, method)
-            ]
+            curve = CURVES.where(dataset=dataset, method=method)
             sizes = [int(row["n_leaves"]) for row in curve]
             fidelities = [100 * float(row["fidelity"]) for row in curve]
             ax.plot(sizes, fidelities, color=color, marker="o", markersize=3, label=method)
@@ -195,34 +231,31 @@ def plot():
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("agreement with the network\non test rows (%)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    figure.savefig(PICTURE, dpi=120)
-    print(f"picture: {PICTURE}")
+    figure.savefig(PICTURES / "tree_curves.png", dpi=120)
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = experiment_parser(__doc__, plot=True)
+    made.add_argument("--dataset", choices=LOAD, default="wine")
+    made.add_argument("--seeds", type=int, default=10)
+    made.add_argument("--method", choices=METHODS, help="this one alone")
+    made.add_argument("--tao", metavar="PYTHON", help="trees of TAO alone, by this Python")
+    return made
 
 
 def main():
-    """Run one data set, export it, or draw the picture."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", choices=LOAD, default="wine")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--method", help="run this one alone, for example 'distilled'")
-    parser.add_argument("--export", type=Path, help="write the data of each split here, only")
-    parser.add_argument("--plot", action="store_true", help="draw what was written, only")
-    options = parser.parse_args()
-    if options.plot:
-        plot()
-        return
-    scores = {}
-    for seed in range(options.seeds):
-        data, teacher = task(options.dataset, seed)
-        if options.export is not None:
-            options.export.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(options.export / f"{options.dataset}-{seed}.npz", **data)
-            continue
-        for method, size, tree, seconds in trees_of_each_size(data, teacher, options.method):
-            scores.setdefault((method, size), []).append((*score(tree, data), seconds))
-        print(f"{options.dataset}: split {seed} done", flush=True)
-    if scores:
-        write(options.dataset, scores)
+    """Run one data set, draw or show the table."""
+    options = parse(parser())
+    methods = [options.method] if options.method else [TAO] if options.tao else list(METHODS)
+    n_seeds = full_or_quick(options.seeds, 2)
+    carry_out(
+        options,
+        CURVES,
+        [Spec(options.dataset, method) for method in methods],
+        partial(measure, n_seeds=n_seeds, python=options.tao),
+        plot,
+    )
 
 
 if __name__ == "__main__":

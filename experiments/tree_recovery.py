@@ -1,7 +1,7 @@
 """Random trees read out of networks that have learnt them: does the same tree come out.
 
-    python benchmarks/bench_tree_recovery.py --n-features 100 --depth 3
-    python benchmarks/bench_tree_recovery.py --n-features 1000 --depth 3
+    python experiments/tree_recovery.py --n-features 100 --depth 3
+    python experiments/tree_recovery.py --n-features 1000 --depth 3
 
 The networks are those of tree_networks.py. Each is distilled from 10,000 unlabelled inputs by
 beams of several widths: as published (only what the features represent best), and with
@@ -10,66 +10,31 @@ tree has the label of the *true* tree; 1 is exact recovery. DecisionTreeClassifi
 10,000 inputs with the network's labels, and may be as deep as it likes; "blind" is the default
 with features that say nothing.
 
-Adds rows to benchmarks/results/tree_recovery.csv, in place of those of the same setting and
-method.
+Writes experiments/results/tree_recovery.csv.
 """
 
-import argparse
-import csv
-from pathlib import Path
-from time import perf_counter
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
-from tree_networks import load_or_train, uniform
 
+from experiments.runner import (
+    RESULTS,
+    Results,
+    carry_out,
+    experiment_parser,
+    full_or_quick,
+    parse,
+    timed,
+)
+from experiments.tree_networks import tree_and_network, uniform
 from sklearn_koopman import DistilledTreeClassifier
 from sklearn_koopman.teachers import TorchTeacher
 
-RESULTS = Path(__file__).parent / "results" / "tree_recovery.csv"
-HEADER = "n_features,depth,seed,method,beam_width,n_probes,n_leaves,right,teacher_right,seconds"
 BEAMS = (10, 50, 100, 200)
 N_TRAIN, N_TEST = 10_000, 100_000
-
-
-def rows_of(n_features, depth, seed, only=None):
-    """Yield a row for every method and beam, or for one method alone, on one tree."""
-    tree, network = load_or_train(n_features, depth, seed)
-    teacher = TorchTeacher(network, output="logits", batch_size=10_000)
-    rng = np.random.default_rng([n_features, depth, seed, 1])
-    X, X_test = uniform(N_TRAIN, n_features, rng), uniform(N_TEST, n_features, rng)
-    truth = tree.predict(X_test)
-    said = (teacher(X)[:, 0] > 0).astype(int)
-    teacher_right = np.mean((teacher(X_test)[:, 0] > 0) == truth)
-
-    def student(beam_width, **settings):
-        return DistilledTreeClassifier(
-            teacher, max_depth=depth, beam_width=beam_width, random_state=0, **settings
-        )
-
-    methods = [("probes only", width, student(width, greedy=False)) for width in BEAMS]
-    methods += [("default", width, student(width)) for width in BEAMS]
-    methods += [("blind", width, student(width, features=nothing)) for width in BEAMS[-1:]]
-    methods += [("DecisionTreeClassifier", "", DecisionTreeClassifier(random_state=0))]
-    for method, beam_width, model in methods:
-        if only not in (None, method):
-            continue
-        start = perf_counter()
-        model.fit(X, said)
-        seconds = perf_counter() - start
-        right = np.mean(model.predict(X_test) == truth)
-        yield [
-            n_features,
-            depth,
-            seed,
-            method,
-            beam_width,
-            getattr(model, "n_probes_", ""),
-            model.get_n_leaves(),
-            round(float(right), 5),
-            round(float(teacher_right), 5),
-            round(seconds, 2),
-        ]
+SETTING = ("n_features", "depth", "seed")
 
 
 def nothing(X):
@@ -77,34 +42,103 @@ def nothing(X):
     return np.zeros((len(X), 1))
 
 
-def write(new):
-    """Put rows in the place of those of the same setting and method."""
-    old = []
-    if RESULTS.exists():
-        with RESULTS.open(newline="") as file:
-            old = list(csv.reader(file))[1:]
-    settings = {tuple(map(str, row[:4])) for row in new}
-    rows = [row for row in old if tuple(row[:4]) not in settings] + new
-    rows.sort(key=lambda row: [int(number) for number in row[:3]])
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([HEADER.split(","), *rows])
+# Which beams a method is tried with, and its parameters.
+METHODS = {
+    "probes only": (BEAMS, {"greedy": False}),
+    "default": (BEAMS, {}),
+    "blind": (BEAMS[-1:], {"features": nothing}),
+    "DecisionTreeClassifier": (("",), {}),
+}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A network, and a way to read a tree out of it."""
+
+    n_features: int
+    depth: int
+    seed: int
+    method: str
+    beam_width: int | str
+
+
+class Bench:
+    """A tree, a network that has learnt it, and inputs."""
+
+    def __init__(self, *setting):
+        self.tree, network = tree_and_network(*setting)
+        self.teacher = TorchTeacher(network, output="logits", batch_size=10_000)
+        rng = np.random.default_rng([*setting, 1])
+        self.X = uniform(full_or_quick(N_TRAIN, 500), setting[0], rng)
+        self.X_test = uniform(full_or_quick(N_TEST, 1000), setting[0], rng)
+        self.truth = self.tree.predict(self.X_test)
+        self.said = (self.teacher(self.X)[:, 0] > 0).astype(int)
+        self.teacher_right = np.mean((self.teacher(self.X_test)[:, 0] > 0) == self.truth)
+
+
+@lru_cache(maxsize=1)
+def bench(*setting):
+    """Return the network that was asked for last, or load it."""
+    return Bench(*setting)
+
+
+def measure(spec):
+    """Return how often the tree that comes out is right."""
+    inputs = bench(spec.n_features, spec.depth, spec.seed)
+    if spec.method == "DecisionTreeClassifier":
+        model = DecisionTreeClassifier(random_state=0)
+    else:
+        _, settings = METHODS[spec.method]
+        model = DistilledTreeClassifier(
+            inputs.teacher,
+            max_depth=spec.depth,
+            beam_width=spec.beam_width,
+            random_state=0,
+            **settings,
+        )
+    _, seconds = timed(model.fit, inputs.X, inputs.said)
+    right = np.mean(model.predict(inputs.X_test) == inputs.truth)
+    return {
+        "n_probes": getattr(model, "n_probes_", ""),
+        "n_leaves": model.get_n_leaves(),
+        "right": round(float(right), 5),
+        "teacher_right": round(float(inputs.teacher_right), 5),
+        "seconds": round(seconds, 2),
+    }
+
+
+def specs(options):
+    """Return the networks and methods that the options ask for."""
+    return [
+        Spec(options.n_features, options.depth, seed, method, width)
+        for seed in options.seeds
+        for method, (widths, _) in METHODS.items()
+        for width in widths
+        if options.method in (None, method)
+    ]
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = experiment_parser(__doc__)
+    made.add_argument("--n-features", type=int, default=100)
+    made.add_argument("--depth", type=int, default=3)
+    made.add_argument("--method", choices=METHODS, help="this one alone")
+    made.add_argument("--seeds", type=int, nargs="+", default=range(5))
+    return made
 
 
 def main():
-    """Distil the networks of one setting."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n-features", type=int, default=100)
-    parser.add_argument("--depth", type=int, default=3)
-    parser.add_argument("--method", help="run this one alone, for example 'blind'")
-    parser.add_argument("--seeds", type=int, nargs="+", default=range(5))
-    options = parser.parse_args()
-    for seed in options.seeds:
-        rows = []
-        for row in rows_of(options.n_features, options.depth, seed, options.method):
-            print(*row, flush=True)
-            rows.append(row)
-        write(rows)
+    """Distil the networks of one setting, or show the table."""
+    options = parse(parser())
+    if options.quick:
+        options.n_features, options.depth, options.seeds = 20, 2, [0]
+    results = Results(
+        RESULTS / "tree_recovery.csv",
+        [*SETTING, "method", "beam_width"],
+        order=lambda row: [int(row[name]) for name in SETTING],
+    )
+    carry_out(options, results, specs(options), measure)
 
 
 if __name__ == "__main__":
