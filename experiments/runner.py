@@ -71,15 +71,17 @@ class Results:
     key : sequence of str
     order : callable, default=None
         What rows are sorted by; None leaves new ones at the end.
+    anew : bool, default=False
+        Whether rows of earlier runs go, as this one measures the whole table.
     """
 
-    def __init__(self, file, key, order=None):
-        self.file, self.key, self.order = file, tuple(key), order
-        self.tried_out = []
+    def __init__(self, file, key, order=None, anew=False):
+        self.file, self.key, self.order, self.anew = file, tuple(key), order, anew
+        self.of_this_run = []
 
     def rows(self):
         """Return the rows as dictionaries of strings."""
-        return list(self.tried_out) if is_quick() else read(self.file)
+        return list(self.of_this_run) if self.anew or is_quick() else read(self.file)
 
     def where(self, **values):
         """Return the rows that have these values."""
@@ -97,8 +99,8 @@ class Results:
         rows[place : place + 1] = [new]
         if self.order is not None:
             rows.sort(key=self.order)
+        self.of_this_run = rows
         if is_quick():
-            self.tried_out = rows
             return
         with self.file.open("w", encoding="utf-8", newline="") as lines:
             writer = csv.DictWriter(lines, columns, lineterminator="\n")
