@@ -2,13 +2,13 @@
 
     python benchmarks/bench_trees.py
 
-One network of experiments/tree_networks.py that has learnt a tree of depth 4 on 100 inputs, its activations,
-and a beam of 100: about 50,000 clauses. Timed are the whole of `fit` (network, factorisation,
-probes, dynamic programming), and the probes as published: on the activations of 1,000 inputs,
-101 Adam steps for each (learning rate 0.01, our choice), errors on 10,000 others. The published
-probes take too long here for all clauses, so a subset is timed and the time per probe multiplied;
-once one probe after the other, and once many in one matrix product, which is the best that can be
-made of them.
+One network of experiments/tree_networks.py that has learnt a tree of depth 4 on 100 inputs, its
+activations, and a beam of 100: about 50,000 clauses. Timed are the whole of `fit` (network,
+factorisation, probes, dynamic programming), and the probes as published: on the activations of
+1,000 inputs, 101 Adam steps for each (learning rate 0.01, our choice), errors on 10,000 others. The
+published probes take too long here for all clauses, so a subset is timed and the time per probe
+multiplied; once one probe after the other, and once many in one matrix product, which is the best
+that can be made of them.
 
 Least squares is timed on the same 1,000 rows, and on the 2,000 of the defaults. Writes
 benchmarks/results/tree_probes.csv.

@@ -16,7 +16,7 @@ VENVS = PINS.parent / ".venvs"
 
 
 def pins_of(library):
-    """Return the file that pins the versions of a library; it is not there for what is beside us."""
+    """Return the file that pins what a library needs; none is there for what is beside us."""
     return PINS / f"{library.split(',')[0]}.txt"
 
 
