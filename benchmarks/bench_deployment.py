@@ -12,10 +12,9 @@ Gemm and Relu, and gives label and probabilities too. Writes benchmarks/results/
 import numpy as np
 import torch
 
-from benchmarks.runner import Measurements, in_turns, median_of, parse, quick_parser, seconds
+from benchmarks import runner
 from experiments.deployment import fitted
 from experiments.images import images
-from experiments.runner import full_or_quick
 from experiments.teachers import network
 from sklearn_koopman.deployment import to_onnx
 
@@ -81,9 +80,11 @@ def latencies(sessions, image, n_calls=100):
         for _ in range(n_calls):
             session.run(None, {"X": image})
 
-    sides = {name: lambda each=each: seconds(calls, each) for name, each in sessions.items()}
-    found = in_turns(sides, full_or_quick(40, 2))
-    return {name: median_of(times) / n_calls for name, times in found.items()}
+    sides = {
+        name: lambda each=each: runner.seconds(calls, each) for name, each in sessions.items()
+    }
+    found = runner.in_turns(sides, runner.full_or_quick(40, 2))
+    return {name: runner.median_of(times) / n_calls for name, times in found.items()}
 
 
 def fidelity(session, student, X, y):
@@ -101,12 +102,12 @@ def fidelity(session, student, X, y):
 
 def parser():
     """Return the parser of the command line."""
-    return quick_parser(__doc__)
+    return runner.quick_parser(__doc__)
 
 
 def main():
     """Run the benchmark and write its table."""
-    parse(parser())
+    runner.parse(parser())
     X_test, y_test = images("mnist", "test")
     models = {"nothing": identity_graph(), "perceptron": teacher_graph(network("mnist", "mlp"))}
     students = {
@@ -116,7 +117,7 @@ def main():
     models |= {name: to_onnx(student, X_test[:1]) for name, student in students.items()}
     sessions = {name: session(model) for name, model in models.items()}
     times = latencies(sessions, X_test[:1])
-    results = Measurements("onnx.csv", ["model"])
+    results = runner.Measurements("onnx.csv", ["model"])
     for name, model in models.items():
         agreement = {}
         if name != "nothing":

@@ -19,19 +19,8 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
-from benchmarks.runner import (
-    Measurements,
-    alone,
-    benchmark_parser,
-    in_turns,
-    median_of,
-    parse,
-    peak_megabytes,
-    seconds,
-    tell,
-)
+from benchmarks import runner
 from experiments.images import images
-from experiments.runner import full_or_quick
 from sklearn_koopman import EDMDClassifier, MonomialLifter
 
 DEGREE, RIDGE, BLOCK = 3, 1e-3, 2048
@@ -45,7 +34,7 @@ SIDES = [
 def save_coordinates(path):
     """Save PCA coordinates of unit variance, and labels."""
     X, y = images("mnist", "train")
-    pca = PCA(full_or_quick(30, 6), whiten=True, random_state=0)
+    pca = PCA(runner.full_or_quick(30, 6), whiten=True, random_state=0)
     np.savez(path, Z=pca.fit_transform(X), y=np.asarray(y, dtype=int))
 
 
@@ -64,47 +53,47 @@ def run_alone(side, dtype, path):
     with np.load(path) as data:
         Z, y = data["Z"].astype(dtype), data["y"]
     lifter = MonomialLifter(DEGREE)
-    before = peak_megabytes()
+    before = runner.peak_megabytes()
     if side == "ours":
-        taken = seconds(EDMDClassifier(ridge=RIDGE, lifter=lifter).fit, Z, y)
+        taken = runner.seconds(EDMDClassifier(ridge=RIDGE, lifter=lifter).fit, Z, y)
     elif side == "scikit-learn":
         model = make_pipeline(
             PolynomialFeatures(DEGREE, include_bias=False),
             Ridge(alpha=RIDGE * len(Z), solver="cholesky"),
         )
-        taken = seconds(model.fit, Z, np.eye(10, dtype=Z.dtype)[y])
+        taken = runner.seconds(model.fit, Z, np.eye(10, dtype=Z.dtype)[y])
     else:
         n_observables = lifter.fit(Z[:1]).n_output_features_
-        taken = seconds(symmetric_products, len(Z), n_observables, Z.dtype)
-    tell(seconds=taken, megabytes=peak_megabytes() - before)
+        taken = runner.seconds(symmetric_products, len(Z), n_observables, Z.dtype)
+    runner.tell(seconds=taken, megabytes=runner.peak_megabytes() - before)
 
 
 def parser():
     """Return the parser of the command line."""
-    made = benchmark_parser(__doc__, repeats=3)
+    made = runner.benchmark_parser(__doc__, repeats=3)
     made.add_argument("--alone", nargs=3, help="run one side in this process")
     return made
 
 
 def main():
     """Run all sides in turn and write the table."""
-    options = parse(parser())
+    options = runner.parse(parser())
     if options.alone:
         run_alone(*options.alone)
         return
     with TemporaryDirectory() as folder:
         path = Path(folder) / "coordinates.npz"
         save_coordinates(path)
-        turns = {side: lambda side=side: alone(__file__, *side, path) for side in SIDES}
-        found = in_turns(turns, options.repeats)
-    results = Measurements("edmd.csv", ["side", "dtype"])
+        turns = {side: lambda side=side: runner.alone(__file__, *side, path) for side in SIDES}
+        found = runner.in_turns(turns, options.repeats)
+    results = runner.Measurements("edmd.csv", ["side", "dtype"])
     for (side, dtype), runs in found.items():
         results.add(
             {
                 "side": side,
                 "dtype": dtype,
-                "seconds": median_of((run["seconds"] for run in runs), 2),
-                "peak MB": round(median_of(run["megabytes"] for run in runs)),
+                "seconds": runner.median_of((run["seconds"] for run in runs), 2),
+                "peak MB": round(runner.median_of(run["megabytes"] for run in runs)),
                 "runs": len(runs),
             }
         )

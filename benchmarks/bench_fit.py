@@ -37,17 +37,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from threadpoolctl import threadpool_info
 
-from benchmarks.runner import (
-    Measurements,
-    benchmark_parser,
-    in_turns,
-    median_of,
-    median_ratio,
-    parse,
-    timed,
-)
+from benchmarks import runner
 from experiments.images import images
-from experiments.runner import full_or_quick
 from experiments.teachers import teacher
 from sklearn_koopman import (
     EDMDClassifier,
@@ -146,8 +137,8 @@ class Run(NamedTuple):
 def fitted(pipeline, X, y, **params):
     """Fit a student behind its PCA, as its pipeline does."""
     pca, student = (step for _, step in pipeline.steps)
-    Z, of_pca = timed(pca.fit_transform, X)
-    student, of_student = timed(student.fit, Z, y, **params)
+    Z, of_pca = runner.timed(pca.fit_transform, X)
+    student, of_student = runner.timed(student.fit, Z, y, **params)
     return Run(student, of_pca + of_student, of_student)
 
 
@@ -174,8 +165,8 @@ def medians(runs):
     seconds, of_student = [run.seconds for run in runs], [run.of_student for run in runs]
     columns = {
         "objective": f"{runs[0].student.objective_:.8f}",
-        "seconds": median_of(seconds, 2),
-        "student seconds": median_of(of_student, 2),
+        "seconds": runner.median_of(seconds, 2),
+        "student seconds": runner.median_of(of_student, 2),
         "steps": runs[0].student.n_iter_,
     }
     if runs[0].theirs is None:
@@ -183,25 +174,25 @@ def medians(runs):
     theirs = [run.theirs.seconds for run in runs]
     of_regression = [run.theirs.of_logistic_regression for run in runs]
     return columns | {
-        "scikit-learn seconds": median_of(theirs, 2),
-        "LogisticRegression seconds": median_of(of_regression, 2),
+        "scikit-learn seconds": runner.median_of(theirs, 2),
+        "LogisticRegression seconds": runner.median_of(of_regression, 2),
         "scikit-learn steps": runs[0].theirs.iterations,
-        "ratio": median_ratio(seconds, theirs),
-        "student ratio": median_ratio(of_student, of_regression),
+        "ratio": runner.median_ratio(seconds, theirs),
+        "student ratio": runner.median_ratio(of_student, of_regression),
         "rounds": len(runs),
     }
 
 
 def bench_fit(options):
     """Fit in all precisions and write the table."""
-    results = Measurements("fit.csv", ("student", "dtype", "tol", "kernels"), anew=False)
+    results = runner.Measurements("fit.csv", ("student", "dtype", "tol", "kernels"), anew=False)
     X, y = images("mnist", "train")
     logits = teacher("mnist", "mlp")(X)
     kernels = {pool["architecture"] for pool in threadpool_info() if "architecture" in pool}
     for dtype in options.dtypes:
         data = X.astype(dtype)
         turns = {"race": lambda data=data: race(data, y, logits, options.most_seconds)}
-        rounds = in_turns(turns, options.repeats)["race"]
+        rounds = runner.in_turns(turns, options.repeats)["race"]
         for contestant in rounds[0]:
             runs = [each[contestant] for each in rounds]
             row = {"dtype": dtype, **contestant._asdict(), **medians(runs)}
@@ -216,7 +207,7 @@ class GridBench:
         self.logits = teacher("mnist", "mlp")(X)
         self.Z = PCA(COMPONENTS, random_state=0).fit_transform(X)
         self.repeats = repeats
-        self.results = Measurements("grid.csv", ["what", "detail"])
+        self.results = runner.Measurements("grid.csv", ["what", "detail"])
 
     def note(self, what, seconds, single, detail=""):
         """Add a row."""
@@ -225,9 +216,9 @@ class GridBench:
 
     def single(self, model, **params):
         """Return the fitted model and the median time."""
-        turns = {"fit": lambda: timed(model.fit, self.Z, self.y, **params)}
-        fits = in_turns(turns, self.repeats)["fit"]
-        return fits[-1][0], median_of(seconds for _, seconds in fits)
+        turns = {"fit": lambda: runner.timed(model.fit, self.Z, self.y, **params)}
+        fits = runner.in_turns(turns, self.repeats)["fit"]
+        return fits[-1][0], runner.median_of(seconds for _, seconds in fits)
 
     def distilled(self, tight):
         """Fit distilled students: single ones, and grids."""
@@ -245,7 +236,7 @@ class GridBench:
             (grid.cv_tol, split, "1 split"),
         ):
             model = clone(grid).set_params(cv_tol=cv_tol, cv=cv)
-            model, seconds = timed(model.fit, self.Z, self.y, **soft)
+            model, seconds = runner.timed(model.fit, self.Z, self.y, **soft)
             names = ("ridge", "temperature", "soft_weight")
             chosen = {name: getattr(model, f"{name}_") for name in names}
             detail = f"cv_tol {model.cv_tol:g}, chose {chosen}, score {model.best_score_:.5f}"
@@ -265,7 +256,9 @@ class GridBench:
         _, single = self.single(EDMDClassifier(lifter=lifter))
         self.note("EDMD, single ridge", single, single)
         for cv, name in ((5, "5 folds"), (None, "single rows left out")):
-            model, seconds = timed(EDMDClassifierCV(lifter=lifter, cv=cv).fit, self.Z, self.y)
+            model, seconds = runner.timed(
+                EDMDClassifierCV(lifter=lifter, cv=cv).fit, self.Z, self.y
+            )
             self.note(
                 f"EDMD, 6 ridges, {name}", seconds, single, f"chose ridge {model.ridge_:g}"
             )
@@ -273,7 +266,7 @@ class GridBench:
 
 def parser():
     """Return the parser of the command line."""
-    made = benchmark_parser(__doc__, repeats=5)
+    made = runner.benchmark_parser(__doc__, repeats=5)
     made.add_argument("--most-seconds", type=float, default=600, help="for scikit-learn")
     made.add_argument("--dtypes", nargs="+", default=["float32", "float64"])
     made.add_argument("--grid", action="store_true", help="grids of settings instead")
@@ -284,13 +277,13 @@ def parser():
 
 def main():
     """Run one of the benchmarks."""
-    options = parse(parser())
+    options = runner.parse(parser())
     if options.grid:
         bench = GridBench(options.rows, options.repeats)
         bench.distilled(options.tight)
         bench.least_squares()
     else:
-        options.most_seconds = full_or_quick(options.most_seconds, 5)
+        options.most_seconds = runner.full_or_quick(options.most_seconds, 5)
         bench_fit(options)
 
 

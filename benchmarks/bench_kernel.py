@@ -13,7 +13,7 @@ take turns; the least times count. Writes benchmarks/results/kernel.csv.
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.runner import Measurements, benchmark_parser, in_turns, parse, seconds
+from benchmarks import runner
 from sklearn_koopman import MonomialLifter
 
 # What the kernel is asked for in a fit, without the fit around it: only the package has use for it.
@@ -48,19 +48,19 @@ def contestants(n_variables, degree, dtype):
 
 def parser():
     """Return the parser of the command line."""
-    return benchmark_parser(__doc__, repeats=30)
+    return runner.benchmark_parser(__doc__, repeats=30)
 
 
 def main():
     """Run the benchmark and write its table."""
-    options = parse(parser())
-    results = Measurements("kernel.csv", ["coordinates", "degree", "dtype", "side"])
+    options = runner.parse(parser())
+    results = runner.Measurements("kernel.csv", ["coordinates", "degree", "dtype", "side"])
     with threadpool_limits(1):
         for n_variables, degree in ((40, 2), (30, 3)):
             for dtype in ("float32", "float64"):
                 sides = list(contestants(n_variables, degree, dtype))
-                turns = {name: lambda run=run: seconds(run) for name, run, _ in sides}
-                times = in_turns(turns, options.repeats)
+                turns = {name: lambda run=run: runner.seconds(run) for name, run, _ in sides}
+                times = runner.in_turns(turns, options.repeats)
                 for name, _, n_operations in sides:
                     results.add(
                         {

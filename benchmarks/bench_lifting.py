@@ -15,15 +15,7 @@ import os
 import numpy as np
 from sklearn.preprocessing import PolynomialFeatures
 
-from benchmarks.runner import (
-    Measurements,
-    benchmark_parser,
-    in_turns,
-    median_of,
-    parse,
-    seconds,
-)
-from experiments.runner import full_or_quick
+from benchmarks import runner
 from sklearn_koopman.lifting import MonomialLifter
 
 SHAPES = [(60_000, 40, 2), (60_000, 30, 3)]  # n, p, degree
@@ -39,24 +31,26 @@ def race(X, degree, repeats):
     sides = {}
     for contestant, order in CONTESTANTS:
         lifter = contestant(degree, order=order).fit(X)
-        sides[contestant.__name__, order] = lambda lift=lifter.transform: seconds(lift, X)
+        sides[contestant.__name__, order] = lambda lift=lifter.transform: runner.seconds(
+            lift, X
+        )
     result = lifter.transform(X)
-    sides[COPY] = lambda: seconds(result.copy, order="F")
-    found = in_turns(sides, repeats, warm_up=1)
-    return {side: median_of(times) for side, times in found.items()}
+    sides[COPY] = lambda: runner.seconds(result.copy, order="F")
+    found = runner.in_turns(sides, repeats, warm_up=1)
+    return {side: runner.median_of(times) for side, times in found.items()}
 
 
 def parser():
     """Return the parser of the command line."""
-    return benchmark_parser(__doc__, repeats=5)
+    return runner.benchmark_parser(__doc__, repeats=5)
 
 
 def main():
     """Run the benchmark and write its table."""
-    options = parse(parser())
-    results = Measurements("lifting.csv", KEY, anew=False)
+    options = runner.parse(parser())
+    results = runner.Measurements("lifting.csv", KEY, anew=False)
     for n_samples, n_features, degree in SHAPES:
-        n_samples = full_or_quick(n_samples, 500)
+        n_samples = runner.full_or_quick(n_samples, 500)
         for dtype in ("float64", "float32"):
             rng = np.random.default_rng(0)
             X = rng.normal(size=(n_samples, n_features)).astype(dtype)

@@ -43,17 +43,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import gen_batches
 
-from benchmarks.runner import (
-    Measurements,
-    alone,
-    benchmark_parser,
-    parse,
-    peak_megabytes,
-    seconds,
-    tell,
-)
+from benchmarks import runner
 from experiments.images import images
-from experiments.runner import full_or_quick
 from experiments.transfer_sets import as_transfer_set
 from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
 
@@ -77,21 +68,21 @@ def student_of(name, max_iter):
 def fit_images(name, place):
     """Fit a student to MNIST in this process and tell its peak memory."""
     X, y = images("mnist", "train")
-    p = full_or_quick(30, 5)
+    p = runner.full_or_quick(30, 5)
     student, steps = student_of(name, 3), (PCA(p, random_state=0), MonomialLifter(3))
     if place == "inside":
         student.set_params(lifter=make_pipeline(*steps)).fit(X, y)
     else:
         make_pipeline(*steps, student).fit(X, y)
-    tell(peak=peak_megabytes())
+    runner.tell(peak=runner.peak_megabytes())
 
 
 def fit_rows(name, folder, degree, max_iter):
     """Fit a student to rows on disk in this process; tell seconds and accuracy."""
     X, y = (np.load(Path(folder) / f"{part}.npy", mmap_mode="r") for part in "Xy")
     student = student_of(name, int(max_iter)).set_params(lifter=MonomialLifter(int(degree)))
-    taken = seconds(student.fit, X, y)
-    tell(seconds=taken, accuracy=student.score(X[:100_000], y[:100_000]))
+    taken = runner.seconds(student.fit, X, y)
+    runner.tell(seconds=taken, accuracy=student.score(X[:100_000], y[:100_000]))
 
 
 ALONE = {"images": fit_images, "rows": fit_rows}
@@ -112,20 +103,20 @@ def write_rows(folder, n_rows, n_columns):
 
 def pipeline(options):
     """Measure lifting inside and as a step."""
-    results = Measurements("memory.csv", ["student", "lifting"])
+    results = runner.Measurements("memory.csv", ["student", "lifting"])
     for name, place in product(STUDENTS, ("inside", "pipeline step")):
-        peak = alone(__file__, "images", name, place)["peak"]
+        peak = runner.alone(__file__, "images", name, place)["peak"]
         results.add({"student": name, "lifting": place, "peak_MB": round(peak)})
 
 
 def disk(options):
     """Measure fits of rows on disk."""
-    results = Measurements("out_of_core.csv", ["student", "rows"])
-    n_rows, n_columns, degree = full_or_quick(options.rows, 5000), 40, 2
+    results = runner.Measurements("out_of_core.csv", ["student", "rows"])
+    n_rows, n_columns, degree = runner.full_or_quick(options.rows, 5000), 40, 2
     with tempfile.TemporaryDirectory() as folder:
         write_rows(Path(folder), n_rows, n_columns)
         for name in STUDENTS:
-            found = alone(__file__, "rows", name, folder, degree, 5)
+            found = runner.alone(__file__, "rows", name, folder, degree, 5)
             results.add(
                 {
                     "student": name,
@@ -140,9 +131,11 @@ def disk(options):
 
 def growth(options):
     """Measure all cells that are missing and not too long."""
-    results = Measurements("scaling.csv", ["student", "rows", "observables"], anew=False)
-    rows = full_or_quick(ROWS, (1000,))
-    for n_rows, (n_columns, degree) in product(rows, full_or_quick(DICTIONARIES, ((8, 2),))):
+    results = runner.Measurements("scaling.csv", ["student", "rows", "observables"], anew=False)
+    rows = runner.full_or_quick(ROWS, (1000,))
+    for n_rows, (n_columns, degree) in product(
+        rows, runner.full_or_quick(DICTIONARIES, ((8, 2),))
+    ):
         n_observables = comb(n_columns + degree, degree)
         names = [
             name
@@ -155,7 +148,7 @@ def growth(options):
             if names:
                 write_rows(Path(folder), n_rows, n_columns)
             for name in names:
-                found = alone(__file__, "rows", name, folder, degree, 20)
+                found = runner.alone(__file__, "rows", name, folder, degree, 20)
                 results.add(
                     {
                         "student": name,
@@ -207,7 +200,7 @@ def made(options):
     ways = {"held": lifter, "made in every pass": InOneStep(lifter)}
     for (name, student), (way, lifter) in product(students.items(), ways.items()):
         student.set_params(lifter=lifter, transfer_set=as_transfer_set("shifts4, labels"))
-        taken = seconds(student.fit, X, y)
+        taken = runner.seconds(student.fit, X, y)
         tracemalloc.start()
         student.fit(X, y)
         peak = tracemalloc.get_traced_memory()[1] / 2**20
@@ -220,7 +213,7 @@ PARTS = {"pipeline": pipeline, "disk": disk, "growth": growth, "made": made}
 
 def parser():
     """Return the parser of the command line."""
-    made = benchmark_parser(__doc__)
+    made = runner.benchmark_parser(__doc__)
     made.add_argument("part", nargs="?", choices=PARTS, default="pipeline")
     made.add_argument("--rows", type=int, default=10_000_000, help="on disk")
     made.add_argument("--most-minutes", type=float, default=6.0, help="for a cell of growth")
@@ -230,7 +223,7 @@ def parser():
 
 def main():
     """Run one part, or one side in this process."""
-    options = parse(parser())
+    options = runner.parse(parser())
     warnings.simplefilter("ignore", ConvergenceWarning)
     if options.alone:
         kind, *arguments = options.alone

@@ -46,17 +46,9 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
+from benchmarks import runner
 from benchmarks.rivals import is_beside, run, version_of
-from benchmarks.runner import (
-    Measurements,
-    benchmark_parser,
-    in_turns,
-    median_of,
-    parse,
-    seconds,
-)
 from experiments.images import coordinates, images
-from experiments.runner import full_or_quick, is_quick
 from experiments.teachers import network
 from sklearn_koopman import EDMDClassifier, MonomialLifter
 from sklearn_koopman.networks import LinearizedNetworkClassifier
@@ -111,7 +103,7 @@ TENSORS = [(30, 14), (40, 19)]  # variables and rank
 
 def those_there(libraries):
     """Return the libraries that take part."""
-    return [library for library in libraries if not is_quick() or is_beside(library)]
+    return [library for library in libraries if not runner.is_quick() or is_beside(library)]
 
 
 def race(libraries, run_one):
@@ -129,12 +121,12 @@ def race(libraries, run_one):
 def operators(options):
     """Write the rows of some tasks; those of other tasks stay in the table."""
     key = ["task", "n", "p", "degree", "dtype", "library"]
-    results = Measurements("rivals.csv", key, anew=False)
+    results = runner.Measurements("rivals.csv", key, anew=False)
     n_wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         for task in options.tasks:
             given_up = {}
-            cases = full_or_quick(CASES[task], [(500, 5, 2, "float64")])
+            cases = runner.full_or_quick(CASES[task], [(500, 5, 2, "float64")])
             for number, case in enumerate(cases):
                 reference = Path(folder) / f"{task}{number}.npy"
                 for row in operator_rows(task, case, given_up, reference):
@@ -186,13 +178,13 @@ def snapshots(module, X):
     with torch.no_grad():
         a = module[:7](torch.as_tensor(X))
         b = module[7:9](a.clone())
-    p = full_or_quick(30, 5)
+    p = runner.full_or_quick(30, 5)
     return [PCA(p, svd_solver="full").fit_transform(part.double().numpy()) for part in (a, b)]
 
 
 def spans(options):
     """Write how long the matrix of a span takes."""
-    results = Measurements("spans.csv", ["task", "rank", "library"])
+    results = runner.Measurements("spans.csv", ["task", "rank", "library"])
     X, y = images("mnist", "train")
     module = network("mnist", "deep")
     a, b = snapshots(module, X)
@@ -212,8 +204,8 @@ def spans(options):
     quadratic = make_pipeline(PCA(30, random_state=0), MonomialLifter(2))
     for task, lifter in [("linear, whole fit", None), ("quadratic, whole fit", quadratic)]:
         student = LinearizedNetworkClassifier(module, ("7", "8"), lifter=lifter)
-        turns = {"fit": lambda student=student: seconds(student.fit, X, y)}
-        taken = median_of(in_turns(turns, 3)["fit"], 3)
+        turns = {"fit": lambda student=student: runner.seconds(student.fit, X, y)}
+        taken = runner.median_of(runner.in_turns(turns, 3)["fit"], 3)
         row = {"task": task, "rank": "full", "library": OURS, "version": version_of(OURS)}
         results.add(row | {"seconds": taken})
 
@@ -229,8 +221,8 @@ def tensor_of(p):
 
 def tensors(options):
     """Write how long it takes to cut a tensor into a train."""
-    results = Measurements("tensor_rivals.csv", ["variables", "rank", "library"])
-    for p, rank in full_or_quick(TENSORS, [(5, 3)]):
+    results = runner.Measurements("tensor_rivals.csv", ["variables", "rank", "library"])
+    for p, rank in runner.full_or_quick(TENSORS, [(5, 3)]):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "tensor.npy"
             np.save(file, tensor_of(p))
@@ -250,7 +242,7 @@ PARTS = {"operators": operators, "spans": spans, "tensors": tensors}
 
 def parser():
     """Return the parser of the command line."""
-    made = benchmark_parser(__doc__)
+    made = runner.benchmark_parser(__doc__)
     made.add_argument("part", nargs="?", choices=PARTS, default="operators")
     made.add_argument("--tasks", nargs="+", choices=CASES, default=list(CASES))
     return made
@@ -258,7 +250,7 @@ def parser():
 
 def main():
     """Run one part."""
-    options = parse(parser())
+    options = runner.parse(parser())
     PARTS[options.part](options)
 
 

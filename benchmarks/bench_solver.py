@@ -17,7 +17,7 @@ from scipy.optimize import minimize as scipy_minimize
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from benchmarks.runner import Measurements, benchmark_parser, parse
+from benchmarks import runner
 from experiments.images import images
 from sklearn_koopman import MonomialLifter
 from sklearn_koopman.solvers import (
@@ -127,7 +127,7 @@ def passes_to(goal, trace, n_rows):
 
 def bench_rounding():
     """Write how much rounding matters for the number of looks at all rows."""
-    results = Measurements("rounding.csv", ["factor"])
+    results = runner.Measurements("rounding.csv", ["factor"])
     Z, y = mnist_coordinates(np.float32)
     for factor in FACTORS:
         psi = MonomialLifter(2).fit_transform(Z * np.float32(factor))
@@ -145,7 +145,7 @@ def bench_rounding():
 
 def bench_passes():
     """Write how often rows are looked at, by dictionary and solver."""
-    results = Measurements("solver.csv", ["dictionary", "solver"])
+    results = runner.Measurements("solver.csv", ["dictionary", "solver"])
     for name, psi, y in dictionaries():
         start = np.zeros((psi.shape[1] + 1, 10))
         traces = {
@@ -164,14 +164,14 @@ def bench_passes():
 
 def parser():
     """Return the parser of the command line."""
-    made = benchmark_parser(__doc__)
+    made = runner.benchmark_parser(__doc__)
     made.add_argument("--rounding", action="store_true", help="what rounding changes instead")
     return made
 
 
 def main():
     """Run one of the benchmarks."""
-    options = parse(parser())
+    options = runner.parse(parser())
     if options.rounding:
         bench_rounding()
     else:

@@ -13,8 +13,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from benchmarks.runner import Measurements, benchmark_parser, in_turns, parse, seconds
-from experiments.runner import full_or_quick
+from benchmarks import runner
 from sklearn_koopman import TensorTrainClassifier
 
 SIZES = [(300, p) for p in (10, 20, 50, 100, 196, 392, 784)]
@@ -28,25 +27,25 @@ def measure(X, y):
         student = TensorTrainClassifier(
             soft_weight=0.0, rank=10, solver=solver, max_iter=1, random_state=0
         )
-        turns = {solver: lambda fit=student.fit: seconds(fit, X, y)}
-        least |= {name: min(times) for name, times in in_turns(turns, repeats).items()}
-    turns = {"predict": lambda: seconds(student.predict, X)}
-    least["predict"] = min(in_turns(turns, 3)["predict"])
+        turns = {solver: lambda fit=student.fit: runner.seconds(fit, X, y)}
+        least |= {name: min(times) for name, times in runner.in_turns(turns, repeats).items()}
+    turns = {"predict": lambda: runner.seconds(student.predict, X)}
+    least["predict"] = min(runner.in_turns(turns, 3)["predict"])
     return least, student.tensor_train_.n_parameters
 
 
 def parser():
     """Return the parser of the command line."""
-    return benchmark_parser(__doc__)
+    return runner.benchmark_parser(__doc__)
 
 
 def main():
     """Run the benchmark and write its table."""
-    parse(parser())
+    runner.parse(parser())
     warnings.simplefilter("ignore", ConvergenceWarning)
-    results = Measurements("tensor_train_cost.csv", ["samples", "variables"])
+    results = runner.Measurements("tensor_train_cost.csv", ["samples", "variables"])
     rng = np.random.default_rng(0)
-    for n_samples, n_variables in full_or_quick(SIZES, SIZES[:2]):
+    for n_samples, n_variables in runner.full_or_quick(SIZES, SIZES[:2]):
         X = rng.normal(size=(n_samples, n_variables)).astype(np.float32)
         y = rng.integers(10, size=n_samples)
         least, n_parameters = measure(X, y)

@@ -19,15 +19,7 @@ import torch
 from scipy.stats import spearmanr
 from threadpoolctl import threadpool_info
 
-from benchmarks.runner import (
-    Measurements,
-    benchmark_parser,
-    in_turns,
-    parse,
-    seconds,
-    timed,
-)
-from experiments.runner import full_or_quick
+from benchmarks import runner
 from experiments.tree_networks import tree_and_network, uniform
 from sklearn_koopman import DistilledTreeClassifier
 from sklearn_koopman.solvers import LinearProbes
@@ -45,13 +37,13 @@ def time_least_squares(teacher, X, n_rows, repeats):
     student = DistilledTreeClassifier(
         teacher,
         max_depth=DEPTH,
-        beam_width=full_or_quick(BEAM, 5),
+        beam_width=runner.full_or_quick(BEAM, 5),
         greedy=False,
         max_probe_samples=n_rows,
         random_state=0,
     )
-    turns = {"fit": lambda: seconds(student.fit, X, np.arange(len(X)) % 2)}
-    return min(in_turns(turns, repeats)["fit"]), student.n_probes_
+    turns = {"fit": lambda: runner.seconds(student.fit, X, np.arange(len(X)) % 2)}
+    return min(runner.in_turns(turns, repeats)["fit"]), student.n_probes_
 
 
 def adam_errors(phi, clauses, phi_validation, clauses_validation):
@@ -93,18 +85,18 @@ def time_adam(phi, holds, together, n_timed):
             for part in np.split(np.arange(n_timed), n_timed // together)
         ]
 
-    errors, taken = timed(probe_all)
+    errors, taken = runner.timed(probe_all)
     return errors[-1], taken
 
 
 def parser():
     """Return the parser of the command line."""
-    return benchmark_parser(__doc__, repeats=3)
+    return runner.benchmark_parser(__doc__, repeats=3)
 
 
 def main():
     """Time both and write the results."""
-    options = parse(parser())
+    options = runner.parse(parser())
     threads = max(info["num_threads"] for info in threadpool_info())
     tree, network = tree_and_network(N_FEATURES, DEPTH, seed=0)
     teacher = TorchTeacher(network, output="logits", batch_size=10_000)
@@ -118,7 +110,7 @@ def main():
         taken, n_probes = time_least_squares(teacher, X, n_rows, options.repeats)
         found.append(("least squares, whole fit", n_rows, n_probes, taken))
     of_defaults = found[-1][-1]
-    for together, n_timed in ((1, full_or_quick(20, 2)), (N_CLAUSES, N_CLAUSES)):
+    for together, n_timed in ((1, runner.full_or_quick(20, 2)), (N_CLAUSES, N_CLAUSES)):
         errors, taken = time_adam(phi, holds, together, n_timed)
         found.append((f"101 Adam steps, {together} at a time", N_ROWS, n_timed, taken))
 
@@ -126,7 +118,7 @@ def main():
     ours = LinearProbes(raw[:N_ROWS], 1e-3).errors(everywhere, holds[:N_ROWS])[0]
     adams = errors / np.var(np.where(holds[N_ROWS:], 1, -1), axis=0)
     print(f"rank correlation of the errors: {spearmanr(ours, adams).statistic:.3f}")
-    results = Measurements("tree_probes.csv", ["method", "rows"])
+    results = runner.Measurements("tree_probes.csv", ["method", "rows"])
     for method, n_rows, n_timed, taken in found:
         of_all = taken / n_timed * n_probes
         results.add(

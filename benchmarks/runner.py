@@ -15,23 +15,10 @@ import numpy as np
 import scipy
 import sklearn
 
-from experiments.runner import Results, full_or_quick, parse, quick_parser, timed
+from experiments.runner import Results, full_or_quick, is_quick, parse, quick_parser, timed
 
-__all__ = [
-    "Measurements",
-    "alone",
-    "benchmark_parser",
-    "in_turns",
-    "machine",
-    "median_of",
-    "median_ratio",
-    "parse",
-    "peak_megabytes",
-    "quick_parser",
-    "seconds",
-    "tell",
-    "timed",
-]
+# The rest that benchmarks need is that of experiments.
+__all__ = ["full_or_quick", "is_quick", "parse", "timed"]
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -44,7 +31,7 @@ class Measurements(Results):
 
     def add(self, row):
         """Add a row, in the place of an older one with the same key, and print it."""
-        super().add(row | {"machine": machine()})
+        super().add(row, machine=machine())
 
 
 @cache

@@ -20,16 +20,8 @@ from functools import cache, partial
 import numpy as np
 from sklearn.metrics import accuracy_score
 
+from experiments import runner
 from experiments.images import coordinates, images
-from experiments.runner import (
-    RESULTS,
-    Results,
-    carry_out,
-    experiment_parser,
-    full_or_quick,
-    parse,
-    timed,
-)
 from experiments.transfer_sets import CROSS, shifted
 from sklearn_koopman import EDMDClassifier, MonomialLifter
 from sklearn_koopman.classification import CompressedStudent
@@ -73,7 +65,7 @@ class Bench:
         X, self.y = images("mnist", "train")
         X_test, self.y_test = images("mnist", "test")
         flat = [X, *(shift(X) for shift in shifts())]
-        *parts, self.Z_test = coordinates(full_or_quick(30, 6), *flat, X_test)
+        *parts, self.Z_test = coordinates(runner.full_or_quick(30, 6), *flat, X_test)
         self.Z = parts[0]
         self.shifted = np.concatenate(parts), np.tile(self.y, len(parts))
         self.student = EDMDClassifier(lifter=MonomialLifter(3), ridge=RIDGE)
@@ -99,9 +91,9 @@ class Bench:
         rank = int(spec.rank)
         cut = CompressedStudent(self.student, rank=rank, max_iter=0).fit(self.Z)
         train = CompressedStudent(self.student, rank=rank, **settings)
-        train.set_params(max_iter=full_or_quick(train.max_iter, 1))
+        train.set_params(max_iter=runner.full_or_quick(train.max_iter, 1))
         rows = self.shifted if with_shifts else (self.Z, self.y)
-        _, seconds = timed(train.fit, *rows)
+        _, seconds = runner.timed(train.fit, *rows)
         predicted = train.predict(self.Z_test)
         return {
             "cut_accuracy": round(cut.score(self.Z_test, self.y_test), 4),
@@ -134,15 +126,15 @@ def measure(spec):
 
 def parser():
     """Return the parser of the command line."""
-    return experiment_parser(__doc__)
+    return runner.experiment_parser(__doc__)
 
 
 def main():
     """Run what is missing, or show the table."""
     specs = [Spec("student", "")]
     specs += [Spec(method, str(rank)) for method in METHODS for rank in RANKS[method]]
-    results = Results(RESULTS / "compression.csv", ["model", "rank"])
-    carry_out(parse(parser()), results, specs, measure)
+    results = runner.Results("compression.csv", ["model", "rank"])
+    runner.carry_out(runner.parse(parser()), results, specs, measure)
 
 
 if __name__ == "__main__":

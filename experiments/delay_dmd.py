@@ -30,16 +30,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from experiments import runner
 from experiments.images import images
-from experiments.runner import (
-    RESULTS,
-    Results,
-    carry_out,
-    experiment_parser,
-    full_or_quick,
-    mean_and_std,
-    parse,
-)
 from experiments.teachers import network
 from sklearn_koopman.networks import LinearizedNetworkClassifier
 
@@ -125,7 +117,7 @@ class Bench:
             )
             said = self.module(torch.as_tensor(self.X_test)).argmax(1).numpy()
         self.teacher_accuracy = float(np.mean(said == self.y_test))
-        inserted = inserted_layers(entering, layer, n_epochs=full_or_quick(10, 1))
+        inserted = inserted_layers(entering, layer, n_epochs=runner.full_or_quick(10, 1))
         self.states, self.states_255, self.states_test = (
             trajectories(each, inserted, layer)
             for each in (entering, entering_255, entering_test)
@@ -182,7 +174,7 @@ bench = cache(Bench)
 
 def measure(spec):
     """Return the row of a procedure."""
-    mean, std = mean_and_std(bench().accuracies(spec), digits=4)
+    mean, std = runner.mean_and_std(bench().accuracies(spec), digits=4)
     teacher = round(bench().teacher_accuracy, 4)
     return {"accuracy": mean, "std": std, "teacher": teacher}
 
@@ -205,13 +197,13 @@ def specs():
 
 def parser():
     """Return the parser of the command line."""
-    return experiment_parser(__doc__)
+    return runner.experiment_parser(__doc__)
 
 
 def main():
     """Run what is missing, or show the table."""
-    results = Results(RESULTS / "delay_dmd.csv", ["procedure", "delays"])
-    carry_out(parse(parser()), results, specs(), measure)
+    results = runner.Results("delay_dmd.csv", ["procedure", "delays"])
+    runner.carry_out(runner.parse(parser()), results, specs(), measure)
 
 
 if __name__ == "__main__":

@@ -24,17 +24,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
-from experiments import table
+from experiments import runner, table
 from experiments.images import DATASETS, images, split
-from experiments.runner import (
-    PICTURES,
-    RESULTS,
-    Results,
-    carry_out,
-    experiment_parser,
-    full_or_quick,
-    parse,
-)
 from experiments.teachers import teacher
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
 from sklearn_koopman.deployment import HardwareDisplay, hardware_curve, quantise_student
@@ -158,7 +149,7 @@ def measure_noise(dataset, spec):
     if spec.student == "aware":
         known = knowledge(dataset, spec)
         noise = {NOISE[spec.property][1]: known} if known else {}
-    accuracy = on_chips(fitted(dataset, **noise), *test, spec, full_or_quick(n_chips, 1))
+    accuracy = on_chips(fitted(dataset, **noise), *test, spec, runner.full_or_quick(n_chips, 1))
     return {"aware_of": round(known, 5), "accuracy": round(accuracy, 5)}
 
 
@@ -170,7 +161,7 @@ def knowledge(dataset, spec):
     for share in AWARE_OF:
         noise = {NOISE[spec.property][1]: round(share * spec.value, 6)}
         student = fitted(dataset, few=True, **noise)
-        scores.append(on_chips(student, X[held], y[held], spec, full_or_quick(3, 1)))
+        scores.append(on_chips(student, X[held], y[held], spec, runner.full_or_quick(3, 1)))
     return AWARE_OF[int(np.argmax(scores))] * spec.value
 
 
@@ -214,7 +205,7 @@ def plot():
             HardwareDisplay(values, curves, vary=vary).plot(ax)
         for ax in row:
             ax.set_title(dataset)
-    figure.savefig(PICTURES / "deployment.png", dpi=80)
+    figure.savefig(runner.PICTURES / "deployment.png", dpi=80)
 
 
 def results_of(part, dataset):
@@ -223,12 +214,12 @@ def results_of(part, dataset):
         "bits": ("bits", "levels", "scale", "rounded", "rounding"),
         "noise": ("property", "value", "student"),
     }[part]
-    return Results(RESULTS / f"{part}-{dataset}.csv", key)
+    return runner.Results(f"{part}-{dataset}.csv", key)
 
 
 def parser():
     """Return the parser of the command line."""
-    made = experiment_parser(__doc__, plot=True)
+    made = runner.experiment_parser(__doc__, plot=True)
     made.add_argument("part", choices=["bits", "noise"])
     made.add_argument("--dataset", choices=DATASETS, default="mnist")
     return made
@@ -236,13 +227,13 @@ def parser():
 
 def main():
     """Run, draw or show one part."""
-    options = parse(parser())
+    options = runner.parse(parser())
     specs, measure = {
         "bits": (specs_of_bits(), measure_bits),
         "noise": (specs_of_noise(), measure_noise),
     }[options.part]
     results = results_of(options.part, options.dataset)
-    carry_out(options, results, specs, partial(measure, options.dataset), plot)
+    runner.carry_out(options, results, specs, partial(measure, options.dataset), plot)
 
 
 if __name__ == "__main__":

@@ -30,16 +30,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 
+from experiments import runner
 from experiments.images import images, split
-from experiments.runner import (
-    RESULTS,
-    Results,
-    carry_out,
-    experiment_parser,
-    full_or_quick,
-    parse,
-    timed,
-)
 from experiments.teachers import teacher
 from sklearn_koopman import (
     KoopmanDistilledClassifier,
@@ -56,7 +48,7 @@ FAMILIES = ("hermite", "legendre", "chebyshev")
 
 def dictionaries():
     """Return the unfitted dictionaries and their names."""
-    n_columns = full_or_quick(1000, 50)
+    n_columns = runner.full_or_quick(1000, 50)
     return {
         "MonomialLifter(2)": MonomialLifter(2),
         **{
@@ -126,7 +118,7 @@ def measure(spec):
         gammas = [width * typical for width in WIDTHS]
     score, gamma, ridge = choose(lifter, gammas)
     lifter = of_width(lifter, gamma).fit(Z)
-    student, fit_seconds = timed(fitted, lifter, Z, y, logits, ridge, 1e-5)
+    student, fit_seconds = runner.timed(fitted, lifter, Z, y, logits, ridge, 1e-5)
     return {
         "observables": student.coef_.shape[1],
         "gamma": gamma,
@@ -135,7 +127,7 @@ def measure(spec):
         "accuracy": student.score(Z_test, y_test),
         "condition": float(condition_number(lifter, Z)),
         "iterations": student.n_iter_,
-        "lift_seconds": median(timed(lifter.transform, Z)[1] for _ in range(3)),
+        "lift_seconds": median(runner.timed(lifter.transform, Z)[1] for _ in range(3)),
         "fit_seconds": fit_seconds,
     }
 
@@ -190,23 +182,25 @@ def measure_conditioning(spec):
 
 def parser():
     """Return the parser of the command line."""
-    made = experiment_parser(__doc__)
+    made = runner.experiment_parser(__doc__)
     made.add_argument("--conditioning", action="store_true", help="condition numbers, only")
     return made
 
 
 def main():
     """Run or show one of the tables."""
-    options = parse(parser())
+    options = runner.parse(parser())
     warnings.simplefilter("ignore", ConvergenceWarning)  # n_iter_ is in the table
     if options.conditioning:
-        results = Results(RESULTS / "conditioning.csv", ["inputs", "degree"])
+        results = runner.Results("conditioning.csv", ["inputs", "degree"])
         of_pca = [Polynomials("10 PCA coordinates", degree) for degree in (2, 3, 4)]
         of_pixels = [Polynomials("16 pixels", degree) for degree in (2, 3)]
-        carry_out(options, results, [*of_pca, *of_pixels], measure_conditioning)
+        runner.carry_out(options, results, [*of_pca, *of_pixels], measure_conditioning)
     else:
-        results = Results(RESULTS / "dictionaries.csv", ["dictionary"])
-        carry_out(options, results, [Dictionary(name) for name in dictionaries()], measure)
+        results = runner.Results("dictionaries.csv", ["dictionary"])
+        runner.carry_out(
+            options, results, [Dictionary(name) for name in dictionaries()], measure
+        )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
-from experiments.runner import is_quick
+from experiments import runner
 from sklearn_koopman.datasets import fetch_fashion_mnist, fetch_mnist
 
 FETCH = {"mnist": fetch_mnist, "fashion_mnist": fetch_fashion_mnist}
@@ -16,7 +16,7 @@ DATASETS = tuple(FETCH)
 
 def images(dataset, part):
     """Return flat 28 x 28 images and labels, of the part "train" or "test"."""
-    if is_quick():
+    if runner.is_quick():
         return _enlarged_digits()[part]
     return FETCH[dataset](part, return_X_y=True)
 

@@ -41,17 +41,8 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from experiments import runner
 from experiments.images import images, split
-from experiments.runner import (
-    PICTURES,
-    RESULTS,
-    Results,
-    carry_out,
-    experiment_parser,
-    full_or_quick,
-    parse,
-    timed,
-)
 from experiments.teachers import network
 from sklearn_koopman import MonomialLifter
 from sklearn_koopman.datasets import make_yin_yang
@@ -75,8 +66,8 @@ SPANS = {
 }
 WIDTHS = {name: int(name.split()[0].replace("pixels", "784")) for name in SPANS}  # what enters
 RANKS = [1, 2, 3, 4, 6, 8, 10, 12, 16, 24, 32]
-TABLE = Results(
-    RESULTS / "networks.csv",
+TABLE = runner.Results(
+    "networks.csv",
     ("part", "network", "span", "method", "setting"),
     order=lambda row: list(PARTS).index(row["part"]),
 )
@@ -135,7 +126,7 @@ class Case:
     def _fit_matrix(self, settings):
         module, X, y, X_test, _ = self.loaded
         student = LinearizedNetworkClassifier(module, self.span, **settings)
-        _, seconds = timed(student.fit, X, y)
+        _, seconds = runner.timed(student.fit, X, y)
         return self._row(size(student), student.predict(X_test), seconds)
 
     def _measure_other(self, parameters, change):
@@ -182,7 +173,7 @@ class Case:
 
 def training(epochs=10, **settings):
     """Return the settings of training."""
-    epochs = full_or_quick(epochs, 1)
+    epochs = runner.full_or_quick(epochs, 1)
     return {"epochs": epochs, "learning_rate": 3e-3, "random_state": 0} | settings
 
 
@@ -216,7 +207,7 @@ def layers(part="layers", kind="deep"):
         p = 30 if width <= 64 else 60
         whitened = PCA(30, whiten=True, random_state=0)
         scaled = StandardScaler() if width <= 256 else whitened
-        n_landmarks = full_or_quick(1000, 50)
+        n_landmarks = runner.full_or_quick(1000, 50)
         landmarks = Nystroem(n_components=n_landmarks, random_state=0)
         gaussians = make_pipeline(scaled, landmarks)
         setting = f"PCA {p}, degree 2"
@@ -339,7 +330,7 @@ def yin_yang_and_rows():
     for n_samples, seed in ((5000, 42), (1000, 40)):
         X, y = make_yin_yang(n_samples, random_state=seed)
         data += [X.astype(np.float32), y]
-    return yin_yang_network(*data[:2], n_epochs=full_or_quick(300, 10)), *data
+    return yin_yang_network(*data[:2], n_epochs=runner.full_or_quick(300, 10)), *data
 
 
 def yin_yang():
@@ -423,12 +414,12 @@ def plot():
         axes[1].plot(x, np.multiply(y, 100), "o" + style, label=method)
     axes[1].set(xlabel="parameters instead of 43,008", xscale="log", ylim=(80, 99))
     axes[1].legend(fontsize="small")
-    figure.savefig(PICTURES / "networks.png", dpi=110)
+    figure.savefig(runner.PICTURES / "networks.png", dpi=110)
 
 
 def parser():
     """Return the parser of the command line."""
-    made = experiment_parser(__doc__, plot=True)
+    made = runner.experiment_parser(__doc__, plot=True)
     made.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     made.add_argument("--report", action="store_true", help="one span by all methods, only")
     return made
@@ -436,14 +427,14 @@ def parser():
 
 def main():
     """Run some parts, draw, show or report."""
-    options = parse(parser())
+    options = runner.parse(parser())
     if options.quick:
         options.parts = ["budget", "yin_yang"]
     if options.report:
         report()
         return
     trials = dict(trial for part in options.parts for trial in PARTS[part]())
-    carry_out(options, TABLE, list(trials), lambda spec: trials[spec](), plot)
+    runner.carry_out(options, TABLE, list(trials), lambda spec: trials[spec](), plot)
 
 
 if __name__ == "__main__":

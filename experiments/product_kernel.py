@@ -17,16 +17,8 @@ from itertools import product
 
 from sklearn.metrics import accuracy_score
 
+from experiments import runner
 from experiments.images import coordinates, images, split
-from experiments.runner import (
-    RESULTS,
-    Results,
-    carry_out,
-    experiment_parser,
-    full_or_quick,
-    parse,
-    timed,
-)
 from experiments.teachers import teacher
 from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier
 from sklearn_koopman.inspection import cost, fidelity_score
@@ -45,7 +37,7 @@ class Spec:
 
 def lifter_of(n_landmarks, frequency):
     """Return the unfitted lifter."""
-    n_landmarks = full_or_quick(n_landmarks, 100)
+    n_landmarks = runner.full_or_quick(n_landmarks, 100)
     return ProductKernelLifter(frequency=frequency, n_landmarks=n_landmarks, random_state=0)
 
 
@@ -84,7 +76,7 @@ def measure(spec):
         soft = {"soft_labels": perceptron(X)}
     else:
         student = EDMDClassifier(ridge=ridge, lifter=lifter)
-    _, seconds = timed(student.fit, Z, y, **soft)
+    _, seconds = runner.timed(student.fit, Z, y, **soft)
     predicted = student.predict(Z_test)
     return {
         "frequency": frequency,
@@ -99,22 +91,22 @@ def measure(spec):
 
 def parser():
     """Return the parser of the command line."""
-    made = experiment_parser(__doc__)
+    made = runner.experiment_parser(__doc__)
     made.add_argument("--landmarks", nargs="+", type=int, default=[500, 1000, 2000])
     return made
 
 
 def main():
     """Run what is missing, or show the table."""
-    options = parse(parser())
+    options = runner.parse(parser())
     specs = [
         Spec(n_landmarks, student)
         for n_landmarks in options.landmarks
         for student in ("EDMD, labels", "distilled")
         if student != "distilled" or n_landmarks == 2000
     ]
-    results = Results(RESULTS / "product_kernel.csv", ["landmarks", "student"])
-    carry_out(options, results, specs, measure)
+    results = runner.Results("product_kernel.csv", ["landmarks", "student"])
+    runner.carry_out(options, results, specs, measure)
 
 
 if __name__ == "__main__":

@@ -13,15 +13,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
+from experiments import runner
 from experiments.images import images
-from experiments.runner import (
-    RESULTS,
-    Results,
-    carry_out,
-    experiment_parser,
-    mean_and_std,
-    parse,
-)
 from experiments.teachers import teacher
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
 
@@ -52,7 +45,7 @@ def measure(spec, n_seeds):
         ).fit(X, y, soft_labels=logits)
         accuracies.append(student.score(X_test, y_test))
         coefs.append(student.coef_)
-    mean, std = mean_and_std(accuracies)
+    mean, std = runner.mean_and_std(accuracies)
     return {
         "seeds": n_seeds,
         "accuracy": mean,
@@ -64,17 +57,17 @@ def measure(spec, n_seeds):
 
 def parser():
     """Return the parser of the command line."""
-    made = experiment_parser(__doc__)
+    made = runner.experiment_parser(__doc__)
     made.add_argument("--seeds", type=int, default=3)
     return made
 
 
 def main():
     """Fit with every seed, or show the table."""
-    options = parse(parser())
-    results = Results(RESULTS / "repeats.csv", ["solver"])
+    options = runner.parse(parser())
+    results = runner.Results("repeats.csv", ["solver"])
     specs = [Spec(solver) for solver in SOLVERS]
-    carry_out(options, results, specs, partial(measure, n_seeds=options.seeds))
+    runner.carry_out(options, results, specs, partial(measure, n_seeds=options.seeds))
 
 
 if __name__ == "__main__":

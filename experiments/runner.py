@@ -67,7 +67,8 @@ class Results:
 
     Parameters
     ----------
-    file : Path
+    file : str or Path
+        Its name in the folder of results, or where else it is.
     key : sequence of str
     order : callable, default=None
         What rows are sorted by; None leaves new ones at the end.
@@ -76,7 +77,7 @@ class Results:
     """
 
     def __init__(self, file, key, order=None, anew=False):
-        self.file, self.key, self.order, self.anew = file, tuple(key), order, anew
+        self.file, self.key, self.order, self.anew = RESULTS / file, tuple(key), order, anew
         self.of_this_run = []
 
     def rows(self):
@@ -88,9 +89,10 @@ class Results:
         values = {name: str(value) for name, value in values.items()}
         return [row for row in self.rows() if values.items() <= row.items()]
 
-    def add(self, row):
-        """Add a row, in the place of an older one with the same key, and print it."""
+    def add(self, row, **remarks):
+        """Add a row, in the place of an older one with the same key; print it, but for remarks."""
         print(*row.values(), sep="  ", flush=True)
+        row = row | remarks
         rows = self.rows()
         columns = list(dict.fromkeys([*(rows[0] if rows else ()), *row]))
         new = {name: str(row.get(name, "")) for name in columns}

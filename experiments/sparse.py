@@ -50,18 +50,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from experiments import table
+from experiments import runner, table
 from experiments.images import DATASETS, images, split
-from experiments.runner import (
-    PICTURES,
-    RESULTS,
-    Results,
-    carry_out,
-    experiment_parser,
-    full_or_quick,
-    parse,
-    timed,
-)
 from experiments.students import TOL
 from experiments.teachers import MAKE, teacher
 from experiments.transfer_sets import SETS, as_transfer_set
@@ -95,7 +85,7 @@ def by_size(row):
 
 
 KEY = ("dataset", "teacher", "transfer_set", "dictionary", "observables")
-CURVE = Results(RESULTS / "sparse.csv", KEY, order=by_size)
+CURVE = runner.Results("sparse.csv", KEY, order=by_size)
 
 
 @dataclass(frozen=True)
@@ -127,7 +117,7 @@ class Spec:
 
 def components_to_choose_from():
     """Return the number of PCA coordinates whose monomials are chosen from."""
-    return full_or_quick(COMPONENTS, 10)
+    return runner.full_or_quick(COMPONENTS, 10)
 
 
 class Rows:
@@ -158,14 +148,16 @@ class Rows:
         """Choose as many observables as are needed; kept, as the choices are nested."""
         if chosen_by not in self.selectors:
             most = {"labels": FIRST, "logits": SIZES[-1], "student": FIRST // 2}[chosen_by]
-            most = full_or_quick(most, 60)
+            most = runner.full_or_quick(most, 60)
             selector = ObservableSelector(
                 MonomialLifter(DEGREE), max_observables=most, unlabeled_value=-1
             )
             X, y = self.to_choose_by()
             targets, weight = self.targets(chosen_by, X, y)
             Z = self.pca(self.components).transform(X)
-            _, self.seconds[chosen_by] = timed(selector.fit, Z, targets, sample_weight=weight)
+            _, self.seconds[chosen_by] = runner.timed(
+                selector.fit, Z, targets, sample_weight=weight
+            )
             self.selectors[chosen_by] = selector
             print(f"chosen by {chosen_by}: {self.seconds[chosen_by]:.0f} s", flush=True)
         return self.selectors[chosen_by]
@@ -179,7 +171,11 @@ class Rows:
             return logits - logits.mean(axis=1, keepdims=True), None
         settings = 0.9, 2.0, 1e-4
         first, _ = self.fit(
-            (self.components, DEGREE), "logits", full_or_quick(FIRST, 60), *settings, tol=1e-4
+            (self.components, DEGREE),
+            "logits",
+            runner.full_or_quick(FIRST, 60),
+            *settings,
+            tol=1e-4,
         )
         logits = first.decision_function(X)
         # The curvature of the soft loss: the trace of diag(q) - q q^T.
@@ -202,7 +198,7 @@ class Rows:
             transfer_set=self.transfer_set,
             tol=tol,
         )
-        return timed(student.fit, self.X, self.y)
+        return runner.timed(student.fit, self.X, self.y)
 
 
 @lru_cache(maxsize=2)
@@ -335,7 +331,7 @@ def measure_way(spec):
         pca = PCA(10, random_state=0).fit(X[train])
         lifter = MonomialLifter(3, include_bias=False)
         psi, psi_test = (lifter.fit_transform(pca.transform(X[rows])) for rows in (train, test))
-        chosen, of_choice = timed(WAYS[spec.way], psi, y[train], FEW)
+        chosen, of_choice = runner.timed(WAYS[spec.way], psi, y[train], FEW)
         seconds.append(of_choice)
         for size in FEW:
             student = EDMDClassifier(ridge=1e-4).fit(psi[:, chosen[size]], y[train])
@@ -379,12 +375,12 @@ def plot():
     ax.set_ylim(90, 99.6)
     ax.grid(alpha=0.3)
     ax.legend(loc="lower right")
-    plt.savefig(PICTURES / "sparse_students.png", dpi=130)
+    plt.savefig(runner.PICTURES / "sparse_students.png", dpi=130)
 
 
 def parser():
     """Return the parser of the command line."""
-    made = experiment_parser(__doc__, plot=True)
+    made = runner.experiment_parser(__doc__, plot=True)
     made.add_argument("--sizes", type=int, nargs="+", help="only these; default all")
     made.add_argument("--dataset", choices=DATASETS, default="mnist")
     made.add_argument("--teacher", choices=MAKE, default="mlp")
@@ -395,15 +391,15 @@ def parser():
 
 def main():
     """Run, draw or show one of the tables."""
-    options = parse(parser())
+    options = runner.parse(parser())
     if options.group_penalty:
         warnings.simplefilter("ignore", ConvergenceWarning)
-        results = Results(RESULTS / "group_penalty.csv", ["way"])
-        carry_out(options, results, [Way(way) for way in WAYS], measure_way)
+        results = runner.Results("group_penalty.csv", ["way"])
+        runner.carry_out(options, results, [Way(way) for way in WAYS], measure_way)
         return
     if options.quick:
         options.sizes = [50, 861]
-    carry_out(options, CURVE, specs(options), measure, plot)
+    runner.carry_out(options, CURVE, specs(options), measure, plot)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline, make_union
 
-from experiments.runner import full_or_quick
+from experiments import runner
 from experiments.transfer_sets import as_transfer_set
 from sklearn_koopman import (
     ActiveSubspace,
@@ -38,7 +38,7 @@ METHODS = ("EDMD, labels", "EDMD, logits", "Adam", "no teacher", *WITH_TRANSFER_
 
 def make_student(method, teacher, components, degree, made="none", gamma=None):
     """Return a student that takes pixels, with the settings still to be chosen."""
-    few = full_or_quick(SMALL, 20)
+    few = runner.full_or_quick(SMALL, 20)
     pca = PCA(components, random_state=0)
     if method in ("active", "active, triples", "squares"):
         products = MonomialLifter(degree)
@@ -47,7 +47,7 @@ def make_student(method, teacher, components, degree, made="none", gamma=None):
             triples = make_pipeline(LeadingColumns(LEADING), triples)
             products = make_union(MonomialLifter(2), triples)
         subspace = ActiveSubspace(
-            teacher, components, n_preliminary=full_or_quick(PRELIMINARY, 40)
+            teacher, components, n_preliminary=runner.full_or_quick(PRELIMINARY, 40)
         )
         lifter = make_pipeline(subspace, products)
     elif method == "RBF":

@@ -40,19 +40,8 @@ from sklearn.metrics import accuracy_score
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 
+from experiments import runner
 from experiments.images import DATASETS, images, split
-from experiments.runner import (
-    RESULTS,
-    Results,
-    experiment_parser,
-    full_or_quick,
-    mean_and_std,
-    parse,
-    print_markdown,
-    read,
-    run,
-    timed,
-)
 from experiments.students import (
     ADAM,
     METHODS,
@@ -75,7 +64,7 @@ WIDTHS = (1.0, 2.0, 4.0)  # of Gaussians: times the gamma of the median heuristi
 TRANSFER_SET = {"mnist": "shifts8", "fashion_mnist": "flips, shifts4"}
 SETTINGS = ("soft_weight", "temperature", "ridge")
 KEY = ("dataset", "teacher", "components", "degree", "method", "transfer_set")
-TABLE = Results(RESULTS / "table.csv", KEY, order=lambda row: [row[name] for name in KEY])
+TABLE = runner.Results("table.csv", KEY, order=lambda row: [row[name] for name in KEY])
 
 
 @dataclass(frozen=True)
@@ -140,8 +129,10 @@ class Bench:
         """Fit a student with the settings that were chosen, and return what is written of it."""
         student = student_of(spec, self.teacher, choice.gamma).set_params(**choice.settings)
         self.ask_teacher_beforehand(student)
-        seeds = range(full_or_quick(SEEDS, 2) if spec.method == "Adam" else 1)
-        fits, seconds = timed(lambda: [self.fit(student, spec.method, seed) for seed in seeds])
+        seeds = range(runner.full_or_quick(SEEDS, 2) if spec.method == "Adam" else 1)
+        fits, seconds = runner.timed(
+            lambda: [self.fit(student, spec.method, seed) for seed in seeds]
+        )
         predicted = [fitted.predict(self.X_test) for fitted in fits]
         operations = cost(fits[0], self.X[:1], n_repeats=1)
         return {
@@ -165,7 +156,7 @@ class Bench:
             student.set_params(random_state=seed)
         student.fit(self.X, self.y)
         if method == "squares":
-            few = full_or_quick(SMALL, 20)
+            few = runner.full_or_quick(SMALL, 20)
             return principal_squares(student, self.X, max_observables=few)
         return student
 
@@ -192,7 +183,7 @@ def student_of(spec, teacher, gamma=None):
 
 def over_seeds(accuracies):
     """Return the columns that say how accurate fits of several seeds are."""
-    mean, std = mean_and_std(accuracies)
+    mean, std = runner.mean_and_std(accuracies)
     return {"seeds": len(accuracies), "accuracy": mean, "accuracy_std": std}
 
 
@@ -213,7 +204,7 @@ def choice_of(spec, n_rows, like=None, given=None):
 
 def row_of(spec):
     """Return the committed row of a student."""
-    for row in read(TABLE.file):
+    for row in runner.read(TABLE.file):
         if all(row[name] == str(getattr(spec, name)) for name in KEY):
             return row
     raise SystemExit(f"{TABLE.file} has no row of {spec}: run table.py for it first.")
@@ -231,7 +222,7 @@ def belongs(method, components, degree):
     if method == "active, triples":  # of all triples at least
         return degree >= 3
     if method == "sparse":
-        return comb(components + degree, degree) > full_or_quick(SMALL, 20)
+        return comb(components + degree, degree) > runner.full_or_quick(SMALL, 20)
     return True
 
 
@@ -279,7 +270,7 @@ def measure_baseline(spec):
     best = models[int(np.argmax(scores))]
     print(best, scores, flush=True)
     seeds = range(SEEDS if spec.method.startswith("MLP") else 1)
-    fits, seconds = timed(
+    fits, seconds = runner.timed(
         lambda: [clone(best).set_params(random_state=seed).fit(X, y) for seed in seeds]
     )
     return {
@@ -322,9 +313,9 @@ def show():
         first = f"{dataset}, {kind} {of_teacher}", f"PCA {components}, degree {degree}"
         percents = [percent(found[title]) if title in found else "" for title in titles]
         lines.append([*first, n_observables, *percents])
-    print_markdown(["data, teacher", "dictionary", "D", *titles], lines)
+    runner.print_markdown(["data, teacher", "dictionary", "D", *titles], lines)
     print()
-    print_markdown(
+    runner.print_markdown(
         ["data", "on pixels", "accuracy"],
         [[row["dataset"], row["method"], percent(row)] for row in TABLE.where(teacher="")],
     )
@@ -338,7 +329,7 @@ def percent(row):
 
 def parser():
     """Return the parser of the command line."""
-    made = experiment_parser(__doc__)
+    made = runner.experiment_parser(__doc__)
     made.add_argument("--datasets", nargs="+", choices=DATASETS, default=DATASETS)
     made.add_argument("--teachers", nargs="+", choices=MAKE, default=TEACHERS)
     made.add_argument("--dictionaries", nargs="+", default=DICTIONARIES, metavar="P:Q")
@@ -353,7 +344,7 @@ def parser():
 
 def main():
     """Run what is missing, or show what there is."""
-    options = parse(parser())
+    options = runner.parse(parser())
     if options.quick:
         options.datasets, options.teachers = ["mnist"], ["mlp"]
         options.dictionaries = ["6:2", "4:3"]
@@ -364,14 +355,14 @@ def main():
             Spec(dataset, "", 784, 1, method)
             for dataset, method in product(options.datasets, BASELINES)
         ]
-        run(TABLE, baselines, measure_baseline, again=options.again)
+        runner.run(TABLE, baselines, measure_baseline, again=options.again)
     else:
         how_chosen = {
             "n_rows": options.choose_on,
             "like": options.like and dictionary(options.like),
             "given": options.settings,
         }
-        run(TABLE, specs(options), partial(measure, **how_chosen), again=options.again)
+        runner.run(TABLE, specs(options), partial(measure, **how_chosen), again=options.again)
 
 
 if __name__ == "__main__":

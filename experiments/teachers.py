@@ -21,9 +21,8 @@ import torch
 from sklearn.datasets import get_data_home
 from torch import nn
 
-from experiments import kept_logits
+from experiments import kept_logits, runner
 from experiments.images import DATASETS, images, split
-from experiments.runner import full_or_quick, is_quick, parse, quick_parser
 from experiments.vision import make_resnet18
 from sklearn_koopman.teachers import TorchTeacher
 
@@ -161,7 +160,7 @@ def cache_folder(name):
 
 def load_or_train(file, make, train):
     """Return a network from a file of weights, or train it and write that; in evaluation mode."""
-    if is_quick():
+    if runner.is_quick():
         return train().eval()
     if file.exists():
         network = make()
@@ -187,7 +186,7 @@ def network(dataset, kind, *, seed=0, held_out=False):
         n_epochs = MORE_EPOCHS.get((dataset, kind), EPOCHS[kind])
         if held_out:
             n_epochs = HELD_OUT_EPOCHS.get((dataset, kind), n_epochs)
-        n_epochs = full_or_quick(n_epochs, 2)
+        n_epochs = runner.full_or_quick(n_epochs, 2)
         flips = (dataset, kind) in FLIPPED
         return train(kind, X, y, n_epochs=n_epochs, flips=flips, seed=seed)
 
@@ -209,18 +208,18 @@ def teacher(dataset, kind, *, held_out=False):
 
     @cache
     def of_network():
-        memory = None if is_quick() else cache_folder("said")
+        memory = None if runner.is_quick() else cache_folder("said")
         return TorchTeacher(network(dataset, kind, held_out=held_out), memory=memory)
 
     file = logits_file(dataset, kind, held_out)
-    if is_quick() or not file.exists():
+    if runner.is_quick() or not file.exists():
         return of_network()
     return kept_logits.load(file, partial(images, dataset), lambda X: of_network()(X))
 
 
 def parser():
     """Return the parser of the command line."""
-    made = quick_parser(__doc__)
+    made = runner.quick_parser(__doc__)
     made.add_argument("--dataset", choices=DATASETS, default="mnist")
     made.add_argument("--teacher", choices=MAKE, default="mlp")
     made.add_argument("--held-out", action="store_true", help="leave the 10,000 rows out")
@@ -232,7 +231,7 @@ def parser():
 
 def main():
     """Train one teacher and print its test accuracy."""
-    options = parse(parser())
+    options = runner.parse(parser())
     trained = TorchTeacher(network(options.dataset, options.teacher, held_out=options.held_out))
     X, y = images(options.dataset, "test")
     accuracy = np.mean(trained(X).argmax(axis=1) == y)

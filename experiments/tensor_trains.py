@@ -31,16 +31,8 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from experiments import runner
 from experiments.images import DATASETS, images, split
-from experiments.runner import (
-    RESULTS,
-    Results,
-    carry_out,
-    experiment_parser,
-    full_or_quick,
-    parse,
-    timed,
-)
 from experiments.teachers import teacher
 from sklearn_koopman import TensorTrainClassifier
 from sklearn_koopman.inspection import fidelity_score
@@ -107,11 +99,11 @@ class Steps:
 def make_student(name, **settings):
     """Return the unfitted train."""
     lifter, rank = VARIABLES[name]
-    settings["max_iter"] = full_or_quick(settings["max_iter"], 1)
+    settings["max_iter"] = runner.full_or_quick(settings["max_iter"], 1)
     return TensorTrainClassifier(
         solver="adam",
         lifter=lifter,
-        rank=full_or_quick(rank, 3),
+        rank=runner.full_or_quick(rank, 3),
         ridge=0.0,
         random_state=0,
         **settings,
@@ -143,7 +135,7 @@ def measure(spec):
         spec.variables, soft_weight=soft_weight, temperature=temperature, **settings
     )
     soft_labels = perceptron(X) if soft_weight else None
-    _, seconds = timed(student.fit, X, y, soft_labels=soft_labels)
+    _, seconds = runner.timed(student.fit, X, y, soft_labels=soft_labels)
     predicted = student.predict(X_test)
     return {
         "rank": student.rank,
@@ -166,7 +158,7 @@ def measure_steps(spec):
     """Return how a fit with one bound and one learning rate went."""
     X, y = images("fashion_mnist", "train")
     rows, held = split(y)
-    rows, held = rows[: full_or_quick(2000, 200)], held[:5000]
+    rows, held = rows[: runner.full_or_quick(2000, 200)], held[:5000]
     student = make_student(
         "28 x 28",
         soft_weight=0.0,
@@ -198,7 +190,7 @@ def measure_steps(spec):
 
 def parser():
     """Return the parser of the command line."""
-    made = experiment_parser(__doc__)
+    made = runner.experiment_parser(__doc__)
     made.add_argument("--dataset", choices=DATASETS, default="mnist")
     made.add_argument("--variables", nargs="+", choices=VARIABLES, default=list(VARIABLES))
     made.add_argument("--steps", action="store_true", help="the bound of a step instead")
@@ -207,18 +199,18 @@ def parser():
 
 def main():
     """Run or show one of the tables."""
-    options = parse(parser())
+    options = runner.parse(parser())
     if options.steps:
-        results = Results(RESULTS / "tensor_steps.csv", ["learning_rate", "bound"])
+        results = runner.Results("tensor_steps.csv", ["learning_rate", "bound"])
         specs = [Steps(*pair) for pair in product(RATES, BOUNDS)]
-        carry_out(options, results, specs, measure_steps)
+        runner.carry_out(options, results, specs, measure_steps)
     else:
-        results = Results(RESULTS / "tensor_trains.csv", ["dataset", "variables", "teacher"])
+        results = runner.Results("tensor_trains.csv", ["dataset", "variables", "teacher"])
         specs = [
             Train(options.dataset, *pair)
             for pair in product(options.variables, ("none", "mlp"))
         ]
-        carry_out(options, results, specs, measure)
+        runner.carry_out(options, results, specs, measure)
 
 
 if __name__ == "__main__":

@@ -31,24 +31,15 @@ from sklearn.model_selection import train_test_split
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
-from experiments.runner import (
-    PICTURES,
-    RESULTS,
-    Results,
-    carry_out,
-    experiment_parser,
-    full_or_quick,
-    parse,
-    timed,
-)
+from experiments import runner
 from sklearn_koopman import DistilledTreeClassifier
 from sklearn_koopman.teachers import TorchTeacher
 
 LOAD = {"breast_cancer": load_breast_cancer, "wine": load_wine, "digits": load_digits}
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 TAO = "TAO, teacher, more rows"
-CURVES = Results(
-    RESULTS / "tree_curves.csv",
+CURVES = runner.Results(
+    "tree_curves.csv",
     ("dataset", "method", "n_leaves"),
     order=lambda row: (list(LOAD).index(row["dataset"]), row["method"], int(row["n_leaves"])),
 )
@@ -90,7 +81,7 @@ def train_teacher(X, y, seed):
         )
         optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.01)
         inputs, targets = torch.tensor(X, dtype=torch.float32), torch.tensor(y)
-        for _ in range(full_or_quick(100, 3)):
+        for _ in range(runner.full_or_quick(100, 3)):
             for rows in torch.randperm(len(X)).split(32):
                 loss = nn.functional.cross_entropy(network(inputs[rows]), targets[rows])
                 optimizer.zero_grad()
@@ -124,7 +115,7 @@ def greedy(X, labels, data, teacher):
     """Yield what scikit-learn's tree of each size predicts, and the seconds it took."""
     for size in SIZES:
         tree = DecisionTreeClassifier(max_leaf_nodes=size, random_state=0)
-        _, seconds = timed(tree.fit, data[X], data[labels])
+        _, seconds = runner.timed(tree.fit, data[X], data[labels])
         yield tree.predict(data["X_test"]), seconds
 
 
@@ -133,13 +124,13 @@ def distilled(X, labels, data, teacher, **settings):
     student = DistilledTreeClassifier(
         teacher,
         max_depth=8,
-        beam_width=full_or_quick(200, 10),
+        beam_width=runner.full_or_quick(200, 10),
         max_leaf_nodes=max(SIZES),
         validation_fraction=None,
         random_state=0,
         **settings,
     )
-    _, seconds = timed(student.fit, data[X], data[labels])
+    _, seconds = runner.timed(student.fit, data[X], data[labels])
     for size in SIZES:
         fitting = [tree for tree in student.path_ if tree.n_leaves <= size]
         yield fitting[-1].decision_tree.predict(data["X_test"]), seconds
@@ -231,12 +222,12 @@ def plot():
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("agreement with the network\non test rows (%)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    figure.savefig(PICTURES / "tree_curves.png", dpi=120)
+    figure.savefig(runner.PICTURES / "tree_curves.png", dpi=120)
 
 
 def parser():
     """Return the parser of the command line."""
-    made = experiment_parser(__doc__, plot=True)
+    made = runner.experiment_parser(__doc__, plot=True)
     made.add_argument("--dataset", choices=LOAD, default="wine")
     made.add_argument("--seeds", type=int, default=10)
     made.add_argument("--method", choices=METHODS, help="this one alone")
@@ -246,10 +237,10 @@ def parser():
 
 def main():
     """Run one data set, draw or show the table."""
-    options = parse(parser())
+    options = runner.parse(parser())
     methods = [options.method] if options.method else [TAO] if options.tao else list(METHODS)
-    n_seeds = full_or_quick(options.seeds, 2)
-    carry_out(
+    n_seeds = runner.full_or_quick(options.seeds, 2)
+    runner.carry_out(
         options,
         CURVES,
         [Spec(options.dataset, method) for method in methods],

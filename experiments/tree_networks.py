@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from experiments.runner import full_or_quick, parse, quick_parser, timed
+from experiments import runner
 from experiments.teachers import cache_folder, load_or_train
 
 WIDTH = 256
@@ -103,7 +103,7 @@ def train(tree, n_features, n_steps, seed):
 def tree_and_network(n_features, depth, seed):
     """Return a random tree and a network that has learnt it, from the cache if possible."""
     tree = RandomTree.draw(n_features, depth, np.random.default_rng([n_features, depth, seed]))
-    n_steps = full_or_quick(N_STEPS[depth], 300)
+    n_steps = runner.full_or_quick(N_STEPS[depth], 300)
     network = load_or_train(
         cache_folder("tree_networks") / f"{n_features}-{depth}-{seed}.pt",
         lambda: make_network(n_features),
@@ -114,7 +114,7 @@ def tree_and_network(n_features, depth, seed):
 
 def parser():
     """Return the parser of the command line."""
-    made = quick_parser(__doc__)
+    made = runner.quick_parser(__doc__)
     made.add_argument("--n-features", type=int, default=100)
     made.add_argument("--depth", type=int, choices=N_STEPS, default=4)
     made.add_argument("--seed", type=int, default=0)
@@ -123,9 +123,9 @@ def parser():
 
 def main():
     """Train one network and print how often it is right."""
-    options = parse(parser())
+    options = runner.parse(parser())
     setting = options.n_features, options.depth, options.seed
-    (tree, network), seconds = timed(tree_and_network, *setting)
+    (tree, network), seconds = runner.timed(tree_and_network, *setting)
     X = uniform(20_000, options.n_features, np.random.default_rng(1))
     with torch.inference_mode():
         right = (network(torch.from_numpy(X)).numpy()[:, 0] > 0) == tree.predict(X)

@@ -19,15 +19,7 @@ from functools import lru_cache
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 
-from experiments.runner import (
-    RESULTS,
-    Results,
-    carry_out,
-    experiment_parser,
-    full_or_quick,
-    parse,
-    timed,
-)
+from experiments import runner
 from experiments.tree_networks import tree_and_network, uniform
 from sklearn_koopman import DistilledTreeClassifier
 from sklearn_koopman.teachers import TorchTeacher
@@ -69,8 +61,8 @@ class Bench:
         self.tree, network = tree_and_network(*setting)
         self.teacher = TorchTeacher(network, output="logits", batch_size=10_000)
         rng = np.random.default_rng([*setting, 1])
-        self.X = uniform(full_or_quick(N_TRAIN, 500), setting[0], rng)
-        self.X_test = uniform(full_or_quick(N_TEST, 1000), setting[0], rng)
+        self.X = uniform(runner.full_or_quick(N_TRAIN, 500), setting[0], rng)
+        self.X_test = uniform(runner.full_or_quick(N_TEST, 1000), setting[0], rng)
         self.truth = self.tree.predict(self.X_test)
         self.said = (self.teacher(self.X)[:, 0] > 0).astype(int)
         self.teacher_right = np.mean((self.teacher(self.X_test)[:, 0] > 0) == self.truth)
@@ -96,7 +88,7 @@ def measure(spec):
             random_state=0,
             **settings,
         )
-    _, seconds = timed(model.fit, inputs.X, inputs.said)
+    _, seconds = runner.timed(model.fit, inputs.X, inputs.said)
     right = np.mean(model.predict(inputs.X_test) == inputs.truth)
     return {
         "n_probes": getattr(model, "n_probes_", ""),
@@ -120,7 +112,7 @@ def specs(options):
 
 def parser():
     """Return the parser of the command line."""
-    made = experiment_parser(__doc__)
+    made = runner.experiment_parser(__doc__)
     made.add_argument("--n-features", type=int, default=100)
     made.add_argument("--depth", type=int, default=3)
     made.add_argument("--method", choices=METHODS, help="this one alone")
@@ -130,15 +122,15 @@ def parser():
 
 def main():
     """Distil the networks of one setting, or show the table."""
-    options = parse(parser())
+    options = runner.parse(parser())
     if options.quick:
         options.n_features, options.depth, options.seeds = 20, 2, [0]
-    results = Results(
-        RESULTS / "tree_recovery.csv",
+    results = runner.Results(
+        "tree_recovery.csv",
         [*SETTING, "method", "beam_width"],
         order=lambda row: [int(row[name]) for name in SETTING],
     )
-    carry_out(options, results, specs(options), measure)
+    runner.carry_out(options, results, specs(options), measure)
 
 
 if __name__ == "__main__":

@@ -22,15 +22,13 @@ from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
+from experiments import runner
 from experiments.images import DATASETS, images, split
-from experiments.runner import PICTURES, RESULTS, Results, carry_out, experiment_parser, parse
 from experiments.students import choose, make_student, rounds
 from experiments.teachers import MAKE, teacher
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
 
-CURVES = Results(
-    RESULTS / "what_matters.csv", ("study", "dataset", "teacher", "method", "value")
-)
+CURVES = runner.Results("what_matters.csv", ("study", "dataset", "teacher", "method", "value"))
 METHODS = ("exact", "no teacher", "EDMD, logits", "EDMD, labels")
 N_ROWS = 12_000
 STANDARD = {
@@ -172,7 +170,7 @@ def plot():
         axes[0][0].set_ylabel(f"error on {panel[0]['judged_on']} images (%)")
         curves = axes[0][0].get_legend_handles_labels()
         figure.legend(*curves, loc="outside lower center", ncols=len(METHODS), fontsize=8)
-        figure.savefig(PICTURES / f"what_matters_{study}.png", dpi=110)
+        figure.savefig(runner.PICTURES / f"what_matters_{study}.png", dpi=110)
         plt.close(figure)
 
 
@@ -207,7 +205,7 @@ def draw(axis, study, panel):
 
 def parser():
     """Return the parser of the command line."""
-    made = experiment_parser(__doc__, plot=True)
+    made = runner.experiment_parser(__doc__, plot=True)
     made.add_argument("--datasets", nargs="+", choices=DATASETS, default=DATASETS)
     made.add_argument("--teachers", nargs="+", choices=MAKE, default=("cnn", "mlp"))
     made.add_argument("--studies", nargs="+", choices=STUDIES, default=list(STUDIES))
@@ -216,7 +214,7 @@ def parser():
 
 def main():
     """Run what is missing, or draw or show what there is."""
-    options = parse(parser())
+    options = runner.parse(parser())
     if options.quick:
         options.datasets, options.teachers = ["mnist"], ["mlp"]
     specs = [
@@ -225,7 +223,7 @@ def main():
         for study in options.studies
         for point in points(study, dataset)
     ]
-    carry_out(options, CURVES, specs, measure, plot)
+    runner.carry_out(options, CURVES, specs, measure, plot)
 
 
 if __name__ == "__main__":
