@@ -60,7 +60,7 @@ dist: $(VENV)/.installed-dist
 	$(VENV)/bin/twine check --strict dist/*
 
 rivals: $(VENV)/.installed-test
-	$(VENV)/bin/python benchmarks/rivals.py
+	$(VENV)/bin/python benchmarks/bench_rivals.py
 
 clean:
 	rm -rf $(VENV) $(VENV_OLDEST) benchmarks/.venvs build dist docs/_build \

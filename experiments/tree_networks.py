@@ -1,6 +1,6 @@
 """ReLU ResNets that compute a random decision tree: trained once, kept in a cache folder.
 
-    python benchmarks/tree_networks.py --depth 4 --seed 0
+    python experiments/tree_networks.py --depth 4 --seed 0
 
 The experiment of Boix-Adsera (2024): inputs uniform in {-1, +1}^d, the labels of a random
 complete tree. Every path has different variables, and sibling leaves have different labels, so
@@ -8,15 +8,14 @@ that no tree of fewer leaves is right. The published networks have 5 layers of 1
 have 5 of 256, so that two cores train one in a minute, and see fresh samples in every step.
 """
 
-import argparse
 from dataclasses import dataclass
-from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import torch
-from sklearn.datasets import get_data_home
 from torch import nn
+
+from experiments import runner
+from experiments.teachers import cache_folder, load_or_train
 
 WIDTH = 256
 BATCH_SIZE = 256
@@ -40,6 +39,7 @@ class RandomTree:
 
     @classmethod
     def draw(cls, n_features, depth, rng):
+        """Return a random tree of which no path has a variable twice."""
         variable = np.empty(2**depth - 1, dtype=int)
         for node in range(len(variable)):
             above, used = node, []
@@ -51,6 +51,7 @@ class RandomTree:
         return cls(variable, np.stack([left, 1 - left], axis=1).ravel())
 
     def predict(self, X):
+        """Return the label of every row."""
         node, rows = np.zeros(len(X), dtype=int), np.arange(len(X))
         while node[0] < len(self.variable):
             node = 2 * node + 1 + (X[rows, self.variable[node]] > 0)
@@ -65,10 +66,12 @@ class Block(nn.Module):
         self.layer = nn.Sequential(nn.Linear(width, width), nn.ReLU())
 
     def forward(self, x):
+        """Return the input and what the layer makes of it."""
         return x + self.layer(x)
 
 
 def make_network(n_features, width=WIDTH):
+    """Return a network that is not trained."""
     blocks = [Block(width) for _ in range(4)]
     return nn.Sequential(nn.Linear(n_features, width), nn.ReLU(), *blocks, nn.Linear(width, 1))
 
@@ -94,38 +97,39 @@ def train(tree, n_features, n_steps, seed):
         loss.backward()
         optimizer.step()
         schedule.step()
-    return network.eval()
+    return network
 
 
-def load_or_train(n_features, depth, seed):
+def tree_and_network(n_features, depth, seed):
     """Return a random tree and a network that has learnt it, from the cache if possible."""
     tree = RandomTree.draw(n_features, depth, np.random.default_rng([n_features, depth, seed]))
-    folder = Path(get_data_home()) / "sklearn_koopman" / "tree_networks"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{n_features}-{depth}-{seed}.pt"
-    if file.exists():
-        network = make_network(n_features)
-        network.load_state_dict(torch.load(file, weights_only=True))
-        return tree, network.eval()
-    network = train(tree, n_features, N_STEPS[depth], seed)
-    torch.save(network.state_dict(), file)
+    n_steps = runner.full_or_quick(N_STEPS[depth], 300)
+    network = load_or_train(
+        cache_folder("tree_networks") / f"{n_features}-{depth}-{seed}.pt",
+        lambda: make_network(n_features),
+        lambda: train(tree, n_features, n_steps, seed),
+    )
     return tree, network
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = runner.quick_parser(__doc__)
+    made.add_argument("--n-features", type=int, default=100)
+    made.add_argument("--depth", type=int, choices=N_STEPS, default=4)
+    made.add_argument("--seed", type=int, default=0)
+    return made
 
 
 def main():
     """Train one network and print how often it is right."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n-features", type=int, default=100)
-    parser.add_argument("--depth", type=int, choices=N_STEPS, default=4)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    start = perf_counter()
-    tree, network = load_or_train(options.n_features, options.depth, options.seed)
+    options = runner.parse(parser())
+    setting = options.n_features, options.depth, options.seed
+    (tree, network), seconds = runner.timed(tree_and_network, *setting)
     X = uniform(20_000, options.n_features, np.random.default_rng(1))
     with torch.inference_mode():
         right = (network(torch.from_numpy(X)).numpy()[:, 0] > 0) == tree.predict(X)
-    seconds = perf_counter() - start
-    print(f"{vars(options)}: right on {right.mean():.4%}, {seconds:.0f} s", flush=True)
+    print(f"{setting}: right on {right.mean():.4%}, {seconds:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -38,16 +38,16 @@ def digest(image):
 
 
 def save(file, teacher, fetch):
-    """Write what a teacher says of the images that `fetch` gives."""
+    """Write what a teacher says of the images that ``fetch(part)`` gives, and their labels."""
     logits = {}
     for part, dtype in DTYPES.items():
-        X, _ = fetch(part, return_X_y=True)
+        X, _ = fetch(part)
         logits[part] = teacher(X).astype(dtype)
     np.savez_compressed(file, **logits)
 
 
 def load(file, fetch, ask_network):
-    """Return the teacher that remembers what a file says of the images that `fetch` gives.
+    """Return the teacher that remembers what a file says of the images of ``fetch(part)``.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def load(file, fetch, ask_network):
     images, logits = [], []
     with np.load(file) as kept:
         for part in DTYPES:
-            X, y = fetch(part, return_X_y=True)
+            X, y = fetch(part)
             said = kept[part] if part in kept else np.empty(0)
             if len(said) != len(y) or np.mean(said.argmax(axis=1) == y) < 0.5:
                 raise ValueError(

@@ -1,35 +1,32 @@
-"""Train the teachers of the benchmark tables once and keep their weights in a cache folder.
+"""Train the teachers of the tables once and keep their weights in a cache folder.
 
-    python benchmarks/teachers.py --dataset mnist --teacher mlp
-    python benchmarks/teachers.py --dataset mnist --teacher resnet18 --held-out --keep-logits
+    python experiments/teachers.py --dataset mnist --teacher mlp
+    python experiments/teachers.py --dataset mnist --teacher resnet18 --held-out --keep-logits
 
 The teachers see the training images only, shifted by a pixel or two at random: one that has seen
 the very same images thirty times knows their labels by heart, and its soft targets say little else.
 The number of epochs is fixed beforehand, not chosen on the test set. Images of Fashion-MNIST are
 also flipped left to right at random where the teacher is convolutional.
 
-With --keep-logits what the teacher says of the training and test images goes to benchmarks/data:
+With --keep-logits what the teacher says of the training and test images goes to experiments/data:
 `load_teacher` takes it from there, without the network, which takes long to train.
 """
 
-import argparse
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 
-import kept_logits
 import numpy as np
 import torch
 from sklearn.datasets import get_data_home
-from sklearn.model_selection import train_test_split
 from torch import nn
-from vision import make_resnet18
 
-from sklearn_koopman.datasets import fetch_fashion_mnist, fetch_mnist
+from experiments import kept_logits, runner
+from experiments.images import DATASETS, images, split
+from experiments.vision import make_resnet18
 from sklearn_koopman.teachers import TorchTeacher
 
 LOGITS = Path(__file__).parent / "data"
-FETCH = {"mnist": fetch_mnist, "fashion_mnist": fetch_fashion_mnist}
 EPOCHS = {"mlp": 30, "cnn": 20, "deep": 30, "deep-short": 2, "lenet": 10, "resnet18": 5}
 # Where others are better on the images that settings are chosen on: a perceptron on Fashion-MNIST
 # still learns after 30 epochs.
@@ -151,49 +148,50 @@ def train(kind, X, y, *, n_epochs, flips=False, seed=0, learning_rate=2e-3):
             schedule.step()
             total += loss.item() * len(rows)
         print(f"epoch {epoch + 1:2d}: training loss {total / len(X):.4f}", flush=True)
-    return module.eval()
+    return module
 
 
-def split(y):
-    """Return the 50,000 training rows and the 10,000 that settings are chosen on."""
-    return train_test_split(np.arange(len(y)), test_size=10_000, stratify=y, random_state=0)
-
-
-def weights_file(dataset, kind, seed=0, held_out=False):
-    """Return where the weights of a teacher are kept."""
-    folder = Path(get_data_home()) / "sklearn_koopman" / "teachers"
+def cache_folder(name):
+    """Return a folder for what takes long to train, beside scikit-learn's data."""
+    folder = Path(get_data_home()) / "sklearn_koopman" / name
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{dataset}-{kind}-{seed}{'-held-out' if held_out else ''}.pt"
+    return folder
 
 
-def load_or_train(dataset, kind, *, seed=0, held_out=False):
+def load_or_train(file, make, train):
+    """Return a network from a file of weights, or train it and write that; in evaluation mode."""
+    if runner.is_quick():
+        return train().eval()
+    if file.exists():
+        network = make()
+        network.load_state_dict(torch.load(file, weights_only=True))
+    else:
+        network = train()
+        torch.save(network.state_dict(), file)
+    return network.eval()
+
+
+@cache
+def network(dataset, kind, *, seed=0, held_out=False):
     """Return the teacher of a table, from the cache folder if it was trained before.
 
     With `held_out` one that has not seen the rows that settings are chosen on.
     """
-    file = weights_file(dataset, kind, seed, held_out)
-    if file.exists():
-        module = MAKE[kind]()
-        module.load_state_dict(torch.load(file, weights_only=True))
-        return module.eval()
-    X, y = FETCH[dataset]("train", return_X_y=True)
-    if held_out:
-        rows, _ = split(y)
-        X, y = X[rows], y[rows]
-    n_epochs = MORE_EPOCHS.get((dataset, kind), EPOCHS[kind])
-    if held_out:
-        n_epochs = HELD_OUT_EPOCHS.get((dataset, kind), n_epochs)
-    flips = (dataset, kind) in FLIPPED
-    module = train(kind, X, y, n_epochs=n_epochs, flips=flips, seed=seed)
-    torch.save(module.state_dict(), file)
-    return module
 
+    def trained():
+        X, y = images(dataset, "train")
+        if held_out:
+            rows, _ = split(y)
+            X, y = X[rows], y[rows]
+        n_epochs = MORE_EPOCHS.get((dataset, kind), EPOCHS[kind])
+        if held_out:
+            n_epochs = HELD_OUT_EPOCHS.get((dataset, kind), n_epochs)
+        n_epochs = runner.full_or_quick(n_epochs, 2)
+        flips = (dataset, kind) in FLIPPED
+        return train(kind, X, y, n_epochs=n_epochs, flips=flips, seed=seed)
 
-def accuracy(module, X, y, batch_size=2000):
-    """Return the fraction of rows the module classifies right."""
-    with torch.inference_mode():
-        labels = [module(batch).argmax(1) for batch in torch.as_tensor(X).split(batch_size)]
-    return float(np.mean(torch.cat(labels).numpy() == y))
+    name = f"{dataset}-{kind}-{seed}{'-held-out' if held_out else ''}.pt"
+    return load_or_train(cache_folder("teachers") / name, MAKE[kind], trained)
 
 
 def logits_file(dataset, kind, held_out=False):
@@ -201,35 +199,46 @@ def logits_file(dataset, kind, held_out=False):
     return LOGITS / f"{dataset}-{kind}{'-held-out' if held_out else ''}.npz"
 
 
-def load_teacher(dataset, kind, *, held_out=False, memory=None):
-    """Return a teacher of a table: its kept logits where there are some, else its network."""
+@cache
+def teacher(dataset, kind, *, held_out=False):
+    """Return a teacher of a table: its kept logits where there are some, else its network.
+
+    What the network says is kept in the cache folder too.
+    """
 
     @cache
-    def network():
-        return TorchTeacher(load_or_train(dataset, kind, held_out=held_out), memory=memory)
+    def of_network():
+        memory = None if runner.is_quick() else cache_folder("said")
+        return TorchTeacher(network(dataset, kind, held_out=held_out), memory=memory)
 
     file = logits_file(dataset, kind, held_out)
-    if not file.exists():
-        return network()
-    return kept_logits.load(file, FETCH[dataset], ask_network=lambda X: network()(X))
+    if runner.is_quick() or not file.exists():
+        return of_network()
+    return kept_logits.load(file, partial(images, dataset), lambda X: of_network()(X))
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = runner.quick_parser(__doc__)
+    made.add_argument("--dataset", choices=DATASETS, default="mnist")
+    made.add_argument("--teacher", choices=MAKE, default="mlp")
+    made.add_argument("--held-out", action="store_true", help="leave the 10,000 rows out")
+    made.add_argument(
+        "--keep-logits", action="store_true", help="write them to experiments/data"
+    )
+    return made
 
 
 def main():
     """Train one teacher and print its test accuracy."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", choices=FETCH, default="mnist")
-    parser.add_argument("--teacher", choices=MAKE, default="mlp")
-    parser.add_argument("--held-out", action="store_true", help="leave the 10,000 rows out")
-    parser.add_argument(
-        "--keep-logits", action="store_true", help="write them to benchmarks/data"
-    )
-    options = parser.parse_args()
-    module = load_or_train(options.dataset, options.teacher, held_out=options.held_out)
-    X, y = FETCH[options.dataset]("test", return_X_y=True)
-    print(f"{options.dataset} {options.teacher}: test accuracy {accuracy(module, X, y):.4f}")
-    if options.keep_logits:
+    options = runner.parse(parser())
+    trained = TorchTeacher(network(options.dataset, options.teacher, held_out=options.held_out))
+    X, y = images(options.dataset, "test")
+    accuracy = np.mean(trained(X).argmax(axis=1) == y)
+    print(f"{options.dataset} {options.teacher}: test accuracy {accuracy:.4f}")
+    if options.keep_logits and not options.quick:
         file = logits_file(options.dataset, options.teacher, options.held_out)
-        kept_logits.save(file, TorchTeacher(module), FETCH[options.dataset])
+        kept_logits.save(file, trained, partial(images, options.dataset))
         print(f"{file}: {file.stat().st_size / 2**20:.1f} MB")
 
 
