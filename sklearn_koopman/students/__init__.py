@@ -3,12 +3,9 @@
 `__all__` is for users; the other names are what the folders above use of this one.
 """
 
-from ._koopman import (
-    KoopmanClassifier as KoopmanClassifier,
-    koopman_attributes as koopman_attributes,
-)
-from ._lifted import LiftedStudent as LiftedStudent, margin as margin
-from ._student import SharingEstimator as SharingEstimator, Student as Student
+from ._koopman import KoopmanClassifier, koopman_attributes as koopman_attributes
+from ._lifted import LiftedStudent, margin as margin
+from ._student import SharingEstimator as SharingEstimator, Student
 from ._targets import (
     PROBABILITY_FLOOR as PROBABILITY_FLOOR,
     Labels as Labels,
@@ -21,8 +18,15 @@ from ._targets import (
     some_rows as some_rows,
     weighs_soft_targets as weighs_soft_targets,
 )
-from ._task import Task as Task
+from ._task import Task
 from ._transfer import TransferSet, check_transfer_set as check_transfer_set
-from ._transferring import TransferringStudent as TransferringStudent
+from ._transferring import TransferringStudent
 
-__all__ = ["TransferSet"]
+__all__ = [
+    "KoopmanClassifier",
+    "LiftedStudent",
+    "Student",
+    "Task",
+    "TransferSet",
+    "TransferringStudent",
+]
