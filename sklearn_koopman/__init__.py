@@ -10,6 +10,7 @@ from .classification import (
     TransferSet,
 )
 from .lifting import (
+    ConvolutionalLifter,
     DelayLifter,
     MonomialLifter,
     OpticalLifter,
@@ -22,6 +23,7 @@ from .trees import DistilledTreeClassifier
 
 __all__ = [
     "ActiveSubspace",
+    "ConvolutionalLifter",
     "DelayLifter",
     "DistilledTreeClassifier",
     "EDMDClassifier",

@@ -20,6 +20,7 @@ from ._chosen import (
     ChosenUnion as ChosenUnion,
     choose_observables as choose_observables,
 )
+from ._convolution import ConvolutionalLifter
 from ._costs import operations_of as operations_of
 from ._delay import DelayLifter
 from ._local_features import FEATURE_MAPS as FEATURE_MAPS, LocalFeatures as LocalFeatures
@@ -55,6 +56,7 @@ from ._torch import (
 )
 
 __all__ = [
+    "ConvolutionalLifter",
     "DelayLifter",
     "MonomialLifter",
     "Nodes",

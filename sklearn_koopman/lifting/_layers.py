@@ -339,6 +339,65 @@ class Intensities(nn.Module):
         return intensity * torch.exp(-self.optical_depth / (1 + intensity))
 
 
+class PooledResponses(nn.Module):
+    """Means, over the cells of a grid, of functions of the responses of filters.
+
+    Parameters
+    ----------
+    responses : Responses
+    """
+
+    mean_filter: torch.Tensor
+    down: torch.Tensor
+    across: torch.Tensor
+
+    def __init__(self, responses):
+        super().__init__()
+        self.image = responses.places.image
+        self.is_centred = responses.is_centred
+        self.contrast = responses.contrast
+        self.nonlinearity = responses.nonlinearity
+        self.threshold = responses.threshold
+        self.root = responses.root
+        self.stride = responses.places.stride
+        self.filters = nn.Parameter(_tensor(responses.filters))
+        self.offsets = nn.Parameter(_tensor(responses.offsets[:, None, None]))
+        down, across = responses.places.pooling_matrices()
+        for name, matrix in (
+            ("mean_filter", responses.mean_filter()),
+            ("down", down),
+            ("across", across.T),
+        ):
+            self.register_buffer(name, _tensor(matrix), persistent=False)
+
+    def forward(self, rows):
+        """Return the observables."""
+        images = rows.reshape(-1, *self.image)
+        if self.is_centred:
+            images = images - images.mean((1, 2, 3), keepdim=True)
+        responses = nn.functional.conv2d(images, self.filters, stride=self.stride)
+        if self.contrast is not None:
+            responses = responses / self._spread(images)
+        responses = responses + self.offsets
+        if self.nonlinearity == "threshold":
+            both = torch.stack([responses, -responses], dim=2)
+            values = (both - self.threshold).relu()
+        elif self.nonlinearity == "intensity":
+            values = responses.square()
+        else:
+            values = responses.abs()
+        means = (self.down @ values @ self.across).flatten(1)
+        return means.sqrt() if self.root else means
+
+    def _spread(self, images):
+        """Return the root of the variance of each patch and the contrast."""
+        mean, squares = (
+            nn.functional.conv2d(each, self.mean_filter, stride=self.stride)
+            for each in (images, images.square())
+        )
+        return ((squares - mean.square()).clamp(min=0.0) + self.contrast).sqrt()
+
+
 def linear_layer(weight, bias=None):
     """Return a linear layer in float64, of copies of the arrays.
 

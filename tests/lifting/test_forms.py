@@ -26,6 +26,7 @@ from sklearn_koopman import (
 from sklearn_koopman.deployment import register_onnx_converters, to_module, to_onnx
 from sklearn_koopman.inspection import UncountableError, cost
 from sklearn_koopman.lifting import (
+    ConvolutionalLifter,
     DelayLifter,
     MonomialLifter,
     Operations,
@@ -90,6 +91,17 @@ SETTINGS = {
     MonomialLifter: [{}, {"degree": (2, 3), "include_bias": False}, {"interaction_only": True}],
     OrthogonalPolynomialLifter: [{"degree": 3}, {"family": "legendre", "include_bias": False}],
     RBFLifter: [{"n_centers": 7, "random_state": 0}],
+    ConvolutionalLifter: [
+        {"filter_size": 2, "n_filters": 3, "random_state": 0, **settings}
+        for settings in (
+            {},
+            {"input_shape": (2, 2), "filters": "pca"},
+            {"input_shape": (2, 2), "nonlinearity": "intensity", "root": False, "n_filters": 5},
+            {"input_shape": (2, 2), "kind": "series", "grid": 1, "n_filters": 5},
+            {"nonlinearity": "magnitude", "normalization": "brightness", "filters": "random"},
+            {"filters": np.array([[[1.0, -2.0]], [[0.5, 1.0]]]), "threshold": 0.1},
+        )
+    ],
     DelayLifter: [{}, {"n_delays": 1}, {"n_delays": 2, "state_size": 2}],
     OpticalLifter: [
         {"n_components": 6, "random_state": 0, "nonlinearity": nonlinearity}

@@ -1,0 +1,442 @@
+"""Responses of small filters, pooled: observables that see neighbourhoods."""
+
+from copy import copy
+
+import numpy as np
+from sklearn.utils import check_random_state, gen_even_slices
+from sklearn.utils.validation import check_is_fitted
+
+from .._memory import check_fits_in_memory
+from .._threads import ThreadPool
+from .._validation import (
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_real,
+    invalid_parameter,
+    is_integer,
+)
+from .._warnings import warn_user
+from ._base import Dictionary
+from ._chosen import ChosenColumns
+from ._filters import LEARNT, drawn_patches, given_filters, is_module, learnt_filters
+from ._operations import Operations
+from ._responses import NONLINEARITIES, Places, Responses, signs_of
+from ._torch import torch_layers
+
+# Filters and grids where none are given, if the rows have room for them.
+FILTER_SIZE, GRID = 5, 4
+# Patches whose variance is less than this part of the mean teach nothing: an empty background.
+FLAT = 1e-8
+
+
+class ConvolutionalLifter(Dictionary):
+    r"""Lift images or series to pooled responses of small filters.
+
+    A filter :math:`w_j` is laid on every patch :math:`p_i` of a row, the same one everywhere,
+
+    .. math:: r_{ji} = \left\langle w_j,
+              \frac{p_i - \bar p_i}{\sqrt{\operatorname{var} p_i + c}} \right\rangle + b_j ,
+
+    and an observable is the mean of a function of its responses in a cell C of a grid, or the
+    root of that mean,
+
+    .. math:: \psi_{jC} = \Big( \frac{1}{|C|} \sum_{i \in C} f(r_{ji}) \Big)^{1/2} .
+
+    The functions are
+
+    - "threshold": two observables, of :math:`\max(r - t, 0)` and of :math:`\max(-r - t, 0)`;
+    - "intensity": :math:`r^2`, what a detector sees behind a lens and a mask;
+    - "magnitude": :math:`|r|`.
+
+    Filters are fixed, or found without labels [1]_: a convolution, one function and one matrix
+    behind it are all there is.
+
+    Parameters
+    ----------
+    input_shape : tuple of int, default=None
+        What a row is, flattened: ``(height, width)`` or ``(channels, height, width)`` is an image,
+        ``(length,)`` a series, and with ``kind="series"`` ``(channels, length)`` is one of several
+        channels. None: a series of one channel.
+    kind : {"auto", "image", "series"}, default="auto"
+        "auto" takes rows of two or three dimensions for images.
+    n_filters : int, default=64
+        How many filters are found; of those that are given, all are taken.
+    filters : {"kmeans", "random", "pca"}, array-like or torch.nn.Module, default="kmeans"
+        "kmeans" are the centres of whitened patches
+        (:class:`~sklearn.cluster.MiniBatchKMeans`), "random" are whitened patches, "pca" are the
+        principal components of patches. An array (n_filters, channels, height, width), for series
+        (n_filters, channels, length), is taken as it is, and of a module the first convolution
+        with its offsets: the eyes of a network.
+    filter_size : int or tuple of int, default=None
+        Height and width of the filters that are found, or length. None: 5, less where the rows
+        have less.
+    stride : int or tuple of int, default=1
+        From one patch to the next.
+    normalization : {"auto", "contrast", "brightness", "none"}, default="auto"
+        "contrast" is the formula above; "brightness" does not divide, and "none" takes patches as
+        they are, too. "auto" is "contrast" for filters that are found, "none" for given ones.
+    contrast_floor : float > 0, default=0.1
+        c, in units of the mean variance of patches: those with less contrast than that are not
+        blown up.
+    whitening : float >= 0 or None, default=0.1
+        What is added to the variances of whitened patches, in units of the mean of them. None:
+        patches are not whitened. "pca" and given filters do not need it.
+    nonlinearity : {"threshold", "intensity", "magnitude"}, default="threshold"
+    threshold : float >= 0, default=0.5
+        t. Filters that are found are scaled so that their responses have a mean square of 1.
+    grid : int or tuple of int, default=None
+        Cells, down and across, or along a series. They have as many places each as
+        possible: sizes differ by one where places do not divide. None: 4, less where there are
+        fewer places.
+    root : bool, default=True
+        Whether the root of each mean is taken.
+    n_patches : int, default=20000
+        Patches that filters and contrasts are found in.
+    random_state : int, RandomState instance or None, default=None
+        Draws the patches, and the filters from them.
+
+    Attributes
+    ----------
+    filters_ : ndarray of shape (n_filters, channels, height, width)
+        The filters; series are images that are one pixel high. Whitening, and taking the
+        brightness from patches, are part of them.
+    offsets_ : ndarray of shape (n_filters,)
+        b.
+    contrast_ : float or None
+        c; None where patches are not divided.
+    normalization_ : {"contrast", "brightness", "none"}
+        What "auto" stands for.
+    input_shape_ : tuple of int
+        Channels, height and width of a row.
+    grid_ : tuple of int
+        Cells, down and across.
+    n_output_features_ : int
+        Number of observables: of filters, times cells, times two for "threshold".
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        If X has feature names that are all strings.
+
+    See Also
+    --------
+    DelayLifter : The patches of a series.
+    OpticalLifter : Intensities of mixtures of all features.
+
+    Notes
+    -----
+    The observables of a filter are successive: the cells row by row, those of the second sign
+    behind the first. A name such as "f3-_0_2" is filter 3, negative responses, top row of the
+    grid, third cell.
+
+    Products of observables: a :class:`MonomialLifter` behind this one, with a PCA between them.
+
+    A module in `filters` is copied with the estimator and is no part of a file of skops. Its array,
+    ``network.conv1.weight.detach().numpy()``, may be given instead. Neither the padding
+    nor the stride of its convolution is taken.
+
+    Rows are multiplied as patches, by BLAS.
+
+    References
+    ----------
+    .. [1] A. Coates, H. Lee and A. Y. Ng, "An analysis of single-layer networks in unsupervised
+       feature learning", AISTATS (2011); A. Coates and A. Y. Ng, "The importance of encoding
+       versus training with sparse coding and vector quantization", ICML (2011).
+    .. [2] L. Thiry, M. Arbel, E. Belilovsky and E. Oyallon, "The unreasonable effectiveness of
+       patches in deep convolutional kernels methods", ICLR (2021), arXiv:2101.07528.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_koopman import ConvolutionalLifter, EDMDClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> lifter = ConvolutionalLifter((8, 8), n_filters=16, filter_size=3, grid=2, random_state=0)
+    >>> student = EDMDClassifier(lifter=lifter, ridge=1e-3).fit(X[:1000], y[:1000])
+    >>> student.coef_.shape
+    (10, 128)
+    >>> student.score(X[1000:], y[1000:]) > 0.9
+    True
+    """
+
+    _fewer_observables = "Lower n_filters or grid"
+
+    def __init__(
+        self,
+        input_shape=None,
+        *,
+        kind="auto",
+        n_filters=64,
+        filters="kmeans",
+        filter_size=None,
+        stride=1,
+        normalization="auto",
+        contrast_floor=0.1,
+        whitening=0.1,
+        nonlinearity="threshold",
+        threshold=0.5,
+        grid=None,
+        root=True,
+        n_patches=20_000,
+        random_state=None,
+    ):
+        self.input_shape = input_shape
+        self.kind = kind
+        self.n_filters = n_filters
+        self.filters = filters
+        self.filter_size = filter_size
+        self.stride = stride
+        self.normalization = normalization
+        self.contrast_floor = contrast_floor
+        self.whitening = whitening
+        self.nonlinearity = nonlinearity
+        self.threshold = threshold
+        self.grid = grid
+        self.root = root
+        self.n_patches = n_patches
+        self.random_state = random_state
+
+    def _check_parameters(self):
+        check_choice(self, "kind", ("auto", "image", "series"))
+        self._check_input_shape()
+        check_integer(self, "n_filters", minimum=1)
+        if isinstance(self.filters, str):
+            check_choice(self, "filters", LEARNT)
+        elif not is_module(self.filters) and np.ndim(self.filters) == 0:
+            kinds = ", ".join(map(repr, LEARNT))
+            raise invalid_parameter(
+                self, "filters", f"a str among {{{kinds}}}, an array or a module of torch"
+            )
+        for name in ("filter_size", "stride", "grid"):
+            self._pair(name)
+        check_choice(self, "normalization", ("auto", "contrast", "brightness", "none"))
+        check_real(self, "contrast_floor", low=0.0, inclusive="neither")
+        check_real(self, "whitening", low=0.0, inclusive="left", optional=True)
+        check_choice(self, "nonlinearity", NONLINEARITIES)
+        check_real(self, "threshold", low=0.0, inclusive="left")
+        check_boolean(self, "root")
+        check_integer(self, "n_patches", minimum=1)
+
+    def _check_input_shape(self):
+        lengths = {"auto": (1, 2, 3), "image": (2, 3), "series": (1, 2)}[self.kind]
+        shape = self.input_shape
+        if shape is None and self.kind != "image":
+            return
+        is_shape = isinstance(shape, tuple | list) and len(shape) in lengths
+        if not is_shape or not all(is_integer(n) and n >= 1 for n in shape):
+            raise invalid_parameter(
+                self,
+                "input_shape",
+                f"a tuple of {' or '.join(map(str, lengths))} positive ints for "
+                f"kind={self.kind!r}",
+            )
+
+    @property
+    def _n_axes(self):
+        """How many axes the filters move along."""
+        if self.input_shape is None or self.kind == "series":
+            return 1
+        return min(len(self.input_shape), 2)
+
+    def _pair(self, name):
+        """Return a parameter for down and across, of which a series has the second only."""
+        value, n_axes = getattr(self, name), self._n_axes
+        if value is None and name != "stride":
+            return None
+        values = [value] * n_axes if is_integer(value) else value
+        is_valid = isinstance(values, tuple | list) and len(values) == n_axes
+        if not is_valid or not all(is_integer(n) and n >= 1 for n in values):
+            optional = "" if name == "stride" else " or None"
+            raise invalid_parameter(
+                self, name, f"a positive int, or a tuple of {n_axes} of them{optional}"
+            )
+        return (*(1,) * (2 - n_axes), *map(int, values))
+
+    def _fit(self, X):
+        draw = check_random_state(self.random_state)
+        image = self._image(X.shape[1])
+        given = None
+        if not isinstance(self.filters, str):
+            given = given_filters(self.filters, self._n_axes)
+        places = self._places(image, None if given is None else given[0])
+        n_numbers = places.patch_size * (self.n_filters + self.n_patches)
+        check_fits_in_memory(
+            8 * n_numbers,
+            f"Finding n_filters={self.n_filters} of n_patches={self.n_patches} patches",
+            "Lower them, or filter_size.",
+        )
+        normalization = self.normalization
+        if normalization == "auto":
+            normalization = "contrast" if given is None else "none"
+        patches = contrast = None
+        if given is None or normalization == "contrast":
+            patches, contrast = self._normalized_patches(X, places, normalization, draw)
+        filters, offsets = self._learnt(patches, places, draw) if given is None else given
+        if normalization != "none":
+            # A patch less its mean, times a filter, is the patch times the filter less its mean.
+            filters = filters - filters.mean(axis=(1, 2, 3), keepdims=True)
+        self.filters_ = filters.astype(X.dtype)
+        self.offsets_ = offsets.astype(X.dtype)
+        self.contrast_ = contrast
+        self.normalization_ = normalization
+        self.input_shape_ = image
+        self.grid_ = places.grid
+        self._set_n_output_features()
+
+    def _image(self, n_features):
+        """Return channels, height and width of a row."""
+        shape = tuple(self.input_shape or (n_features,))
+        if np.prod(shape, dtype=object) != n_features:
+            raise ValueError(
+                f"input_shape={self.input_shape} has {np.prod(shape, dtype=object)} numbers, "
+                f"but X has {n_features} feature(s)."
+            )
+        sizes = shape[-self._n_axes :]
+        channels = shape[: -self._n_axes] or (1,)
+        return (*map(int, channels), *(1,) * (2 - len(sizes)), *map(int, sizes))
+
+    def _places(self, image, given):
+        """Return where the filters are laid; raise ValueError where there is no room."""
+        if given is not None:
+            kernel = given.shape[2:]
+            if given.shape[1] != image[0]:
+                raise ValueError(
+                    f"filters are for {given.shape[1]} channel(s), but input_shape="
+                    f"{self.input_shape} has {image[0]}."
+                )
+        else:
+            least = tuple(min(FILTER_SIZE, size) for size in image[1:])
+            kernel = self._pair("filter_size") or least
+        if any(n > size for n, size in zip(kernel, image[1:], strict=True)):
+            raise ValueError(
+                f"Filters of {_times(kernel)} are larger than the rows, of {_times(image[1:])}: "
+                "lower filter_size."
+            )
+        places = Places(image, kernel, self._pair("stride"), (1, 1))
+        grid = self._pair("grid") or tuple(min(GRID, n) for n in places.shape)
+        if any(n > size for n, size in zip(grid, places.shape, strict=True)):
+            raise ValueError(
+                f"A grid of {_times(grid)} has more cells than filters have places, "
+                f"{_times(places.shape)}: lower grid."
+            )
+        return Places(image, kernel, places.stride, grid)
+
+    def _normalized_patches(self, X, places, normalization, draw):
+        """Return patches that are not flat, normalised, and the c of their contrast."""
+        patches = drawn_patches(X, places, self.n_patches, draw)
+        variances = patches.var(axis=1)
+        mean = variances.mean()
+        is_structured = variances > FLAT * mean
+        if is_structured.any():
+            patches, variances = patches[is_structured], variances[is_structured]
+        if normalization != "none":
+            patches -= patches.mean(axis=1, keepdims=True)
+        if normalization != "contrast":
+            return patches, None
+        contrast = float(self.contrast_floor * mean) or 1.0
+        return patches / np.sqrt(variances + contrast)[:, None], contrast
+
+    def _learnt(self, patches, places, draw):
+        """Return filters that are found in patches, of a mean square of 1 on these."""
+        n_filters = int(self.n_filters)
+        most, what = len(patches), "patches that are not flat"
+        if self.filters == "pca":
+            most, what = places.patch_size, "numbers of a patch"
+        if n_filters > most:
+            warn_user(
+                f"n_filters={n_filters} is more than the {most} {what}: {most} are taken."
+            )
+            n_filters = most
+        filters, offsets = learnt_filters(
+            patches, self.filters, n_filters, self.whitening, draw
+        )
+        sizes = np.sqrt(np.square(patches @ filters.T + offsets).mean(axis=0))
+        scales = 1 / np.where(sizes > 0, sizes, 1.0)
+        filters = (filters * scales[:, None]).reshape(-1, places.image[0], *places.kernel)
+        return filters, offsets * scales
+
+    def _set_n_output_features(self):
+        n_signs = signs_of(self.nonlinearity)
+        self.n_output_features_ = len(self.filters_) * n_signs * int(np.prod(self.grid_))
+
+    @property
+    def _responses(self):
+        kernel = self.filters_.shape[2:]
+        return Responses(
+            Places(self.input_shape_, kernel, self._pair("stride"), self.grid_),
+            self.filters_,
+            self.offsets_,
+            self.contrast_,
+            self.normalization_ != "none",
+            self.nonlinearity,
+            float(self.threshold),
+            bool(self.root),
+        )
+
+    def _lift(self, X):
+        lifted = np.empty((len(X), self.n_output_features_), X.dtype)
+        responses, pool = self._responses, ThreadPool()
+
+        def lift_share(share):
+            for rows in share:
+                responses.write(X[rows], lifted[rows])
+
+        pool.map_shares(lift_share, list(gen_even_slices(len(X), min(pool.size, len(X)))))
+        return lifted
+
+    def _observable_names(self, names):
+        signs = ("+", "-") if self.nonlinearity == "threshold" else ("",)
+        cells = [
+            "_".join(map(str, cell)) for cell in np.ndindex(self.grid_[2 - self._n_axes :])
+        ]
+        return [
+            f"f{j}{sign}_{cell}"
+            for j in range(len(self.filters_))
+            for sign in signs
+            for cell in cells
+        ]
+
+    def to_layer(self):
+        """Return convolution, function and pooling as a layer of torch."""
+        check_is_fitted(self)
+        return torch_layers().PooledResponses(self._responses)
+
+    def add_to_graph(self, nodes, rows):
+        """Add convolution, function and pooling to an ONNX graph."""
+        check_is_fitted(self)
+        return self._responses.add_to_graph(nodes, rows)
+
+    def operations(self):
+        """Return the operations: a filter at each place, contrasts, squares, a factor per mean."""
+        check_is_fitted(self)
+        places = self._responses.places
+        n_responses = len(self.filters_) * places.n_places
+        operations = Operations.storing(
+            self.filters_,
+            self.offsets_,
+            linear=self.filters_.size * places.n_places + self.n_output_features_,
+            nonlinear=n_responses if self.nonlinearity == "intensity" else 0,
+        )
+        if self.contrast_ is None:
+            return operations
+        # Squares of all numbers and of the mean of each patch, and what each patch is scaled by.
+        scaled = int(np.prod(self.input_shape_)) + places.n_places * (1 + places.patch_size)
+        means = 2 * places.n_places
+        return operations + Operations.storing(self.contrast_, linear=means, nonlinear=scaled)
+
+    def chosen(self, indices):
+        """Return the observables that are wanted, of the filters that these need."""
+        check_is_fitted(self)
+        per_filter = self.n_output_features_ // len(self.filters_)
+        needed, place = np.unique(np.asarray(indices) // per_filter, return_inverse=True)
+        part = copy(self)
+        part.filters_, part.offsets_ = self.filters_[needed], self.offsets_[needed]
+        part._set_n_output_features()
+        if len(indices) == part.n_output_features_:
+            return part
+        return ChosenColumns(part, place * per_filter + np.asarray(indices) % per_filter)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "n_output_features_")
+
+
+def _times(sizes):
+    return " x ".join(map(str, sizes))
