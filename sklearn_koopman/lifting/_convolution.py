@@ -76,14 +76,14 @@ class ConvolutionalLifter(Dictionary):
     normalization : {"auto", "contrast", "brightness", "none"}, default="auto"
         "contrast" is the formula above; "brightness" does not divide, and "none" takes patches as
         they are, too. "auto" is "contrast" for filters that are found, "none" for given ones.
-    contrast_floor : float > 0, default=0.1
+    contrast_floor : float > 0, default=0.01
         c, in units of the mean variance of patches: those with less contrast than that are not
         blown up.
     whitening : float >= 0 or None, default=0.1
         What is added to the variances of whitened patches, in units of the mean of them. None:
         patches are not whitened. "pca" and given filters do not need it.
     nonlinearity : {"threshold", "intensity", "magnitude"}, default="threshold"
-    threshold : float >= 0, default=0.5
+    threshold : float >= 0, default=0.25
         t. Filters that are found are scaled so that their responses have a mean square of 1.
     grid : int or tuple of int, default=None
         Cells, down and across, or along a series. They have as many places each as
@@ -169,10 +169,10 @@ class ConvolutionalLifter(Dictionary):
         filter_size=None,
         stride=1,
         normalization="auto",
-        contrast_floor=0.1,
+        contrast_floor=0.01,
         whitening=0.1,
         nonlinearity="threshold",
-        threshold=0.5,
+        threshold=0.25,
         grid=None,
         root=True,
         n_patches=20_000,
@@ -307,8 +307,8 @@ class ConvolutionalLifter(Dictionary):
             kernel = self._pair("filter_size") or least
         if any(n > size for n, size in zip(kernel, image[1:], strict=True)):
             raise ValueError(
-                f"Filters of {_times(kernel)} are larger than the rows, of {_times(image[1:])}: "
-                "lower filter_size."
+                f"Filters of {_times(kernel)} are larger than rows of {_times(image[1:])}, "
+                f"{int(np.prod(image))} feature(s): lower filter_size."
             )
         places = Places(image, kernel, self._pair("stride"), (1, 1))
         grid = self._pair("grid") or tuple(min(GRID, n) for n in places.shape)

@@ -8,6 +8,8 @@ from sklearn.utils.random import sample_without_replacement
 LEARNT = ("kmeans", "random", "pca")
 # Patches of a mini-batch of k-means.
 _BATCH = 4096
+# Part of the largest variance that is no more than rounding.
+NO_VARIANCE = 1e-12
 
 
 def drawn_patches(X, places, n_patches, draw):
@@ -84,8 +86,11 @@ def _spectrum(patches, mean):
 def _zca(patches, mean, whitening):
     """Return the symmetric matrix that gives patches unit variance in all strong directions."""
     variances, axes = _spectrum(patches, mean)
-    floor = whitening * variances.mean()
-    return (axes / np.sqrt(np.maximum(variances, 0) + (floor if floor > 0 else 1.0))) @ axes.T
+    variances = variances + whitening * variances.mean()
+    # Without a floor there may be directions in which patches do not vary.
+    has_some = variances > NO_VARIANCE * variances[0]
+    axes, variances = axes[:, has_some], variances[has_some]
+    return axes / np.sqrt(variances) @ axes.T
 
 
 def given_filters(given, n_axes):
