@@ -1,4 +1,4 @@
-"""Compile the kernel of the exact solver; all else about the package is in pyproject.toml."""
+"""Compile the kernels of the exact solver and of convolutions; all else about the package is in pyproject.toml."""
 
 import Cython  # noqa: F401  setuptools compiles with it, and does not say that it is not there
 from setuptools import Extension, setup
@@ -14,22 +14,32 @@ class WheelOfTheStableInterface(bdist_wheel):
         super().finalize_options()
 
 
-kernel = Extension(
-    "sklearn_koopman.rows._kernel",
-    sources=["sklearn_koopman/rows/_kernel.pyx", "sklearn_koopman/rows/_kernel_arithmetic.c"],
-    depends=[
-        "sklearn_koopman/rows/_kernel_arithmetic.h",
-        "sklearn_koopman/rows/_kernel_template.h",
-    ],
-    include_dirs=["sklearn_koopman/rows"],
-    define_macros=[("Py_LIMITED_API", "0x030B0000")],
-    extra_compile_args=["-O3", "-g0"],
-    py_limited_api=True,
-    # Without a compiler for it the package does the same in numpy.
-    optional=True,
-)
+# Without a compiler for them the package does the same in numpy.
+settings = {
+    "define_macros": [("Py_LIMITED_API", "0x030B0000")],
+    "extra_compile_args": ["-O3", "-g0"],
+    "py_limited_api": True,
+    "optional": True,
+}
+kernels = [
+    Extension(
+        "sklearn_koopman.rows._kernel",
+        sources=["sklearn_koopman/rows/_kernel.pyx", "sklearn_koopman/rows/_kernel_arithmetic.c"],
+        depends=[
+            "sklearn_koopman/rows/_kernel_arithmetic.h",
+            "sklearn_koopman/rows/_kernel_template.h",
+        ],
+        include_dirs=["sklearn_koopman/rows"],
+        **settings,
+    ),
+    Extension(
+        "sklearn_koopman.lifting._pooling",
+        sources=["sklearn_koopman/lifting/_pooling.pyx"],
+        **settings,
+    ),
+]
 setup(
-    ext_modules=[kernel],
+    ext_modules=kernels,
     cmdclass={"bdist_wheel": WheelOfTheStableInterface},
     options={"build_ext": {"cython_c_in_temp": True}},  # not beside the sources
 )

@@ -365,7 +365,7 @@ class PooledResponses(nn.Module):
         down, across = responses.places.pooling_matrices()
         for name, matrix in (
             ("mean_filter", responses.mean_filter()),
-            ("down", down),
+            ("down", down.T),
             ("across", across.T),
         ):
             self.register_buffer(name, _tensor(matrix), persistent=False)
@@ -380,14 +380,18 @@ class PooledResponses(nn.Module):
             responses = responses / self._spread(images)
         responses = responses + self.offsets
         if self.nonlinearity == "threshold":
-            both = torch.stack([responses, -responses], dim=2)
-            values = (both - self.threshold).relu()
+            sides = (responses - self.threshold, -responses - self.threshold)
+            means = torch.stack([self._pooled(side.relu()) for side in sides], dim=2)
         elif self.nonlinearity == "intensity":
-            values = responses.square()
+            means = self._pooled(responses.square())
         else:
-            values = responses.abs()
-        means = (self.down @ values @ self.across).flatten(1)
+            means = self._pooled(responses.abs())
+        means = means.flatten(1)
         return means.sqrt() if self.root else means
+
+    def _pooled(self, values):
+        # A matrix from the right is one product, from the left one for each row and filter.
+        return ((values @ self.across).mT @ self.down).mT
 
     def _spread(self, images):
         """Return the root of the variance of each patch and the contrast."""

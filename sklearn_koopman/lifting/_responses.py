@@ -1,11 +1,16 @@
 """Responses of filters at all places of an image or series, pooled on a grid."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils import gen_batches
+
+try:
+    from . import _pooling  # type: ignore[attr-defined]
+except ImportError:  # it has not been compiled
+    _pooling = None
 
 # Responses computed at once. Fewer of them take more calls of numpy: a quarter as many half as long
 # again. More of them are not faster, and leave the cache.
@@ -70,11 +75,11 @@ class Places:
         )
         return np.outer(down, across)
 
-    def windows(self, axis, images):
-        """Return a view in which each place along an axis has a window, as the last axis."""
-        windows = sliding_window_view(images, self.kernel[axis], axis=1 + axis)
-        step = (slice(None),) * (1 + axis) + (slice(None, None, self.stride[axis]),)
-        return windows[step]
+    def steps(self, axis):
+        """Return, for each number of a filter down or across, where it is laid on an image."""
+        n_places, step = self.shape[axis], self.stride[axis]
+        last = (n_places - 1) * step + 1
+        return [slice(i, i + last, step) for i in range(self.kernel[axis])]
 
     def columns(self, places):
         """Return which numbers of a row the patches at some places are.
@@ -175,10 +180,10 @@ class Responses:
                 weights,
                 out=responses.reshape(-1, n_filters),
             )
-            for sign, values in enumerate(self._detected(responses, spare)):
+            for sign, sums in enumerate(self._pooled(responses, spare)):
                 # (down, across, row, filter) -> (row, filter, down, across)
-                means = self._pooled(values).transpose(2, 3, 0, 1)
-                np.abs(means, out=cells[rows, :, sign])
+                means = places.cell_weights * sums.transpose(2, 3, 0, 1)
+                np.abs(means, out=cells[rows, :, sign], casting="same_kind")
         if self.root:
             np.sqrt(out, out=out)
 
@@ -200,49 +205,65 @@ class Responses:
         if self.is_centred:  # or the variance would be a small difference of large numbers
             images = images - images.mean(axis=(0, 1, 2))
         patches[-1] = 1
-        windows = places.windows(1, places.windows(0, images))
+        windows = sliding_window_view(images, places.kernel, axis=(1, 2))
+        down, across = places.stride
         np.copyto(
             patches[:-1].reshape(places.image[0], *places.kernel, *places.shape, len(X)),
-            windows.transpose(0, 4, 5, 1, 2, 3),
+            windows[:, ::down, ::across].transpose(0, 4, 5, 1, 2, 3),
         )
         if self.contrast is not None:
             patches[:-1] *= 1 / self._spread(images)
 
     def _spread(self, images):
         """Return the root of the variance of each patch and the number that is added to it."""
-        mean = self._sums(images) / self.places.patch_size
-        variance = self._sums(images * images) / self.places.patch_size
+        moments = np.stack([images.sum(axis=0), np.square(images).sum(axis=0)])
+        for axis in (0, 1):
+            index = (slice(None),) * (1 + axis)
+            moments = reduce(np.add, (moments[(*index, at)] for at in self.places.steps(axis)))
+        moments /= self.places.patch_size
+        mean, variance = moments
         variance -= mean * mean
         np.maximum(variance, 0, out=variance)  # not below by rounding
         variance += images.dtype.type(self.contrast)
         return np.sqrt(variance, out=variance)
 
-    def _sums(self, images):
-        """Return the sums of all patches: over channels, then down, then across."""
-        sums = images.sum(axis=0, keepdims=True)
-        for axis in (0, 1):
-            sums = self.places.windows(axis, sums).sum(axis=-1)
-        return sums[0]
+    def _pooled(self, responses, spare):
+        """Yield sums over the cells, for each sign; those of a second sign are negative.
 
-    def _detected(self, responses, spare):
-        """Yield what is pooled, for each sign; a second sign is negative. Both are overwritten."""
-        if self.nonlinearity == "threshold":
-            # The responses are less by the threshold already.
-            yield np.maximum(responses, 0, out=spare)
-            responses += responses.dtype.type(2 * self.threshold)
-            yield np.minimum(responses, 0, out=responses)
-        elif self.nonlinearity == "intensity":
-            yield np.square(responses, out=responses)
+        Both arrays are overwritten.
+        """
+        if self.nonlinearity == "intensity":
+            yield self._summed(np.square(responses, out=responses))
+        elif self.nonlinearity == "magnitude":
+            yield self._summed(np.abs(responses, out=responses))
+        elif _pooling is not None:
+            yield from self._sums_of_both_sides(responses)
         else:
-            yield np.abs(responses, out=responses)
+            # The responses are less by the threshold already.
+            yield self._summed(np.maximum(responses, 0, out=spare))
+            responses += responses.dtype.type(2 * self.threshold)
+            yield self._summed(np.minimum(responses, 0, out=responses))
 
-    def _pooled(self, values):
-        """Return the mean of each cell."""
+    def _sums_of_both_sides(self, responses):
+        """Return what numpy would read and write four times: above, and below the threshold."""
+        *shape, n_rows, n_filters = responses.shape
+        flat = responses.reshape(*shape, -1)
+        sums = np.zeros((2, *self.places.grid, n_rows * n_filters), responses.dtype)
+        for cell in np.ndindex(self.places.grid):
+            lines, columns = (
+                cells[i] for cells, i in zip(self.places.cells, cell, strict=True)
+            )
+            width = 2 * self.threshold
+            _pooling.add_both_sides(flat[lines, columns], *sums[:, *cell], width)
+        return sums.reshape(2, *self.places.grid, n_rows, n_filters)
+
+    def _summed(self, values):
+        """Return the sum of each cell."""
         for axis, cells in enumerate(self.places.cells):
             index = (slice(None),) * axis
             sums = [np.add.reduce(values[(*index, cell)], axis=axis) for cell in cells]
             values = np.stack(sums, axis)
-        return values * self.places.cell_weights[..., None, None].astype(values.dtype)
+        return values
 
     def add_to_graph(self, nodes, rows):
         """Add the observables to an ONNX graph, see `SupportsOnnx`."""
