@@ -1,4 +1,4 @@
-"""Compile the kernels of the exact solver and of convolutions; all else about the package is in pyproject.toml."""
+"""Compile the kernels; all else about the package is in pyproject.toml."""
 
 import Cython  # noqa: F401  setuptools compiles with it, and does not say that it is not there
 from setuptools import Extension, setup
@@ -24,7 +24,10 @@ settings = {
 kernels = [
     Extension(
         "sklearn_koopman.rows._kernel",
-        sources=["sklearn_koopman/rows/_kernel.pyx", "sklearn_koopman/rows/_kernel_arithmetic.c"],
+        sources=[
+            "sklearn_koopman/rows/_kernel.pyx",
+            "sklearn_koopman/rows/_kernel_arithmetic.c",
+        ],
         depends=[
             "sklearn_koopman/rows/_kernel_arithmetic.h",
             "sklearn_koopman/rows/_kernel_template.h",

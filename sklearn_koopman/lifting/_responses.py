@@ -12,8 +12,10 @@ try:
 except ImportError:  # it has not been compiled
     _pooling = None
 
-# Responses computed at once. Fewer of them take more calls of numpy: a quarter as many half as long
-# again. More of them are not faster, and leave the cache.
+# Responses computed at once. Measured on 28 x 28 pixels, 128 filters of 5 x 5, one thread, in units
+# of the products alone (patches copied, one call of BLAS): all of it takes 2.5, with a quarter as
+# many responses 3.6, without the kernel 4.4. scipy's FFT takes 9 without any pooling; torch's
+# convolution 1.3 if its output is small enough to be recycled by malloc, else 8.
 BLOCK_RESPONSES = 2**20
 
 NONLINEARITIES = ("threshold", "intensity", "magnitude")
@@ -168,19 +170,19 @@ class Responses:
         weights = self._weights(X.dtype)
         # Memory that is new for every block would cost more than the products.
         seen = np.empty(weights.shape[0] * places.n_places * most, X.dtype)
-        found, kept = np.empty((2, n_filters * places.n_places * most), X.dtype)
+        found = np.empty(n_filters * places.n_places * most, X.dtype)
         cells = out.reshape(len(X), n_filters, self.n_signs, *places.grid)
         for rows in gen_batches(len(X), most):
             shape = (*places.shape, rows.stop - rows.start)
             patches = _leading(seen, len(weights), *shape)
-            responses, spare = (_leading(each, *shape, n_filters) for each in (found, kept))
+            responses = _leading(found, *shape, n_filters)
             self._set_patches(patches, X[rows])
             np.matmul(
                 patches.reshape(len(patches), -1).T,
                 weights,
                 out=responses.reshape(-1, n_filters),
             )
-            for sign, sums in enumerate(self._pooled(responses, spare)):
+            for sign, sums in enumerate(self._pooled(responses)):
                 # (down, across, row, filter) -> (row, filter, down, across)
                 means = places.cell_weights * sums.transpose(2, 3, 0, 1)
                 np.abs(means, out=cells[rows, :, sign], casting="same_kind")
@@ -227,10 +229,10 @@ class Responses:
         variance += images.dtype.type(self.contrast)
         return np.sqrt(variance, out=variance)
 
-    def _pooled(self, responses, spare):
+    def _pooled(self, responses):
         """Yield sums over the cells, for each sign; those of a second sign are negative.
 
-        Both arrays are overwritten.
+        The responses are overwritten.
         """
         if self.nonlinearity == "intensity":
             yield self._summed(np.square(responses, out=responses))
@@ -240,7 +242,7 @@ class Responses:
             yield from self._sums_of_both_sides(responses)
         else:
             # The responses are less by the threshold already.
-            yield self._summed(np.maximum(responses, 0, out=spare))
+            yield self._summed(np.maximum(responses, 0))
             responses += responses.dtype.type(2 * self.threshold)
             yield self._summed(np.minimum(responses, 0, out=responses))
 

@@ -276,6 +276,25 @@ def test_blocks_of_rows_change_nothing(monkeypatch):
     assert_allclose(lifter.transform(IMAGES), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_kernel_computes_what_numpy_does(dtype, monkeypatch):
+    pooling = pytest.importorskip("sklearn_koopman.lifting._pooling", reason="not compiled")
+    X = IMAGES.astype(dtype)
+    lifter = small(filter_size=(3, 2), grid=(2, 3)).fit(X)
+    expected = lifter.transform(X)
+    monkeypatch.setattr(_responses, "_pooling", None)
+    assert_allclose(lifter.transform(X), expected, atol=2e-6 if dtype == np.float32 else 1e-12)
+    responses, sums = np.ones((2, 3, 4), dtype), np.zeros(4, dtype)
+    for wrong in (
+        (responses, sums, sums[:3].copy()),
+        (responses[:, :, :3], sums, sums),
+        (responses.T, np.zeros(2, dtype), np.zeros(2, dtype)),
+        (responses, sums, sums.astype("f2")),
+    ):
+        with pytest.raises(ValueError):
+            pooling.add_both_sides(*wrong, 1.0)
+
+
 def test_a_student_streams_what_transform_gives():
     X, y = np.tile(DIGITS, (3, 1)), np.tile(Y, 3)
     lifter = small((8, 8), n_filters=16).fit(X)
