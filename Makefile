@@ -69,7 +69,7 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What an installation has to be made anew for.
-BUILT_FROM = pyproject.toml setup.py $(wildcard sklearn_koopman/rows/_kernel*.[ch])
+BUILT_FROM = pyproject.toml setup.py $(wildcard sklearn_koopman/rows/_kernel*.pyx sklearn_koopman/rows/_kernel*.[ch])
 
 # $(call INSTALL,environment,constraints,extras). torch goes first and by itself: it is
 # the one package of which the plain index has builds that are gigabytes larger than others.

@@ -8,7 +8,22 @@ from sklearn.utils.validation import validate_data
 from ._validation import DTYPES
 from .lifting import BlockLifter, can_lift_later, learns_nothing, steps_of
 from .rows import LiftedRows, Origin, check_learns_nothing, float_rows, is_dask
-from .students import LiftedStudent
+from .students import LiftedStudent, TransferringStudent
+
+# Rows that are lifted at once when a student predicts: they take little memory, and one row should
+# not wait for what blocks of rows need.
+FEW_ROWS = 256
+
+
+def are_few(X):
+    """Return whether the rows are so few that they may as well be lifted at once.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, ...)
+    """
+    shape = getattr(X, "shape", ())
+    return len(shape) > 0 and not is_dask(X) and shape[0] <= FEW_ROWS
 
 
 def streamed(steps, X):
@@ -43,7 +58,7 @@ def with_origin(pipeline, X):
     """
     if _ends_in_a_reader(pipeline.steps) and len(pipeline.steps) > 1:
         name, student = pipeline.steps[-1]
-        if student.transfer_set is not None:
+        if isinstance(student, TransferringStudent) and student.transfer_set is not None:
             pipeline.steps[-1] = name, _TransferringStep(student, pipeline, X)
 
 
