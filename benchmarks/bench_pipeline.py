@@ -47,17 +47,12 @@ def run_alone(student, dtype, p, degree, place):
     """Fit in this process; tell seconds, and megabytes above the pixels."""
     X, y = images("mnist", "train")
     X = X.astype(dtype)
-    pipeline = pipeline_of(student, int(p), int(degree), place)
-    before = runner.peak_megabytes()
-    taken = runner.seconds(pipeline.fit, X, y)
-    runner.tell(seconds=taken, megabytes=runner.peak_megabytes() - before)
+    runner.tell_cost(pipeline_of(student, int(p), int(degree), place).fit, X, y)
 
 
 def parser():
     """Return the parser of the command line."""
-    made = runner.benchmark_parser(__doc__, repeats=3)
-    made.add_argument("--alone", nargs=5, help="run one side in this process")
-    return made
+    return runner.benchmark_parser(__doc__, repeats=3, runs_alone=True)
 
 
 def main():
