@@ -3,10 +3,11 @@
     python benchmarks/bench_pipeline.py
 
 `make_pipeline(PCA(p), MonomialLifter(degree), student)` of this package, the same of scikit-learn,
-which lifts all rows first, and the student alone, with both steps inside as its `lifter=`. All start from the pixels of MNIST's 60,000 training images, and
-learn from labels. Every fit is a process of its own, and all take turns. `megabytes` are the peak
-above what pixels and libraries needed before; ratios, to the steps inside, are medians of those of
-every round. Writes pipeline.csv. Linux only.
+which lifts all rows first, and the student alone, with both steps inside as its `lifter=`. All
+start from the pixels of MNIST's 60,000 training images, and learn from labels. Every fit is a
+process of its own, and all take turns. `megabytes` are the peak above what pixels and libraries
+needed before; ratios, to the steps inside, are medians of those of every round. Writes
+pipeline.csv. Linux only.
 """
 
 from sklearn.base import clone
