@@ -105,8 +105,18 @@ class DeadlyLifter(TransformerMixin, BaseEstimator):
         return tags
 
 
+@pytest.fixture(scope="module")
+def _quick_to_start():
+    """Let workers be forked from a process that has imported already what they need."""
+    from distributed.utils import get_mp_context
+
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context().set_forkserver_preload(["distributed", __name__])
+        yield
+
+
 @pytest.fixture
-def client():
+def client(_quick_to_start):
     """A client of two new workers: dask may give up one that dies just as it is restarted."""
     from distributed import LocalCluster
 
