@@ -84,7 +84,9 @@ def name_of(file):
     return parts[:-1] if parts[-1] == "__init__" else parts
 
 
-FILES = {name_of(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+FILES = {
+    name_of(file): file for file in sorted(PACKAGE.rglob("*.py*")) if file.suffix != ".pyc"
+}
 
 
 def imported_by(name):

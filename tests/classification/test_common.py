@@ -57,9 +57,11 @@ def test_extra_check(estimator, check):
     check(type(estimator).__name__, estimator)
 
 
+# As few epochs as the checks of accuracy let pass.
+MINI_BATCHES = {"solver": "adam", "max_iter": 5, "batch_size": 16, "learning_rate": 0.1}
 ADAM = [
-    KoopmanDistilledClassifier(soft_weight=0.0, solver="adam", max_iter=20, batch_size=16),
-    KoopmanDistilledClassifier(LogisticRegression(), solver="adam", max_iter=20, batch_size=16),
+    KoopmanDistilledClassifier(soft_weight=0.0, **MINI_BATCHES),
+    KoopmanDistilledClassifier(LogisticRegression(), **MINI_BATCHES),
 ]
 TENSOR_TRAIN_ADAM = TensorTrainClassifier(
     soft_weight=0.0, rank=3, solver="adam", max_iter=20, batch_size=16, learning_rate=3e-2

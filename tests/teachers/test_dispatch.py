@@ -15,10 +15,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_koopman.teachers import TorchTeacher, as_teacher
-from sklearn_koopman.teachers._base import CallableTeacher, Teacher
-from sklearn_koopman.teachers._dispatch import share_or_clone
-from sklearn_koopman.teachers._estimator import EstimatorTeacher
+from sklearn_koopman.teachers import (
+    CallableTeacher,
+    EstimatorTeacher,
+    Teacher,
+    TorchTeacher,
+    as_teacher,
+    share_or_clone,
+)
 
 X, Y = load_iris(return_X_y=True)
 
