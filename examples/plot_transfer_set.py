@@ -29,10 +29,10 @@ from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
 
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter, TransferSet
 from sklearn_koopman.datasets import fetch_mnist
+from sklearn_koopman.pipeline import make_pipeline
 
 parser = argparse.ArgumentParser(description="More rows for the teacher to label.")
 parser.add_argument("--dataset", choices=["digits", "mnist"], default="digits")
@@ -78,12 +78,10 @@ kinds = {
 
 def accuracy(degree, rows, settings):
     """Return the test accuracy in percent of a student that is fitted to some images."""
-    student = KoopmanDistilledClassifier(
-        FrozenEstimator(net),
-        lifter=make_pipeline(PCA(n_components, random_state=0), MonomialLifter(degree)),
-        ridge=1e-3,
-        tol=1e-4,
-        **settings,
+    student = make_pipeline(
+        PCA(n_components, random_state=0),
+        MonomialLifter(degree),
+        KoopmanDistilledClassifier(FrozenEstimator(net), ridge=1e-3, tol=1e-4, **settings),
     )
     return 100 * student.fit(X[rows], y[rows]).score(X_test, y_test)
 

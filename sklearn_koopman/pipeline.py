@@ -1,11 +1,15 @@
-"""scikit-learn's pipeline, with a way for the teacher to see what enters it."""
+"""scikit-learn's pipeline, in which students read lifted rows block by block."""
 
+from copy import copy
+from functools import wraps
 from inspect import Parameter, signature
 
 from sklearn import get_config, pipeline as _sklearn_pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter
+
+from ._streaming import streamed, unwrapped, with_origin
 
 __all__ = ["Pipeline", "make_pipeline"]
 
@@ -21,14 +25,33 @@ def _inherited(method):
     return available_if(check)
 
 
-class Pipeline(_sklearn_pipeline.Pipeline):
-    """A :class:`sklearn.pipeline.Pipeline` whose last step may have a teacher.
+def _streaming(method):
+    """Return a method of scikit-learn's pipeline in which the student reads lifted rows."""
 
-    Behind a dimension reduction and a lifting, a classifier sees observables, while its
-    teacher wants what entered the pipeline: pixels, say. So when the last step takes a
-    `teacher_X`, :meth:`fit` hands it the untransformed `X`, row for row the data that the
-    pipeline is fitted on; inside a cross-validation, those of the fold. In all else it is
-    scikit-learn's pipeline.
+    @_inherited(method)
+    @wraps(getattr(_sklearn_pipeline.Pipeline, method))
+    def call(self, X, *args, **params):
+        pipeline = self._with_steps(streamed(self.steps, X))
+        return getattr(super(Pipeline, pipeline), method)(X, *args, **params)
+
+    return call
+
+
+class Pipeline(_sklearn_pipeline.Pipeline):
+    """A :class:`sklearn.pipeline.Pipeline` whose last step may be a student with a teacher.
+
+    Two things differ from scikit-learn's pipeline, which it is in all else.
+
+    - **The student lifts the rows when it reads them.** Lifters directly before a student of
+      this package are fitted, but not applied to all rows: the student lifts them block by block,
+      in `fit` and whenever it predicts. So the lifted rows are never all in memory, and
+      monomials are multiplied where they are summed.
+    - **The teacher sees what entered.** After a dimension reduction and a lifting, a student sees
+      observables, while its teacher wants pixels, say. So when the last step takes a
+      `teacher_X`, :meth:`fit` hands it the untransformed `X`, row for row the data that the
+      pipeline is fitted on; inside a cross-validation, those of the fold. A
+      :class:`~sklearn_koopman.TransferSet` makes its rows of this `X` too, and the earlier steps
+      transform them.
 
     Parameters
     ----------
@@ -90,6 +113,15 @@ class Pipeline(_sklearn_pipeline.Pipeline):
     that must be of this class. `X` is not copied: a step that changes it in place, as
     those with `copy=False` may, changes what the teacher sees.
 
+    Lifters are those of this package and of scikit-learn, and unions and pipelines of them. A
+    step between a lifter and the student that must be fitted to the lifted rows (a scaler, say)
+    gets all of them, as in scikit-learn's pipeline; students standardise their observables by
+    themselves.
+
+    A dask array as `X` stays one where all steps before the student lift row by row and learn
+    nothing, such as :class:`~sklearn_koopman.MonomialLifter`, or are fitted already and wrapped in
+    :class:`~sklearn.frozen.FrozenEstimator`.
+
     Examples
     --------
     The teacher takes the four features of a flower, the student two PCA coordinates:
@@ -134,7 +166,20 @@ class Pipeline(_sklearn_pipeline.Pipeline):
         self : object
             Pipeline with fitted steps.
         """
-        return super().fit(X, y, **self._add_teacher_X("fit", X, params))
+        params = self._add_teacher_X("fit", X, params)
+        pipeline = self._with_steps(streamed(self.steps, X))
+        with_origin(pipeline, X)
+        super(Pipeline, pipeline).fit(X, y, **params)
+        steps = unwrapped(pipeline.steps)
+        is_same = all(new is old for (_, new), (_, old) in zip(steps, self.steps, strict=True))
+        self.__dict__.update(vars(pipeline), steps=self.steps if is_same else steps)
+        return self
+
+    predict = _streaming("predict")
+    predict_proba = _streaming("predict_proba")
+    predict_log_proba = _streaming("predict_log_proba")
+    decision_function = _streaming("decision_function")
+    score = _streaming("score")
 
     @_inherited("fit_transform")
     def fit_transform(self, X, y=None, **params):
@@ -183,6 +228,12 @@ class Pipeline(_sklearn_pipeline.Pipeline):
             What the last step's `fit_predict` returns.
         """
         return super().fit_predict(X, y, **self._add_teacher_X("fit_predict", X, params))
+
+    def _with_steps(self, steps):
+        """Return a pipeline like this one, with other steps for the time of a call."""
+        pipeline = copy(self)  # shallow: other threads may be using self
+        pipeline.steps = steps
+        return pipeline
 
     def _add_teacher_X(self, method, X, params):
         if get_config()["enable_metadata_routing"]:

@@ -73,9 +73,10 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         weights (``2 / C`` for two classes, where that has one vector for both). The intercept
         is not penalised.
     lifter : transformer, default=None
-        Makes observables of X, block by block, so that they are never all in memory. (Of a
-        pipeline the last step makes them: to fit steps behind it, scikit-learn needs them all.)
-        It is given an array, without feature names. None takes X as lifted already.
+        Makes observables of X, block by block, as steps before this one do in
+        :class:`sklearn_koopman.pipeline.Pipeline`: for those who need an estimator that is not a
+        pipeline. (Of a pipeline the last step makes them: to fit steps after it, scikit-learn needs
+        them all.) It is given an array, without feature names. None takes X as it comes.
     transfer_set : TransferSet, default=None
         Makes more rows of those of X, in every fit, for the teacher to label. None: the rows of
         X alone. See :class:`~sklearn_koopman.TransferSet`.

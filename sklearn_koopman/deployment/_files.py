@@ -27,6 +27,7 @@ from ..pipeline import Pipeline
 from ..selection import ActiveSubspace, ObservableSelector
 from ..tensor_trains import CompressedStudent, TensorTrain, TensorTrainClassifier
 from ._detach import detach_teacher
+from ._moved import with_current_names
 
 # Types of this package, and what they are made of beside what skops trusts by itself.
 _TRUSTED = (
@@ -105,7 +106,7 @@ def load_student(file, *, trusted=()):
     """Read a student that `save_student` wrote.
 
     Nothing in the file is run, and only types of this package and those that skops trusts
-    (numpy's and scikit-learn's estimators) are made.
+    (numpy's and scikit-learn's estimators) are made. Files of earlier versions are read too.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def load_student(file, *, trusted=()):
         If there is another type in the file.
     """
     own = [f"{kind.__module__}.{kind.__qualname__}" for kind in _TRUSTED]
-    return _skops_io().load(file, trusted=[*own, *trusted])
+    return _skops_io().load(with_current_names(file), trusted=[*own, *trusted])
 
 
 def _skops_io():

@@ -8,6 +8,8 @@ from ._chain import (
     are_floats as are_floats,
     arrays_between_steps as arrays_between_steps,
     block_lift as block_lift,
+    can_lift_later as can_lift_later,
+    learns_nothing as learns_nothing,
     products_of_chain as products_of_chain,
     split_at_narrowest as split_at_narrowest,
     steps_of as steps_of,

@@ -84,8 +84,8 @@ class BlockLifter(TransformerMixin, BaseEstimator):
         check_fits_in_memory(
             n_samples * self.n_output_features_ * itemsize,
             f"Lifting {n_samples} sample(s) to {self.n_output_features_} observables",
-            f"{self._fewer_observables}, or, if it is the samples that are many, pass this to the "
-            "classifier as lifter=: it lifts block by block.",
+            f"{self._fewer_observables}, or, if it is the samples that are many, put this directly "
+            "before a student in sklearn_koopman.pipeline.make_pipeline: it lifts block by block.",
         )
 
     def __sklearn_tags__(self):
@@ -183,6 +183,6 @@ def check_products_fit_in_memory(lifter, n_samples, n_numbers, itemsize):
         f"Lifting {n_samples} sample(s) of {lifter.n_features_in_} feature(s) with "
         f"degree={lifter.degree}, hence {Decimal(lifter.n_output_features_):.6g} observables,",
         "Lower the degree, reduce the features first (PCA with fewer components), or, if "
-        "it is the samples that are many, pass the lifter to the classifier as lifter=: "
-        "it lifts block by block.",
+        "it is the samples that are many, put the lifter directly before a student in "
+        "sklearn_koopman.pipeline.make_pipeline: it lifts block by block.",
     )

@@ -5,13 +5,92 @@ from functools import partial
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
+from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
+from sklearn.kernel_approximation import (
+    AdditiveChi2Sampler,
+    Nystroem,
+    PolynomialCountSketch,
+    RBFSampler,
+    SkewedChi2Sampler,
+)
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    PolynomialFeatures,
+    RobustScaler,
+    SplineTransformer,
+    StandardScaler,
+)
+from sklearn.utils import get_tags
 
 from ._base import BlockLifter
+from ._delay import DelayLifter
+from ._monomial import MonomialLifter
 from ._products import of_columns, united, variables_alone
+
+# Transformers of scikit-learn that lift every row by itself, and whose fit_transform is no more
+# than fit and then transform.
+_OTHER_LIFTERS = (
+    AdditiveChi2Sampler,
+    Nystroem,
+    PolynomialCountSketch,
+    PolynomialFeatures,
+    RBFSampler,
+    SkewedChi2Sampler,
+    SplineTransformer,
+)
+# What may stand before a lifter within a step.
+_ROW_BY_ROW = (
+    IncrementalPCA,
+    MaxAbsScaler,
+    MinMaxScaler,
+    PCA,
+    RobustScaler,
+    SelectorMixin,
+    StandardScaler,
+    TruncatedSVD,
+)
+_LEARN_NOTHING = (DelayLifter, MonomialLifter, PolynomialFeatures, FrozenEstimator)
+
+
+def can_lift_later(step):
+    """Return whether a step may be fitted now, and lift the rows when they are read.
+
+    Known are the lifters of this package and of scikit-learn, and unions and pipelines of them.
+    Any other transformer may look at all rows when it transforms, so it is given all of them.
+
+    Parameters
+    ----------
+    step : transformer
+    """
+    if isinstance(step, FrozenEstimator):
+        return can_lift_later(step.estimator)
+    if isinstance(step, FeatureUnion):
+        return all(
+            part in ("drop", "passthrough") or can_lift_later(part)
+            for _, part in step.transformer_list
+        )
+    if isinstance(step, Pipeline):
+        *before, last = [part for _, part in step.steps if not _does_nothing(part)] or [None]
+        return can_lift_later(last) and all(
+            isinstance(part, _ROW_BY_ROW) or can_lift_later(part) for part in before
+        )
+    return isinstance(step, (BlockLifter, *_OTHER_LIFTERS))
+
+
+def learns_nothing(step):
+    """Return whether a step can be fitted to the form of the rows, without any of them."""
+    if isinstance(step, Pipeline):
+        return all(learns_nothing(part) for _, part in step.steps)
+    return (
+        _does_nothing(step)
+        or isinstance(step, _LEARN_NOTHING)
+        or not get_tags(step).requires_fit
+    )
 
 
 def products_of_chain(lifter, n_features):

@@ -71,7 +71,7 @@ def train_minibatches(
     --------
     >>> import numpy as np
     >>> from sklearn_koopman.solvers import DistillationProblem, RowBlocks, Scale
-    >>> from sklearn_koopman.solvers._minibatch import train_minibatches
+    >>> from sklearn_koopman.linear import train_minibatches
     >>> X = np.random.default_rng(0).normal(size=(200, 2))
     >>> labels = (X @ [1.0, -2.0] > 0).astype(int)
     >>> problem = DistillationProblem(

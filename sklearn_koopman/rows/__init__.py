@@ -10,7 +10,8 @@ from ._blocks import RowBlocks, added
 from ._device import exact_device, lifting_there
 from ._enlarged import EnlargedRows
 from ._factors import Factors
-from ._lifted import fit_lifter, lifted_blocks
+from ._lifted import check_learns_nothing as check_learns_nothing, fit_lifter, lifted_blocks
+from ._lifted_rows import LiftedRows, Origin
 from ._moments import (
     DiagonalMoments,
     GramMoments,
@@ -37,6 +38,8 @@ __all__ = [
     "EnlargedRows",
     "Factors",
     "GramMoments",
+    "LiftedRows",
+    "Origin",
     "PackedTriangle",
     "RowBlocks",
     "Scale",

@@ -4,22 +4,19 @@ from functools import partial
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import PolynomialFeatures
-from sklearn.utils import get_tags
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from ..lifting import (
-    DelayLifter,
-    MonomialLifter,
     are_floats,
     arrays_between_steps,
     block_lift,
+    learns_nothing,
     products_of_chain,
     split_at_narrowest,
     transformed,
 )
 from ._device import lifting_there
+from ._lifted_rows import LiftedRows
 from ._sources import by_rows, is_dask, row_blocks
 
 
@@ -30,7 +27,7 @@ def fit_lifter(lifter, X, y):
     ----------
     lifter : transformer or None
         The `lifter` parameter of a classifier.
-    X : ndarray or dask array of shape (n_samples, n_features)
+    X : ndarray, dask array or LiftedRows of shape (n_samples, n_features)
         A dask array fits lifters that need nothing of it but its form.
     y : ndarray of shape (n_samples,)
 
@@ -54,8 +51,11 @@ def fit_lifter(lifter, X, y):
             )
         )
     if is_dask(X):
-        _check_learns_nothing(lifter)
+        check_learns_nothing(lifter)
         X, y = _row_like(X), y[:1]
+    elif isinstance(X, LiftedRows):
+        X = X[:1] if learns_nothing(lifter) else X[:]
+        y = y[: len(X)]
     with arrays_between_steps():
         return clone(lifter).fit(X, y)
 
@@ -69,9 +69,10 @@ def lifted_blocks(lifter, X, *, device=None):
     Parameters
     ----------
     lifter : fitted transformer or None
-    X : ndarray, EnlargedRows or dask array of shape (n_samples, n_features)
-        Of rows that are made, the narrowest form is held too; where that is the rows as they
-        are, they are made anew in every pass.
+    X : ndarray, EnlargedRows, dask array or LiftedRows of shape (n_samples, n_features)
+        LiftedRows have passed the steps of a pipeline before they are lifted. Of rows that are
+        made, the narrowest form is held too; where that is the rows as they are, they are made
+        anew in every pass.
     device : torch.device, default=None
         Where to lift and to sum the blocks; None: here.
 
@@ -79,6 +80,9 @@ def lifted_blocks(lifter, X, *, device=None):
     -------
     blocks : RowBlocks
     """
+    if isinstance(X, LiftedRows):
+        steps = X.steps if lifter is None else [*X.steps, lifter]
+        return lifted_blocks(make_pipeline(*steps) if steps else None, X.X, device=device)
     if lifter is None:
         return row_blocks(X, device=device)
     with arrays_between_steps():
@@ -116,20 +120,20 @@ def _row_like(X):
     return np.zeros((1, X.shape[1]), X.dtype)
 
 
-def _check_learns_nothing(lifter):
-    """Raise TypeError for a lifter that would have to learn from the rows of a dask array."""
+def check_learns_nothing(lifter, name="lifter"):
+    """Raise TypeError for a step that would have to learn from the rows of a dask array.
+
+    Parameters
+    ----------
+    lifter : transformer
+    name : str, default="lifter"
+        For the error message.
+    """
     steps = [step for _, step in lifter.steps] if isinstance(lifter, Pipeline) else [lifter]
     for step in steps:
-        if not (
-            step is None
-            or step == "passthrough"
-            or isinstance(
-                step, MonomialLifter | DelayLifter | PolynomialFeatures | FrozenEstimator
-            )
-            or not get_tags(step).requires_fit
-        ):
+        if not learns_nothing(step):
             raise TypeError(
-                f"lifter={lifter!r}: {type(step).__name__} would have to learn from a dask "
+                f"{name}={lifter!r}: {type(step).__name__} would have to learn from a dask "
                 "array. Fit it first, on a part of the rows, and wrap it: "
                 "make_pipeline(FrozenEstimator(pca), MonomialLifter(2)); or transform X with "
                 "dask before fit."

@@ -34,7 +34,7 @@ class PackedTriangle:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_koopman.solvers._packed import PackedTriangle
+    >>> from sklearn_koopman.rows._packed import PackedTriangle
     >>> matrix = PackedTriangle(2)
     >>> matrix.add_product(np.array([[1.0, 2.0], [3.0, 4.0]]))
     >>> matrix.full()

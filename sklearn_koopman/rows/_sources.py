@@ -5,11 +5,16 @@ What is not dask is used as it is; dask is imported when the first of its arrays
 
 from ._blocks import RowBlocks
 from ._enlarged import EnlargedRows
+from ._lifted_rows import LiftedRows
 
 
 def is_dask(array):
-    """Return whether an array is a dask collection, told without importing dask."""
-    return hasattr(array, "__dask_graph__")
+    """Return whether an array is a dask collection, told without importing dask.
+
+    So are lifted rows of one.
+    """
+    rows = array.X if isinstance(array, LiftedRows) else array
+    return hasattr(rows, "__dask_graph__")
 
 
 def row_blocks(X, lift=None, *, n_observables=None, device=None, products=None):
@@ -56,6 +61,8 @@ def by_rows(function, array, *, keep=False):
     result : array of shape (n_samples, ...)
         A lazy dask array for a dask array; an array in memory for rows that are made.
     """
+    if isinstance(array, LiftedRows):
+        return by_rows(function, by_rows(array.lift, array.X), keep=keep)
     if isinstance(array, EnlargedRows):
         return array.map(function)
     if is_dask(array):
@@ -94,6 +101,7 @@ def as_numpy(array):
 
 def aligned_with(X, array):
     """Return an array as X is: in chunks of the same rows, or in memory. None stays None."""
+    X = X.X if isinstance(X, LiftedRows) else X
     if is_dask(X) and array is not None:
         from ._dask import in_chunks_of
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
@@ -16,6 +18,7 @@ from sklearn.utils.validation import (
 from .._threads import threads_for
 from .._validation import DTYPES, check_choice
 from ..rows import (
+    LiftedRows,
     RowBlocks,
     aligned_with,
     as_numpy,
@@ -216,12 +219,15 @@ class LiftedStudent(Student):
                 "there are no soft targets. Label some rows, or give a teacher or soft_labels."
             )
         lifter = fit_lifter(self.lifter, X, y) if first else getattr(self, "lifter_", None)
+        way = lifter
         if rows is not X:
             weights = rows.repeated(weights)
             keeps = self.transfer_set.keep_labels
             codes = rows.repeated(labels.codes, None if keeps else -1)
             labels = replace(labels, codes=codes)
-        blocks = lifted_blocks(lifter, rows, device=device)
+            if isinstance(X, LiftedRows):
+                way = make_pipeline(X.origin.lifter, lifter or "passthrough")
+        blocks = lifted_blocks(way, rows, device=device)
         blocks.shows_progress = self.verbose > 0
         return Task(
             blocks, labels, weights, soft_logits, lifter, teacher, X.dtype, soft_logits_from
@@ -245,17 +251,21 @@ class LiftedStudent(Student):
                 "soft_labels are those of the rows of X, and transfer_set makes more rows, which "
                 "only a teacher can label: give a teacher= instead of soft_labels=."
             )
-        if learns_softly and teacher_X is not None and teacher_X is not raw_X:
+        entered = X.origin.entered if isinstance(X, LiftedRows) else raw_X
+        if learns_softly and teacher_X is not None and teacher_X is not entered:
             raise ValueError(
                 "transfer_set makes rows like those of X, but the teacher sees other ones, "
-                "teacher_X. Move the steps before the classifier into its lifter=, so that both "
-                "start from the same rows."
+                "teacher_X. Put the steps before the classifier into a "
+                "sklearn_koopman.pipeline.make_pipeline or into its lifter=, so that both start "
+                "from the same rows."
             )
         if is_dask(X):
             raise TypeError(
                 "transfer_set takes no dask arrays. Make the rows with dask, X.map_blocks(...), "
                 "and pass them with their originals; or hand chunks in memory to partial_fit."
             )
+        if isinstance(X, LiftedRows):
+            X = _rows_of_numbers(X.origin.entered)
         return self.transfer_set.enlarge(X)
 
     def _remember(self, task):
@@ -270,26 +280,48 @@ class LiftedStudent(Student):
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; the chunks of a dask array are checked lazily."""
         y = as_numpy(y)
-        if not is_dask(X):
+        if not (is_dask(X) or isinstance(X, LiftedRows)):
             return super()._validate(X, y, reset=reset, dtype=dtype)
-        if not self._takes_dask:
+        if is_dask(X) and not self._takes_dask:
             raise TypeError(
                 f"{type(self).__name__} takes no dask arrays: it goes over the rows of every fold "
                 "apart. Choose the settings on a part of the rows, as an array in memory, and fit "
                 "KoopmanDistilledClassifier or EDMDClassifier on all of them."
             )
         X = self._validate_rows(X, reset=reset)
-        y = column_or_1d(y, warn=True)
+        if y is None:  # raises the error that says so
+            super()._validate(np.zeros((1, X.shape[1])), y, reset=reset)
+        if self.unlabeled_value is None:
+            _, y = check_X_y(np.broadcast_to(0.0, (len(X), 1)), y, estimator=self)
+        else:
+            y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         return X, y
 
     def _validate_rows(self, X, *, reset):
-        """Return X as an array of floats; the chunks of a dask array are checked lazily."""
+        """Return X as an array of floats; the chunks of a dask array are checked lazily.
+
+        Of lifted rows, the pipeline has checked what is lifted; one of them tells how many
+        observables there are, and their names.
+        """
+        if isinstance(X, LiftedRows):
+            validate_data(self, X.named_row(), dtype=DTYPES, reset=reset)
+            return X
         if is_dask(X):
             X = float_rows(X)
             validate_data(self, np.zeros((1, X.shape[1])), reset=reset)
             return X
         return validate_data(self, X, dtype=DTYPES, reset=reset)
+
+
+def _rows_of_numbers(entered):
+    """Return what entered a pipeline as an array that rows can be made of."""
+    if hasattr(entered, "columns"):
+        raise TypeError(
+            f"transfer_set makes rows of arrays, and the pipeline was given a "
+            f"{type(entered).__name__}: pass an array, X.to_numpy()."
+        )
+    return check_array(entered, dtype=DTYPES, input_name="X")
 
 
 def margin(logits):

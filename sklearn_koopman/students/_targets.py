@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from .._devices import UnavailableDeviceError
-from ..rows import EnlargedRows, by_rows, is_dask, of_parts
+from ..rows import EnlargedRows, LiftedRows, by_rows, is_dask, of_parts
 from ..teachers import align_columns, check_n_columns, output_kind, shortened, teacher_logits
 
 _THREE_WAYS = (
@@ -200,6 +200,8 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
         The teacher that gave them, fitted.
     """
     seen = X if teacher_X is None else teacher_X
+    if isinstance(seen, LiftedRows):
+        seen = by_rows(np.asarray, seen)
     are_made = isinstance(seen, EnlargedRows)
     labelled = labels.is_labelled if train is None else labels.is_labelled & train
     weight = None if sample_weight is None else sample_weight[labelled]

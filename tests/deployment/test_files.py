@@ -1,9 +1,12 @@
 import io
+import json
 import sys
+from pathlib import Path
 
 import pytest
 import skops.io
 from numpy.testing import assert_array_equal
+from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
@@ -82,3 +85,25 @@ def test_errors(monkeypatch):
     monkeypatch.setitem(sys.modules, "skops.io", None)
     with pytest.raises(ImportError, match=r"sklearn-koopman\[skops\]"):
         load_student(io.BytesIO())
+
+
+# One file for every kind of type that a student is made of, written before the package was laid
+# out anew; each was fitted to iris.
+OLD = Path(__file__).parent / "files_of_0_1"
+OLD_PREDICTIONS = json.loads((OLD / "predictions.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", OLD_PREDICTIONS)
+def test_files_of_earlier_versions_are_read(name):
+    rows, _ = load_iris(return_X_y=True)
+    student = load_student(OLD / f"{name}.skops")
+    assert student.predict(rows[::10]).tolist() == OLD_PREDICTIONS[name]
+
+
+def test_a_file_object_of_an_earlier_version_is_read_and_can_be_saved_again():
+    rows, _ = load_iris(return_X_y=True)
+    with (OLD / "tensor_train.skops").open("rb") as file:
+        student = load_student(file)
+    again = io.BytesIO()
+    save_student(student, again)
+    assert_array_equal(load_student(again).predict(rows), student.predict(rows))

@@ -5,6 +5,7 @@ import threading
 import tracemalloc
 
 import numpy as np
+import pandas
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -278,15 +279,44 @@ def test_a_detached_student_needs_no_augmenter():
     assert_array_equal(pickle.loads(pickle.dumps(detached)).predict(X), fitted.predict(X))
 
 
-@pytest.mark.parametrize("has_steps_before", [True, False])
-def test_in_a_pipeline_the_rows_must_be_those_that_enter_it(has_steps_before):
-    model = student(CLASSIFIERS[0], lifter=MonomialLifter(2), transfer_set=TWO_COPIES)
-    if has_steps_before:
-        with pytest.raises(ValueError, match="into its lifter="):
-            make_koopman_pipeline(PCA(8), model).fit(X, Y)
-    else:
-        pipeline = make_koopman_pipeline(model).fit(X, Y)
-        assert_array_equal(pipeline.predict(X), clone(model).fit(X, Y).predict(X))
+PCA_OF_X = PCA(5, svd_solver="covariance_eigh")
+
+
+@both_classifiers
+@pytest.mark.parametrize(
+    ("steps", "lifter"),
+    [
+        ([PCA_OF_X, MonomialLifter(2)], None),
+        ([PCA_OF_X], MonomialLifter(2)),
+        ([StandardScaler(), PCA_OF_X, "passthrough"], MonomialLifter(2)),
+        ([], make_pipeline(PCA_OF_X, MonomialLifter(2))),
+    ],
+    ids=["all steps", "the lifter inside", "a passage", "all inside"],
+)
+def test_in_a_pipeline_the_steps_need_not_be_moved(classifier, steps, lifter):
+    inside = [*steps, *([] if lifter is None else [lifter])]
+    expected = student(classifier, lifter=make_pipeline(*inside), transfer_set=TWO_COPIES)
+    found = student(classifier, lifter=lifter, transfer_set=TWO_COPIES)
+    pipeline = make_koopman_pipeline(*steps, found)
+    expected.fit(X, Y)
+    pipeline.fit(X, Y)
+    assert_allclose(pipeline[-1].coef_, expected.coef_, rtol=1e-5, atol=1e-7)
+    assert_allclose(pipeline.decision_function(X), expected.decision_function(X), atol=1e-6)
+
+
+def test_steps_of_a_pipeline_with_a_memory_make_rows_too(tmp_path):
+    steps = PCA_OF_X, MonomialLifter(2), student(CLASSIFIERS[0], transfer_set=TWO_COPIES)
+    plain = make_koopman_pipeline(*map(clone, steps)).fit(X, Y)
+    for _ in range(2):  # the second time from the cache
+        cached = make_koopman_pipeline(*map(clone, steps), memory=str(tmp_path)).fit(X, Y)
+        assert_allclose(cached[-1].coef_, plain[-1].coef_, rtol=1e-6, atol=1e-9)
+
+
+def test_data_frames_in_front_of_a_transfer_set_are_refused():
+    frame = pandas.DataFrame(X, columns=[f"pixel {j}" for j in range(X.shape[1])])
+    pipeline = make_koopman_pipeline(PCA_OF_X, student(CLASSIFIERS[0], transfer_set=TWO_COPIES))
+    with pytest.raises(TypeError, match=r"X\.to_numpy\(\)"):
+        pipeline.fit(frame, Y)
 
 
 @pytest.mark.filterwarnings("ignore:lbfgs stopped")

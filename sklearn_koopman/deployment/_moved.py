@@ -1,0 +1,65 @@
+"""Files of earlier versions: types that have moved are found under the names they have now."""
+
+import io
+import json
+from zipfile import ZipFile
+
+from ..lifting import ChosenColumns, ChosenUnion, Level, LocalFeatures
+from ..tensor_trains import CompressedStudent, TensorTrain, TensorTrainClassifier
+
+_SCHEMA = "schema.json"
+
+# The module and the name that a type was saved under.
+_MOVED = {
+    ("sklearn_koopman.classification._compression", "CompressedStudent"): CompressedStudent,
+    ("sklearn_koopman.classification._tensor_train", "TensorTrainClassifier"): (
+        TensorTrainClassifier
+    ),
+    ("sklearn_koopman.lifting._local", "LocalFeatures"): LocalFeatures,
+    ("sklearn_koopman.lifting._monomial", "_Level"): Level,
+    ("sklearn_koopman.selection._selector", "ChosenColumns"): ChosenColumns,
+    ("sklearn_koopman.selection._selector", "ChosenUnion"): ChosenUnion,
+    ("sklearn_koopman.solvers._tensor_train", "TensorTrain"): TensorTrain,
+}
+
+
+def with_current_names(file):
+    """Return a file of skops whose types have the names of this version.
+
+    Parameters
+    ----------
+    file : str, Path or binary file object
+
+    Returns
+    -------
+    file : str, Path or binary file object
+        The same one where no type has moved, else a copy in memory.
+    """
+    with ZipFile(file) as saved:
+        schema = json.loads(saved.read(_SCHEMA))
+        if not _rename(schema):
+            return file
+        renamed = io.BytesIO()
+        with ZipFile(renamed, "w") as copy:
+            copy.writestr(_SCHEMA, json.dumps(schema))
+            for name in saved.namelist():
+                if name != _SCHEMA:
+                    copy.writestr(name, saved.read(name))
+    return renamed
+
+
+def _rename(root):
+    """Rename the types in a schema, in place; return whether there was one to rename."""
+    found = False
+    nodes = [root]
+    while nodes:  # a loop, as a file may nest deeper than Python calls
+        node = nodes.pop()
+        if isinstance(node, dict):
+            kind = _MOVED.get((str(node.get("__module__")), str(node.get("__class__"))))
+            if kind is not None:
+                node["__module__"], node["__class__"] = kind.__module__, kind.__qualname__
+                found = True
+            nodes += node.values()
+        elif isinstance(node, list):
+            nodes += node
+    return found

@@ -1,0 +1,108 @@
+"""Rows of observables that are made when they are read: what a pipeline hands to its student."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.pipeline import make_pipeline
+
+from ..lifting import transformed
+
+
+class Origin(NamedTuple):
+    """Where lifted rows come from.
+
+    Attributes
+    ----------
+    entered : array-like of shape (n_samples, ...)
+        What entered the pipeline, row for row.
+    lifter : fitted transformer
+        All steps that it has passed, as one.
+    """
+
+    entered: Any
+    lifter: Any
+
+
+class LiftedRows:
+    """Rows, and the fitted steps that lift them; to whoever reads them an array of observables.
+
+    Slices of rows are lifted on the spot, and :func:`numpy.asarray` lifts all of them. Those who
+    sum over rows lift them block by block, see `lifted_blocks`.
+
+    Parameters
+    ----------
+    X : ndarray or dask array of shape (n_samples, n_columns)
+        What enters the first of the steps.
+    steps : sequence of fitted transformers
+        Each lifts every row by itself.
+    origin : Origin, default=None
+        What entered the pipeline, if that is known.
+
+    Attributes
+    ----------
+    shape : tuple (n_samples, n_observables)
+    dtype : numpy.dtype
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_koopman import MonomialLifter
+    >>> from sklearn_koopman.rows import LiftedRows
+    >>> X = np.array([[2.0], [3.0]])
+    >>> rows = LiftedRows(X, [MonomialLifter(2).fit(X)])
+    >>> rows.shape
+    (2, 3)
+    >>> rows[1:]
+    array([[1., 3., 9.]])
+    """
+
+    ndim = 2
+
+    def __init__(self, X, steps, origin=None):
+        self.X = X
+        self.steps = list(steps)
+        self.origin = origin
+        row = self._lift(self.first_row())
+        self.shape = (X.shape[0], row.shape[1])
+        self.dtype = row.dtype
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        """Return the observables of some rows: a slice, or an array of indices."""
+        return self._lift(self.X[rows])
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype=dtype)
+
+    def first_row(self):
+        """Return the first row before it is lifted; of a dask array, zeros in its form."""
+        if hasattr(self.X, "__dask_graph__"):
+            return np.zeros((1, self.X.shape[1]), self.X.dtype)
+        return self.X[:1]
+
+    def named_row(self):
+        """Return an observable row as the last step gives it: a data frame if it was told to."""
+        row = self.first_row()
+        for step in self.steps:
+            row = step.transform(row)
+        return row
+
+    @property
+    def lifter(self):
+        """The steps as one transformer, None if there are none."""
+        return make_pipeline(*self.steps) if self.steps else None
+
+    @property
+    def lift(self):
+        """The function that lifts rows, to be sent to other processes."""
+        return partial(_lifted, self.lifter)
+
+    def _lift(self, X):
+        return _lifted(self.lifter, X)
+
+
+def _lifted(lifter, X):
+    return X if lifter is None else transformed(lifter, X)
