@@ -1,6 +1,4 @@
 import functools
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -36,17 +34,6 @@ class CallableObject:
 
     def __call__(self, X):
         return three_columns(X)
-
-
-def test_importing_teachers_imports_no_heavy_package():
-    code = (
-        "import sys, sklearn_koopman.teachers as t; t.as_teacher(len);"
-        "print({'torch', 'skorch', 'tqdm'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "set()"
 
 
 def test_a_teacher_stays_itself():
