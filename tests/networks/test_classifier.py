@@ -305,6 +305,7 @@ def test_any_transformer_lifts_but_is_not_exported(net):
         student.to_module()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "rank"),
     [("perceptron", None), ("perceptron", 2), ("convolutional", 2), ("transformer", None)],
