@@ -18,8 +18,8 @@ from threadpoolctl import threadpool_limits
 from timing import seconds
 
 from sklearn_koopman import MonomialLifter
-from sklearn_koopman.linear._distillation import BlockLoss
-from sklearn_koopman.rows._factors import Factors
+from sklearn_koopman.linear import BlockLoss, DistillationLoss
+from sklearn_koopman.rows import Factors
 
 RESULTS = Path(__file__).parent / "results" / "kernel.csv"
 N_ROWS, N_CLASSES, N_ROUNDS, BLAS_ROWS = 2112, 10, 30, 2000
@@ -30,13 +30,13 @@ def contestants(n_variables, degree, dtype):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(N_ROWS, n_variables)).astype(dtype)
     lifter = MonomialLifter(degree, order="F").fit(X)
-    factors, lifted = Factors(X, lifter._pair_products()), lifter.transform(X)
+    factors, lifted = Factors(X, lifter.pair_products()), lifter.transform(X)
     n_observables = lifted.shape[1]
     loss = BlockLoss(
         rng.normal(scale=0.1, size=(N_CLASSES, n_observables)).astype(dtype),
         np.zeros((N_CLASSES, 1), dtype),
         None,
-        1.0,
+        DistillationLoss(1.0),
     )
     weight = np.full(N_ROWS, 1 / N_ROWS)
     aligned = rng.integers(0, N_CLASSES, N_ROWS), weight, np.zeros(N_ROWS), None

@@ -5,7 +5,7 @@ Your own dictionary as a lifter
 
 Two spirals are hard for polynomials. Whoever knows that they are spirals uses other
 observables: waves of radius and angle. Any scikit-learn transformer can be a dictionary, so
-this takes a function, or a class of a few lines.
+this takes a function, or a class of a few lines; and a few more lines to ship it.
 """
 
 # Authors: The sklearn_koopman developers
@@ -17,6 +17,8 @@ this takes a function, or a class of a few lines.
 
 import matplotlib.pyplot as plt
 import numpy as np
+import onnxruntime
+import torch
 from matplotlib.colors import ListedColormap
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.frozen import FrozenEstimator
@@ -26,6 +28,9 @@ from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman.deployment import to_module, to_onnx
+from sklearn_koopman.inspection import cost
+from sklearn_koopman.lifting import Operations
 
 
 def make_spirals(n_samples, seed):
@@ -51,10 +56,11 @@ teacher = FrozenEstimator(SVC(gamma=30).fit(X, y))
 
 def polar_waves(X, n_waves=6):
     """Return products of waves of the radius with cosine and sine of the angle."""
-    radius, angle = np.hypot(X[:, 0], X[:, 1])[:, None], np.arctan2(X[:, 1], X[:, 0])[:, None]
-    phases = np.pi * radius * np.arange(n_waves + 1)
+    radius = np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
+    direction = X / radius  # cosine and sine of the angle
+    phases = radius * np.pi * np.arange(n_waves + 1, dtype=X.dtype)
     waves = np.hstack([np.cos(phases), np.sin(phases)])
-    return np.hstack([waves[:, 1:], waves * np.cos(angle), waves * np.sin(angle)])
+    return np.hstack([waves[:, 1:], waves * direction[:, :1], waves * direction[:, 1:]])
 
 
 by_function = KoopmanDistilledClassifier(teacher, lifter=FunctionTransformer(polar_waves))
@@ -126,6 +132,75 @@ for ax, (name, model) in zip(axes, models.items(), strict=True):
 # Polynomials of degree 5 cannot turn that often. With degree 9 they nearly do, from 55
 # observables that know nothing of spirals; waves do it with 23, and go on turning where no
 # points are.
-#
-# Such a dictionary goes wherever one of this package goes, but for export: ONNX and torch know
-# those of the package alone.
+
+# %%
+# Shipped
+# -------
+# To every model of this package such a dictionary is as good as its own. Where more than
+# ``transform`` is wanted, it says so itself, by methods that its own dictionaries have too:
+# ``to_layer`` for torch (:func:`~sklearn_koopman.deployment.to_module`, ``device=``),
+# ``add_to_graph`` for ONNX (:func:`~sklearn_koopman.deployment.to_onnx`), ``operations`` for
+# :func:`~sklearn_koopman.inspection.cost` and reports. Each is optional.
+
+
+class WaveLayer(torch.nn.Module):
+    """Waves of radius and angle, in torch."""
+
+    def __init__(self, n_waves):
+        super().__init__()
+        self.register_buffer("numbers", torch.pi * torch.arange(n_waves + 1.0).double())
+
+    def forward(self, rows):
+        """Return the observables of each row."""
+        radius = rows.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        phases = radius * self.numbers
+        waves = torch.cat([phases.cos(), phases.sin()], dim=1)
+        x, y = (rows / radius).split(1, dim=1)
+        return torch.cat([waves[:, 1:], waves * x, waves * y], dim=1)
+
+
+class ShippedWaves(PolarWaves):
+    """Waves of radius and angle, for any place that a student goes to."""
+
+    def to_layer(self):
+        """Return the waves as a layer of torch in float64."""
+        return WaveLayer(self.n_waves)
+
+    def add_to_graph(self, nodes, rows):
+        """Add the waves to an ONNX graph."""
+        squares = nodes.add("ReduceSum", nodes.add("Mul", rows, rows), np.array([1]))
+        radius = nodes.add("Max", nodes.add("Sqrt", squares), nodes.constant([1e-12]))
+        numbers = nodes.constant(np.pi * np.arange(self.n_waves + 1))
+        phases = nodes.add("Mul", radius, numbers)
+        waves = nodes.add("Concat", nodes.add("Cos", phases), nodes.add("Sin", phases), axis=1)
+        direction = nodes.add("Div", rows, radius)
+        products = [
+            nodes.add("Mul", waves, nodes.add("Gather", direction, np.array([i]), axis=1))
+            for i in (0, 1)
+        ]
+        not_first = np.arange(1, 2 * self.n_waves + 2)
+        return nodes.add(
+            "Concat", nodes.add("Gather", waves, not_first, axis=1), *products, axis=1
+        )
+
+    def operations(self):
+        """Return the multiplications for one sample: by numbers, and of two variables."""
+        n = self.n_waves + 1
+        return Operations(linear=n, nonlinear=2 + 4 * n)
+
+
+student = KoopmanDistilledClassifier(
+    teacher, lifter=ShippedWaves(**search.best_estimator_.lifter_.get_params())
+).fit(X, y)
+logits = student.decision_function(X_test)
+
+module = to_module(student)
+with torch.no_grad():
+    found = module(torch.from_numpy(X_test)).numpy()
+print(f"torch: differs by {np.abs(found[:, 1] - found[:, 0] - logits).max():.0e}")
+
+graph = to_onnx(student, X_test[:1], raw_scores=True)
+session = onnxruntime.InferenceSession(graph.SerializeToString())
+_, found = session.run(None, {"X": X_test})
+print(f"ONNX: differs by {np.abs(found[:, 1] - found[:, 0] - logits).max():.0e}")
+print(cost(student, X_test[:1]))

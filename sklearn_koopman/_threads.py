@@ -39,41 +39,43 @@ def n_threads():
 class ThreadPool:
     """Threads that share work whose every item calls BLAS: one BLAS thread for each of them.
 
-    An idle pool goes with its owner. Threads of BLAS that have worked wait for more, and keep a
-    core busy with that for tens of milliseconds: whose work and BLAS's take turns is faster
-    `keeping_blas_to_one_thread`.
+    Threads that wait for work end with their pool. Threads of BLAS that have worked wait for more,
+    and keep a core busy with that for tens of milliseconds: where work of the pool and of BLAS
+    take turns it is faster `keeping_blas_to_one_thread`.
 
     Parameters
     ----------
     size : int, default=None
-        Number of threads; None takes as many as BLAS may use when the pool is asked.
+        Number of threads; None takes as many as BLAS may use whenever work is shared.
     """
 
     def __init__(self, size=None):
-        self._size = size
-        self._executor = None
+        self._given_size = size
+        self._kept_size = None  # while BLAS is kept to one thread
+        self._workers: tuple[int, ThreadPoolExecutor | None] = 0, None
 
     def __reduce__(self):
-        return ThreadPool, ()  # copies and pickles start without threads
+        # Copies and pickles have the size, and no threads yet.
+        return ThreadPool, (self._given_size,)
 
     @property
     def size(self):
-        """How many threads there are."""
-        return self._size or n_threads()
+        """How many threads share the work."""
+        return self._given_size or self._kept_size or n_threads()
 
     @contextmanager
     def keeping_blas_to_one_thread(self):
         """Be as large as BLAS may be now, while that has one thread, whoever calls it."""
-        size, self._size = self._size, self.size
+        before, self._kept_size = self._kept_size, self.size
         try:
             with _ONE_BLAS_THREAD:
                 yield
         finally:
-            self._size = size
+            self._kept_size = before
 
     def lending_threads_to_blas(self):
         """Return a context in which BLAS has as many threads as the pool, for one large task."""
-        return _controller().limit(limits=self._size, user_api="blas")
+        return _controller().limit(limits=self._given_size or self._kept_size, user_api="blas")
 
     def map_shares(self, function, items):
         """Return ``function(share)`` of every share of the items, in a fixed order.
@@ -94,14 +96,19 @@ class ThreadPool:
         n_shares = min(self.size, len(items))
         if n_shares < 2:
             return [function(items)]
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(n_shares - 1)
+        submit = self._executor_of(n_shares - 1).submit
         with _ONE_BLAS_THREAD:
-            others = [
-                self._executor.submit(function, items[first::n_shares])
-                for first in range(1, n_shares)
-            ]
+            others = [submit(function, items[first::n_shares]) for first in range(1, n_shares)]
             return [function(items[::n_shares]), *(other.result() for other in others)]
+
+    def _executor_of(self, n_workers):
+        """Return an executor with threads for so many shares at once; idle ones cost nothing."""
+        n_threads, executor = self._workers
+        if n_threads < n_workers:
+            # The threads of the one before end when nobody refers to it any more.
+            executor = ThreadPoolExecutor(n_workers)
+            self._workers = n_workers, executor
+        return executor
 
 
 class _OneBlasThread:

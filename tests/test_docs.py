@@ -108,7 +108,7 @@ def names_taken_for_granted(text):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
     made |= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    made |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    made |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             made |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}

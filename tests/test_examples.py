@@ -21,7 +21,7 @@ QUICK = {
     "plot_observable_selection.py": (),
     "plot_onnx.py": ("onnx", "onnxruntime", "skl2onnx"),
     "plot_out_of_core.py": ("dask", "distributed"),
-    "plot_own_dictionary.py": (),
+    "plot_own_dictionary.py": ("torch", "onnxruntime", "skl2onnx"),
     "plot_quadratic_forms.py": (),
     "plot_yin_yang.py": (),
 }

@@ -1,8 +1,9 @@
 """Threads: how many a problem gets, and that the setting is left as it was."""
 
 import pickle
-from copy import deepcopy
+from copy import copy, deepcopy
 from itertools import chain
+from threading import Barrier, get_ident
 
 import numpy as np
 import pytest
@@ -96,3 +97,34 @@ def test_copies_and_pickles_of_a_pool_work():
     pool.map_shares(list, range(4))
     for other in (deepcopy(pool), pickle.loads(pickle.dumps(pool))):
         assert sorted(chain(*other.map_shares(list, range(4)))) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("size", [1, 3, None])
+def test_copies_and_pickles_of_a_pool_have_its_size(size):
+    pool = ThreadPool(size)
+    with pool.keeping_blas_to_one_thread():
+        others = copy(pool), deepcopy(pool), pickle.loads(pickle.dumps(pool))
+    for other in others:
+        assert other.size == (size or n_threads())
+        assert len(other.map_shares(list, range(7))) == min(size or n_threads(), 7)
+
+
+def test_a_pool_has_as_many_threads_as_there_are_shares_whatever_came_before():
+    pool = ThreadPool(6)
+    for n_items in (2, 6, 3, 6):
+        meeting = Barrier(n_items, timeout=10)  # is broken if one has to wait for another
+
+        def meet(share, meeting=meeting):
+            meeting.wait()
+            return get_ident()
+
+        assert len(set(pool.map_shares(meet, range(n_items)))) == n_items
+
+
+@pytest.mark.skipif(n_threads() < 2, reason="BLAS has one thread")
+def test_a_pool_without_a_size_is_as_large_as_blas_may_be_now():
+    pool = ThreadPool()
+    for limit in (1, 2, 1):
+        with threadpool_limits(limit, user_api="blas"):
+            assert pool.size == limit
+            assert len(pool.map_shares(list, range(5))) == limit

@@ -68,7 +68,7 @@ class SklearnKoopman:
         lift = self.observables.fit(X).transform
         n_observables = self.observables.n_output_features_
         blocks = self.solvers.RowBlocks(
-            X, lift, n_observables=n_observables, products=self.observables._pair_products()
+            X, lift, n_observables=n_observables, products=self.observables.pair_products()
         )
         moments = self.solvers.GramMoments(n_observables, n_targets)
         moments = self.solvers.accumulated(moments, blocks, targets, np.ones(len(X)))

@@ -267,7 +267,7 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
         # Never from another split: its solution has learned from rows that are held out in this.
         start = np.zeros((n_observables, n_classes)), np.zeros(n_classes)
         leverage = None
-        metrics: dict = {}
+        preconditioners: dict = {}
         n_stopped = 0
         for j, k in product(*map(range, shape[1:])):
             if soft_weights[j] == 0 and k > 0:
@@ -291,7 +291,7 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
                 max_iter=self.max_iter,
                 tol=self.cv_tol,
                 leverage=leverage,
-                metrics=metrics,
+                preconditioners=preconditioners,
             )
             for i, solution in enumerate(path):
                 if i == 0:

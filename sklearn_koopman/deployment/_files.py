@@ -1,61 +1,33 @@
 """Students in files that run no code when they are read."""
 
 from .._extras import import_extra
-from ..classification import (
-    EDMDClassifier,
-    EDMDClassifierCV,
-    KoopmanDistilledClassifier,
-    KoopmanDistilledClassifierCV,
-)
 from ..lifting import (
     ChosenColumns,
     ChosenProducts,
     ChosenUnion,
-    DelayLifter,
     Level,
     LocalFeatures,
-    MonomialLifter,
-    OpticalLifter,
-    OrthogonalPolynomialLifter,
-    ProductKernelLifter,
-    RBFLifter,
-    SquaredProjectionLifter,
     Step,
     UnivariatePolynomials,
 )
 from ..pipeline import Pipeline
-from ..selection import ActiveSubspace, ObservableSelector
-from ..tensor_trains import CompressedStudent, TensorTrain, TensorTrainClassifier
+from ..tensor_trains import TensorTrain
 from ._detach import detach_teacher
 from ._moved import with_current_names
+from ._parts import exported_estimators
 
-# Types of this package, and what they are made of beside what skops trusts by itself.
-_TRUSTED = (
-    EDMDClassifier,
-    EDMDClassifierCV,
-    KoopmanDistilledClassifier,
-    KoopmanDistilledClassifierCV,
-    TensorTrainClassifier,
-    CompressedStudent,
-    MonomialLifter,
-    OpticalLifter,
-    SquaredProjectionLifter,
-    OrthogonalPolynomialLifter,
-    RBFLifter,
-    DelayLifter,
-    ProductKernelLifter,
-    ActiveSubspace,
-    ObservableSelector,
-    Level,
-    UnivariatePolynomials,
-    ChosenProducts,
-    Step,
+# What students are made of beside the estimators that are exported and what skops trusts by itself.
+_PARTS = (
     ChosenColumns,
+    ChosenProducts,
     ChosenUnion,
+    Level,
     LocalFeatures,
-    TensorTrain,
     Pipeline,
-    range,
+    Step,
+    TensorTrain,
+    UnivariatePolynomials,
+    range,  # in files of version 0.1
 )
 
 
@@ -126,7 +98,9 @@ def load_student(file, *, trusted=()):
     skops.io.exceptions.UntrustedTypesFoundException
         If there is another type in the file.
     """
-    own = [f"{kind.__module__}.{kind.__qualname__}" for kind in _TRUSTED]
+    own = [
+        f"{kind.__module__}.{kind.__qualname__}" for kind in (*exported_estimators(), *_PARTS)
+    ]
     return _skops_io().load(with_current_names(file), trusted=[*own, *trusted])
 
 

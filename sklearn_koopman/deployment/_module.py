@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._extras import import_extra
+from ..lifting import as_layer, linear_layer
 from ._parts import check_has_no_network, split_student
 
 
@@ -20,9 +21,10 @@ def to_module(estimator):
     estimator : estimator
         A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one. The
         transformers before it may be PCA, IncrementalPCA, ActiveSubspace, StandardScaler,
-        RobustScaler, MinMaxScaler, MaxAbsScaler, MonomialLifter, OrthogonalPolynomialLifter,
-        PolynomialFeatures, OpticalLifter, RBFLifter, RBFSampler, Nystroem with a Gaussian
-        kernel, DelayLifter, and unions and ObservableSelectors of them.
+        RobustScaler, MinMaxScaler, MaxAbsScaler, PolynomialFeatures, RBFSampler, Nystroem with a
+        Gaussian kernel, the dictionaries of this package, unions and ObservableSelectors of them,
+        and whatever has a method `to_layer`: see
+        :class:`~sklearn_koopman.lifting.SupportsTorch`.
 
     Returns
     -------
@@ -57,8 +59,6 @@ def to_module(estimator):
     )
     """
     torch = import_extra("torch", "to_module", "torch")
-    from ..lifting._torch import as_layer, linear_layer
-
     check_has_no_network(estimator, "to_module")
     transformers, classifier = split_student(estimator)
     layers = [as_layer(transformer) for transformer in transformers]

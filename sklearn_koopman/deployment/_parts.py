@@ -1,11 +1,25 @@
-"""A fitted student as what runs one after the other."""
+"""What this package exports, and a fitted student as what runs one after the other."""
 
+from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .. import classification, lifting, selection
 from ..networks import LinearizedNetworkClassifier
 from ..students import KoopmanClassifier
+
+
+def exported_estimators():
+    """Return the dictionaries, other transformers and students that this package exports."""
+    exported = [
+        getattr(module, name)
+        for module in (lifting, selection, classification)
+        for name in module.__all__
+    ]
+    return [
+        each for each in exported if isinstance(each, type) and issubclass(each, BaseEstimator)
+    ]
 
 
 def split_student(estimator):

@@ -1,4 +1,4 @@
-"""Dictionaries of observables, as transformers.
+"""Dictionaries of observables, as transformers, and what a dictionary may be beside one.
 
 `__all__` is for users; the other names are what the folders above use of this one.
 """
@@ -20,13 +20,14 @@ from ._chosen import (
     ChosenUnion as ChosenUnion,
     choose_observables as choose_observables,
 )
+from ._costs import operations_of as operations_of
 from ._delay import DelayLifter
 from ._local_features import FEATURE_MAPS as FEATURE_MAPS, LocalFeatures as LocalFeatures
-from ._monomial import Level as Level, MonomialLifter, monomial_products as monomial_products
-from ._onnx_nodes import FLOAT as FLOAT, Nodes as Nodes, labels as labels
+from ._monomial import Level as Level, MonomialLifter
+from ._onnx_nodes import Nodes
+from ._operations import Operations, UncountableError as UncountableError
 from ._optical import OpticalLifter
 from ._orthogonal import (
-    RECURRENCES as RECURRENCES,
     OrthogonalPolynomialLifter,
     UnivariatePolynomials as UnivariatePolynomials,
 )
@@ -34,22 +35,39 @@ from ._product_kernel import ProductKernelLifter
 from ._products import (
     CONSTANT as CONSTANT,
     ChosenProducts as ChosenProducts,
-    PairProducts as PairProducts,
+    PairProducts,
     Step as Step,
-    of_columns as of_columns,
-    products_by_degree as products_by_degree,
-    united as united,
-    variables_alone as variables_alone,
+)
+from ._protocols import (
+    SupportsChoice,
+    SupportsCost,
+    SupportsOnnx,
+    SupportsProducts,
+    SupportsTorch,
 )
 from ._rbf import RBFLifter
 from ._squares import SquaredProjectionLifter
+from ._torch import (
+    WITH_LAYERS as WITH_LAYERS,
+    NoLayerError as NoLayerError,
+    as_layer as as_layer,
+    linear_layer as linear_layer,
+)
 
 __all__ = [
     "DelayLifter",
     "MonomialLifter",
+    "Nodes",
+    "Operations",
     "OpticalLifter",
     "OrthogonalPolynomialLifter",
+    "PairProducts",
     "ProductKernelLifter",
     "RBFLifter",
     "SquaredProjectionLifter",
+    "SupportsChoice",
+    "SupportsCost",
+    "SupportsOnnx",
+    "SupportsProducts",
+    "SupportsTorch",
 ]

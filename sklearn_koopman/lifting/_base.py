@@ -29,6 +29,8 @@ class BlockLifter(TransformerMixin, BaseEstimator):
 
     # What helps where the lifted samples do not fit in memory.
     _fewer_observables: str
+    # Whether `fit` looks at the rows, or at nothing but their form.
+    _learns_from_rows = True
 
     def transform(self, X):
         """Lift samples to their observables.
@@ -97,10 +99,8 @@ class BlockLifter(TransformerMixin, BaseEstimator):
 class Dictionary(BlockLifter):
     """Base of this package's dictionaries.
 
-    A subclass also defines `_check_parameters` and `_fit`. One that can lift to some of its
-    observables at less cost has `_chosen(indices)`, which returns something with a `_lift` that
-    does. One whose observables are products of the features has `_pair_products()`, which returns
-    them as `PairProducts`.
+    A subclass also defines `_check_parameters` and `_fit`, and the forms that it has: see
+    `_protocols`.
     """
 
     def fit(self, X, y=None):

@@ -28,9 +28,8 @@ from sklearn.preprocessing import (
 from sklearn.utils import get_tags
 
 from ._base import BlockLifter
-from ._delay import DelayLifter
-from ._monomial import MonomialLifter
 from ._products import of_columns, united, variables_alone
+from ._protocols import SupportsOnnx, SupportsProducts, SupportsTorch
 
 # Transformers of scikit-learn that lift every row by itself, and whose fit_transform is no more
 # than fit and then transform.
@@ -54,14 +53,17 @@ _ROW_BY_ROW = (
     StandardScaler,
     TruncatedSVD,
 )
-_LEARN_NOTHING = (DelayLifter, MonomialLifter, PolynomialFeatures, FrozenEstimator)
+_LEARN_NOTHING = (PolynomialFeatures, FrozenEstimator)
+# Forms that only what lifts every row by itself can have.
+_FORMS = (SupportsOnnx, SupportsProducts, SupportsTorch)
 
 
 def can_lift_later(step):
     """Return whether a step may be fitted now, and lift the rows when they are read.
 
-    Known are the lifters of this package and of scikit-learn, and unions and pipelines of them.
-    Any other transformer may look at all rows when it transforms, so it is given all of them.
+    Known are the lifters of this package and of scikit-learn, those that say how they are a layer,
+    a graph or products, and unions and pipelines of them. Any other transformer may look at all
+    rows when it transforms, so it is given all of them.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def can_lift_later(step):
         return can_lift_later(last) and all(
             isinstance(part, _ROW_BY_ROW) or can_lift_later(part) for part in before
         )
-    return isinstance(step, (BlockLifter, *_OTHER_LIFTERS))
+    return isinstance(step, (BlockLifter, *_OTHER_LIFTERS, *_FORMS))
 
 
 def learns_nothing(step):
@@ -89,6 +91,7 @@ def learns_nothing(step):
     return (
         _does_nothing(step)
         or isinstance(step, _LEARN_NOTHING)
+        or (isinstance(step, BlockLifter) and not step._learns_from_rows)
         or not get_tags(step).requires_fit
     )
 
@@ -116,7 +119,7 @@ def _products_of_step(step, n_features):
         kept = [part for _, part in step.transformer_list if part != "drop"]
         parts = [products_of_chain(part, n_features) for part in kept]
         return None if None in parts else united(parts, n_features)
-    return step._pair_products() if hasattr(step, "_pair_products") else None
+    return step.pair_products() if isinstance(step, SupportsProducts) else None
 
 
 def _only_block_lifter(tail, dtype):

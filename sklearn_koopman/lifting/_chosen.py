@@ -4,7 +4,11 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion
 
-from ._chain import steps_of, transformed
+from ._chain import block_lift, steps_of, transformed
+from ._costs import operations_of
+from ._operations import Operations
+from ._protocols import SupportsChoice
+from ._torch import as_layer, torch_layers
 
 
 class ChosenColumns:
@@ -20,9 +24,27 @@ class ChosenColumns:
         self.lifter = lifter
         self.indices = indices
 
-    def _lift(self, X):
-        lifted = X if self.lifter is None else transformed(self.lifter, X)
+    def transform(self, X):
+        """Return the chosen columns."""
+        lifted = X if self.lifter is None else block_lift(self.lifter, X.dtype)(X)
         return lifted[:, self.indices]
+
+    def to_layer(self):
+        """Return all that is computed, and the choice, as a layer of torch."""
+        layers = torch_layers()
+        columns = layers.Columns(self.indices)
+        if self.lifter is None:
+            return columns
+        return layers.nn.Sequential(as_layer(self.lifter), columns)
+
+    def add_to_graph(self, nodes, rows):
+        """Add all that is computed, and the choice, to an ONNX graph."""
+        lifted = nodes.add_transformer(self.lifter, rows)
+        return nodes.add("Gather", lifted, self.indices, axis=1)
+
+    def operations(self):
+        """Return the operations of all that is computed."""
+        return Operations() if self.lifter is None else operations_of(self.lifter)
 
 
 class ChosenUnion:
@@ -37,8 +59,22 @@ class ChosenUnion:
     def __init__(self, parts):
         self.parts = parts
 
-    def _lift(self, X):
-        return np.hstack([part._lift(X) for part in self.parts])
+    def transform(self, X):
+        """Return the chosen columns of all dictionaries."""
+        return np.hstack([block_lift(part, X.dtype)(X) for part in self.parts])
+
+    def to_layer(self):
+        """Return the parts as a layer of torch."""
+        return torch_layers().Union([as_layer(part) for part in self.parts])
+
+    def add_to_graph(self, nodes, rows):
+        """Add the parts to an ONNX graph."""
+        parts = [nodes.add_transformer(part, rows) for part in self.parts]
+        return nodes.add("Concat", *parts, axis=1)
+
+    def operations(self):
+        """Return the operations of the parts."""
+        return sum((operations_of(part) for part in self.parts), Operations())
 
 
 def choose_observables(lifter, indices, n_features):
@@ -56,8 +92,8 @@ def choose_observables(lifter, indices, n_features):
         return choose_observables(lifter.estimator, indices, n_features)
     if isinstance(lifter, FeatureUnion) and not lifter.transformer_weights:
         return _chosen_of_union(lifter, indices, n_features)
-    if hasattr(lifter, "_chosen"):
-        return lifter._chosen(indices)
+    if isinstance(lifter, SupportsChoice):
+        return lifter.chosen(indices)
     return ChosenColumns(lifter, indices)
 
 

@@ -2,9 +2,12 @@
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_integer
 from ._base import Dictionary
+from ._operations import Operations
+from ._torch import torch_layers
 
 
 class DelayLifter(Dictionary):
@@ -80,6 +83,7 @@ class DelayLifter(Dictionary):
     array([16., 32.])
     """
 
+    _learns_from_rows = False
     _fewer_observables = "Lower n_delays, shorten the trajectories"
 
     def __init__(self, n_delays=2, *, state_size=1):
@@ -117,6 +121,21 @@ class DelayLifter(Dictionary):
             The delay coordinates of each trajectory at each time.
         """
         return self.transform(X).reshape(len(X), self.n_windows_, -1)
+
+    def to_layer(self):
+        """Return the choice of columns as a layer of torch."""
+        check_is_fitted(self)
+        return torch_layers().Columns(self._columns)
+
+    def add_to_graph(self, nodes, rows):
+        """Gather the states of all windows in an ONNX graph."""
+        check_is_fitted(self)
+        return nodes.add("Gather", rows, self._columns, axis=1)
+
+    def operations(self):
+        """Return no operations: nothing is multiplied."""
+        check_is_fitted(self)
+        return Operations()
 
     def _observable_names(self, names):
         windows = self._windows_of_rows(names[None])[0]

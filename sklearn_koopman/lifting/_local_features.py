@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import eval_legendre
 
+from ._operations import Operations
+from ._torch import torch_layers
+
 FEATURE_MAPS = ("monomial", "legendre", "trigonometric")
 
 
@@ -106,6 +109,43 @@ class LocalFeatures:
             else:
                 np.multiply(features[:, k - 1], T, out=features[:, k])
         return features
+
+    def to_layer(self):
+        """Return the features as a layer of torch: (n_samples, n_variables, n_features)."""
+        return torch_layers().LocalFeatureLayer(self)
+
+    def add_to_graph(self, nodes, rows):
+        """Add the features to an ONNX graph: (n_samples, n_variables, n_features)."""
+        t = nodes.add_scaled(rows, self.shift, self.scale)
+        last = np.array([2])
+        features = [nodes.add("Unsqueeze", each, last) for each in self._added(nodes, t)]
+        return nodes.add("Concat", *features, axis=2)
+
+    def _added(self, nodes, t):
+        """Add the features of scaled variables, one by one."""
+        if self.kind == "trigonometric":
+            angles = [
+                nodes.add("Mul", t, nodes.constant([k * self.frequency]))
+                for k in range(1, self.degree + 1)
+            ]
+            return [nodes.add(wave, angle) for angle in angles for wave in ("Cos", "Sin")]
+        if self.kind == "legendre":
+            t = nodes.add("Clip", t, nodes.constant(-1.0), nodes.constant(1.0))
+        # What is 1 wherever there is a variable.
+        one = nodes.add("Exp", nodes.add("Mul", t, nodes.constant([0.0])))
+        if self.kind == "legendre":
+            return [one, *nodes.add_polynomials(t, "legendre", self.degree)]
+        powers = [one, t]
+        for _ in range(1, self.degree):
+            powers.append(nodes.add("Mul", powers[-1], t))
+        return powers
+
+    def operations(self):
+        """Return the operations of shifting and scaling variables, and of their powers."""
+        p = len(self.shift)
+        return Operations.storing(
+            self.shift, self.scale, linear=p, nonlinear=p * (self.degree - 1)
+        )
 
     def __call__(self, X):
         """Return the features of rows, shape (n_variables, n_features, n_samples)."""

@@ -1,7 +1,7 @@
 """Monomials of the input variables as observables."""
 
 from functools import partial
-from itertools import chain, combinations, combinations_with_replacement, groupby, pairwise
+from itertools import groupby, pairwise
 from math import comb
 from typing import NamedTuple
 
@@ -10,7 +10,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_boolean, check_choice, invalid_parameter, is_integer
 from ._base import BLOCK_ROWS, Dictionary, check_products_fit_in_memory, lifted_by_columns
-from ._products import CONSTANT, ChosenProducts, PairProducts, Products, pairs_of_degrees
+from ._operations import Operations
+from ._products import (
+    CONSTANT,
+    ChosenProducts,
+    PairProducts,
+    Products,
+    pairs_of_degrees,
+    powers_of,
+    terms_of,
+)
+from ._torch import torch_layers
 
 
 class MonomialLifter(Dictionary):
@@ -99,6 +109,8 @@ class MonomialLifter(Dictionary):
     array(['1', 'x0', 'x1', 'x0^2', 'x0 x1', 'x1^2'], dtype=object)
     """
 
+    _learns_from_rows = False
+
     def __init__(self, degree=2, *, interaction_only=False, include_bias=True, order="F"):
         self.degree = degree
         self.interaction_only = interaction_only
@@ -121,37 +133,74 @@ class MonomialLifter(Dictionary):
         )
         self._n_steps = _count_range(p, 1, min_degree - 1, self.interaction_only)
         self._check_memory(n_samples=1, itemsize=X.dtype.itemsize)
-        self._degrees = range(min_degree, max_degree + 1)
-        self._plan = _make_plan(p, min_degree, max_degree, self.interaction_only)
+        self._plan = monomial_plan(p, min_degree, max_degree, self.interaction_only)
 
     def _lift(self, X):
         lift = partial(_lift_feature_major, self._plan)
         return lifted_by_columns(lift, X, self.n_output_features_, self.order)
 
-    def _chosen(self, indices):
-        """Return the products that are some of the observables, and no others."""
-        monomials = list(self._monomials())
-        return ChosenProducts([monomials[i] for i in indices], self.order)
+    def to_layer(self):
+        """Return the monomials as a layer of torch."""
+        check_is_fitted(self)
+        return torch_layers().Monomials(
+            self.n_features_in_, self._products(), has_constant=self.include_bias
+        )
 
-    def _pair_products(self):
-        degrees = monomial_products(self)
+    def add_to_graph(self, nodes, rows):
+        """Add the monomials to an ONNX graph, three nodes for every degree."""
+        check_is_fitted(self)
+        observables = [nodes.add_ones(rows)] if self.include_bias else []
+        monomials = rows
+        for degree, products in enumerate(self._products(), start=1):
+            if degree > 1:
+                monomials = nodes.add_products(rows, monomials, products)
+            if products.kept:
+                observables.append(monomials)
+        return nodes.add("Concat", *observables, axis=1)
+
+    def operations(self):
+        """Return the operations: a product for each monomial above degree 1, kept or not."""
+        check_is_fitted(self)
+        return Operations(nonlinear=sum(level.n_monomials for level in self._plan[1:]))
+
+    def pair_products(self):
+        """Return the monomials as products of two rows of a table."""
+        check_is_fitted(self)
+        degrees = self._products()
         lower, pairs = pairs_of_degrees(self.n_features_in_, degrees[1:])
         kept = [of_degree for of_degree, d in zip(pairs, degrees, strict=True) if d.kept]
         constant = CONSTANT if self.include_bias else CONSTANT[:0]
         degree = None
-        if self._degrees.start == 1 and not self.interaction_only:
-            degree = self._degrees.stop - 1
+        if self._plan[0].kept and not self.interaction_only:
+            degree = len(self._plan)
         return PairProducts(lower, np.concatenate([constant, *kept]), degree)
 
+    def chosen(self, indices):
+        """Return what computes some of the monomials, and no others but on the way."""
+        check_is_fitted(self)
+        terms = self._terms()
+        return ChosenProducts(
+            [terms[i] for i in indices], self.order, n_features=self.n_features_in_
+        )
+
     def _observable_names(self, names):
-        return [_monomial_name(names, variables) for variables in self._monomials()]
+        return [_monomial_name(names, variables) for variables in self._terms()]
 
     @property
     def powers_(self):
         """Exponent of each feature in each observable."""
         check_is_fitted(self)
-        p = self.n_features_in_
-        return np.vstack([np.bincount(v, minlength=p) for v in self._monomials()])
+        powers = powers_of(self._products(), self.n_features_in_)
+        return np.pad(powers, ((int(self.include_bias), 0), (0, 0)))
+
+    def _products(self):
+        """Return the products one by one, degree by degree."""
+        return products_of_plan(self._plan)
+
+    def _terms(self):
+        """Return each observable as the ascending tuple of the variables it multiplies."""
+        constant = [()] if self.include_bias else []
+        return constant + terms_of(self._products())
 
     def _check_parameters(self):
         check_boolean(self, "interaction_only")
@@ -182,25 +231,33 @@ class MonomialLifter(Dictionary):
         n_numbers = n_samples * self.n_output_features_ + n_scratch
         check_products_fit_in_memory(self, n_samples, n_numbers, itemsize)
 
-    def _monomials(self):
-        """Yield each observable as the ascending tuple of the variables it multiplies."""
-        choose = combinations if self.interaction_only else combinations_with_replacement
-        degrees = chain([0] if self.include_bias else [], self._degrees)
-        return chain.from_iterable(choose(range(self.n_features_in_), d) for d in degrees)
-
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_plan")
 
 
 class Level(NamedTuple):
-    """How to make the monomials of one degree; see `_lift_feature_major`."""
+    """How to make the monomials of one degree from those of the degree below.
+
+    A list of them, from degree 1 on, is all that a lifter keeps: lifting, names, powers and every
+    other form are derived from it. It has two slices for each variable and degree, however many
+    monomials there are.
+
+    Attributes
+    ----------
+    n_monomials : int
+    kept : bool
+        Whether these are observables, or only a step on the way to higher degrees.
+    products : tuple of (slice, slice)
+        For each variable: which monomials of the degree below it multiplies, and which ones of this
+        degree that makes.
+    """
 
     n_monomials: int
     kept: bool
     products: tuple[tuple[slice, slice], ...]
 
 
-def _make_plan(p, min_degree, max_degree, distinct):
+def monomial_plan(p, min_degree, max_degree, distinct):
     """List the products that make the monomials of each degree from those of the degree below.
 
     Monomials of one degree are sorted by their first variable, so those from variable i on
@@ -265,12 +322,12 @@ def _lift_feature_major(plan, ZT, out):
         lower = monomials
 
 
-def monomial_products(lifter):
-    """Return how a fitted `MonomialLifter` multiplies, degree by degree.
+def products_of_plan(plan):
+    """Return the products of a plan one by one.
 
     Parameters
     ----------
-    lifter : MonomialLifter
+    plan : list of Level
 
     Returns
     -------
@@ -278,7 +335,7 @@ def monomial_products(lifter):
         For the degrees 1, 2, ... Those of degree 1 have the factor 1, and zeros as `factors`.
     """
     degrees, n_lower = [], 1
-    for level in lifter._plan:
+    for level in plan:
         variables = np.empty(level.n_monomials, dtype=np.int64)
         factors = np.empty(level.n_monomials, dtype=np.int64)
         for variable, (source, target) in enumerate(level.products):
@@ -287,6 +344,16 @@ def monomial_products(lifter):
         degrees.append(Products(variables, factors, level.kept))
         n_lower = level.n_monomials
     return degrees
+
+
+def monomials_like(features):
+    """Return the fitted `MonomialLifter` that does what a fitted PolynomialFeatures does."""
+    lifter = MonomialLifter(
+        features.degree,
+        interaction_only=features.interaction_only,
+        include_bias=features.include_bias,
+    )
+    return lifter.fit(np.zeros((1, features.n_features_in_)))
 
 
 def _monomial_name(names, variables):

@@ -1,46 +1,128 @@
-"""What the converters of an ONNX graph are written with."""
+"""What the nodes of an ONNX graph are written with."""
 
 from importlib import import_module
 
 import numpy as np
+from sklearn.pipeline import FeatureUnion
 
+from ._chain import steps_of
 from ._orthogonal import RECURRENCES
-
-# ONNX's numbers of the types.
-FLOAT, DOUBLE = 1, 11
+from ._protocols import SupportsOnnx
 
 
 class Nodes:
-    """The nodes of one converter, added one by one.
+    """Writes the nodes of an ONNX graph, one by one.
 
-    Attributes
+    `to_onnx` hands it to the method `add_to_graph` of each estimator. A variable is what a node
+    gives: it goes into the next ones.
+
+    Parameters
     ----------
-    inputs : variable
-        What the operator receives.
+    dtype : type
+        That of the graph: numpy.float32 or numpy.float64.
+    opset : int
+        Version of ONNX's operators.
     """
 
-    def __init__(self, scope, operator, container):
-        self._scope, self._operator, self._container = scope, operator, container
-        (self.inputs,) = operator.inputs
-        is_double = type(self.inputs.type).__name__.startswith("Double")
-        self._dtype = np.float64 if is_double else np.float32
+    def __init__(self, dtype, opset):
+        self._dtype, self._opset = dtype, opset
+        self._made: dict = {}  # what each node was made of, by the identity of the node
 
     def constant(self, values):
-        """Return an array in the dtype of the graph."""
+        """Return an array in the dtype of the graph.
+
+        Parameters
+        ----------
+        values : array-like of float
+
+        Returns
+        -------
+        values : ndarray
+        """
         return np.asarray(values, dtype=self._dtype)
 
     def add(self, kind, *inputs, **attributes):
-        """Add a node of one output, and return that; arrays become initialisers."""
-        return self._operator_of(kind)(*inputs, op_version=self._opset, **attributes)
+        """Add a node of one output, and return that.
+
+        Parameters
+        ----------
+        kind : str
+            An operator of ONNX, for example "MatMul".
+        *inputs : variable or ndarray
+            Arrays become initialisers. Those of floats go through `constant` first; indices are
+            of int64.
+        **attributes
+            Of the operator.
+
+        Returns
+        -------
+        output : variable
+        """
+        node = self._operator(kind)(*inputs, op_version=self._opset, **attributes)
+        self._made[id(node)] = kind, inputs, attributes, node
+        return node
 
     def add_ones(self, columns):
-        """Add a column of ones, as long as some columns."""
+        """Add a column of ones, as long as some columns.
+
+        Parameters
+        ----------
+        columns : variable
+
+        Returns
+        -------
+        ones : variable
+        """
         pads = np.array([0, 1, 0, 0], dtype=np.int64)  # a column before the first
         padded = self.add("Pad", columns, pads, self.constant(1.0))
         return self.add("Gather", padded, np.array([0], dtype=np.int64), axis=1)
 
+    def add_transformer(self, transformer, rows):
+        """Add what a fitted transformer makes of rows.
+
+        Parameters
+        ----------
+        transformer : fitted transformer or None
+            Those that say nothing of ONNX are left to skl2onnx.
+        rows : variable
+
+        Returns
+        -------
+        rows : variable
+        """
+        for step in steps_of(transformer):
+            if isinstance(step, SupportsOnnx):
+                rows = step.add_to_graph(self, rows)
+            elif isinstance(step, FeatureUnion):  # skl2onnx takes them apart at the top only
+                rows = self._add_union(step, rows)
+            else:
+                rows = self._sub_estimator(step, rows)
+        return rows
+
+    def _add_union(self, union, rows):
+        weights = union.transformer_weights or {}
+        parts = []
+        for name, step in union.transformer_list:
+            if step != "drop":
+                part = self.add_transformer(step, rows)
+                if name in weights:
+                    part = self.add("Mul", part, self.constant([weights[name]]))
+                parts.append(part)
+        return self.add("Concat", *parts, axis=1)
+
     def add_products(self, variables, lower, products):
-        """Add the products of one degree: of gathered variables, and those of the degree below."""
+        """Add products of variables and of lower products.
+
+        Parameters
+        ----------
+        variables, lower : variable
+        products : Products
+            Which columns of the two each product multiplies.
+
+        Returns
+        -------
+        products : variable
+        """
         return self.add(
             "Mul",
             self.add("Gather", variables, products.variables, axis=1),
@@ -48,12 +130,35 @@ class Nodes:
         )
 
     def add_scaled(self, rows, shift, scale):
-        """Add rows less a shift, over a scale."""
+        """Add rows less a shift, over a scale.
+
+        Parameters
+        ----------
+        rows : variable
+        shift, scale : ndarray of shape (n_columns,)
+
+        Returns
+        -------
+        scaled : variable
+        """
         centred = self.add("Sub", rows, self.constant(shift))
         return self.add("Div", centred, self.constant(scale))
 
     def add_polynomials(self, u, family, degree):
-        """Add the orthogonal polynomials of scaled columns; return those of degree 1 and more."""
+        """Add orthogonal polynomials of each column.
+
+        Parameters
+        ----------
+        u : variable
+            Columns, scaled into the domain of the family.
+        family : {"hermite", "legendre", "chebyshev"}
+        degree : int
+
+        Returns
+        -------
+        polynomials : list of variable
+            Of the degrees 1, 2, ...
+        """
         slope, drop, _ = RECURRENCES[family]
         found = [self.constant([1.0]), u]
         for k in range(1, degree):
@@ -62,55 +167,11 @@ class Nodes:
             found.append(self.add("Sub", grown, lower))
         return found[1:]
 
-    def add_estimator(self, estimator, inputs):
-        """Add what skl2onnx makes of a fitted transformer."""
-        return self._sub_estimator()(estimator, inputs, op_version=self._opset)
-
-    def add_float32_classifier(self, classifier, inputs):
-        """Add what skl2onnx makes of a fitted classifier; return labels and probabilities."""
-        types = import_module("skl2onnx.common.data_types")
-        added = self._sub_estimator()(
-            classifier,
-            inputs,
-            op_version=self._opset,
-            options={"zipmap": False},
-            input_types=[types.FloatTensorType([None, classifier.n_features_in_])],
-        )
-        return added[0], added[1]
+    def _sub_estimator(self, estimator, rows, **options):
+        """Add what skl2onnx makes of a fitted estimator."""
+        make = import_module("skl2onnx.algebra.onnx_operator").OnnxSubEstimator
+        return make(estimator, rows, op_version=self._opset, **options)
 
     @staticmethod
-    def _sub_estimator():
-        return import_module("skl2onnx.algebra.onnx_operator").OnnxSubEstimator
-
-    def finish(self, kind, *inputs, output=0, **attributes):
-        """Add the node that gives an output of the operator."""
-        names = [self._operator.outputs[output]]
-        node = self._operator_of(kind)(
-            *inputs, op_version=self._opset, output_names=names, **attributes
-        )
-        node.add_to(self._scope, self._container)
-
-    @property
-    def tensor_type(self):
-        """ONNX's number of the dtype of the graph."""
-        return DOUBLE if self._dtype == np.float64 else FLOAT
-
-    @property
-    def _opset(self):
-        return self._container.target_opset
-
-    @staticmethod
-    def _operator_of(kind):
+    def _operator(kind):
         return getattr(import_module("skl2onnx.algebra.onnx_ops"), f"Onnx{kind}")
-
-
-def labels(classes):
-    """Return classes as ONNX holds them: int64 or strings."""
-    if classes.dtype.kind in "biu":
-        return classes.astype(np.int64)
-    if classes.dtype.kind in "OU":
-        return np.array([str(label) for label in classes])
-    raise TypeError(
-        f"Classes of dtype {classes.dtype} have no form in ONNX: fit the student with labels "
-        "that are integers or strings."
-    )

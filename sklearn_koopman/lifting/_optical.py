@@ -2,10 +2,13 @@
 
 import numpy as np
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real
 from ._base import Dictionary
+from ._operations import Operations
+from ._torch import linear_layer, torch_layers
 
 NONLINEARITIES = ("intensity", "cosine", "saturable_absorption")
 
@@ -124,6 +127,49 @@ class OpticalLifter(Dictionary):
         self.mixing_ = (self.scale / np.sqrt(p) * mixing).astype(dtype)
         self.offset_ = offset.astype(dtype)
         self.n_output_features_ = n_components
+
+    def to_layer(self):
+        """Return mixing and detection as a layer of torch."""
+        check_is_fitted(self)
+        mixers = [linear_layer(matrix.T, offset) for matrix, offset in self._real_parts()]
+        if self.nonlinearity == "cosine":
+            return torch_layers().Cosines(*mixers, float(np.sqrt(2)))
+        is_absorbing = self.nonlinearity == "saturable_absorption"
+        depth = float(self.optical_depth) if is_absorbing else 0.0
+        return torch_layers().Intensities(*mixers, depth)
+
+    def add_to_graph(self, nodes, rows):
+        """Add the mixing, and cosines or intensities of the amplitudes, to an ONNX graph."""
+        check_is_fitted(self)
+        parts = [
+            nodes.add("Gemm", rows, nodes.constant(matrix), nodes.constant(offset))
+            for matrix, offset in self._real_parts()
+        ]
+        if self.nonlinearity == "cosine":
+            return nodes.add("Mul", nodes.add("Cos", *parts), nodes.constant([np.sqrt(2)]))
+        intensity = nodes.add("Add", *(nodes.add("Mul", part, part) for part in parts))
+        if self.nonlinearity == "intensity":
+            return intensity
+        absorbed = nodes.add(
+            "Div",
+            nodes.constant([-self.optical_depth]),
+            nodes.add("Add", intensity, nodes.constant([1.0])),
+        )
+        return nodes.add("Mul", intensity, nodes.add("Exp", absorbed))
+
+    def operations(self):
+        """Return the operations: complex mixing is two real ones, an intensity two squares."""
+        check_is_fitted(self)
+        mixing = (Operations.of_matrix(*part) for part in self._real_parts())
+        n_products = {"intensity": 2, "cosine": 0, "saturable_absorption": 3}
+        # the factor of the cosines belongs to the matrix behind them
+        detection = Operations(nonlinear=n_products[self.nonlinearity] * len(self.offset_))
+        return sum(mixing, detection)
+
+    def _real_parts(self):
+        """Return the pairs of matrix and offset that make the amplitudes, or their two parts."""
+        parts = (np.real,) if self.nonlinearity == "cosine" else (np.real, np.imag)
+        return [(part(self.mixing_), part(self.offset_)) for part in parts]
 
     def _observable_names(self, names):
         return [f"opticallifter{j}" for j in range(self.n_output_features_)]

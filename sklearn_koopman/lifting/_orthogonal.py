@@ -1,7 +1,7 @@
 """Products of orthogonal polynomials as observables."""
 
 from dataclasses import dataclass
-from itertools import chain, combinations_with_replacement, groupby
+from itertools import groupby
 from math import comb
 
 import numpy as np
@@ -9,7 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_boolean, check_choice, check_integer
 from ._base import Dictionary, check_products_fit_in_memory, lifted_by_columns
-from ._products import ChosenProducts
+from ._monomial import monomial_plan, products_of_plan
+from ._operations import Operations
+from ._products import ChosenProducts, powers_of, terms_of
+from ._torch import torch_layers
 
 # P_{k + 1}(u) = slope(k) u P_k(u) - drop(k) P_{k - 1}(u), and how the polynomials are called.
 RECURRENCES = {
@@ -144,15 +147,15 @@ class OrthogonalPolynomialLifter(Dictionary):
         letter = RECURRENCES[self.family][-1]
         return [
             " ".join(f"{letter}{degree}({names[i]})" for i, degree in _runs(variables)) or "1"
-            for variables in self._variables()
+            for variables in self._terms()
         ]
 
     @property
     def powers_(self):
         """Degree of the polynomial of each feature in each observable."""
         check_is_fitted(self)
-        p = self.n_features_in_
-        return np.vstack([np.bincount(v, minlength=p) for v in self._variables()])
+        powers = powers_of(self._monomials(), self.n_features_in_)
+        return np.pad(powers, ((int(self.include_bias), 0), (0, 0)))
 
     def _domain(self, X):
         """Return what to subtract from the features and what to divide them by."""
@@ -170,18 +173,35 @@ class OrthogonalPolynomialLifter(Dictionary):
     def _lift(self, X):
         return lifted_by_columns(self._lift_columns, X, self.n_output_features_, self.order)
 
-    def _chosen(self, indices):
-        """Return the products that are some of the observables, and no others."""
+    def to_layer(self):
+        """Return the products of polynomials as a layer of torch."""
+        return self._all_chosen().to_layer()
+
+    def add_to_graph(self, nodes, rows):
+        """Add the polynomials of each feature, and the products of them, to an ONNX graph."""
+        return self._all_chosen().add_to_graph(nodes, rows)
+
+    def operations(self):
+        """Return the operations: the polynomials of each feature, and a product of several."""
+        check_is_fitted(self)
+        n_others = self.include_bias + self.degree * self.n_features_in_
+        products = Operations(nonlinear=self.n_output_features_ - n_others)
+        return self._factors.operations() + products
+
+    def chosen(self, indices):
+        """Return what computes some of the observables, and no others but on the way."""
+        check_is_fitted(self)
         p = self.n_features_in_
         factors = [
             tuple((degree - 1) * p + i for i, degree in _runs(variables))
-            for variables in self._variables()
+            for variables in self._terms()
         ]
         return ChosenProducts([factors[i] for i in indices], self.order, self._factors)
 
     def _all_chosen(self):
         """Return all of the observables as products of univariate polynomials."""
-        return self._chosen(range(self.n_output_features_))
+        check_is_fitted(self)
+        return self.chosen(range(self.n_output_features_))
 
     def _lift_columns(self, ZT, out):
         p = len(ZT)
@@ -208,11 +228,14 @@ class OrthogonalPolynomialLifter(Dictionary):
         n_numbers = n_samples * self.n_output_features_
         check_products_fit_in_memory(self, n_samples, n_numbers, itemsize)
 
-    def _variables(self):
-        """Yield each observable as the ascending tuple of its variables, repeated by degree."""
-        degrees = range(0 if self.include_bias else 1, self.degree + 1)
-        p = self.n_features_in_
-        return chain.from_iterable(combinations_with_replacement(range(p), d) for d in degrees)
+    def _terms(self):
+        """Return each observable as the ascending tuple of its variables, repeated by degree."""
+        constant = [()] if self.include_bias else []
+        return constant + terms_of(self._monomials())
+
+    def _monomials(self):
+        """Return the products that the leading terms of the observables are."""
+        return products_of_plan(monomial_plan(self.n_features_in_, 1, self.degree, False))
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_factors")
@@ -246,6 +269,25 @@ class UnivariatePolynomials:
             polynomials[k] *= slope(k)
             polynomials[k] -= drop(k) * (polynomials[k - 2] if k > 1 else 1)
         return polynomials.reshape(-1, ZT.shape[1])
+
+    def to_layer(self):
+        """Return the polynomials as a layer of torch."""
+        slope, drop, _ = RECURRENCES[self.family]
+        degrees = range(1, self.degree)
+        slopes, drops = [[float(part(k)) for k in degrees] for part in (slope, drop)]
+        return torch_layers().OrthogonalPolynomials(self.center, self.scale, slopes, drops)
+
+    def add_to_graph(self, nodes, rows):
+        """Add the polynomials to an ONNX graph."""
+        u = nodes.add_scaled(rows, self.center, self.scale)
+        polynomials = nodes.add_polynomials(u, self.family, self.degree)
+        return nodes.add("Concat", *polynomials, axis=1)
+
+    def operations(self):
+        """Return the operations of scaling, and of one product and two factors a degree."""
+        p, further = len(self.scale), self.degree - 1
+        scaling = Operations.of_matrix(self.scale, self.center)
+        return scaling + Operations(linear=2 * p * further, nonlinear=p * further)
 
 
 def _runs(variables):

@@ -3,11 +3,14 @@
 import numpy as np
 from scipy.linalg import eigh
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real
 from ._base import Dictionary
 from ._local_features import FEATURE_MAPS, LocalFeatures
+from ._operations import Operations
+from ._torch import torch_layers
 
 
 class ProductKernelLifter(Dictionary):
@@ -122,6 +125,34 @@ class ProductKernelLifter(Dictionary):
         self.landmarks_, self.landmark_indices_ = landmarks, chosen
         self.local_features_ = local
         self.n_output_features_ = self.normalization_.shape[1]
+
+    def to_layer(self):
+        """Return the kernels of the landmarks, and the rotation, as a layer of torch."""
+        check_is_fitted(self)
+        return torch_layers().ProductKernel(
+            self.local_features_.to_layer(), self.landmarks_, self.normalization_
+        )
+
+    def add_to_graph(self, nodes, rows):
+        """Multiply the kernels of all variables, and rotate, in an ONNX graph."""
+        check_is_fitted(self)
+        local = self.local_features_
+        by_variable = nodes.add("Transpose", local.add_to_graph(nodes, rows), perm=[1, 0, 2])
+        kernels = nodes.add("MatMul", by_variable, nodes.constant(local(self.landmarks_)))
+        kernel = nodes.add("ReduceProd", kernels, np.array([0]), keepdims=0)
+        return nodes.add("MatMul", kernel, nodes.constant(self.normalization_))
+
+    def operations(self):
+        """Return the operations of the inner products with each landmark, and of the rotation."""
+        check_is_fitted(self)
+        m, p = self.landmarks_.shape
+        kernel = Operations.storing(
+            self.landmarks_,
+            linear=m * p * self.local_features_.n_features,
+            nonlinear=m * (p - 1),
+        )
+        rotation = Operations.of_matrix(self.normalization_)
+        return self.local_features_.operations() + kernel + rotation
 
     def _observable_names(self, names):
         return [f"productkernellifter{j}" for j in range(self.n_output_features_)]

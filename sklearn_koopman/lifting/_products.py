@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ._base import lifted_by_columns
+from ._operations import Operations
+from ._torch import torch_layers
 
 
 class Step(NamedTuple):
@@ -34,10 +36,55 @@ class Products(NamedTuple):
     kept: bool
 
 
+def terms_of(degrees):
+    """Return the kept products, each as the tuple of its variables.
+
+    Parameters
+    ----------
+    degrees : list of Products
+        For the degrees 1, 2, ...
+
+    Returns
+    -------
+    terms : list of tuple of int
+    """
+    below: list[tuple[int, ...]] = [()]
+    terms: list[tuple[int, ...]] = []
+    for products in degrees:
+        pairs = zip(products.variables.tolist(), products.factors.tolist(), strict=True)
+        below = [(variable, *below[factor]) for variable, factor in pairs]
+        if products.kept:
+            terms += below
+    return terms
+
+
+def powers_of(degrees, n_variables):
+    """Return how often each kept product has each variable.
+
+    Parameters
+    ----------
+    degrees : list of Products
+        For the degrees 1, 2, ...
+    n_variables : int
+
+    Returns
+    -------
+    powers : ndarray of int, shape (n_products, n_variables)
+    """
+    below = np.zeros((1, n_variables), dtype=np.int64)
+    kept = [below[:0]]
+    for products in degrees:
+        below = below[products.factors]
+        below[np.arange(len(below)), products.variables] += 1
+        if products.kept:
+            kept.append(below)
+    return np.concatenate(kept)
+
+
 class PairProducts(NamedTuple):
     """Observables that are products of two rows of a table, for kernels that never store them.
 
-    The table has the constant 1, then the variables, then the lower products.
+    The table has the constant 1, then the variables, then the lower products. `of_terms` makes it.
 
     Attributes
     ----------
@@ -54,6 +101,34 @@ class PairProducts(NamedTuple):
     observables: np.ndarray
     degree: int | None = None
 
+    @classmethod
+    def of_terms(cls, terms, n_features):
+        """Return products of features.
+
+        Parameters
+        ----------
+        terms : sequence of tuple of int
+            The features that each observable multiplies, repeated for powers; () is the constant 1.
+        n_features : int
+
+        Returns
+        -------
+        products : PairProducts
+
+        Examples
+        --------
+        >>> from sklearn_koopman.lifting import PairProducts
+        >>> PairProducts.of_terms([(0,), (0, 1), (0, 1, 1)], n_features=2).observables
+        array([[0, 1],
+               [2, 1],
+               [3, 2]], dtype=int32)
+        """
+        in_order = [tuple(sorted(term)) for term in terms]
+        distinct = sorted(set(in_order), key=lambda term: (len(term), term))
+        place = {term: i for i, term in enumerate(distinct)}
+        found = ChosenProducts(distinct, "F", n_features=n_features).pair_products()
+        return cls(found.lower, found.observables[[place[term] for term in in_order]])
+
 
 class ChosenProducts:
     """Some of the products of a dictionary.
@@ -68,31 +143,38 @@ class ChosenProducts:
         The factors of every product, in any fixed order of the factors; () is the constant 1.
     order : {"F", "C"}
         Memory layout of the lifted rows.
-    factors : callable, default=None
+    factors : UnivariatePolynomials, default=None
         Makes the factors (n_factors, n_samples) of samples as columns; None takes the samples.
+    n_features : int, default=None
+        Of the samples, where they are the factors.
 
     Attributes
     ----------
     n_observables : int
-    factors : callable or None
+    factors : UnivariatePolynomials or None
+    n_features : int or None
+        None too where the choice was read from a file of version 0.1.
     n_products : int
         Multiplications of a product by a factor, those on the way included.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_koopman.lifting._products import ChosenProducts
+    >>> from sklearn_koopman.lifting import ChosenProducts
     >>> chosen = ChosenProducts([(), (0, 0, 1), (0, 1)], order="F")
-    >>> chosen._lift(np.array([[2.0, 3.0]]))
+    >>> chosen.transform(np.array([[2.0, 3.0]]))
     array([[ 1., 12.,  6.]])
     >>> chosen.n_products
     2
     """
 
-    def __init__(self, terms, order, factors=None):
+    n_features: int | None = None
+
+    def __init__(self, terms, order, factors=None, n_features=None):
         self.n_observables = len(terms)
         self.order = order
         self.factors = factors
+        self.n_features = n_features
         self._constants = [row for row, term in enumerate(terms) if len(term) == 0]
         self._copies = [(row, term[0]) for row, term in enumerate(terms) if len(term) == 1]
         parents = _parents(terms)
@@ -111,7 +193,7 @@ class ChosenProducts:
         ]
         self.n_products = len(self._steps)
 
-    def _lift(self, X):
+    def transform(self, X):
         """Return the products of rows.
 
         Parameters
@@ -134,13 +216,67 @@ class ChosenProducts:
         for target, source, factor in self._steps:
             np.multiply(rows[source], factors[factor], out=rows[target])
 
-    def _pair_products(self, n_variables):
+    def to_layer(self):
+        """Return the products as a layer of torch."""
+        layers = torch_layers()
+        products = layers.ProductsOfColumns(*self.by_degree())
+        if self.factors is None:
+            return products
+        return layers.nn.Sequential(self.factors.to_layer(), products)
+
+    def add_to_graph(self, nodes, rows):
+        """Add the products to an ONNX graph."""
+        factors = rows if self.factors is None else self.factors.add_to_graph(nodes, rows)
+        degrees, places = self.by_degree()
+        found, products = [nodes.add_ones(rows)], factors
+        for degree in degrees:
+            products = nodes.add_products(factors, products, degree)
+            found.append(products)
+        table = nodes.add("Concat", *found, factors, axis=1)
+        return nodes.add("Gather", table, places, axis=1)
+
+    def operations(self):
+        """Return the operations: one multiplication for each product."""
+        products = Operations(nonlinear=self.n_products)
+        return products if self.factors is None else self.factors.operations() + products
+
+    def pair_products(self):
         """Return the products as `PairProducts`, None where the factors are no variables."""
-        if self.factors is not None:
+        if self.factors is not None or self.n_features is None:
             return None
-        degrees, places = products_by_degree(self)
-        lower, pairs = pairs_of_degrees(n_variables, degrees)
+        degrees, places = self.by_degree()
+        lower, pairs = pairs_of_degrees(self.n_features, degrees)
         return PairProducts(lower, np.concatenate([CONSTANT, *pairs[1:], pairs[0]])[places])
+
+    def by_degree(self):
+        """Return how the products multiply, degree by degree.
+
+        Returns
+        -------
+        degrees : list of Products
+            Those of two factors, of three, and so on; "degree 1" are the factors themselves.
+        places : ndarray of int, shape (n_observables,)
+            Of each observable among: the constant 1, the products of all degrees, the factors.
+        """
+        first_factor = self.n_observables + len(self._on_the_way)
+        places = np.zeros(first_factor, dtype=np.int64)
+        level_of: dict[int, int] = {}  # of a product, by its row
+        column_of: dict[int, int] = {}  # and which product of its level it is
+        levels: list[list[tuple[int, int]]] = []
+        for place, (target, source, factor) in enumerate(self._steps, start=1):
+            level = level_of.get(source, -1) + 1
+            if level == len(levels):
+                levels.append([])
+            level_of[target], column_of[target] = level, len(levels[level])
+            levels[level].append((factor, column_of.get(source, source - first_factor)))
+            places[target] = place
+        for row, factor in self._copies:
+            places[row] = 1 + len(self._steps) + factor
+        degrees = []
+        for of_level in levels:
+            variables, lower = (np.array(numbers) for numbers in zip(*of_level, strict=True))
+            degrees.append(Products(variables, lower, kept=True))
+        return degrees, places[: self.n_observables]
 
 
 #: The pair of rows of a table whose product is 1.
@@ -223,41 +359,6 @@ def united(parts, n_variables):
         observables.append(rows[part.observables])
         n_lower += len(part.lower)
     return PairProducts(np.concatenate(lower), np.concatenate(observables))
-
-
-def products_by_degree(chosen):
-    """Return how chosen products multiply, degree by degree.
-
-    Parameters
-    ----------
-    chosen : ChosenProducts
-
-    Returns
-    -------
-    degrees : list of Products
-        Those of two factors, of three, and so on; "degree 1" are the factors themselves.
-    places : ndarray of int, shape (n_observables,)
-        Of each observable among: the constant 1, the products of all degrees, the factors.
-    """
-    first_factor = chosen.n_observables + len(chosen._on_the_way)
-    places = np.zeros(first_factor, dtype=np.int64)
-    level_of: dict[int, int] = {}  # of a product, by its row
-    column_of: dict[int, int] = {}  # and which product of its level it is
-    levels: list[list[tuple[int, int]]] = []
-    for place, (target, source, factor) in enumerate(chosen._steps, start=1):
-        level = level_of.get(source, -1) + 1
-        if level == len(levels):
-            levels.append([])
-        level_of[target], column_of[target] = level, len(levels[level])
-        levels[level].append((factor, column_of.get(source, source - first_factor)))
-        places[target] = place
-    for row, factor in chosen._copies:
-        places[row] = 1 + len(chosen._steps) + factor
-    degrees = []
-    for of_level in levels:
-        variables, lower = (np.array(numbers) for numbers in zip(*of_level, strict=True))
-        degrees.append(Products(variables, lower, kept=True))
-    return degrees, places[: chosen.n_observables]
 
 
 def _parents(terms):

@@ -7,9 +7,12 @@ import numpy as np
 from scipy.spatial.distance import pdist
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.utils import check_random_state, resample
+from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_choice, check_integer, check_real
 from ._base import Dictionary
+from ._operations import Operations
+from ._torch import torch_layers
 
 # Rows whose distances the median is taken of: half a million pairs.
 MEDIAN_ROWS = 1000
@@ -155,8 +158,41 @@ class RBFLifter(Dictionary):
         centers = self.centers_.astype(X.dtype, copy=False)
         return rbf_kernel(X, centers, gamma=self.gamma_)
 
-    def _chosen(self, indices):
-        """Return what lifts to some of the observables, and no others."""
+    def to_layer(self):
+        """Return the Gaussians as a layer of torch."""
+        check_is_fitted(self)
+        return torch_layers().GaussianKernel(self.centers_, self.gamma_)
+
+    def add_to_graph(self, nodes, rows):
+        """Add the exponentials of distances, by one product of matrices, to an ONNX graph."""
+        check_is_fitted(self)
+        # Far from the origin float32 would lose the distances in the squares.
+        middle = nodes.constant(self.centers_.mean(axis=0))
+        centers = nodes.constant(self.centers_) - middle
+        rows = nodes.add("Sub", rows, middle)
+        squares = nodes.add(
+            "Add",
+            nodes.add("ReduceSum", nodes.add("Mul", rows, rows), np.array([1]), keepdims=1),
+            nodes.constant((centers * centers).sum(axis=1)),
+        )
+        products = nodes.add("MatMul", rows, nodes.constant(-2.0 * centers.T))
+        # Not below 0 by rounding.
+        distances = nodes.add("Relu", nodes.add("Add", squares, products))
+        return nodes.add("Exp", nodes.add("Mul", distances, nodes.constant([-self.gamma_])))
+
+    def operations(self):
+        """Return the operations: a square for each feature of each centre, and the width."""
+        check_is_fitted(self)
+        return Operations.storing(
+            self.centers_,
+            self.gamma_,
+            linear=self.n_output_features_,
+            nonlinear=self.centers_.size,
+        )
+
+    def chosen(self, indices):
+        """Return the Gaussians around some of the centres."""
+        check_is_fitted(self)
         chosen = copy(self)
         chosen.centers_ = self.centers_[indices]
         chosen.n_output_features_ = len(indices)

@@ -2,9 +2,12 @@
 
 import numpy as np
 from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
 
 from .._memory import check_fits_in_memory
 from ._base import Dictionary
+from ._operations import Operations
+from ._torch import linear_layer, torch_layers
 
 
 class SquaredProjectionLifter(Dictionary):
@@ -89,6 +92,23 @@ class SquaredProjectionLifter(Dictionary):
         np.matmul(X, self.components_.T.astype(X.dtype, copy=False), out=squares)
         np.square(squares, out=squares)
         return lifted
+
+    def to_layer(self):
+        """Return the features and squares as a layer of torch."""
+        check_is_fitted(self)
+        return torch_layers().ColumnsAndSquares(linear_layer(self.components_))
+
+    def add_to_graph(self, nodes, rows):
+        """Put the squares of projections beside the columns of an ONNX graph."""
+        check_is_fitted(self)
+        projected = nodes.add("MatMul", rows, nodes.constant(self.components_.T))
+        return nodes.add("Concat", rows, nodes.add("Mul", projected, projected), axis=1)
+
+    def operations(self):
+        """Return the operations of the linear functions, and a product for each square."""
+        check_is_fitted(self)
+        squares = Operations(nonlinear=len(self.components_))
+        return Operations.of_matrix(self.components_) + squares
 
     def _observable_names(self, names):
         return [*names, *(f"square{j}" for j in range(len(self.components_)))]

@@ -1,21 +1,40 @@
 """One matrix: the distillation loss, its minimisers, and least squares, on plain arrays.
 
-Nothing here knows an estimator. Coefficients are float64; mini-batches alone are float32.
+Nothing here knows an estimator. Coefficients are float64; those of mini-batches are float32.
 """
 
 from ._checks import check_finite_moments, check_gram_fits_in_memory
-from ._distillation import DistillationProblem
+from ._distillation import (
+    BlockLoss as BlockLoss,
+    DistillationProblem,
+    SquaredNorms as SquaredNorms,
+)
 from ._forward_selection import forward_selection
+from ._lbfgs import History as History, Point as Point, line_search as line_search
 from ._least_squares import correlation, restrict_rank, solve_gram, solve_triangular_factor
-from ._minibatch import train_minibatches
+from ._loss import DistillationLoss, LogitLoss, LossTerms
+from ._minibatch import (
+    BatchIterator as BatchIterator,
+    BatchLoss as BatchLoss,
+    ProblemRows as ProblemRows,
+    train_minibatches,
+)
 from ._minimise import minimise, minimise_path
 from ._noise import noise_penalty, with_even_ridge
+from ._preconditioner import (
+    CurvaturePreconditioner as CurvaturePreconditioner,
+    inverse as inverse,
+)
 from ._probes import LinearProbes
 from ._ridge_path import RidgePath
+from ._sampling import choose_rows as choose_rows
 
 __all__ = [
+    "DistillationLoss",
     "DistillationProblem",
     "LinearProbes",
+    "LogitLoss",
+    "LossTerms",
     "RidgePath",
     "check_finite_moments",
     "check_gram_fits_in_memory",

@@ -1,4 +1,4 @@
-r"""The distillation loss of a linear student: value, gradient and curvature.
+r"""The objective of a linear student: the distillation loss of its logits and a ridge penalty.
 
 With standardised observables :math:`\phi_i`, logits :math:`s_i = W^T \phi_i + b`, labels
 :math:`y_i`, the teacher's softened probabilities :math:`p_i = softmax(t_i / T)` and row
@@ -9,18 +9,29 @@ weights :math:`w_i` (h: rows with a label),
             + a T^2 \frac{\sum w_i\, KL(p_i \| softmax(s_i / T))}{\sum w_i}
             + \frac{ridge}{2} \|W\|_F^2 .
 
-Both losses are a log-sum-exp of linear functions minus a linear function, so L is convex; with
-``ridge > 0`` its minimiser W is unique, and so are the probabilities.
+Both losses are convex in the logits (`_loss` has them), and these are linear in W and b, so L is
+convex; with ``ridge > 0`` its minimiser W is unique, and so are the probabilities.
 """
 
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
-from scipy.special import softmax, xlogy
 
-from ..rows import Factors, added, as_numpy, by_rows, in_tiles, take, tile_rows
+from ..rows import (
+    BlockFunction,
+    DeviceFunction,
+    Factors,
+    added,
+    as_numpy,
+    by_rows,
+    in_tiles,
+    take,
+    tile_rows,
+)
+from ._loss import DistillationLoss, LogitLoss
 
 # Means this many deviations from zero cost a product too many digits.
 FAR_FROM_ZERO = 100.0
@@ -41,7 +52,11 @@ class DistillationProblem:
         The teacher's logits; None stands for no teacher and needs ``soft_weight=0``.
     sample_weight : ndarray of shape (n_samples,)
     n_classes : int
-    soft_weight, temperature, ridge : float
+    soft_weight, ridge : float
+    temperature : float, default=1.0
+        Of the distillation loss.
+    loss : LogitLoss, default=None
+        Another loss; None takes the distillation loss.
 
     Attributes
     ----------
@@ -56,6 +71,8 @@ class DistillationProblem:
         What a row weighs in the two losses.
     softened : ndarray of shape (n_samples, n_classes), or None
         The teacher's probabilities at the temperature.
+    constant : float
+        What no coefficient changes in the loss.
     """
 
     def __init__(
@@ -68,14 +85,15 @@ class DistillationProblem:
         *,
         n_classes,
         soft_weight,
-        temperature,
+        temperature=1.0,
         ridge,
+        loss=None,
     ):
         self.blocks = blocks
         self.scale = scale
         self.labels = labels
         self.n_classes = n_classes
-        self.temperature = temperature
+        self.loss = DistillationLoss(float(temperature)) if loss is None else loss
         self.ridge = ridge
         self.weight = sample_weight.sum()
         self.is_centred = _is_far_from_zero(scale)
@@ -84,15 +102,12 @@ class DistillationProblem:
         self.hard_weight = (1 - soft_weight) * _normalised(sample_weight * (labels >= 0))
         self.soft_weight = soft_weight * _normalised(sample_weight)
         self.softened = None
-        self.negative_entropy = 0.0
+        self.constant = 0.0
         if soft_weight > 0:
-            row_entropy = as_numpy(
-                by_rows(partial(_negative_entropy, temperature), soft_logits)
-            )
-            self.negative_entropy = temperature**2 * (self.soft_weight @ row_entropy)
-            self.softened = by_rows(
-                partial(_soften, temperature, self.dtype), soft_logits, keep=True
-            )
+            of_rows = as_numpy(by_rows(partial(_constants, self.loss), soft_logits))
+            self.constant = self.soft_weight @ of_rows
+            soften = partial(_softened, self.loss, self.dtype)
+            self.softened = by_rows(soften, soft_logits, keep=True)
 
     def __call__(self, coef, intercept):
         """Return the loss and its gradient at coefficients of the standardised observables.
@@ -130,15 +145,12 @@ class DistillationProblem:
         offset = scale.mean if self.is_centred else np.zeros(len(coef))
         intercept = (intercept + offset @ weights).astype(self.dtype)[:, None]
         weights = np.ascontiguousarray(weights.T, dtype=self.dtype)
-        loss = BlockLoss(
-            weights, intercept, offset if self.is_centred else None, self.temperature
-        )
         value, psi_gradient, sums = self.blocks.sum(
-            loss,
+            BlockLoss(weights, intercept, offset if self.is_centred else None, self.loss),
             self.labels,
             self.hard_weight,
             self.soft_weight,
-            _NOTHING if self.softened is None else self.softened,
+            self.softened,
             out=curvature,
         )
         gradient = np.empty_like(x)
@@ -147,7 +159,7 @@ class DistillationProblem:
         coef_gradient /= scale.deviation[:, None]
         coef_gradient[scale.constant] = 0.0
         gradient[:-1] = coef_gradient + self.ridge * coef
-        value += self.negative_entropy + 0.5 * self.ridge * np.vdot(coef, coef)
+        value += self.constant + 0.5 * self.ridge * np.vdot(coef, coef)
         return float(value), gradient
 
     def leverage(self):
@@ -160,23 +172,6 @@ class DistillationProblem:
         varied = ~self.scale.constant
         rate = varied / (self.scale.deviation * np.sqrt(max(varied.sum(), 1)))
         return as_numpy(self.blocks.map(SquaredNorms(self.scale.mean, rate)))
-
-    def target_mass(self, rows):
-        """Return what multiplies the logits of some rows in the loss.
-
-        Parameters
-        ----------
-        rows : ndarray of int, shape (n_rows,)
-
-        Returns
-        -------
-        mass : ndarray of shape (n_rows, n_classes)
-        """
-        mass = np.zeros((len(rows), self.n_classes))
-        mass[np.arange(len(rows)), self.labels[rows]] = self.hard_weight[rows]
-        if self.softened is not None:
-            mass += (self.temperature * self.soft_weight[rows])[:, None] * self.softened[rows]
-        return mass
 
     def restricted(self, rows, factor, buffer=None):
         """Return the problem of some rows, each weighing more by a factor, lifted and kept.
@@ -219,7 +214,8 @@ class DistillationProblem:
     @property
     def makes_products(self):
         """Whether observables are multiplied where they are summed, and never stored."""
-        return self.blocks.makes_products and not self.is_centred
+        is_in_kernel = self.loss.kernel_temperature is not None
+        return self.blocks.makes_products and is_in_kernel and not self.is_centred
 
     @property
     def _tile_rows(self):
@@ -239,7 +235,7 @@ class DistillationProblem:
 
 
 @dataclass(frozen=True)
-class BlockLoss:
+class BlockLoss(DeviceFunction):
     """Loss and gradients of one block of rows: all that a worker must be sent.
 
     Attributes
@@ -249,70 +245,99 @@ class BlockLoss:
     intercept : ndarray of shape (n_classes, 1)
     offset : ndarray of shape (n_observables,), or None
         What is subtracted from the rows first.
-    temperature : float
+    loss : LogitLoss
     """
 
     weights: np.ndarray
     intercept: np.ndarray
     offset: np.ndarray | None
-    temperature: float
+    loss: LogitLoss
+
+    takes_tiles = True
 
     @property
     def takes_factors(self):
-        """Whether it takes `Factors` for observables."""
-        return self.offset is None
+        """Whether the kernel knows the loss, and the rows need not be centred."""
+        return self.loss.kernel_temperature is not None and self.offset is None
 
     def __call__(self, psi, labels, hard_weight, soft_weight, softened, curvature=None):
         """Return loss, gradient by the weights and by the intercepts; fill the curvature."""
+        aligned = labels, hard_weight, soft_weight, softened, curvature
         if isinstance(psi, Factors):
-            return psi.loss(self, labels, hard_weight, soft_weight, softened, curvature)
+            model = self.weights, self.intercept[:, 0], self.loss.kernel_temperature
+            return psi.distillation_loss(*model, *aligned)
         if self.offset is not None:
             psi = psi - self.offset
         psi = psi.astype(self.weights.dtype, copy=False)
         n_rows = tile_rows(*self.weights.T.shape)
-        aligned = psi, labels, hard_weight, soft_weight, softened, curvature
-        return added([self._evaluate_tiles(*tiles) for tiles in in_tiles(n_rows, *aligned)])
+        return added([self._evaluate(*tiles) for tiles in in_tiles(n_rows, psi, *aligned)])
 
-    def _evaluate_tiles(self, psi, labels, hard_weight, soft_weight, softened, curvature):
+    def _evaluate(self, psi, labels, hard_weight, soft_weight, softened, curvature):
         """Return loss, gradient by the weights and by the intercepts of some tiles of rows."""
         dtype = self.weights.dtype
-        hard_weight = hard_weight.astype(dtype, copy=False)
-        soft_weight = soft_weight.astype(dtype, copy=False)
-        # One row a class: sums over classes then run along contiguous memory.
         logits = self.weights @ psi.transpose(0, 2, 1)
         logits += self.intercept
-        # Less the largest of the row: nothing overflows, and no loss is a difference of large
-        # numbers.
-        logits -= logits.max(axis=1, keepdims=True)
-        # What multiplies the logits in the loss.
-        mass = hard_weight[:, None] * (labels[:, None] == np.arange(len(self.weights))[:, None])
-        if softened is not None:
-            mass += (self.temperature * soft_weight)[:, None] * softened.transpose(0, 2, 1)
-        value = -np.vdot(mass, logits)
-        residual = np.negative(mass, out=mass)
+        terms = self.loss(
+            logits,
+            labels,
+            hard_weight.astype(dtype, copy=False),
+            soft_weight.astype(dtype, copy=False),
+            softened,
+            with_curvature=curvature is not None,
+        )
         if curvature is not None:
-            curvature[...] = 0.0
-        for weight, temperature in self.log_sum_exp_terms(hard_weight, soft_weight):
-            probability = np.exp(logits if temperature == 1.0 else logits / temperature)
-            total = probability.sum(axis=1)
-            probability /= total[:, None]
-            value += temperature**2 * np.vdot(weight, np.log(total))
-            if curvature is not None:
-                curvature += weight * (1 - np.square(probability).sum(axis=1))
-            probability *= (temperature * weight)[:, None]
-            residual += probability
-        return value, _gradient(psi, residual), residual.sum(axis=(0, 2))
+            curvature[...] = terms.curvature
+        value = terms.losses.sum(dtype=np.float64)
+        return value, _gradient(psi, terms.residual), terms.residual.sum(axis=(0, 2))
 
-    def log_sum_exp_terms(self, hard_weight, soft_weight):
-        """Return the (row weights, temperature) of each log-sum-exp in the loss."""
-        if self.temperature == 1.0:
-            return [(hard_weight + soft_weight, 1.0)]
-        terms = [(hard_weight, 1.0), (soft_weight, self.temperature)]
-        return [term for term in terms if term[0].any()]
+    def on_device(self, place):
+        """Return the same loss of blocks that are tensors."""
+        return TensorLoss(
+            weights=place(self.weights).T,
+            intercept=place(self.intercept)[:, 0],
+            offset=None if self.offset is None else place(self.offset),
+            loss=self.loss,
+        )
 
 
 @dataclass(frozen=True)
-class SquaredNorms:
+class TensorLoss:
+    """Loss and gradients of one block of rows that is a tensor, see `BlockLoss`.
+
+    Attributes
+    ----------
+    weights : tensor of shape (n_observables, n_classes)
+    intercept : tensor of shape (n_classes,)
+    offset : tensor of shape (n_observables,), or None
+    loss : LogitLoss
+    """
+
+    weights: Any
+    intercept: Any
+    offset: Any
+    loss: LogitLoss
+
+    def __call__(self, psi, labels, hard_weight, soft_weight, softened, curvature=None):
+        """Return loss, gradient by the weights and by the intercepts; fill the curvature."""
+        if self.offset is not None:
+            psi = psi - self.offset
+        psi = psi.to(self.weights.dtype)
+        terms = self.loss(
+            (psi @ self.weights + self.intercept).T,
+            labels,
+            hard_weight.to(psi),
+            soft_weight.to(psi),
+            softened,
+            with_curvature=curvature is not None,
+        )
+        if curvature is not None:
+            curvature[...] = terms.curvature
+        value = terms.losses.double().sum()
+        return value, (terms.residual @ psi).T, terms.residual.sum(axis=1)
+
+
+@dataclass(frozen=True)
+class SquaredNorms(BlockFunction):
     """The squared norm of each row of a block, less a mean and times a rate.
 
     Attributes
@@ -336,15 +361,12 @@ class SquaredNorms:
         return np.einsum("ij,ij->i", scaled, scaled)
 
 
-def _soften(temperature, dtype, soft_logits):
-    """Return the teacher's probabilities at a temperature."""
-    return softmax(soft_logits / temperature, axis=1).astype(dtype)
+def _softened(loss, dtype, soft_logits):
+    return loss.soften(soft_logits).astype(dtype, copy=False)
 
 
-def _negative_entropy(temperature, soft_logits):
-    """Return the negative entropy of each row of the teacher's softened probabilities."""
-    softened = _soften(temperature, np.float64, soft_logits)
-    return xlogy(softened, softened).sum(axis=1)
+def _constants(loss, soft_logits):
+    return loss.constant(loss.soften(soft_logits.astype(np.float64, copy=False)))
 
 
 def _gradient(psi, residual):
@@ -366,16 +388,3 @@ def _is_far_from_zero(scale):
 def _normalised(weight):
     total = weight.sum()
     return weight / total if total > 0 else weight
-
-
-class _Nothing:
-    """Aligned with any rows, and None for all of them."""
-
-    def __getitem__(self, rows):
-        return None
-
-    def part(self, rows):
-        return self
-
-
-_NOTHING = _Nothing()

@@ -60,7 +60,7 @@ def solve_gram(moments, ridge, rank=None, *, overwrite=False):
     rank : int, default=None
         Largest rank of the coefficients; None does not restrict it.
     overwrite : bool, default=False
-        Whether the Gram matrix may be overwritten: half of the memory.
+        Whether the Gram matrix may be overwritten: half of the room.
 
     Returns
     -------

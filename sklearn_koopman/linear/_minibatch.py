@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._devices import resolve_device
+from ._loss import LogitLoss
 
 
 def train_minibatches(
@@ -70,8 +71,8 @@ def train_minibatches(
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_koopman.solvers import DistillationProblem, RowBlocks, Scale
-    >>> from sklearn_koopman.linear import train_minibatches
+    >>> from sklearn_koopman.linear import DistillationProblem, train_minibatches
+    >>> from sklearn_koopman.rows import RowBlocks, Scale
     >>> X = np.random.default_rng(0).normal(size=(200, 2))
     >>> labels = (X @ [1.0, -2.0] > 0).astype(int)
     >>> problem = DistillationProblem(
@@ -90,12 +91,12 @@ def train_minibatches(
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     if net is None:
         net = _new_net(torch, coef.shape, device)
-    rows = LiftedRows(problem)
+    rows = ProblemRows(problem)
     net.set_params(
         max_epochs=max_epochs, batch_size=batch_size, lr=learning_rate, verbose=verbose
     )
     net.iterator_train__random_state = seed
-    net.batch_loss = BatchLoss(problem.temperature, problem.ridge, problem.negative_entropy)
+    net.batch_loss = BatchLoss(problem.loss, problem.ridge, problem.constant)
     _set_weights(torch, net, np.where(problem.scale.constant[:, None], 0.0, coef), intercept)
 
     for group in net.optimizer_.param_groups:
@@ -114,7 +115,7 @@ def train_minibatches(
     return *_weights(net), net
 
 
-class LiftedRows:
+class ProblemRows:
     """The rows of a distillation problem, standardised a batch at a time.
 
     Parameters
@@ -138,20 +139,21 @@ class LiftedRows:
         Returns
         -------
         phi : ndarray of float32, shape (n_rows, n_observables)
-        targets : ndarray of float32, shape (n_rows, n_classes + 2)
-            Target mass, hard weight and soft weight, times the number of rows of the problem:
-            the mean over a batch then estimates the sum over all rows.
+        targets : ndarray of float32, shape (n_rows, 3 + n_classes) or (n_rows, 3)
+            Label, hard weight and soft weight, and softened probabilities if there is a teacher.
+            The weights are times the number of rows of the problem: the mean over a batch then
+            estimates the sum over all rows.
         """
         problem = self.problem
         scale = problem.scale
         psi = np.asarray(problem.blocks.lifted(rows))
         phi = (psi - scale.mean) / scale.deviation
         phi[:, scale.constant] = 0.0
-        targets = np.column_stack(
-            [problem.target_mass(rows), problem.hard_weight[rows], problem.soft_weight[rows]]
-        )
-        targets *= len(self)
-        return phi.astype(np.float32), targets.astype(np.float32)
+        weights = problem.hard_weight[rows], problem.soft_weight[rows]
+        targets = [problem.labels[rows], *(len(self) * weight for weight in weights)]
+        if problem.softened is not None:
+            targets.append(problem.softened[rows])
+        return phi.astype(np.float32), np.column_stack(targets).astype(np.float32)
 
 
 class BatchIterator:
@@ -161,7 +163,7 @@ class BatchIterator:
 
     Parameters
     ----------
-    dataset : LiftedRows
+    dataset : ProblemRows
     batch_size : int
         Rows of a batch at most.
     random_state : int, default=None
@@ -190,22 +192,25 @@ class BatchLoss:
 
     Parameters
     ----------
-    temperature, ridge : float
+    loss : LogitLoss
+    ridge : float
     constant : float
         What the loss has that depends on no coefficient.
     """
 
-    temperature: float
+    loss: LogitLoss
     ridge: float
     constant: float
 
     def __call__(self, logits, targets, coef):
-        """Return the loss; the targets are those of `LiftedRows.batch`."""
-        target_mass, hard_weight, soft_weight = targets[:, :-2], targets[:, -2], targets[:, -1]
-        soft_log_sum = self.temperature**2 * (logits / self.temperature).logsumexp(1)
-        losses = hard_weight * logits.logsumexp(1) + soft_weight * soft_log_sum
-        losses = losses - (target_mass * logits).sum(1)
-        return losses.mean() + 0.5 * self.ridge * coef.square().sum() + self.constant
+        """Return the loss; the targets are those of `ProblemRows.batch`."""
+        labels, hard, soft = targets[:, :3].to(logits).T
+        softened = targets[:, 3:].to(logits) if targets.shape[1] > 3 else None
+        known = logits.detach()
+        terms = self.loss(known.T, labels, hard, soft, softened)
+        # Zero, with the gradient by the logits, which autograd need not find.
+        value = terms.losses.sum() + (terms.residual.T * (logits - known)).sum()
+        return value / len(logits) + 0.5 * self.ridge * coef.square().sum() + self.constant
 
 
 def import_torch():

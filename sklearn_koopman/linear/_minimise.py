@@ -1,32 +1,32 @@
 r"""The minimiser of the distillation loss: L-BFGS that knows which rows still curve.
 
 Once a student is confident of most rows, these add next to nothing to gradient and Hessian: the
-loss is decided by the few rows that are not yet clear. So a look at all rows is followed by some
-steps on a sample of them, in which a row is the more likely the more its loss curves (its weight
-is raised by as much as its chance was below one), corrected by the linear term that makes value
-and gradient those of all rows where the steps begin:
+objective is decided by the few rows that still curve. So an evaluation on all rows is followed by
+some steps on a sample of them, in which a row is the more likely the more its loss curves (its
+weight is raised by as much as its chance was below one), corrected by the linear term that makes
+value and gradient those of all rows where the steps begin:
 
 .. math:: \tilde L(x) = L_s(x) + \langle \nabla L(x_0) - \nabla L_s(x_0), x - x_0 \rangle
           + L(x_0) - L_s(x_0) .
 
-It is convex, so its minimiser lies downhill on L; the next look at all rows says how far to go
-there, and how many steps the sample may be trusted with. L-BFGS keeps its memory throughout. It
-starts from the inverse of the Gram matrix of the sample, each row weighted by its curvature:
-the Hessian, if all classes curved alike.
+It is convex, so its minimiser lies downhill on L; the next evaluation on all rows says how far to
+go there, and how many steps the sample may be trusted with. L-BFGS keeps its history throughout.
+Its preconditioner is the inverse of the Gram matrix of a sample, each row weighted by its
+curvature: of the Hessian, if all classes curved alike.
 """
 
-from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import blas
-from sklearn.utils import gen_even_slices
 
 from ..rows import GramMoments, accumulated
+from ._lbfgs import History, Point, line_search
+from ._preconditioner import CurvaturePreconditioner
+from ._sampling import choose_rows
 
-# Lifted numbers below which every step looks at all rows: they cost no more than the bookkeeping.
+# Lifted numbers below which every step evaluates all rows: they cost no more than the bookkeeping.
 SAMPLED_FROM = 2**20
 # Of what all rows may add to the Hessian, what the sample may leave to chance.
 LEFT_TO_CHANCE = 0.08
@@ -47,23 +47,13 @@ FEWEST_STEPS, MOST_STEPS = 3, 60
 SAMPLE_ACCURACY = 0.1
 # Decrease of all rows over that of the sample: below, take fewer steps; above, more.
 POOR, GOOD = 0.5, 0.8
-SUFFICIENT_DECREASE = 1e-4
-# Rounding errors that a value is made of.
-ROUNDINGS = 8
-FLATTER = 0.9
-MOST_TRIALS = 20
 
 # Of the mean curvature, what every row has more of when the sample is drawn.
 FLOOR = 0.02
-# Rows per observable that make a metric, if so many may be held lifted.
-METRIC_ROWS_PER_OBSERVABLE = 8
-# Parts that threads share its products in.
-N_PARTS = 8
-# The metric is made anew when the rows curve less than this share of what they did.
+# Rows per observable that make a preconditioner, if so many may be held lifted.
+PRECONDITIONER_ROWS_PER_OBSERVABLE = 8
+# The preconditioner is made anew when the rows curve less than this share of what they did.
 REFRESHED_BELOW = 0.5
-# Least and largest share of the mean curvature that is added in all directions: few rows hardly
-# show some of them at all, and a metric that blows these up repeats rounding errors.
-SHIFTS = 1e-3, 1.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +71,7 @@ class Solution:
     n_iter : int
         Steps, on all rows and on samples.
     n_passes : int
-        Looks at all rows.
+        Evaluations on all rows.
     converged : bool
     """
 
@@ -92,20 +82,6 @@ class Solution:
     n_iter: int
     n_passes: int
     converged: bool
-
-
-@dataclass(frozen=True)
-class Point:
-    """Where the minimiser is: coefficients above intercepts, value and gradient."""
-
-    x: np.ndarray
-    value: float
-    gradient: np.ndarray
-
-    @property
-    def gradient_norm(self):
-        """Largest component of the gradient."""
-        return float(np.abs(self.gradient).max())
 
 
 def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
@@ -122,7 +98,7 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     tol : float
         Stop when no component of the gradient is larger.
     report : callable, default=None
-        Called after every look at all rows with (steps so far, objective).
+        Called after every step to a new point with (steps so far, objective).
 
     Returns
     -------
@@ -135,10 +111,12 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     return search.solution
 
 
-def minimise_path(problem, ridges, coef, intercept, *, max_iter, tol, leverage, metrics):
+def minimise_path(
+    problem, ridges, coef, intercept, *, max_iter, tol, leverage, preconditioners
+):
     """Minimise the distillation loss for one ridge after another, each from where the last ended.
 
-    Value, gradient and the memory of L-BFGS are those of the new ridge without a look at a row.
+    Value, gradient and the history of L-BFGS become those of the new ridge without an evaluation.
 
     Parameters
     ----------
@@ -149,9 +127,9 @@ def minimise_path(problem, ridges, coef, intercept, *, max_iter, tol, leverage, 
         As for `minimise`, the first two for the first ridge; `max_iter` is that of each ridge.
     leverage : ndarray of shape (n_samples,)
         That of the problem, and of all that differ from it in their loss alone.
-    metrics : dict of float to callable
-        Preconditioners that paths of like problems have left for each ridge; those that are
-        missing are made and added.
+    preconditioners : dict of float to callable
+        What paths of like problems have left for each ridge; those that are missing are made and
+        added.
 
     Yields
     ------
@@ -162,10 +140,10 @@ def minimise_path(problem, ridges, coef, intercept, *, max_iter, tol, leverage, 
     search = _Search(problem, start, max_iter, tol, leverage)
     for ridge in ridges:
         search.change_ridge(ridge)
-        search.metric = metrics.get(ridge)
+        search.preconditioner = preconditioners.get(ridge)
         search.run()
-        if search.metric is not None:
-            metrics[ridge] = search.metric
+        if search.preconditioner is not None:
+            preconditioners[ridge] = search.preconditioner
         yield search.solution
         search.n_iter = search.n_passes = 0
 
@@ -186,14 +164,14 @@ class _Search:
         self.report = report
         self.n_iter = self.n_passes = 0
         self.n_sample_steps = FULL_STEPS
-        self.memory = Memory(N_PAIRS)
-        self.metric: Callable | None = None
+        self.history = History(N_PAIRS)
+        self.preconditioner: Callable | None = None
         self.curvature = np.empty(problem.blocks.n_samples, dtype=problem.dtype)
         self.sample_buffer = np.empty(0, problem.blocks.dtype)
         # The most that a row's curvature rose by in steps on a sample: what it did once, it may
         # do again.
-        self.surprise = np.zeros_like(self.curvature)
-        self.point = self.look(x)
+        self.largest_rise = np.zeros_like(self.curvature)
+        self.point = self.evaluate(x)
 
     def run(self):
         """Step until the gradient is small, the steps are used up, or rounding is reached."""
@@ -201,7 +179,7 @@ class _Search:
             self._run()
 
     def _run(self):
-        if self.metric is not None:
+        if self.preconditioner is not None:
             self.preconditioned_at = self.curvature.sum()
         elif self.is_unfinished:
             self.precondition()
@@ -217,7 +195,7 @@ class _Search:
                 patience = PATIENCE
             elif self.problem.dtype == np.float64:
                 patience -= 1
-                self.memory = Memory(N_PAIRS)
+                self.history = History(N_PAIRS)
             else:
                 self.change_to_double_precision()
 
@@ -251,17 +229,17 @@ class _Search:
             self.point.value + 0.5 * more * np.vdot(coef, coef),
             self.point.gradient + more * coef,
         )
-        pairs, self.memory = self.memory.pairs, Memory(N_PAIRS)
+        pairs, self.history = self.history.pairs, History(N_PAIRS)
         for step, change, _ in pairs:
             change = change.copy()
             change[:-1] += more * step[:-1]
-            self.memory.add(step, change)
+            self.history.add(step, change)
 
     def change_to_double_precision(self):
         self.problem = self.problem.in_double_precision()
-        self.memory = Memory(N_PAIRS)
+        self.history = History(N_PAIRS)
         self.curvature = self.curvature.astype(np.float64)
-        self.point = self.look(self.point.x)
+        self.point = self.evaluate(self.point.x)
         self.precondition()
 
     @property
@@ -269,7 +247,7 @@ class _Search:
         """Whether there is something left to do, and a step left to do it."""
         return self.n_iter < self.max_iter and self.point.gradient_norm > self.tol
 
-    def look(self, x):
+    def evaluate(self, x):
         """Return the point of all rows at x, and note the curvature of every row."""
         value, gradient = self.problem.evaluate(x, self.curvature)
         self.n_passes += 1
@@ -277,9 +255,11 @@ class _Search:
 
     def precondition(self):
         """Precondition by a sample that is just large enough for a Gram matrix."""
-        enough = max(METRIC_ROWS_PER_OBSERVABLE * self.problem.blocks.n_observables, 4096)
+        enough = max(
+            PRECONDITIONER_ROWS_PER_OBSERVABLE * self.problem.blocks.n_observables, 4096
+        )
         rows, factor = self.choose_rows(0.0, min(enough, self.most_rows))
-        self.metric = None  # the old one is as large as the new one
+        self.preconditioner = None  # the old one is as large as the new one
         few = self.restricted(rows, factor)
         moments = GramMoments(few.blocks.n_observables)
         pool = self.problem.blocks.pool
@@ -290,14 +270,14 @@ class _Search:
             del few
             self.sample_buffer = np.empty(0, self.sample_buffer.dtype)
         with nullcontext() if moments.is_small else pool.lending_threads_to_blas():
-            self.metric = CurvatureMetric(self.problem, moments, n_rows)
+            self.preconditioner = CurvaturePreconditioner(self.problem, moments, n_rows)
         self.preconditioned_at = self.curvature.sum()
 
     def restricted(self, rows, factor):
-        """Return the problem of some rows, lifted to where those before them were.
+        """Return the problem of some rows, lifted into the buffer of those before them.
 
-        The system takes as long to hand out memory as lifting takes to fill it. Rows whose
-        products are not stored need none.
+        A new one takes as long to allocate as lifting takes to fill it. Rows whose products are
+        not stored need none.
         """
         if self.problem.makes_products:
             return self.problem.restricted(rows, factor)
@@ -310,7 +290,7 @@ class _Search:
     def choose_rows(self, left_to_chance, most):
         """Sample rows in proportion to what they may add to the Hessian."""
         floor = FLOOR * self.curvature.mean(dtype=np.float64)
-        score = (self.curvature + floor + self.surprise) * self.leverage
+        score = (self.curvature + floor + self.largest_rise) * self.leverage
         return choose_rows(score, left_to_chance, most)
 
     @property
@@ -331,7 +311,7 @@ class _Search:
     def step_on_all_rows(self):
         """Take some steps on all rows, as long as there are lower points."""
         for _ in range(FULL_STEPS):
-            point, n_steps = self.descend(self.look, self.point, 1, self.tol)
+            point, n_steps = self.descend(self.evaluate, self.point, 1, self.tol)
             if n_steps == 0:
                 return
             self.move_to(point, 1)
@@ -363,13 +343,13 @@ class _Search:
         end, n_steps = self.descend(corrected, start, n_steps, goal)
         known = self.curvature.copy()
         for fraction in (1.0, 0.5, 0.25):
-            point = self.look(start.x + fraction * (end.x - start.x))
-            np.maximum(self.surprise, self.curvature - known, out=self.surprise)
+            point = self.evaluate(start.x + fraction * (end.x - start.x))
+            np.maximum(self.largest_rise, self.curvature - known, out=self.largest_rise)
             if point.value < start.value:
                 break
         else:
             self.n_iter += n_steps
-            self.look(start.x)  # for the curvature there
+            self.evaluate(start.x)  # for the curvature there
             self.n_sample_steps = FEWEST_STEPS
             return False
         self.move_to(point, n_steps)
@@ -385,197 +365,10 @@ class _Search:
         for done in range(n_steps):
             if point.gradient_norm <= goal:
                 return point, done
-            step = self.memory.direction(point.gradient, self.metric)
+            step = self.history.direction(point.gradient, self.preconditioner)
             lower = line_search(function, point, step, np.finfo(self.problem.dtype).eps)
             if lower is None:
                 return point, done
-            self.memory.add(lower.x - point.x, lower.gradient - point.gradient)
+            self.history.add(lower.x - point.x, lower.gradient - point.gradient)
             point = lower
         return point, n_steps
-
-
-def line_search(function, point, step, eps):
-    """Return a lower point along a step, None if there is none beyond rounding.
-
-    Where rounding no longer lets values tell points apart, a slope that is less steep does
-    (Hager & Zhang 2005).
-
-    Parameters
-    ----------
-    function : callable
-        Returns the point at given coefficients.
-    point : Point
-    step : ndarray
-    eps : float
-        Relative precision of the values.
-
-    Returns
-    -------
-    lower : Point or None
-    """
-    slope = np.vdot(point.gradient, step)
-    noise = ROUNDINGS * eps * abs(point.value)
-    length = 1.0
-    for trial in range(MOST_TRIALS):
-        lower = function(point.x + length * step)
-        rise = lower.value - point.value
-        slope_there = np.vdot(lower.gradient, step)
-        if rise <= min(SUFFICIENT_DECREASE * length * slope, -noise):
-            return lower
-        if rise <= noise and slope_there <= FLATTER * abs(slope):
-            return lower
-        # The slope of a convex function vanishes about where the secant does; unless the slope
-        # is steep on a small part of the way only, and then secants hardly get nearer.
-        bend = slope_there - slope
-        length *= np.clip(-slope / bend, 0.1, 0.9 if trial == 0 else 0.5) if bend > 0 else 0.1
-    return None
-
-
-def choose_rows(score, left_to_chance, most):
-    """Sample rows, each with a chance in proportion to its score and at most one.
-
-    Systematic sampling: it draws nothing, and takes rows from all over the data.
-
-    Parameters
-    ----------
-    score : ndarray of shape (n_samples,)
-        Not negative.
-    left_to_chance : float in [0, 1)
-        Share of the scores of all rows that may be missing before the weights are raised.
-    most : int
-        Rows to choose at most.
-
-    Returns
-    -------
-    rows : ndarray of int, shape (n_rows,)
-    factor : ndarray of shape (n_rows,)
-        One over the chance of the row.
-    """
-    score = np.asarray(score, dtype=np.float64)
-    if not score.any():
-        score = np.ones(len(score))
-    # At the level of the i-th score, rows below it have a chance of score / level.
-    ordered = np.sort(score)
-    below = np.cumsum(ordered) - ordered
-    n_chosen = np.arange(len(score), 0, -1) + below / ordered
-    missed = below - (np.cumsum(ordered**2) - ordered**2) / ordered
-    last = len(score) - 1
-    enough = np.searchsorted(missed, left_to_chance * ordered.sum(), side="right") - 1
-    few = np.searchsorted(-n_chosen, -most)
-    level = ordered[max(enough, min(few, last))] if few <= last else ordered.sum() / most
-    chance = np.minimum(score / level, 1.0)
-    reached = np.cumsum(chance) + 0.5
-    rows = np.flatnonzero(np.floor(reached) > np.floor(reached - chance))
-    return rows, 1.0 / chance[rows]
-
-
-class Memory:
-    """Steps and changes of the gradient that L-BFGS has seen (Nocedal & Wright 2006, 7.2).
-
-    Parameters
-    ----------
-    n_pairs : int
-        Steps to remember.
-    """
-
-    def __init__(self, n_pairs):
-        self.pairs: deque = deque(maxlen=n_pairs)
-
-    def add(self, step, change):
-        """Remember a step and how it changed the gradient, unless rounding decided that."""
-        product = np.vdot(step, change)
-        if product > np.finfo(np.float64).eps * np.vdot(change, change):
-            self.pairs.append((step, change, product))
-
-    def direction(self, gradient, metric=np.copy):
-        """Return the step to take from a point with this gradient.
-
-        Parameters
-        ----------
-        gradient : ndarray of shape (n_numbers, n_classes)
-        metric : callable, default=numpy.copy
-            Turns columns of gradients, downhill, into the steps taken without a memory.
-
-        Returns
-        -------
-        step : ndarray
-        """
-        step = np.negative(gradient, order="C")
-        shares = []
-        for past, change, product in reversed(self.pairs):
-            shares.append(np.vdot(past, step) / product)
-            _add(step, -shares[-1], change)
-        if not self.pairs:
-            return metric(step)
-        _, change, product = self.pairs[-1]
-        # Side by side, as a metric is a large matrix that is read once.
-        step, of_change = np.hsplit(metric(np.hstack([step, change])), 2)
-        step = step * (product / np.vdot(change, of_change))
-        for (past, change, product), share in zip(self.pairs, reversed(shares), strict=True):
-            _add(step, share - np.vdot(change, step) / product, past)
-        return step
-
-
-def _add(total, factor, term):
-    """Add a multiple of an array to another, in C order, without making a third."""
-    blas.daxpy(term.ravel(), total.ravel(), a=factor)
-
-
-class CurvatureMetric:
-    """The inverse of the Hessian of a sample, as if all classes curved alike.
-
-    Its block for one class is the Gram matrix of the rows, weighted by their curvature, about
-    their mean, which is what eliminating the intercept leaves.
-
-    Parameters
-    ----------
-    problem : DistillationProblem
-    moments : GramMoments
-        Of the observables of the sample, each row weighing what it curves. Its Gram matrix is
-        overwritten.
-    n_rows : float
-        Rows of the sample, counted by their sample weights. The fewer there are for each
-        observable, the more is added in all directions.
-    """
-
-    def __init__(self, problem, moments, n_rows):
-        scale = problem.scale
-        self.mean = (moments.mean - scale.mean) / scale.deviation
-        self.mean[scale.constant] = 0.0
-        n_free_classes = max(problem.n_classes - 1, 1)
-        self.weight = moments.weight / n_free_classes
-        factor = np.where(scale.constant, 0.0, 1 / scale.deviation)
-        matrix = moments.packed
-        matrix.data /= n_free_classes
-        matrix.scale(factor)
-        variances = matrix.diagonal
-        shift = np.clip((moments.n_observables / n_rows) ** 2, *SHIFTS) * variances.mean()
-        matrix.diagonal = np.where(scale.constant, 1.0, variances + problem.ridge + shift)
-        self.inverse = _inverse(matrix, problem.dtype)
-        self.pool = problem.blocks.pool
-        self.parts = list(gen_even_slices(len(self.inverse), N_PARTS))
-
-    def __call__(self, gradient):
-        """Return the inverse times columns of gradients, of n_observables + 1 numbers each."""
-        step = np.empty_like(gradient)
-        coef_gradient = gradient[:-1] - np.outer(self.mean, gradient[-1])
-        coef_gradient = coef_gradient.astype(self.inverse.dtype)
-
-        def multiply(parts):
-            for rows in parts:
-                # Columns of a symmetric matrix are its rows, and lie in one piece.
-                step[rows] = self.inverse[:, rows].T @ coef_gradient
-
-        self.pool.map_shares(multiply, self.parts)
-        step[-1] = gradient[-1] / self.weight - self.mean @ step[:-1]
-        return step
-
-
-def _inverse(matrix, dtype):
-    """Return the inverse of a packed matrix, overwritten, in a precision that it allows."""
-    factor = matrix if dtype == np.float64 else matrix.copy(dtype)
-    if not factor.factorise() and factor is not matrix:
-        factor = matrix
-        factor.factorise()
-    factor.invert()
-    return factor.full(dtype)

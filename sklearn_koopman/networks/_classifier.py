@@ -19,6 +19,7 @@ from .._validation import (
     invalid_parameter,
     is_integer,
 )
+from ..lifting import WITH_LAYERS
 from ..students import SharingEstimator, check_weights, encode_labels
 from ..teachers import (
     align_columns,
@@ -308,14 +309,13 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         return deepcopy(self.linearized_).eval()
 
     def _check_exportable(self, purpose):
-        from ..lifting._torch import KNOWN
         from ._layers import ForeignLift
 
         for part in self.linearized_.modules():
             if isinstance(part, ForeignLift):
                 raise TypeError(
                     f"{purpose}: lifter={part.lifter!r} has no counterpart in torch. Known are "
-                    f"{KNOWN}."
+                    f"{WITH_LAYERS}."
                 )
 
     def _logits(self, X):

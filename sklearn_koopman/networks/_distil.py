@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy, log_softmax, softmax
 
 from .._progress import watched
+from ..linear import DistillationLoss
 
 
 @dataclass(frozen=True)
@@ -19,29 +19,6 @@ class DistillationOptions:
     learning_rate: float
     batch_size: int
     verbose: int
-
-
-def distillation_loss(logits, teacher_logits, codes, soft_weight, temperature):
-    """Return the loss of each sample.
-
-    Parameters
-    ----------
-    logits, teacher_logits : torch.Tensor of shape (n, n_classes)
-    codes : torch.Tensor of int64, shape (n,)
-        The class of each sample.
-    soft_weight, temperature : float
-
-    Returns
-    -------
-    losses : torch.Tensor of shape (n,)
-        ``(1 - soft_weight) * CE + soft_weight * temperature ** 2 * KL``.
-    """
-    hard = cross_entropy(logits, codes, reduction="none")
-    soft = softmax(teacher_logits / temperature, dim=1)
-    gap = log_softmax(teacher_logits / temperature, dim=1) - log_softmax(
-        logits / temperature, dim=1
-    )
-    return (1 - soft_weight) * hard + soft_weight * temperature**2 * (soft * gap).sum(1)
 
 
 def distil(student, parameters, masks, batch_of, weight, options, rng):
@@ -74,6 +51,7 @@ def distil(student, parameters, masks, batch_of, weight, options, rng):
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimizer, T_max=options.epochs * n_batches
     )
+    loss = DistillationLoss(float(options.temperature))
     epochs = list(range(options.epochs))
     losses = []
     for _ in watched(epochs, "training", "epoch") if options.verbose > 0 else epochs:
@@ -82,18 +60,22 @@ def distil(student, parameters, masks, batch_of, weight, options, rng):
             rows.sort()
             inputs, teacher_logits, codes = batch_of(rows)
             logits = student(inputs)
-            each = distillation_loss(
-                logits, teacher_logits, codes, options.soft_weight, options.temperature
+            share = weight[torch.from_numpy(rows)].to(logits)
+            batch_weight = float(share.sum())
+            share /= max(batch_weight, 1e-12)
+            hard, soft = (1 - options.soft_weight) * share, options.soft_weight * share
+            softened = loss.soften(teacher_logits)
+            terms = loss(logits.detach().T, codes, hard, soft, softened)
+            value = (terms.losses + soft * loss.constant(softened)).sum()
+            gradients = torch.autograd.grad(
+                logits, parameters, terms.residual.T, allow_unused=True
             )
-            share = weight[torch.from_numpy(rows)].to(each)
-            loss = (each * share).sum() / share.sum().clamp(min=1e-12)
-            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
             for parameter, gradient, mask in zip(parameters, gradients, masks, strict=True):
                 unmasked = mask is None or gradient is None
                 parameter.grad = gradient if unmasked else gradient * mask
             optimizer.step()
             schedule.step()
-            total += loss.item() * float(share.sum())
+            total += value.item() * batch_weight
         losses.append(total / float(weight.sum()))
         if not np.isfinite(losses[-1]):
             raise ValueError(

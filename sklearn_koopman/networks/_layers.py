@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..lifting import transformed
-from ..lifting._torch import as_layer, linear_layer
+from ..lifting import NoLayerError, as_layer, linear_layer, transformed
 
 
 class WholeMap(nn.Module):
@@ -266,5 +265,5 @@ def make_lift(lifter):
     """
     try:
         return as_layer(lifter).requires_grad_(False)
-    except TypeError:
+    except NoLayerError:
         return ForeignLift(lifter)

@@ -7,6 +7,7 @@ from copy import copy
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
+from ..lifting import linear_layer
 from ..teachers import EstimatorTeacher, TorchTeacher, as_teacher, import_torch
 
 _ACCEPTED = (
@@ -73,8 +74,6 @@ def perceptron_module(perceptron):
     ['linear0', 'activation0', 'linear1']
     """
     torch = import_torch()
-    from ..lifting._torch import linear_layer
-
     activations = {
         "identity": torch.nn.Identity,
         "logistic": torch.nn.Sigmoid,

@@ -6,10 +6,11 @@ float32 rows are multiplied in float32 and summed over blocks in float64, as far
 exact as asked for.
 """
 
-from ._blocks import RowBlocks, added
+from ._blocks import Blocks, RowBlocks, added
+from ._consumers import BlockFunction, DeviceFunction, MadeRows, Total
 from ._device import exact_device, lifting_there
 from ._enlarged import EnlargedRows
-from ._factors import Factors
+from ._factors import Factors, can_multiply
 from ._lifted import check_learns_nothing as check_learns_nothing, fit_lifter, lifted_blocks
 from ._lifted_rows import LiftedRows, Origin
 from ._moments import (
@@ -34,21 +35,27 @@ from ._sources import (
 from ._tiles import in_tiles, tile_rows
 
 __all__ = [
+    "BlockFunction",
+    "Blocks",
+    "DeviceFunction",
     "DiagonalMoments",
     "EnlargedRows",
     "Factors",
     "GramMoments",
     "LiftedRows",
+    "MadeRows",
     "Origin",
     "PackedTriangle",
     "RowBlocks",
     "Scale",
+    "Total",
     "TriangularMoments",
     "accumulated",
     "added",
     "aligned_with",
     "as_numpy",
     "by_rows",
+    "can_multiply",
     "exact_device",
     "fit_lifter",
     "float_rows",

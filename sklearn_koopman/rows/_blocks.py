@@ -1,14 +1,17 @@
 """One door for everything that sums over rows."""
 
+from abc import ABC, abstractmethod
 from copy import copy
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from sklearn.utils import gen_batches, gen_even_slices
 
 from .._progress import watched
 from .._threads import ThreadPool
+from ._consumers import Total, consumer_of
 from ._factors import FACTOR_ROWS, Factors, can_multiply
 from ._tiles import TILE_ROWS
 
@@ -16,13 +19,226 @@ from ._tiles import TILE_ROWS
 # logits of a block that has no more rows than this.
 BLOCK_BYTES = 8 * 2**20
 MOST_BLOCK_ROWS = 2**13
-# Lifted rows that are not more are kept, rather than lifted again for every look at them.
+# Lifted rows that are not more are kept, rather than lifted again in every pass over them.
 KEPT_BYTES = 2**28
 # Blocks are whole numbers of tiles.
 ROWS_MULTIPLE = max(TILE_ROWS)
 
 
-class RowBlocks:
+class Blocks(ABC):
+    """Rows that are lifted block by block on their way to whoever sums over them.
+
+    What sums is a plain function, a plain total, or one of those in `_consumers`, which take rows
+    in other forms too.
+
+    Attributes
+    ----------
+    n_samples, n_observables : int
+    block_rows : int
+        Rows of a block.
+    pool : ThreadPool
+        Threads that share the blocks of a sum.
+    products : PairProducts or None
+        The observables as products of columns, for those who make them themselves.
+    """
+
+    n_samples: int
+    n_observables: int
+    block_rows: int
+    pool: ThreadPool
+    products: Any
+
+    #: Whether passes that sum over the rows show how far they are.
+    shows_progress = False
+
+    @abstractmethod
+    def lifted(self, rows):
+        """Return the observables of some rows: a slice, or an array of indices."""
+
+    @abstractmethod
+    def taken(self, rows):
+        """Return some rows as blocks that hold their source, to be lifted when needed.
+
+        Parameters
+        ----------
+        rows : ndarray of int, or slice
+
+        Returns
+        -------
+        blocks : RowBlocks
+        """
+
+    @abstractmethod
+    def _factors(self, rows):
+        """Return what makes the observables of a batch."""
+
+    @cached_property
+    def dtype(self):
+        """The dtype of lifted rows, for which one row is lifted."""
+        return self.lifted(slice(0, 1)).dtype
+
+    def map(self, function):
+        """Return ``function(psi)`` of every lifted block, joined along the rows.
+
+        The blocks are shared among threads.
+
+        Parameters
+        ----------
+        function : callable or BlockFunction
+        """
+        block, batches = self._blocks_for(consumer_of(function), self.lifted)
+
+        def map_share(batches):
+            return [function(block(rows)) for rows in batches]
+
+        shares = self.pool.map_shares(map_share, batches)
+        results = [shares[i % len(shares)][i // len(shares)] for i in range(len(batches))]
+        return np.concatenate(results)
+
+    def map_reduce(self, update, total, *aligned):
+        """Return ``total`` after ``total = update(total, psi, *aligned)`` for every block.
+
+        Parameters
+        ----------
+        update : callable
+            Takes the running total, the lifted block, and the rows of the aligned arrays that
+            belong to it; returns the new total.
+        total : Total or object
+            The total before the first block. A `Total` may have parts in all threads, and take
+            rows in other forms.
+        *aligned : arrays of shape (n_samples, ...), or None
+            Arrays with one row (or number) for each row. None is handed on as it is.
+        """
+        block, batches = self._blocks_for(consumer_of(total), self.lifted)
+
+        def update_all(total, batches):
+            for rows in self._batches(batches):
+                total = update(total, block(rows), *rows_of(aligned, rows))
+            return total
+
+        if not (isinstance(total, Total) and total.is_small):
+            return update_all(total, batches)
+        blank = total.blank
+        for part in self.pool.map_shares(lambda share: update_all(blank(), share), batches):
+            total.merge(part)
+        return total
+
+    def sum(self, function, *aligned, out=None):
+        """Return the sums over all blocks of what ``function(psi, *aligned)`` returns.
+
+        The blocks are shared among threads; the sums are taken in float64.
+
+        Parameters
+        ----------
+        function : callable or BlockFunction
+            Takes a lifted block and the rows of the aligned arrays that belong to it; returns a
+            tuple of numbers and arrays.
+        *aligned : arrays of shape (n_samples, ...), or None
+            None is handed on as it is.
+        out : ndarray of shape (n_samples,), default=None
+            The function gets the block's part of it as one more argument, and fills it.
+
+        Returns
+        -------
+        totals : list of float and ndarray
+        """
+        if out is not None:
+            aligned = (*aligned, out)
+        consumer = consumer_of(function)
+        lifted = self._kept if consumer.takes_tiles else self.lifted
+        block, batches = self._blocks_for(consumer, lifted)
+
+        def sum_share(batches):
+            totals = None
+            for rows in self._batches(batches):
+                terms = function(block(rows), *rows_of(aligned, rows))
+                if totals is None:
+                    totals = [np.array(term, dtype=np.float64) for term in terms]
+                else:
+                    for total, term in zip(totals, terms, strict=True):
+                        total += term
+            return totals
+
+        return added(self.pool.map_shares(sum_share, batches))
+
+    def _kept(self, rows):
+        """Return the observables of a batch as they are kept: in tiles, if they are."""
+        return self.lifted(rows)
+
+    @property
+    def makes_products(self):
+        """Whether there is no need to lift rows for those who take factors."""
+        return self.products is not None and can_multiply()
+
+    def _blocks_for(self, consumer, block):
+        """Return the function that makes a block for a consumer of all, and the batches."""
+        if self.makes_products and consumer.takes_factors:
+            most = consumer.block_rows or FACTOR_ROWS
+            # As many for each thread.
+            n_batches = self.pool.size * -(-self.n_samples // (self.pool.size * most))
+            return self._factors, list(gen_even_slices(self.n_samples, n_batches))
+        return block, self._all_batches()
+
+    def _all_batches(self):
+        return list(gen_batches(self.n_samples, self.block_rows))
+
+    def _batches(self, batches):
+        """Return a share of the batches; that with the first of them moves the bar."""
+        return watched(batches) if self.shows_progress and batches[0].start == 0 else batches
+
+    def _indices(self, rows):
+        """Return the indices of some rows: a slice, or what are indices already."""
+        return np.arange(*rows.indices(self.n_samples)) if isinstance(rows, slice) else rows
+
+    def at(self, rows):
+        """Return some rows as blocks that are lifted when they are needed.
+
+        Parameters
+        ----------
+        rows : ndarray of int, or slice
+
+        Returns
+        -------
+        blocks : Blocks
+        """
+        return ChosenBlocks(self, self._indices(rows))
+
+    def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
+        """Return some rows as blocks that are lifted now, and kept.
+
+        Parameters
+        ----------
+        rows : ndarray of int, or slice
+        tile_rows : int, default=64
+            How many rows are neighbours in memory.
+        buffer : ndarray of shape (at least n_rows * n_observables,), default=None
+            Of the dtype of lifted rows: where to keep them. None allocates a new one.
+
+        Returns
+        -------
+        blocks : Blocks
+        """
+        return HeldBlocks(self, self._indices(rows), tile_rows, buffer)
+
+    def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
+        """Return the rows lifted now, and kept, if that takes little memory; else self."""
+        if self.n_samples * self.n_observables * self.dtype.itemsize > KEPT_BYTES:
+            return self
+        return self.held(slice(None), tile_rows)
+
+    def taken_if_few(self):
+        """Return the rows in memory, not lifted, if that takes little; else self."""
+        n_numbers = self.n_samples * self.taken(slice(0, 1)).X.shape[1]
+        return self if n_numbers * self.dtype.itemsize > KEPT_BYTES else self.taken(slice(None))
+
+    def with_rows_at_least(self, block_rows):
+        """Return the same rows in blocks of at least ``block_rows`` rows."""
+        wider = copy(self)
+        wider.block_rows = max(self.block_rows, block_rows)
+        return wider
+
+
+class RowBlocks(Blocks):
     """Rows of an array, lifted block by block on their way to whoever sums over them.
 
     Parameters
@@ -51,9 +267,6 @@ class RowBlocks:
     array([20., 35.])
     """
 
-    #: Whether passes that sum over the rows show how far they are.
-    shows_progress = False
-
     def __init__(
         self, X, lift=None, *, n_observables=None, block_rows=None, pool=None, products=None
     ):
@@ -72,169 +285,14 @@ class RowBlocks:
         """Return the observables of some rows: a slice, or an array of indices."""
         return self.X[rows] if self.lift is None else self.lift(self.X[rows])
 
-    @cached_property
-    def dtype(self):
-        """The dtype of lifted rows, for which one row is lifted."""
-        return self.lifted(slice(0, 1)).dtype
-
-    def map(self, function):
-        """Return ``function(psi)`` of every lifted block, joined along the rows.
-
-        The blocks are shared among threads. A function that ``takes_factors`` gets `Factors`
-        where the observables are products.
-        """
-        block, batches = self._blocks_for(function, self.lifted)
-
-        def map_share(batches):
-            return [function(block(rows)) for rows in batches]
-
-        shares = self.pool.map_shares(map_share, batches)
-        results = [shares[i % len(shares)][i // len(shares)] for i in range(len(batches))]
-        return np.concatenate(results)
-
-    def map_reduce(self, update, total, *aligned):
-        """Return ``total`` after ``total = update(total, psi, *aligned)`` for every block.
-
-        Parameters
-        ----------
-        update : callable
-            Takes the running total, the lifted block, and the rows of the aligned arrays that
-            belong to it; returns the new total.
-        total : object
-            The total before the first block. One that ``takes_factors`` is updated with
-            `Factors` where the observables are products. Of one that ``is_small`` every thread
-            makes its own from `blank`, and these `merge`.
-        *aligned : arrays of shape (n_samples, ...)
-            Arrays with one row (or number) for each row of ``X``.
-        """
-        block, batches = self._blocks_for(total, self.lifted)
-
-        def update_all(total, batches):
-            for rows in self._batches(batches):
-                total = update(total, block(rows), *(array[rows] for array in aligned))
-            return total
-
-        if not getattr(total, "is_small", False):
-            return update_all(total, batches)
-        blank = total.blank
-        for part in self.pool.map_shares(lambda share: update_all(blank(), share), batches):
-            total.merge(part)
-        return total
-
-    def sum(self, function, *aligned, out=None):
-        """Return the sums over all blocks of what ``function(psi, *aligned)`` returns.
-
-        The blocks are shared among threads; the sums are taken in float64.
-
-        Parameters
-        ----------
-        function : callable
-            Takes a lifted block, which may be in tiles, and the rows of the aligned arrays that
-            belong to it; returns a tuple of numbers and arrays. One that ``takes_factors`` gets
-            `Factors` instead, where the observables are products.
-        *aligned : arrays of shape (n_samples, ...)
-        out : ndarray of shape (n_samples,), default=None
-            The function gets the block's part of it as one more argument, and fills it.
-
-        Returns
-        -------
-        totals : list of float and ndarray
-        """
-        if out is not None:
-            aligned = (*aligned, out)
-        block, batches = self._blocks_for(function, self._block)
-
-        def sum_share(batches):
-            totals = None
-            for rows in self._batches(batches):
-                terms = function(block(rows), *(array[rows] for array in aligned))
-                if totals is None:
-                    totals = [np.array(term, dtype=np.float64) for term in terms]
-                else:
-                    for total, term in zip(totals, terms, strict=True):
-                        total += term
-            return totals
-
-        return added(self.pool.map_shares(sum_share, batches))
-
-    def _block(self, rows):
-        """Return the observables of a batch as `sum` hands them on."""
-        return self.lifted(rows)
-
-    def _factors(self, rows):
-        """Return what makes the observables of a batch."""
-        return Factors(self.X[rows], self.products)
-
-    @property
-    def makes_products(self):
-        """Whether there is no need to lift rows for those who take factors."""
-        return self.products is not None and can_multiply()
-
-    def _blocks_for(self, consumer, lifted_block):
-        """Return the function that makes a block for a consumer of all, and the batches."""
-        if self.makes_products and getattr(consumer, "takes_factors", False):
-            most = getattr(consumer, "block_rows", FACTOR_ROWS)
-            # As many for each thread.
-            n_batches = self.pool.size * -(-self.n_samples // (self.pool.size * most))
-            return self._factors, list(gen_even_slices(self.n_samples, n_batches))
-        return lifted_block, self._all_batches()
-
-    def _all_batches(self):
-        return list(gen_batches(self.n_samples, self.block_rows))
-
-    def _batches(self, batches):
-        """Return a share of the batches; that with the first of them moves the bar."""
-        return watched(batches) if self.shows_progress and batches[0].start == 0 else batches
-
-    def at(self, rows):
-        """Return some rows as blocks that are lifted when they are needed.
-
-        Parameters
-        ----------
-        rows : ndarray of int, shape (n_rows,)
-
-        Returns
-        -------
-        blocks : ChosenBlocks
-        """
-        return ChosenBlocks(self, rows)
-
-    def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
-        """Return some rows as blocks that are lifted now, and kept.
-
-        Parameters
-        ----------
-        rows : ndarray of int, shape (n_rows,)
-        tile_rows : int, default=64
-            How many rows are neighbours in memory.
-        buffer : ndarray of shape (at least n_rows * n_observables,), default=None
-            Of the dtype of lifted rows: where to keep them, so that it need not be new memory.
-
-        Returns
-        -------
-        blocks : HeldBlocks
-        """
-        return HeldBlocks(self, rows, tile_rows, buffer)
-
-    def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
-        """Return the rows lifted now, and kept, if that takes little memory; else self."""
-        if self.n_samples * self.n_observables * self.dtype.itemsize > KEPT_BYTES:
-            return self
-        return HeldBlocks(self, np.arange(self.n_samples), tile_rows)
-
     def taken(self, rows):
-        """Return some rows as blocks that hold these rows of ``X``, to be lifted when needed.
+        """Return some rows as blocks that hold these rows of ``X``, to be lifted when needed."""
+        return self._lifting(self.X[rows])
 
-        Parameters
-        ----------
-        rows : ndarray of int, or slice
-
-        Returns
-        -------
-        blocks : RowBlocks
-        """
+    def _lifting(self, X):
+        """Return blocks of other rows that are lifted as these are, here."""
         return RowBlocks(
-            self.X[rows],
+            X,
             self.lift,
             n_observables=self.n_observables,
             block_rows=self.block_rows,
@@ -242,16 +300,13 @@ class RowBlocks:
             products=self.products,
         )
 
-    def taken_if_few(self):
-        """Return the rows of ``X`` in memory, not lifted, if that takes little; else self."""
-        n_numbers = self.n_samples * self.taken(slice(0, 1)).X.shape[1]
-        return self if n_numbers * self.dtype.itemsize > KEPT_BYTES else self.taken(slice(None))
+    def _factors(self, rows):
+        return Factors(self.X[rows], self.products)
 
-    def with_rows_at_least(self, block_rows):
-        """Return the same rows in blocks of at least ``block_rows`` rows."""
-        wider = copy(self)
-        wider.block_rows = max(self.block_rows, block_rows)
-        return wider
+
+def rows_of(aligned, rows):
+    """Return the rows of each of some aligned arrays; None stays None."""
+    return [None if array is None else array[rows] for array in aligned]
 
 
 def added(parts):
@@ -259,12 +314,12 @@ def added(parts):
     return [sum(terms[1:], start=terms[0]) for terms in zip(*parts, strict=True)]
 
 
-class ChosenBlocks(RowBlocks):
+class ChosenBlocks(Blocks):
     """A choice of the rows of other blocks.
 
     Parameters
     ----------
-    blocks : RowBlocks
+    blocks : Blocks
     rows : ndarray of int, shape (n_samples,)
     """
 
@@ -282,14 +337,14 @@ class ChosenBlocks(RowBlocks):
         return self._blocks.lifted(self._rows[rows])
 
     def taken(self, rows):
-        """Return some rows as blocks that hold these rows of the array."""
+        """Return some rows as blocks that hold their source."""
         return self._blocks.taken(self._rows[rows])
 
     def _factors(self, rows):
         return self._blocks._factors(self._rows[rows])
 
 
-class HeldBlocks(RowBlocks):
+class HeldBlocks(ChosenBlocks):
     """A choice of the rows of other blocks, lifted once and kept in tiles.
 
     A tile lies in one piece. So rows that are read again and again come from memory in half the
@@ -297,20 +352,15 @@ class HeldBlocks(RowBlocks):
 
     Parameters
     ----------
-    blocks : RowBlocks
+    blocks : Blocks
     rows : ndarray of int, shape (n_samples,)
     tile_rows : int
     buffer : ndarray, default=None
-        As for `RowBlocks.held`.
+        As for `Blocks.held`.
     """
 
     def __init__(self, blocks, rows, tile_rows, buffer=None):
-        self.n_samples = len(rows)
-        self.n_observables = blocks.n_observables
-        self.block_rows = blocks.block_rows
-        self._blocks = blocks
-        self._rows = rows
-        self.pool = blocks.pool
+        super().__init__(blocks, rows)
         self.products = None  # they are made
         n_tiles, n_rest = divmod(self.n_samples, tile_rows)
         # One large array: the system hands out a few large pages faster than many small ones.
@@ -324,21 +374,36 @@ class HeldBlocks(RowBlocks):
 
         def lift(batches):
             for batch in batches:
-                tiles = self._block(batch)
+                tiles = self._kept(batch)
                 tiles[...] = blocks.lifted(rows[batch]).reshape(tiles.shape)
 
         self.pool.map_shares(lift, self._all_batches())
 
     def lifted(self, rows):
-        """Return the observables of a slice of the rows."""
+        """Return the observables of some of the rows."""
+        if not isinstance(rows, slice):
+            return self._lifted_one_by_one(rows)
+        start, stop, step = rows.indices(self.n_samples)
+        if step != 1 or start >= stop:
+            return self._lifted_one_by_one(rows)
         n_tiles, _, tile_rows = self._tiles.shape
-        first = min(rows.start // tile_rows, n_tiles)
-        tiles = [*self._tiles[first : -(-rows.stop // tile_rows)]]
-        if rows.stop > n_tiles * tile_rows:
+        first = min(start // tile_rows, n_tiles)
+        tiles = [*self._tiles[first : -(-stop // tile_rows)]]
+        if stop > n_tiles * tile_rows:
             tiles += [*self._rest]
         n_before = first * tile_rows
         joined = np.concatenate(tiles, axis=1).T
-        return joined[rows.start - n_before : rows.stop - n_before]
+        return joined[start - n_before : stop - n_before]
+
+    def _lifted_one_by_one(self, rows):
+        """Return the observables of rows anywhere, by their indices."""
+        n_tiles, _, tile_rows = self._tiles.shape
+        tile, place = np.divmod(np.arange(self.n_samples)[rows], tile_rows)
+        is_rest = tile == n_tiles
+        psi = np.empty((len(tile), self.n_observables), self._tiles.dtype)
+        psi[~is_rest] = self._tiles[tile[~is_rest], :, place[~is_rest]]
+        psi[is_rest] = self._rest[0].T[place[is_rest]]
+        return psi
 
     def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
         """Return self: the rows are kept."""
@@ -346,9 +411,9 @@ class HeldBlocks(RowBlocks):
 
     def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
         """Return some of these rows as blocks that are lifted now, and kept."""
-        return HeldBlocks(self._blocks, self._rows[rows], tile_rows, buffer)
+        return HeldBlocks(self._blocks, self._rows[self._indices(rows)], tile_rows, buffer)
 
-    def _block(self, rows):
+    def _kept(self, rows):
         """Return the tiles of a batch, (n_tiles, n_tile_rows, n_observables)."""
         n_tiles, _, tile_rows = self._tiles.shape
         first, last = rows.start // tile_rows, rows.stop // tile_rows

@@ -15,6 +15,7 @@ from sklearn.utils import check_array
 
 from .._threads import ThreadPool
 from ._blocks import ROWS_MULTIPLE, RowBlocks, added
+from ._consumers import MadeRows, Total
 from ._moments import merged
 
 # Partial sums that one task joins.
@@ -38,7 +39,7 @@ class DaskBlocks(RowBlocks):
 
     def lifted(self, rows):
         """Return the observables of some rows, lifted here."""
-        rows = take(self.X, np.arange(self.n_samples)[rows])
+        rows = take(self.X, self._indices(rows))
         return rows if self.lift is None else self.lift(rows)
 
     def map(self, function):
@@ -54,10 +55,15 @@ class DaskBlocks(RowBlocks):
         ----------
         update : callable
             As for `RowBlocks.map_reduce`.
-        total : RunningMoments
-            Or anything else with `blank` and `merge`.
-        *aligned : arrays of shape (n_samples, ...)
+        total : Total
+            The workers have parts of it, so it cannot be a plain one.
+        *aligned : arrays of shape (n_samples, ...), or None
         """
+        if not isinstance(total, Total):
+            raise TypeError(
+                f"total={total!r} cannot be summed by the workers of dask, whose parts have to be "
+                "merged: let its class inherit from sklearn_koopman.rows.Total."
+            )
         parts = self._of_chunks(_reduce_chunk, (update, total.blank), aligned)
         (sums,) = dask.compute(_in_a_tree(merged, parts))
         return total.merge(sums)
@@ -72,19 +78,12 @@ class DaskBlocks(RowBlocks):
         return totals
 
     def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
-        """Return some rows as blocks in memory here; ``rows`` are sorted indices."""
-        return self.taken(rows).held(np.arange(len(rows)), tile_rows, buffer)
+        """Return some rows as blocks that are lifted and kept here."""
+        return self.taken(rows).held(slice(None), tile_rows, buffer)
 
     def taken(self, rows):
-        """Return some rows as blocks that hold them here: a slice, or sorted indices."""
-        return RowBlocks(
-            take(self.X, np.arange(self.n_samples)[rows]),
-            self.lift,
-            n_observables=self.n_observables,
-            block_rows=self.block_rows,
-            pool=self.pool,
-            products=self.products,
-        )
+        """Return some rows as blocks that hold them here."""
+        return self._lifting(take(self.X, self._indices(rows)))
 
     def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
         """Return self: rows stay where they are."""
@@ -96,7 +95,7 @@ class DaskBlocks(RowBlocks):
 
     @property
     def _blocks_of(self):
-        """What makes blocks of a chunk; the threads are those of the workers."""
+        """What makes blocks of a chunk; each task of the workers has one thread."""
         return partial(
             RowBlocks,
             lift=self.lift,
@@ -117,15 +116,18 @@ class DaskBlocks(RowBlocks):
 
     def _parts(self, array):
         """Return an array's rows of each chunk; what the workers got is not sent again."""
+        if array is None:
+            return [None] * self.X.numblocks[0]
         if id(array) not in self._sent:
-            if isinstance(array, da.Array):
-                parts = _chunks(in_chunks_of(self.X, array))
-            else:
-                part = getattr(array, "part", partial(getitem, array))
-                # One by one: dask warns of graphs that carry many megabytes.
-                parts = [_once(part(rows)).persist() for rows in _row_slices(self.X)]
-            self._sent[id(array)] = array, parts
+            self._sent[id(array)] = array, self._sent_parts(array)
         return self._sent[id(array)][1]
+
+    def _sent_parts(self, array):
+        if isinstance(array, da.Array):
+            return _chunks(in_chunks_of(self.X, array))
+        part = array.part if isinstance(array, MadeRows) else partial(getitem, array)
+        # One by one: dask warns of graphs that carry many megabytes.
+        return [_once(part(rows)).persist() for rows in _row_slices(self.X)]
 
 
 def float_rows(X, input_name):
@@ -212,18 +214,23 @@ def take(array, rows):
     ----------
     array : dask array of shape (n_samples, ...)
     rows : ndarray of int, shape (n_rows,)
-        Sorted.
+        In any order.
 
     Returns
     -------
     taken : ndarray of shape (n_rows, ...)
     """
-    taken = []
+    order = np.argsort(rows, kind="stable")
+    ascending = rows[order]
+    parts = []
     for chunk, span in zip(_chunks(array), _row_slices(array), strict=True):
-        first, last = np.searchsorted(rows, (span.start, span.stop))
+        first, last = np.searchsorted(ascending, (span.start, span.stop))
         if first < last:
-            taken.append(delayed(getitem)(chunk, rows[first:last] - span.start))
-    return np.concatenate(dask.compute(*taken))
+            parts.append(delayed(getitem)(chunk, ascending[first:last] - span.start))
+    taken = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    if parts:
+        taken[order] = np.concatenate(dask.compute(*parts))
+    return taken
 
 
 def _known_rows(array, name):
@@ -291,16 +298,22 @@ def _apply(function, chunk):
 
 
 def _map_chunk(blocks_of, function, chunk):
-    return blocks_of(chunk).map(function)
+    blocks = blocks_of(chunk)
+    with blocks.pool.keeping_blas_to_one_thread():
+        return blocks.map(function)
 
 
 def _reduce_chunk(blocks_of, update, blank, chunk, *aligned):
-    return blocks_of(chunk).map_reduce(update, blank(), *aligned)
+    blocks = blocks_of(chunk)
+    with blocks.pool.keeping_blas_to_one_thread():
+        return blocks.map_reduce(update, blank(), *aligned)
 
 
 def _sum_chunk(blocks_of, function, dtype, chunk, *aligned):
+    blocks = blocks_of(chunk)
     out = None if dtype is None else np.empty(len(chunk), dtype)
-    return blocks_of(chunk).sum(function, *aligned, out=out), out
+    with blocks.pool.keeping_blas_to_one_thread():
+        return blocks.sum(function, *aligned, out=out), out
 
 
 def _added(parts):

@@ -1,17 +1,16 @@
 """Rows lifted and multiplied on a torch device, for the solver that is exact.
 
-Every look at the rows, on all of them and on samples, happens there; what is as small as the
-coefficients (steps, line search) and what is done once or twice (moments, the metric) stays here.
+Every evaluation, on all rows and on samples, happens there; what is as small as the coefficients
+(steps, line search) and what is done once or twice (moments, the preconditioner) stays here.
 """
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from .._devices import resolve_device
-from ._blocks import KEPT_BYTES, MOST_BLOCK_ROWS, RowBlocks, added
+from ._blocks import MOST_BLOCK_ROWS, RowBlocks, added, rows_of
+from ._consumers import DeviceFunction
 
 # A lifted block of this size keeps an accelerator busy and leaves it room; a processor wants
 # blocks that stay in its cache.
@@ -57,30 +56,39 @@ class DeviceBlocks(RowBlocks):
 
         Parameters
         ----------
-        function : BlockLoss
+        function : callable or BlockFunction
+            A `DeviceFunction` is summed there; blocks for others are brought here.
         *aligned, out
             As for `RowBlocks.sum`.
         """
-        loss = TensorLoss.of(function, self._place)
+        if not isinstance(function, DeviceFunction):
+            return super().sum(function, *aligned, out=out)
+        there = function.on_device(self._place)
         tensors = [self._place_once(array) for array in aligned]
+        if out is not None:
+            filled = self._place(np.empty_like(out))
+            tensors.append(filled)
         totals: list = []
         for rows in self._batches(self._all_batches()):
-            parts = [tensor[rows] for tensor in tensors]
-            terms, curvature = loss(self._lifted_there(rows), *parts)
+            terms = there(self._lifted_there(rows), *rows_of(tensors, rows))
             terms = [term.double() for term in terms]
             totals = added([totals, terms]) if totals else terms
-            if out is not None:
-                out[rows] = curvature.cpu().numpy()
+        if out is not None:
+            out[...] = filled.cpu().numpy()
         return [total.cpu().numpy() for total in totals]
 
     def held(self, rows, tile_rows=None, buffer=None):
         """Return some rows as blocks that are lifted now, and kept on the device."""
         return DeviceBlocks(self._lifted_there(rows), device=self._device, pool=self.pool)
 
-    def kept_if_few(self, tile_rows=None):
-        """Return the rows lifted now, and kept on the device, if that takes little memory."""
-        lifted_bytes = self.n_samples * self.n_observables * self.X[:1].itemsize
-        return self if lifted_bytes > KEPT_BYTES else self.held(slice(None))
+    def _lifting(self, X):
+        return DeviceBlocks(
+            X,
+            self.lift,
+            n_observables=self.n_observables,
+            device=self._device,
+            pool=self.pool,
+        )
 
     def _lifted_there(self, rows):
         X = self._place(self.X[rows])
@@ -92,71 +100,12 @@ class DeviceBlocks(RowBlocks):
         return torch.as_tensor(array, device=self._device)
 
     def _place_once(self, array):
-        """Return an array's tensor; what is there already is not sent again."""
-        if not isinstance(array, np.ndarray):
-            return array  # stands for nothing
+        """Return an array's tensor; what is there already is not sent again. None stays None."""
+        if array is None:
+            return None
         if id(array) not in self._placed:
             self._placed[id(array)] = array, self._place(array)
         return self._placed[id(array)][1]
-
-
-@dataclass(frozen=True)
-class TensorLoss:
-    """Loss, gradients and curvature of a block of rows that is a tensor.
-
-    Attributes
-    ----------
-    weights : tensor of shape (n_observables, n_classes)
-    intercept : tensor of shape (n_classes,)
-    offset : tensor of shape (n_observables,), or None
-    classes : tensor of int, shape (n_classes,)
-    temperature : float
-    terms : callable
-        Returns the (row weights, temperature) of each log-sum-exp in the loss.
-    """
-
-    weights: Any
-    intercept: Any
-    offset: Any
-    classes: Any
-    temperature: float
-    terms: Any
-
-    @classmethod
-    def of(cls, loss, place):
-        """Return the loss of blocks in memory, placed on a device."""
-        return cls(
-            weights=place(loss.weights).T,
-            intercept=place(loss.intercept)[:, 0],
-            offset=None if loss.offset is None else place(loss.offset),
-            classes=place(np.arange(len(loss.weights))),
-            temperature=loss.temperature,
-            terms=loss.log_sum_exp_terms,
-        )
-
-    def __call__(self, psi, labels, hard_weight, soft_weight, softened):
-        """Return (loss, gradient by the weights, by the intercepts), and each row's curvature."""
-        dtype = self.weights.dtype
-        if self.offset is not None:
-            psi = psi - self.offset
-        psi = psi.to(dtype)
-        hard_weight, soft_weight = hard_weight.to(dtype), soft_weight.to(dtype)
-        logits = psi @ self.weights + self.intercept
-        logits = logits - logits.amax(dim=1, keepdim=True)
-        mass = hard_weight[:, None] * (labels[:, None] == self.classes)
-        if softened is not None:
-            mass = mass + (self.temperature * soft_weight)[:, None] * softened
-        value = -(mass * logits).double().sum()
-        residual = -mass
-        curvature = 0.0
-        for weight, temperature in self.terms(hard_weight, soft_weight):
-            scaled = logits / temperature
-            log_sum = scaled.logsumexp(dim=1)
-            probability = (scaled - log_sum[:, None]).exp()
-            value = value + temperature**2 * (weight * log_sum).double().sum()
-            residual = residual + (temperature * weight)[:, None] * probability
-            curvature = curvature + weight * (1 - probability.square().sum(dim=1))
-        return (value, psi.T @ residual, residual.sum(dim=0)), curvature
 
 
 def lifting_there(lift):

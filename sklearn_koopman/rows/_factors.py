@@ -40,10 +40,40 @@ class Factors(NamedTuple):
         """The dtype of the rows, and of their observables."""
         return self.X.dtype
 
-    def loss(self, loss, labels, hard_weight, soft_weight, softened, curvature):
-        """Return what a `BlockLoss` does of the observables."""
-        dtype = loss.weights.dtype
-        gradient, sums = np.zeros(loss.weights.T.shape), np.zeros(len(loss.weights))
+    def distillation_loss(
+        self,
+        weights,
+        intercept,
+        temperature,
+        labels,
+        hard_weight,
+        soft_weight,
+        softened,
+        curvature=None,
+    ):
+        """Return the distillation loss of linear logits of the observables, and its gradients.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_classes, n_observables)
+            Their dtype is that of the products.
+        intercept : ndarray of shape (n_classes,)
+        temperature : float
+        labels : ndarray of int, shape (n_rows,)
+        hard_weight, soft_weight : ndarray of shape (n_rows,)
+        softened : ndarray of shape (n_rows, n_classes), or None
+        curvature : ndarray of shape (n_rows,), default=None
+            Filled with the trace of the second derivative by the logits of each row.
+
+        Returns
+        -------
+        value : float
+        gradient : ndarray of shape (n_observables, n_classes)
+        sums : ndarray of shape (n_classes,)
+            The gradient by the intercepts.
+        """
+        dtype = weights.dtype
+        gradient, sums = np.zeros(weights.T.shape), np.zeros(len(weights))
         filled = None if curvature is None else np.empty(len(curvature), dtype)
         value = _kernel.add_loss(
             *self._arrays,
@@ -51,12 +81,12 @@ class Factors(NamedTuple):
             _ready(hard_weight, np.float64),
             _ready(soft_weight, np.float64),
             None if softened is None else _ready(softened, dtype),
-            _ready(loss.weights, dtype),
-            _ready(loss.intercept[:, 0], dtype),
+            _ready(weights, dtype),
+            _ready(intercept, dtype),
             gradient,
             sums,
             filled,
-            loss.temperature,
+            temperature,
         )
         if curvature is not None:
             curvature[...] = filled

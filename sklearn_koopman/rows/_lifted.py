@@ -7,8 +7,10 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from ..lifting import (
+    NoLayerError,
     are_floats,
     arrays_between_steps,
+    as_layer,
     block_lift,
     learns_nothing,
     products_of_chain,
@@ -105,11 +107,9 @@ def _tensor_lift(tail, dtype, device):
         return None
     import torch
 
-    from ..lifting._torch import as_layer
-
     try:
         layer = as_layer(tail)
-    except TypeError:
+    except NoLayerError:
         return lifting_there(block_lift(tail, dtype))
     layer.to(device, torch.float32 if dtype == np.float32 else torch.float64)
     return layer.requires_grad_(False)

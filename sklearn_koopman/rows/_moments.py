@@ -6,7 +6,7 @@ row, ``sqrt(W w / (W + w)) (b - m)``. Nothing cancels, whatever the means, and a
 absorbed in one symmetric product or one QR step. Moments of other rows join in the same way.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -16,16 +16,17 @@ from scipy.linalg import blas, qr
 from sklearn.utils import gen_batches
 
 from .._threads import ThreadPool
+from ._buffer import ReusedBuffer
+from ._consumers import Total
 from ._factors import Factors
 from ._packed import PackedTriangle
 from ._power_sums import PowerSums, layout_of
-from ._scratch import Scratch
 
 # Columns that are centred together: with some thousand rows they stay in a core's cache.
 SLAB_COLUMNS = 128
 # Entries of a Gram matrix that a thread adds at once.
 FLUSHED_AT_ONCE = 2**16
-# Observables of whose moments every thread may have its own: they take little memory.
+# Observables of whose moments every thread may have its own: these are small.
 SMALL = 2048
 # Rows, from as many parts of the data, that show how far observables are from zero.
 SHOWN_PARTS, SHOWN_ROWS = 4, 256
@@ -80,7 +81,7 @@ class Scale:
         return coef * self.deviation[:, None], intercept + self.mean @ coef
 
 
-class RunningMoments(ABC):
+class RunningMoments(Total):
     """What least squares needs to know of rows of observables and of their targets.
 
     Parameters
@@ -105,7 +106,7 @@ class RunningMoments(ABC):
         # of rounding, and means do not lose the digits that large values have no room for.
         self._origin = self._mean = np.zeros(n_observables + n_targets)
         self._pool = ThreadPool()
-        self._scratch = Scratch()
+        self._buffer = ReusedBuffer()
 
     def update(self, psi, *targets_and_weight):
         """Take in a block: observables, then targets if there are any, then weights.
@@ -126,7 +127,7 @@ class RunningMoments(ABC):
             return self
         dtype = np.float32 if self._keeps_float32 and psi.dtype == np.float32 else np.float64
         # One row more than the block, for the step between the means.
-        rows = self._scratch.columns(
+        rows = self._buffer.columns(
             len(sample_weight) + 1, self.n_observables + self.n_targets, dtype
         )
         arrays, means, done = [psi, *targets], [], 0
@@ -259,7 +260,7 @@ def accumulated(moments, blocks, *aligned):
         sums = _power_sums_of(blocks, *aligned, exact=moments.exact)
         if sums is not None:
             return moments.merge(_added_up(sums, blocks, aligned))
-    return _added_up(moments, blocks.with_rows_at_least(moments.block_rows), aligned)
+    return _added_up(moments, blocks.with_rows_at_least(moments.block_rows or 1), aligned)
 
 
 def _added_up(total, blocks, aligned):
@@ -350,7 +351,7 @@ class GramMoments(RunningMoments):
     def __init__(self, n_observables, n_targets=0, exact=False):
         super().__init__(n_observables, n_targets)
         self.exact = exact
-        self.takes_factors = self._keeps_float32 = not exact
+        self._keeps_float32 = not exact
         self.is_single = False
         self._packed = PackedTriangle(n_observables)
         self.cross = np.zeros((n_observables, n_targets), order="F")
@@ -363,6 +364,11 @@ class GramMoments(RunningMoments):
         return partial(type(self), self.n_observables, self.n_targets, self.exact)
 
     @property
+    def takes_factors(self):
+        """Whether it takes `Factors` for observables, which stay in their own dtype."""
+        return not self.exact
+
+    @property
     def rounding(self):
         """What rounding may have left of a Gram matrix of norm one, at most."""
         if self.is_single:
@@ -373,8 +379,8 @@ class GramMoments(RunningMoments):
     def packed(self):
         """Scatter of the observables, of which one triangle is stored."""
         self._flush()
-        self._pending = None  # who asks needs the memory
-        self._scratch = Scratch()
+        self._pending = None  # who asks needs the room
+        self._buffer = ReusedBuffer()
         return self._packed
 
     @property
@@ -443,8 +449,11 @@ class TriangularMoments(RunningMoments):
         super().__init__(n_observables, n_targets)
         self.factor = np.zeros((n_observables, n_observables))
         self.projected = np.zeros((n_observables, n_targets))
-        #: A QR step costs at least that of as many rows as the factor has.
-        self.block_rows = max(1024, n_observables // 2)
+
+    @property
+    def block_rows(self):
+        """Rows of a block: a QR step costs at least that of as many rows as the factor has."""
+        return max(1024, self.n_observables // 2)
 
     def _absorb(self, rows):
         stacked = np.vstack([np.hstack([self.factor, self.projected]), rows])

@@ -1,7 +1,7 @@
 """Symmetric matrices of which one triangle is stored, and nothing else.
 
 In LAPACK's rectangular full packed format (Gustavson et al. 2010) the triangle fills a rectangle
-without a gap, and products and factors are still made of blocks: half the memory at the same
+without a gap, and products and factors are still made of blocks: half the bytes at the same
 speed. For n rows, of which h are n // 2, the column of row i of the upper triangle is::
 
     i >= h:  rectangle[: i + 1, i - h], above the diagonal and on it
@@ -34,7 +34,7 @@ class PackedTriangle:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_koopman.rows._packed import PackedTriangle
+    >>> from sklearn_koopman.rows import PackedTriangle
     >>> matrix = PackedTriangle(2)
     >>> matrix.add_product(np.array([[1.0, 2.0], [3.0, 4.0]]))
     >>> matrix.full()

@@ -23,13 +23,14 @@ from sklearn.utils import gen_batches
 
 from .._threads import ThreadPool
 from ..lifting import CONSTANT
+from ._buffer import ReusedBuffer
+from ._consumers import Total
 from ._factors import CENTRED_ROWS, _kernel
-from ._scratch import Scratch
 from ._unlocked import add_product
 
 # Heads whose products with all tails take as long as preparing the tails for them.
 HEADS_AT_ONCE = 64
-# Sums that every thread may have of its own: they take little memory.
+# Sums that every thread may have of its own: these are small.
 SMALL = 2**22
 # Rows of a block, for more of them.
 LARGE_BLOCK_ROWS = 2112
@@ -37,7 +38,7 @@ LARGE_BLOCK_ROWS = 2112
 SUMMED_ROWS = 4096
 # Columns of a packed triangle that a thread fills at once.
 COLUMNS_AT_ONCE = 64
-# Rows that are lifted and multiplied in the time that it takes to look a sum up for each entry.
+# Rows that are lifted and multiplied in the time that finding the sum of each entry takes.
 LOOKUP_ROWS = 1000
 
 
@@ -142,7 +143,7 @@ def _groups(first_heads, first_tails):
     return groups[-1]
 
 
-class PowerSums:
+class PowerSums(Total):
     """Moments of all monomials up to a degree, from one sum for each monomial of twice the degree.
 
     They are sums about zero, and lose digits if the observables are far from it.
@@ -171,7 +172,7 @@ class PowerSums:
         self._pending: np.ndarray | None = None  # sums of float32 rows
         self._n_pending = 0
         self._pool = ThreadPool()
-        self._scratch = Scratch(), Scratch()
+        self._buffers = ReusedBuffer(), ReusedBuffer()
 
     @property
     def is_small(self):
@@ -206,7 +207,7 @@ class PowerSums:
         sample_weight = sample_weight.astype(psi.dtype)
         n_rows = len(sample_weight)
         heads, tails = (
-            scratch.columns(n_rows, layout.n_terms, psi.dtype) for scratch in self._scratch
+            buffer.columns(n_rows, layout.n_terms, psi.dtype) for buffer in self._buffers
         )
         if not self.has_constant:
             psi = psi.with_observables(np.concatenate([CONSTANT, psi.products.observables]))

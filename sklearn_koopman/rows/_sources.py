@@ -82,7 +82,7 @@ def of_parts(function, array):
 
 
 def take(array, rows):
-    """Return some rows in memory; ``rows`` are sorted indices."""
+    """Return some rows in memory; ``rows`` are indices."""
     if is_dask(array):
         from ._dask import take as take_from_chunks
 

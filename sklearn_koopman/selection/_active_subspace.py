@@ -4,10 +4,10 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state, resample
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._validation import DTYPES, check_integer, check_real, invalid_parameter
-from ..lifting import BlockLifter
+from ..lifting import BlockLifter, Operations, linear_layer
 from ..students import SharingEstimator
 from ..teachers import as_teacher, teacher_logits
 
@@ -203,6 +203,22 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
     def _lift(self, X):
         components = self.components_.astype(X.dtype, copy=False)
         return X @ components.T - (components @ self.mean_.astype(X.dtype, copy=False))
+
+    def to_layer(self):
+        """Return the projection as a layer of torch."""
+        check_is_fitted(self)
+        return linear_layer(self.components_, -self.components_ @ self.mean_)
+
+    def add_to_graph(self, nodes, rows):
+        """Centre, and multiply by one matrix, in an ONNX graph."""
+        check_is_fitted(self)
+        centred = nodes.add("Sub", rows, nodes.constant(self.mean_))
+        return nodes.add("MatMul", centred, nodes.constant(self.components_.T))
+
+    def operations(self):
+        """Return the operations of one matrix."""
+        check_is_fitted(self)
+        return Operations.of_matrix(self.components_, self.mean_)
 
     def _observable_names(self, names):
         return [f"activesubspace{j}" for j in range(self.n_output_features_)]

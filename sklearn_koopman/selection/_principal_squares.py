@@ -100,7 +100,7 @@ def principal_squares(student, X, *, max_observables=None):
     smaller.lifter_ = squares if head is None else make_pipeline(*steps_of(head), squares)
     smaller.lifter = FrozenEstimator(smaller.lifter_)
     smaller.coef_ = np.hstack([linear, values[:, chosen]]).astype(student.coef_.dtype)
-    constants = [not variables for variables in monomials._monomials()]
+    constants = monomials.powers_.sum(axis=1) == 0
     smaller.intercept_ = student.intercept_ + student.coef_[:, constants].sum(axis=1)
     smaller._constant_observable = None
     return smaller
@@ -115,7 +115,7 @@ def _split(student):
             "lifter=MonomialLifter(2), or with a pipeline as lifter that ends in one."
         )
     *before, monomials = steps
-    degree = max(len(variables) for variables in monomials._monomials())
+    degree = monomials.powers_.sum(axis=1).max()
     if degree != 2:
         raise ValueError(
             f"The observables of the student, those of {monomials!r}, are of degree {degree}: only "
@@ -130,7 +130,8 @@ def _quadratic_forms(student, monomials):
     p = monomials.n_features_in_
     coef = student.coef_.astype(np.float64)
     linear, forms = np.zeros((len(coef), p)), np.zeros((len(coef), p, p))
-    for column, variables in zip(coef.T, monomials._monomials(), strict=True):
+    for column, powers in zip(coef.T, monomials.powers_, strict=True):
+        variables = np.repeat(np.arange(p), powers)
         if len(variables) == 1:
             linear[:, variables[0]] = column
         elif len(variables) == 2:

@@ -15,7 +15,14 @@ from sklearn.utils.validation import (
 from .._fitting import keeping_what_was_fitted
 from .._threads import threads_for
 from .._validation import DTYPES, check_integer, check_real, is_integer
-from ..lifting import BlockLifter, ChosenProducts, choose_observables
+from ..lifting import (
+    BlockLifter,
+    as_layer,
+    block_lift,
+    choose_observables,
+    operations_of,
+    products_of_chain,
+)
 from ..linear import check_finite_moments, check_gram_fits_in_memory, forward_selection
 from ..rows import GramMoments, accumulated, fit_lifter, lifted_blocks
 from ..students import OneHotRows, check_weights, encode_labels, has_label
@@ -272,12 +279,27 @@ class ObservableSelector(BlockLifter):
         )
 
     def _lift(self, X):
-        return self._chosen_lifter._lift(X)
+        return block_lift(self._chosen_lifter, X.dtype)(X)
 
-    def _pair_products(self):
-        if isinstance(self._chosen_lifter, ChosenProducts):
-            return self._chosen_lifter._pair_products(self.n_features_in_)
-        return None
+    def to_layer(self):
+        """Return the chosen observables as a layer of torch."""
+        check_is_fitted(self)
+        return as_layer(self._chosen_lifter)
+
+    def add_to_graph(self, nodes, rows):
+        """Add the chosen observables to an ONNX graph."""
+        check_is_fitted(self)
+        return nodes.add_transformer(self._chosen_lifter, rows)
+
+    def operations(self):
+        """Return the operations of what computes the chosen observables."""
+        check_is_fitted(self)
+        return operations_of(self._chosen_lifter)
+
+    def pair_products(self):
+        """Return the chosen observables as products, None if they are none."""
+        check_is_fitted(self)
+        return products_of_chain(self._chosen_lifter, self.n_features_in_)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_chosen_lifter")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..lifting import Operations, operations_of
 from ._lifted import LiftedStudent
 
 
@@ -29,6 +30,35 @@ class KoopmanClassifier(LiftedStudent):
         if self._constant_observable is not None:
             matrix[:, self._constant_observable] += self.intercept_
         return matrix
+
+    def operations(self):
+        """Return what the fitted classifier stores and what it multiplies for one sample.
+
+        Returns
+        -------
+        operations : Operations
+            Of the `lifter_`, if there is one, and of the matrix.
+        """
+        check_is_fitted(self)
+        lifted = operations_of(getattr(self, "lifter_", None))
+        return lifted + Operations.of_matrix(self.coef_, self.intercept_)
+
+    def add_to_graph(self, nodes, rows):
+        """Add the logits to an ONNX graph.
+
+        Parameters
+        ----------
+        nodes : Nodes
+        rows : variable
+
+        Returns
+        -------
+        logits : variable
+        """
+        check_is_fitted(self)
+        lifted = nodes.add_transformer(getattr(self, "lifter_", None), rows)
+        matrix, intercept = nodes.constant(self.coef_.T), nodes.constant(self.intercept_)
+        return nodes.add("Gemm", lifted, matrix, intercept)
 
     def _logit_function(self):
         """Return what maps lifted rows to logits: all that a worker must be sent."""

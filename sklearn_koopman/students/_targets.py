@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from .._devices import UnavailableDeviceError
-from ..rows import EnlargedRows, LiftedRows, by_rows, is_dask, of_parts
+from ..rows import EnlargedRows, LiftedRows, MadeRows, by_rows, is_dask, of_parts
 from ..teachers import align_columns, check_n_columns, output_kind, shortened, teacher_logits
 
 _THREE_WAYS = (
@@ -57,7 +57,7 @@ class Labels:
         return self.codes >= 0
 
 
-class OneHotRows:
+class OneHotRows(MadeRows):
     """One-hot labels that are made when rows of them are asked for.
 
     Parameters

@@ -10,15 +10,17 @@ from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real
-from ..lifting import FEATURE_MAPS, LocalFeatures
+from ..lifting import FEATURE_MAPS, LocalFeatures, Operations, operations_of
 from ..linear import check_finite_moments
 from ..rows import GramMoments, RowBlocks, accumulated, is_dask
 from ..students import PROBABILITY_FLOOR, LiftedStudent, regression_targets, weighs_soft_targets
 from ._descent import constant_loss, descend, mean_loss, warn_of_breakdown
-from ._losses import DistillationLoss, SquaredLoss
+from ._losses import SquaredLoss, distillation_loss
+from ._onnx import add_train
 from ._sweep import Sweeper
 from ._train import linear_start
 
@@ -285,6 +287,38 @@ class TensorTrainClassifier(LiftedStudent):
             return super()._wants_soft_targets(soft_labels)
         return weighs_soft_targets(self, soft_labels)
 
+    def operations(self):
+        """Return what the fitted classifier stores and what it multiplies for one sample.
+
+        Returns
+        -------
+        operations : Operations
+            Of the `lifter_`, if there is one, the local features and the train.
+        """
+        check_is_fitted(self)
+        variables = operations_of(getattr(self, "lifter_", None))
+        train = self.tensor_train_.operations() + Operations.storing(self.intercept_)
+        return variables + self.local_features_.operations() + train
+
+    def add_to_graph(self, nodes, rows):
+        """Add the logits to an ONNX graph: the train, contracted from both ends.
+
+        Parameters
+        ----------
+        nodes : Nodes
+        rows : variable
+
+        Returns
+        -------
+        logits : variable
+        """
+        check_is_fitted(self)
+        variables = nodes.add_transformer(getattr(self, "lifter_", None), rows)
+        features = self.local_features_.add_to_graph(nodes, variables)
+        sites = range(len(self.tensor_train_.cores))
+        at_sites = [nodes.add("Gather", features, np.array([site]), axis=1) for site in sites]
+        return add_train(self.tensor_train_, self.intercept_, nodes, at_sites)
+
     def _logit_function(self):
         return partial(
             _logits, self.local_features_, self.tensor_train_, self.intercept_[:, None]
@@ -469,7 +503,7 @@ class _Problem:
                 (student.soft_weight, task.sample_weight),
             )
         )
-        return DistillationLoss(
+        return distillation_loss(
             task.labels.codes, task.soft_logits, hard, soft, student.temperature
         )
 

@@ -12,11 +12,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._memory import check_fits_in_memory
 from .._threads import threads_for
 from .._validation import DTYPES, check_choice, check_integer, check_real, invalid_parameter
-from ..lifting import MonomialLifter
+from ..lifting import MonomialLifter, Operations, operations_of
 from ..rows import RowBlocks
 from ..students import KoopmanClassifier, margin
 from ._descent import constant_loss, descend, mean_loss, warn_of_breakdown
-from ._losses import DistillationLoss, SquaredLoss
+from ._losses import SquaredLoss, distillation_loss
+from ._onnx import add_train
 from ._sweep import Sweeper
 from ._train import TensorTrain
 
@@ -148,7 +149,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
             Rows that the student can judge: those it was fitted to, or others.
         y : array-like of shape (n_samples,), default=None
             Labels, all of them classes of the student. Only ``loss="distillation"`` with
-            ``soft_weight < 1`` looks at them.
+            ``soft_weight < 1`` reads them.
 
         Returns
         -------
@@ -228,7 +229,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         """Return the train after some epochs, its intercepts and the loss in each."""
         n_samples, n_classes = logits.shape
         ones = np.ones(n_samples)
-        loss = DistillationLoss(
+        loss = distillation_loss(
             codes,
             logits / self.temperature,
             (1 - self.soft_weight) * ones,
@@ -289,6 +290,38 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         y : ndarray of shape (n_samples,)
         """
         return self.classes_[self._logits(X).argmax(axis=1)]
+
+    def operations(self):
+        """Return what the fitted classifier stores and what it multiplies for one sample.
+
+        Returns
+        -------
+        operations : Operations
+            Of the `reducer_`, if there is one, the scale and the train.
+        """
+        check_is_fitted(self)
+        train = self.tensor_train_.operations() + Operations.storing(self.intercept_)
+        return operations_of(self.reducer_) + Operations.of_matrix(self.scale_) + train
+
+    def add_to_graph(self, nodes, rows):
+        """Add the logits to an ONNX graph: the train, contracted from both ends.
+
+        Parameters
+        ----------
+        nodes : Nodes
+        rows : variable
+
+        Returns
+        -------
+        logits : variable
+        """
+        check_is_fitted(self)
+        variables = nodes.add_transformer(self.reducer_, rows)
+        scaled = nodes.add("Div", variables, nodes.constant(self.scale_))
+        with_one = nodes.add("Concat", nodes.add_ones(variables), scaled, axis=1)
+        features = nodes.add("Unsqueeze", with_one, np.array([1]))
+        n_sites = len(self.tensor_train_.cores)
+        return add_train(self.tensor_train_, self.intercept_, nodes, [features] * n_sites)
 
     def _logits(self, X):
         check_is_fitted(self)

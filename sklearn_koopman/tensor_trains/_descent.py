@@ -143,11 +143,11 @@ def constant_loss(loss, shape):
     """
     n_samples = shape[1]
 
-    def look(logits):
+    def objective(logits):
         value, slope = loss(np.broadcast_to(logits[:, None], shape), np.arange(n_samples))
         return value / n_samples, slope.sum(axis=1) / n_samples
 
-    return minimize(look, np.zeros(shape[0]), jac=True, method="L-BFGS-B").fun
+    return minimize(objective, np.zeros(shape[0]), jac=True, method="L-BFGS-B").fun
 
 
 def warn_of_breakdown(losses, constant, learning_rate):

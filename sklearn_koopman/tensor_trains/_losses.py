@@ -4,46 +4,58 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax, softmax
+
+from ..linear import DistillationLoss, LogitLoss
 
 
 @dataclass(frozen=True)
-class DistillationLoss:
-    """Distillation loss of some rows; see `DistillationProblem`.
+class LossOfRows:
+    """A loss, and what it has to know of all rows.
 
     Attributes
     ----------
+    loss : LogitLoss
     labels : ndarray of int, shape (n_samples,)
         The class of each row, -1 for none.
-    soft_logits : ndarray of shape (n_samples, n_classes), or None
+    softened : ndarray of shape (n_samples, n_classes), or None
+        What logits are compared with.
     hard_weight, soft_weight : ndarray of shape (n_samples,)
         What a row weighs in the two losses, in units of the average row.
-    temperature : float
     """
 
+    loss: LogitLoss
     labels: np.ndarray
-    soft_logits: np.ndarray | None
+    softened: np.ndarray | None
     hard_weight: np.ndarray
     soft_weight: np.ndarray
-    temperature: float
 
     def __call__(self, logits, rows):
         """Return the summed loss of some rows and its gradient by their logits."""
-        dtype, labels = logits.dtype, self.labels[rows]
-        hard = self.hard_weight[rows].astype(dtype)
-        is_class = labels == np.arange(len(logits))[:, None]
-        log_proba = log_softmax(logits, axis=0)
-        value = -np.vdot(hard * is_class, log_proba)
-        slope = hard * (np.exp(log_proba) - is_class)
-        if self.soft_logits is not None:
-            soft = self.soft_weight[rows].astype(dtype)
-            T = self.temperature
-            targets = softmax(self.soft_logits[rows].T.astype(dtype) / T, axis=0)
-            log_targets = np.log(np.maximum(targets, np.finfo(dtype).tiny))
-            log_proba = log_softmax(logits / T, axis=0)
-            value += T**2 * np.vdot(soft * targets, log_targets - log_proba)
-            slope += T * soft * (np.exp(log_proba) - targets)
-        return float(value), slope
+        hard, soft = (
+            weight[rows].astype(logits.dtype) for weight in (self.hard_weight, self.soft_weight)
+        )
+        constant, softened = 0.0, None
+        if self.softened is not None:
+            softened = self.softened[rows].astype(logits.dtype)
+            constant = soft @ self.loss.constant(softened)
+        terms = self.loss(logits, self.labels[rows], hard, soft, softened)
+        return float(terms.losses.sum(dtype=np.float64) + constant), terms.residual
+
+
+def distillation_loss(labels, soft_logits, hard_weight, soft_weight, temperature):
+    """Return the distillation loss of rows; see `LossOfRows`.
+
+    Parameters
+    ----------
+    labels, hard_weight, soft_weight
+        As for `LossOfRows`; of rows without a label, ``hard_weight`` is not read.
+    soft_logits : ndarray of shape (n_samples, n_classes), or None
+        The teacher's.
+    temperature : float
+    """
+    loss = DistillationLoss(float(temperature))
+    softened = None if soft_logits is None else loss.soften(soft_logits)
+    return LossOfRows(loss, labels, softened, hard_weight * (labels >= 0), soft_weight)
 
 
 @dataclass(frozen=True)

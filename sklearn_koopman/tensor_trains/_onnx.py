@@ -1,93 +1,11 @@
-"""Tensor trains and product kernels as ONNX graphs."""
+"""Tensor trains as ONNX graphs."""
 
 import numpy as np
 
-from ..lifting import Nodes
 from ._train import left_matrix, right_matrix
 
 
-def add_train_logits(student, nodes, rows):
-    """Add the logits of a fitted TensorTrainClassifier.
-
-    Parameters
-    ----------
-    student : TensorTrainClassifier
-    nodes : Nodes
-    rows : variable
-        What the student's lifter has made of the inputs.
-
-    Returns
-    -------
-    logits : variable
-    """
-    features = _add_local_features(student.local_features_, nodes, rows)
-    sites = range(len(student.tensor_train_.cores))
-    at_sites = [nodes.add("Gather", features, np.array([site]), axis=1) for site in sites]
-    return _add_train(student.tensor_train_, student.intercept_, nodes, at_sites)
-
-
-def add_compressed_logits(student, nodes, rows):
-    """Add the logits of a fitted CompressedStudent, of rows its reducer has been applied to."""
-    ones = nodes.add_ones(rows)
-    scaled = nodes.add("Div", rows, nodes.constant(student.scale_))
-    features = nodes.add("Unsqueeze", nodes.add("Concat", ones, scaled, axis=1), np.array([1]))
-    n_sites = len(student.tensor_train_.cores)
-    return _add_train(student.tensor_train_, student.intercept_, nodes, [features] * n_sites)
-
-
-def convert_product_kernel(scope, operator, container):
-    """Multiply the kernels of all variables, and rotate."""
-    nodes = Nodes(scope, operator, container)
-    lifter = operator.raw_operator
-    local = lifter.local_features_
-    features = _add_local_features(local, nodes, nodes.inputs)  # (rows, variables, features)
-    by_variable = nodes.add("Transpose", features, perm=[1, 0, 2])
-    kernels = nodes.add("MatMul", by_variable, nodes.constant(local(lifter.landmarks_)))
-    kernel = nodes.add("ReduceProd", kernels, np.array([0]), keepdims=0)
-    nodes.finish("MatMul", kernel, nodes.constant(lifter.normalization_))
-
-
-def _add_local_features(local, nodes, rows):
-    """Add the local features of rows, (n_samples, n_variables, n_features)."""
-    t = nodes.add_scaled(rows, local.shift, local.scale)
-    make = {
-        "monomial": _powers,
-        "legendre": _legendre_polynomials,
-        "trigonometric": _cosines_and_sines,
-    }
-    features = make[local.kind](local, nodes, t)
-    last = np.array([2])
-    return nodes.add(
-        "Concat", *(nodes.add("Unsqueeze", each, last) for each in features), axis=2
-    )
-
-
-def _add_one(nodes, t):
-    """Add what is 1 wherever there is a variable."""
-    return nodes.add("Exp", nodes.add("Mul", t, nodes.constant([0.0])))
-
-
-def _powers(local, nodes, t):
-    powers = [_add_one(nodes, t), t]
-    for _ in range(1, local.degree):
-        powers.append(nodes.add("Mul", powers[-1], t))
-    return powers
-
-
-def _legendre_polynomials(local, nodes, t):
-    t = nodes.add("Clip", t, nodes.constant(-1.0), nodes.constant(1.0))
-    return [_add_one(nodes, t), *nodes.add_polynomials(t, "legendre", local.degree)]
-
-
-def _cosines_and_sines(local, nodes, t):
-    found = []
-    for k in range(1, local.degree + 1):
-        angle = nodes.add("Mul", t, nodes.constant([k * local.frequency]))
-        found += [nodes.add("Cos", angle), nodes.add("Sin", angle)]
-    return found
-
-
-def _add_train(train, intercept, nodes, features):
+def add_train(train, intercept, nodes, features):
     """Add the logits of a train, from both ends to the class core.
 
     Parameters
@@ -97,6 +15,10 @@ def _add_train(train, intercept, nodes, features):
     nodes : Nodes
     features : list of variable
         Of every site, (n_samples, 1, n_features).
+
+    Returns
+    -------
+    logits : variable
     """
     cores, centre = train.cores, train.centre
 

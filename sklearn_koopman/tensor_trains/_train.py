@@ -24,6 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
+from ..lifting import Operations
+
 # Eigenvalues below this share of the largest are rounding.
 RANK_TOLERANCE = 1e-12
 
@@ -57,6 +59,11 @@ class TensorTrain:
             total += core.shape[-1 if k > self.centre else 0] * core.shape[1]
         n_classes, right_rank = self.cores[self.centre].shape[2:]
         return total + n_classes * right_rank
+
+    def operations(self):
+        """Return the operations of the logits, given the local features."""
+        n = self.n_parameters
+        return Operations.storing(*self.cores, linear=n, nonlinear=self.multiplications - n)
 
     @property
     def ranks(self):

@@ -3,6 +3,7 @@ import json
 import sys
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import skops.io
 from numpy.testing import assert_array_equal
@@ -19,7 +20,8 @@ from sklearn_koopman import (
     TensorTrainClassifier,
 )
 from sklearn_koopman.classification import CompressedStudent
-from sklearn_koopman.deployment import load_student, save_student
+from sklearn_koopman.deployment import load_student, save_student, to_onnx
+from sklearn_koopman.inspection import cost
 from sklearn_koopman.lifting import ProductKernelLifter
 
 from .helpers import TEACHER, X, y
@@ -98,6 +100,18 @@ def test_files_of_earlier_versions_are_read(name):
     rows, _ = load_iris(return_X_y=True)
     student = load_student(OLD / f"{name}.skops")
     assert student.predict(rows[::10]).tolist() == OLD_PREDICTIONS[name]
+
+
+@pytest.mark.parametrize("name", OLD_PREDICTIONS)
+def test_students_of_earlier_versions_have_all_forms(name):
+    rows, _ = load_iris(return_X_y=True)
+    student = load_student(OLD / f"{name}.skops")
+    session = onnxruntime.InferenceSession(to_onnx(student, rows[:1]).SerializeToString())
+    label, _ = session.run(None, {"X": rows})
+    assert_array_equal(label, student.predict(rows))
+    found = cost(student, rows[:1], n_repeats=1)
+    assert found.linear > 0
+    assert found.bytes == 8 * found.parameters
 
 
 def test_a_file_object_of_an_earlier_version_is_read_and_can_be_saved_again():

@@ -33,14 +33,9 @@ from sklearn_koopman import (
     TensorTrainClassifier,
 )
 from sklearn_koopman.classification import CompressedStudent
-from sklearn_koopman.inspection import cost
-from sklearn_koopman.inspection._cost import (
-    Operations,
-    UncountableError,
-    count_operations,
-    count_spans,
-)
-from sklearn_koopman.lifting import ProductKernelLifter
+from sklearn_koopman.inspection import UncountableError, cost
+from sklearn_koopman.inspection._cost import count_spans  # a report has all spans together
+from sklearn_koopman.lifting import Operations, ProductKernelLifter
 from sklearn_koopman.networks import LinearizedNetworkClassifier
 from sklearn_koopman.pipeline import Pipeline, make_pipeline
 from sklearn_koopman.teachers import TorchTeacher, as_teacher
@@ -48,8 +43,13 @@ from sklearn_koopman.teachers import TorchTeacher, as_teacher
 X, y = load_iris(return_X_y=True)
 
 
+def operations(estimator, row):
+    found = cost(estimator, row, n_repeats=1)
+    return Operations(found.parameters, found.linear, found.nonlinear, found.bytes)
+
+
 def count(estimator):
-    return count_operations(estimator.fit(X, y), X[:1])
+    return operations(estimator.fit(X, y), X[:1])
 
 
 def test_operations_add_up():
@@ -128,6 +128,10 @@ def test_every_monomial_is_one_product(lifter_of, settings, nonlinear):
     assert count(lifter_of(**settings)) == Operations(0, 0, nonlinear)
 
 
+def test_a_constant_costs_nothing():
+    assert count(PolynomialFeatures(0)) == Operations()
+
+
 def test_monomials_are_those_of_the_lifter_of_the_students():
     lifter = MonomialLifter(4).fit(X)
     assert count(lifter).nonlinear == (lifter.powers_.sum(axis=1) >= 2).sum()
@@ -154,15 +158,15 @@ def test_a_selector_costs_what_its_choice_costs():
     targets = np.column_stack([rows[:, 0] * rows[:, 1], rows[:, 0] * rows[:, 1] * rows[:, 2]])
     selector = ObservableSelector(MonomialLifter(3), max_observables=2).fit(rows, targets)
     assert set(selector.get_feature_names_out()) == {"x0 x1", "x0 x1 x2"}
-    assert count_operations(selector, rows[:1]) == Operations(0, 0, 2)
+    assert operations(selector, rows[:1]) == Operations(0, 0, 2)
     # Of other transformers all observables are computed.
     selector.set_params(lifter=PolynomialFeatures(3)).fit(rows, targets)
-    assert count_operations(selector, rows[:1]) == Operations(0, 0, 10 + 20)
+    assert operations(selector, rows[:1]) == Operations(0, 0, 10 + 20)
     orthogonal = OrthogonalPolynomialLifter(3, scale_inputs=False)
     selector.set_params(lifter=orthogonal).fit(rows, targets)
-    assert count_operations(selector, rows[:1]) == Operations(8, 4 + 16, 8 + 2)
+    assert operations(selector, rows[:1]) == Operations(8, 4 + 16, 8 + 2)
     selector = ObservableSelector(max_observables=2).fit(X, y)
-    assert count_operations(selector, X[:1]) == Operations()
+    assert operations(selector, X[:1]) == Operations()
 
 
 def test_lifter_inside_and_pipeline_outside_cost_the_same():
@@ -182,7 +186,7 @@ def test_rows_of_a_pipeline_are_transformed_on_the_way():
     # The wide module would fail on the four features of the raw row.
     teacher = FrozenEstimator(LogisticRegression(max_iter=1000).fit(PCA(2).fit_transform(X), y))
     assert count(sklearn_pipeline(PCA(2), teacher)).linear == 8 + 6
-    assert count_operations(torch.nn.Linear(2, 3), PCA(2).fit_transform(X)[:1]).linear == 6
+    assert operations(torch.nn.Linear(2, 3), PCA(2).fit_transform(X)[:1]).linear == 6
 
 
 def test_data_frames_and_searches():
@@ -190,7 +194,7 @@ def test_data_frames_and_searches():
     frame = load_iris(as_frame=True).data
     model = make_pipeline(PCA(2), MonomialLifter(2), EDMDClassifier())
     search = GridSearchCV(model, {"edmdclassifier__ridge": [1e-3]}).fit(frame, y)
-    assert count_operations(search, frame[:1]) == Operations(12 + 21, 8 + 18, 3)
+    assert operations(search, frame[:1]) == Operations(12 + 21, 8 + 18, 3)
 
 
 class TestTorch:
@@ -203,9 +207,9 @@ class TestTorch:
             self.torch.nn.Linear(5, 3, bias=False),
         )
         expected = Operations(4 * 5 + 5 + 5 * 3, 4 * 5 + 5 * 3, 0)
-        assert count_operations(module, X[:1]) == expected
-        assert count_operations(as_teacher(module), X[:1]) == expected
-        assert count_operations(module, X) == expected  # of one row, however many there are
+        assert operations(module, X[:1]) == expected
+        assert operations(as_teacher(module), X[:1]) == expected
+        assert operations(module, X) == expected  # of one row, however many there are
         assert not any(layer._forward_hooks for layer in module.modules())
 
     def test_convolutions(self):
@@ -214,7 +218,7 @@ class TestTorch:
             nn.Conv2d(2, 6, 3, groups=2), nn.BatchNorm2d(6), nn.Flatten(), nn.Linear(6 * 4, 3)
         ).train()
         teacher = TorchTeacher(module, input_shape=(2, 4, 4))
-        found = count_operations(teacher, np.zeros((1, 32)))
+        found = operations(teacher, np.zeros((1, 32)))
         convolution = 6 * 2 * 2 * (1 * 3 * 3)
         assert found.linear == convolution + 24 * 3
         assert found.parameters == (6 * 9 + 6) + 2 * 6 + (24 * 3 + 3)
@@ -223,7 +227,7 @@ class TestTorch:
     def test_a_layer_that_runs_twice_multiplies_twice(self):
         layer = self.torch.nn.Linear(4, 4)
         module = self.torch.nn.Sequential(layer, layer)
-        assert count_operations(module, X[:1]) == Operations(20, 32, 0)
+        assert operations(module, X[:1]) == Operations(20, 32, 0)
 
     def test_products_outside_of_layers_count(self):
         torch = self.torch
@@ -234,17 +238,17 @@ class TestTorch:
                 mixed = torch.nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
                 return mixed.reshape(-1, 4) @ torch.ones(4, 3)
 
-        assert count_operations(Attention(), X[:1]).linear == 2 * 2 * 2 * 2 + 12
+        assert operations(Attention(), X[:1]).linear == 2 * 2 * 2 * 2 + 12
 
     def test_an_error_of_the_module_is_raised(self):
         module = self.torch.nn.Sequential(self.torch.nn.Linear(5, 3))
         with pytest.raises(ValueError, match="failed on input"):
-            count_operations(module, X[:1])
+            operations(module, X[:1])
 
     def test_cached_teacher_is_counted(self, tmp_path):
         teacher = TorchTeacher(self.torch.nn.Linear(4, 3), memory=tmp_path)
         teacher(X[:1])
-        assert count_operations(teacher, X[:1]) == Operations(15, 12, 0)
+        assert operations(teacher, X[:1]) == Operations(15, 12, 0)
         assert teacher.memory == tmp_path
 
     def test_skorch_net(self):
@@ -256,14 +260,14 @@ class TestTorch:
             train_split=None,
             verbose=0,
         ).fit(X.astype(np.float32), y)
-        assert count_operations(net, X[:1]) == Operations(15, 12, 0)
-        assert count_operations(as_teacher(FrozenEstimator(net)), X[:1]).linear == 12
+        assert operations(net, X[:1]) == Operations(15, 12, 0)
+        assert operations(as_teacher(FrozenEstimator(net)), X[:1]).linear == 12
 
 
 def test_teachers_are_counted_by_what_they_hold():
     model = LogisticRegression(max_iter=1000).fit(X, y)
     for teacher in (as_teacher(model).fit(X, y), as_teacher(model.predict_proba)):
-        assert count_operations(teacher, X[:1]) == Operations(15, 12, 0)
+        assert operations(teacher, X[:1]) == Operations(15, 12, 0)
 
 
 @pytest.mark.parametrize(
@@ -282,13 +286,13 @@ def test_what_is_not_known_is_said(estimator):
 
 def test_functions_are_not_known():
     with pytest.raises(UncountableError, match="function are not known"):
-        count_operations(as_teacher(lambda rows: rows[:, :3]), X[:1])
+        operations(as_teacher(lambda rows: rows[:, :3]), X[:1])
 
 
 @pytest.mark.parametrize("estimator", [EDMDClassifier(), PCA(), Pipeline([("pca", PCA())])])
 def test_needs_a_fitted_model(estimator):
     with pytest.raises(NotFittedError):
-        count_operations(estimator, X[:1])
+        operations(estimator, X[:1])
 
 
 @pytest.mark.parametrize(
@@ -323,6 +327,25 @@ def test_product_kernel(degree, n_features):
         nonlinear=4 * (degree - 1) + 6 * 3,
     )
     assert count(lifter) == expected
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        PCA(2, whiten=True),
+        StandardScaler(),
+        RBFLifter(5, random_state=0),
+        Nystroem(gamma=0.1, n_components=5, random_state=0),
+        ProductKernelLifter(n_landmarks=6, random_state=0),
+        EDMDClassifier(lifter=MonomialLifter(2)),
+        TensorTrainClassifier(loss="squared_error", rank=3, max_iter=1),
+        CompressedStudent(EDMDClassifier(lifter=MonomialLifter(2)).fit(X, y), rank=2),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_every_number_that_was_fitted_takes_eight_bytes(estimator):
+    found = count(estimator)
+    assert found.bytes == 8 * found.parameters > 0
 
 
 def test_union_counts_its_parts():
@@ -391,7 +414,7 @@ class TestLinearizedNetworks:
         student = LinearizedNetworkClassifier(self.perceptron(), ("2", "3"), **settings)
         student.fit(X, y)
         assert count_spans(student, X) == [span]
-        assert count_operations(student, X) == self.outside + span
+        assert operations(student, X) == self.outside + span
         found = cost(student, X)
         assert found.bytes == 4 * (self.outside + span).parameters or settings.get("lifter")
         assert found.latency > 0
@@ -419,7 +442,7 @@ class TestLinearizedNetworks:
         first, second = count_spans(student, rows)
         assert first == Operations(54 * 3 + 3, 64 * 54 * 3, 64 * 45)
         assert second == Operations(27 * 2 + 2, 16 * 27 * 2, 0)
-        assert count_operations(student, rows) == first + second + Operations(99, 96, 0)
+        assert operations(student, rows) == first + second + Operations(99, 96, 0)
 
     def test_an_unknown_lifter_is_said(self):
         from sklearn.preprocessing import KBinsDiscretizer

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_allclose
 
 from sklearn_koopman import MonomialLifter, OrthogonalPolynomialLifter, RBFLifter
-from sklearn_koopman.lifting._products import ChosenProducts
+from sklearn_koopman.lifting import ChosenProducts
 
 X = np.random.default_rng(0).normal(size=(30, 4))
 LIFTERS = [
@@ -29,17 +29,17 @@ def test_equals_the_columns_of_all(lifter, data):
         st.integers(0, all_columns.shape[1] - 1), min_size=1, max_size=20, unique=True
     )
     chosen = data.draw(indices)
-    some = lifter._chosen(np.array(chosen))
-    assert_allclose(some._lift(X), all_columns[:, chosen], rtol=1e-12, atol=1e-12)
+    some = lifter.chosen(np.array(chosen))
+    assert_allclose(some.transform(X), all_columns[:, chosen], rtol=1e-12, atol=1e-12)
     again = pickle.loads(pickle.dumps(some))
-    assert_allclose(again._lift(X), some._lift(X), rtol=0)
+    assert_allclose(again.transform(X), some.transform(X), rtol=0)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_dtype_and_memory_layout(dtype, order):
     lifter = MonomialLifter(3, order=order).fit(X)
-    some = lifter._chosen(np.array([0, 3, 20, 34]))._lift(X.astype(dtype))
+    some = lifter.chosen(np.array([0, 3, 20, 34])).transform(X.astype(dtype))
     assert some.dtype == dtype
     assert some.flags[f"{order}_CONTIGUOUS"]
 
@@ -63,5 +63,5 @@ def test_products_are_shared(terms, n_products):
 
 def test_all_products_cost_what_the_dictionary_costs():
     lifter = MonomialLifter(3).fit(X)
-    everything = lifter._chosen(np.arange(lifter.n_output_features_))
+    everything = lifter.chosen(np.arange(lifter.n_output_features_))
     assert everything.n_products == lifter.n_output_features_ - 1 - 4

@@ -22,10 +22,10 @@ from sklearn_koopman.lifting import (
     MonomialLifter,
     OpticalLifter,
     OrthogonalPolynomialLifter,
+    ProductKernelLifter,
     RBFLifter,
     SquaredProjectionLifter,
 )
-from sklearn_koopman.lifting._products import products_by_degree
 
 torch = pytest.importorskip("torch")
 
@@ -40,6 +40,9 @@ LIFTERS = [
     DelayLifter(2),
     DelayLifter(2, state_size=2),
     SquaredProjectionLifter(np.arange(12.0).reshape(3, 4) / 6),
+    ProductKernelLifter(degree=2, n_landmarks=9, random_state=0),
+    ProductKernelLifter("legendre", degree=3, n_landmarks=9, random_state=0),
+    ProductKernelLifter("monomial", degree=2, n_landmarks=9, random_state=0),
     make_union(MonomialLifter(2), "passthrough", RBFLifter(5, random_state=0)),
     FeatureUnion(
         [("a", MonomialLifter(2)), ("b", "drop"), ("c", DelayLifter(3))],
@@ -85,7 +88,7 @@ TRANSFORMERS = [
 
 
 def as_layer(transformer):
-    from sklearn_koopman.lifting._torch import as_layer
+    from sklearn_koopman.lifting import as_layer
 
     return as_layer(transformer)
 
@@ -152,11 +155,11 @@ def test_any_choice_of_products_and_no_other_products(lifter):
     rng = np.random.default_rng(0)
     for n_chosen in (1, 1, 2, 5, 10):
         indices = rng.permutation(expected.shape[1])[:n_chosen]
-        chosen = lifter._chosen(indices)
+        chosen = lifter.chosen(indices)
         with torch.no_grad():
             found = as_layer(chosen)(torch.from_numpy(X)).numpy()
         assert_allclose(found, expected[:, indices], rtol=1e-10, atol=1e-10)
-        degrees, _ = products_by_degree(chosen)
+        degrees, _ = chosen.by_degree()
         assert sum(len(products.factors) for products in degrees) == chosen.n_products
 
 

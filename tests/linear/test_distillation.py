@@ -439,11 +439,11 @@ def test_report_hears_of_every_iteration():
 
 @all_losses
 def test_a_path_ends_where_each_ridge_alone_does(loss):
-    problem, metrics = make_problem(**loss), {}
+    problem, preconditioners = make_problem(**loss), {}
     start = np.zeros((N_OBSERVABLES, N_CLASSES)), np.zeros(N_CLASSES)
     ridges = [1.0, 1e-2, 1e-1]
     settings = {"max_iter": 1000, "tol": 1e-8}
-    shared = {"leverage": problem.leverage(), "metrics": metrics}
+    shared = {"leverage": problem.leverage(), "preconditioners": preconditioners}
     for _ in range(2):  # the second time with the preconditioners of the first
         path = minimise_path(problem, ridges, *start, **settings, **shared)
         for ridge, solution in zip(ridges, path, strict=True):
@@ -456,15 +456,20 @@ def test_a_path_ends_where_each_ridge_alone_does(loss):
             assert_allclose(solution.objective, value, rtol=1e-12)
             largest = max(np.abs(coef_gradient).max(), np.abs(intercept_gradient).max())
             assert_allclose(solution.gradient_norm, largest, atol=1e-13)
-        assert sorted(metrics) == sorted(ridges)
+        assert sorted(preconditioners) == sorted(ridges)
 
 
 def test_another_ridge_that_asks_for_no_step_costs_no_pass():
     start = np.zeros((N_OBSERVABLES, N_CLASSES)), np.zeros(N_CLASSES)
     problem = make_problem()
-    settings = {"max_iter": 1000, "tol": 1e-3, "leverage": problem.leverage(), "metrics": {}}
+    settings = {
+        "max_iter": 1000,
+        "tol": 1e-3,
+        "leverage": problem.leverage(),
+        "preconditioners": {},
+    }
     first, second = minimise_path(problem, [1e-2, 0.999e-2], *start, **settings)
     assert first.n_iter > 0
     assert second.n_iter == second.n_passes == 0
     assert_array_equal(first.coef, second.coef)
-    assert settings["metrics"].keys() == {1e-2}
+    assert settings["preconditioners"].keys() == {1e-2}

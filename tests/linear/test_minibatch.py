@@ -8,10 +8,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import PolynomialFeatures
 
-from sklearn_koopman.linear._minibatch import (
+from sklearn_koopman.linear import (
     BatchIterator,
     BatchLoss,
-    LiftedRows,
+    ProblemRows,
     train_minibatches,
 )
 from sklearn_koopman.solvers import (
@@ -137,9 +137,9 @@ def test_value_and_gradient_on_all_rows_are_those_of_the_problem(problem):
 def test_batches_average_to_the_loss(problem):
     coef, intercept = RNG.normal(size=(10, N_CLASSES)), RNG.normal(size=N_CLASSES)
     coef[0] = 0.0
-    loss = BatchLoss(problem.temperature, problem.ridge, problem.negative_entropy)
+    loss = BatchLoss(problem.loss, problem.ridge, problem.constant)
     values = []
-    for phi, targets in BatchIterator(LiftedRows(problem), 60, random_state=0):
+    for phi, targets in BatchIterator(ProblemRows(problem), 60, random_state=0):
         logits = phi @ coef + intercept
         values.append(float(loss(*map(torch.as_tensor, (logits, targets, coef)))))
     assert_allclose(np.mean(values), problem(coef, intercept)[0], rtol=1e-5)
@@ -215,7 +215,7 @@ def test_a_random_state_is_advanced():
 def test_every_epoch_sees_every_row_once_in_a_new_order():
     problem = make_problem(np.arange(30.0)[:, None] + np.zeros(3), ONE_HOT[:30], lift=None)
     problem.scale = Scale(np.zeros(3), np.ones(3), np.zeros(3, dtype=bool))
-    batches = BatchIterator(LiftedRows(problem), 8, random_state=0)
+    batches = BatchIterator(ProblemRows(problem), 8, random_state=0)
     epochs = [[phi[:, 0] for phi, _ in batches] for _ in range(2)]
     for epoch in epochs:
         assert [len(batch) for batch in epoch] == [8, 8, 7, 7]
@@ -227,7 +227,7 @@ def test_every_epoch_sees_every_row_once_in_a_new_order():
 
 def test_without_a_seed_rows_keep_their_order():
     problem = make_problem()
-    batches = list(BatchIterator(LiftedRows(problem), 100))
+    batches = list(BatchIterator(ProblemRows(problem), 100))
     scaled = (LIFT(X) - problem.scale.mean) / problem.scale.deviation
     scaled[:, problem.scale.constant] = 0.0
     assert_allclose(np.concatenate([phi for phi, _ in batches]), scaled, rtol=1e-5)
@@ -277,8 +277,7 @@ def test_callbacks_are_called():
 
 
 def accuracy(net, rows, y):
-    labels = y[:, :N_CLASSES].argmax(axis=1)
-    return float(np.mean(net.predict(rows).argmax(axis=1) == labels))
+    return float(np.mean(net.predict(rows).argmax(axis=1) == y[:, 0]))
 
 
 def n_rows(net, rows, y=None):
@@ -360,7 +359,7 @@ def test_continuing_anneals_anew_with_the_new_settings():
         callbacks=[steps],
     )
     assert_allclose(steps.rates, 0.01 * (1 + np.cos(np.pi * np.arange(8) / 8)) / 2)
-    assert net.batch_loss.temperature == 1.0
+    assert net.batch_loss.loss.temperature == 1.0
     assert net.history[-1, "train_batch_count"] == 4
 
 
@@ -393,7 +392,7 @@ def test_a_copied_net_goes_on_like_the_original(copy):
 def test_a_pickle_of_the_net_holds_no_rows():
     content = pickle.dumps(train()[2])
     assert b"DistillationNet" in content
-    assert b"LiftedRows" not in content
+    assert b"ProblemRows" not in content
     assert b"DistillationProblem" not in content
 
 

@@ -8,17 +8,16 @@ from scipy.optimize import minimize
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_koopman._threads import n_threads
-from sklearn_koopman.linear import _minimise as module
-from sklearn_koopman.linear._minimise import (
-    CurvatureMetric,
-    Memory,
+from sklearn_koopman.linear import (
+    CurvaturePreconditioner,
+    History,
     Point,
-    _inverse,
-    _Search,
+    _minimise as module,
     choose_rows,
+    inverse,
     line_search,
 )
-from sklearn_koopman.rows._packed import PackedTriangle
+from sklearn_koopman.rows import PackedTriangle
 from sklearn_koopman.solvers import (
     DiagonalMoments,
     DistillationProblem,
@@ -34,7 +33,7 @@ N_CLASSES = 4
 def make_problem(
     n_samples=3000, n_observables=12, *, soft_weight=0.5, dtype=float, clarity=6.0
 ):
-    """Return a problem in which most rows are soon clear."""
+    """Return a problem in which the student is soon confident of most rows."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n_samples, n_observables)).astype(dtype)
     logits = clarity * X @ rng.normal(size=(n_observables, N_CLASSES))
@@ -69,7 +68,7 @@ def test_samples_lead_to_the_optimum_of_all_rows(monkeypatch, soft_weight, dtype
     sampled = minimise(problem, *start_of(problem), max_iter=1000, tol=1e-8)
     assert plain.converged
     assert sampled.converged
-    assert sampled.n_passes < sampled.n_iter  # some steps did not look at all rows
+    assert sampled.n_passes < sampled.n_iter  # some steps did not evaluate all rows
     assert_allclose(
         sampled.objective, plain.objective, rtol=1e-6 if dtype == np.float32 else 1e-10
     )
@@ -87,10 +86,12 @@ def test_a_sample_that_misleads_is_given_up(monkeypatch):
     assert np.abs(problem.evaluate(x)[1]).max() <= 1e-6
 
 
-def test_a_metric_has_more_rows_than_observables_whatever_a_sample_may_hold(monkeypatch):
+def test_a_preconditioner_has_more_rows_than_observables_whatever_a_sample_may_hold(
+    monkeypatch,
+):
     sizes = []
 
-    class Watched(CurvatureMetric):
+    class Watched(CurvaturePreconditioner):
         def __init__(self, problem, moments, n_rows):
             sizes.append(n_rows / problem.weight * problem.blocks.n_samples)
             super().__init__(problem, moments, n_rows)
@@ -98,22 +99,24 @@ def test_a_metric_has_more_rows_than_observables_whatever_a_sample_may_hold(monk
     problem = make_problem(n_observables=40)
     monkeypatch.setattr(module, "SAMPLED_FROM", 0)
     monkeypatch.setattr(module, "SAMPLE_BYTES", 1)  # less than a Gram matrix, too
-    monkeypatch.setattr(module, "CurvatureMetric", Watched)
+    monkeypatch.setattr(module, "CurvaturePreconditioner", Watched)
     assert minimise(problem, *start_of(problem), max_iter=1000, tol=1e-6).converged
     assert min(sizes) > 40
 
 
 @pytest.mark.parametrize("small", [0, 100])
-def test_metrics_of_large_dictionaries_are_made_by_all_threads_of_blas(monkeypatch, small):
+def test_preconditioners_of_large_dictionaries_are_made_by_all_threads_of_blas(
+    monkeypatch, small
+):
     before, seen = n_threads(), []
 
-    class Watched(CurvatureMetric):
+    class Watched(CurvaturePreconditioner):
         def __init__(self, *args):
             seen.append(n_threads())
             super().__init__(*args)
 
     monkeypatch.setattr("sklearn_koopman.rows._moments.SMALL", small)
-    monkeypatch.setattr(module, "CurvatureMetric", Watched)
+    monkeypatch.setattr(module, "CurvaturePreconditioner", Watched)
     problem = make_problem()
     assert minimise(problem, *start_of(problem), max_iter=1000, tol=1e-6).converged
     assert set(seen) == {1 if small else before}
@@ -200,16 +203,16 @@ def test_leverage_of_observables_whose_squares_are_no_float32():
 
 def test_a_row_that_curved_in_a_step_that_did_not_see_it_is_seen_from_then_on():
     problem = make_problem(20_000, 60, clarity=20.0)
-    search = _Search(problem, np.zeros((61, N_CLASSES)), 100, 1e-8, problem.leverage())
+    search = module._Search(problem, np.zeros((61, N_CLASSES)), 100, 1e-8, problem.leverage())
     search.precondition()
     search.step_on_all_rows()
     rows, factor = search.choose_sample()
     before = search.curvature.copy()
     search.step_on_sample(rows, factor)
     risen = search.curvature - before
-    assert_array_equal(search.surprise, np.maximum(risen, 0.0))
+    assert_array_equal(search.largest_rise, np.maximum(risen, 0.0))
     row = np.setdiff1d(np.arange(20_000), rows)[0]
-    search.surprise[row] = search.curvature.max()
+    search.largest_rise[row] = search.curvature.max()
     rows, factor = search.choose_sample()
     assert factor[rows == row] == 1.0
 
@@ -217,16 +220,18 @@ def test_a_row_that_curved_in_a_step_that_did_not_see_it_is_seen_from_then_on():
 # The parts of a step
 
 
-def test_metric_is_the_inverse_of_the_hessian_of_classes_that_curve_alike():
+def test_preconditioner_is_the_inverse_of_the_hessian_of_classes_that_curve_alike():
     problem = make_problem(400, 3)
     curvature = np.linspace(0.1, 1.0, 400)
     moments = accumulated(GramMoments(3), problem.blocks, curvature)
-    metric = CurvatureMetric(problem, moments, 400)
+    preconditioner = CurvaturePreconditioner(problem, moments, 400)
     phi = (problem.blocks.X - problem.scale.mean) / problem.scale.deviation
     rows = np.column_stack([phi, np.ones(400)])
     hessian = (curvature[:, None] * rows).T @ rows / (N_CLASSES - 1)
     gradient = np.random.default_rng(1).normal(size=(4, N_CLASSES))
-    assert_allclose(metric(gradient), np.linalg.solve(hessian, gradient), rtol=0.02, atol=1e-5)
+    assert_allclose(
+        preconditioner(gradient), np.linalg.solve(hessian, gradient), rtol=0.02, atol=1e-5
+    )
 
 
 def test_an_inverse_takes_the_precision_that_it_needs():
@@ -236,9 +241,9 @@ def test_an_inverse_takes_the_precision_that_it_needs():
         packed.data[:] = 1.0
         packed.diagonal = [1.0 + gap, 1.0 + gap]
         expected = np.linalg.inv(packed.full())
-        inverse = _inverse(packed, np.float32)
-        assert inverse.dtype == np.float32
-        assert_allclose(inverse, expected, rtol=1e-5)
+        found = inverse(packed, np.float32)
+        assert found.dtype == np.float32
+        assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_line_search_where_the_slope_is_steep_on_a_thousandth_of_the_way_only():
@@ -251,28 +256,28 @@ def test_line_search_where_the_slope_is_steep_on_a_thousandth_of_the_way_only():
     assert line_search(kink, start, np.ones(1), np.finfo(float).eps).value < start.value
 
 
-def test_memory_of_a_quadratic_knows_its_hessian():
+def test_history_of_a_quadratic_knows_its_hessian():
     """After as many steps as dimensions, the direction is Newton's."""
     rng = np.random.default_rng(0)
     root = rng.normal(size=(5, 5))
     hessian = root @ root.T + np.eye(5)
-    x, memory = rng.normal(size=(5, 1)), Memory(10)
+    x, history = rng.normal(size=(5, 1)), History(10)
     for _ in range(5):
         gradient = hessian @ x
-        step = memory.direction(gradient)
+        step = history.direction(gradient)
         step = step * (
             -np.vdot(step, gradient) / np.vdot(step, hessian @ step)
         )  # to the lowest
-        memory.add(step, hessian @ step)
+        history.add(step, hessian @ step)
         x = x + step
     assert_allclose(x, 0.0, atol=1e-8)
 
 
-def test_memory_ignores_steps_without_curvature():
-    memory = Memory(3)
-    memory.add(np.ones(2), np.zeros(2))
-    memory.add(np.ones(2), -np.ones(2))
-    assert not memory.pairs
+def test_history_ignores_steps_without_curvature():
+    history = History(3)
+    history.add(np.ones(2), np.zeros(2))
+    history.add(np.ones(2), -np.ones(2))
+    assert not history.pairs
 
 
 @pytest.mark.parametrize("length", [1e-6, 1.0, 1e4])

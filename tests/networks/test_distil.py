@@ -12,7 +12,6 @@ from sklearn.preprocessing import FunctionTransformer  # noqa: E402
 
 from sklearn_koopman import MonomialLifter  # noqa: E402
 from sklearn_koopman.networks import LinearizedNetworkClassifier  # noqa: E402
-from sklearn_koopman.networks._distil import distillation_loss  # noqa: E402
 
 from .helpers import labelled, nn, perceptron  # noqa: E402
 
@@ -51,17 +50,21 @@ def divergence(student, net, X, temperature=1.0):
 
 
 @pytest.mark.parametrize(("soft_weight", "temperature"), [(0.0, 1.0), (0.7, 3.0), (1.0, 2.0)])
-def test_loss_is_that_of_the_formula(soft_weight, temperature):
-    rng = np.random.default_rng(0)
-    s, t = rng.normal(size=(2, 20, 4))
-    y = rng.integers(4, size=20)
-    soft = np.exp(log_softmax(t / temperature, axis=1))
-    kl = (soft * (np.log(soft) - log_softmax(s / temperature, axis=1))).sum(axis=1)
-    ce = -log_softmax(s, axis=1)[np.arange(20), y]
-    losses = distillation_loss(
-        *map(torch.from_numpy, (s, t, y)), soft_weight, temperature
-    ).numpy()
-    assert_allclose(losses, (1 - soft_weight) * ce + soft_weight * temperature**2 * kl)
+def test_loss_is_that_of_the_formula(student, net, data, soft_weight, temperature):
+    X, y = data
+    weight = np.linspace(0.5, 1.5, len(X))
+    student.set_params(epochs=1, batch_size=len(X), learning_rate=1e-12)
+    student.set_params(soft_weight=soft_weight, temperature=temperature)
+    student.fit(X, y, sample_weight=weight)
+    with torch.no_grad():
+        t = net(torch.from_numpy(X)).numpy()
+    s = student.decision_function(X)
+    codes = np.searchsorted(student.classes_, y)
+    ce = -log_softmax(s, axis=1)[np.arange(len(X)), codes]
+    log_p, log_q = log_softmax(t / temperature, axis=1), log_softmax(s / temperature, axis=1)
+    kl = (np.exp(log_p) * (log_p - log_q)).sum(axis=1)
+    losses = (1 - soft_weight) * ce + soft_weight * temperature**2 * kl
+    assert_allclose(student.loss_curve_, np.average(losses, weights=weight), rtol=1e-4)
 
 
 @pytest.mark.parametrize("rank", [None, 3])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_koopman._threads import n_threads
 from sklearn_koopman.solvers import (
     DiagonalMoments,
     RowBlocks,
@@ -89,3 +90,11 @@ def test_by_rows(keep):
     assert flat.shape == (53, 2)
     assert flat.dtype == np.float32
     assert_array_equal(as_numpy(flat), X[:, :2].astype(np.float32))
+
+
+def test_a_task_of_the_workers_has_one_thread():
+    before = n_threads()
+    blocks = row_blocks(da.from_array(X, chunks=(20, 3)))
+    assert blocks.sum(lambda psi: (n_threads(),)) == [3.0]
+    assert_array_equal(as_numpy(blocks.map(lambda psi: np.full(len(psi), n_threads()))), 1)
+    assert n_threads() == before

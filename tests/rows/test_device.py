@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_koopman.lifting import MonomialLifter
+from sklearn_koopman.lifting import MonomialLifter, as_layer
 from sklearn_koopman.linear import _minimise as minimiser
 from sklearn_koopman.rows import _device as module
 from sklearn_koopman.solvers import (
@@ -20,7 +20,6 @@ from sklearn_koopman.solvers import (
 )
 
 torch = pytest.importorskip("torch")
-as_layer = pytest.importorskip("sklearn_koopman.lifting._torch").as_layer
 CPU = torch.device("cpu")
 N_CLASSES = 4
 

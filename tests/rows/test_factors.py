@@ -19,7 +19,7 @@ from sklearn_koopman import (
     OrthogonalPolynomialLifter,
 )
 from sklearn_koopman.lifting._products import pairs_of_degrees
-from sklearn_koopman.linear._distillation import BlockLoss, SquaredNorms
+from sklearn_koopman.linear import BlockLoss, DistillationLoss, SquaredNorms
 from sklearn_koopman.rows import _factors as module
 from sklearn_koopman.rows._factors import Factors
 from sklearn_koopman.rows._lifted import lifted_blocks
@@ -72,7 +72,7 @@ def test_pairs_make_the_monomials(degree, interaction_only, include_bias):
     lifter = MonomialLifter(
         degree, interaction_only=interaction_only, include_bias=include_bias
     ).fit(X)
-    assert_array_equal(multiplied(X, lifter._pair_products()), lifter.transform(X))
+    assert_array_equal(multiplied(X, lifter.pair_products()), lifter.transform(X))
 
 
 @pytest.mark.parametrize("max_observables", [1, 4, 15])
@@ -82,7 +82,7 @@ def test_pairs_make_the_chosen_monomials(degree, max_observables):
     y = np.sign(X[:, 0] * X[:, 1] * X[:, 2] + X[:, 3] + 0.3 * X[:, 1])
     selector = ObservableSelector(MonomialLifter(degree), max_observables=max_observables)
     selector.fit(X, y)
-    assert_allclose(multiplied(X, selector._pair_products()), selector.transform(X), rtol=1e-14)
+    assert_allclose(multiplied(X, selector.pair_products()), selector.transform(X), rtol=1e-14)
 
 
 def test_no_degrees_are_the_variables():
@@ -136,7 +136,7 @@ def test_blocks_know_their_products():
     wide = np.hstack([X, X])
     whole = make_pipeline(PCA(3), StandardScaler(), lifter).fit(wide)
     for blocks in (lifted_blocks(lifter, X), lifted_blocks(whole, wide)):
-        assert_array_equal(blocks.products.observables, lifter._pair_products().observables)
+        assert_array_equal(blocks.products.observables, lifter.pair_products().observables)
     for other in (
         OrthogonalPolynomialLifter(2).fit(X),
         make_pipeline(lifter, StandardScaler()).fit(X),
@@ -162,13 +162,13 @@ def loss_and_rows(n_rows, n_classes, dtype, *, degree, temperature, soft, n_vari
         rng.normal(size=(n_classes, n_observables)).astype(dtype),
         rng.normal(size=(n_classes, 1)).astype(dtype),
         None,
-        temperature,
+        DistillationLoss(temperature),
     )
     labels = rng.integers(-1, n_classes, n_rows)
     hard = rng.uniform(size=n_rows) * (labels >= 0)
     weight = rng.uniform(size=n_rows) if soft else np.zeros(n_rows)
     softened = rng.dirichlet(np.ones(n_classes), n_rows).astype(dtype) if soft else None
-    factors = Factors(X, lifter._pair_products())
+    factors = Factors(X, lifter.pair_products())
     return loss, factors, lifter.transform(X), (labels, hard, weight, softened)
 
 
@@ -184,7 +184,7 @@ def test_loss_is_that_of_lifted_rows(vectors, dtype, n_classes, temperature, sof
             n_rows, n_classes, dtype, degree=degree, temperature=temperature, soft=soft
         )
         exact = BlockLoss(
-            loss.weights.astype(float), loss.intercept.astype(float), None, temperature
+            loss.weights.astype(float), loss.intercept.astype(float), None, loss.loss
         )
         expected_curvature, curvature = np.empty(n_rows), np.empty(n_rows, dtype)
         expected = exact(psi.astype(float), *aligned, expected_curvature)
@@ -235,8 +235,9 @@ def test_loss_of_rows_of_any_form(n_rows, n_variables, degree, n_classes, layout
 @pytest.mark.parametrize("size", [1e2, 1e4, 1e8])
 def test_extreme_logits(vectors, size, dtype):
     X = np.linspace(-1, 1, 50, dtype=dtype)[:, None]
-    products = MonomialLifter(1, include_bias=False).fit(X)._pair_products()
-    loss = BlockLoss(np.array([[size], [-size]], dtype), np.zeros((2, 1), dtype), None, 1.0)
+    products = MonomialLifter(1, include_bias=False).fit(X).pair_products()
+    weights, intercept = np.array([[size], [-size]], dtype), np.zeros((2, 1), dtype)
+    loss = BlockLoss(weights, intercept, None, DistillationLoss(1.0))
     aligned = np.zeros(50, dtype=int), np.full(50, 0.02), np.zeros(50), None
     curvature = np.empty(50, dtype)
     with np.errstate(all="raise"):
@@ -270,7 +271,7 @@ def test_moments_are_those_of_lifted_rows(vectors, offset, dtype):
     psi = lifter.transform(X.astype(float))
     found = DiagonalMoments(psi.shape[1])
     for rows in (slice(0, 700), slice(700, 1500)):
-        found.update(Factors(X[rows], lifter._pair_products()), weight[rows])
+        found.update(Factors(X[rows], lifter.pair_products()), weight[rows])
     mean = np.average(psi, axis=0, weights=weight)
     variance = np.average((psi - mean) ** 2, axis=0, weights=weight)
     rtol = 1e-12 if dtype == np.float64 else 1e-5
@@ -304,7 +305,7 @@ def test_gram_moments_are_those_of_lifted_rows(vectors, n_rows, offset, dtype):
     found, expected = (GramMoments(psi.shape[1], 2) for _ in range(2))
     for rows in (slice(0, n_rows // 2), slice(n_rows // 2, n_rows)):
         found.update(
-            Factors(X[rows], lifter._pair_products()), targets[rows].astype(dtype), weight[rows]
+            Factors(X[rows], lifter.pair_products()), targets[rows].astype(dtype), weight[rows]
         )
         expected.update(psi[rows], targets[rows].astype(dtype), weight[rows])
     rtol = 1e-11 if dtype == np.float64 else 1e-4
@@ -328,7 +329,7 @@ def test_least_squares_is_the_same_without_the_kernel(monkeypatch, dtype):
 @needs_kernel
 def test_moments_of_rows_without_weight():
     X = normal(20, 2)
-    factors = Factors(X, MonomialLifter(2).fit(X)._pair_products())
+    factors = Factors(X, MonomialLifter(2).fit(X).pair_products())
     moments = DiagonalMoments(6)
     assert moments.update(factors, np.zeros(20)).weight == 0.0
     moments.update(factors, np.ones(20))
@@ -343,7 +344,7 @@ def test_squared_norms_are_those_of_lifted_rows(vectors, dtype):
     rng = np.random.default_rng(2)
     norms = SquaredNorms(*rng.uniform(size=(2, lifter.n_output_features_)))
     assert_allclose(
-        norms(Factors(X, lifter._pair_products())),
+        norms(Factors(X, lifter.pair_products())),
         norms(lifter.transform(X)),
         rtol=1e-5 if dtype == np.float32 else 1e-12,
     )
@@ -384,7 +385,7 @@ def test_rows_are_not_lifted_for_the_loss(monkeypatch):
     monkeypatch.setattr(MonomialLifter, "_lift", lambda self, X: lift(X))
     monkeypatch.undo()
     blocks = RowBlocks(
-        X, lift, n_observables=lifter.n_output_features_, products=lifter._pair_products()
+        X, lift, n_observables=lifter.n_output_features_, products=lifter.pair_products()
     )
     moments = blocks.map_reduce(
         DiagonalMoments.update, DiagonalMoments(blocks.n_observables), np.ones(len(X))
@@ -425,7 +426,7 @@ class TestArraysThatDoNotBelongTogether:
 
     def arguments(self):
         X = normal(6, 2)
-        products = MonomialLifter(3).fit(X)._pair_products()
+        products = MonomialLifter(3).fit(X).pair_products()
         D = len(products.observables)
         return {
             "X": X,

@@ -24,7 +24,7 @@ from sklearn_koopman import (
     OrthogonalPolynomialLifter,
     RBFLifter,
 )
-from sklearn_koopman.inspection._cost import count_operations
+from sklearn_koopman.inspection import cost
 
 X, Y = load_digits(return_X_y=True)
 X = PCA(8, whiten=True, random_state=0).fit_transform(X)
@@ -157,15 +157,15 @@ def test_what_is_not_chosen_is_not_computed():
     selector = ObservableSelector(dictionary, max_observables=20)
     small = EDMDClassifier(lifter=selector).fit(X, Y)
     large = EDMDClassifier(lifter=dictionary).fit(X, Y)
-    saved, all_of_it = (count_operations(student, X[:1]) for student in (small, large))
+    saved, all_of_it = (cost(student, X[:1]) for student in (small, large))
     assert saved.linear == 10 * 20
     assert saved.parameters == 10 * 21
     # At most one product on the way to each chosen one.
     assert 0 < saved.nonlinear <= 40 < all_of_it.nonlinear == 156
     gaussians = ObservableSelector(RBFLifter(50, random_state=0), max_observables=5).fit(X, Y)
-    assert count_operations(gaussians, X[:1]).nonlinear == 5 * 8
+    assert cost(gaussians, X[:1]).nonlinear == 5 * 8
     features = ObservableSelector(max_observables=2).fit(X, Y)
-    assert count_operations(features, X[:1]).multiplications == 0
+    assert cost(features, X[:1]).multiplications == 0
 
 
 def test_of_a_union_what_is_not_chosen_is_not_computed():
@@ -181,7 +181,7 @@ def test_of_a_union_what_is_not_chosen_is_not_computed():
         selector.support_[part].sum() for part in (slice(0, 8), slice(8, 44), slice(44, None))
     )
     assert min(n_features, n_products, n_gaussians) > 0
-    found = count_operations(selector, X[:1])
+    found = cost(selector, X[:1])
     assert found.nonlinear == n_products + 8 * n_gaussians
     assert found.linear == n_gaussians
 

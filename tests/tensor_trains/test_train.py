@@ -18,7 +18,7 @@ from sklearn_koopman.tensor_trains._descent import (
     descend,
     warn_of_breakdown,
 )
-from sklearn_koopman.tensor_trains._losses import DistillationLoss, SquaredLoss
+from sklearn_koopman.tensor_trains._losses import SquaredLoss, distillation_loss
 from sklearn_koopman.tensor_trains._sweep import Sweeper, _Environments
 from sklearn_koopman.tensor_trains._train import TensorTrain, linear_start, mirrored, roots
 
@@ -127,34 +127,29 @@ def test_roots(n, rank, seed):
 # Losses
 
 
-def distillation(temperature, soft_weight, n_samples=6, seed=0):
-    rng = np.random.default_rng(seed)
-    return DistillationLoss(
-        rng.integers(-1, N_CLASSES, n_samples),
-        rng.normal(size=(n_samples, N_CLASSES)),
-        (1 - soft_weight) * rng.random(n_samples),
-        soft_weight * rng.random(n_samples),
-        temperature,
-    )
-
-
 @pytest.mark.parametrize(("temperature", "soft_weight"), [(1.0, 0.3), (3.0, 1.0), (2.0, 0.0)])
 def test_distillation_loss(temperature, soft_weight):
-    loss = distillation(temperature, soft_weight)
-    logits = np.random.default_rng(1).normal(size=(N_CLASSES, 6))
-    rows = np.arange(6)
+    rng = np.random.default_rng(0)
+    labels, soft_logits = rng.integers(-1, N_CLASSES, 6), rng.normal(size=(6, N_CLASSES))
+    hard, soft = (1 - soft_weight) * rng.random(6), soft_weight * rng.random(6)
+    logits = rng.normal(size=(N_CLASSES, 6))
+    loss = distillation_loss(labels, soft_logits, hard, soft, temperature)
     expected = 0.0
-    for i in rows:
-        if loss.labels[i] >= 0:
-            expected -= loss.hard_weight[i] * log_softmax(logits[:, i])[loss.labels[i]]
-        p, q = softmax(loss.soft_logits[i] / temperature), softmax(logits[:, i] / temperature)
-        expected += temperature**2 * loss.soft_weight[i] * (p @ np.log(p / q))
-    value, slope = loss(logits, rows)
+    for i in range(6):
+        if labels[i] >= 0:
+            expected -= hard[i] * log_softmax(logits[:, i])[labels[i]]
+        p, q = softmax(soft_logits[i] / temperature), softmax(logits[:, i] / temperature)
+        expected += temperature**2 * soft[i] * (p @ np.log(p / q))
+    value, slope = loss(logits, np.arange(6))
     assert_allclose(value, expected)
-    unlabelled = loss.labels < 0
-    assert_allclose(
-        slope[:, ~unlabelled], _differences(loss, logits)[:, ~unlabelled], atol=1e-6
-    )
+    assert_allclose(slope, _differences(loss, logits), atol=1e-6)
+
+
+def distillation(n_samples):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(-1, N_CLASSES, n_samples)
+    soft_logits = rng.normal(size=(n_samples, N_CLASSES))
+    return distillation_loss(labels, soft_logits, *rng.random((2, n_samples)), 2.0)
 
 
 def _differences(loss, logits):
@@ -245,7 +240,7 @@ def test_sweeps_of_full_rank_reach_least_squares_on_the_whole_dictionary():
 @pytest.mark.parametrize("kind", ["squared", "distillation"])
 def test_sweeps_never_raise_the_loss(kind):
     features = with_ones(9)
-    loss = least_squares(50) if kind == "squared" else distillation(2.0, 0.5, 50)
+    loss = least_squares(50) if kind == "squared" else distillation(50)
     solver = sweeper(features, 3, loss)
     losses = [mean_loss(solver, features, loss)]
     for _ in range(4):
@@ -394,7 +389,7 @@ def test_the_best_constant_logits():
     expected = np.square(targets - targets.mean(axis=0)).sum() / 2 / 100
     assert_allclose(constant_loss(least_squares(100), (N_CLASSES, 100)), expected, rtol=1e-6)
     labels = np.repeat(np.arange(3), [70, 20, 10])
-    loss = DistillationLoss(labels, None, np.ones(100), np.zeros(100), 1.0)
+    loss = distillation_loss(labels, None, np.ones(100), np.zeros(100), 1.0)
     shares = np.array([0.7, 0.2, 0.1])
     assert_allclose(constant_loss(loss, (3, 100)), -shares @ np.log(shares), rtol=1e-6)
 

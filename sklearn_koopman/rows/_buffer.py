@@ -1,10 +1,10 @@
-"""Memory for blocks of rows."""
+"""A buffer for blocks of rows."""
 
 import numpy as np
 
 
-class Scratch:
-    """Memory that is used again: the system takes as long to hand it out as a block to be made.
+class ReusedBuffer:
+    """A buffer that is used again: a new one takes as long to allocate as a block to be made.
 
     Copies and pickles start without any.
     """
@@ -13,7 +13,7 @@ class Scratch:
         self._bytes = np.empty(0, np.uint8)
 
     def __reduce__(self):
-        return Scratch, ()
+        return ReusedBuffer, ()
 
     def columns(self, n_rows, n_columns, dtype):
         """Return an array in Fortran order, with whatever was there before."""

@@ -1,0 +1,362 @@
+"""The layers of torch that dictionaries are made of. Importing this module imports torch.
+
+Numbers that were fitted are parameters, in float64 until the module is moved to another dtype;
+index tables are not in the `state_dict`.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class Affine(nn.Module):
+    """Every column times a factor, plus an offset.
+
+    Parameters
+    ----------
+    factor, offset : float or ndarray of shape (n_columns,)
+    """
+
+    def __init__(self, factor, offset):
+        super().__init__()
+        self.factor = nn.Parameter(_tensor(factor))
+        self.offset = nn.Parameter(_tensor(offset))
+
+    def forward(self, rows):
+        """Return the scaled rows."""
+        return rows * self.factor + self.offset
+
+
+class MonomialsOfOneDegree(nn.Module):
+    """Products of variables and monomials of the degree below.
+
+    Parameters
+    ----------
+    products : Products
+    """
+
+    variables: torch.Tensor
+    factors: torch.Tensor
+
+    def __init__(self, products):
+        super().__init__()
+        self.kept = products.kept
+        self.n_monomials = len(products.variables)
+        for name in ("variables", "factors"):
+            indices = torch.as_tensor(getattr(products, name))
+            self.register_buffer(name, indices, persistent=False)
+
+    def forward(self, variables, lower):
+        """Return the monomials of this degree."""
+        return variables.index_select(1, self.variables) * lower.index_select(1, self.factors)
+
+
+class Monomials(nn.Module):
+    """The monomials of the columns, degree by degree.
+
+    Parameters
+    ----------
+    n_features : int
+    degrees : list of Products
+        For the degrees 1, 2, ...
+    has_constant : bool
+        Whether the first observable is the constant 1.
+    """
+
+    def __init__(self, n_features, degrees, *, has_constant):
+        super().__init__()
+        self.n_features = n_features
+        self.has_constant = has_constant
+        self.has_variables = degrees[0].kept
+        self.higher_degrees = nn.ModuleList(MonomialsOfOneDegree(each) for each in degrees[1:])
+        self.n_observables = has_constant + sum(
+            len(products.variables) for products in degrees if products.kept
+        )
+
+    def forward(self, rows):
+        """Return the observables of the rows."""
+        observables = [torch.ones_like(rows[:, :1])] if self.has_constant else []
+        if self.has_variables:
+            observables.append(rows)
+        monomials = rows
+        for degree in self.higher_degrees:
+            monomials = degree(rows, monomials)
+            if degree.kept:
+                observables.append(monomials)
+        return torch.cat(observables, dim=1)
+
+    def __repr__(self):
+        return f"Monomials({self.n_features} -> {self.n_observables})"
+
+
+class ProductsOfColumns(nn.Module):
+    """Some products of columns.
+
+    Parameters
+    ----------
+    degrees : list of Products
+    places : ndarray of int
+        What `ChosenProducts.by_degree` returns.
+    """
+
+    places: torch.Tensor
+
+    def __init__(self, degrees, places):
+        super().__init__()
+        self.n_observables = len(places)
+        self.degrees = nn.ModuleList(MonomialsOfOneDegree(each) for each in degrees)
+        self.register_buffer("places", torch.as_tensor(places), persistent=False)
+
+    def forward(self, columns):
+        """Return the products."""
+        found = [torch.ones_like(columns[:, :1])]
+        products = columns
+        for degree in self.degrees:
+            products = degree(columns, products)
+            found.append(products)
+        found.append(columns)
+        return torch.cat(found, dim=1).index_select(1, self.places)
+
+    def __repr__(self):
+        return f"ProductsOfColumns(-> {self.n_observables})"
+
+
+class OrthogonalPolynomials(nn.Module):
+    """Polynomials of each column by itself: all of degree 1, then all of degree 2, and so on.
+
+    Parameters
+    ----------
+    center, scale : ndarray of shape (n_columns,)
+    slopes, drops : list of float
+        The recurrence, one of each for every degree above 1.
+    """
+
+    recurrence: list[tuple[float, float]]
+
+    def __init__(self, center, scale, slopes, drops):
+        super().__init__()
+        self.center = nn.Parameter(_tensor(center))
+        self.scale = nn.Parameter(_tensor(scale))
+        self.recurrence = list(zip(slopes, drops, strict=True))
+
+    def forward(self, rows):
+        """Return the polynomials."""
+        u = (rows - self.center) / self.scale
+        before, last = torch.ones_like(u), u
+        polynomials = [u]
+        for slope, drop in self.recurrence:
+            before, last = last, slope * (u * last) - drop * before
+            polynomials.append(last)
+        return torch.cat(polynomials, dim=1)
+
+
+class Columns(nn.Module):
+    """Some of the columns.
+
+    Parameters
+    ----------
+    indices : ndarray of int
+    """
+
+    indices: torch.Tensor
+
+    def __init__(self, indices):
+        super().__init__()
+        self.register_buffer("indices", torch.tensor(indices), persistent=False)
+
+    def forward(self, rows):
+        """Return these columns."""
+        return rows.index_select(1, self.indices)
+
+    def __repr__(self):
+        return f"Columns(-> {len(self.indices)})"
+
+
+class Union(nn.Module):
+    """What several modules make of the same rows, side by side.
+
+    Parameters
+    ----------
+    parts : list of torch.nn.Module
+    """
+
+    def __init__(self, parts):
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, rows):
+        """Return the observables of all parts."""
+        observables = []
+        for part in self.parts:
+            observables.append(part(rows))
+        return torch.cat(observables, dim=1)
+
+
+class GaussianKernel(nn.Module):
+    """Gaussian functions of the distances to some centres.
+
+    Parameters
+    ----------
+    centres : ndarray of shape (n_centres, n_columns)
+    gamma : float
+    """
+
+    def __init__(self, centres, gamma):
+        super().__init__()
+        self.gamma = float(gamma)
+        self.centres = nn.Parameter(_tensor(centres))
+
+    def forward(self, rows):
+        """Return the observables."""
+        # Far from the origin float32 would lose the distances in the squares.
+        middle = self.centres.mean(0)
+        rows, centres = rows - middle, self.centres - middle
+        squares = rows.square().sum(1, keepdim=True) + centres.square().sum(1)
+        distances = (squares - 2.0 * rows @ centres.T).clamp(min=0.0)
+        return torch.exp(-self.gamma * distances)
+
+
+class Cosines(nn.Module):
+    """Cosines of mixed columns, times an amplitude.
+
+    Parameters
+    ----------
+    mixer : torch.nn.Linear
+    amplitude : float
+    """
+
+    def __init__(self, mixer, amplitude):
+        super().__init__()
+        self.mixer = mixer
+        self.amplitude = amplitude
+
+    def forward(self, rows):
+        """Return the observables."""
+        return self.amplitude * torch.cos(self.mixer(rows))
+
+
+class ColumnsAndSquares(nn.Module):
+    """The columns, and the squares of mixtures of them.
+
+    Parameters
+    ----------
+    mixer : torch.nn.Linear
+    """
+
+    def __init__(self, mixer):
+        super().__init__()
+        self.mixer = mixer
+
+    def forward(self, rows):
+        """Return the observables."""
+        return torch.cat([rows, self.mixer(rows) ** 2], dim=1)
+
+
+class LocalFeatureLayer(nn.Module):
+    """Functions of each column by itself, (n_rows, n_columns, n_functions).
+
+    Parameters
+    ----------
+    local : LocalFeatures
+    """
+
+    def __init__(self, local):
+        super().__init__()
+        self.kind, self.degree, self.frequency = (
+            local.kind,
+            local.degree,
+            float(local.frequency),
+        )
+        self.shift = nn.Parameter(_tensor(local.shift))
+        self.scale = nn.Parameter(_tensor(local.scale))
+
+    def forward(self, rows):
+        """Return the features."""
+        t = (rows - self.shift) / self.scale
+        if self.kind == "trigonometric":
+            waves = []
+            for k in range(self.degree):
+                angle = (k + 1) * self.frequency * t
+                waves.append(angle.cos())
+                waves.append(angle.sin())
+            return torch.stack(waves, dim=2)
+        is_legendre = self.kind == "legendre"
+        t = t.clamp(-1.0, 1.0) if is_legendre else t
+        features = [torch.ones_like(t), t]
+        for k in range(1, self.degree):
+            grown = features[k] * t
+            if is_legendre:
+                grown = ((2 * k + 1) * grown - k * features[k - 1]) / (k + 1)
+            features.append(grown)
+        return torch.stack(features, dim=2)
+
+
+class ProductKernel(nn.Module):
+    """Products over all columns of inner products of local features, rotated.
+
+    Parameters
+    ----------
+    local : LocalFeatureLayer
+    landmarks : ndarray of shape (n_landmarks, n_columns)
+    rotation : ndarray of shape (n_landmarks, n_observables)
+    """
+
+    def __init__(self, local, landmarks, rotation):
+        super().__init__()
+        self.local = local
+        self.landmarks = nn.Parameter(_tensor(landmarks))
+        self.rotation = linear_layer(rotation.T)
+
+    def forward(self, rows):
+        """Return the observables."""
+        of_rows, of_landmarks = self.local(rows), self.local(self.landmarks)
+        kernels = torch.einsum("nkf,mkf->knm", of_rows, of_landmarks)
+        return self.rotation(kernels.prod(dim=0))
+
+
+class Intensities(nn.Module):
+    """Intensities of mixed columns, behind an absorber that saturates if there is one.
+
+    Parameters
+    ----------
+    real, imaginary : torch.nn.Linear
+        The two parts of the amplitudes.
+    optical_depth : float
+        0 is no absorber.
+    """
+
+    def __init__(self, real, imaginary, optical_depth):
+        super().__init__()
+        self.real = real
+        self.imaginary = imaginary
+        self.optical_depth = optical_depth
+
+    def forward(self, rows):
+        """Return the observables."""
+        intensity = self.real(rows) ** 2 + self.imaginary(rows) ** 2
+        if self.optical_depth == 0:
+            return intensity
+        return intensity * torch.exp(-self.optical_depth / (1 + intensity))
+
+
+def linear_layer(weight, bias=None):
+    """Return a linear layer in float64, of copies of the arrays.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_outputs, n_inputs)
+    bias : ndarray of shape (n_outputs,), default=None
+    """
+    # Random weights would advance torch's global generator.
+    layer = nn.utils.skip_init(
+        nn.Linear, *weight.shape[::-1], bias=bias is not None, dtype=torch.float64
+    )
+    with torch.no_grad():
+        layer.weight.copy_(_tensor(weight))
+        if bias is not None:
+            layer.bias.copy_(_tensor(bias))
+    return layer
+
+
+def _tensor(array):
+    return torch.from_numpy(np.array(array, dtype=np.float64))

@@ -1,0 +1,94 @@
+"""The forms that a fitted dictionary may have beside `transform`.
+
+A dictionary that has a method of one of these names has that form, and whoever needs the form finds
+it by the method alone: there is no list of dictionaries anywhere. All of this package's use nothing
+else. Each form must agree with `transform`.
+"""
+
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class SupportsTorch(Protocol):
+    """A transformer with a form in torch: for devices, networks and `to_module`."""
+
+    def to_layer(self):
+        """Return the fitted transformer as a layer of torch.
+
+        Returns
+        -------
+        layer : torch.nn.Module
+            Maps rows (n_samples, n_features) to their observables, in float64. What was fitted is
+            a parameter of it, a copy.
+        """
+
+
+@runtime_checkable
+class SupportsOnnx(Protocol):
+    """An estimator with a form in ONNX: for `to_onnx`."""
+
+    def add_to_graph(self, nodes, rows):
+        """Add the fitted estimator to a graph.
+
+        Parameters
+        ----------
+        nodes : Nodes
+            What nodes are added with.
+        rows : variable
+            The rows (n_samples, n_features) in the graph.
+
+        Returns
+        -------
+        observables : variable
+            Of shape (n_samples, n_observables); of a classifier its logits (n_samples,
+            n_classes).
+        """
+
+
+@runtime_checkable
+class SupportsCost(Protocol):
+    """An estimator that knows what it costs: for `cost`, reports and frontiers."""
+
+    def operations(self):
+        """Return what the fitted estimator stores and what it multiplies for one sample.
+
+        Returns
+        -------
+        operations : Operations
+        """
+
+
+@runtime_checkable
+class SupportsProducts(Protocol):
+    """A transformer whose observables are products of the features: for the compiled kernel.
+
+    The kernel multiplies them where they are summed, and stores none.
+    """
+
+    def pair_products(self):
+        """Return the observables as products.
+
+        Returns
+        -------
+        products : PairProducts or None
+            None if this one's observables are no products after all.
+        """
+
+
+@runtime_checkable
+class SupportsChoice(Protocol):
+    """A transformer that can compute some of its observables: for `ObservableSelector`."""
+
+    def chosen(self, indices):
+        """Return what computes some of the observables of the fitted transformer.
+
+        Parameters
+        ----------
+        indices : ndarray of int
+            Which, in ascending order.
+
+        Returns
+        -------
+        chosen : fitted transformer
+            Its `transform` gives these observables only; it may have the other forms too.
+        """
