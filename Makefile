@@ -62,7 +62,7 @@ dist: $(VENV)/.packages-dist
 	$(VENV)/bin/twine check --strict dist/*
 
 rivals: $(VENV)/.packages-test $(VENV)/.compiled
-	$(VENV)/bin/python benchmarks/rivals.py
+	$(VENV)/bin/python benchmarks/bench_rivals.py
 
 clean:
 	rm -rf $(VENV) $(VENV_OLDEST) benchmarks/.venvs build dist docs/_build \
@@ -106,7 +106,8 @@ define COMPILE
 endef
 
 # What it has to be made anew for.
-BUILT_FROM = pyproject.toml setup.py $(wildcard sklearn_koopman/rows/_kernel*.[ch])
+BUILT_FROM = pyproject.toml setup.py \
+	$(wildcard sklearn_koopman/rows/_kernel*.pyx sklearn_koopman/rows/_kernel*.[ch])
 
 $(VENV)/.compiled: $(BUILT_FROM) $(CONSTRAINTS)
 	$(call COMPILE,$(VENV),$(CONSTRAINTS))

@@ -1,97 +1,22 @@
-"""What students lose on the way to hardware: ONNX, few bits, noise.
+"""Latency of a single image in onnxruntime: students beside their teacher.
 
-    python benchmarks/bench_deployment.py onnx
-    python benchmarks/bench_deployment.py bits --dataset mnist
-    python benchmarks/bench_deployment.py noise --dataset fashion_mnist
-    python benchmarks/bench_deployment.py plot
+    python benchmarks/bench_deployment.py
 
-Students are those of benchmarks/results/table.csv (PCA 40, degree 2, and for ONNX also PCA 20,
-degree 3): settings were chosen there, without the test images; on MNIST the distilled student of
-the perceptron, on Fashion-MNIST the one that learns from labels. All are fitted to the 60,000
-training images and scored on the 10,000 test images.
-
-"onnx" writes onnx.csv: labels and probabilities of onnxruntime beside those of the student, bytes
-of the file, and the median time of a single image, one thread, all models in turns. The teacher's
-graph is made of Gemm and Relu, and gives label and probabilities too.
-
-"bits" writes bits-DATASET.csv, "noise" writes noise-DATASET.csv: accuracies, mean over 10 chips
-where chips are drawn at random. How much of the noise a student should know of (the bound that
-distillation minimises is far from tight) is chosen from 0, 1/10, 3/10 and all of it: 10,000
-training images are held out from students fitted to 20,000 others, and the best on chips wins.
+Students are those of experiments/results/table.csv (PCA 40, degree 2, and PCA 20, degree 3),
+distilled from the perceptron and fitted to the 60,000 training images of MNIST. Of 10,000 test
+images: labels and probabilities of onnxruntime beside those of the student; bytes of the file; and
+the median time of a single image, one thread, all models in turns. The teacher's graph is made of
+Gemm and Relu, and gives label and probabilities too. Writes benchmarks/results/onnx.csv.
 """
-
-import argparse
-import csv
-import time
-from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.base import clone
-from sklearn.decomposition import PCA
-from sklearn.pipeline import make_pipeline
-from teachers import FETCH, load_or_train, split
 
-from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
-from sklearn_koopman.deployment import (
-    HardwareDisplay,
-    hardware_curve,
-    quantise_student,
-    to_onnx,
-)
-from sklearn_koopman.teachers import TorchTeacher
-
-RESULTS = Path(__file__).parent / "results"
-IMAGES = Path(__file__).parents[1] / "docs" / "images"
-STUDENT = {"mnist": "exact", "fashion_mnist": "no teacher"}
-BITS = [2, 3, 4, 5, 6, 8]
-# By how much of its kind of noise, the parameter of students that knows of it.
-NOISE = {
-    "multiplicative_noise": ([0.0, 0.1, 0.2, 0.5, 1.0], "multiplicative_noise"),
-    "observable_noise": ([0.0, 0.03, 0.1, 0.3], "additive_noise"),
-    "additive_noise": ([0.0, 0.003, 0.01, 0.03], None),
-    "drift_decades": ([0.0, 2.0, 4.0, 6.0], None),
-    "photoelectrons": ([1e2, 1e3, 1e4, 1e5], None),
-    "activation_bits": ([3, 4, 5, 6, 8], None),
-}
-AWARE_OF = [0.0, 0.1, 0.3, 1.0]
-
-
-def student_of(dataset, components, degree):
-    """Return the student of a row of the table, not fitted."""
-    with (RESULTS / "table.csv").open() as file:
-        (row,) = (
-            row
-            for row in csv.DictReader(file)
-            if (row["dataset"], row["teacher"]) == (dataset, "mlp")
-            and (int(row["components"]), int(row["degree"])) == (components, degree)
-            and (row["method"], row["transfer_set"]) == (STUDENT[dataset], "none")
-        )
-    lifter = make_pipeline(PCA(components, random_state=0), MonomialLifter(degree))
-    return KoopmanDistilledClassifier(
-        soft_weight=float(row["soft_weight"]),
-        temperature=float(row["temperature"]),
-        ridge=float(row["ridge"]),
-        tol=1e-5,
-        lifter=lifter,
-    )
-
-
-def load(dataset):
-    """Return training rows, labels and soft targets (None where labels will do), and the test's."""
-    X, y = FETCH[dataset]("train", return_X_y=True)
-    X_test, y_test = FETCH[dataset]("test", return_X_y=True)
-    soft = None
-    if STUDENT[dataset] == "exact":
-        soft = TorchTeacher(load_or_train(dataset, "mlp"))(X)
-    return X, y, soft, X_test, y_test
-
-
-def fit(student, X, y, soft, rows=slice(None)):
-    """Return the student, fitted to some rows."""
-    return clone(student).fit(
-        X[rows], y[rows], soft_labels=None if soft is None else soft[rows]
-    )
+from benchmarks import runner
+from experiments.deployment import fitted
+from experiments.images import images
+from experiments.teachers import network
+from sklearn_koopman.deployment import to_onnx
 
 
 def teacher_graph(module):
@@ -148,215 +73,65 @@ def session(model):
     )
 
 
-def latencies(sessions, row, n_rounds=40, n_calls=100):
+def latencies(sessions, image, n_calls=100):
     """Return the median time of a call of each session, in seconds; they take turns."""
-    times = np.empty((n_rounds, len(sessions)))
-    for i in range(n_rounds):
-        for j, each in enumerate(sessions):
-            start = time.perf_counter()
-            for _ in range(n_calls):
-                each.run(None, {"X": row})
-            times[i, j] = (time.perf_counter() - start) / n_calls
-    return np.median(times, axis=0)
+
+    def calls(session):
+        for _ in range(n_calls):
+            session.run(None, {"X": image})
+
+    sides = {
+        name: lambda each=each: runner.seconds(calls, each) for name, each in sessions.items()
+    }
+    found = runner.in_turns(sides, runner.full_or_quick(40, 2))
+    return {name: runner.median_of(times) / n_calls for name, times in found.items()}
 
 
-def run_onnx():
-    X, y, soft, X_test, y_test = load("mnist")
-    module = load_or_train("mnist", "mlp")
-    models = {"nothing": (identity_graph(), None), "perceptron": (teacher_graph(module), None)}
-    for components, degree in [(40, 2), (20, 3)]:
-        student = fit(student_of("mnist", components, degree), X, y, soft)
-        name = f"PCA {components}, degree {degree}"
-        models[name] = (to_onnx(student, X_test[:1]), student)
-    sessions = {name: session(model) for name, (model, _) in models.items()}
-    times = latencies(list(sessions.values()), X_test[:1])
-    seconds = dict(zip(sessions, times, strict=True))
-    with writing("onnx.csv") as write:
-        write(
-            [
-                "model",
-                "accuracy",
-                "labels_equal",
-                "largest_probability_difference",
-                "bytes",
-                "nodes",
-                "microseconds",
-                "times_faster",
-            ]
-        )
-        for name, (model, student) in models.items():
-            accuracy = equal = difference = ""
-            if name != "nothing":
-                label, probabilities = sessions[name].run(None, {"X": X_test})
-                accuracy = np.mean(label == y_test)
-            if student is not None:
-                equal = np.mean(label == student.predict(X_test))
-                difference = (
-                    f"{np.abs(probabilities - student.predict_proba(X_test)).max():.1e}"
-                )
-            write(
-                [
-                    name,
-                    accuracy,
-                    equal,
-                    difference,
-                    model.ByteSize(),
-                    len(model.graph.node),
-                    round(1e6 * seconds[name], 1),
-                    round(seconds["perceptron"] / seconds[name], 2),
-                ]
-            )
+def fidelity(session, student, X, y):
+    """Return how a session's labels and probabilities compare with a student's, and the truth."""
+    label, probabilities = session.run(None, {"X": X})
+    columns = {"accuracy": round(float(np.mean(label == y)), 5)}
+    if student is None:
+        return columns | {"labels_equal": "", "largest_probability_difference": ""}
+    largest = np.abs(probabilities - student.predict_proba(X)).max()
+    return columns | {
+        "labels_equal": round(float(np.mean(label == student.predict(X))), 5),
+        "largest_probability_difference": f"{largest:.1e}",
+    }
 
 
-def run_bits(dataset):
-    X, y, soft, X_test, y_test = load(dataset)
-    student = fit(student_of(dataset, 40, 2), X, y, soft)
-    with writing(f"bits-{dataset}.csv") as write:
-        write(["bits", "levels", "scale", "rounded", "rounding", "accuracy", "points_lost"])
-        exact = student.score(X_test, y_test)
-        write(["", "", "", "nothing", "", exact, 0.0])
-        for levels, scale, rounded in [
-            ("uniform", "row", "matrix"),
-            ("uniform", "matrix", "matrix"),
-            ("logarithmic", "row", "matrix"),
-            ("uniform", "row", "matrix and PCA"),
-        ]:
-            for bits in BITS:
-                for rounding in ("plain", "error feedback"):
-                    accuracy = quantise_student(
-                        student,
-                        X,
-                        bits=bits,
-                        reducer_bits=bits if rounded == "matrix and PCA" else None,
-                        levels=levels,
-                        scale=scale,
-                        feedback=rounding == "error feedback",
-                    ).score(X_test, y_test)
-                    lost = round(100 * (exact - accuracy), 2)
-                    write([bits, levels, scale, rounded, rounding, accuracy, lost])
-
-
-def run_noise(dataset):
-    X, y, soft, X_test, y_test = load(dataset)
-    student = student_of(dataset, 40, 2)
-    rows, held = split(y)
-    rows = rows[:20_000]
-    plain = fit(student, X, y, soft)
-
-    def on_chips(model, X, y, vary, value, n_chips=10):
-        if not value:
-            return model.score(X, y)
-        settings = {"X_calibration": X[:1000], "n_chips": n_chips, "random_state": 0}
-        return hardware_curve(model, X, y, vary=vary, values=[value], **settings).mean()
-
-    with writing(f"noise-{dataset}.csv") as write:
-        write(["property", "value", "student", "aware_of", "accuracy"])
-        for vary, (values, parameter) in NOISE.items():
-            if parameter is not None:
-                few = {}  # students fitted to the 20,000, by what they are aware of
-            for value in values:
-                n_chips = 1 if vary == "activation_bits" else 10
-                write(
-                    [
-                        vary,
-                        value,
-                        "plain",
-                        0.0,
-                        on_chips(plain, X_test, y_test, vary, value, n_chips),
-                    ]
-                )
-                if parameter is None or value == 0:
-                    continue
-                scores = []
-                for share in AWARE_OF:
-                    known = round(share * value, 6)
-                    if known not in few:
-                        few[known] = fit(
-                            student.set_params(**{parameter: known}), X, y, soft, rows
-                        )
-                    scores.append(on_chips(few[known], X[held], y[held], vary, value, 3))
-                known = AWARE_OF[int(np.argmax(scores))] * value
-                aware = plain
-                if known:
-                    aware = fit(student.set_params(**{parameter: known}), X, y, soft)
-                student.set_params(**{parameter: 0.0})
-                write(
-                    [vary, value, "aware", known, on_chips(aware, X_test, y_test, vary, value)]
-                )
-
-
-class writing:
-    """Write the rows of a result file one by one, and print them."""
-
-    def __init__(self, name):
-        self.file = (RESULTS / name).open("w", newline="")
-
-    def __enter__(self):
-        writer = csv.writer(self.file, lineterminator="\n")
-
-        def write(row):
-            row = [round(float(x), 5) if isinstance(x, float | np.floating) else x for x in row]
-            writer.writerow(row)
-            self.file.flush()
-            print(*row, sep=", ", flush=True)
-
-        return write
-
-    def __exit__(self, *error):
-        self.file.close()
-
-
-def plot():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(2, 3, figsize=(13, 7.5), layout="constrained")
-    for dataset, row in zip(STUDENT, axes, strict=True):
-        with (RESULTS / f"bits-{dataset}.csv").open() as file:
-            bits = [line for line in csv.DictReader(file) if line["bits"]]
-        curves = {}
-        for line in bits:
-            if (line["levels"], line["scale"]) == ("uniform", "row"):
-                name = f"{line['rounded']}, {line['rounding']}"
-                curves.setdefault(name, []).append([float(line["accuracy"])])
-        curves = {name: np.array(values) for name, values in curves.items()}
-        HardwareDisplay(BITS, curves, vary="weight_bits").plot(row[0])
-        with (RESULTS / f"noise-{dataset}.csv").open() as file:
-            noise = list(csv.DictReader(file))
-        for ax, vary in zip(row[1:], ("multiplicative_noise", "observable_noise"), strict=True):
-            values = NOISE[vary][0]
-            found = {
-                (line["student"], float(line["value"])): float(line["accuracy"])
-                for line in noise
-                if line["property"] == vary
-            }
-            at_zero = found["plain", 0.0]
-            curves = {
-                name: np.array([[found.get((name, value), at_zero)] for value in values])
-                for name in ("plain", "aware")
-            }
-            HardwareDisplay(values, curves, vary=vary).plot(ax)
-        for ax in row:
-            ax.set_title(dataset)
-    figure.savefig(IMAGES / "deployment.png", dpi=80)
+def parser():
+    """Return the parser of the command line."""
+    return runner.quick_parser(__doc__)
 
 
 def main():
-    """Run one part and write its results."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("part", choices=["onnx", "bits", "noise", "plot"])
-    parser.add_argument("--dataset", choices=STUDENT, default="mnist")
-    options = parser.parse_args()
-    if options.part == "onnx":
-        run_onnx()
-    elif options.part == "plot":
-        plot()
-    else:
-        {"bits": run_bits, "noise": run_noise}[options.part](options.dataset)
+    """Run the benchmark and write its table."""
+    runner.parse(parser())
+    X_test, y_test = images("mnist", "test")
+    models = {"nothing": identity_graph(), "perceptron": teacher_graph(network("mnist", "mlp"))}
+    students = {
+        f"PCA {components}, degree {degree}": fitted("mnist", components, degree)
+        for components, degree in [(40, 2), (20, 3)]
+    }
+    models |= {name: to_onnx(student, X_test[:1]) for name, student in students.items()}
+    sessions = {name: session(model) for name, model in models.items()}
+    times = latencies(sessions, X_test[:1])
+    results = runner.Measurements("onnx.csv", ["model"])
+    for name, model in models.items():
+        agreement = {}
+        if name != "nothing":
+            agreement = fidelity(sessions[name], students.get(name), X_test, y_test)
+        results.add(
+            {
+                "model": name,
+                **agreement,
+                "bytes": model.ByteSize(),
+                "nodes": len(model.graph.node),
+                "microseconds": round(1e6 * times[name], 1),
+                "times_faster": round(times["perceptron"] / times[name], 2),
+            }
+        )
 
 
 if __name__ == "__main__":

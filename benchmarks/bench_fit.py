@@ -2,6 +2,7 @@
 
     python benchmarks/bench_fit.py
     OPENBLAS_CORETYPE=Haswell python benchmarks/bench_fit.py --dtypes float32
+    python benchmarks/bench_fit.py --grid
 
 Without soft targets (soft_weight=0) the student is multinomial logistic regression, so both sides
 minimise the same objective in the same run, from pixels: ours (PCA, lifting inside), stopped by
@@ -12,34 +13,48 @@ coordinates, lifting included, theirs from observables that are lifted and scale
 row is the distilled student, given the teacher's logits. Writes benchmarks/results/fit.csv. The
 second command takes the kernels of OpenBLAS for processors without AVX-512, which have no fast
 path for small matrices.
+
+With --grid: the cost of a whole grid beside that of a single fit. 5 ridges x 4 temperatures x 3
+soft weights x 5 folds, that is 300 fits to training rows and one to all of them, by
+KoopmanDistilledClassifierCV, and the median of single fits of KoopmanDistilledClassifier in the
+same run: at the default settings, and at the chosen ones. Then the folds are solved to a tighter
+cv_tol too, which shows what the default does to the scores; and the grid is run on one split, a
+sixth held out, as the tables are made. All learn from the logits of the perceptron of the
+tables. For least squares the same with six ridges, folds and single rows left out. Writes
+benchmarks/results/grid.csv.
 """
 
-import argparse
-import os
-import platform
-from pathlib import Path
-from statistics import median
 from time import perf_counter
 from typing import NamedTuple
+from unittest import mock
 
-import numpy as np
 import scipy.optimize
-import sklearn
-from kept_rows import save
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
-from teachers import load_or_train
 from threadpoolctl import threadpool_info
 
-from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
-from sklearn_koopman.datasets import fetch_mnist
-from sklearn_koopman.teachers import TorchTeacher
+from benchmarks import runner
+from experiments.images import images
+from experiments.teachers import teacher
+from sklearn_koopman import (
+    EDMDClassifier,
+    EDMDClassifierCV,
+    KoopmanDistilledClassifier,
+    KoopmanDistilledClassifierCV,
+    MonomialLifter,
+)
 
 COMPONENTS, DEGREE, RIDGE = 40, 2, 1e-4
 TOLERANCES = (1e-4, 1e-5, 1e-6)
-RESULTS = Path(__file__).parent / "results" / "fit.csv"
+GRID = {
+    "ridges": [1e-5, 1e-4, 1e-3, 1e-2, 1e-1],
+    "temperatures": [1.0, 2.0, 4.0, 8.0],
+    "soft_weights": [0.25, 0.5, 0.9],
+}
 
 
 def ours(**settings):
@@ -76,8 +91,7 @@ NEVER = Step(None, float("nan"), float("nan"), float("nan"))
 def progress_of_theirs(X, y, goal, most_seconds):
     """Return the steps of scikit-learn from pixels to a goal."""
     progress = []
-    minimize = scipy.optimize.minimize
-    fit = LogisticRegression.fit
+    minimize, fit = scipy.optimize.minimize, LogisticRegression.fit
     start = perf_counter()
     started = start
 
@@ -93,15 +107,14 @@ def progress_of_theirs(X, y, goal, most_seconds):
         if objective <= goal or now - start > most_seconds:
             raise StopIteration
 
-    scipy.optimize.minimize = lambda *args, **kwargs: minimize(
-        *args, **{**kwargs, "callback": note}
-    )
-    LogisticRegression.fit = note_start
-    try:
+    def noted(*args, **kwargs):
+        return minimize(*args, **{**kwargs, "callback": note})
+
+    with (
+        mock.patch.object(scipy.optimize, "minimize", noted),
+        mock.patch.object(LogisticRegression, "fit", note_start),
+    ):
         theirs(len(X)).fit(X, y)
-    finally:
-        scipy.optimize.minimize = minimize
-        LogisticRegression.fit = fit
     return progress
 
 
@@ -121,21 +134,18 @@ class Run(NamedTuple):
     theirs: Step | None = None
 
 
-def timed(pipeline, X, y, **params):
+def fitted(pipeline, X, y, **params):
     """Fit a student behind its PCA, as its pipeline does."""
     pca, student = (step for _, step in pipeline.steps)
-    start = perf_counter()
-    Z = pca.fit_transform(X)
-    between = perf_counter()
-    student.fit(Z, y, **params)
-    end = perf_counter()
-    return Run(student, end - start, end - between)
+    Z, of_pca = runner.timed(pca.fit_transform, X)
+    student, of_student = runner.timed(student.fit, Z, y, **params)
+    return Run(student, of_pca + of_student, of_student)
 
 
 def race(X, y, logits, most_seconds):
     """Return the run of every contestant, of which scikit-learn takes part in one turn."""
     runs = {
-        Contestant("soft_weight=0", tol): timed(
+        Contestant("soft_weight=0", tol): fitted(
             ours(soft_weight=0.0, tol=tol, max_iter=3000), X, y
         )
         for tol in TOLERANCES
@@ -146,66 +156,135 @@ def race(X, y, logits, most_seconds):
         goal = run.student.objective_
         as_low = next((step for step in progress if step.objective <= goal), NEVER)
         runs[contestant] = run._replace(theirs=as_low)
-    distilled = timed(ours(soft_weight=0.9, temperature=2.0), X, y, soft_labels=logits)
+    distilled = fitted(ours(soft_weight=0.9, temperature=2.0), X, y, soft_labels=logits)
     return runs | {Contestant("distilled", distilled.student.tol): distilled}
-
-
-def by_contestant(rounds):
-    """Return the runs of every contestant."""
-    return {contestant: [runs[contestant] for runs in rounds] for contestant in rounds[0]}
 
 
 def medians(runs):
     """Return the columns of the table; ratios are medians of those of every round."""
+    seconds, of_student = [run.seconds for run in runs], [run.of_student for run in runs]
     columns = {
         "objective": f"{runs[0].student.objective_:.8f}",
-        "seconds": round(median(run.seconds for run in runs), 2),
-        "student seconds": round(median(run.of_student for run in runs), 2),
+        "seconds": runner.median_of(seconds, 2),
+        "student seconds": runner.median_of(of_student, 2),
         "steps": runs[0].student.n_iter_,
     }
     if runs[0].theirs is None:
         return columns
-    theirs = [run.theirs for run in runs]
-    of_regression = [step.of_logistic_regression for step in theirs]
-    ratios = [run.seconds / run.theirs.seconds for run in runs]
-    of_students = [run.of_student / run.theirs.of_logistic_regression for run in runs]
+    theirs = [run.theirs.seconds for run in runs]
+    of_regression = [run.theirs.of_logistic_regression for run in runs]
     return columns | {
-        "scikit-learn seconds": round(median(step.seconds for step in theirs), 2),
-        "LogisticRegression seconds": round(median(of_regression), 2),
-        "scikit-learn steps": theirs[0].iterations,
-        "ratio": round(median(ratios), 3),
-        "student ratio": round(median(of_students), 3),
+        "scikit-learn seconds": runner.median_of(theirs, 2),
+        "LogisticRegression seconds": runner.median_of(of_regression, 2),
+        "scikit-learn steps": runs[0].theirs.iterations,
+        "ratio": runner.median_ratio(seconds, theirs),
+        "student ratio": runner.median_ratio(of_student, of_regression),
         "rounds": len(runs),
     }
 
 
-def main():
-    """Run the benchmark and write its table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5, help="rounds in which all take part")
-    parser.add_argument("--most-seconds", type=float, default=600, help="for scikit-learn")
-    parser.add_argument("--dtypes", nargs="+", default=["float32", "float64"])
-    options = parser.parse_args()
-
-    X, y = fetch_mnist("train", return_X_y=True)
-    logits = TorchTeacher(load_or_train("mnist", "mlp"))(X)
-    rows = []
+def bench_fit(options):
+    """Fit in all precisions and write the table."""
+    results = runner.Measurements("fit.csv", ("student", "dtype", "tol", "kernels"), anew=False)
+    X, y = images("mnist", "train")
+    logits = teacher("mnist", "mlp")(X)
+    kernels = {pool["architecture"] for pool in threadpool_info() if "architecture" in pool}
     for dtype in options.dtypes:
         data = X.astype(dtype)
-        rounds = [race(data, y, logits, options.most_seconds) for _ in range(options.repeats)]
-        for contestant, runs in by_contestant(rounds).items():
-            rows.append({"dtype": dtype, **contestant._asdict(), **medians(runs)})
-            print(rows[-1], flush=True)
+        turns = {"race": lambda data=data: race(data, y, logits, options.most_seconds)}
+        rounds = runner.in_turns(turns, options.repeats)["race"]
+        for contestant in rounds[0]:
+            runs = [each[contestant] for each in rounds]
+            row = {"dtype": dtype, **contestant._asdict(), **medians(runs)}
+            results.add(row | {"kernels": " ".join(sorted(kernels))})
 
-    machine = (
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "
-        f"numpy {np.__version__}, scikit-learn {sklearn.__version__}"
-    )
-    kernels = {pool["architecture"] for pool in threadpool_info() if "architecture" in pool}
-    for row in rows:
-        row = dict.fromkeys(rows[0], "") | row
-        row |= {"kernels": " ".join(sorted(kernels)), "machine": machine}
-        save(RESULTS, row, ("student", "dtype", "tol", "kernels"))
+
+class GridBench:
+    """Fits of single settings and of grids on the same rows."""
+
+    def __init__(self, n_rows, repeats):
+        X, self.y = (array[:n_rows] for array in images("mnist", "train"))
+        self.logits = teacher("mnist", "mlp")(X)
+        self.Z = PCA(COMPONENTS, random_state=0).fit_transform(X)
+        self.repeats = repeats
+        self.results = runner.Measurements("grid.csv", ["what", "detail"])
+
+    def note(self, what, seconds, single, detail=""):
+        """Add a row."""
+        row = {"what": what, "rows": len(self.Z), "seconds": round(seconds, 2)}
+        self.results.add(row | {"over single": round(seconds / single, 2), "detail": detail})
+
+    def single(self, model, **params):
+        """Return the fitted model and the median time."""
+        turns = {"fit": lambda: runner.timed(model.fit, self.Z, self.y, **params)}
+        fits = runner.in_turns(turns, self.repeats)["fit"]
+        return fits[-1][0], runner.median_of(seconds for _, seconds in fits)
+
+    def distilled(self, tight):
+        """Fit distilled students: single ones, and grids."""
+        lifter, soft = MonomialLifter(DEGREE), {"soft_labels": self.logits}
+        model, default = self.single(KoopmanDistilledClassifier(lifter=lifter), **soft)
+        self.note(
+            "distilled, default settings", default, default, f"{model.n_iter_} iterations"
+        )
+        grid = KoopmanDistilledClassifierCV(lifter=lifter, **GRID)
+        split = StratifiedShuffleSplit(1, test_size=1 / 6, random_state=0)
+        scores, choices = [], []
+        for cv_tol, cv, folds in (
+            (grid.cv_tol, 5, "5 folds"),
+            (tight, 5, "5 folds"),
+            (grid.cv_tol, split, "1 split"),
+        ):
+            model = clone(grid).set_params(cv_tol=cv_tol, cv=cv)
+            model, seconds = runner.timed(model.fit, self.Z, self.y, **soft)
+            names = ("ridge", "temperature", "soft_weight")
+            chosen = {name: getattr(model, f"{name}_") for name in names}
+            detail = f"cv_tol {model.cv_tol:g}, chose {chosen}, score {model.best_score_:.5f}"
+            self.note(f"distilled, grid of 60 x {folds}", seconds, default, detail)
+            scores.append(model.cv_results_["mean_test_score"])
+            choices.append(chosen)
+        loose, tight, _ = scores
+        lost = tight.max() - tight[loose.argmax()]
+        print(f"by the tighter scores, the default cv_tol chose {lost:.5f} below the best")
+        model = KoopmanDistilledClassifier(lifter=lifter, **choices[0])
+        model, seconds = self.single(model, **soft)
+        self.note("distilled, chosen settings", seconds, default, f"{model.n_iter_} iterations")
+
+    def least_squares(self):
+        """Fit least squares: one ridge, and six."""
+        lifter = MonomialLifter(DEGREE)
+        _, single = self.single(EDMDClassifier(lifter=lifter))
+        self.note("EDMD, single ridge", single, single)
+        for cv, name in ((5, "5 folds"), (None, "single rows left out")):
+            model, seconds = runner.timed(
+                EDMDClassifierCV(lifter=lifter, cv=cv).fit, self.Z, self.y
+            )
+            self.note(
+                f"EDMD, 6 ridges, {name}", seconds, single, f"chose ridge {model.ridge_:g}"
+            )
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = runner.benchmark_parser(__doc__, repeats=5)
+    made.add_argument("--most-seconds", type=float, default=600, help="for scikit-learn")
+    made.add_argument("--dtypes", nargs="+", default=["float32", "float64"])
+    made.add_argument("--grid", action="store_true", help="grids of settings instead")
+    made.add_argument("--rows", type=int, default=60_000, help="for grids")
+    made.add_argument("--tight", type=float, default=1e-3, help="the other cv_tol of grids")
+    return made
+
+
+def main():
+    """Run one of the benchmarks."""
+    options = runner.parse(parser())
+    if options.grid:
+        bench = GridBench(options.rows, options.repeats)
+        bench.distilled(options.tight)
+        bench.least_squares()
+    else:
+        options.most_seconds = runner.full_or_quick(options.most_seconds, 5)
+        bench_fit(options)
 
 
 if __name__ == "__main__":

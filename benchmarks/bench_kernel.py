@@ -10,19 +10,15 @@ losses see differences of logits). "BLAS" is its product of two square matrices 
 take turns; the least times count. Writes benchmarks/results/kernel.csv.
 """
 
-import csv
-from pathlib import Path
-
 import numpy as np
 from threadpoolctl import threadpool_limits
-from timing import seconds
 
+from benchmarks import runner
 from sklearn_koopman import MonomialLifter
 from sklearn_koopman.linear import BlockLoss, DistillationLoss
 from sklearn_koopman.rows import Factors
 
-RESULTS = Path(__file__).parent / "results" / "kernel.csv"
-N_ROWS, N_CLASSES, N_ROUNDS, BLAS_ROWS = 2112, 10, 30, 2000
+N_ROWS, N_CLASSES, BLAS_ROWS = 2112, 10, 2000
 
 
 def contestants(n_variables, degree, dtype):
@@ -48,21 +44,31 @@ def contestants(n_variables, degree, dtype):
     yield "BLAS", lambda: square @ square, 2 * BLAS_ROWS**3
 
 
+def parser():
+    """Return the parser of the command line."""
+    return runner.benchmark_parser(__doc__, repeats=30)
+
+
 def main():
     """Run the benchmark and write its table."""
-    with RESULTS.open("w", newline="") as file, threadpool_limits(1):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["coordinates", "degree", "dtype", "side", "gigaflops"])
+    options = runner.parse(parser())
+    results = runner.Measurements("kernel.csv", ["coordinates", "degree", "dtype", "side"])
+    with threadpool_limits(1):
         for n_variables, degree in ((40, 2), (30, 3)):
             for dtype in ("float32", "float64"):
                 sides = list(contestants(n_variables, degree, dtype))
-                times = [[seconds(run) for _, run, _ in sides] for _ in range(N_ROUNDS)]
-                for (name, _, n_operations), least in zip(
-                    sides, np.min(times, axis=0), strict=True
-                ):
-                    speed = round(n_operations / least / 1e9, 1)
-                    writer.writerow([n_variables, degree, dtype, name, speed])
-                    print(n_variables, degree, dtype, name, speed, flush=True)
+                turns = {name: lambda run=run: runner.seconds(run) for name, run, _ in sides}
+                times = runner.in_turns(turns, options.repeats)
+                for name, _, n_operations in sides:
+                    results.add(
+                        {
+                            "coordinates": n_variables,
+                            "degree": degree,
+                            "dtype": dtype,
+                            "side": name,
+                            "gigaflops": round(n_operations / min(times[name]) / 1e9, 1),
+                        }
+                    )
 
 
 if __name__ == "__main__":

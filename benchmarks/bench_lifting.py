@@ -11,22 +11,14 @@ Writes benchmarks/results/lifting.csv.
 """
 
 import os
-import platform
-from pathlib import Path
-from statistics import median
 
 import numpy as np
-import scipy
-import sklearn
-from kept_rows import save
 from sklearn.preprocessing import PolynomialFeatures
-from timing import seconds
 
+from benchmarks import runner
 from sklearn_koopman.lifting import MonomialLifter
 
 SHAPES = [(60_000, 40, 2), (60_000, 30, 3)]  # n, p, degree
-N_REPEATS = 5
-RESULTS = Path(__file__).parent / "results" / "lifting.csv"
 CONTESTANTS = [(PolynomialFeatures, "C"), (PolynomialFeatures, "F")]
 CONTESTANTS += [(MonomialLifter, "C"), (MonomialLifter, "F")]
 COPY = "copy of the result", "F"
@@ -34,50 +26,50 @@ MEMORY = "kept" if os.environ.get("MALLOC_MMAP_MAX_") == "0" else "new"
 KEY = ("n_samples", "n_features", "degree", "dtype", "lifter", "order", "memory")
 
 
-def race(n_samples, n_features, degree, dtype):
+def race(X, degree, repeats):
     """Return the median time of each contestant, in its order, and of a copy of the result."""
-    X = np.random.default_rng(0).normal(size=(n_samples, n_features)).astype(dtype)
-    lifters = [contestant(degree, order=order).fit(X) for contestant, order in CONTESTANTS]
-    runs = [lambda lifter=lifter: lifter.transform(X) for lifter in lifters]
-    result = lifters[-1].transform(X)
-    runs.append(lambda: result.copy(order="F"))
-    times = [[seconds(run) for run in runs] for _ in range(N_REPEATS + 1)]
-    return [median(column) for column in zip(*times[1:], strict=True)]  # the first warms up
+    sides = {}
+    for contestant, order in CONTESTANTS:
+        lifter = contestant(degree, order=order).fit(X)
+        sides[contestant.__name__, order] = lambda lift=lifter.transform: runner.seconds(
+            lift, X
+        )
+    result = lifter.transform(X)
+    sides[COPY] = lambda: runner.seconds(result.copy, order="F")
+    found = runner.in_turns(sides, repeats, warm_up=1)
+    return {side: runner.median_of(times) for side, times in found.items()}
 
 
-def measure():
-    """Yield one row of the table per shape, dtype and contestant."""
-    for n_samples, n_features, degree in SHAPES:
-        for dtype in ("float64", "float32"):
-            times = race(n_samples, n_features, degree, dtype)
-            sides = [(contestant.__name__, order) for contestant, order in CONTESTANTS]
-            for (name, order), time in zip([*sides, COPY], times, strict=True):
-                yield {
-                    "n_samples": n_samples,
-                    "n_features": n_features,
-                    "degree": degree,
-                    "dtype": dtype,
-                    "lifter": name,
-                    "order": order,
-                    "memory": MEMORY,
-                    "milliseconds": round(1e3 * time, 2),
-                    "relative": round(time / times[0], 3),
-                }
-
-
-def machine():
-    return (
-        f"{os.cpu_count()} CPUs, {platform.machine()}, Python {platform.python_version()}, "
-        f"numpy {np.__version__}, scipy {scipy.__version__}, scikit-learn {sklearn.__version__}"
-    )
+def parser():
+    """Return the parser of the command line."""
+    return runner.benchmark_parser(__doc__, repeats=5)
 
 
 def main():
-    for i, row in enumerate(measure()):
-        if i == 0:
-            print("".join(f"{name:>20}" for name in row))
-        print("".join(f"{value:>20}" for value in row.values()), flush=True)
-        save(RESULTS, row | {"machine": machine()}, KEY)
+    """Run the benchmark and write its table."""
+    options = runner.parse(parser())
+    results = runner.Measurements("lifting.csv", KEY, anew=False)
+    for n_samples, n_features, degree in SHAPES:
+        n_samples = runner.full_or_quick(n_samples, 500)
+        for dtype in ("float64", "float32"):
+            rng = np.random.default_rng(0)
+            X = rng.normal(size=(n_samples, n_features)).astype(dtype)
+            times = race(X, degree, options.repeats)
+            first = next(iter(times.values()))
+            for (name, order), time in times.items():
+                results.add(
+                    {
+                        "n_samples": n_samples,
+                        "n_features": n_features,
+                        "degree": degree,
+                        "dtype": dtype,
+                        "lifter": name,
+                        "order": order,
+                        "memory": MEMORY,
+                        "milliseconds": round(1e3 * time, 2),
+                        "relative": round(time / first, 3),
+                    }
+                )
 
 
 if __name__ == "__main__":

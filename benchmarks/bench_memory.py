@@ -1,65 +1,287 @@
-"""Peak memory of fitting MNIST at degree 3, PCA 30: lifter= inside, and as a pipeline step.
+"""Memory of fits, and how time and memory grow.
 
     python benchmarks/bench_memory.py
+    python benchmarks/bench_memory.py steps
+    python benchmarks/bench_memory.py disk
+    python benchmarks/bench_memory.py growth [--most-minutes 6]
+    python benchmarks/bench_memory.py made
 
-Each side is a process of its own; its largest resident memory counts everything, the 60,000 x 784
-float32 pixels and the libraries too. A few iterations are enough: later ones need no more memory.
-Writes benchmarks/results/memory.csv.
+Every side is a process of its own.
+
+"pipeline": MNIST at degree 3, PCA 30, lifted inside (`lifter=`) and as a step of scikit-learn's
+pipeline. The largest resident memory of the process counts everything, the 60,000 x 784 float32
+pixels and the libraries too. A few iterations are enough: later ones need no more memory. Writes
+benchmarks/results/memory.csv.
+
+"steps": this package's pipeline, `make_pipeline(PCA(p), MonomialLifter(degree), student)`, beside
+`make_pipeline(PCA(p), student)` with `lifter=MonomialLifter(degree)` in the student, from pixels
+and labels of MNIST. Both take turns; `megabytes` are the peak above what pixels and libraries
+needed before, ratios are medians of those of every round. Writes benchmarks/results/steps.csv.
+
+"disk": memory and time of fitting 10 million rows of float32 on disk (a memmap of 1.6 GB in a
+temporary folder), degree 2, 40 columns, 861 observables. The memory is RssAnon: all that the
+process has allocated, without pages of the file, which are cache that the system takes back when it
+is short of memory. Writes benchmarks/results/out_of_core.csv.
+
+"growth": 10,000 to 10 million such rows, 231 to 19,600 observables. EDMD solves its least squares;
+the distilled student takes 20 steps from the labels alone, so that all cells do the same. Cells
+whose products alone would take longer than the limit are left out. Writes
+benchmarks/results/scaling.csv, and continues it where it ended.
+
+"made": rows that a transfer set makes, 10,000 images of MNIST and their four one-pixel shifts:
+seconds and traced megabytes of a fit that holds their PCA coordinates, as fits do, and of one that
+starts every pass from pixels. Printed only.
+
+Linux only.
 """
 
-import argparse
-import csv
-import resource
-import subprocess
-import sys
+import tempfile
+import tracemalloc
 import warnings
+from itertools import product
+from math import comb
 from pathlib import Path
 
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import gen_batches
 
+from benchmarks import runner
+from experiments.images import images
+from experiments.transfer_sets import as_transfer_set
 from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
-from sklearn_koopman.datasets import fetch_mnist
+from sklearn_koopman.pipeline import make_pipeline as make_streaming_pipeline
 
-COMPONENTS, DEGREE = 30, 3
-RESULTS = Path(__file__).parent / "results" / "memory.csv"
+N_CLASSES = 10
 STUDENTS = {
     "EDMD": EDMDClassifier(),
-    "distilled": KoopmanDistilledClassifier(soft_weight=0.0, max_iter=3),
+    "distilled": KoopmanDistilledClassifier(soft_weight=0.0),
 }
+# Student, dtype, coordinates and degree of fits whose lifter is a step.
+STEPS = [
+    ("distilled", "float32", 40, 2),
+    ("distilled", "float64", 40, 2),
+    ("EDMD", "float32", 20, 3),
+    ("EDMD", "float32", 30, 3),
+]
+ROWS = 10**4, 10**5, 10**6, 10**7
+DICTIONARIES = (20, 2), (40, 2), (30, 3), (47, 3)  # columns, degree
+# What a core does, about; to leave out cells that take too long.
+PRODUCTS_PER_SECOND = 5e10
 
 
-def fit(name, place):
-    """Fit one student and print the peak memory of this process in megabytes."""
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    X, y = fetch_mnist("train", return_X_y=True)
-    steps = PCA(COMPONENTS, random_state=0), MonomialLifter(DEGREE)
-    student = STUDENTS[name]
+def student_of(name, max_iter):
+    """Return an unfitted student; the number of iterations is for those that iterate."""
+    student = clone(STUDENTS[name])
+    return student.set_params(max_iter=max_iter) if name == "distilled" else student
+
+
+def fit_images(name, place):
+    """Fit a student to MNIST in this process and tell its peak memory."""
+    X, y = images("mnist", "train")
+    p = runner.full_or_quick(30, 5)
+    student, steps = student_of(name, 3), (PCA(p, random_state=0), MonomialLifter(3))
     if place == "inside":
         student.set_params(lifter=make_pipeline(*steps)).fit(X, y)
     else:
         make_pipeline(*steps, student).fit(X, y)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    runner.tell(peak=runner.peak_megabytes())
+
+
+def fit_rows(name, folder, degree, max_iter):
+    """Fit a student to rows on disk in this process; tell seconds and accuracy."""
+    X, y = (np.load(Path(folder) / f"{part}.npy", mmap_mode="r") for part in "Xy")
+    student = student_of(name, int(max_iter)).set_params(lifter=MonomialLifter(int(degree)))
+    taken = runner.seconds(student.fit, X, y)
+    runner.tell(seconds=taken, accuracy=student.score(X[:100_000], y[:100_000]))
+
+
+def fit_steps(name, dtype, p, degree, place):
+    """Fit a student behind PCA in this process; tell seconds, and megabytes above the pixels."""
+    X, y = images("mnist", "train")
+    X = X.astype(dtype)
+    pca, lifter = PCA(int(p), random_state=0), MonomialLifter(int(degree))
+    student = clone(STUDENTS[name])
+    if place == "inside":
+        steps = pca, student.set_params(lifter=lifter)
+    else:
+        steps = pca, lifter, student
+    before = runner.peak_megabytes()
+    taken = runner.seconds(make_streaming_pipeline(*steps).fit, X, y)
+    runner.tell(seconds=taken, megabytes=runner.peak_megabytes() - before)
+
+
+ALONE = {"images": fit_images, "steps": fit_steps, "rows": fit_rows}
+
+
+def write_rows(folder, n_rows, n_columns):
+    """Write X and y, block by block: normal columns, classes that depend on their products."""
+    rng = np.random.default_rng(0)
+    shape = (n_rows, n_columns)
+    X = np.lib.format.open_memmap(folder / "X.npy", "w+", dtype=np.float32, shape=shape)
+    y = np.lib.format.open_memmap(folder / "y.npy", "w+", dtype=np.int64, shape=(n_rows,))
+    mixing = rng.normal(size=(n_columns // 2, N_CLASSES)).astype(np.float32)
+    for rows in gen_batches(n_rows, 100_000):
+        block = rng.standard_normal((rows.stop - rows.start, n_columns), dtype=np.float32)
+        logits = (block[:, : 2 * len(mixing) : 2] * block[:, 1::2]) @ mixing
+        X[rows], y[rows] = block, (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+
+
+def pipeline(options):
+    """Measure lifting inside and as a step."""
+    results = runner.Measurements("memory.csv", ["student", "lifting"])
+    for name, place in product(STUDENTS, ("inside", "pipeline step")):
+        peak = runner.alone(__file__, "images", name, place)["peak"]
+        results.add({"student": name, "lifting": place, "peak_MB": round(peak)})
+
+
+def steps(options):
+    """Measure the lifter as a step beside the lifter inside."""
+    results = runner.Measurements("steps.csv", ["student", "dtype", "p", "degree", "lifting"])
+    for case in runner.full_or_quick(STEPS, [("distilled", "float32", 5, 2)]):
+        turns = {
+            place: lambda place=place, case=case: runner.alone(__file__, "steps", *case, place)
+            for place in ("inside", "step")
+        }
+        found = runner.in_turns(turns, options.repeats)
+        seconds = {place: [run["seconds"] for run in runs] for place, runs in found.items()}
+        for place, runs in found.items():
+            results.add(
+                {
+                    **dict(zip(("student", "dtype", "p", "degree"), case, strict=True)),
+                    "lifting": place,
+                    "seconds": runner.median_of(seconds[place], 2),
+                    "ratio": runner.median_ratio(seconds[place], seconds["inside"]),
+                    "megabytes": round(runner.median_of(run["megabytes"] for run in runs)),
+                    "rounds": len(runs),
+                }
+            )
+
+
+def disk(options):
+    """Measure fits of rows on disk."""
+    results = runner.Measurements("out_of_core.csv", ["student", "rows"])
+    n_rows, n_columns, degree = runner.full_or_quick(options.rows, 5000), 40, 2
+    with tempfile.TemporaryDirectory() as folder:
+        write_rows(Path(folder), n_rows, n_columns)
+        for name in STUDENTS:
+            found = runner.alone(__file__, "rows", name, folder, degree, 5)
+            results.add(
+                {
+                    "student": name,
+                    "rows": n_rows,
+                    "observables": comb(n_columns + degree, degree),
+                    "RssAnon_MB": round(found["anonymous"]),
+                    "seconds": round(found["seconds"], 1),
+                    "accuracy": round(found["accuracy"], 3),
+                }
+            )
+
+
+def growth(options):
+    """Measure all cells that are missing and not too long."""
+    results = runner.Measurements("scaling.csv", ["student", "rows", "observables"], anew=False)
+    rows = runner.full_or_quick(ROWS, (1000,))
+    for n_rows, (n_columns, degree) in product(
+        rows, runner.full_or_quick(DICTIONARIES, ((8, 2),))
+    ):
+        n_observables = comb(n_columns + degree, degree)
+        names = [
+            name
+            for name in STUDENTS
+            if not results.where(student=name, rows=n_rows, observables=n_observables)
+            and products(name, n_rows, n_observables)
+            < options.most_minutes * 60 * PRODUCTS_PER_SECOND
+        ]
+        with tempfile.TemporaryDirectory() as folder:
+            if names:
+                write_rows(Path(folder), n_rows, n_columns)
+            for name in names:
+                found = runner.alone(__file__, "rows", name, folder, degree, 20)
+                results.add(
+                    {
+                        "student": name,
+                        "rows": n_rows,
+                        "observables": n_observables,
+                        "seconds": round(found["seconds"], 2),
+                        "RssAnon MB": round(found["anonymous"]),
+                    }
+                )
+
+
+def products(name, n_rows, n_observables):
+    """Return how many multiplications BLAS has to do, about."""
+    if name == "EDMD":
+        return n_rows * n_observables**2 / 2 + n_observables**3 / 6
+    sampled = min(n_rows, max(4 * n_observables, 4096))
+    return (
+        20 * n_rows * n_observables * N_CLASSES
+        + sampled * n_observables**2 / 2
+        + n_observables**3
+    )
+
+
+class InOneStep(TransformerMixin, BaseEstimator):
+    """PCA and monomials as one step: between them is nothing narrower that could be held."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def fit(self, X, y=None):
+        """Fit both."""
+        self.steps_ = clone(self.steps).fit(X, y)
+        return self
+
+    def transform(self, X):
+        """Return the monomials."""
+        return self.steps_.transform(X)
+
+
+def made(options):
+    """Measure fits of rows that are made, whose coordinates are held or not."""
+    X, y = images("mnist", "train")
+    X, y = X[:10_000], y[:10_000]
+    students = {
+        "EDMD": EDMDClassifier(ridge=1e-4),
+        "distilled": KoopmanDistilledClassifier(soft_weight=0.0, ridge=1e-3, tol=1e-4),
+    }
+    lifter = make_pipeline(PCA(40, random_state=0), MonomialLifter(2))
+    ways = {"held": lifter, "made in every pass": InOneStep(lifter)}
+    for (name, student), (way, lifter) in product(students.items(), ways.items()):
+        student.set_params(lifter=lifter, transfer_set=as_transfer_set("shifts4, labels"))
+        taken = runner.seconds(student.fit, X, y)
+        tracemalloc.start()
+        student.fit(X, y)
+        peak = tracemalloc.get_traced_memory()[1] / 2**20
+        tracemalloc.stop()
+        print(f"{name:10s} {way:20s} {taken:6.1f} s {peak:6.0f} MB", flush=True)
+
+
+PARTS = {"pipeline": pipeline, "steps": steps, "disk": disk, "growth": growth, "made": made}
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = runner.benchmark_parser(__doc__, repeats=3)
+    made.add_argument("part", nargs="?", choices=PARTS, default="pipeline")
+    made.add_argument("--rows", type=int, default=10_000_000, help="on disk")
+    made.add_argument("--most-minutes", type=float, default=6.0, help="for a cell of growth")
+    made.add_argument("--alone", nargs="+", help="run one side in this process")
+    return made
 
 
 def main():
-    """Run every side in a process of its own, or one side in this one."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", nargs=2, metavar=("STUDENT", "PLACE"))
-    options = parser.parse_args()
-    if options.side:
-        fit(*options.side)
-        return
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["student", "lifting", "peak_MB"])
-        for name in STUDENTS:
-            for place in ("inside", "pipeline step"):
-                command = [sys.executable, __file__, "--side", name, place]
-                done = subprocess.run(command, capture_output=True, text=True, check=True)
-                writer.writerow([name, place, done.stdout.strip()])
-                print(name, place, done.stdout.strip(), "MB", flush=True)
+    """Run one part, or one side in this process."""
+    options = runner.parse(parser())
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    if options.alone:
+        kind, *arguments = options.alone
+        ALONE[kind](*arguments)
+    else:
+        PARTS[options.part](options)
 
 
 if __name__ == "__main__":

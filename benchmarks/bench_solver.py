@@ -10,18 +10,16 @@ numbers, which changes nothing but the rounding, and writes how often all rows a
 way to a gradient of 1e-6 to benchmarks/results/rounding.csv.
 """
 
-import argparse
-import csv
 from itertools import accumulate
-from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import minimize as scipy_minimize
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
+from benchmarks import runner
+from experiments.images import images
 from sklearn_koopman import MonomialLifter
-from sklearn_koopman.datasets import fetch_mnist
 from sklearn_koopman.solvers import (
     DiagonalMoments,
     DistillationProblem,
@@ -29,7 +27,6 @@ from sklearn_koopman.solvers import (
     minimise,
 )
 
-RESULTS = Path(__file__).parent / "results"
 FACTORS = (1, 1 / 1.001, 1 / 3, 1 / 7, 1 / 11, 1 / 37, 1 / 100, 1 / 255)
 RIDGE = 1e-4
 EXCESSES = (1e-2, 1e-3, 1e-4, 1e-5)
@@ -64,7 +61,7 @@ def dictionaries():
 
 def mnist_coordinates(dtype):
     """Return 40 PCA coordinates of MNIST, and the labels."""
-    X, y = fetch_mnist("train", return_X_y=True)
+    X, y = images("mnist", "train")
     return PCA(40, random_state=0).fit_transform(X.astype(dtype)), y
 
 
@@ -112,7 +109,7 @@ def trace_scipy(problem, start):
         values.append(value)
         return value, gradient.ravel()
 
-    minimize(
+    scipy_minimize(
         function,
         start.ravel(),
         jac=True,
@@ -122,54 +119,63 @@ def trace_scipy(problem, start):
     return list(zip(accumulate(problem.looks), values, strict=True))
 
 
-def write_rounding():
+def passes_to(goal, trace, n_rows):
+    """Return how often all rows were looked at on the way to an objective, None if never."""
+    passes = (round(rows / n_rows, 1) for rows, objective in trace if objective <= goal)
+    return next(passes, None)
+
+
+def bench_rounding():
     """Write how much rounding matters for the number of looks at all rows."""
+    results = runner.Measurements("rounding.csv", ["factor"])
     Z, y = mnist_coordinates(np.float32)
-    with (RESULTS / "rounding.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["factor", "looks at all rows", "steps", "objective"])
-        for factor in FACTORS:
-            psi = MonomialLifter(2).fit_transform(Z * np.float32(factor))
-            solution = minimise(
-                make_problem(psi, y), np.zeros((861, 10)), np.zeros(10), max_iter=3000, tol=1e-6
-            )
-            objective = f"{solution.objective:.8f}"
-            row = round(factor, 6), solution.n_passes, solution.n_iter, objective
-            writer.writerow(row)
-            print(*row, flush=True)
+    for factor in FACTORS:
+        psi = MonomialLifter(2).fit_transform(Z * np.float32(factor))
+        start = np.zeros((psi.shape[1], 10)), np.zeros(10)
+        solution = minimise(make_problem(psi, y), *start, max_iter=3000, tol=1e-6)
+        results.add(
+            {
+                "factor": round(factor, 6),
+                "looks at all rows": solution.n_passes,
+                "steps": solution.n_iter,
+                "objective": f"{solution.objective:.8f}",
+            }
+        )
+
+
+def bench_passes():
+    """Write how often rows are looked at, by dictionary and solver."""
+    results = runner.Measurements("solver.csv", ["dictionary", "solver"])
+    for name, psi, y in dictionaries():
+        start = np.zeros((psi.shape[1] + 1, 10))
+        traces = {
+            "ours": trace_ours(make_problem(psi, y), start),
+            "scipy L-BFGS": trace_scipy(make_problem(psi, y), start),
+        }
+        optimum = min(value for trace in traces.values() for _, value in trace)
+        for solver, trace in traces.items():
+            needed = {
+                str(excess): passes_to(optimum * (1 + excess), trace, len(psi))
+                for excess in EXCESSES
+            }
+            columns = {"dictionary": name, "observables": psi.shape[1], "solver": solver}
+            results.add(columns | needed)
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = runner.benchmark_parser(__doc__)
+    made.add_argument("--rounding", action="store_true", help="what rounding changes instead")
+    return made
 
 
 def main():
-    """Run all dictionaries and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounding", action="store_true")
-    if parser.parse_args().rounding:
-        write_rounding()
-        return
-    with (RESULTS / "solver.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["dictionary", "observables", "solver", *map(str, EXCESSES)])
-        for name, psi, y in dictionaries():
-            start = np.zeros((psi.shape[1] + 1, 10))
-            traces = {
-                "ours": trace_ours(make_problem(psi, y), start),
-                "scipy L-BFGS": trace_scipy(make_problem(psi, y), start),
-            }
-            optimum = min(value for trace in traces.values() for _, value in trace)
-            for solver, trace in traces.items():
-                needed = [
-                    next(
-                        (
-                            round(rows / len(psi), 1)
-                            for rows, value in trace
-                            if value <= optimum * (1 + excess)
-                        ),
-                        None,
-                    )
-                    for excess in EXCESSES
-                ]
-                writer.writerow([name, psi.shape[1], solver, *needed])
-                print(name, psi.shape[1], solver, *needed, flush=True)
+    """Run one of the benchmarks."""
+    options = runner.parse(parser())
+    if options.rounding:
+        bench_rounding()
+    else:
+        bench_passes()
 
 
 if __name__ == "__main__":

@@ -263,5 +263,5 @@ if options.output is not None:
 # %%
 # On the digits a student of 20 coordinates is as accurate as its teacher, for less than a
 # quarter of the multiplications. But so is the same student without a teacher: these images do
-# not need one. On MNIST it is worth some tenths of a point (``benchmarks/table.py``). Where the
+# not need one. On MNIST it is worth some tenths of a point (``experiments/table.py``). Where the
 # teacher hesitates, the student mostly has the same classes in mind.

@@ -1,5 +1,6 @@
 """Distil a trained network into one fixed nonlinear lifting and one Koopman matrix."""
 
+from ._versions import show_versions
 from .classification import (
     EDMDClassifier,
     EDMDClassifierCV,
@@ -35,5 +36,6 @@ __all__ = [
     "SquaredProjectionLifter",
     "TensorTrainClassifier",
     "TransferSet",
+    "show_versions",
 ]
 __version__ = "0.1.0"

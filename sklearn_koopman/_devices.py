@@ -1,4 +1,6 @@
-"""Torch devices by their names."""
+"""Torch devices by their names, and torch's global generators."""
+
+from contextlib import contextmanager
 
 
 class UnavailableDeviceError(ValueError):
@@ -34,3 +36,40 @@ def resolve_device(device):
         raise UnavailableDeviceError(
             f"device={str(device)!r} is not available here; available: {', '.join(available)}."
         ) from error
+
+
+@contextmanager
+def seeded_torch(seed):
+    """Seed torch within the context, and leave every global generator as it was.
+
+    ``torch.manual_seed`` reaches devices too, some only when they are first used, and
+    ``torch.random.fork_rng`` does not put all of them back. Here the devices in use are seeded.
+    The generators belong to the process: who may be called by several threads needs a lock.
+
+    Parameters
+    ----------
+    seed : int
+    """
+    import torch
+
+    generators: list = [torch.default_generator]
+    if torch.cuda.is_initialized():
+        generators += torch.cuda.default_generators
+    if torch.backends.mps.is_available():
+        generators.append(_MetalGenerator(torch.mps))
+    before = [generator.get_state() for generator in generators]
+    try:
+        for generator in generators:
+            generator.manual_seed(seed)
+        yield
+    finally:
+        for generator, state in zip(generators, before, strict=True):
+            generator.set_state(state)
+
+
+class _MetalGenerator:
+    """The generator of Apple's devices: torch has functions for it, and no object."""
+
+    def __init__(self, mps):
+        self.get_state, self.set_state = mps.get_rng_state, mps.set_rng_state
+        self.manual_seed = mps.manual_seed

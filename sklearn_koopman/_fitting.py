@@ -1,6 +1,9 @@
-"""A fit that fails leaves the estimator as it was."""
+"""A fit that fails leaves the estimator as it was; one that does not leaves nothing of the last."""
 
 from contextlib import contextmanager
+
+# Set where X is validated, at the start of a fit.
+_OF_X = {"n_features_in_", "feature_names_in_"}
 
 
 @contextmanager
@@ -18,3 +21,20 @@ def keeping_what_was_fitted(estimator):
         estimator.__dict__.clear()
         estimator.__dict__.update(before)
         raise
+
+
+def store_fitted(estimator, fitted):
+    """Set the fitted attributes of an estimator, in place of those of an earlier fit.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+    fitted : dict of str -> object
+        All that the fit has found, by the names of the attributes.
+    """
+    for name in set(vars(estimator)) - _OF_X:
+        # What `partial_fit` keeps from call to call and nobody is to see starts with "_stream".
+        if name.endswith("_") or name.startswith("_stream"):
+            delattr(estimator, name)
+    for name, value in fitted.items():
+        setattr(estimator, name, value)

@@ -8,7 +8,7 @@ from sklearn.utils.validation import validate_data
 from ._validation import DTYPES
 from .lifting import BlockLifter, can_lift_later, learns_nothing, steps_of
 from .rows import LiftedRows, Origin, check_learns_nothing, float_rows, is_dask
-from .students import LiftedStudent
+from .students import LiftedStudent, TransferringStudent
 
 
 def streamed(steps, X):
@@ -43,7 +43,7 @@ def with_origin(pipeline, X):
     """
     if _ends_in_a_reader(pipeline.steps) and len(pipeline.steps) > 1:
         name, student = pipeline.steps[-1]
-        if student.transfer_set is not None:
+        if isinstance(student, TransferringStudent) and student.transfer_set is not None:
             pipeline.steps[-1] = name, _TransferringStep(student, pipeline, X)
 
 

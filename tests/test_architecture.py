@@ -85,13 +85,17 @@ def name_of(file):
 
 
 FILES = {
-    name_of(file): file for file in sorted(PACKAGE.rglob("*.py*")) if file.suffix != ".pyc"
+    name_of(file): file
+    for file in sorted(PACKAGE.rglob("*"))
+    if file.suffix == ".py" or file.suffix == ".pyx"  # which imports nothing of the package
 }
 
 
 def imported_by(name):
     """Return the names of the modules of the package that one imports, at its head or later."""
     file = FILES[name]
+    if file.suffix == ".pyx":
+        return set()
     package = name if file.name == "__init__.py" else name[:-1]
     found = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -1,17 +1,20 @@
-"""The logits in benchmarks/data, and the teacher that benchmarks make of them."""
+"""The logits in experiments/data, and the teacher that experiments make of them."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from experiments import kept_logits
+from experiments.images import images as images_of
+from experiments.runner import read
 from sklearn_koopman import EDMDClassifier
-from sklearn_koopman.datasets import fetch_mnist
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-RESNET = BENCHMARKS / "data" / "mnist-resnet18-held-out.npz"
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+RESNET = EXPERIMENTS / "data" / "mnist-resnet18-held-out.npz"
 # How many images of each digit MNIST has.
 DIGITS = {
     "train": [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
@@ -19,13 +22,7 @@ DIGITS = {
 }
 
 
-@pytest.fixture
-def kept_logits(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return __import__("kept_logits")
-
-
-def images(part, return_X_y):
+def images(part):
     """Three blobs, some to train and some to test."""
     rng = np.random.default_rng(len(part))
     y = np.arange(len(part) * 6) % 3
@@ -40,11 +37,11 @@ def forbidden(X):
     raise AssertionError("the network was asked")
 
 
-def test_a_student_of_kept_logits_needs_no_network(kept_logits, tmp_path):
+def test_a_student_of_kept_logits_needs_no_network(tmp_path):
     kept_logits.save(tmp_path / "kept.npz", network, images)
     teacher = kept_logits.load(tmp_path / "kept.npz", images, forbidden)
-    X, y = images("train", return_X_y=True)
-    X_test, _ = images("test", return_X_y=True)
+    X, y = images("train")
+    X_test, _ = images("test")
     assert_allclose(teacher(X[::-3]), network(X[::-3]), rtol=1e-3)
     assert_allclose(teacher(X_test), network(X_test), rtol=1e-3)
     of_file = EDMDClassifier(teacher).fit(X, y)
@@ -52,18 +49,18 @@ def test_a_student_of_kept_logits_needs_no_network(kept_logits, tmp_path):
     assert_allclose(of_file.coef_, of_network.coef_, rtol=1e-2, atol=1e-2)
 
 
-def test_the_network_is_asked_about_other_images(kept_logits, tmp_path):
+def test_the_network_is_asked_about_other_images(tmp_path):
     kept_logits.save(tmp_path / "kept.npz", network, images)
     teacher = kept_logits.load(tmp_path / "kept.npz", images, network)
-    X, _ = images("train", return_X_y=True)
+    X, _ = images("train")
     X[2] += 1
     assert_array_equal(teacher(X), network(X))
 
 
 @pytest.mark.parametrize("change", ["order", "number", "part"])
-def test_a_file_of_other_images_is_refused(kept_logits, tmp_path, change):
+def test_a_file_of_other_images_is_refused(tmp_path, change):
     file = tmp_path / "kept.npz"
-    logits = {part: network(images(part, return_X_y=True)[0]) for part in ("train", "test")}
+    logits = {part: network(images(part)[0]) for part in ("train", "test")}
     if change == "order":
         logits["test"] = np.roll(logits["test"], 1, axis=0)
     elif change == "number":
@@ -86,13 +83,13 @@ def test_what_is_kept_of_the_resnet_looks_like_mnist(part):
 
 
 @pytest.mark.slow
-def test_what_is_kept_of_the_resnet_fits_mnist_and_the_table(kept_logits):
+def test_what_is_kept_of_the_resnet_fits_mnist_and_the_table():
     if not os.environ.get("SKLEARN_KOOPMAN_DATA"):
         pytest.skip("SKLEARN_KOOPMAN_DATA, the folder of image data, is not set")
-    teacher = kept_logits.load(RESNET, fetch_mnist, forbidden)
-    X_test, y_test = fetch_mnist("test", return_X_y=True)
+    teacher = kept_logits.load(RESNET, partial(images_of, "mnist"), forbidden)
+    X_test, y_test = images_of("mnist", "test")
     accuracy = np.mean(teacher(X_test).argmax(axis=1) == y_test)
     assert accuracy == 0.9935
-    rows = __import__("kept_rows").load(BENCHMARKS / "results" / "table.csv")
+    rows = read(EXPERIMENTS / "results" / "table.csv")
     resnet = [row for row in rows if (row["dataset"], row["teacher"]) == ("mnist", "resnet18")]
     assert {float(row["teacher_accuracy"]) for row in resnet} == {accuracy}

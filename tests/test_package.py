@@ -1,8 +1,10 @@
 """What a bare `import sklearn_koopman` does and does not."""
 
+import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,42 @@ def test_it_exports_what_it_promises():
 def test_the_version_is_the_same_everywhere(file):
     versions = re.findall(r"^(?:version: |## )([\d.]+\d)", (ROOT / file).read_text(), re.M)
     assert versions[0] == sklearn_koopman.__version__
+
+
+def shown_versions(preparation=""):
+    """Return what a fresh interpreter shows, as (name, what is said of it)."""
+    code = f"import sys\n{preparation}\nimport sklearn_koopman\nsklearn_koopman.show_versions()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return dict(
+        line.strip().split(": ", 1) for line in done.stdout.splitlines() if ": " in line
+    )
+
+
+def version_of(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def test_versions_are_those_of_all_that_users_install():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    users = [extras[name] for name in ("torch", "vision", "onnx", "skops", "dask", "plot")]
+    shown = shown_versions()
+    assert shown["sklearn-koopman"] == sklearn_koopman.__version__
+    assert shown["executable"] == sys.executable
+    for requirement in sum(users, project["dependencies"]):
+        package = re.match(r"[\w-]+", requirement)[0]
+        assert shown[package] == version_of(package)
+
+
+def test_versions_say_whether_there_is_a_kernel():
+    shown = shown_versions()
+    if shown["compiled"] == "yes":
+        assert re.fullmatch("(16|32|64) bytes", shown["vectors"])
+    shown = shown_versions("sys.modules['sklearn_koopman.rows._kernel'] = None")
+    assert shown["compiled"] == "not compiled: everything works, slower"
+    assert "vectors" not in shown

@@ -1,4 +1,4 @@
-"""The same work by one library: what `benchmarks/rivals.py` runs in a process of its own.
+"""The same work by one library: what `benchmarks/bench_rivals.py` runs in a process of its own.
 
     python benchmarks/rivals/sides.py LIBRARY TASK N P DEGREE DTYPE REFERENCE
 

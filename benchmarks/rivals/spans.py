@@ -1,4 +1,4 @@
-"""The matrix of one span by one library: what `benchmarks/bench_spans.py` runs by itself.
+"""The matrix of one span by one library: what `benchmarks/bench_rivals.py` runs by itself.
 
     python benchmarks/rivals/spans.py LIBRARY TASK RANK SNAPSHOTS
 

@@ -1,4 +1,4 @@
-"""A tensor cut into a train by one library: what `benchmarks/bench_tensor_rivals.py` runs.
+"""A tensor cut into a train by one library: what `benchmarks/bench_rivals.py` runs.
 
     python benchmarks/rivals/tensors.py LIBRARY RANK TENSOR
 

@@ -1,4 +1,4 @@
-"""Tables that are read from ``benchmarks/results`` when the site is built.
+"""Tables that are read from the results of experiments and benchmarks when the site is built.
 
 ::
 
@@ -24,7 +24,8 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("experiments/results", "benchmarks/results")
 # The same in every row: said once, below the table.
 REMARKS = ("machine",)
 
@@ -60,9 +61,17 @@ class Column:
         return text if len(text) <= 8 else f"{number:.4g}"
 
 
-def read(file):
+def place_of(file):
+    """Return the path of a file of results, from the top of the repository."""
+    for folder in FOLDERS:
+        if (ROOT / folder / file).exists():
+            return f"{folder}/{file}"
+    raise FileNotFoundError(f"{file} is neither in {' nor in '.join(FOLDERS)}")
+
+
+def read(path):
     """Return the headings and the rows of a file."""
-    with (RESULTS / file).open(encoding="utf-8", newline="") as lines:
+    with (ROOT / path).open(encoding="utf-8", newline="") as lines:
         reader = csv.DictReader(lines)
         return list(reader.fieldnames), list(reader)
 
@@ -131,9 +140,10 @@ class Measured(SphinxDirective):
     def run(self):
         """Return the table, and where it comes from."""
         (file,) = self.arguments
-        self.env.note_dependency(str(RESULTS / file))
         try:
-            names, rows = read(file)
+            path = place_of(file)
+            self.env.note_dependency(str(ROOT / path))
+            names, rows = read(path)
             remarks = [name for name in REMARKS if len({row.get(name) for row in rows}) == 1]
             remarks = [name for name in remarks if name in names]
             for condition in self.options.get("where", "").splitlines():
@@ -149,7 +159,7 @@ class Measured(SphinxDirective):
                 lines = [[column.cell(row) for column in columns] for row in rows]
         except (OSError, KeyError, ValueError) as error:
             raise self.error(f"measured {file}: {error!r}") from error
-        source = f"[`{file}`](../benchmarks/results/{file})"
+        source = f"[`{file}`](../{path})"
         said = "; ".join(rows[0][name] for name in remarks)
         return [
             table(headings, lines),

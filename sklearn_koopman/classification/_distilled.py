@@ -1,13 +1,9 @@
 """The Koopman matrix that learns from a teacher's soft targets."""
 
-import warnings
 from contextlib import contextmanager
 from copy import deepcopy
-from functools import partial
 
 import numpy as np
-from scipy.special import softmax
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
@@ -19,16 +15,15 @@ from .._validation import (
     invalid_parameter,
 )
 from ..linear import (
-    DistillationProblem,
     check_finite_moments,
     check_gram_fits_in_memory,
-    minimise,
     noise_penalty,
     train_minibatches,
     with_even_ridge,
 )
 from ..rows import DiagonalMoments, exact_device, is_dask
-from ..students import KoopmanClassifier, weighs_soft_targets
+from ..students import TransferringStudent, koopman_attributes, weighs_soft_targets
+from ._distilling import DistillingClassifier, distillation_problem, standardised
 
 # Of cross-entropy by the logits, and of T^2 KL at temperature T.
 LARGEST_CURVATURE = 0.5
@@ -40,7 +35,7 @@ def _trains_by_minibatches(student):
     raise AttributeError(f"partial_fit needs solver='adam', got solver={student.solver!r}.")
 
 
-class KoopmanDistilledClassifier(KoopmanClassifier):
+class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     r"""Linear classifier on observables that learns from a teacher's soft targets.
 
     With observables :math:`\psi`, standardised to :math:`\phi`, logits
@@ -235,20 +230,6 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def predict_proba(self, X):
-        """Return the probabilities of the classes, the softmax of the logits.
-
-        Parameters
-        ----------
-        X : array-like or dask array of shape (n_samples, n_features)
-            Rows as `fit` received them. Of a dask array, so is the result, a lazy one.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-        """
-        return self._map_logits(partial(softmax, axis=1), X)
-
     @available_if(_trains_by_minibatches)
     def partial_fit(
         self, X, y, classes=None, sample_weight=None, *, soft_labels=None, teacher_X=None
@@ -283,23 +264,20 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
             task = self._prepare_more(
                 X, y, classes, sample_weight, soft_labels, teacher_X, continues=continues
             )
-            if not hasattr(self, "moments_"):
-                self.moments_ = DiagonalMoments(task.blocks.n_observables)
-                self.net_ = None
-                self._stream_random_state = check_random_state(self.random_state)
-            # Copies, so that a call that fails leaves no half an epoch behind.
-            self._stream_random_state = deepcopy(self._stream_random_state)
-            with _keeping_what_adam_knows(self.net_):
-                self._train(
-                    task,
-                    deepcopy(self.moments_),
+            moments, net, random_state = self._stream(task)
+            with _keeping_what_adam_knows(net):
+                moments = self._accumulate(task, moments)
+                fitted, net = self._train(
+                    self._problem(task, moments.scale),
                     (self.coef_, self.intercept_) if continues else None,
+                    task.dtype,
                     max_epochs=1,
                     anneal=False,
-                    random_state=self._stream_random_state,
-                    net=self.net_,
+                    random_state=random_state,
+                    net=net,
                 )
-            self._remember(task)
+            stream = {"moments_": moments, "net_": net, "_stream_random_state": random_state}
+            self._store(fitted | task.fitted | stream)
         return self
 
     def _check_parameters(self):
@@ -318,7 +296,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
         if not (self.callbacks is None or isinstance(self.callbacks, list | tuple)):
             raise invalid_parameter(self, "callbacks", "a list of skorch callbacks or None")
 
-    def _prepare(self, X, *args, **kwargs):
+    def _device_for(self, X):
         if self.solver == "adam" and is_dask(X):
             raise TypeError(
                 "solver='adam' takes no dask arrays: it draws its batches from all rows. Use "
@@ -330,7 +308,7 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
                 f"device={str(self.device)!r} takes no dask arrays: their rows stay with dask's "
                 "workers. Use device=None."
             )
-        return super()._prepare(X, *args, device=device, **kwargs)
+        return device
 
     def _wants_soft_targets(self, soft_labels):
         return weighs_soft_targets(self, soft_labels)
@@ -338,71 +316,58 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
     def _solve(self, task):
         start = self._warm_coefficients(task)
         if self.solver == "lbfgs":
-            self._solve_exactly(task, self._scale(task), start)
-        else:
-            moments = DiagonalMoments(task.blocks.n_observables)
-            self._train(task, moments, start, max_epochs=self.max_iter)
-        self._forget("moments_", "net_")  # those of partial_fit
-
-    def _scale(self, task):
-        return self._accumulate(task, DiagonalMoments(task.blocks.n_observables)).scale
-
-    def _solve_exactly(self, task, scale, start):
-        check_gram_fits_in_memory(task.blocks.n_observables)
-        check_finite_moments(scale)
-        problem = self._problem(task, scale)
-        scale = problem.scale
-        solution = minimise(
+            check_gram_fits_in_memory(task.blocks.n_observables)
+        moments = self._accumulate(task, DiagonalMoments(task.blocks.n_observables))
+        problem = self._problem(task, moments.scale)
+        if self.solver == "lbfgs":
+            return self._minimise(problem, start, task.dtype)
+        fitted, _ = self._train(
             problem,
-            *self._standardised(start, task, scale),
-            max_iter=self.max_iter,
-            tol=self.tol,
-            report=_print_progress if self.verbose else None,
+            start,
+            task.dtype,
+            max_epochs=self.max_iter,
+            random_state=self.random_state,
         )
-        if not solution.converged:
-            warnings.warn(
-                f"lbfgs stopped after {solution.n_iter} iterations at a gradient of "
-                f"{solution.gradient_norm:.1e}, above tol={self.tol}: {_reason(solution, self)}.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        self._store(solution.coef, solution.intercept, scale, task.dtype)
-        self.n_iter_ = max(solution.n_iter, 1)
-        self.objective_ = solution.objective
-        self.gradient_norm_ = solution.gradient_norm
-        self._forget("history_")  # that of "adam"
+        return fitted
 
-    def _train(self, task, moments, start, *, random_state=None, **settings):
-        """Train on mini-batches, after taking the rows into the moments that scale them."""
-        self.moments_ = self._accumulate(task, moments)
-        scale = self.moments_.scale
-        check_finite_moments(scale)
-        problem = self._problem(task, scale)
-        scale = problem.scale
-        n_epochs_before = len(settings["net"].history) if settings.get("net") else 0
-        coef, intercept, self.net_ = train_minibatches(
+    def _train(self, problem, start, dtype, **settings):
+        """Return what is fitted when mini-batches have minimised a problem, and the net."""
+        net = settings.get("net")
+        n_epochs_before = len(net.history) if net else 0
+        coef, intercept, net = train_minibatches(
             problem,
-            *self._standardised(start, task, scale),
+            *standardised(start, problem),
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             device=self.device,
             callbacks=self.callbacks,
-            random_state=self.random_state if random_state is None else random_state,
             verbose=self.verbose,
             **settings,
         )
-        self._store(coef, intercept, scale, task.dtype)
-        self.history_ = list(self.net_.history)
-        self.n_iter_ = len(self.history_) - n_epochs_before
+        history = list(net.history)
         value, coef_gradient, intercept_gradient = problem(coef, intercept)
-        self.objective_ = float(value)
         largest = max(np.abs(coef_gradient).max(), np.abs(intercept_gradient).max())
-        self.gradient_norm_ = float(largest)
+        fitted = {
+            **koopman_attributes(coef, intercept, problem.scale, dtype),
+            "n_iter_": len(history) - n_epochs_before,
+            "objective_": float(value),
+            "gradient_norm_": float(largest),
+            "history_": history,
+        }
+        return fitted, net
 
-    def _accumulate(self, task, moments):
-        return task.blocks.map_reduce(DiagonalMoments.update, moments, task.sample_weight)
+    def _stream(self, task):
+        """Return moments, net and random state of the calls of `partial_fit` up to now.
+
+        All but the net are copies, so that a call that fails leaves no half an epoch behind.
+        """
+        if not hasattr(self, "moments_"):
+            moments = DiagonalMoments(task.blocks.n_observables)
+            return moments, None, deepcopy(check_random_state(self.random_state))
+        return deepcopy(self.moments_), self.net_, deepcopy(self._stream_random_state)
 
     def _problem(self, task, scale):
+        check_finite_moments(scale)
         ridge = self.ridge
         if self.multiplicative_noise or self.additive_noise:
             noise = noise_penalty(scale, self.multiplicative_noise, self.additive_noise)
@@ -427,29 +392,6 @@ class KoopmanDistilledClassifier(KoopmanClassifier):
             else None
         )
 
-    def _standardised(self, start, task, scale):
-        """Return where to start, as coefficients of the standardised observables."""
-        if start is None:
-            n_classes = len(task.labels.classes)
-            return np.zeros((task.blocks.n_observables, n_classes)), np.zeros(n_classes)
-        coef, intercept = (np.asarray(array, dtype=np.float64) for array in start)
-        return scale.rescale(coef.T, intercept)
-
-
-def distillation_problem(task, scale, *, soft_weight, temperature, ridge):
-    """Return the loss of a task's rows, standardised by a scale."""
-    return DistillationProblem(
-        task.blocks,
-        scale,
-        task.labels.codes,
-        task.soft_logits,
-        task.sample_weight,
-        n_classes=len(task.labels.classes),
-        soft_weight=soft_weight,
-        temperature=temperature,
-        ridge=ridge,
-    )
-
 
 @contextmanager
 def _keeping_what_adam_knows(net):
@@ -467,14 +409,3 @@ def _keeping_what_adam_knows(net):
         net.history = history
         net.optimizer_.load_state_dict(optimizer)
         raise
-
-
-def _reason(solution, student):
-    """Say why the solver stopped short of its goal, and what helps."""
-    if solution.n_iter >= student.max_iter:
-        return "raise max_iter, or ridge, which makes the problem easier"
-    return "rounding hides any further decrease; raise tol, or ridge"
-
-
-def _print_progress(iteration, objective):
-    print(f"iteration {iteration:4d}: objective {objective:.8f}")

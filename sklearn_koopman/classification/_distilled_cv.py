@@ -1,6 +1,5 @@
 """Distillation with ridge, temperature and soft weight that cross-validation chooses."""
 
-import warnings
 from dataclasses import replace
 from itertools import product
 
@@ -8,11 +7,12 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._validation import check_choice, check_integer, check_real, check_reals
+from .._warnings import warn_user
 from ..linear import check_finite_moments, check_gram_fits_in_memory, minimise_path
 from ..rows import DiagonalMoments
-from ..students import KoopmanClassifier
-from ._distilled import KoopmanDistilledClassifier, distillation_problem
+from ._distilling import DistillingClassifier, distillation_problem
 from ._folds import (
+    WITHOUT_DASK,
     SplitMoments,
     accuracy,
     best_candidate,
@@ -27,7 +27,7 @@ from ._folds import (
 SCORINGS = {"accuracy": accuracy, "neg_log_loss": neg_log_loss, "fidelity": fidelity}
 
 
-class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
+class KoopmanDistilledClassifierCV(DistillingClassifier):
     r"""Distilled classifier that chooses its settings by cross-validation.
 
     For every triple of ridge, temperature :math:`T` and soft weight :math:`a` the loss of
@@ -139,12 +139,7 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
     (150, 3)
     """
 
-    _takes_dask = False
-
-    # Not to be chosen here: what remains of the solver is exact and starts anew.
-    solver = "lbfgs"
-    device = None
-    warm_start = False
+    _without_dask = WITHOUT_DASK
 
     def __init__(
         self,
@@ -180,7 +175,7 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
         self.verbose = verbose
 
     def _check_parameters(self):
-        KoopmanClassifier._check_parameters(self)
+        super()._check_parameters()
         self._grid()
         check_choice(self, "scoring", tuple(SCORINGS))
         check_integer(self, "max_iter", minimum=1)
@@ -210,6 +205,33 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
     def _solve(self, task):
         check_gram_fits_in_memory(task.blocks.n_observables)
         grid = self._grid()
+        candidates = [
+            dict(zip(("ridge", "soft_weight", "temperature"), values, strict=True))
+            for values in product(*grid)
+        ]
+        scores, starts, scale = self._scored(task, grid)
+        results = cv_results(candidates, scores)
+        best = best_candidate(results["mean_test_score"])
+        problem = distillation_problem(task, scale, **candidates[best])
+        return {
+            **self._minimise(problem, [start[best] for start in starts], task.dtype),
+            **{f"{name}_": value for name, value in candidates[best].items()},
+            "best_score_": float(results["mean_test_score"][best]),
+            "scores_": scores.reshape(-1, *map(len, grid)),
+            "cv_results_": results,
+        }
+
+    def _scored(self, task, grid):
+        """Return how good all candidates are on held-out rows, and what the last fit starts with.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_splits, n_candidates)
+        starts : tuple of ndarray
+            Coefficients and intercepts, near those of all rows, of every candidate.
+        scale : Scale
+            Of all rows.
+        """
         row_scores = SCORINGS[self.scoring]
         splits = make_splits(self.cv, task)
         moments = SplitMoments(
@@ -219,9 +241,10 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
                 task.at(rows), DiagonalMoments(task.blocks.n_observables)
             ),
         )
-        check_finite_moments(moments.of_all().scale)
+        scale_of_all = moments.of_all().scale
+        check_finite_moments(scale_of_all)
         scores, n_stopped = [], 0
-        start: tuple = (0.0, 0.0)
+        starts: tuple = (0.0, 0.0)
         for split, part in enumerate(split_tasks(task, splits)):
             train, test = splits[split]
             scale = moments.of_training(split).scale
@@ -229,26 +252,14 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
             n_stopped += n_more
             scores.append(held_out_scores(part, test, coef, intercept, row_scores))
             # The models of the folds are all near that of all rows, their mean is nearer.
-            start = start[0] + coef / len(splits), start[1] + intercept / len(splits)
+            starts = starts[0] + coef / len(splits), starts[1] + intercept / len(splits)
         if n_stopped:
-            warnings.warn(
+            warn_user(
                 f"lbfgs stopped above cv_tol={self.cv_tol} in {n_stopped} fits to training rows "
                 "of folds: raise max_iter or cv_tol, or leave the smallest of ridges out.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
-        candidates = [
-            dict(zip(("ridge", "soft_weight", "temperature"), values, strict=True))
-            for values in product(*grid)
-        ]
-        self.cv_results_ = cv_results(candidates, np.array(scores))
-        self.scores_ = np.reshape(scores, (len(splits), *map(len, grid)))
-        best = best_candidate(self.cv_results_["mean_test_score"])
-        self.best_score_ = float(self.cv_results_["mean_test_score"][best])
-        self.ridge_ = candidates[best]["ridge"]
-        self.soft_weight_ = candidates[best]["soft_weight"]
-        self.temperature_ = candidates[best]["temperature"]
-        self._solve_exactly(task, moments.of_all().scale, (start[0][best], start[1][best]))
+        return np.array(scores), starts, scale_of_all
 
     def _path(self, task, scale, ridges, soft_weights, temperatures):
         """Return coefficients and intercepts of all candidates, for training rows of a split.
@@ -301,12 +312,3 @@ class KoopmanDistilledClassifierCV(KoopmanDistilledClassifier):
                 coefs[i, j, k] = coef.T
         coefs = coefs.reshape(-1, n_classes, n_observables)
         return coefs, intercepts.reshape(-1, n_classes), n_stopped
-
-    def _problem(self, task, scale):
-        return distillation_problem(
-            task,
-            scale,
-            soft_weight=self.soft_weight_,
-            temperature=self.temperature_,
-            ridge=self.ridge_,
-        )

@@ -1,6 +1,6 @@
 """Least squares: the Koopman matrix of extended dynamic mode decomposition."""
 
-import warnings
+from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 
@@ -8,6 +8,7 @@ import numpy as np
 from scipy.linalg import LinAlgError
 
 from .._validation import check_choice, check_integer, check_real
+from .._warnings import warn_user
 from ..linear import (
     check_finite_moments,
     check_gram_fits_in_memory,
@@ -16,12 +17,18 @@ from ..linear import (
     solve_triangular_factor,
 )
 from ..rows import GramMoments, TriangularMoments, accumulated
-from ..students import PROBABILITY_FLOOR, KoopmanClassifier, regression_targets
+from ..students import (
+    PROBABILITY_FLOOR,
+    KoopmanClassifier,
+    TransferringStudent,
+    koopman_attributes,
+    regression_targets,
+)
 
 EXACT_MOMENTS = partial(GramMoments, exact=True)
 
 
-class EDMDClassifier(KoopmanClassifier):
+class EDMDClassifier(TransferringStudent, KoopmanClassifier):
     r"""Linear classifier on observables, fitted by ridge least squares (EDMD).
 
     With observables :math:`\psi`, standardised to :math:`\phi`, and centred targets :math:`y_i`,
@@ -198,11 +205,9 @@ class EDMDClassifier(KoopmanClassifier):
         """
         continues = hasattr(self, "moments_")
         if hasattr(self, "coef_") and not continues:
-            warnings.warn(
+            warn_user(
                 "partial_fit after fit starts anew: fit keeps no moments of its rows. Use "
                 "partial_fit from the start to learn from both.",
-                UserWarning,
-                stacklevel=2,
             )
         with self._keeping_what_was_fitted():
             self._check_parameters()
@@ -216,12 +221,12 @@ class EDMDClassifier(KoopmanClassifier):
                     f"learned from {self._stream_learns_from}: their moments do not add up. Give "
                     "a teacher or soft_labels to all calls or to none."
                 )
-            self._stream_learns_from = learns_from
             # A copy, so that an interrupted call leaves no half a batch behind.
             start = deepcopy(self.moments_) if continues else None
-            self.moments_ = self._accumulate(task, self._streaming_form(), start)
-            self._solve_moments(self.moments_, task.dtype)
-            self._remember(task)
+            moments = self._accumulate(task, self._streaming_form(), start)
+            fitted = self._solve_moments(moments, task.dtype)
+            stream = {"moments_": moments, "_stream_learns_from": learns_from}
+            self._store(fitted | task.fitted | stream)
         return self
 
     def _check_parameters(self):
@@ -233,17 +238,13 @@ class EDMDClassifier(KoopmanClassifier):
         check_real(self, "additive_noise", low=0.0, inclusive="left")
 
     def _solve(self, task):
-        forms = self._forms(task)
-        for form in forms:
-            moments = self._accumulate(task, form)
-            try:
-                self._solve_moments(moments, task.dtype, overwrite=True)
-                break
-            except LinAlgError:
-                if form is forms[-1]:
-                    raise
-                del moments  # the next one needs the room
-        self._forget("moments_", "_stream_learns_from")
+        *faster, last = self._forms(task)
+        for form in faster:
+            with suppress(LinAlgError):  # no name for the moments: the next need the room
+                return self._solve_moments(
+                    self._accumulate(task, form), task.dtype, overwrite=True
+                )
+        return self._solve_moments(self._accumulate(task, last), task.dtype, overwrite=True)
 
     def _accumulate(self, task, form, start=None):
         """Return the moments of a task's rows, of some form or together with those of others."""
@@ -273,6 +274,7 @@ class EDMDClassifier(KoopmanClassifier):
         return EXACT_MOMENTS if self.solver != "svd" and safe_for_gram else TriangularMoments
 
     def _solve_moments(self, moments, dtype, *, overwrite=False):
+        """Return the fitted attributes of the moments of all rows."""
         scale = moments.scale
         check_finite_moments(scale)
         ridge = self.ridge
@@ -286,8 +288,11 @@ class EDMDClassifier(KoopmanClassifier):
                     f"numerically positive definite with ridge={self.ridge}: raise ridge, or use "
                     "solver='svd'."
                 )
-            self.solver_ = "cholesky"
+            solver = "cholesky"
         else:
             coef = solve_triangular_factor(moments, ridge, self.rank)
-            self.solver_ = "svd"
-        self._store(coef, moments.target_mean, scale, dtype)
+            solver = "svd"
+        return {
+            **koopman_attributes(coef, moments.target_mean, scale, dtype),
+            "solver_": solver,
+        }

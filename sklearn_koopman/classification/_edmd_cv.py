@@ -7,8 +7,14 @@ import numpy as np
 from .._validation import check_choice, check_reals
 from ..linear import RidgePath, check_finite_moments, check_gram_fits_in_memory, solve_gram
 from ..rows import GramMoments, accumulated
-from ..students import PROBABILITY_FLOOR, KoopmanClassifier, regression_targets
+from ..students import (
+    PROBABILITY_FLOOR,
+    KoopmanClassifier,
+    koopman_attributes,
+    regression_targets,
+)
 from ._folds import (
+    WITHOUT_DASK,
     SplitMoments,
     accuracy,
     best_candidate,
@@ -126,7 +132,7 @@ class EDMDClassifierCV(KoopmanClassifier):
     """
 
     _probability_floor = PROBABILITY_FLOOR
-    _takes_dask = False
+    _without_dask = WITHOUT_DASK
 
     def __init__(
         self,
@@ -163,13 +169,16 @@ class EDMDClassifierCV(KoopmanClassifier):
         row_scores = SCORINGS[self.scoring or default]
         search = self._leave_one_out if self.cv is None else self._leave_folds_out
         scores, coef_of, moments = search(task, ridges, row_scores)
-        best = best_candidate(scores.mean(axis=0))
-        self.cv_results_ = cv_results([{"ridge": ridge} for ridge in ridges], scores)
-        self.best_score_ = float(self.cv_results_["mean_test_score"][best])
-        self.ridge_ = ridges[best]
+        results = cv_results([{"ridge": ridge} for ridge in ridges], scores)
+        best = best_candidate(results["mean_test_score"])
         n_classes = len(task.labels.classes)
-        coef, mean = coef_of(self.ridge_), moments.target_mean
-        self._store(coef[:, :n_classes], mean[:n_classes], moments.scale, task.dtype)
+        coef, intercept = coef_of(ridges[best])[:, :n_classes], moments.target_mean[:n_classes]
+        return {
+            **koopman_attributes(coef, intercept, moments.scale, task.dtype),
+            "ridge_": ridges[best],
+            "best_score_": float(results["mean_test_score"][best]),
+            "cv_results_": results,
+        }
 
     def _leave_one_out(self, task, ridges, row_scores):
         """Return scores (1, n_ridges), the function from ridge to coefficients, and moments."""

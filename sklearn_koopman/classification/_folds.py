@@ -13,6 +13,11 @@ from ..students import OneHotRows
 # Scores that differ by less are the same score: sums of weights in another order.
 TIE = 1e-12
 
+WITHOUT_DASK = (
+    "it goes over the rows of every fold apart. Choose the settings on a part of the rows, as an "
+    "array in memory, and fit KoopmanDistilledClassifier or EDMDClassifier on all of them."
+)
+
 
 # How good the logits (n_rows, n_candidates, n_classes) are for each row, given the row's class
 # and its soft (or one-hot) target.

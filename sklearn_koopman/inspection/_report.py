@@ -1,7 +1,7 @@
 """The teacher, its student and the baselines, side by side."""
 
 import sys
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from html import escape
 from time import perf_counter
@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from .._devices import seeded_torch
 from ..classification import EDMDClassifier, KoopmanDistilledClassifier
 from ..students import encode_labels, has_label, some_rows
 from ..teachers import align_columns, as_teacher, teacher_logits
@@ -254,7 +255,7 @@ def _repeated(estimator, seeds, runs_of, verbose):
     """Return the row of every model: `runs_of` yields names and runs for one seed's clone."""
     runs: dict[str, list[_Run]] = {}
     for seed in seeds:
-        with _seeded_torch(seed):
+        with _seeding_torch(seed):
             model = clone(estimator)
             _set_random_states(model, seed)
             for name, run in runs_of(model):
@@ -462,16 +463,14 @@ def _set_random_states(estimator, seed):
     estimator.set_params(**dict.fromkeys(names, seed))
 
 
-@contextmanager
-def _seeded_torch(seed):
-    """Seed torch, from which skorch draws, if it is there; afterwards it is as it was."""
+def _seeding_torch(seed):
+    """Return a context in which torch, from which skorch draws, is seeded if it is there."""
     torch = sys.modules.get("torch")
     if torch is None:
-        yield
-        return
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
+        return nullcontext()
+    if torch.cuda.is_available():
+        torch.cuda.init()  # else it is not seeded: no model has used it yet
+    return seeded_torch(seed)
 
 
 def _score(mean, std, with_std):

@@ -1,6 +1,5 @@
 """Gaussians around centres as observables."""
 
-import warnings
 from copy import copy
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.utils import check_random_state, resample
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_choice, check_integer, check_real
+from .._warnings import warn_user
 from ._base import Dictionary
 from ._operations import Operations
 from ._torch import torch_layers
@@ -118,11 +118,9 @@ class RBFLifter(Dictionary):
     def _fit(self, X):
         n_centers = self.n_centers
         if n_centers > len(X):
-            warnings.warn(
+            warn_user(
                 f"n_centers={n_centers} is more than the {len(X)} samples: every sample is a "
                 "centre.",
-                UserWarning,
-                stacklevel=3,
             )
             n_centers = len(X)
         random_state = check_random_state(self.random_state)

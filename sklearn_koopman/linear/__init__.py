@@ -1,9 +1,14 @@
 """One matrix: the distillation loss, its minimisers, and least squares, on plain arrays.
 
 Nothing here knows an estimator. Coefficients are float64; those of mini-batches are float32.
+
+`__all__` is for those who build another student; the other names are what the folders above use.
 """
 
-from ._checks import check_finite_moments, check_gram_fits_in_memory
+from ._checks import (
+    check_finite_moments as check_finite_moments,
+    check_gram_fits_in_memory as check_gram_fits_in_memory,
+)
 from ._distillation import (
     BlockLoss as BlockLoss,
     DistillationProblem,
@@ -11,7 +16,12 @@ from ._distillation import (
 )
 from ._forward_selection import forward_selection
 from ._lbfgs import History as History, Point as Point, line_search as line_search
-from ._least_squares import correlation, restrict_rank, solve_gram, solve_triangular_factor
+from ._least_squares import (
+    correlation,
+    restrict_rank as restrict_rank,
+    solve_gram,
+    solve_triangular_factor,
+)
 from ._loss import DistillationLoss, LogitLoss, LossTerms
 from ._minibatch import (
     BatchIterator as BatchIterator,
@@ -36,14 +46,11 @@ __all__ = [
     "LogitLoss",
     "LossTerms",
     "RidgePath",
-    "check_finite_moments",
-    "check_gram_fits_in_memory",
     "correlation",
     "forward_selection",
     "minimise",
     "minimise_path",
     "noise_penalty",
-    "restrict_rank",
     "solve_gram",
     "solve_triangular_factor",
     "train_minibatches",

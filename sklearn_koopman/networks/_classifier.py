@@ -22,17 +22,15 @@ from .._validation import (
 from ..lifting import WITH_LAYERS
 from ..students import SharingEstimator, check_weights, encode_labels
 from ..teachers import (
-    align_columns,
     check_outputs,
     floating_dtype,
     home_of,
     import_torch,
-    output_kind,
     tensor_of,
     to_numpy,
 )
 from ._fit import fit_operator, n_lifter_rows
-from ._network import fitted_network, running
+from ._network import OutputColumns, fitted_network, running
 
 LAYOUTS = ("whole", "channels_first", "channels_last")
 
@@ -221,24 +219,37 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             Fitted classifier.
         """
         with self._keeping_what_was_fitted():
-            torch = import_torch("LinearizedNetworkClassifier")
+            import_torch("LinearizedNetworkClassifier")
             spans = self._check_parameters()
             raw_X = X
             X, y = validate_data(self, X, y, dtype=DTYPES, allow_nd=True)
             weight = check_weights(sample_weight, len(X))
             given = None if sample_weight is None else weight
             network = fitted_network(self.module, X if X.ndim > 2 else raw_X, y, given)
-            codes = self._learn_classes(network, X, y)
-            with torch.no_grad():
-                layers, traced = self._fit_layers(network, spans, X, weight)
-            self.loss_curve_ = []
-            if self.epochs > 0:
-                self._train(network, traced, layers, X, codes, weight)
-            else:
-                self._fold(layers)
-                self.linearized_ = traced.with_layers(layers)
-            self.network_ = network
+            labels = encode_labels(y, None, network.classes_)
+            columns = OutputColumns.of(network, X, labels.classes)
+            self._store(self._solve(network, spans, X, labels, weight, columns))
         return self
+
+    def _solve(self, network, spans, X, labels, weight, columns):
+        """Return the fitted attributes: the matrices, and the network that has them."""
+        with import_torch().no_grad():
+            layers, operators, traced = self._fit_layers(network, spans, X, weight)
+        linearized, loss_curve = traced.with_layers(layers), []
+        if self.epochs > 0:
+            linearized, layers, loss_curve = self._train(
+                network, traced, linearized, layers, X, labels.codes, weight, columns
+            )
+        _fold(layers, operators)
+        return {
+            "operators_": operators,
+            "linearized_": linearized,
+            "loss_curve_": loss_curve,
+            "classes_": labels.classes,
+            "network_": network,
+            "_output": columns.kind,
+            "_columns": columns.chosen,
+        }
 
     def decision_function(self, X):
         """Return the logits of the classes.
@@ -331,23 +342,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         return self._aligned(check_outputs(np.concatenate(outputs), repr(self), len(X)))
 
     def _aligned(self, outputs):
-        """Return outputs as logits, one column per class; see `_aligned_tensor`."""
-        torch = import_torch()
-        return self._aligned_tensor(torch.from_numpy(outputs)).numpy()
-
-    def _aligned_tensor(self, outputs):
-        """Return outputs as logits, one column per class.
-
-        Unlike those of a teacher, probabilities need not sum to 1: the network may end in a span.
-        """
-        torch = import_torch()
-        if self._output == "proba":
-            if outputs.shape[1] == 1:
-                outputs = torch.cat([1 - outputs, outputs], dim=1)
-            return outputs.clamp(min=torch.finfo(outputs.dtype).tiny).log()[:, self._columns]
-        if outputs.shape[1] == 1:
-            outputs = torch.cat([torch.zeros_like(outputs), outputs], dim=1)
-        return outputs[:, self._columns]
+        """Return outputs of the network, an array, as logits, one column per class."""
+        return OutputColumns(self._output, self._columns).logits_of_array(outputs)
 
     def _check_parameters(self):
         spans = self._spans()
@@ -399,25 +395,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         value = getattr(self, name)
         return value if isinstance(value, list) else [value] * n_spans
 
-    def _learn_classes(self, network, X, y):
-        """Learn the classes and which column of the network each has; return the codes of y."""
-        labels = encode_labels(y, None, network.classes_)
-        outputs = network(X[: network.batch_size])
-        self._output = network.output
-        if self._output == "auto":
-            self._output = output_kind(outputs, f"module {network!r}")
-        n_columns = max(outputs.shape[1], 2)
-        self._columns = align_columns(
-            np.arange(n_columns)[None],
-            network.classes_,
-            labels.classes,
-            source=f"module={network!r}",
-        )[0]
-        self.classes_ = labels.classes
-        return labels.codes
-
     def _fit_layers(self, network, spans, X, weight):
-        """Fit the matrix of every span; return the layers and the traced network.
+        """Fit the matrix of every span; return layers, operators and the traced network.
 
         The readouts of the layers are for standardised observables, see `_fold`.
         """
@@ -427,14 +406,14 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         lifters = self._per_span("lifter", len(spans))
         ranks = self._per_span("rank", len(spans))
         layers: list = []
-        self.operators_ = []
+        operators = []
         for span, lifter, rank in zip(traced.spans, lifters, ranks, strict=True):
             layer, operator = self._fit_layer(
                 network, traced, layers, span, lifter, rank, X, weight
             )
             layers.append(layer)
-            self.operators_.append(operator)
-        return layers, traced
+            operators.append(operator)
+        return layers, operators, traced
 
     def _fit_layer(self, network, traced, layers, span, lifter, rank, X, weight):
         from ._layers import KoopmanLayer, make_layout, make_lift, make_readout, standardised
@@ -485,16 +464,17 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         home = home_of(network.module) or "cpu"
         return layer.to(home, floating_dtype(network.module, torch)), operator
 
-    def _fold(self, layers):
-        """Make the readouts act on the observables as they are."""
-        from ._layers import folded
+    def _train(self, network, traced, student, layers, X, codes, weight, columns):
+        """Train the layers, and those behind if so asked, on what the network says.
 
-        for layer, operator in zip(layers, self.operators_, strict=True):
-            kept = next(layer.readout.parameters())
-            layer.readout = folded(layer.readout[1:], operator.scale).to(kept)
-
-    def _train(self, network, traced, layers, X, codes, weight):
-        """Train the layers, and those behind if so asked, on what the network says."""
+        Returns
+        -------
+        student : torch.fx.GraphModule
+            The linearised network.
+        layers : list of KoopmanLayer
+            Those in it.
+        losses : list of float
+        """
         from ._distil import DistillationOptions, distil
         from ._layers import ForeignLift
 
@@ -505,7 +485,6 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
                     f"epochs={self.epochs}: gradients cannot pass lifter={layer.lift.lifter!r}; "
                     "train one span at a time, or use lifters that torch knows."
                 )
-        student = traced.with_layers(layers)
         if self.trained == "tail":
             student = deepcopy(student)
             layers = [getattr(student, f"koopman_{number}") for number in range(len(layers))]
@@ -520,7 +499,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             tail = traced.tail_parameters(student)
             trained += tail
             masks += [None] * len(tail)
-        soft = self._aligned(network(X))
+        soft = columns.logits_of_array(network(X))
         options = DistillationOptions(
             self.epochs,
             self.soft_weight,
@@ -541,9 +520,9 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
                 )
 
             def logits_of(inputs):
-                return self._aligned_tensor(tensor_of(student(inputs), network, torch))
+                return columns.logits(tensor_of(student(inputs), network, torch))
 
-            self.loss_curve_ = distil(
+            losses = distil(
                 logits_of,
                 trained,
                 masks,
@@ -552,8 +531,16 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
                 options,
                 check_random_state(self.random_state),
             )
-        self._fold(layers)
-        self.linearized_ = student
+        return student, layers, losses
+
+
+def _fold(layers, operators):
+    """Make the readouts act on the observables as they are."""
+    from ._layers import folded
+
+    for layer, operator in zip(layers, operators, strict=True):
+        kept = next(layer.readout.parameters())
+        layer.readout = folded(layer.readout[1:], operator.scale).to(kept)
 
 
 def _lifter_sample(rows_of, n_samples, network):

@@ -3,12 +3,20 @@
 from collections import OrderedDict
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
 from ..lifting import linear_layer
-from ..teachers import EstimatorTeacher, TorchTeacher, as_teacher, import_torch
+from ..teachers import (
+    EstimatorTeacher,
+    TorchTeacher,
+    align_columns,
+    as_teacher,
+    import_torch,
+    output_kind,
+)
 
 _ACCEPTED = (
     "a torch nn.Module, a TorchTeacher, or a classifier with a network inside: an "
@@ -93,6 +101,54 @@ def perceptron_module(perceptron):
         if number < last:
             layers[f"activation{number}"] = activations[perceptron.activation]()
     return torch.nn.Sequential(layers)
+
+
+@dataclass(frozen=True)
+class OutputColumns:
+    """What a network's outputs are, and which of them belong to the classes.
+
+    Attributes
+    ----------
+    kind : {"proba", "logits"}
+    chosen : ndarray of int, shape (n_classes,)
+        The column of each class; a single column counts as the second of two.
+    """
+
+    kind: str
+    chosen: np.ndarray
+
+    @classmethod
+    def of(cls, network, X, classes):
+        """Look at what a network, a TorchTeacher, makes of the first rows of X."""
+        outputs = network(X[: network.batch_size])
+        kind = network.output
+        if kind == "auto":
+            kind = output_kind(outputs, f"module {network!r}")
+        chosen = align_columns(
+            np.arange(max(outputs.shape[1], 2))[None],
+            network.classes_,
+            classes,
+            source=f"module={network!r}",
+        )[0]
+        return cls(kind, chosen)
+
+    def logits(self, outputs):
+        """Return outputs, a tensor, as logits, one column per class.
+
+        Unlike those of a teacher, probabilities need not sum to 1: the network may end in a span.
+        """
+        torch = import_torch()
+        if self.kind == "proba":
+            if outputs.shape[1] == 1:
+                outputs = torch.cat([1 - outputs, outputs], dim=1)
+            return outputs.clamp(min=torch.finfo(outputs.dtype).tiny).log()[:, self.chosen]
+        if outputs.shape[1] == 1:
+            outputs = torch.cat([torch.zeros_like(outputs), outputs], dim=1)
+        return outputs[:, self.chosen]
+
+    def logits_of_array(self, outputs):
+        """Return the same of an array, as an array."""
+        return self.logits(import_torch().from_numpy(outputs)).numpy()
 
 
 @contextmanager

@@ -4,15 +4,21 @@ In memory, on disk, in dask arrays, on a torch device, or made when they are nee
 Gram matrices of them. Nothing here knows an estimator. Rows are samples, columns are observables.
 float32 rows are multiplied in float32 and summed over blocks in float64, as far as that is as
 exact as asked for.
+
+`__all__` is for those who build another student; the other names are what the folders above use.
 """
 
-from ._blocks import Blocks, RowBlocks, added
+from ._blocks import Blocks, RowBlocks, added as added
 from ._consumers import BlockFunction, DeviceFunction, MadeRows, Total
 from ._device import exact_device, lifting_there
 from ._enlarged import EnlargedRows
-from ._factors import Factors, can_multiply
+from ._factors import (
+    Factors as Factors,
+    can_multiply as can_multiply,
+    vector_bytes as vector_bytes,
+)
 from ._lifted import check_learns_nothing as check_learns_nothing, fit_lifter, lifted_blocks
-from ._lifted_rows import LiftedRows, Origin
+from ._lifted_rows import LiftedRows, Origin as Origin
 from ._moments import (
     DiagonalMoments,
     GramMoments,
@@ -21,7 +27,7 @@ from ._moments import (
     accumulated,
     merged,
 )
-from ._packed import PackedTriangle
+from ._packed import PackedTriangle as PackedTriangle
 from ._sources import (
     aligned_with,
     as_numpy,
@@ -30,9 +36,9 @@ from ._sources import (
     is_dask,
     of_parts,
     row_blocks,
-    take,
+    take as take,
 )
-from ._tiles import in_tiles, tile_rows
+from ._tiles import in_tiles as in_tiles, tile_rows as tile_rows
 
 __all__ = [
     "BlockFunction",
@@ -40,32 +46,24 @@ __all__ = [
     "DeviceFunction",
     "DiagonalMoments",
     "EnlargedRows",
-    "Factors",
     "GramMoments",
     "LiftedRows",
     "MadeRows",
-    "Origin",
-    "PackedTriangle",
     "RowBlocks",
     "Scale",
     "Total",
     "TriangularMoments",
     "accumulated",
-    "added",
     "aligned_with",
     "as_numpy",
     "by_rows",
-    "can_multiply",
     "exact_device",
     "fit_lifter",
     "float_rows",
-    "in_tiles",
     "is_dask",
     "lifted_blocks",
     "lifting_there",
     "merged",
     "of_parts",
     "row_blocks",
-    "take",
-    "tile_rows",
 ]

@@ -8,9 +8,9 @@ from sklearn.utils import gen_batches
 from ..lifting import PairProducts
 
 try:
-    from . import _kernel
+    from . import _kernel  # type: ignore[attr-defined]
 except ImportError:  # installed where there was no compiler for it
-    _kernel = None  # type: ignore[assignment]
+    _kernel = None
 
 # Most rows of a block: some of the groups that the kernel makes, of 528 float32 rows or fewer.
 FACTOR_ROWS = 2640
@@ -21,6 +21,11 @@ CENTRED_ROWS = 528
 def can_multiply():
     """Return whether there is a kernel that multiplies factors."""
     return _kernel is not None
+
+
+def vector_bytes():
+    """Return how many bytes the vectors of the kernel have; None where there is no kernel."""
+    return _kernel.vector_bytes() if can_multiply() else None
 
 
 class Factors(NamedTuple):
@@ -77,16 +82,16 @@ class Factors(NamedTuple):
         filled = None if curvature is None else np.empty(len(curvature), dtype)
         value = _kernel.add_loss(
             *self._arrays,
+            _ready(weights, dtype),
+            _ready(intercept, dtype),
             _ready(labels, np.int64),
             _ready(hard_weight, np.float64),
             _ready(soft_weight, np.float64),
             None if softened is None else _ready(softened, dtype),
-            _ready(weights, dtype),
-            _ready(intercept, dtype),
+            temperature,
             gradient,
             sums,
             filled,
-            temperature,
         )
         if curvature is not None:
             curvature[...] = filled

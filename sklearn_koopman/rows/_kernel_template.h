@@ -1,6 +1,6 @@
 /* Sums over rows of products for one number type and one set of instructions.
 
-   _kernel.c includes this file once for each, and defines before
+   _kernel_arithmetic.c includes this file once for each, and defines before
    REAL, UNSIGNED   the number type, and an unsigned integer as large,
    VECTOR_BYTES     the size of a vector,
    AT_ONCE          strips whose logits are summed together, MOST_SUMS vectors each,
@@ -19,15 +19,15 @@ typedef REAL NAME(part) __attribute__((vector_size(16), may_alias));
 #define VECTOR NAME(vector)
 #define UNALIGNED NAME(unaligned)
 #define BITS NAME(bits)
-#define LANES ((Py_ssize_t)(VECTOR_BYTES / sizeof(REAL)))
+#define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(REAL)))
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
 /* Rows that are looked at together: as many as a row of the table has room for. */
 typedef struct {
     const Rows *rows;
     char *table;
-    Py_ssize_t row_bytes;
-    Py_ssize_t first_row, n_rows, n_strips;
+    ptrdiff_t row_bytes;
+    ptrdiff_t first_row, n_rows, n_strips;
 } NAME(group);
 
 /* What `add_loss` keeps of a group. Losses see logits up to a number common to all classes, and
@@ -37,7 +37,7 @@ typedef struct {
     const Loss *loss;
     const REAL *weights;    /* MOST_SUMS classes after the other, n_observables rows each */
     const REAL *intercept;
-    Py_ssize_t n_places;    /* logits of a strip, with room up to a multiple of MOST_SUMS */
+    ptrdiff_t n_places;    /* logits of a strip, with room up to a multiple of MOST_SUMS */
     VECTOR *logits;         /* n_places of each strip; then residuals */
     VECTOR *work;           /* 2 n_places */
 } NAME(outputs);
@@ -108,9 +108,9 @@ INLINE REAL NAME(total)(VECTOR v)
 }
 
 /* Bytes of a row of the table. */
-INLINE Py_ssize_t NAME(row_bytes)(const Rows *rows)
+INLINE ptrdiff_t NAME(row_bytes)(const Rows *rows)
 {
-    Py_ssize_t lines = TABLE_BYTES / (rows->n_table * LINE_BYTES);
+    ptrdiff_t lines = TABLE_BYTES / (rows->n_table * LINE_BYTES);
     lines = lines > MOST_LINES ? MOST_LINES : lines < FEWEST_LINES ? FEWEST_LINES : lines;
     return lines * LINE_BYTES;
 }
@@ -120,31 +120,31 @@ INLINE void NAME(fill_table)(const NAME(group) *group)
 {
     const Rows *rows = group->rows;
     REAL *one = (REAL *)group->table;
-    for (Py_ssize_t i = 0; i < group->n_strips * LANES; i++)
+    for (ptrdiff_t i = 0; i < group->n_strips * LANES; i++)
         one[i] = i < group->n_rows;
     /* Strip by strip, as the rows of one fit into the innermost cache. */
-    for (Py_ssize_t first = 0; first < group->n_rows; first += LANES) {
-        const Py_ssize_t n_left = group->n_rows - first;
-        const Py_ssize_t n_rows = n_left < LANES ? n_left : LANES;
+    for (ptrdiff_t first = 0; first < group->n_rows; first += LANES) {
+        const ptrdiff_t n_left = group->n_rows - first;
+        const ptrdiff_t n_rows = n_left < LANES ? n_left : LANES;
         const char *strip = rows->X + (group->first_row + first) * rows->X_row;
-        for (Py_ssize_t v = 0; v < rows->n_variables; v++) {
+        for (ptrdiff_t v = 0; v < rows->n_variables; v++) {
             const char *x = strip + v * rows->X_column;
             REAL *row = (REAL *)(group->table + (1 + v) * group->row_bytes) + first;
             if (rows->X_is_float)
-                for (Py_ssize_t i = 0; i < n_rows; i++)
+                for (ptrdiff_t i = 0; i < n_rows; i++)
                     row[i] = *(const float *)(x + i * rows->X_row);
             else
-                for (Py_ssize_t i = 0; i < n_rows; i++)
+                for (ptrdiff_t i = 0; i < n_rows; i++)
                     row[i] = *(const double *)(x + i * rows->X_row);
-            for (Py_ssize_t i = n_rows; i < LANES; i++)
+            for (ptrdiff_t i = n_rows; i < LANES; i++)
                 row[i] = 0;
         }
     }
     char *made = group->table + (1 + rows->n_variables) * group->row_bytes;
-    for (Py_ssize_t j = 0; j < rows->n_lower; j++, made += group->row_bytes) {
+    for (ptrdiff_t j = 0; j < rows->n_lower; j++, made += group->row_bytes) {
         const VECTOR *left = (VECTOR *)(group->table + rows->lower[j].left * group->row_bytes);
         const VECTOR *right = (VECTOR *)(group->table + rows->lower[j].right * group->row_bytes);
-        for (Py_ssize_t s = 0; s < group->n_strips; s++)
+        for (ptrdiff_t s = 0; s < group->n_strips; s++)
             ((VECTOR *)made)[s] = left[s] * right[s];
     }
 }
@@ -153,8 +153,8 @@ INLINE void NAME(fill_table)(const NAME(group) *group)
 INLINE int NAME(next)(NAME(group) *group)
 {
     group->first_row += group->n_rows;
-    const Py_ssize_t most = group->row_bytes / (Py_ssize_t)sizeof(REAL);
-    const Py_ssize_t n_left = group->rows->n_rows - group->first_row;
+    const ptrdiff_t most = group->row_bytes / (ptrdiff_t)sizeof(REAL);
+    const ptrdiff_t n_left = group->rows->n_rows - group->first_row;
     if (n_left <= 0)
         return 0;
     group->n_rows = n_left < most ? n_left : most;
@@ -163,7 +163,7 @@ INLINE int NAME(next)(NAME(group) *group)
     return 1;
 }
 
-INLINE VECTOR NAME(observable)(const NAME(group) *group, Product product, Py_ssize_t strip)
+INLINE VECTOR NAME(observable)(const NAME(group) *group, Product product, ptrdiff_t strip)
 {
     const VECTOR *left = (const VECTOR *)(group->table + product.left * group->row_bytes);
     const VECTOR *right = (const VECTOR *)(group->table + product.right * group->row_bytes);
@@ -171,17 +171,17 @@ INLINE VECTOR NAME(observable)(const NAME(group) *group, Product product, Py_ssi
 }
 
 /* The logits of n_strips strips for n_classes classes: both constants where this is inlined. */
-INLINE void NAME(multiply)(const NAME(group) *group, const NAME(outputs) *out, Py_ssize_t strip,
-                           const int n_strips, Py_ssize_t first_class, const int n_classes)
+INLINE void NAME(multiply)(const NAME(group) *group, const NAME(outputs) *out, ptrdiff_t strip,
+                           const int n_strips, ptrdiff_t first_class, const int n_classes)
 {
     const Product *products = group->rows->products;
-    const Py_ssize_t n_observables = group->rows->n_observables;
+    const ptrdiff_t n_observables = group->rows->n_observables;
     const REAL *weights = out->weights + first_class * n_observables;
     VECTOR sums[AT_ONCE][MOST_SUMS];
     for (int s = 0; s < n_strips; s++)
         for (int c = 0; c < n_classes; c++)
             sums[s][c] = NAME(all)(out->intercept[first_class + c]);
-    for (Py_ssize_t j = 0; j < n_observables; j++, weights += MOST_SUMS)
+    for (ptrdiff_t j = 0; j < n_observables; j++, weights += MOST_SUMS)
         for (int s = 0; s < n_strips; s++) {
             VECTOR psi = NAME(observable)(group, products[j], strip + s);
             for (int c = 0; c < n_classes; c++)
@@ -193,9 +193,9 @@ INLINE void NAME(multiply)(const NAME(group) *group, const NAME(outputs) *out, P
 }
 
 INLINE void NAME(multiply_all)(const NAME(group) *group, const NAME(outputs) *out,
-                               Py_ssize_t first_class, const int n_classes)
+                               ptrdiff_t first_class, const int n_classes)
 {
-    Py_ssize_t s = 0;
+    ptrdiff_t s = 0;
     for (; s + AT_ONCE <= group->n_strips; s += AT_ONCE)
         NAME(multiply)(group, out, s, AT_ONCE, first_class, n_classes);
     for (; s < group->n_strips; s++)
@@ -204,13 +204,13 @@ INLINE void NAME(multiply_all)(const NAME(group) *group, const NAME(outputs) *ou
 
 /* Add to the gradient by the weights of n_observables observables and n_classes classes. */
 INLINE void NAME(multiply_back)(const NAME(group) *group, const NAME(outputs) *out,
-                                Py_ssize_t j, const int n_observables, Py_ssize_t first_class,
+                                ptrdiff_t j, const int n_observables, ptrdiff_t first_class,
                                 const int n_classes)
 {
-    const Py_ssize_t last = out->loss->n_classes - 1;
+    const ptrdiff_t last = out->loss->n_classes - 1;
     const VECTOR *residual = out->logits + first_class;
     VECTOR sums[AT_ONCE_BACK][MOST_SUMS] = {{{0}}};
-    for (Py_ssize_t s = 0; s < group->n_strips; s++, residual += out->n_places) {
+    for (ptrdiff_t s = 0; s < group->n_strips; s++, residual += out->n_places) {
         VECTOR psi[AT_ONCE_BACK];
         for (int i = 0; i < n_observables; i++)
             psi[i] = NAME(observable)(group, group->rows->products[j + i], s);
@@ -232,9 +232,9 @@ INLINE void NAME(multiply_back)(const NAME(group) *group, const NAME(outputs) *o
 }
 
 INLINE void NAME(multiply_all_back)(const NAME(group) *group, const NAME(outputs) *out,
-                                    Py_ssize_t first_class, const int n_classes)
+                                    ptrdiff_t first_class, const int n_classes)
 {
-    Py_ssize_t j = 0;
+    ptrdiff_t j = 0;
     for (; j + AT_ONCE_BACK <= group->rows->n_observables; j += AT_ONCE_BACK)
         NAME(multiply_back)(group, out, j, AT_ONCE_BACK, first_class, n_classes);
     for (; j < group->rows->n_observables; j++)
@@ -243,45 +243,45 @@ INLINE void NAME(multiply_all_back)(const NAME(group) *group, const NAME(outputs
 
 /* Turn the logits of a strip into residuals; return its loss. */
 INLINE double NAME(turn_into_residuals)(const NAME(group) *group, const NAME(outputs) *out,
-                                        Py_ssize_t strip)
+                                        ptrdiff_t strip)
 {
     const Loss *loss = out->loss;
-    const Py_ssize_t n_classes = loss->n_classes;
-    const Py_ssize_t first = group->first_row + strip * LANES;
-    const Py_ssize_t n_left = group->n_rows - strip * LANES;
-    const Py_ssize_t n_rows = n_left < LANES ? n_left : LANES;
+    const ptrdiff_t n_classes = loss->n_classes;
+    const ptrdiff_t first = group->first_row + strip * LANES;
+    const ptrdiff_t n_left = group->n_rows - strip * LANES;
+    const ptrdiff_t n_rows = n_left < LANES ? n_left : LANES;
     VECTOR *logits = out->logits + strip * out->n_places;
     VECTOR *residual = out->work, *probability = out->work + out->n_places;
     VECTOR hard = {0}, soft = {0}, value = {0}, curvature = {0}, largest = {0};
-    for (Py_ssize_t i = 0; i < n_rows; i++) {
+    for (ptrdiff_t i = 0; i < n_rows; i++) {
         hard[i] = loss->hard_weight[first + i];
         soft[i] = loss->soft_weight[first + i];
     }
     /* Less the largest of the row: nothing overflows, and no loss is a difference of large
        numbers. */
     logits[n_classes - 1] = NAME(all)(0);
-    for (Py_ssize_t c = 0; c < n_classes - 1; c++)
+    for (ptrdiff_t c = 0; c < n_classes - 1; c++)
         largest = NAME(larger)(largest, logits[c]);
-    for (Py_ssize_t c = 0; c < n_classes; c++) {
+    for (ptrdiff_t c = 0; c < n_classes; c++) {
         logits[c] -= largest;
         residual[c] = NAME(all)(0);
     }
 
     /* What multiplies the logits in the loss: the label, and what the teacher says. */
-    for (Py_ssize_t i = 0; i < n_rows; i++) {
+    for (ptrdiff_t i = 0; i < n_rows; i++) {
         const int64_t label = loss->labels[first + i];
         if (label >= 0)
             residual[label][i] = -hard[i];
     }
     if (loss->softened) {
         const REAL *softened = (const REAL *)loss->softened + first * n_classes;
-        for (Py_ssize_t i = 0; i < n_rows; i++, softened += n_classes) {
+        for (ptrdiff_t i = 0; i < n_rows; i++, softened += n_classes) {
             const REAL weight = (REAL)loss->temperature * soft[i];
-            for (Py_ssize_t c = 0; c < n_classes; c++)
+            for (ptrdiff_t c = 0; c < n_classes; c++)
                 residual[c][i] -= weight * softened[c];
         }
     }
-    for (Py_ssize_t c = 0; c < n_classes; c++)
+    for (ptrdiff_t c = 0; c < n_classes; c++)
         value += residual[c] * logits[c];
 
     /* The two log-sum-exps, which are one at a temperature of 1. */
@@ -291,11 +291,11 @@ INLINE double NAME(turn_into_residuals)(const NAME(group) *group, const NAME(out
         VECTOR weight = term ? soft : hard, total = {0}, squares = {0};
         if (n_terms == 1)
             weight += soft;
-        for (Py_ssize_t c = 0; c < n_classes; c++) {
+        for (ptrdiff_t c = 0; c < n_classes; c++) {
             probability[c] = NAME(exp)(logits[c] * (1 / temperature));
             total += probability[c];
         }
-        for (Py_ssize_t c = 0; c < n_classes; c++) {
+        for (ptrdiff_t c = 0; c < n_classes; c++) {
             VECTOR p = probability[c] / total;
             squares += p * p;
             residual[c] += temperature * weight * p;
@@ -303,29 +303,29 @@ INLINE double NAME(turn_into_residuals)(const NAME(group) *group, const NAME(out
         value += temperature * temperature * weight * NAME(log)(total);
         curvature += weight * ((REAL)1 - squares);
     }
-    for (Py_ssize_t c = 0; c < n_classes; c++)
+    for (ptrdiff_t c = 0; c < n_classes; c++)
         logits[c] = residual[c];
     if (loss->curvature)
-        for (Py_ssize_t i = 0; i < n_rows; i++)
+        for (ptrdiff_t i = 0; i < n_rows; i++)
             ((REAL *)loss->curvature)[first + i] = curvature[i];
     return NAME(total)(value);
 }
 
 INLINE double NAME(add_loss_of_group)(const NAME(group) *group, const NAME(outputs) *out)
 {
-    const Py_ssize_t last = out->loss->n_classes - 1;
+    const ptrdiff_t last = out->loss->n_classes - 1;
     double value = 0;
-    for (Py_ssize_t c = 0; c < last; c += MOST_SUMS)
+    for (ptrdiff_t c = 0; c < last; c += MOST_SUMS)
         if (last - c > FEW_SUMS)
             NAME(multiply_all)(group, out, c, MOST_SUMS);
         else
             NAME(multiply_all)(group, out, c, FEW_SUMS);
-    for (Py_ssize_t s = 0; s < group->n_strips; s++) {
+    for (ptrdiff_t s = 0; s < group->n_strips; s++) {
         value += NAME(turn_into_residuals)(group, out, s);
-        for (Py_ssize_t c = 0; c <= last; c++)
+        for (ptrdiff_t c = 0; c <= last; c++)
             out->loss->sums[c] += NAME(total)(out->logits[s * out->n_places + c]);
     }
-    for (Py_ssize_t c = 0; c < last; c += MOST_SUMS)
+    for (ptrdiff_t c = 0; c < last; c += MOST_SUMS)
         if (last - c > FEW_SUMS)
             NAME(multiply_all_back)(group, out, c, MOST_SUMS);
         else
@@ -336,13 +336,13 @@ INLINE double NAME(add_loss_of_group)(const NAME(group) *group, const NAME(outpu
 /* Set the loss of some rows and add to its gradients; return 0 if there is no memory. */
 static TARGET int NAME(add_loss)(const Rows *rows, Loss *loss)
 {
-    const Py_ssize_t n_observables = rows->n_observables, last = loss->n_classes - 1;
+    const ptrdiff_t n_observables = rows->n_observables, last = loss->n_classes - 1;
     NAME(group) group = {.rows = rows, .row_bytes = NAME(row_bytes)(rows)};
     NAME(outputs) out = {.loss = loss};
     /* Classes but the last, and zeros up to a multiple of MOST_SUMS. */
-    const Py_ssize_t n_sums = (last + MOST_SUMS - 1) / MOST_SUMS * MOST_SUMS;
+    const ptrdiff_t n_sums = (last + MOST_SUMS - 1) / MOST_SUMS * MOST_SUMS;
     out.n_places = n_sums + 1;
-    const Py_ssize_t n_vectors = (group.row_bytes / VECTOR_BYTES + 2) * out.n_places;
+    const ptrdiff_t n_vectors = (group.row_bytes / VECTOR_BYTES + 2) * out.n_places;
     const size_t table_bytes = rows->n_table * group.row_bytes;
     const size_t vectors_bytes = n_vectors * VECTOR_BYTES;
     char *memory = aligned_memory(table_bytes + vectors_bytes +
@@ -355,13 +355,13 @@ static TARGET int NAME(add_loss)(const Rows *rows, Loss *loss)
     REAL *intercept = (REAL *)(memory + table_bytes + vectors_bytes);
     REAL *weights = intercept + n_sums;
     const REAL *of_last = (const REAL *)loss->weights + last * n_observables;
-    for (Py_ssize_t c = 0; c < n_sums; c++) {
-        const Py_ssize_t place = c % MOST_SUMS;
+    for (ptrdiff_t c = 0; c < n_sums; c++) {
+        const ptrdiff_t place = c % MOST_SUMS;
         REAL *column = weights + (c - place) * n_observables + place;
         const REAL *of_class = (const REAL *)loss->weights + c * n_observables;
         const REAL *intercepts = (const REAL *)loss->intercept;
         intercept[c] = c < last ? intercepts[c] - intercepts[last] : 0;
-        for (Py_ssize_t j = 0; j < n_observables; j++)
+        for (ptrdiff_t j = 0; j < n_observables; j++)
             column[j * MOST_SUMS] = c < last ? of_class[j] - of_last[j] : 0;
     }
     out.intercept = intercept;
@@ -374,32 +374,32 @@ static TARGET int NAME(add_loss)(const Rows *rows, Loss *loss)
 
 /* Add the mean and the scatter about it of a group's observables to those of rows before. */
 INLINE void NAME(add_moments_of_group)(const NAME(group) *group, const REAL *row_weight,
-                                       double group_weight, Moments *moments)
+                                       double group_weight, double weight_before, double *means,
+                                       double *scatters)
 {
     const VECTOR *weight = (const VECTOR *)row_weight;
-    const double share = group_weight / (moments->weight + group_weight);
-    for (Py_ssize_t j = 0; j < group->rows->n_observables; j++) {
+    const double share = group_weight / (weight_before + group_weight);
+    for (ptrdiff_t j = 0; j < group->rows->n_observables; j++) {
         const Product product = group->rows->products[j];
         /* Distances from a row: a constant has a mean and a scatter free of rounding. */
         const REAL origin = NAME(observable)(group, product, 0)[0];
         VECTOR sum = {0}, squares = {0};
-        for (Py_ssize_t s = 0; s < group->n_strips; s++)
+        for (ptrdiff_t s = 0; s < group->n_strips; s++)
             sum += weight[s] * (NAME(observable)(group, product, s) - origin);
         const REAL mean = NAME(total)(sum) / group_weight;
-        for (Py_ssize_t s = 0; s < group->n_strips; s++) {
+        for (ptrdiff_t s = 0; s < group->n_strips; s++) {
             VECTOR distance = (NAME(observable)(group, product, s) - origin) - mean;
             squares += weight[s] * distance * distance;
         }
-        const double step = (double)origin + mean - moments->mean[j];
-        moments->mean[j] += share * step;
-        moments->scatter[j] +=
-            NAME(total)(squares) + share * moments->weight * step * step;
+        const double step = (double)origin + mean - means[j];
+        means[j] += share * step;
+        scatters[j] += NAME(total)(squares) + share * weight_before * step * step;
     }
-    moments->weight += group_weight;
 }
 
 /* Set means and scatters of some rows; return 0 if there is no memory. */
-static TARGET int NAME(add_moments)(const Rows *rows, Moments *moments)
+static TARGET int NAME(add_moments)(const Rows *rows, const double *weight_of_row,
+                                    double *weight, double *mean, double *scatter)
 {
     NAME(group) group = {.rows = rows, .row_bytes = NAME(row_bytes)(rows)};
     group.table = aligned_memory((rows->n_table + 1) * group.row_bytes);
@@ -408,13 +408,14 @@ static TARGET int NAME(add_moments)(const Rows *rows, Moments *moments)
     REAL *row_weight = (REAL *)(group.table + rows->n_table * group.row_bytes);
     while (NAME(next)(&group)) {
         double group_weight = 0;
-        for (Py_ssize_t i = 0; i < group.n_strips * LANES; i++) {
+        for (ptrdiff_t i = 0; i < group.n_strips * LANES; i++) {
             row_weight[i] =
-                i < group.n_rows ? moments->row_weight[group.first_row + i] : 0;
+                i < group.n_rows ? weight_of_row[group.first_row + i] : 0;
             group_weight += row_weight[i];
         }
         if (group_weight > 0)
-            NAME(add_moments_of_group)(&group, row_weight, group_weight, moments);
+            NAME(add_moments_of_group)(&group, row_weight, group_weight, *weight, mean, scatter);
+        *weight += group_weight;
     }
     free(group.table);
     return 1;
@@ -422,26 +423,27 @@ static TARGET int NAME(add_moments)(const Rows *rows, Moments *moments)
 
 /* Write the observables of some rows, less their centre and times a factor of the row; return 0 if
    there is no memory. */
-static TARGET int NAME(set_centred)(const Rows *rows, const Centred *centred)
+static TARGET int NAME(set_centred)(const Rows *rows, const void *origins, const void *rests,
+                                    const void *factors, void *columns, ptrdiff_t column_bytes)
 {
-    const REAL *origin = centred->origin, *rest = centred->rest, *factor = centred->factor;
+    const REAL *origin = origins, *rest = rests, *factor = factors;
     NAME(group) group = {.rows = rows, .row_bytes = NAME(row_bytes)(rows)};
     group.table = aligned_memory(rows->n_table * group.row_bytes);
     if (!group.table)
         return 0;
     while (NAME(next)(&group)) {
-        const Py_ssize_t n_whole = group.n_rows / LANES;
+        const ptrdiff_t n_whole = group.n_rows / LANES;
         const REAL *row_factor = factor + group.first_row;
-        for (Py_ssize_t j = 0; j < rows->n_observables; j++) {
+        for (ptrdiff_t j = 0; j < rows->n_observables; j++) {
             const Product product = rows->products[j];
-            REAL *out = (REAL *)(centred->out + j * centred->out_column) + group.first_row;
-            for (Py_ssize_t s = 0; s < group.n_strips; s++) {
+            REAL *out = (REAL *)((char *)columns + j * column_bytes) + group.first_row;
+            for (ptrdiff_t s = 0; s < group.n_strips; s++) {
                 VECTOR psi = (NAME(observable)(&group, product, s) - origin[j]) - rest[j];
                 if (s < n_whole)
                     *(UNALIGNED *)(out + s * LANES) =
                         psi * *(const UNALIGNED *)(row_factor + s * LANES);
                 else
-                    for (Py_ssize_t i = 0; s * LANES + i < group.n_rows; i++)
+                    for (ptrdiff_t i = 0; s * LANES + i < group.n_rows; i++)
                         out[s * LANES + i] = psi[i] * row_factor[s * LANES + i];
             }
         }
@@ -451,24 +453,25 @@ static TARGET int NAME(set_centred)(const Rows *rows, const Centred *centred)
 }
 
 /* Set the squared norm of each row's observables, less a mean and times a rate; 0: no memory. */
-static TARGET int NAME(set_norms)(const Rows *rows, const Norms *norms)
+static TARGET int NAME(set_norms)(const Rows *rows, const void *means, const void *rates,
+                                  void *norms)
 {
-    const REAL *mean = norms->mean, *rate = norms->rate;
+    const REAL *mean = means, *rate = rates;
     NAME(group) group = {.rows = rows, .row_bytes = NAME(row_bytes)(rows)};
     group.table = aligned_memory(rows->n_table * group.row_bytes);
     if (!group.table)
         return 0;
     while (NAME(next)(&group)) {
-        REAL *norm = (REAL *)norms->norms + group.first_row;
-        for (Py_ssize_t s = 0; s < group.n_strips; s++) {
+        REAL *norm = (REAL *)norms + group.first_row;
+        for (ptrdiff_t s = 0; s < group.n_strips; s++) {
             VECTOR sum = {0};
-            for (Py_ssize_t j = 0; j < rows->n_observables; j++) {
+            for (ptrdiff_t j = 0; j < rows->n_observables; j++) {
                 VECTOR psi = NAME(observable)(&group, rows->products[j], s);
                 /* Before it is squared: what is squared must not overflow. */
                 psi = (psi - mean[j]) * rate[j];
                 sum += psi * psi;
             }
-            for (Py_ssize_t i = 0; i < LANES && s * LANES + i < group.n_rows; i++)
+            for (ptrdiff_t i = 0; i < LANES && s * LANES + i < group.n_rows; i++)
                 norm[s * LANES + i] = sum[i];
         }
     }

@@ -144,7 +144,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
             self._check_parameters()
             X = validate_data(self, X, dtype=DTYPES)
             teacher = as_teacher(self.teacher).fit(X, y)
-            self._fit(X, teacher)
+            self._store(self._solve(X, teacher))
         return self
 
     def _check_parameters(self):
@@ -156,7 +156,8 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         check_integer(self, "n_samples", minimum=1)
         check_real(self, "step", low=0.0, inclusive="neither")
 
-    def _fit(self, X, teacher):
+    def _solve(self, X, teacher):
+        """Return the fitted attributes: the directions, and how far the teacher turns in them."""
         if (X[0] == X).all():
             raise ValueError(
                 f"All samples are the same (n_samples={len(X)}): there is no direction to take."
@@ -178,10 +179,12 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         vectors = vectors[:, largest_first]
         # An eigenvector and its negative are as good: the largest number of each is positive.
         vectors *= np.sign(vectors[np.abs(vectors).argmax(axis=0), range(vectors.shape[1])])
-        self.mean_ = pca.mean_
-        self.components_ = (vectors.T @ (directions / deviations[:, None])).astype(X.dtype)
-        self.sensitivities_ = eigenvalues[largest_first]
-        self.n_output_features_ = len(self.components_)
+        return {
+            "mean_": pca.mean_,
+            "components_": (vectors.T @ (directions / deviations[:, None])).astype(X.dtype),
+            "sensitivities_": eigenvalues[largest_first],
+            "n_output_features_": vectors.shape[1],
+        }
 
     def _information(self, X, steps, teacher):
         """Return the matrix G of directions, each as long as a standard deviation."""

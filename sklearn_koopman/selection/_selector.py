@@ -12,7 +12,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .._fitting import keeping_what_was_fitted
+from .._fitting import keeping_what_was_fitted, store_fitted
 from .._threads import threads_for
 from .._validation import DTYPES, check_integer, check_real, is_integer
 from ..lifting import (
@@ -166,7 +166,8 @@ class ObservableSelector(BlockLifter):
                 )
             X = validate_data(self, X, dtype=DTYPES)
             check_consistent_length(X, y)
-            self._select(X, np.asarray(y), check_weights(sample_weight, len(X)))
+            weight = check_weights(sample_weight, len(X))
+            store_fitted(self, self._solve(X, np.asarray(y), weight))
         return self
 
     def first(self, n_observables):
@@ -192,9 +193,8 @@ class ObservableSelector(BlockLifter):
             )
         selector = copy(self)
         selector.max_observables = int(n_observables)
-        selector._choose(
-            self.order_[:n_observables], self.gains_[:n_observables], len(self.support_)
-        )
+        chosen = self.order_[:n_observables], self.gains_[:n_observables]
+        store_fitted(selector, self._choice(self._dictionary, *chosen, len(self.support_)))
         return selector
 
     def get_support(self, indices=False):
@@ -226,7 +226,8 @@ class ObservableSelector(BlockLifter):
         check_integer(self, "max_observables", minimum=1)
         check_real(self, "ridge", low=0.0, inclusive="left")
 
-    def _select(self, X, y, weight):
+    def _solve(self, X, y, weight):
+        """Return the fitted attributes: what is chosen, and in which order."""
         targets, n_targets, weight = self._targets(y, weight)
         lifter = fit_lifter(self.lifter, X, y)
         blocks = lifted_blocks(lifter, X)
@@ -244,11 +245,7 @@ class ObservableSelector(BlockLifter):
                 f"None of the {blocks.n_observables} observables explains anything of y: all of "
                 "them, or y, are constant."
             )
-        if lifter is not None:
-            self.lifter_ = lifter
-        elif hasattr(self, "lifter_"):
-            del self.lifter_
-        self._choose(order, gains, blocks.n_observables)
+        return self._choice(lifter, order, gains, blocks.n_observables)
 
     def _targets(self, y, weight):
         """Return what is explained, the number of its columns, and the weights of its rows."""
@@ -268,15 +265,20 @@ class ObservableSelector(BlockLifter):
         n_classes = len(labels.classes)
         return OneHotRows(labels.codes, n_classes), n_classes, weight
 
-    def _choose(self, order, gains, n_candidates):
-        """Keep a choice, and what computes it."""
-        self.order_, self.gains_ = order, gains
-        self.support_ = np.zeros(n_candidates, dtype=bool)
-        self.support_[order] = True
-        self.n_output_features_ = len(order)
-        self._chosen_lifter = choose_observables(
-            self._dictionary, np.flatnonzero(self.support_), self.n_features_in_
-        )
+    def _choice(self, lifter, order, gains, n_candidates):
+        """Return the fitted attributes of a choice, with what computes it."""
+        support = np.zeros(n_candidates, dtype=bool)
+        support[order] = True
+        fitted = {
+            "order_": order,
+            "gains_": gains,
+            "support_": support,
+            "n_output_features_": len(order),
+            "_chosen_lifter": choose_observables(
+                lifter, np.flatnonzero(support), self.n_features_in_
+            ),
+        }
+        return fitted if lifter is None else fitted | {"lifter_": lifter}
 
     def _lift(self, X):
         return block_lift(self._chosen_lifter, X.dtype)(X)

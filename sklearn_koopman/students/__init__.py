@@ -1,39 +1,32 @@
-"""What every student has: labels, a teacher's soft targets, more rows, and lifted rows."""
+"""What every student has: labels, a teacher's soft targets, more rows, and lifted rows.
 
-from ._koopman import KoopmanClassifier
-from ._lifted import LiftedStudent, Task, margin
-from ._student import SharingEstimator, Student
+`__all__` is for users; the other names are what the folders above use of this one.
+"""
+
+from ._koopman import KoopmanClassifier, koopman_attributes as koopman_attributes
+from ._lifted import LiftedStudent, margin as margin
+from ._student import SharingEstimator as SharingEstimator, Student
 from ._targets import (
-    PROBABILITY_FLOOR,
-    Labels,
-    OneHotRows,
-    check_weights,
-    encode_labels,
-    has_label,
-    regression_targets,
-    soft_targets,
-    some_rows,
-    weighs_soft_targets,
+    PROBABILITY_FLOOR as PROBABILITY_FLOOR,
+    Labels as Labels,
+    OneHotRows as OneHotRows,
+    check_weights as check_weights,
+    encode_labels as encode_labels,
+    has_label as has_label,
+    regression_targets as regression_targets,
+    soft_targets as soft_targets,
+    some_rows as some_rows,
+    weighs_soft_targets as weighs_soft_targets,
 )
-from ._transfer import TransferSet, check_transfer_set
+from ._task import Task
+from ._transfer import TransferSet, check_transfer_set as check_transfer_set
+from ._transferring import TransferringStudent
 
 __all__ = [
-    "PROBABILITY_FLOOR",
     "KoopmanClassifier",
-    "Labels",
     "LiftedStudent",
-    "OneHotRows",
-    "SharingEstimator",
     "Student",
     "Task",
     "TransferSet",
-    "check_transfer_set",
-    "check_weights",
-    "encode_labels",
-    "has_label",
-    "margin",
-    "regression_targets",
-    "soft_targets",
-    "some_rows",
-    "weighs_soft_targets",
+    "TransferringStudent",
 ]

@@ -85,22 +85,30 @@ class KoopmanClassifier(LiftedStudent):
             classes=classes,
         )
 
-    def _store(self, coef, intercept, scale, dtype):
-        """Keep the coefficients of the observables as they are, in the dtype of X.
 
-        Parameters
-        ----------
-        coef : ndarray of shape (n_observables, n_classes)
-            For the standardised observables.
-        intercept : ndarray of shape (n_classes,)
-        scale : Scale
-        dtype : numpy.dtype
-        """
-        coef, intercept = scale.unscale(coef, intercept)
-        self.coef_ = np.ascontiguousarray(coef.T, dtype=dtype)
-        self.intercept_ = intercept.astype(dtype)
-        ones = np.flatnonzero(scale.constant & (scale.mean == 1.0))
-        self._constant_observable = int(ones[0]) if len(ones) else None
+def koopman_attributes(coef, intercept, scale, dtype):
+    """Return the fitted attributes of a matrix: for the observables as they are.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_observables, n_classes)
+        For the standardised observables.
+    intercept : ndarray of shape (n_classes,)
+    scale : Scale
+    dtype : numpy.dtype
+        That of X, and so of the attributes.
+
+    Returns
+    -------
+    fitted : dict of str -> object
+    """
+    coef, intercept = scale.unscale(coef, intercept)
+    ones = np.flatnonzero(scale.constant & (scale.mean == 1.0))
+    return {
+        "coef_": np.ascontiguousarray(coef.T, dtype=dtype),
+        "intercept_": intercept.astype(dtype),
+        "_constant_observable": int(ones[0]) if len(ones) else None,
+    }
 
 
 def _affine(matrix, offset, psi):

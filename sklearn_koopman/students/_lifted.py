@@ -1,13 +1,12 @@
-"""What the classifiers with a Koopman matrix share: lifting, fitting, prediction."""
+"""What the students share that learn from lifted rows: lifting, fitting, prediction."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
-from sklearn.utils import check_array, check_X_y
+from sklearn.utils import check_X_y
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
@@ -19,7 +18,6 @@ from .._threads import threads_for
 from .._validation import DTYPES, check_choice
 from ..rows import (
     LiftedRows,
-    RowBlocks,
     aligned_with,
     as_numpy,
     fit_lifter,
@@ -28,66 +26,24 @@ from ..rows import (
     lifted_blocks,
 )
 from ._student import Student
-from ._targets import Labels, check_weights
-from ._transfer import check_transfer_set
-
-
-@dataclass(frozen=True)
-class Task:
-    """All that a solver needs: lifted rows, labels, weights and soft targets.
-
-    Attributes
-    ----------
-    blocks : RowBlocks
-    labels : Labels
-    sample_weight : ndarray of shape (n_samples,)
-    soft_logits : ndarray of shape (n_samples, n_classes), or None
-    lifter : fitted transformer or None
-    teacher : Teacher or None
-        The teacher that was asked, fitted.
-    dtype : numpy.dtype
-        That of X, and so of the coefficients.
-    soft_logits_from : callable or None
-        Returns the soft logits of all rows by a teacher that is fitted on some of them (a mask)
-        only; None where they do not depend on that.
-    """
-
-    blocks: RowBlocks
-    labels: Labels
-    sample_weight: np.ndarray
-    soft_logits: np.ndarray | None
-    lifter: object
-    teacher: object
-    dtype: np.dtype
-    soft_logits_from: Callable | None = None
-
-    def at(self, rows):
-        """Return the task of some rows, given by their indices."""
-        return replace(
-            self,
-            blocks=self.blocks.at(rows),
-            labels=Labels(self.labels.classes, self.labels.codes[rows]),
-            sample_weight=self.sample_weight[rows],
-            soft_logits=None if self.soft_logits is None else self.soft_logits[rows],
-            soft_logits_from=None,
-        )
+from ._targets import check_weights
+from ._task import Task
 
 
 class LiftedStudent(Student):
     """Base of the students whose logits are a function of lifted rows.
 
     A subclass has the parameters `teacher`, `lifter`, `teacher_output`, `teacher_classes`,
-    `unlabeled_value` and `verbose`, and defines `_solve` and `_logit_function`.
+    `unlabeled_value` and `verbose`. It defines ``_solve(task)``, which returns the attributes that
+    it finds, by their names, and `_logit_function`, which predicts from them.
     """
 
     # What every subclass has.
     lifter: Any
     verbose: int
 
-    # Classifiers that choose by folds have none: what is made of a row must stay in its fold.
-    transfer_set: Any = None
-
-    _takes_dask = True
+    # Why it takes no dask arrays, and what to do instead.
+    _without_dask: str | None = None
 
     def fit(self, X, y, sample_weight=None, *, soft_labels=None, teacher_X=None):
         """Fit the student.
@@ -117,8 +73,8 @@ class LiftedStudent(Student):
             self._check_parameters()
             task = self._prepare(X, y, sample_weight, soft_labels, teacher_X)
             with threads_for(task.blocks):
-                self._solve(task)
-            self._remember(task)
+                fitted = self._solve(task)
+            self._store(fitted | task.fitted)
         return self
 
     def decision_function(self, X):
@@ -192,16 +148,16 @@ class LiftedStudent(Student):
         *,
         first=True,
         classes=None,
-        device=None,
     ):
         """Validate what `fit` or `partial_fit` received and put the solver's task together."""
+        device = self._device_for(X)
         raw_X = X
         X, y = self._validate(X, y, reset=first)
         raw_X, soft_labels, teacher_X = (
             aligned_with(X, array) for array in (raw_X, soft_labels, teacher_X)
         )
         weights = check_weights(as_numpy(sample_weight), len(X))
-        rows = self._enlarge(X, raw_X, soft_labels, teacher_X)
+        rows, keeps_labels = self._rows_to_learn_from(X, raw_X, soft_labels, teacher_X)
         if rows is not X:
             raw_X, teacher_X = rows, None
         labels, soft_logits, teacher, soft_logits_from = self._consult(
@@ -222,8 +178,7 @@ class LiftedStudent(Student):
         way = lifter
         if rows is not X:
             weights = rows.repeated(weights)
-            keeps = self.transfer_set.keep_labels
-            codes = rows.repeated(labels.codes, None if keeps else -1)
+            codes = rows.repeated(labels.codes, None if keeps_labels else -1)
             labels = replace(labels, codes=codes)
             if isinstance(X, LiftedRows):
                 way = make_pipeline(X.origin.lifter, lifter or "passthrough")
@@ -233,61 +188,20 @@ class LiftedStudent(Student):
             blocks, labels, weights, soft_logits, lifter, teacher, X.dtype, soft_logits_from
         )
 
-    def _enlarge(self, X, raw_X, soft_labels, teacher_X):
-        """Return X, or what the transfer set makes of it if that is to be learned from."""
-        if self.transfer_set is None:
-            return X
-        check_transfer_set(self.transfer_set)
-        learns_softly = self._wants_soft_targets(soft_labels)
-        if not (learns_softly or self.transfer_set.keep_labels):
-            if self.teacher is None:
-                raise ValueError(
-                    "transfer_set makes rows that have neither labels nor a teacher: give a "
-                    "teacher=, or TransferSet(..., keep_labels=True)."
-                )
-            return X  # soft_weight=0: the objective has no term for rows without labels
-        if learns_softly and soft_labels is not None:
-            raise ValueError(
-                "soft_labels are those of the rows of X, and transfer_set makes more rows, which "
-                "only a teacher can label: give a teacher= instead of soft_labels=."
-            )
-        entered = X.origin.entered if isinstance(X, LiftedRows) else raw_X
-        if learns_softly and teacher_X is not None and teacher_X is not entered:
-            raise ValueError(
-                "transfer_set makes rows like those of X, but the teacher sees other ones, "
-                "teacher_X. Put the steps before the classifier into a "
-                "sklearn_koopman.pipeline.make_pipeline or into its lifter=, so that both start "
-                "from the same rows."
-            )
-        if is_dask(X):
-            raise TypeError(
-                "transfer_set takes no dask arrays. Make the rows with dask, X.map_blocks(...), "
-                "and pass them with their originals; or hand chunks in memory to partial_fit."
-            )
-        if isinstance(X, LiftedRows):
-            X = _rows_of_numbers(X.origin.entered)
-        return self.transfer_set.enlarge(X)
+    def _device_for(self, X):
+        """Return the device that the rows are lifted on; None is here, where most are."""
 
-    def _remember(self, task):
-        """Keep what is fitted beside the coefficients; forget that of an earlier fit."""
-        self.classes_ = task.labels.classes
-        for name, fitted in (("lifter_", task.lifter), ("teacher_", task.teacher)):
-            if fitted is not None:
-                setattr(self, name, fitted)
-            else:
-                self._forget(name)
+    def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X):
+        """Return X, or X and rows that are made of it, and whether these keep their labels."""
+        return X, True
 
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; the chunks of a dask array are checked lazily."""
         y = as_numpy(y)
         if not (is_dask(X) or isinstance(X, LiftedRows)):
             return super()._validate(X, y, reset=reset, dtype=dtype)
-        if is_dask(X) and not self._takes_dask:
-            raise TypeError(
-                f"{type(self).__name__} takes no dask arrays: it goes over the rows of every fold "
-                "apart. Choose the settings on a part of the rows, as an array in memory, and fit "
-                "KoopmanDistilledClassifier or EDMDClassifier on all of them."
-            )
+        if is_dask(X) and self._without_dask:
+            raise TypeError(f"{type(self).__name__} takes no dask arrays: {self._without_dask}")
         X = self._validate_rows(X, reset=reset)
         if y is None:  # raises the error that says so
             super()._validate(np.zeros((1, X.shape[1])), y, reset=reset)
@@ -312,16 +226,6 @@ class LiftedStudent(Student):
             validate_data(self, np.zeros((1, X.shape[1])), reset=reset)
             return X
         return validate_data(self, X, dtype=DTYPES, reset=reset)
-
-
-def _rows_of_numbers(entered):
-    """Return what entered a pipeline as an array that rows can be made of."""
-    if hasattr(entered, "columns"):
-        raise TypeError(
-            f"transfer_set makes rows of arrays, and the pipeline was given a "
-            f"{type(entered).__name__}: pass an array, X.to_numpy()."
-        )
-    return check_array(entered, dtype=DTYPES, input_name="X")
 
 
 def margin(logits):

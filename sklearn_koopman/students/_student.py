@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_consistent_length, column_or_1d, validate_data
 
-from .._fitting import keeping_what_was_fitted
+from .._fitting import keeping_what_was_fitted, store_fitted
 from .._validation import DTYPES
 from ..rows import is_dask
 from ..teachers import as_teacher, share_or_clone
@@ -21,13 +21,8 @@ class SharingEstimator(BaseEstimator):
     # Parameters that clones share, as they may be networks or belong to one.
     _shared_parameters: ClassVar[tuple[str, ...]] = ("teacher",)
 
-    def _forget(self, *names):
-        """Drop fitted attributes that the last fit does not have."""
-        for name in names:
-            if hasattr(self, name):
-                delattr(self, name)
-
     _keeping_what_was_fitted = keeping_what_was_fitted
+    _store = store_fitted
 
     def __sklearn_clone__(self):
         """Clone the parameters, but share the networks: they must not be copied."""
@@ -56,8 +51,10 @@ class Student(ClassifierMixin, SharingEstimator):
     teacher_classes: Any
     unlabeled_value: Any
 
-    # Smallest probability of a teacher whose logarithm is taken.
-    _probability_floor = float(np.finfo(np.float64).tiny)
+    @property
+    def _probability_floor(self):
+        """The smallest probability of a teacher whose logarithm is taken."""
+        return float(np.finfo(np.float64).tiny)
 
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; rows without a label may have any marker in y."""

@@ -1,7 +1,5 @@
 """Labels, weights and soft targets: what a student is fitted to."""
 
-import sys
-import warnings
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from .._devices import UnavailableDeviceError
+from .._warnings import warn_user
 from ..rows import EnlargedRows, LiftedRows, MadeRows, by_rows, is_dask, of_parts
 from ..teachers import align_columns, check_n_columns, output_kind, shortened, teacher_logits
 
@@ -281,24 +280,13 @@ def _warn_of_guesses(logits, labels, source):
     agreed = np.mean(logits[np.arange(len(rows)), labels.codes[rows]] >= logits.max(axis=1))
     chance = 1 / len(labels.classes)
     if agreed < chance + _LEAST_KNOWLEDGE * (1 - chance):
-        warnings.warn(
+        warn_user(
             f"{source}: the first choice is the label of only {agreed:.0%} of {len(rows)} labelled "
             "rows, which is about what guessing gives. Are the columns in the order of the "
             f"classes, {shortened(labels.classes.tolist())} (else say theirs in "
             "teacher_classes=)? Does the teacher see inputs like those it was trained on (behind "
             "other steps: sklearn_koopman.pipeline.make_pipeline, or teacher_X=)? Is it trained?",
-            UserWarning,
-            stacklevel=_depth_in_package(),
         )
-
-
-def _depth_in_package():
-    """Return the stack level, seen from whoever asks, of the code that called this package."""
-    package = __name__.partition(".")[0]
-    frame, depth = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
-        frame, depth = frame.f_back, depth + 1
-    return depth
 
 
 def _logits(outputs, kind, *, floor, source):

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from .._devices import seeded_torch
 from .._validation import check_boolean, check_integer, invalid_parameter, is_integer
 from ..rows import EnlargedRows
 
@@ -175,6 +176,5 @@ def _calling(augment):
 
 def _call_module(torch, module, X, rng):
     """Return what a torch transform makes of each row; it would treat a batch all alike."""
-    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(int(rng.integers(2**63)))
+    with _ONE_AT_A_TIME, seeded_torch(int(rng.integers(2**63))), torch.no_grad():
         return torch.stack([module(torch.tensor(row)) for row in X]).numpy()

@@ -1,6 +1,5 @@
 """A student whose observables are all products of local features, in the tensor-train format."""
 
-import warnings
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,9 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real
+from .._warnings import warn_user
 from ..lifting import FEATURE_MAPS, LocalFeatures, Operations, operations_of
 from ..linear import check_finite_moments
-from ..rows import GramMoments, RowBlocks, accumulated, is_dask
+from ..rows import GramMoments, RowBlocks, accumulated
 from ..students import PROBABILITY_FLOOR, LiftedStudent, regression_targets, weighs_soft_targets
 from ._descent import constant_loss, descend, mean_loss, warn_of_breakdown
 from ._losses import SquaredLoss, distillation_loss
@@ -176,7 +176,10 @@ class TensorTrainClassifier(LiftedStudent):
     True
     """
 
-    _takes_dask = False
+    _without_dask = (
+        "it goes over the rows once for every core. Fit a part of the rows, as an array in "
+        "memory."
+    )
 
     def __init__(
         self,
@@ -265,22 +268,10 @@ class TensorTrainClassifier(LiftedStudent):
         )
         check_integer(self, "n_iter_no_change", minimum=1, optional=True)
 
-    def _consult(self, *args, **kwargs):
+    @property
+    def _probability_floor(self):
         # Least squares would fit the logarithms of zeros.
-        if self.loss == "squared_error":
-            self._probability_floor = PROBABILITY_FLOOR
-        try:
-            return super()._consult(*args, **kwargs)
-        finally:
-            self.__dict__.pop("_probability_floor", None)
-
-    def _validate(self, X, y, *, reset, dtype=None):
-        if is_dask(X):
-            raise TypeError(
-                f"{type(self).__name__} takes no dask arrays: it goes over the rows once for every "
-                "core. Fit a part of the rows, as an array in memory."
-            )
-        return super()._validate(X, y, reset=reset)
+        return PROBABILITY_FLOOR if self.loss == "squared_error" else super()._probability_floor
 
     def _wants_soft_targets(self, soft_labels):
         if self.loss == "squared_error":
@@ -331,41 +322,69 @@ class TensorTrainClassifier(LiftedStudent):
         train, held_out = self._split_rows(task, random_state)
         learned = task if held_out is None else task.at(train)
         problem = _Problem(self, learned, variables if held_out is None else variables[train])
+        judged = None if held_out is None else (variables[held_out], task.at(held_out))
         path = self._sweeps if self.solver == "als" else self._epochs
-        self.history_: list[dict] = []
+        best, n_kept, history = self._followed(path(problem, random_state), problem, judged)
+        if self.solver == "adam":
+            loss, shape = problem.loss(), (problem.n_classes, len(problem.variables))
+            losses = [mean_loss(loss, np.zeros(shape))]
+            losses += [record["objective"] for record in history[:n_kept]]
+            warn_of_breakdown(losses, constant_loss(loss, shape), self.learning_rate)
+        tensor_train, intercept = best
+        return {
+            "tensor_train_": tensor_train,
+            "intercept_": intercept[:, 0],
+            "local_features_": problem.local,
+            "n_iter_": len(history),
+            "objective_": history[-1]["objective"],
+            "history_": history,
+        }
+
+    def _followed(self, path, problem, judged):
+        """Follow a solver to its end, or until it gets no better on the rows held out.
+
+        Parameters
+        ----------
+        path : iterator of (model, float)
+            The model and its objective after every sweep or epoch.
+        problem : _Problem
+        judged : tuple of (variables, Task), or None
+            The rows held out, if there are any.
+
+        Returns
+        -------
+        best : tuple of (TensorTrain, ndarray)
+            The model that is kept: the most accurate on the rows held out, else the last.
+        n_kept : int
+            Of which sweep or epoch it is.
+        history : list of dict
+        """
+        history: list[dict] = []
         best: Any = None
         score, n_stale, n_kept = -np.inf, 0, 0
-        for model, objective in path(problem, random_state):
+        for model, objective in path:
             if not np.isfinite(objective):
                 raise ValueError(
-                    f"The objective is {objective} after {len(self.history_) + 1} of max_iter="
+                    f"The objective is {objective} after {len(history) + 1} of max_iter="
                     f"{self.max_iter}: the products of the local features overflow. Scale the "
                     "variables, lower degree, learning_rate or rank, or raise ridge."
                 )
             record = {"objective": objective}
-            if held_out is not None:
-                train_now, intercept = model
-                logits = _logits(problem.local, train_now, intercept, variables[held_out])
-                record["validation_accuracy"] = _accuracy(logits, task.at(held_out))
-            self.history_.append(record)
-            self._report(record)
-            if record.get("validation_accuracy", np.inf) > score or held_out is None:
-                best, n_stale, n_kept = _copied(*model), 0, len(self.history_)
+            if judged is not None:
+                variables, task = judged
+                train, intercept = model
+                logits = _logits(problem.local, train, intercept, variables)
+                record["validation_accuracy"] = _accuracy(logits, task)
+            history.append(record)
+            self._report(len(history), record)
+            if judged is None or record["validation_accuracy"] > score:
+                best, n_stale, n_kept = _copied(*model), 0, len(history)
                 score = record.get("validation_accuracy", score)
             else:
                 n_stale += 1
             if n_stale == self.n_iter_no_change:
                 break
-        self.tensor_train_, intercept = best
-        self.intercept_ = intercept[:, 0]
-        self.local_features_ = problem.local
-        self.n_iter_ = len(self.history_)
-        self.objective_ = objective
-        if self.solver == "adam":
-            loss, shape = problem.loss(), (problem.n_classes, len(problem.variables))
-            losses = [mean_loss(loss, np.zeros(shape))]
-            losses += [record["objective"] for record in self.history_[:n_kept]]
-            warn_of_breakdown(losses, constant_loss(loss, shape), self.learning_rate)
+        return best, n_kept, history
 
     def _split_rows(self, task, random_state):
         """Return the rows to learn from and those held out, None where there are none."""
@@ -401,11 +420,10 @@ class TensorTrainClassifier(LiftedStudent):
                 return
             before = sweeper.objective
         if self.max_iter > 1:
-            warnings.warn(
+            warn_user(
                 f"als has not settled after {self.max_iter} sweeps: the last still changed the "
                 f"objective by more than a fraction tol={self.tol}. Raise max_iter or tol.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
 
     def _epochs(self, problem, random_state):
@@ -425,11 +443,11 @@ class TensorTrainClassifier(LiftedStudent):
         for train, intercept, objective in epochs:
             yield (train, intercept[:, None]), objective
 
-    def _report(self, record):
+    def _report(self, n_iter, record):
         if self.verbose > 0:
             name = "sweep" if self.solver == "als" else "epoch"
             values = ", ".join(f"{key} {value:.6f}" for key, value in record.items())
-            print(f"{name} {len(self.history_):4d}: {values}")
+            print(f"{name} {n_iter:4d}: {values}")
 
 
 class _Problem:

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._fitting import keeping_what_was_fitted, store_fitted
 from .._memory import check_fits_in_memory
 from .._threads import threads_for
 from .._validation import DTYPES, check_choice, check_integer, check_real, invalid_parameter
@@ -155,10 +156,16 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         -------
         self : object
         """
-        self._check_parameters()
-        reducer, lifter = self._monomials()
-        X = validate_data(self, X, dtype=DTYPES)
-        codes = self._codes(y, len(X))
+        with keeping_what_was_fitted(self):
+            self._check_parameters()
+            reducer, lifter = self._monomials()
+            X = validate_data(self, X, dtype=DTYPES)
+            codes = self._codes(y, len(X))
+            store_fitted(self, self._solve(X, codes, reducer, lifter))
+        return self
+
+    def _solve(self, X, codes, reducer, lifter):
+        """Return the fitted attributes: a train that says what the student says."""
         Z = X if reducer is None else np.asarray(reducer.transform(X))
         scale = Z.std(axis=0, dtype=np.float64)
         scale = np.where(scale > 0, scale, 1.0)
@@ -171,12 +178,16 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
                 train, intercept, history = self._swept(train, features, logits)
             else:
                 train, intercept, history = self._descended(train, features, logits, codes)
-        self.tensor_train_ = train.astype(Z.dtype)
-        self.intercept_ = intercept.astype(Z.dtype)
-        self.scale_, self.reducer_, self.history_ = scale, reducer, history
-        self.classes_ = self.student.classes_
-        self.compression_ = self.student.coef_.size / self.tensor_train_.n_parameters
-        return self
+        train = train.astype(Z.dtype)
+        return {
+            "tensor_train_": train,
+            "intercept_": intercept.astype(Z.dtype),
+            "scale_": scale,
+            "reducer_": reducer,
+            "classes_": self.student.classes_,
+            "compression_": self.student.coef_.size / train.n_parameters,
+            "history_": history,
+        }
 
     def _check_parameters(self):
         check_integer(self, "rank", minimum=1)

@@ -1,13 +1,13 @@
 """Mini-batches: all cores of a tensor train at once, by Adam."""
 
 import math
-import warnings
 
 import numpy as np
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
+from .._warnings import warn_user
 from ._train import TensorTrain
 
 # Of the running means of gradient and squared gradient; the second forgets soon, as an epoch has
@@ -151,9 +151,7 @@ def constant_loss(loss, shape):
 
 
 def warn_of_breakdown(losses, constant, learning_rate):
-    """Warn the caller of `fit` where the losses of epochs show that descent broke down.
-
-    Is to be called by `fit`, or by what `fit` calls.
+    """Warn the user where the losses of epochs show that descent broke down.
 
     Parameters
     ----------
@@ -177,9 +175,8 @@ def warn_of_breakdown(losses, constant, learning_rate):
         what = f"the loss rose from {lowest[-1]:.3g} to {losses[-1]:.3g} in epoch {last}"
     else:
         return
-    warnings.warn(
+    warn_user(
         f"The best loss of logits that are the same for all rows is {constant:.3g}; {what}. "
         f"Lower learning_rate={learning_rate}, or raise max_iter if the loss still falls.",
         ConvergenceWarning,
-        stacklevel=4,
     )

@@ -245,35 +245,11 @@ class DistilledTreeClassifier(Student):
             raw_X = X
             X, y = self._validate(X, y, reset=True, dtype=np.float32)
             labels, logits, teacher, _ = self._consult(raw_X, y, None, soft_labels, teacher_X)
-            chosen = logits.argmax(axis=1)
-            random_state = check_random_state(self.random_state)
-            train, held_out = self._split_rows(len(X), random_state)
-            probed = self._draw_probed(len(train), random_state)
             seen = raw_X if teacher_X is None else teacher_X
-            phi = self._features(teacher, seen, logits, train[probed])
-            with threads_for(RowBlocks(phi)):
-                levels, self.n_probes_ = grow_clauses(
-                    X[train],
-                    np.eye(len(labels.classes), dtype=np.int64)[chosen[train]],
-                    Literals.from_quantiles(X[train], self.max_thresholds),
-                    LinearProbes(phi, self.ridge),
-                    probed,
-                    max_depth=self.max_depth,
-                    beam_width=self.beam_width,
-                    min_samples_leaf=self.min_samples_leaf,
-                    greedy=self.greedy,
-                )
-            self.classes_ = labels.classes
-            self.path_ = [
-                _sized_tree(root, labels.classes, X, chosen, train, held_out)
-                for root in best_trees(levels, self.max_leaf_nodes)
-            ]
-            best = self._choose()
-            self.decision_tree_ = best.decision_tree
-            self.clause_errors_ = best.clause_errors
-            self._forget("teacher_")
+            fitted = self._solve(X, seen, labels.classes, logits, teacher)
             if teacher is not None:
-                self.teacher_ = teacher
+                fitted["teacher_"] = teacher
+            self._store(fitted)
         return self
 
     def predict(self, X):
@@ -373,6 +349,38 @@ class DistilledTreeClassifier(Student):
             raise ValueError(_NOTHING_TO_LEARN_FROM)
         return True
 
+    def _solve(self, X, seen, classes, logits, teacher):
+        """Return the fitted attributes: the trees of all sizes, and the best of them."""
+        chosen = logits.argmax(axis=1)
+        random_state = check_random_state(self.random_state)
+        train, held_out = self._split_rows(len(X), random_state)
+        probed = self._draw_probed(len(train), random_state)
+        phi = self._features(teacher, seen, logits, train[probed])
+        with threads_for(RowBlocks(phi)):
+            levels, n_probes = grow_clauses(
+                X[train],
+                np.eye(len(classes), dtype=np.int64)[chosen[train]],
+                Literals.from_quantiles(X[train], self.max_thresholds),
+                LinearProbes(phi, self.ridge),
+                probed,
+                max_depth=self.max_depth,
+                beam_width=self.beam_width,
+                min_samples_leaf=self.min_samples_leaf,
+                greedy=self.greedy,
+            )
+        path = [
+            _sized_tree(root, classes, X, chosen, train, held_out)
+            for root in best_trees(levels, self.max_leaf_nodes)
+        ]
+        best = _best_of(path)
+        return {
+            "classes_": classes,
+            "path_": path,
+            "decision_tree_": best.decision_tree,
+            "clause_errors_": best.clause_errors,
+            "n_probes_": n_probes,
+        }
+
     def _split_rows(self, n_samples, random_state):
         """Return the rows to learn from, and those to choose the size by, both in order."""
         n_held_out = int(n_samples * (self.validation_fraction or 0.0))
@@ -403,10 +411,11 @@ class DistilledTreeClassifier(Student):
         inside = logits[rows] if inside is None else inside
         return np.hstack([inside, chosen], dtype=inside.dtype)
 
-    def _choose(self):
-        """Return the smallest of the trees that are best on the rows held out."""
-        scores = np.array([tree.validation_fidelity for tree in self.path_])
-        return self.path_[-1 if np.isnan(scores).any() else scores.argmax()]
+
+def _best_of(path):
+    """Return the smallest of the trees that are best on the rows held out."""
+    scores = np.array([tree.validation_fidelity for tree in path])
+    return path[-1 if np.isnan(scores).any() else scores.argmax()]
 
 
 def _sized_tree(root, classes, X, chosen, train, held_out):

@@ -12,7 +12,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 
-from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman import (
+    EDMDClassifier,
+    KoopmanDistilledClassifier,
+    KoopmanDistilledClassifierCV,
+    MonomialLifter,
+)
 from sklearn_koopman.inspection import DistillationReport, distillation_report, fidelity_score
 from sklearn_koopman.pipeline import make_pipeline
 
@@ -347,6 +352,11 @@ def test_verbose(capsys):
     ("changes", "error", "message"),
     [
         ({"estimator": EDMDClassifier()}, TypeError, "got EDMDClassifier"),
+        (
+            {"estimator": KoopmanDistilledClassifierCV()},
+            TypeError,
+            "got KoopmanDistilledClass.*CV",
+        ),
         ({"estimator": make_pipeline(PCA(), LogisticRegression())}, TypeError, "got Logistic"),
         ({"estimator": KoopmanDistilledClassifier()}, ValueError, "has no teacher"),
         (

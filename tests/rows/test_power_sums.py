@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.preprocessing import PolynomialFeatures
 
 from sklearn_koopman import EDMDClassifier, MonomialLifter
 from sklearn_koopman.rows import _moments as module, _power_sums as power_sums
@@ -234,6 +235,53 @@ def test_edmd_is_the_same(dtype, rtol, monkeypatch):
     assert_allclose(model.intercept_, plain.intercept_, rtol=rtol, atol=rtol)
 
 
+# Strides along an axis of length 1 may be anything, and numpy does not keep them.
+FORMS = {
+    "C": np.ascontiguousarray,
+    "Fortran": np.asfortranarray,
+    "every other": lambda X: np.repeat(np.repeat(X, 2, axis=0), 3, axis=1)[::2, ::3],
+    "reversed": lambda X: X[::-1, ::-1].copy()[::-1, ::-1],
+}
+
+
+def labelled(n_rows, n_features):
+    """Return rows, two classes, and the coefficients on all monomials up to degree 3 lifted."""
+    X = np.random.default_rng(n_rows).normal(size=(n_rows, n_features))
+    y = (np.arange(n_rows) + (X[:, 0] * X[:, -1] > 0.3)) % 2
+    return X, y, EDMDClassifier().fit(PolynomialFeatures(3).fit_transform(X), y).coef_
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+@pytest.mark.parametrize("chunks", [(2000, 1), (1, 2000), (1, 1999, 1), (1000, 0, 1001)])
+@pytest.mark.parametrize("n_features", [1, 2, 10])
+def test_chunks_of_one_row_or_none(n_features, chunks, form):
+    da = pytest.importorskip("dask.array", reason="dask is not installed")
+    X, y, expected = labelled(2001, n_features)
+    rows = da.from_array(form(X), chunks=(chunks, n_features))
+    coef = EDMDClassifier(lifter=MonomialLifter(3)).fit(rows, y).coef_
+    assert_allclose(coef, expected, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+@pytest.mark.parametrize("shape", [(2, 1), (2, 3), (2113, 1), (2113, 10)])
+def test_few_rows_and_few_columns(shape, form):
+    X, y, expected = labelled(*shape)
+    model = EDMDClassifier(lifter=MonomialLifter(3)).fit(form(X), y)
+    assert_allclose(model.coef_, expected, atol=1e-8 * np.abs(expected).max())
+    one_row = form(X[:1])
+    assert_allclose(model.decision_function(one_row), model.decision_function(X)[:1])
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+@pytest.mark.parametrize("n_features", [1, 4])
+def test_rows_one_by_one(n_features, form):
+    X, y, expected = labelled(60, n_features)
+    model = EDMDClassifier(lifter=MonomialLifter(3))
+    for i in range(60):
+        model.partial_fit(form(X[i : i + 1]), y[i : i + 1], classes=[0, 1])
+    assert_allclose(model.coef_, expected, atol=1e-8 * np.abs(expected).max())
+
+
 def test_arrays_that_do_not_belong_together():
     layout = Layout(3, 2)
     start, head_rank, tail_rank, terms = (
@@ -256,12 +304,18 @@ def test_arrays_that_do_not_belong_together():
         (sums, *where, terms, mean[:9], columns, 0, 1.0),
         (sums, *where, terms, mean, columns, 1, 1.0),
         (sums, *where, terms, mean, columns, -1, 1.0),
-        (sums, *where, terms, mean, columns, 0),
+        (sums, *where, terms, mean, columns, 2**63 - 1, 1.0),
+        # Whose sums are larger than the integers that they are summed in.
+        (sums, np.full_like(start, 2**63 - 1), *where[1:], terms, mean, columns, 0, 1.0),
+        (sums, start, head_rank + 2**61, tail_rank, terms, mean, columns, 0, 1.0),
+        (sums, start, head_rank, tail_rank + 2**61, terms, mean, columns, 0, 1.0),
     ):
         with pytest.raises(ValueError, match="do not belong together"):
             _kernel.add_scatter(*wrong)
     with pytest.raises(TypeError):
         _kernel.add_scatter(sums, *where, terms, mean, columns, None, 1.0)
+    with pytest.raises(TypeError):
+        _kernel.add_scatter(sums, *where, terms, mean, columns, 0)
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-13), (np.float32, 1e-5)])

@@ -210,6 +210,30 @@ def test_torch_modules_are_given_rows_one_by_one_and_a_seed():
     assert len(np.unique(noise[:, 0].round(5))) > 290
 
 
+def test_no_generator_of_a_device_is_left_seeded(monkeypatch):
+    torch = pytest.importorskip("torch")
+    # Stand-ins: what torch would do to devices that are not here.
+    cuda, metal = torch.Generator().manual_seed(1), torch.Generator().manual_seed(2)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "default_generators", (cuda,))
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "get_rng_state", metal.get_state)
+    monkeypatch.setattr(torch.mps, "set_rng_state", metal.set_state)
+    monkeypatch.setattr(torch.mps, "manual_seed", metal.manual_seed)
+    # Devices that nobody has used yet are seeded when somebody does: too late to undo it.
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("reseeded"))
+
+    class Noise(torch.nn.Module):
+        def forward(self, row):
+            return row + torch.rand(1, generator=cuda) + torch.rand(1, generator=metal)
+
+    before = cuda.get_state(), metal.get_state()
+    rows = TransferSet(Noise()).enlarge(X)
+    assert_array_equal(rows[:], rows[:])
+    assert torch.equal(cuda.get_state(), before[0])
+    assert torch.equal(metal.get_state(), before[1])
+
+
 def test_torchvision_transforms():
     pytest.importorskip("torchvision", exc_type=(ImportError, RuntimeError))
     from torchvision.transforms import v2

@@ -132,6 +132,19 @@ def test_divergence_is_an_error():
         train.fit(X)
 
 
+def test_a_fit_that_fails_leaves_the_old_one():
+    compressed = CompressedStudent(student(), rank=3).fit(X)
+    expected = compressed.decision_function(X)
+    compressed.set_params(loss="distillation", soft_weight=0.5)
+    with pytest.raises(ValueError, match="no classes of the student"):
+        compressed.fit(np.vstack([X, X]), np.full(2 * len(X), 99))
+    assert_array_equal(compressed.decision_function(X), expected)
+    new = CompressedStudent(student(), rank=3, loss="distillation", soft_weight=0.5)
+    with pytest.raises(ValueError, match="no classes of the student"):
+        new.fit(X, np.full(len(X), 99))
+    assert not hasattr(new, "n_features_in_")
+
+
 def test_a_rate_that_is_too_high_is_no_silence():
     train = CompressedStudent(
         student(2),

@@ -1,0 +1,122 @@
+"""What all benchmarks share: sides that take turns, processes of their own, one way to write."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import scipy
+import sklearn
+
+from experiments.runner import Results, full_or_quick, is_quick, parse, quick_parser, timed
+
+# The rest that benchmarks need is that of experiments.
+__all__ = ["full_or_quick", "is_quick", "parse", "timed"]
+
+RESULTS = Path(__file__).parent / "results"
+
+
+class Measurements(Results):
+    """A table of a benchmark: every row says which machine it is from."""
+
+    def __init__(self, file, key, anew=True):
+        super().__init__(RESULTS / file, key, anew=anew)
+
+    def add(self, row):
+        """Add a row, in the place of an older one with the same key, and print it."""
+        super().add(row, machine=machine())
+
+
+@cache
+def machine():
+    """Return what the numbers depend on, besides the code."""
+    threads = os.environ.get("OMP_NUM_THREADS")
+    parts = [
+        f"{os.cpu_count()} cores",
+        *([f"{threads} thread(s)"] if threads else []),
+        platform.machine(),
+        f"Python {platform.python_version()}",
+        f"numpy {np.__version__}",
+        f"scipy {scipy.__version__}",
+        f"scikit-learn {sklearn.__version__}",
+    ]
+    return ", ".join(parts)
+
+
+def benchmark_parser(doc, repeats=None):
+    """Return a parser that knows ``--quick``, and ``--repeats`` where there is a default."""
+    parser = quick_parser(doc)
+    if repeats is not None:
+        parser.add_argument(
+            "--repeats", type=int, default=repeats, help="rounds in which all sides take turns"
+        )
+    return parser
+
+
+def seconds(function, *args, **kwargs):
+    """Return the time of a call."""
+    return timed(function, *args, **kwargs)[1]
+
+
+def in_turns(sides, repeats, *, warm_up=0):
+    """Call all sides, round by round; return {name: [what each round gave]}.
+
+    Whatever else the machine does hits all of them alike. The first rounds can be left out.
+    """
+    found = {name: [] for name in sides}
+    for number in range(-warm_up, full_or_quick(repeats, 1)):
+        for name, side in sides.items():
+            result = side()
+            if number >= 0:
+                found[name].append(result)
+    return found
+
+
+def median_of(values, digits=None):
+    """Return the median of some numbers, rounded if digits are given."""
+    middle = median(values)
+    return middle if digits is None else round(middle, digits)
+
+
+def median_ratio(values, others, digits=3):
+    """Return the median over rounds of a ratio."""
+    return round(median(a / b for a, b in zip(values, others, strict=True)), digits)
+
+
+def alone(script, *arguments):
+    """Run ``script --alone ...`` in a process of its own; return what it tells, and its memory.
+
+    The memory is the peak of RssAnon in /proc, sampled 50 times a second: all that the process has
+    allocated, libraries' data included. Pages of files that happen to be in memory do not count:
+    the system takes them back when it is short of memory. Linux only.
+    """
+    command = [sys.executable, script, "--alone", *map(str, arguments)]
+    peak = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        status = Path(f"/proc/{process.pid}/status")
+        while process.poll() is None:
+            found = re.search(r"RssAnon:\s+(\d+) kB", status.read_text())
+            peak = max(peak, int(found[1]) if found else 0)
+            time.sleep(0.02)
+        printed = process.stdout.read()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return json.loads(printed.splitlines()[-1]) | {"anonymous": peak / 1024}
+
+
+def tell(**found):
+    """Print what a process has found, for `alone` to read."""
+    print(json.dumps(found), flush=True)
+
+
+def peak_megabytes():
+    """Return the most memory of this process so far; ru_maxrss has its parent's most in it."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024

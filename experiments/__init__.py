@@ -1,0 +1,21 @@
+"""How accurate students are: one script for each question, its results in `results/`.
+
+What can one matrix say of a network? `table.py`: all students of the page of results, and what a
+user would take instead. `what_matters.py`: one setting at a time. `repeats.py`: what seeds change.
+
+Which observables? `dictionaries.py`: families of about 1,000, and how correlated polynomials are.
+`sparse.py`: the best m of a dictionary, and greedy choice beside a group penalty.
+
+Other kinds of students: `networks.py` and `delay_dmd.py` (spans of layers), `tree_recovery.py` and
+`tree_curves.py` (decision trees), `tensor_trains.py`, `product_kernel.py`, `compression.py`.
+
+What does hardware take away? `deployment.py`: few bits and noise.
+
+All scripts work alike (`runner.py`). Called without options, a script measures what its table of
+results lacks; ``--again`` measures all of it anew, ``--show`` prints what there is, ``--quick``
+tries the script out within seconds and writes nothing. Teachers (`teachers.py`,
+`tree_networks.py`) are trained where they are needed, and kept. Speed is measured in `benchmarks/`.
+
+The scripts find each other in an environment in which the repository is installed (`make test`, or
+``pip install -e .``).
+"""

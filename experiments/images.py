@@ -1,0 +1,44 @@
+"""The images that experiments are about; with ``--quick``, scikit-learn's digits in their place."""
+
+from functools import cache
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+
+from experiments import runner
+from sklearn_koopman.datasets import fetch_fashion_mnist, fetch_mnist
+
+FETCH = {"mnist": fetch_mnist, "fashion_mnist": fetch_fashion_mnist}
+DATASETS = tuple(FETCH)
+
+
+def images(dataset, part):
+    """Return flat 28 x 28 images and labels, of the part "train" or "test"."""
+    if runner.is_quick():
+        return _enlarged_digits()[part]
+    return FETCH[dataset](part, return_X_y=True)
+
+
+@cache
+def _enlarged_digits():
+    """Return digits of 8 x 8 pixels as images of 28 x 28, which need no download."""
+    X, y = load_digits(return_X_y=True)
+    X = np.kron(X.reshape(-1, 8, 8) / 16, np.ones((1, 3, 3)))
+    X = np.pad(X, ((0, 0), (2, 2), (2, 2))).reshape(len(X), -1).astype(np.float32)
+    X, X_test, y, y_test = train_test_split(X, y, test_size=600, random_state=0)
+    return {"train": (X, y), "test": (X_test, y_test)}
+
+
+def split(y):
+    """Return the 50,000 training rows and the 10,000 that settings are chosen on."""
+    return train_test_split(
+        np.arange(len(y)), test_size=len(y) // 6, stratify=y, random_state=0
+    )
+
+
+def coordinates(n_components, X, *others):
+    """Return float32 PCA coordinates of images, and of others in the same coordinates."""
+    pca = PCA(n_components, random_state=0).fit(X)
+    return [pca.transform(each).astype(np.float32) for each in (X, *others)]

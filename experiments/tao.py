@@ -1,0 +1,49 @@
+"""Trees of imodels' TAO, for the table of tree_curves.py, which runs this.
+
+    PYTHON experiments/tao.py ROWS FOUND SIZE [SIZE ...]
+
+TAO starts from scikit-learn's greedy tree and optimises all its nodes in turn (Carreira-Perpiñán
+& Tavallali 2018). Needs `pip install imodels six` (imodels 3.0.4), in an environment of its own if
+they do not go with the rest; neither torch nor this package is used. ROWS and FOUND are .npz files:
+of training rows, labels and test rows; and of the labels that trees of each size give these, and
+the seconds that each took.
+"""
+
+import argparse
+import warnings
+from time import perf_counter
+
+import numpy as np
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("rows")
+    made.add_argument("found")
+    made.add_argument("sizes", type=int, nargs="+")
+    return made
+
+
+def main():
+    """Grow a tree of each size."""
+    from imodels import TaoTreeClassifier
+
+    options = parser().parse_args()
+    warnings.simplefilter("ignore")
+    with np.load(options.rows) as data:
+        X, y, X_test = data["X_more"], data["said_more"], data["X_test"]
+    labels, seconds = [], []
+    for size in options.sizes:
+        tree = TaoTreeClassifier(model_args={"max_leaf_nodes": size, "random_state": 0})
+        start = perf_counter()
+        tree.fit(X, y)
+        seconds.append(perf_counter() - start)
+        labels.append(tree.predict(X_test))
+    np.savez(options.found, labels=labels, seconds=seconds)
+
+
+if __name__ == "__main__":
+    main()

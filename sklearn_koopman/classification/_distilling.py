@@ -1,0 +1,116 @@
+"""What the classifiers share that minimise the distillation loss exactly."""
+
+from functools import partial
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.exceptions import ConvergenceWarning
+
+from .._warnings import warn_user
+from ..linear import DistillationProblem, minimise
+from ..rows import DiagonalMoments
+from ..students import KoopmanClassifier, koopman_attributes
+
+
+class DistillingClassifier(KoopmanClassifier):
+    """Base of the classifiers that minimise the distillation loss.
+
+    A subclass has the parameters `max_iter` and `tol` beside those of a `KoopmanClassifier`.
+    """
+
+    max_iter: int
+    tol: float
+
+    def predict_proba(self, X):
+        """Return the probabilities of the classes, the softmax of the logits.
+
+        Parameters
+        ----------
+        X : array-like or dask array of shape (n_samples, n_features)
+            Rows as `fit` received them. Of a dask array, so is the result, a lazy one.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+        """
+        return self._map_logits(partial(softmax, axis=1), X)
+
+    def _accumulate(self, task, moments):
+        return task.blocks.map_reduce(DiagonalMoments.update, moments, task.sample_weight)
+
+    def _minimise(self, problem, start, dtype):
+        """Return what is fitted when L-BFGS has minimised a problem.
+
+        Parameters
+        ----------
+        problem : DistillationProblem
+        start : tuple of (coef, intercept), or None
+            As for `standardised`.
+        dtype : numpy.dtype
+            That of X.
+
+        Returns
+        -------
+        fitted : dict of str -> object
+        """
+        solution = minimise(
+            problem,
+            *standardised(start, problem),
+            max_iter=self.max_iter,
+            tol=self.tol,
+            report=_print_progress if self.verbose else None,
+        )
+        if not solution.converged:
+            warn_user(
+                f"lbfgs stopped after {solution.n_iter} iterations at a gradient of "
+                f"{solution.gradient_norm:.1e}, above tol={self.tol}: {_reason(solution, self)}.",
+                ConvergenceWarning,
+            )
+        return {
+            **koopman_attributes(solution.coef, solution.intercept, problem.scale, dtype),
+            "n_iter_": max(solution.n_iter, 1),
+            "objective_": solution.objective,
+            "gradient_norm_": solution.gradient_norm,
+        }
+
+
+def distillation_problem(task, scale, *, soft_weight, temperature, ridge):
+    """Return the loss of a task's rows, standardised by a scale."""
+    return DistillationProblem(
+        task.blocks,
+        scale,
+        task.labels.codes,
+        task.soft_logits,
+        task.sample_weight,
+        n_classes=len(task.labels.classes),
+        soft_weight=soft_weight,
+        temperature=temperature,
+        ridge=ridge,
+    )
+
+
+def standardised(start, problem):
+    """Return where to start, as coefficients of the standardised observables, and intercepts.
+
+    Parameters
+    ----------
+    start : tuple of (coef, intercept), or None
+        For the observables as they are, in the shapes of the fitted attributes; None: zeros.
+    problem : DistillationProblem
+    """
+    if start is None:
+        shape = problem.blocks.n_observables, problem.n_classes
+        return np.zeros(shape), np.zeros(problem.n_classes)
+    coef, intercept = (np.asarray(array, dtype=np.float64) for array in start)
+    return problem.scale.rescale(coef.T, intercept)
+
+
+def _reason(solution, student):
+    """Say why the solver stopped short of its goal, and what helps."""
+    if solution.n_iter >= student.max_iter:
+        return "raise max_iter, or ridge, which makes the problem easier"
+    return "rounding hides any further decrease; raise tol, or ridge"
+
+
+def _print_progress(iteration, objective):
+    print(f"iteration {iteration:4d}: objective {objective:.8f}")

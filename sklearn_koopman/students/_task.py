@@ -1,0 +1,59 @@
+"""What is handed to the solvers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..rows import RowBlocks
+from ._targets import Labels
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a solver needs: lifted rows, labels, weights and soft targets.
+
+    Attributes
+    ----------
+    blocks : RowBlocks
+    labels : Labels
+    sample_weight : ndarray of shape (n_samples,)
+    soft_logits : ndarray of shape (n_samples, n_classes), or None
+    lifter : fitted transformer or None
+    teacher : Teacher or None
+        The teacher that was asked, fitted.
+    dtype : numpy.dtype
+        That of X, and so of the coefficients.
+    soft_logits_from : callable or None
+        Returns the soft logits of all rows by a teacher that is fitted on some of them (a mask)
+        only; None where they do not depend on that.
+    """
+
+    blocks: RowBlocks
+    labels: Labels
+    sample_weight: np.ndarray
+    soft_logits: np.ndarray | None
+    lifter: object
+    teacher: object
+    dtype: np.dtype
+    soft_logits_from: Callable | None = None
+
+    @property
+    def fitted(self):
+        """What is fitted before a solver starts, by the names of a student's attributes."""
+        known = {"lifter_": self.lifter, "teacher_": self.teacher}
+        return {
+            "classes_": self.labels.classes,
+            **{name: value for name, value in known.items() if value is not None},
+        }
+
+    def at(self, rows):
+        """Return the task of some rows, given by their indices."""
+        return replace(
+            self,
+            blocks=self.blocks.at(rows),
+            labels=Labels(self.labels.classes, self.labels.codes[rows]),
+            sample_weight=self.sample_weight[rows],
+            soft_logits=None if self.soft_logits is None else self.soft_logits[rows],
+            soft_logits_from=None,
+        )

@@ -1,0 +1,64 @@
+"""Students that learn from more rows than they were given."""
+
+from typing import Any
+
+from sklearn.utils import check_array
+
+from .._validation import DTYPES
+from ..rows import LiftedRows, is_dask
+from ._lifted import LiftedStudent
+from ._transfer import check_transfer_set
+
+
+class TransferringStudent(LiftedStudent):
+    """Base of the students that have the parameter `transfer_set`.
+
+    Classifiers that choose by folds do not have it: what is made of a row must stay in its fold.
+    """
+
+    # What every subclass has.
+    transfer_set: Any
+
+    def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X):
+        if self.transfer_set is None:
+            return X, True
+        check_transfer_set(self.transfer_set)
+        learns_softly = self._wants_soft_targets(soft_labels)
+        if not (learns_softly or self.transfer_set.keep_labels):
+            if self.teacher is None:
+                raise ValueError(
+                    "transfer_set makes rows that have neither labels nor a teacher: give a "
+                    "teacher=, or TransferSet(..., keep_labels=True)."
+                )
+            return X, True  # soft_weight=0: the objective has no term for rows without labels
+        if learns_softly and soft_labels is not None:
+            raise ValueError(
+                "soft_labels are those of the rows of X, and transfer_set makes more rows, which "
+                "only a teacher can label: give a teacher= instead of soft_labels=."
+            )
+        entered = X.origin.entered if isinstance(X, LiftedRows) else raw_X
+        if learns_softly and teacher_X is not None and teacher_X is not entered:
+            raise ValueError(
+                "transfer_set makes rows like those of X, but the teacher sees other ones, "
+                "teacher_X. Put the steps before the classifier into a "
+                "sklearn_koopman.pipeline.make_pipeline or into its lifter=, so that both start "
+                "from the same rows."
+            )
+        if is_dask(X):
+            raise TypeError(
+                "transfer_set takes no dask arrays. Make the rows with dask, X.map_blocks(...), "
+                "and pass them with their originals; or hand chunks in memory to partial_fit."
+            )
+        if isinstance(X, LiftedRows):
+            X = _rows_of_numbers(X.origin.entered)
+        return self.transfer_set.enlarge(X), self.transfer_set.keep_labels
+
+
+def _rows_of_numbers(entered):
+    """Return what entered a pipeline as an array that rows can be made of."""
+    if hasattr(entered, "columns"):
+        raise TypeError(
+            f"transfer_set makes rows of arrays, and the pipeline was given a "
+            f"{type(entered).__name__}: pass an array, X.to_numpy()."
+        )
+    return check_array(entered, dtype=DTYPES, input_name="X")
