@@ -18,7 +18,7 @@ FLOORS = [
     ["students"],
     ["tensor_trains", "_streaming"],
     ["classification", "trees", "networks", "selection", "solvers"],
-    ["pipeline"],
+    ["pipeline", "_versions"],
     ["inspection", "deployment"],
 ]
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS, start=1) for name in floor}
@@ -104,8 +104,8 @@ def imported_by(name):
         elif isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1]
             base += tuple(node.module.split(".")) if node.module else ()
-            inside = {(*base, alias.name) for alias in node.names} & FILES.keys()
-            names = {alias.name for alias in node.names}
+            names = {alias.name for alias in node.names} - {"__version__"}
+            inside = {(*base, name) for name in names} & FILES.keys()
             found |= inside
             if len(inside) < len(names):  # the others are what stands in the module itself
                 found.add(base)
