@@ -22,8 +22,7 @@ def are_few(X):
     ----------
     X : array-like of shape (n_samples, ...)
     """
-    shape = getattr(X, "shape", ())
-    return len(shape) > 0 and not is_dask(X) and shape[0] <= FEW_ROWS
+    return getattr(X, "ndim", 0) > 0 and not is_dask(X) and len(X) <= FEW_ROWS
 
 
 def streamed(steps, X):
