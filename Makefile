@@ -4,6 +4,7 @@
 # make oldest   run the tests on the oldest supported scikit-learn
 # make docs     build the site in docs/_build/html, with the gallery; warnings are errors
 # make linkcheck see whether the addresses in the site exist; needs a network
+# make packages install what test, lint, oldest and docs need, both environments at once with -j 2
 # make dist     build wheel and source distribution in dist/, and check them
 # make rivals   time other libraries at the same work, each in its own environment
 # make clean    remove the environments and everything else that these made
@@ -24,42 +25,43 @@ VENV_OLDEST ?= .venv-oldest
 CONSTRAINTS ?= constraints.txt
 
 # Two processes with one thread each: more threads than cores would wait for each other.
+# Whichever is done first takes tests from the other's end.
 JOBS ?= 2
-PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(JOBS)
+PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(JOBS) --dist worksteal
 PYTEST_ARGS ?=
 
 SPHINX = $(VENV)/bin/sphinx-build -b $(1) docs docs/_build/$(1)
 
 comma := ,
 
-.PHONY: demo test lint oldest docs linkcheck dist rivals clean
+.PHONY: demo test lint oldest docs linkcheck dist rivals packages clean
 
-demo: $(VENV)/.installed-demo
+demo: $(VENV)/.packages-demo $(VENV)/.compiled
 	$(VENV)/bin/python examples/plot_digits_distillation.py --output examples/output
 
-test: $(VENV)/.installed-test
+test: $(VENV)/.packages-test $(VENV)/.compiled
 	$(call PYTEST,$(VENV)) $(PYTEST_ARGS)
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.packages-dev $(VENV)/.compiled
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-oldest: $(VENV_OLDEST)/.installed-oldest
+oldest: $(VENV_OLDEST)/.packages-oldest $(VENV_OLDEST)/.compiled
 	$(call PYTEST,$(VENV_OLDEST)) -m "not slow" tests $(PYTEST_ARGS)
 
-docs: $(VENV)/.installed-docs
+docs: $(VENV)/.packages-docs $(VENV)/.compiled
 	$(call SPHINX,html) -nW --keep-going -j $(JOBS)
 
-linkcheck: $(VENV)/.installed-docs
+linkcheck: $(VENV)/.packages-docs $(VENV)/.compiled
 	$(call SPHINX,linkcheck) -D plot_gallery=0
 
-dist: $(VENV)/.installed-dist
+dist: $(VENV)/.packages-dist
 	rm -rf dist
 	$(VENV)/bin/python -m build --no-isolation
 	$(VENV)/bin/twine check --strict dist/*
 
-rivals: $(VENV)/.installed-test
+rivals: $(VENV)/.packages-test $(VENV)/.compiled
 	$(VENV)/bin/python benchmarks/bench_rivals.py
 
 clean:
@@ -68,35 +70,47 @@ clean:
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# What an installation has to be made anew for.
-BUILT_FROM = pyproject.toml setup.py $(wildcard sklearn_koopman/*/_*.pyx sklearn_koopman/rows/_kernel*.[ch])
+# The packages of test, lint, docs and oldest; both environments at once with make -j 2 packages
+packages: $(VENV)/.packages-all $(VENV_OLDEST)/.packages-oldest
 
-# $(call INSTALL,environment,constraints,extras). torch goes first and by itself: it is
-# the one package of which the plain index has builds that are gigabytes larger than others.
-define INSTALL
+%/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; say where it is: make PYTHON=..."; exit 1; }
-	test -x $(1)/bin/pip || $(PYTHON) -m venv $(1)
+	$(PYTHON) -m venv $*
+
+# $(call PACKAGES,environment,constraints,extras). torch goes first and by itself: it is
+# the one package of which the plain index has builds that are gigabytes larger than others.
+define PACKAGES
 	$(1)/bin/python -m pip install --quiet --upgrade -c $(2) pip
 	$(1)/bin/pip install --quiet -c $(2) torch
-	$(1)/bin/pip install --quiet -c $(2) --build-constraint $(2) -e ".[$(3)]"
+	$(1)/bin/pip install --quiet -c $(2) --build-constraint $(2) --only-deps ".[$(3)]"
 	touch $@
 endef
 
-$(VENV)/.installed-demo: $(BUILT_FROM) $(CONSTRAINTS)
-	$(call INSTALL,$(VENV),$(CONSTRAINTS),torch$(comma)plot)
+$(VENV)/.packages-demo: EXTRAS = torch,plot
+$(VENV)/.packages-%: EXTRAS = $*
+$(VENV)/.packages-%: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
+	$(call PACKAGES,$(VENV),$(CONSTRAINTS),$(EXTRAS))
 
-$(VENV)/.installed-test: $(BUILT_FROM) $(CONSTRAINTS)
-	$(call INSTALL,$(VENV),$(CONSTRAINTS),test)
+$(VENV)/.packages-all: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/pip
+	$(call PACKAGES,$(VENV),$(CONSTRAINTS),dev$(comma)docs)
+	touch $(addprefix $(VENV)/.packages-,test dev docs)
 
-$(VENV)/.installed-dev: $(BUILT_FROM) $(CONSTRAINTS)
-	$(call INSTALL,$(VENV),$(CONSTRAINTS),dev)
+$(VENV_OLDEST)/.packages-oldest: pyproject.toml constraints-oldest.txt | $(VENV_OLDEST)/bin/pip
+	$(call PACKAGES,$(VENV_OLDEST),constraints-oldest.txt,test)
 
-$(VENV)/.installed-docs: $(BUILT_FROM) $(CONSTRAINTS)
-	$(call INSTALL,$(VENV),$(CONSTRAINTS),docs)
+# This package itself, where it stands, by one environment at a time: its kernels are compiled here.
+define COMPILE
+	$(1)/bin/pip install --quiet -c $(2) --build-constraint $(2) --no-deps -e .
+	touch $@
+endef
 
-$(VENV)/.installed-dist: $(BUILT_FROM) $(CONSTRAINTS)
-	$(call INSTALL,$(VENV),$(CONSTRAINTS),dist)
+# What it has to be made anew for.
+BUILT_FROM = pyproject.toml setup.py \
+	$(wildcard sklearn_koopman/*/_*.pyx sklearn_koopman/rows/_kernel*.[ch])
 
-$(VENV_OLDEST)/.installed-oldest: $(BUILT_FROM) constraints-oldest.txt
-	$(call INSTALL,$(VENV_OLDEST),constraints-oldest.txt,test)
+$(VENV)/.compiled: $(BUILT_FROM) $(CONSTRAINTS)
+	$(call COMPILE,$(VENV),$(CONSTRAINTS))
+
+$(VENV_OLDEST)/.compiled: $(BUILT_FROM) constraints-oldest.txt
+	$(call COMPILE,$(VENV_OLDEST),constraints-oldest.txt)

@@ -2,10 +2,11 @@
 
 How long does a fit take, and a whole grid of settings? `bench_fit.py`. How often are the rows gone
 over? `bench_solver.py`. Least squares at degree 3, beside the limit of BLAS: `bench_edmd.py`. The
-compiled kernel: `bench_kernel.py`. Lifting alone: `bench_lifting.py`. How much memory, and how time
-and memory grow with rows and observables, also on disk: `bench_memory.py`. The same work by other
-libraries: `bench_rivals.py`. Tensor trains, trees, files for hardware: `bench_tensor_trains.py`,
-`bench_trees.py`, `bench_deployment.py`.
+compiled kernel: `bench_kernel.py`. Lifting alone: `bench_lifting.py`. What a lifter costs as a step
+of a pipeline: `bench_pipeline.py`. How much memory, and how time and memory grow with rows and
+observables, also on disk: `bench_memory.py`. The same work by other libraries: `bench_rivals.py`.
+Tensor trains, trees, files for hardware: `bench_tensor_trains.py`, `bench_trees.py`,
+`bench_deployment.py`.
 
 All stand on `runner.py`: sides take turns, medians and ratios are written, ``--quick`` tries a
 script out within seconds and writes nothing. Accuracy is measured in `experiments/`, where the

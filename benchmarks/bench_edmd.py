@@ -53,26 +53,22 @@ def run_alone(side, dtype, path):
     with np.load(path) as data:
         Z, y = data["Z"].astype(dtype), data["y"]
     lifter = MonomialLifter(DEGREE)
-    before = runner.peak_megabytes()
     if side == "ours":
-        taken = runner.seconds(EDMDClassifier(ridge=RIDGE, lifter=lifter).fit, Z, y)
+        runner.tell_cost(EDMDClassifier(ridge=RIDGE, lifter=lifter).fit, Z, y)
     elif side == "scikit-learn":
         model = make_pipeline(
             PolynomialFeatures(DEGREE, include_bias=False),
             Ridge(alpha=RIDGE * len(Z), solver="cholesky"),
         )
-        taken = runner.seconds(model.fit, Z, np.eye(10, dtype=Z.dtype)[y])
+        runner.tell_cost(model.fit, Z, np.eye(10, dtype=Z.dtype)[y])
     else:
         n_observables = lifter.fit(Z[:1]).n_output_features_
-        taken = runner.seconds(symmetric_products, len(Z), n_observables, Z.dtype)
-    runner.tell(seconds=taken, megabytes=runner.peak_megabytes() - before)
+        runner.tell_cost(symmetric_products, len(Z), n_observables, Z.dtype)
 
 
 def parser():
     """Return the parser of the command line."""
-    made = runner.benchmark_parser(__doc__, repeats=3)
-    made.add_argument("--alone", nargs=3, help="run one side in this process")
-    return made
+    return runner.benchmark_parser(__doc__, repeats=3, runs_alone=True)
 
 
 def main():

@@ -1,7 +1,6 @@
 """Memory of fits, and how time and memory grow.
 
     python benchmarks/bench_memory.py
-    python benchmarks/bench_memory.py steps
     python benchmarks/bench_memory.py disk
     python benchmarks/bench_memory.py growth [--most-minutes 6]
     python benchmarks/bench_memory.py made
@@ -12,11 +11,6 @@ Every side is a process of its own.
 pipeline. The largest resident memory of the process counts everything, the 60,000 x 784 float32
 pixels and the libraries too. A few iterations are enough: later ones need no more memory. Writes
 benchmarks/results/memory.csv.
-
-"steps": this package's pipeline, `make_pipeline(PCA(p), MonomialLifter(degree), student)`, beside
-`make_pipeline(PCA(p), student)` with `lifter=MonomialLifter(degree)` in the student, from pixels
-and labels of MNIST. Both take turns; `megabytes` are the peak above what pixels and libraries
-needed before, ratios are medians of those of every round. Writes benchmarks/results/steps.csv.
 
 "disk": memory and time of fitting 10 million rows of float32 on disk (a memmap of 1.6 GB in a
 temporary folder), degree 2, 40 columns, 861 observables. The memory is RssAnon: all that the
@@ -53,20 +47,12 @@ from benchmarks import runner
 from experiments.images import images
 from experiments.transfer_sets import as_transfer_set
 from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
-from sklearn_koopman.pipeline import make_pipeline as make_streaming_pipeline
 
 N_CLASSES = 10
 STUDENTS = {
     "EDMD": EDMDClassifier(),
     "distilled": KoopmanDistilledClassifier(soft_weight=0.0),
 }
-# Student, dtype, coordinates and degree of fits whose lifter is a step.
-STEPS = [
-    ("distilled", "float32", 40, 2),
-    ("distilled", "float64", 40, 2),
-    ("EDMD", "float32", 20, 3),
-    ("EDMD", "float32", 30, 3),
-]
 ROWS = 10**4, 10**5, 10**6, 10**7
 DICTIONARIES = (20, 2), (40, 2), (30, 3), (47, 3)  # columns, degree
 # What a core does, about; to leave out cells that take too long.
@@ -99,22 +85,7 @@ def fit_rows(name, folder, degree, max_iter):
     runner.tell(seconds=taken, accuracy=student.score(X[:100_000], y[:100_000]))
 
 
-def fit_steps(name, dtype, p, degree, place):
-    """Fit a student behind PCA in this process; tell seconds, and megabytes above the pixels."""
-    X, y = images("mnist", "train")
-    X = X.astype(dtype)
-    pca, lifter = PCA(int(p), random_state=0), MonomialLifter(int(degree))
-    student = clone(STUDENTS[name])
-    if place == "inside":
-        steps = pca, student.set_params(lifter=lifter)
-    else:
-        steps = pca, lifter, student
-    before = runner.peak_megabytes()
-    taken = runner.seconds(make_streaming_pipeline(*steps).fit, X, y)
-    runner.tell(seconds=taken, megabytes=runner.peak_megabytes() - before)
-
-
-ALONE = {"images": fit_images, "steps": fit_steps, "rows": fit_rows}
+ALONE = {"images": fit_images, "rows": fit_rows}
 
 
 def write_rows(folder, n_rows, n_columns):
@@ -136,29 +107,6 @@ def pipeline(options):
     for name, place in product(STUDENTS, ("inside", "pipeline step")):
         peak = runner.alone(__file__, "images", name, place)["peak"]
         results.add({"student": name, "lifting": place, "peak_MB": round(peak)})
-
-
-def steps(options):
-    """Measure the lifter as a step beside the lifter inside."""
-    results = runner.Measurements("steps.csv", ["student", "dtype", "p", "degree", "lifting"])
-    for case in runner.full_or_quick(STEPS, [("distilled", "float32", 5, 2)]):
-        turns = {
-            place: lambda place=place, case=case: runner.alone(__file__, "steps", *case, place)
-            for place in ("inside", "step")
-        }
-        found = runner.in_turns(turns, options.repeats)
-        seconds = {place: [run["seconds"] for run in runs] for place, runs in found.items()}
-        for place, runs in found.items():
-            results.add(
-                {
-                    **dict(zip(("student", "dtype", "p", "degree"), case, strict=True)),
-                    "lifting": place,
-                    "seconds": runner.median_of(seconds[place], 2),
-                    "ratio": runner.median_ratio(seconds[place], seconds["inside"]),
-                    "megabytes": round(runner.median_of(run["megabytes"] for run in runs)),
-                    "rounds": len(runs),
-                }
-            )
 
 
 def disk(options):
@@ -260,16 +208,15 @@ def made(options):
         print(f"{name:10s} {way:20s} {taken:6.1f} s {peak:6.0f} MB", flush=True)
 
 
-PARTS = {"pipeline": pipeline, "steps": steps, "disk": disk, "growth": growth, "made": made}
+PARTS = {"pipeline": pipeline, "disk": disk, "growth": growth, "made": made}
 
 
 def parser():
     """Return the parser of the command line."""
-    made = runner.benchmark_parser(__doc__, repeats=3)
+    made = runner.benchmark_parser(__doc__, runs_alone=True)
     made.add_argument("part", nargs="?", choices=PARTS, default="pipeline")
     made.add_argument("--rows", type=int, default=10_000_000, help="on disk")
     made.add_argument("--most-minutes", type=float, default=6.0, help="for a cell of growth")
-    made.add_argument("--alone", nargs="+", help="run one side in this process")
     return made
 
 

@@ -50,9 +50,14 @@ def machine():
     return ", ".join(parts)
 
 
-def benchmark_parser(doc, repeats=None):
-    """Return a parser that knows ``--quick``, and ``--repeats`` where there is a default."""
+def benchmark_parser(doc, repeats=None, runs_alone=False):
+    """Return a parser that knows ``--quick``, and ``--repeats`` where there is a default.
+
+    ``--alone`` is for scripts whose sides are processes of their own: see `alone`.
+    """
     parser = quick_parser(doc)
+    if runs_alone:
+        parser.add_argument("--alone", nargs="+", help="run one side in this process")
     if repeats is not None:
         parser.add_argument(
             "--repeats", type=int, default=repeats, help="rounds in which all sides take turns"
@@ -114,6 +119,13 @@ def alone(script, *arguments):
 def tell(**found):
     """Print what a process has found, for `alone` to read."""
     print(json.dumps(found), flush=True)
+
+
+def tell_cost(function, *args):
+    """Call a function and tell its seconds, and the rise of peak memory in megabytes."""
+    before = peak_megabytes()
+    taken = seconds(function, *args)
+    tell(seconds=taken, megabytes=peak_megabytes() - before)
 
 
 def peak_megabytes():

@@ -10,6 +10,20 @@ from .lifting import BlockLifter, can_lift_later, learns_nothing, steps_of
 from .rows import LiftedRows, Origin, check_learns_nothing, float_rows, is_dask
 from .students import LiftedStudent, TransferringStudent
 
+# Rows that are lifted at once when a student predicts: they take little memory, and one row should
+# not wait for what blocks of rows need.
+FEW_ROWS = 256
+
+
+def are_few(X):
+    """Return whether the rows are so few that they may as well be lifted at once.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, ...)
+    """
+    return getattr(X, "ndim", 0) > 0 and not is_dask(X) and len(X) <= FEW_ROWS
+
 
 def streamed(steps, X):
     """Return the steps of a pipeline, those that can lift later wrapped so that they do.

@@ -9,7 +9,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter
 
-from ._streaming import streamed, unwrapped, with_origin
+from ._streaming import are_few, streamed, unwrapped, with_origin
 
 __all__ = ["Pipeline", "make_pipeline"]
 
@@ -31,7 +31,7 @@ def _streaming(method):
     @_inherited(method)
     @wraps(getattr(_sklearn_pipeline.Pipeline, method))
     def call(self, X, *args, **params):
-        pipeline = self._with_steps(streamed(self.steps, X))
+        pipeline = self if are_few(X) else self._with_steps(streamed(self.steps, X))
         return getattr(super(Pipeline, pipeline), method)(X, *args, **params)
 
     return call

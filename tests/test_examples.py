@@ -1,12 +1,14 @@
 """The example scripts run as users run them."""
 
-import os
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
 import pytest
+
+# The build of the site runs all these scripts too.
+pytestmark = pytest.mark.gallery
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -25,24 +27,26 @@ QUICK = {
 }
 
 
-def run(script, *arguments):
-    # Small matrices: several threads of several test processes only wait for each other.
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / script, *map(str, arguments)],
-        env={**os.environ, **threads, "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "Agg"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Return a function that runs a script and returns what it prints."""
+    matplotlib = pytest.importorskip("matplotlib")
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    matplotlib.use("Agg")
+
+    def run_script(script, *arguments):
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        with matplotlib.rc_context():
+            runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+        matplotlib.pyplot.close("all")
+        return capsys.readouterr().out
+
+    return run_script
 
 
 @pytest.mark.parametrize("script", QUICK)
-def test_gallery(script):
-    for package in ("matplotlib", *QUICK[script]):
+def test_gallery(script, run):
+    for package in QUICK[script]:
         pytest.importorskip(package)
     run(script)
 
@@ -60,8 +64,8 @@ def test_scripts_of_the_gallery_are_well_formed():
         assert f"sphx_glr_auto_examples_{script.name}" in header
 
 
-def test_digits_distillation(tmp_path):
-    for package in ("torch", "skorch", "matplotlib"):
+def test_digits_distillation(tmp_path, run):
+    for package in ("torch", "skorch"):
         pytest.importorskip(package)
     folder = tmp_path / "new" / "folder"
     printed = run("plot_digits_distillation.py", "--output", folder)
@@ -80,9 +84,8 @@ def test_digits_distillation(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_distilled_tree(tmp_path):
-    for package in ("torch", "matplotlib"):
-        pytest.importorskip(package)
+def test_distilled_tree(tmp_path, run):
+    pytest.importorskip("torch")
     folder = tmp_path / "new" / "folder"
     printed = run("plot_distilled_tree.py", "--output", folder)
 

@@ -82,6 +82,7 @@ def test_what_is_kept_of_the_resnet_looks_like_mnist(part):
     assert_allclose(found, DIGITS[part], rtol=0.02)
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_the_resnet_fits_mnist_and_the_table():
     if not os.environ.get("SKLEARN_KOOPMAN_DATA"):
         pytest.skip("SKLEARN_KOOPMAN_DATA, the folder of image data, is not set")

@@ -1,8 +1,13 @@
+"""How much memory there is, and that more is refused.
+
+Through a private module: what estimators say is tested with them, here are machines that they will
+not meet in tests.
+"""
+
 import os
 
 import pytest
 
-from sklearn_koopman import _memory
 from sklearn_koopman._memory import check_fits_in_memory, physical_memory
 
 
@@ -14,29 +19,25 @@ def test_this_machine_has_memory():
 @pytest.mark.parametrize(
     ("content", "expected"), [("1000000\n", 10**6), ("max\n", 10**9), (f"{10**12}\n", 10**9)]
 )
-def test_a_container_may_have_less_than_the_machine(content, expected, tmp_path, monkeypatch):
-    limit = tmp_path / "memory.max"
-    limit.write_text(content)
-    monkeypatch.setattr(_memory, "_CGROUP_LIMIT", limit)
-    monkeypatch.setattr(_memory, "_machine_memory", lambda: 10**9)
+def test_a_container_may_have_less_than_the_machine(content, expected, has_memory):
+    has_memory(10**9, content)
     assert physical_memory() == expected
 
 
-def test_a_platform_may_not_know_its_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "sysconf", lambda name: -1, raising=False)
-    monkeypatch.setattr(_memory, "_CGROUP_LIMIT", tmp_path / "no such file")
+def test_a_platform_may_not_know_its_memory(has_memory):
+    has_memory(-1)
     assert physical_memory() is None
 
 
-def test_nothing_is_refused_where_the_memory_is_unknown(tmp_path, monkeypatch):
-    monkeypatch.delattr(os, "sysconf", raising=False)
-    monkeypatch.setattr(_memory, "_CGROUP_LIMIT", tmp_path / "no such file")
+def test_nothing_is_refused_where_the_memory_is_unknown(has_memory, monkeypatch):
+    has_memory(None)
+    monkeypatch.delattr(os, "sysconf")
     assert physical_memory() is None
     check_fits_in_memory(10**30, "A", "B.")
 
 
-def test_what_does_not_fit_is_refused(monkeypatch):
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 8 * 10**9)
+def test_what_does_not_fit_is_refused(has_memory):
+    has_memory(8 * 10**9)
     check_fits_in_memory(8 * 10**9, "The Gram matrix", "Lower the degree.")
     with pytest.raises(MemoryError) as error:
         check_fits_in_memory(12 * 10**9, "The Gram matrix", "Lower the degree.")
@@ -45,7 +46,7 @@ def test_what_does_not_fit_is_refused(monkeypatch):
     )
 
 
-def test_numbers_beyond_floats_are_printed(monkeypatch):
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 8 * 10**9)
+def test_numbers_beyond_floats_are_printed(has_memory):
+    has_memory(8 * 10**9)
     with pytest.raises(MemoryError, match=r"needs 1\.0e\+6000 GB"):
         check_fits_in_memory(10**6009, "X", "Y.")

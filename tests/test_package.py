@@ -19,6 +19,7 @@ def test_importing_the_package_imports_no_optional_dependency():
         "import sys, sklearn_koopman, sklearn_koopman.teachers, sklearn_koopman.pipeline\n"
         "import sklearn_koopman.inspection, sklearn_koopman.deployment\n"
         "import sklearn_koopman.networks\n"
+        "sklearn_koopman.teachers.as_teacher(len)\n"
         "optional = {'torch', 'skorch', 'dask', 'matplotlib', 'tqdm', 'skops'}\n"
         "optional |= {'onnx', 'onnxruntime', 'skl2onnx'}\n"
         "print(*optional & set(sys.modules))"

@@ -218,6 +218,14 @@ def test_a_memmap_is_read_block_by_block(tmp_path):
     assert kept_few(pipeline, lambda pipeline: pipeline.fit(rows, MANY_LABELS).predict(rows))
 
 
+@pytest.mark.parametrize("n_rows", [1, 2, 300])
+def test_few_rows_are_predicted_as_many_are(n_rows):
+    pipeline = make_pipeline(REDUCER, MonomialLifter(2), EDMDClassifier()).fit(X, Y)
+    expected = pipeline.decision_function(X)[:n_rows]
+    assert_allclose(pipeline.decision_function(X[:n_rows]), expected, atol=1e-12)
+    assert_array_equal(pipeline.predict(X[:n_rows].tolist()), expected.argmax(axis=1))
+
+
 # A step that looks at all rows when it transforms must be given all of them.
 
 

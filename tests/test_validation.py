@@ -1,3 +1,9 @@
+"""Checks of parameters.
+
+Through a private module: all estimators share these, and repeat in their tests only which limits
+they pass.
+"""
+
 from types import SimpleNamespace
 
 import numpy as np

@@ -3,6 +3,11 @@
 `__all__` is for users; the other names are what the folders above use of this one.
 """
 
+from ._as_layer import (
+    WITH_LAYERS as WITH_LAYERS,
+    NoLayerError as NoLayerError,
+    as_layer as as_layer,
+)
 from ._base import BlockLifter as BlockLifter
 from ._chain import (
     are_floats as are_floats,
@@ -48,12 +53,7 @@ from ._protocols import (
 )
 from ._rbf import RBFLifter
 from ._squares import SquaredProjectionLifter
-from ._torch import (
-    WITH_LAYERS as WITH_LAYERS,
-    NoLayerError as NoLayerError,
-    as_layer as as_layer,
-    linear_layer as linear_layer,
-)
+from ._torch_layers import linear_layer as linear_layer
 
 __all__ = [
     "ConvolutionalLifter",

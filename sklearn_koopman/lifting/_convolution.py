@@ -22,7 +22,7 @@ from ._chosen import ChosenColumns
 from ._filters import LEARNT, drawn_patches, given_filters, is_module, learnt_filters
 from ._operations import Operations
 from ._responses import NONLINEARITIES, Places, Responses, signs_of
-from ._torch import torch_layers
+from ._torch_layers import torch_layers
 
 # Filters and grids where none are given, if the rows have room for them.
 FILTER_SIZE, GRID = 5, 4

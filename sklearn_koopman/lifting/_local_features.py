@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import eval_legendre
 
 from ._operations import Operations
-from ._torch import torch_layers
+from ._torch_layers import torch_layers
 
 FEATURE_MAPS = ("monomial", "legendre", "trigonometric")
 

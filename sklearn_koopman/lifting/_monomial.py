@@ -20,7 +20,7 @@ from ._products import (
     powers_of,
     terms_of,
 )
-from ._torch import torch_layers
+from ._torch_layers import torch_layers
 
 
 class MonomialLifter(Dictionary):

@@ -8,7 +8,7 @@ from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_real
 from ._base import Dictionary
 from ._operations import Operations
-from ._torch import linear_layer, torch_layers
+from ._torch_layers import linear_layer, torch_layers
 
 NONLINEARITIES = ("intensity", "cosine", "saturable_absorption")
 

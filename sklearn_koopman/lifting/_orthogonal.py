@@ -12,7 +12,7 @@ from ._base import Dictionary, check_products_fit_in_memory, lifted_by_columns
 from ._monomial import monomial_plan, products_of_plan
 from ._operations import Operations
 from ._products import ChosenProducts, powers_of, terms_of
-from ._torch import torch_layers
+from ._torch_layers import torch_layers
 
 # P_{k + 1}(u) = slope(k) u P_k(u) - drop(k) P_{k - 1}(u), and how the polynomials are called.
 RECURRENCES = {

@@ -10,7 +10,7 @@ from .._validation import check_choice, check_integer, check_real
 from ._base import Dictionary
 from ._local_features import FEATURE_MAPS, LocalFeatures
 from ._operations import Operations
-from ._torch import torch_layers
+from ._torch_layers import torch_layers
 
 
 class ProductKernelLifter(Dictionary):

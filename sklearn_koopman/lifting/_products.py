@@ -7,7 +7,7 @@ import numpy as np
 
 from ._base import lifted_by_columns
 from ._operations import Operations
-from ._torch import torch_layers
+from ._torch_layers import torch_layers
 
 
 class Step(NamedTuple):

@@ -12,7 +12,7 @@ from .._validation import check_choice, check_integer, check_real
 from .._warnings import warn_user
 from ._base import Dictionary
 from ._operations import Operations
-from ._torch import torch_layers
+from ._torch_layers import torch_layers
 
 # Rows whose distances the median is taken of: half a million pairs.
 MEDIAN_ROWS = 1000

@@ -92,9 +92,11 @@ def test_weights_and_repetition_with_a_teacher_that_is_sure_of_every_row():
     assert apart < from_minimum / 100
 
 
+# As few epochs as the checks of accuracy let pass.
+MINI_BATCHES = {"solver": "adam", "max_iter": 5, "batch_size": 16, "learning_rate": 0.1}
 ADAM = [
-    KoopmanDistilledClassifier(soft_weight=0.0, solver="adam", max_iter=20, batch_size=16),
-    KoopmanDistilledClassifier(LogisticRegression(), solver="adam", max_iter=20, batch_size=16),
+    KoopmanDistilledClassifier(soft_weight=0.0, **MINI_BATCHES),
+    KoopmanDistilledClassifier(LogisticRegression(), **MINI_BATCHES),
 ]
 TENSOR_TRAIN_ADAM = TensorTrainClassifier(
     soft_weight=0.0, rank=3, solver="adam", max_iter=20, batch_size=16, learning_rate=3e-2

@@ -105,8 +105,18 @@ class DeadlyLifter(TransformerMixin, BaseEstimator):
         return tags
 
 
+@pytest.fixture(scope="module")
+def _quick_to_start():
+    """Let workers be forked from a process that has imported already what they need."""
+    from distributed.utils import get_mp_context
+
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context().set_forkserver_preload(["distributed", __name__])
+        yield
+
+
 @pytest.fixture
-def client():
+def client(_quick_to_start):
     """A client of two new workers: dask may give up one that dies just as it is restarted."""
     from distributed import LocalCluster
 
@@ -139,6 +149,7 @@ def test_a_cluster_finds_the_model_of_one_process(client, student):
     assert student.score(chunked(X), chunked(Y)) == expected.score(X, Y)
 
 
+@pytest.mark.slow
 @both_classifiers
 def test_a_worker_killed_while_the_teacher_speaks(client, student, tmp_path):
     teacher = Deadly(LinearTeacher(5).logits, tmp_path / "corpse", n_calls=3)
@@ -149,6 +160,7 @@ def test_a_worker_killed_while_the_teacher_speaks(client, student, tmp_path):
     assert_same_model(student, expected)
 
 
+@pytest.mark.slow
 @both_classifiers
 def test_a_worker_killed_in_the_middle_of_the_sums(client, student, tmp_path):
     n_calls = 2 if student is EDMD else 30  # the distilled one passes over the rows many times

@@ -12,7 +12,6 @@ from sklearn_koopman import (
     KoopmanDistilledClassifierCV,
     MonomialLifter,
     TensorTrainClassifier,
-    _memory,
 )
 
 from .helpers import LinearTeacher, fitted, samples
@@ -310,9 +309,9 @@ def test_bad_degree_of_the_lifter(student, degree):
 
 
 @pytest.mark.parametrize("student", CLASSIFIERS, ids=lambda each: type(each).__name__)
-def test_a_gram_matrix_larger_than_the_memory(student, monkeypatch):
+def test_a_gram_matrix_larger_than_the_memory(student, has_memory):
     student = clone(student).set_params(lifter=MonomialLifter(3))
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 10_000)
+    has_memory(10_000)
     with pytest.raises(MemoryError, match=r"The 56 x 56 Gram matrix .*Lower the degree"):
         student.fit(X, Y, soft_labels=P)
     assert fitted(student) == {}

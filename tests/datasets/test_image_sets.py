@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# The stand-ins for OpenML and for 70,000 images are put into this module.
 from sklearn_koopman.datasets import _image_sets, fetch_fashion_mnist, fetch_mnist
 from sklearn_koopman.datasets._idx import encode_idx, md5
 

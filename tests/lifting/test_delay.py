@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import hankel
 
-from sklearn_koopman import DelayLifter, _memory
+from sklearn_koopman import DelayLifter
 
 MATRIX = np.array([[0.9, -0.4], [0.4, 0.9]])
 
@@ -92,9 +92,9 @@ def test_invalid_parameters(name, value):
         DelayLifter(**{name: value}).fit(np.zeros((2, 4)))
 
 
-def test_what_cannot_fit_in_memory(monkeypatch):
+def test_what_cannot_fit_in_memory(has_memory):
     X = np.zeros((10, 8))
     lifter = DelayLifter(4).fit(X)
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 10 * 20 * 8 - 1)
+    has_memory(10 * 20 * 8 - 1)
     with pytest.raises(MemoryError, match=r"to 20 observables needs .* GB.*n_delays"):
         lifter.transform(X)

@@ -11,7 +11,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_koopman import _memory
 from sklearn_koopman.lifting import MonomialLifter, _base
 from tests.extra_checks import EXTRA_TRANSFORMER_CHECKS
 
@@ -223,12 +222,12 @@ def test_wrong_number_of_features():
         MonomialLifter().fit(samples(2, 2)).transform(samples(2, 3))
 
 
-def test_more_samples_than_fit_in_memory(monkeypatch):
+def test_more_samples_than_fit_in_memory(has_memory):
     X = samples(1000, 10)
     lifter = MonomialLifter(2).fit(X)  # 66 observables
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 1000 * 66 * 8)
+    has_memory(1000 * 66 * 8)
     assert lifter.transform(X).nbytes == 1000 * 66 * 8
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 1000 * 66 * 8 - 1)
+    has_memory(1000 * 66 * 8 - 1)
     with pytest.raises(MemoryError) as error:
         lifter.transform(X)
     for part in ("degree=2", "10 feature", "66 observables", "GB", "PCA", "make_pipeline"):
@@ -237,8 +236,8 @@ def test_more_samples_than_fit_in_memory(monkeypatch):
 
 
 @pytest.mark.parametrize("degree", [8, 10**4, (10**3, 10**4)], ids=str)
-def test_a_degree_of_which_not_even_one_row_fits_is_refused_at_once(degree, monkeypatch):
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 10**12)
+def test_a_degree_of_which_not_even_one_row_fits_is_refused_at_once(degree, has_memory):
+    has_memory(10**12)
     X = samples(2, 784)
     start = perf_counter()
     with pytest.raises(MemoryError, match=r"needs .* GB of memory, but there are"):
@@ -246,8 +245,8 @@ def test_a_degree_of_which_not_even_one_row_fits_is_refused_at_once(degree, monk
     assert perf_counter() - start < 1
 
 
-def test_steps_to_high_degrees_count_as_memory(monkeypatch):
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 10**12)
+def test_steps_to_high_degrees_count_as_memory(has_memory):
+    has_memory(10**12)
     # One observable, but on the way to it 60 over 30 others.
     with pytest.raises(MemoryError):
         MonomialLifter((60, 60), interaction_only=True).fit(samples(1, 60))

@@ -12,7 +12,6 @@ from sklearn_koopman import (
     EDMDClassifier,
     MonomialLifter,
     OrthogonalPolynomialLifter,
-    _memory,
 )
 from sklearn_koopman.lifting import _base
 
@@ -199,13 +198,13 @@ def test_invalid_parameters(name, value):
     assert_array_equal(lifter.transform(X), lifted)  # the failed fit left it as it was
 
 
-def test_what_cannot_fit_in_memory(monkeypatch):
+def test_what_cannot_fit_in_memory(has_memory):
     X = samples(1000, 10)
     lifter = OrthogonalPolynomialLifter(2).fit(X)  # 66 observables
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 1000 * 66 * 8 - 1)
+    has_memory(1000 * 66 * 8 - 1)
     with pytest.raises(MemoryError, match=r"66 observables.*GB.*make_pipeline"):
         lifter.transform(X)
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 10**12)
+    has_memory(10**12)
     with pytest.raises(MemoryError, match="Lower the degree"):
         OrthogonalPolynomialLifter(10**4).fit(X)
     assert lifter.transform(X).shape == (1000, 66)  # still the old one

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_koopman import EDMDClassifier, _memory
+from sklearn_koopman import EDMDClassifier
 from sklearn_koopman.lifting import ProductKernelLifter
 
 from ..extra_checks import EXTRA_TRANSFORMER_CHECKS
@@ -122,8 +122,8 @@ def test_bad_parameters(name, value, expected):
         lifter.fit(rows())
 
 
-def test_too_many_landmarks_for_the_memory(monkeypatch):
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 1000)
+def test_too_many_landmarks_for_the_memory(has_memory):
+    has_memory(1000)
     with pytest.raises(MemoryError, match=r"kernel matrix of 30 landmarks .*Take fewer"):
         ProductKernelLifter().fit(rows())
 

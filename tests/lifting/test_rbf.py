@@ -8,7 +8,7 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import make_circles
 from sklearn.metrics.pairwise import rbf_kernel
 
-from sklearn_koopman import EDMDClassifier, RBFLifter, _memory
+from sklearn_koopman import EDMDClassifier, RBFLifter
 
 X = np.random.default_rng(0).normal(size=(300, 4))
 
@@ -113,8 +113,8 @@ def test_invalid_parameters(name, value):
     assert_array_equal(lifter.transform(X), lifted)  # the failed fit left it as it was
 
 
-def test_what_cannot_fit_in_memory(monkeypatch):
+def test_what_cannot_fit_in_memory(has_memory):
     lifter = RBFLifter(10, random_state=0).fit(X)
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 300 * 10 * 8 - 1)
+    has_memory(300 * 10 * 8 - 1)
     with pytest.raises(MemoryError, match=r"to 10 observables needs .* GB.*n_centers"):
         lifter.transform(X)

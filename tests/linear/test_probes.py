@@ -5,7 +5,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_koopman import _memory
 from sklearn_koopman.solvers import LinearProbes
 
 
@@ -83,7 +82,7 @@ def test_refuses_a_ridge_that_rounding_swallows():
         LinearProbes(features, 1e-20)
 
 
-def test_refuses_what_cannot_fit_in_memory(monkeypatch):
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 1000)
+def test_refuses_what_cannot_fit_in_memory(has_memory):
+    has_memory(1000)
     with pytest.raises(MemoryError, match=r"100 x 5 matrix of features.*fewer rows"):
         LinearProbes(np.ones((100, 5)), 1e-3)

@@ -305,8 +305,11 @@ def test_any_transformer_lifts_but_is_not_exported(net):
         student.to_module()
 
 
-@pytest.mark.parametrize("rank", [None, 2])
-@pytest.mark.parametrize("case", ["perceptron", "convolutional", "transformer"])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("case", "rank"),
+    [("perceptron", None), ("perceptron", 2), ("convolutional", 2), ("transformer", None)],
+)
 def test_to_module_is_exported_and_scripted(case, rank, net, conv, transformer):
     module, shape, span, settings = {
         "perceptron": (net, (6,), ("1", "3"), {}),

@@ -23,7 +23,6 @@ from sklearn_koopman import (
     ObservableSelector,
     OrthogonalPolynomialLifter,
     RBFLifter,
-    _memory,
 )
 from sklearn_koopman.inspection import cost
 
@@ -297,12 +296,12 @@ def test_a_lifter_that_is_none():
         ObservableSelector(MonomialLifter).fit(X, Y)
 
 
-def test_what_cannot_fit_in_memory(monkeypatch):
+def test_what_cannot_fit_in_memory(has_memory):
     selector = ObservableSelector(MonomialLifter(2), max_observables=10).fit(X, Y)
-    monkeypatch.setattr(_memory, "physical_memory", lambda: len(X) * 10 * 8 - 1)
+    has_memory(len(X) * 10 * 8 - 1)
     with pytest.raises(MemoryError, match=r"10 observables needs .* GB"):
         selector.transform(X)
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 10 * 45 * 8)
+    has_memory(10 * 45 * 8)
     with pytest.raises(MemoryError, match="45 x 45 Gram matrix"):
         selector.fit(X, Y)
 

@@ -13,8 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_koopman.teachers import as_teacher
-from sklearn_koopman.teachers._estimator import EstimatorTeacher
+from sklearn_koopman.teachers import EstimatorTeacher, as_teacher
 
 X, Y = load_iris(return_X_y=True)
 NAMES = np.array(["setosa", "versicolor", "virginica"])[Y]

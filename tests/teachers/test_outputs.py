@@ -5,7 +5,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 
-from sklearn_koopman.teachers._outputs import align_columns, check_outputs, teacher_logits
+from sklearn_koopman.teachers import align_columns, check_outputs, teacher_logits
 
 PROBA = np.array([[0.1, 0.9], [0.75, 0.25]])
 

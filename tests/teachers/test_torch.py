@@ -12,8 +12,12 @@ from sklearn.model_selection import GridSearchCV
 
 torch = pytest.importorskip("torch")
 
-from sklearn_koopman.teachers import TorchTeacher, as_teacher  # noqa: E402
-from sklearn_koopman.teachers._dispatch import share_or_clone  # noqa: E402
+from sklearn_koopman.teachers import (  # noqa: E402
+    TorchTeacher,
+    as_teacher,
+    evaluating,
+    share_or_clone,
+)
 
 from .helpers import Counting, Flags, Logits, Returning, Scaled  # noqa: E402
 
@@ -145,8 +149,6 @@ def test_the_module_can_be_trained_afterwards():
 
 def test_moving_between_devices_restores_each_submodule(monkeypatch):
     """The meta device stands in for an accelerator: modules are moved there and back."""
-    from sklearn_koopman.teachers._torch import _evaluating
-
     moves = []
     module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU())
     monkeypatch.setattr(
@@ -154,10 +156,10 @@ def test_moving_between_devices_restores_each_submodule(monkeypatch):
         "to",
         lambda part, device: moves.append((type(part).__name__, str(device))),
     )
-    with _evaluating(module, torch.device("meta")):
+    with evaluating(module, torch.device("meta")):
         assert moves == [("Sequential", "meta")]
     assert moves[1:] == [("Linear", "cpu")]
-    with _evaluating(module, None), _evaluating(module, torch.device("cpu")):
+    with evaluating(module, None), evaluating(module, torch.device("cpu")):
         assert len(moves) == 2
 
 

@@ -17,7 +17,6 @@ from sklearn_koopman import (
     KoopmanDistilledClassifier,
     MonomialLifter,
     TensorTrainClassifier,
-    _memory,
 )
 from sklearn_koopman.deployment import detach_teacher
 
@@ -258,8 +257,8 @@ def test_a_fit_that_fails_leaves_the_old_one():
     assert_array_equal(student.decision_function(X), before)
 
 
-def test_too_many_variables_for_the_memory(monkeypatch):
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 1000)
+def test_too_many_variables_for_the_memory(has_memory):
+    has_memory(1000)
     with pytest.raises(
         MemoryError, match=r"tensor train of rank 3 for 5 variables .*Lower the"
     ):

@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
-from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter, _memory
+from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
 from sklearn_koopman.classification import CompressedStudent
 from sklearn_koopman.lifting import ProductKernelLifter
 
@@ -212,8 +212,8 @@ def test_bad_parameters(name, value):
         CompressedStudent(student(), **{name: value}).fit(X)
 
 
-def test_too_large_for_the_memory(monkeypatch):
+def test_too_large_for_the_memory(has_memory):
     original = student()
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 10_000)
+    has_memory(10_000)
     with pytest.raises(MemoryError, match="all monomials of degree 3 in 5 variables"):
         CompressedStudent(original).fit(X)

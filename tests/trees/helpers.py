@@ -1,6 +1,36 @@
-"""Data and networks that the tests of the trees share."""
+"""Data, networks and parts of the tree that the tests share.
+
+The parts of `DistilledTreeClassifier` are tested one by one, as each has an oracle (all trees are
+tried, or scikit-learn's tree is grown) and the whole has none. The tests get them here.
+"""
 
 import numpy as np
+
+from sklearn_koopman.solvers import LinearProbes
+from sklearn_koopman.trees._clauses import Literals, grow_clauses
+from sklearn_koopman.trees._decision_tree import as_decision_tree, walk
+from sklearn_koopman.trees._dynamic import best_trees
+from sklearn_koopman.trees._features import internal_features
+
+__all__ = ["Literals", "as_decision_tree", "best_trees", "internal_features", "walk"]
+
+
+def samples(seed=0, n_rows=60):
+    """Return float32 rows with repetitions, and labels that do not depend on them."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 4)).astype(np.float32).round(1)
+    return X, rng.integers(0, 3, n_rows)
+
+
+def grow(X, labels, features=None, max_thresholds=16, **settings):
+    """Return the clauses that the beam keeps at each depth, and how many it probed."""
+    probes = LinearProbes(X if features is None else features, 1e-3)
+    defaults = {"max_depth": 3, "beam_width": 20, "min_samples_leaf": 1, "greedy": False}
+    literals = Literals.from_quantiles(X, max_thresholds)
+    one_hot = np.eye(labels.max() + 1, dtype=int)[labels]
+    return grow_clauses(
+        X, one_hot, literals, probes, np.arange(len(X)), **(defaults | settings)
+    )
 
 
 def binary_rows(n_rows, n_features, seed=0):

@@ -4,27 +4,7 @@ from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_array_equal
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_koopman.solvers import LinearProbes
-from sklearn_koopman.trees._clauses import Literals, grow_clauses
-
-from .helpers import binary_rows, hidden_features, hidden_tree
-
-
-def grow(X, labels, features=None, max_thresholds=16, **settings):
-    probes = LinearProbes(X if features is None else features, 1e-3)
-    defaults = {"max_depth": 3, "beam_width": 20, "min_samples_leaf": 1, "greedy": False}
-    literals = Literals.from_quantiles(X, max_thresholds)
-    one_hot = np.eye(labels.max() + 1, dtype=int)[labels]
-    return grow_clauses(
-        X, one_hot, literals, probes, np.arange(len(X)), **(defaults | settings)
-    )
-
-
-def samples(seed=0, n_rows=60):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_rows, 4)).astype(np.float32).round(1)
-    return X, rng.integers(0, 3, n_rows)
-
+from .helpers import Literals, binary_rows, grow, hidden_features, hidden_tree, samples
 
 # Thresholds
 

@@ -5,10 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.tree import DecisionTreeClassifier, export_text
 
-from sklearn_koopman.trees._decision_tree import as_decision_tree, walk
-from sklearn_koopman.trees._dynamic import best_trees
-
-from .test_clauses import grow, samples
+from .helpers import as_decision_tree, best_trees, grow, samples, walk
 
 
 def largest_tree(seed=0):

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from sklearn_koopman.trees._dynamic import best_trees
-
-from .test_clauses import grow, samples
+from .helpers import best_trees, grow, samples
 
 
 def best_by_enumeration(X, labels, max_depth, max_leaf_nodes):

@@ -11,7 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_koopman import EDMDClassifier, MonomialLifter
 from sklearn_koopman.teachers import TorchTeacher, as_teacher
-from sklearn_koopman.trees._features import internal_features
+
+from .helpers import internal_features
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(30, 4)).astype(np.float32)

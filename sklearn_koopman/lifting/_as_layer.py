@@ -1,4 +1,4 @@
-"""Transformers of scikit-learn as layers of torch. Importing this module imports torch."""
+"""Fitted transformers as layers of torch: those of scikit-learn here, others by themselves."""
 
 from functools import singledispatch
 from math import sqrt
@@ -16,38 +16,70 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
-from torch import nn
 
-from ._layers import Affine, Cosines, GaussianKernel, Union, linear_layer
 from ._monomial import monomials_like
-from ._torch import WITH_LAYERS, NoLayerError, as_layer
+from ._protocols import SupportsTorch
+from ._torch_layers import linear_layer, torch_layers
+
+#: The transformers with a form in torch, for messages.
+WITH_LAYERS = (
+    "PCA, IncrementalPCA, ActiveSubspace, StandardScaler, RobustScaler, MinMaxScaler, "
+    "MaxAbsScaler, PolynomialFeatures, RBFSampler, Nystroem with a Gaussian kernel, the "
+    "dictionaries of this package, pipelines, unions and ObservableSelectors of them, and "
+    "whatever has a method to_layer"
+)
+
+
+class NoLayerError(TypeError):
+    """A transformer has no form in torch."""
+
+
+def as_layer(transformer):
+    """Return a fitted transformer, or None, as a layer of torch in float64.
+
+    Parameters
+    ----------
+    transformer : fitted transformer or None
+
+    Returns
+    -------
+    layer : torch.nn.Module
+
+    Raises
+    ------
+    NoLayerError
+        If the transformer has no form in torch.
+    """
+    if isinstance(transformer, SupportsTorch):
+        return transformer.to_layer()
+    return _foreign_layer(transformer)
 
 
 @singledispatch
-def foreign_layer(transformer):
+def _foreign_layer(transformer):
     """Return a fitted transformer of another package as a layer of torch; see `as_layer`."""
     raise NoLayerError(
         f"{type(transformer).__name__} has no form in torch here. Known are {WITH_LAYERS}."
     )
 
 
-@foreign_layer.register(type(None))
+@_foreign_layer.register(type(None))
 def _identity_layer(transformer):
-    return nn.Identity()
+    return torch_layers().nn.Identity()
 
 
-@foreign_layer.register
+@_foreign_layer.register
 def _frozen_layer(frozen: FrozenEstimator):
     return as_layer(frozen.estimator)
 
 
-@foreign_layer.register
+@_foreign_layer.register
 def _pipeline_layer(pipeline: Pipeline):
     steps = [step for _, step in pipeline.steps if step is not None and step != "passthrough"]
-    return nn.Sequential(*(as_layer(step) for step in steps))
+    return torch_layers().nn.Sequential(*(as_layer(step) for step in steps))
 
 
-@foreign_layer.register
+@_foreign_layer.register
 def _union_layer(union: FeatureUnion):
     weights = union.transformer_weights or {}
     parts = []
@@ -55,23 +87,25 @@ def _union_layer(union: FeatureUnion):
         if step != "drop":
             part = as_layer(step)
             if name in weights:
-                part = nn.Sequential(part, Affine(weights[name], 0.0))
+                part = torch_layers().nn.Sequential(
+                    part, torch_layers().Affine(weights[name], 0.0)
+                )
             parts.append(part)
-    return Union(parts)
+    return torch_layers().Union(parts)
 
 
-@foreign_layer.register
+@_foreign_layer.register
 def _function_layer(transformer: FunctionTransformer):
     if transformer.func is not None:
         raise NoLayerError(
             f"FunctionTransformer(func={transformer.func!r}) has no form in torch here: only "
             "func=None, which passes rows through."
         )
-    return nn.Identity()
+    return torch_layers().nn.Identity()
 
 
-@foreign_layer.register(PCA)
-@foreign_layer.register(IncrementalPCA)
+@_foreign_layer.register(PCA)
+@_foreign_layer.register(IncrementalPCA)
 def _pca_layer(pca):
     components = pca.components_
     if pca.whiten:
@@ -81,36 +115,40 @@ def _pca_layer(pca):
     return linear_layer(components, -components @ pca.mean_)
 
 
-@foreign_layer.register
+@_foreign_layer.register
 def _standard_layer(scaler: StandardScaler):
     factor = 1.0 / scaler.scale_ if scaler.with_std else np.ones(scaler.n_features_in_)
-    return Affine(factor, -scaler.mean_ * factor if scaler.with_mean else 0.0 * factor)
+    return torch_layers().Affine(
+        factor, -scaler.mean_ * factor if scaler.with_mean else 0.0 * factor
+    )
 
 
-@foreign_layer.register
+@_foreign_layer.register
 def _robust_layer(scaler: RobustScaler):
     factor = 1.0 / scaler.scale_ if scaler.with_scaling else np.ones(scaler.n_features_in_)
-    return Affine(factor, -scaler.center_ * factor if scaler.with_centering else 0.0 * factor)
+    return torch_layers().Affine(
+        factor, -scaler.center_ * factor if scaler.with_centering else 0.0 * factor
+    )
 
 
-@foreign_layer.register
+@_foreign_layer.register
 def _min_max_layer(scaler: MinMaxScaler):
     if scaler.clip:
         raise NoLayerError("MinMaxScaler(clip=True) has no form in torch here: set clip=False.")
-    return Affine(scaler.scale_, scaler.min_)
+    return torch_layers().Affine(scaler.scale_, scaler.min_)
 
 
-@foreign_layer.register
+@_foreign_layer.register
 def _max_abs_layer(scaler: MaxAbsScaler):
-    return Affine(1.0 / scaler.scale_, 0.0 * scaler.scale_)
+    return torch_layers().Affine(1.0 / scaler.scale_, 0.0 * scaler.scale_)
 
 
-@foreign_layer.register
+@_foreign_layer.register
 def _polynomial_layer(features: PolynomialFeatures):
     return monomials_like(features).to_layer()
 
 
-@foreign_layer.register
+@_foreign_layer.register
 def _nystroem_layer(lifter: Nystroem):
     if lifter.kernel != "rbf":
         raise NoLayerError(
@@ -118,10 +156,12 @@ def _nystroem_layer(lifter: Nystroem):
         )
     gamma = 1.0 / lifter.n_features_in_ if lifter.gamma is None else lifter.gamma
     mixer = linear_layer(lifter.normalization_)
-    return nn.Sequential(GaussianKernel(lifter.components_, gamma), mixer)
+    return torch_layers().nn.Sequential(
+        torch_layers().GaussianKernel(lifter.components_, gamma), mixer
+    )
 
 
-@foreign_layer.register
+@_foreign_layer.register
 def _fourier_layer(lifter: RBFSampler):
     mixer = linear_layer(lifter.random_weights_.T, lifter.random_offset_)
-    return Cosines(mixer, sqrt(2.0 / len(lifter.random_offset_)))
+    return torch_layers().Cosines(mixer, sqrt(2.0 / len(lifter.random_offset_)))
