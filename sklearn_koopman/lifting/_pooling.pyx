@@ -9,26 +9,43 @@ ctypedef fused real:
     double
 
 
-def add_both_sides(
-    const real[:, :, :] responses, real[::1] above, real[::1] below, double width, /
+def set_both_sides(
+    const real[:, :, ::1] responses,
+    const Py_ssize_t[::1] down,
+    const Py_ssize_t[::1] across,
+    real[:, :, :, ::1] sums,
+    double width,
+    /,
 ):
-    """Add what responses are above 0, and what they are below -width, over all places.
+    """Set the sums over cells of what responses are above 0, and of what they are below -width.
 
     Parameters
     ----------
     responses : ndarray of shape (n_lines, n_columns, n)
-        The last axis is contiguous.
-    above, below : ndarray of shape (n,)
-        What is added to. The numbers of the second are negative.
+    down, across : ndarray of intp of shape (n_cells + 1,)
+        Where cells begin, and where the last one ends.
+    sums : ndarray of shape (2, n_cells down, n_cells across, n)
+        Those above, and those below, which are negative.
     width : float
     """
-    cdef ptrdiff_t n = responses.shape[2], line, column
-    if not above.shape[0] == below.shape[0] == n or responses.strides[2] != sizeof(real):
-        raise ValueError("the arrays do not belong together")
+    cdef ptrdiff_t n = responses.shape[2], i, j, line, column
+    fit(sums.shape[0] == 2 and sums.shape[3] == n)
+    fit(sums.shape[1] == down.shape[0] - 1 and sums.shape[2] == across.shape[0] - 1)
+    check_edges(down, responses.shape[0])
+    check_edges(across, responses.shape[1])
+    sums[:] = 0
     with nogil:
-        for line in range(responses.shape[0]):
-            for column in range(responses.shape[1]):
-                add_place(&responses[line, column, 0], &above[0], &below[0], <real> width, n)
+        for i in range(sums.shape[1]):
+            for line in range(down[i], down[i + 1]):
+                for j in range(sums.shape[2]):
+                    for column in range(across[j], across[j + 1]):
+                        add_place(
+                            &responses[line, column, 0],
+                            &sums[0, i, j, 0],
+                            &sums[1, i, j, 0],
+                            <real> width,
+                            n,
+                        )
 
 
 cdef void add_place(
@@ -41,3 +58,16 @@ cdef void add_place(
         low = high + width
         above[i] += high if high > 0 else 0
         below[i] += low if low < 0 else 0
+
+
+cdef int check_edges(const Py_ssize_t[::1] edges, ptrdiff_t n) except -1:
+    cdef ptrdiff_t i
+    for i in range(edges.shape[0]):
+        fit(0 <= edges[i] <= n)
+    return 0
+
+
+cdef inline int fit(bint they_do) except -1:
+    if not they_do:
+        raise ValueError("the arrays do not belong together")
+    return 0

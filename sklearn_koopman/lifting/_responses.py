@@ -62,19 +62,28 @@ class Places:
         return self.image[0] * int(np.prod(self.kernel))
 
     @cached_property
-    def cells(self):
-        """Slices of the places of each cell, down and across: sizes differ by at most one."""
+    def edges(self):
+        """Where cells begin, and where the last one ends, down and across.
+
+        Their sizes differ by at most one.
+        """
         return tuple(
-            [slice(i * n // n_cells, (i + 1) * n // n_cells) for i in range(n_cells)]
+            np.array([i * n // n_cells for i in range(n_cells + 1)], np.intp)
             for n, n_cells in zip(self.shape, self.grid, strict=True)
         )
+
+    @property
+    def cells(self):
+        """Slices of the places of each cell, down and across."""
+        return [
+            [slice(*ends) for ends in zip(edges, edges[1:], strict=False)]
+            for edges in self.edges
+        ]
 
     @cached_property
     def cell_weights(self):
         """What the sum over a cell is multiplied by for its mean, down and across."""
-        down, across = (
-            np.array([1 / (cell.stop - cell.start) for cell in cells]) for cells in self.cells
-        )
+        down, across = (1 / np.diff(edges) for edges in self.edges)
         return np.outer(down, across)
 
     def steps(self, axis):
@@ -249,14 +258,10 @@ class Responses:
     def _sums_of_both_sides(self, responses):
         """Return what numpy would read and write four times: above, and below the threshold."""
         *shape, n_rows, n_filters = responses.shape
-        flat = responses.reshape(*shape, -1)
-        sums = np.zeros((2, *self.places.grid, n_rows * n_filters), responses.dtype)
-        for cell in np.ndindex(self.places.grid):
-            lines, columns = (
-                cells[i] for cells, i in zip(self.places.cells, cell, strict=True)
-            )
-            width = 2 * self.threshold
-            _pooling.add_both_sides(flat[lines, columns], *sums[:, *cell], width)
+        sums = np.empty((2, *self.places.grid, n_rows * n_filters), responses.dtype)
+        _pooling.set_both_sides(
+            responses.reshape(*shape, -1), *self.places.edges, sums, 2 * self.threshold
+        )
         return sums.reshape(2, *self.places.grid, n_rows, n_filters)
 
     def _summed(self, values):

@@ -284,15 +284,19 @@ def test_the_kernel_computes_what_numpy_does(dtype, monkeypatch):
     expected = lifter.transform(X)
     monkeypatch.setattr(_responses, "_pooling", None)
     assert_allclose(lifter.transform(X), expected, atol=2e-6 if dtype == np.float32 else 1e-12)
-    responses, sums = np.ones((2, 3, 4), dtype), np.zeros(4, dtype)
+    responses, sums = np.ones((2, 3, 4), dtype), np.zeros((2, 1, 2, 4), dtype)
+    down, across = np.array([0, 2]), np.array([0, 1, 3])
     for wrong in (
-        (responses, sums, sums[:3].copy()),
-        (responses[:, :, :3], sums, sums),
-        (responses.T, np.zeros(2, dtype), np.zeros(2, dtype)),
-        (responses, sums, sums.astype("f2")),
+        (responses, down, across, sums[:, :, :1].copy()),
+        (responses, down, across, sums[:1]),
+        (responses, down, across, sums[..., :3].copy()),
+        (responses, np.array([0, 3]), across, sums),
+        (responses, down, np.array([0, -1, 3]), sums),
+        (responses[:, :, :3], down, across, sums),
+        (responses, down, across, sums.astype("f2")),
     ):
         with pytest.raises(ValueError):
-            pooling.add_both_sides(*wrong, 1.0)
+            pooling.set_both_sides(*wrong, 1.0)
 
 
 def test_a_student_streams_what_transform_gives():
