@@ -11,9 +11,8 @@ ctypedef fused real:
 
 def set_both_sides(
     const real[:, :, ::1] responses,
-    const Py_ssize_t[::1] down,
-    const Py_ssize_t[::1] across,
-    real[:, :, :, ::1] sums,
+    const Py_ssize_t[::1] edges,
+    real[:, :, ::1] sums,
     double width,
     /,
 ):
@@ -22,30 +21,28 @@ def set_both_sides(
     Parameters
     ----------
     responses : ndarray of shape (n_lines, n_columns, n)
-    down, across : ndarray of intp of shape (n_cells + 1,)
-        Where cells begin, and where the last one ends.
-    sums : ndarray of shape (2, n_cells down, n_cells across, n)
+    edges : ndarray of intp of shape (n_cells + 1,)
+        The columns where cells begin, and where the last one ends. They have all lines.
+    sums : ndarray of shape (2, n_cells, n)
         Those above, and those below, which are negative.
     width : float
     """
-    cdef ptrdiff_t n = responses.shape[2], i, j, line, column
-    fit(sums.shape[0] == 2 and sums.shape[3] == n)
-    fit(sums.shape[1] == down.shape[0] - 1 and sums.shape[2] == across.shape[0] - 1)
-    check_edges(down, responses.shape[0])
-    check_edges(across, responses.shape[1])
+    cdef ptrdiff_t n = responses.shape[2], line, cell, column
+    fit(sums.shape[0] == 2 and sums.shape[1] == edges.shape[0] - 1 and sums.shape[2] == n)
+    for cell in range(edges.shape[0]):
+        fit(0 <= edges[cell] <= responses.shape[1])
     sums[:] = 0
     with nogil:
-        for i in range(sums.shape[1]):
-            for line in range(down[i], down[i + 1]):
-                for j in range(sums.shape[2]):
-                    for column in range(across[j], across[j + 1]):
-                        add_place(
-                            &responses[line, column, 0],
-                            &sums[0, i, j, 0],
-                            &sums[1, i, j, 0],
-                            <real> width,
-                            n,
-                        )
+        for cell in range(sums.shape[1]):
+            for line in range(responses.shape[0]):
+                for column in range(edges[cell], edges[cell + 1]):
+                    add_place(
+                        &responses[line, column, 0],
+                        &sums[0, cell, 0],
+                        &sums[1, cell, 0],
+                        <real> width,
+                        n,
+                    )
 
 
 cdef void add_place(
@@ -58,13 +55,6 @@ cdef void add_place(
         low = high + width
         above[i] += high if high > 0 else 0
         below[i] += low if low < 0 else 0
-
-
-cdef int check_edges(const Py_ssize_t[::1] edges, ptrdiff_t n) except -1:
-    cdef ptrdiff_t i
-    for i in range(edges.shape[0]):
-        fit(0 <= edges[i] <= n)
-    return 0
 
 
 cdef inline int fit(bint they_do) except -1:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from itertools import pairwise
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -75,10 +76,7 @@ class Places:
     @property
     def cells(self):
         """Slices of the places of each cell, down and across."""
-        return [
-            [slice(*ends) for ends in zip(edges, edges[1:], strict=False)]
-            for edges in self.edges
-        ]
+        return [[slice(*ends) for ends in pairwise(edges)] for edges in self.edges]
 
     @cached_property
     def cell_weights(self):
@@ -175,26 +173,30 @@ class Responses:
             In the dtype of X; the observables of a filter are successive.
         """
         n_filters, places = len(self.filters), self.places
-        most = max(1, min(len(X), BLOCK_RESPONSES // (places.n_places * n_filters)))
+        lines_of_cells, _ = places.cells
+        n_places = max(np.diff(places.edges[0])) * places.shape[1]
+        most = max(1, min(len(X), BLOCK_RESPONSES // (n_places * n_filters)))
         weights = self._weights(X.dtype)
         # Memory that is new for every block would cost more than the products.
         seen = np.empty(weights.shape[0] * places.n_places * most, X.dtype)
-        found = np.empty(n_filters * places.n_places * most, X.dtype)
+        found = np.empty(n_filters * n_places * most, X.dtype)
         cells = out.reshape(len(X), n_filters, self.n_signs, *places.grid)
         for rows in gen_batches(len(X), most):
-            shape = (*places.shape, rows.stop - rows.start)
-            patches = _leading(seen, len(weights), *shape)
-            responses = _leading(found, *shape, n_filters)
+            n_rows = rows.stop - rows.start
+            patches = _leading(seen, len(weights), *places.shape, n_rows)
             self._set_patches(patches, X[rows])
-            np.matmul(
-                patches.reshape(len(patches), -1).T,
-                weights,
-                out=responses.reshape(-1, n_filters),
-            )
-            for sign, sums in enumerate(self._pooled(responses)):
-                # (down, across, row, filter) -> (row, filter, down, across)
-                means = places.cell_weights * sums.transpose(2, 3, 0, 1)
-                np.abs(means, out=cells[rows, :, sign], casting="same_kind")
+            for down, lines in enumerate(lines_of_cells):
+                within = patches[:, lines]
+                responses = _leading(found, *within.shape[1:], n_filters)
+                np.matmul(
+                    within.reshape(len(weights), -1).T,
+                    weights,
+                    out=responses.reshape(-1, n_filters),
+                )
+                for sign, sums in enumerate(self._pooled(responses)):
+                    # (across, row, filter) -> (row, filter, across)
+                    means = places.cell_weights[down] * sums.transpose(1, 2, 0)
+                    np.abs(means, out=cells[rows, :, sign, down], casting="same_kind")
         if self.root:
             np.sqrt(out, out=out)
 
@@ -239,7 +241,7 @@ class Responses:
         return np.sqrt(variance, out=variance)
 
     def _pooled(self, responses):
-        """Yield sums over the cells, for each sign; those of a second sign are negative.
+        """Yield sums over the cells of some lines, for each sign; of a second sign negative ones.
 
         The responses are overwritten.
         """
@@ -258,19 +260,17 @@ class Responses:
     def _sums_of_both_sides(self, responses):
         """Return what numpy would read and write four times: above, and below the threshold."""
         *shape, n_rows, n_filters = responses.shape
-        sums = np.empty((2, *self.places.grid, n_rows * n_filters), responses.dtype)
-        _pooling.set_both_sides(
-            responses.reshape(*shape, -1), *self.places.edges, sums, 2 * self.threshold
-        )
-        return sums.reshape(2, *self.places.grid, n_rows, n_filters)
+        edges = self.places.edges[1]
+        sums = np.empty((2, len(edges) - 1, n_rows * n_filters), responses.dtype)
+        flat = responses.reshape(*shape, -1)
+        _pooling.set_both_sides(flat, edges, sums, 2 * self.threshold)
+        return sums.reshape(2, -1, n_rows, n_filters)
 
     def _summed(self, values):
-        """Return the sum of each cell."""
-        for axis, cells in enumerate(self.places.cells):
-            index = (slice(None),) * axis
-            sums = [np.add.reduce(values[(*index, cell)], axis=axis) for cell in cells]
-            values = np.stack(sums, axis)
-        return values
+        """Return the sum over the lines and the columns of each cell."""
+        sums = np.add.reduce(values, axis=0)
+        _, columns_of_cells = self.places.cells
+        return np.stack([np.add.reduce(sums[columns]) for columns in columns_of_cells])
 
     def add_to_graph(self, nodes, rows):
         """Add the observables to an ONNX graph, see `SupportsOnnx`."""

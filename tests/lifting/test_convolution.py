@@ -284,16 +284,16 @@ def test_the_kernel_computes_what_numpy_does(dtype, monkeypatch):
     expected = lifter.transform(X)
     monkeypatch.setattr(_responses, "_pooling", None)
     assert_allclose(lifter.transform(X), expected, atol=2e-6 if dtype == np.float32 else 1e-12)
-    responses, sums = np.ones((2, 3, 4), dtype), np.zeros((2, 1, 2, 4), dtype)
-    down, across = np.array([0, 2]), np.array([0, 1, 3])
+    responses, sums = np.ones((2, 3, 4), dtype), np.zeros((2, 2, 4), dtype)
+    edges = np.array([0, 1, 3])
     for wrong in (
-        (responses, down, across, sums[:, :, :1].copy()),
-        (responses, down, across, sums[:1]),
-        (responses, down, across, sums[..., :3].copy()),
-        (responses, np.array([0, 3]), across, sums),
-        (responses, down, np.array([0, -1, 3]), sums),
-        (responses[:, :, :3], down, across, sums),
-        (responses, down, across, sums.astype("f2")),
+        (responses, edges, sums[:, :1].copy()),
+        (responses, edges, sums[:1]),
+        (responses, edges, sums[..., :3].copy()),
+        (responses, np.array([0, 1, 4]), sums),
+        (responses, np.array([0, -1, 3]), sums),
+        (responses[:, :, :3], edges, sums),
+        (responses, edges, sums.astype("f2")),
     ):
         with pytest.raises(ValueError):
             pooling.set_both_sides(*wrong, 1.0)
