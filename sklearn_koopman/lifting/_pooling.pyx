@@ -16,7 +16,7 @@ def set_both_sides(
     double width,
     /,
 ):
-    """Set the sums over cells of what responses are above 0, and of what they are below -width.
+    """Set the sums over cells of how far responses are above 0, and how far below -width.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def set_both_sides(
     edges : ndarray of intp of shape (n_cells + 1,)
         The columns where cells begin, and where the last one ends. They have all lines.
     sums : ndarray of shape (2, n_cells, n)
-        Those above, and those below, which are negative.
+        Those above, and those below; none is negative.
     width : float
     """
     cdef ptrdiff_t n = responses.shape[2], line, cell, column
@@ -54,7 +54,7 @@ cdef void add_place(
         high = responses[i]
         low = high + width
         above[i] += high if high > 0 else 0
-        below[i] += low if low < 0 else 0
+        below[i] -= low if low < 0 else 0
 
 
 cdef inline int fit(bint they_do) except -1:
