@@ -29,7 +29,7 @@ from ._minibatch import (
     ProblemRows as ProblemRows,
     train_minibatches,
 )
-from ._minimise import minimise, minimise_path
+from ._minimise import Search as Search, minimise, minimise_path
 from ._noise import noise_penalty, with_even_ridge
 from ._preconditioner import (
     CurvaturePreconditioner as CurvaturePreconditioner,

@@ -332,8 +332,8 @@ class TestPresentation:
         assert frame.loc["distilled student", "accuracy"] == report.rows[1].accuracy
         assert frame.shape == (5, 11)
 
-    def test_no_pandas(self, report, monkeypatch):
-        monkeypatch.setitem(sys.modules, "pandas", None)
+    def test_no_pandas(self, report, without):
+        without("pandas")
         with pytest.raises(ImportError, match="to_frame needs pandas"):
             report.to_frame()
 

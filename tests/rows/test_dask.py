@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_koopman._threads import n_threads
 from sklearn_koopman.solvers import (
     DiagonalMoments,
     RowBlocks,
@@ -12,6 +11,8 @@ from sklearn_koopman.solvers import (
     by_rows,
     row_blocks,
 )
+
+from ..helpers import blas_threads
 
 dask = pytest.importorskip("dask", reason="dask is not installed")
 da = pytest.importorskip("dask.array")
@@ -93,8 +94,8 @@ def test_by_rows(keep):
 
 
 def test_a_task_of_the_workers_has_one_thread():
-    before = n_threads()
+    before = blas_threads()
     blocks = row_blocks(da.from_array(X, chunks=(20, 3)))
-    assert blocks.sum(lambda psi: (n_threads(),)) == [3.0]
-    assert_array_equal(as_numpy(blocks.map(lambda psi: np.full(len(psi), n_threads()))), 1)
-    assert n_threads() == before
+    assert blocks.sum(lambda psi: (blas_threads(),)) == [3.0]
+    assert_array_equal(as_numpy(blocks.map(lambda psi: np.full(len(psi), blas_threads()))), 1)
+    assert blas_threads() == before

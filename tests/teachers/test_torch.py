@@ -1,5 +1,4 @@
 import pickle
-import sys
 import threading
 
 import joblib
@@ -289,9 +288,9 @@ def test_progress(capsys):
 
 
 @pytest.mark.parametrize("package", ["torch", "tqdm"])
-def test_missing_packages_name_the_extra(package, monkeypatch):
+def test_missing_packages_name_the_extra(package, without):
     teacher = TorchTeacher(Counting(), progress=True)
-    monkeypatch.setitem(sys.modules, package, None)
+    without(package)
     with pytest.raises(ImportError, match=rf"{package}: pip install .sklearn-koopman\[torch\]"):
         teacher(X)
 
