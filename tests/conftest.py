@@ -60,3 +60,29 @@ def sampled_from_the_first_row(monkeypatch):
             monkeypatch.setattr(_minimise, name, limit)
 
     return set_limits
+
+
+@pytest.fixture
+def torch_devices(monkeypatch):
+    """Return the generators of a CUDA and of an Apple device that are not here.
+
+    Stand-ins say what torch would do to them. As in a new process, nobody has used the first yet.
+    """
+    torch = pytest.importorskip("torch")
+    cuda, metal = torch.Generator().manual_seed(1), torch.Generator().manual_seed(2)
+    calls_of_init = []
+    stand_ins = [
+        (torch.cuda, "is_available", lambda: True),
+        (torch.cuda, "init", lambda: calls_of_init.append(True)),
+        (torch.cuda, "is_initialized", lambda: bool(calls_of_init)),
+        (torch.cuda, "default_generators", (cuda,)),
+        # Devices that nobody has used yet are seeded when somebody does: too late to undo it.
+        (torch.cuda, "manual_seed_all", lambda seed: pytest.fail("reseeded")),
+        (torch.backends.mps, "is_available", lambda: True),
+        (torch.mps, "get_rng_state", metal.get_state),
+        (torch.mps, "set_rng_state", metal.set_state),
+        (torch.mps, "manual_seed", metal.manual_seed),
+    ]
+    for part, name, stand_in in stand_ins:
+        monkeypatch.setattr(part, name, stand_in)
+    return cuda, metal

@@ -30,6 +30,7 @@ from sklearn_koopman import (
     OrthogonalPolynomialLifter,
     RBFLifter,
     TensorTrainClassifier,
+    TransferSet,
 )
 from sklearn_koopman.pipeline import Pipeline, make_pipeline
 
@@ -210,6 +211,20 @@ def test_rows_may_be_whatever_the_first_step_takes(rows):
     assert ours.n_features_in_ == 6
 
 
+@pytest.mark.parametrize("form", [pd.DataFrame, np.ndarray.tolist], ids=["frame", "list"])
+def test_rows_may_be_whatever_another_package_takes(form):
+    ours, theirs = fit_both([PolynomialFeatures(2)], EDMDClassifier(), form(X))
+    assert_allclose(ours[-1].coef_, theirs[-1].coef_, atol=1e-9)
+    assert_array_equal(ours.predict(form(X)), theirs.predict(form(X)))
+
+
+def test_a_teacher_may_see_the_observables():
+    ours, theirs = pipelines([MonomialLifter(2)], EDMDClassifier(LinearTeacher(28)))
+    ours.fit(X, Y, **{"step 1__teacher_X": None})
+    expected = theirs.fit(X, Y)[-1].coef_
+    assert_allclose(ours[-1].coef_, expected, atol=1e-8 * np.abs(expected).max())
+
+
 def test_a_memmap_is_read_block_by_block(tmp_path):
     file = tmp_path / "rows.npy"
     np.save(file, MANY)
@@ -320,6 +335,29 @@ def test_weights_are_routed(routing):
         )
 
 
+def negative(rows):
+    return -rows
+
+
+@pytest.mark.parametrize("transfer_set", [None, TransferSet(negative, keep_labels=True)])
+def test_weights_are_routed_to_steps_that_lift_later(transfer_set):
+    weight = np.random.default_rng(0).uniform(0, 2, size=len(X)) ** 4
+    steps = ObservableSelector(MonomialLifter(2), max_observables=8), EDMDClassifier()
+    unweighted = make_pipeline(*map(clone, steps)).fit(X, Y)
+    steps[1].set_params(transfer_set=transfer_set)
+    names = "observableselector", "edmdclassifier"
+    by_name = {f"{name}__sample_weight": weight for name in names}
+    expected = make_pipeline(*map(clone, steps)).fit(X, Y, **by_name)
+    with sklearn.config_context(enable_metadata_routing=True):
+        for step in steps:
+            step.set_fit_request(sample_weight=True)
+        found = make_pipeline(*steps).fit(X, Y, sample_weight=weight)
+    chosen = [pipeline[0].get_feature_names_out() for pipeline in (found, expected, unweighted)]
+    assert_array_equal(chosen[0], chosen[1])
+    assert not np.array_equal(chosen[0], chosen[2])
+    assert_allclose(found[-1].coef_, expected[-1].coef_)
+
+
 # Errors
 
 
@@ -385,6 +423,33 @@ def test_dask_arrays_in_front_of_all_steps(chunked):
     assert hasattr(predicted, "__dask_graph__")
     assert_array_equal(predicted.compute(), expected.predict(X))
     assert pipeline.score(chunked, Y) == expected.score(X, Y)
+
+
+def test_a_pipeline_inside_that_learns_nothing_takes_dask_arrays(chunked):
+    inside = sklearn_pipeline.make_pipeline(PolynomialFeatures(1), MonomialLifter(2))
+    found, expected = (
+        make_pipeline(clone(inside), EDMDClassifier(ridge=1e-3)).fit(rows, Y)
+        for rows in (chunked, X)
+    )
+    assert_allclose(found[-1].coef_, expected[-1].coef_, atol=1e-9)
+    learns = sklearn_pipeline.make_pipeline(StandardScaler(), MonomialLifter(2))
+    with pytest.raises(TypeError, match="would have to learn from a dask array"):
+        make_pipeline(learns, EDMDClassifier()).fit(chunked, Y)
+
+
+def test_a_teacher_may_see_the_observables_of_chunks(chunked):
+    found, expected = pipelines([MonomialLifter(2)], EDMDClassifier(LinearTeacher(28)))
+    for pipeline, rows in (found, chunked), (expected, X):
+        pipeline.fit(rows, Y, **{"step 1__teacher_X": None})
+    assert_allclose(found[-1].coef_, expected[-1].coef_, atol=1e-8)
+
+
+def test_names_of_observables_of_chunks_reach_the_student(chunked):
+    pipeline = make_pipeline(MonomialLifter(2), EDMDClassifier()).set_output(transform="pandas")
+    pipeline.fit(chunked, Y)
+    names = pipeline[0].get_feature_names_out()
+    assert_array_equal(pipeline[-1].feature_names_in_, names)
+    assert_array_equal(pipeline.predict(chunked).compute(), pipeline.predict(X))
 
 
 def test_a_teacher_sees_the_chunks_that_entered(chunked):

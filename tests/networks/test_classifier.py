@@ -178,7 +178,7 @@ def test_stride_and_padding_of_patches_follow_from_the_maps(
         )
 
     shape = (2, sizes[0], sizes[0])
-    net = seeded(convolution)
+    net = seeded(convolution, shape)
     X, y = labelled(net, shape, n_rows=60)
     student = LinearizedNetworkClassifier(
         net, "0", ridge=0.0, layout="channels_first", kernel_size=kernel_size

@@ -20,16 +20,6 @@ Layout, PowerSums, layout_of = (
 )
 
 
-def take_kernel_away(monkeypatch):
-    """Let everything go on as where there was no compiler."""
-    monkeypatch.setattr(_factors, "_kernel", None)
-
-
-def share_every_sum(monkeypatch):
-    """Let all threads share power sums, however few; only gigabytes of them would be else."""
-    monkeypatch.setattr(_power_sums, "SMALL", 100)
-
-
 def samples(n_samples, n_columns, seed=0):
     """Return correlated columns of different means and deviations."""
     rng = np.random.default_rng(seed)

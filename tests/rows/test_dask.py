@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_koopman import MonomialLifter
+from sklearn_koopman.rows import LiftedRows
 from sklearn_koopman.solvers import (
     DiagonalMoments,
     RowBlocks,
     as_numpy,
     by_rows,
+    of_parts,
     row_blocks,
 )
 
@@ -91,6 +94,19 @@ def test_by_rows(keep):
     assert flat.shape == (53, 2)
     assert flat.dtype == np.float32
     assert_array_equal(as_numpy(flat), X[:, :2].astype(np.float32))
+
+
+def test_parts_are_chunks():
+    assert list(of_parts(len, da.from_array(X, chunks=(20, 3)))) == [20, 20, 13]
+    assert of_parts(len, X) == [53]
+
+
+def test_lifted_rows_are_lifted_chunk_by_chunk():
+    lifter = MonomialLifter(2).fit(X)
+    rows = LiftedRows(da.from_array(X, chunks=(20, 3)), [lifter])
+    sums = by_rows(lambda psi: psi.sum(axis=1), rows)
+    assert sums.chunks == ((20, 20, 13),)
+    assert_allclose(sums.compute(), lifter.transform(X).sum(axis=1))
 
 
 def test_a_task_of_the_workers_has_one_thread():

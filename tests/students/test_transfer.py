@@ -206,22 +206,10 @@ def test_torch_modules_are_given_rows_one_by_one_and_a_seed():
     assert len(np.unique(noise[:, 0].round(5))) > 290
 
 
-def test_no_generator_of_a_device_is_left_seeded(monkeypatch):
+def test_no_generator_of_a_device_is_left_seeded(torch_devices):
     torch = pytest.importorskip("torch")
-    # Stand-ins: what torch would do to devices that are not here.
-    cuda, metal = torch.Generator().manual_seed(1), torch.Generator().manual_seed(2)
-    stand_ins = [
-        (torch.cuda, "is_initialized", lambda: True),
-        (torch.cuda, "default_generators", (cuda,)),
-        # Devices that nobody has used yet are seeded when somebody does: too late to undo it.
-        (torch.cuda, "manual_seed_all", lambda seed: pytest.fail("reseeded")),
-        (torch.backends.mps, "is_available", lambda: True),
-        (torch.mps, "get_rng_state", metal.get_state),
-        (torch.mps, "set_rng_state", metal.set_state),
-        (torch.mps, "manual_seed", metal.manual_seed),
-    ]
-    for part, name, stand_in in stand_ins:
-        monkeypatch.setattr(part, name, stand_in)
+    cuda, metal = torch_devices
+    torch.cuda.init()
 
     class Noise(torch.nn.Module):
         def forward(self, row):

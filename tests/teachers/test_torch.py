@@ -193,8 +193,8 @@ def test_the_meta_device_would_lose_the_weights():
     assert module.weight.device.type == "cpu"
 
 
-def test_available_devices_are_listed(monkeypatch):
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+@pytest.mark.usefixtures("torch_devices")
+def test_available_devices_are_listed():
     with pytest.raises(ValueError, match=r"available: cpu, .*mps"):
         TorchTeacher(Counting(), device="nonsense")(X)
 
