@@ -87,6 +87,14 @@ def test_rows_are_lifted_in_blocks(student):
     )
 
 
+def test_a_pipeline_behind_a_lifter_that_learns_nothing_does_not_need_the_rows():
+    inside = sklearn_pipeline.make_pipeline(MonomialLifter(1), None)
+    pipeline = make_pipeline(LargestBlock(2), inside, EDMDClassifier())
+    assert kept_few(pipeline, lambda pipeline: pipeline.fit(MANY, MANY_LABELS))
+    expected = make_pipeline(MonomialLifter(2), EDMDClassifier()).fit(MANY, MANY_LABELS)
+    assert_array_equal(pipeline.predict(MANY), expected.predict(MANY))
+
+
 def test_probabilities_are_made_in_blocks():
     student = KoopmanDistilledClassifier(soft_weight=0, tol=1e-2)
     pipeline = make_pipeline(LargestBlock(2), student).fit(X, Y)
@@ -138,6 +146,9 @@ LIFTERS = {
         sklearn_pipeline.FeatureUnion(
             [("as they are", "passthrough"), ("m", MonomialLifter(2))]
         )
+    ],
+    "a union that drops": [
+        sklearn_pipeline.FeatureUnion([("nothing", "drop"), ("m", MonomialLifter(2))])
     ],
     "a pipeline inside": [sklearn_pipeline.make_pipeline(REDUCER, MonomialLifter(2))],
     "frozen": [
@@ -248,8 +259,22 @@ def less_the_mean(X):
     return X - X.mean(axis=0)
 
 
-def test_a_step_that_looks_at_all_rows_gets_all_of_them():
-    ours, theirs = pipelines([FunctionTransformer(less_the_mean)], EDMDClassifier(ridge=1e-3))
+CENTRING = FunctionTransformer(less_the_mean)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        CENTRING,
+        sklearn_pipeline.make_pipeline(CENTRING, MonomialLifter(2)),
+        sklearn_pipeline.make_pipeline(MonomialLifter(2), CENTRING),
+        sklearn_pipeline.make_union(MonomialLifter(1), CENTRING),
+        FrozenEstimator(CENTRING),
+    ],
+    ids=["alone", "before a lifter", "behind a lifter", "beside a lifter", "frozen"],
+)
+def test_a_step_that_looks_at_all_rows_gets_all_of_them(step):
+    ours, theirs = pipelines([step], EDMDClassifier(ridge=1e-3))
     ours.fit(MANY, MANY_LABELS), theirs.fit(MANY, MANY_LABELS)
     assert_array_equal(ours[-1].coef_, theirs[-1].coef_)
     assert_array_equal(ours.predict(MANY), theirs.predict(MANY))
