@@ -1,9 +1,11 @@
 import os
+import sys
 
 import pytest
 from hypothesis import settings
 
 from sklearn_koopman import _memory
+from sklearn_koopman.linear import _minimise
 
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("no deadline", deadline=None)
@@ -30,3 +32,57 @@ def has_memory(monkeypatch, tmp_path):
         )
 
     return says
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Return a function that makes imports of a package fail from now on.
+
+    No test can uninstall what other tests need.
+    """
+
+    def make_missing(package):
+        monkeypatch.setitem(sys.modules, package, None)
+
+    return make_missing
+
+
+@pytest.fixture
+def sampled_from_the_first_row(monkeypatch):
+    """Return a function that lets the minimiser take steps on samples of rows, however few.
+
+    Else it takes them from a million lifted numbers on, which are too many to reach a minimum to
+    eight digits in a test. Other limits of its own may be given by their names.
+    """
+
+    def set_limits(**limits):
+        for name, limit in {"SAMPLED_FROM": 0, **limits}.items():
+            monkeypatch.setattr(_minimise, name, limit)
+
+    return set_limits
+
+
+@pytest.fixture
+def torch_devices(monkeypatch):
+    """Return the generators of a CUDA and of an Apple device that are not here.
+
+    Stand-ins say what torch would do to them. As in a new process, nobody has used the first yet.
+    """
+    torch = pytest.importorskip("torch")
+    cuda, metal = torch.Generator().manual_seed(1), torch.Generator().manual_seed(2)
+    calls_of_init = []
+    stand_ins = [
+        (torch.cuda, "is_available", lambda: True),
+        (torch.cuda, "init", lambda: calls_of_init.append(True)),
+        (torch.cuda, "is_initialized", lambda: bool(calls_of_init)),
+        (torch.cuda, "default_generators", (cuda,)),
+        # Devices that nobody has used yet are seeded when somebody does: too late to undo it.
+        (torch.cuda, "manual_seed_all", lambda seed: pytest.fail("reseeded")),
+        (torch.backends.mps, "is_available", lambda: True),
+        (torch.mps, "get_rng_state", metal.get_state),
+        (torch.mps, "set_rng_state", metal.set_state),
+        (torch.mps, "manual_seed", metal.manual_seed),
+    ]
+    for part, name, stand_in in stand_ins:
+        monkeypatch.setattr(part, name, stand_in)
+    return cuda, metal

@@ -23,6 +23,7 @@ FLOORS = [
 ]
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS, start=1) for name in floor}
 MOST_PRIVATE_IMPORTS = 20
+MOST_PRIVATE_IMPORTS_OF_TESTS = 12
 
 # What was public before the package was laid out by its ideas.
 PUBLIC = {
@@ -161,6 +162,33 @@ def test_few_modules_are_imported_past_the_front_door_of_their_folder():
         if len(imported) > 1 and imported[-1].startswith("_")
     ]
     assert len(private) <= MOST_PRIVATE_IMPORTS, private
+
+
+def private_modules_of(file):
+    """Return the private modules of the package that a test imports, at its head or later."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {tuple(alias.name.split(".")) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            base = tuple(node.module.split("."))
+            found |= {base, *((*base, alias.name) for alias in node.names)}
+    return sorted(
+        ".".join(name)
+        for name in found
+        if name[0] == PACKAGE.name and name[1:] in FILES and name[-1].startswith("_")
+    )
+
+
+def test_few_private_modules_are_imported_by_tests():
+    """Each has its reason beside it; the tests of a folder get its private parts in one place."""
+    tests = Path(__file__).parent
+    private = [
+        f"{file.relative_to(tests)} -> {module}"
+        for file in sorted(tests.rglob("*.py"))
+        for module in private_modules_of(file)
+    ]
+    assert len(private) <= MOST_PRIVATE_IMPORTS_OF_TESTS, private
 
 
 @pytest.mark.parametrize("module", PUBLIC)

@@ -35,6 +35,7 @@ def run(monkeypatch, capsys):
     matplotlib.use("Agg")
 
     def run_script(script, *arguments):
+        # A script reads its arguments as in a shell; a process for each would import all anew.
         monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
         with matplotlib.rc_context():
             runpy.run_path(str(EXAMPLES / script), run_name="__main__")

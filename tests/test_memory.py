@@ -31,7 +31,7 @@ def test_a_platform_may_not_know_its_memory(has_memory):
 
 def test_nothing_is_refused_where_the_memory_is_unknown(has_memory, monkeypatch):
     has_memory(None)
-    monkeypatch.delattr(os, "sysconf")
+    monkeypatch.delattr(os, "sysconf")  # as on Windows
     assert physical_memory() is None
     check_fits_in_memory(10**30, "A", "B.")
 

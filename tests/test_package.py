@@ -75,6 +75,7 @@ def test_versions_say_whether_there_is_a_kernel():
     shown = shown_versions()
     if shown["compiled"] == "yes":
         assert re.fullmatch("(16|32|64) bytes", shown["vectors"])
+    # In another process: here the kernel has been imported.
     shown = shown_versions("sys.modules['sklearn_koopman.rows._kernel'] = None")
     assert shown["compiled"] == "not compiled: everything works, slower"
     assert "vectors" not in shown

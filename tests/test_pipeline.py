@@ -452,8 +452,8 @@ class Counting(StandardScaler):
         return super().fit(X, y)
 
 
-def test_memory(routing, tmp_path, monkeypatch):
-    monkeypatch.setattr(Counting, "n_fits", 0)
+def test_memory(routing, tmp_path):
+    Counting.n_fits = 0
     for size in 1, 2:
         pipeline = make_pipeline(Counting(), Recorder(size), memory=str(tmp_path))
         assert pipeline.fit(X, Y)[-1].teacher_X_ is X

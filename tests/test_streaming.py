@@ -30,6 +30,7 @@ from sklearn_koopman import (
     OrthogonalPolynomialLifter,
     RBFLifter,
     TensorTrainClassifier,
+    TransferSet,
 )
 from sklearn_koopman.pipeline import Pipeline, make_pipeline
 
@@ -86,6 +87,14 @@ def test_rows_are_lifted_in_blocks(student):
     )
 
 
+def test_a_pipeline_behind_a_lifter_that_learns_nothing_does_not_need_the_rows():
+    inside = sklearn_pipeline.make_pipeline(MonomialLifter(1), None)
+    pipeline = make_pipeline(LargestBlock(2), inside, EDMDClassifier())
+    assert kept_few(pipeline, lambda pipeline: pipeline.fit(MANY, MANY_LABELS))
+    expected = make_pipeline(MonomialLifter(2), EDMDClassifier()).fit(MANY, MANY_LABELS)
+    assert_array_equal(pipeline.predict(MANY), expected.predict(MANY))
+
+
 def test_probabilities_are_made_in_blocks():
     student = KoopmanDistilledClassifier(soft_weight=0, tol=1e-2)
     pipeline = make_pipeline(LargestBlock(2), student).fit(X, Y)
@@ -137,6 +146,9 @@ LIFTERS = {
         sklearn_pipeline.FeatureUnion(
             [("as they are", "passthrough"), ("m", MonomialLifter(2))]
         )
+    ],
+    "a union that drops": [
+        sklearn_pipeline.FeatureUnion([("nothing", "drop"), ("m", MonomialLifter(2))])
     ],
     "a pipeline inside": [sklearn_pipeline.make_pipeline(REDUCER, MonomialLifter(2))],
     "frozen": [
@@ -210,6 +222,20 @@ def test_rows_may_be_whatever_the_first_step_takes(rows):
     assert ours.n_features_in_ == 6
 
 
+@pytest.mark.parametrize("form", [pd.DataFrame, np.ndarray.tolist], ids=["frame", "list"])
+def test_rows_may_be_whatever_another_package_takes(form):
+    ours, theirs = fit_both([PolynomialFeatures(2)], EDMDClassifier(), form(X))
+    assert_allclose(ours[-1].coef_, theirs[-1].coef_, atol=1e-9)
+    assert_array_equal(ours.predict(form(X)), theirs.predict(form(X)))
+
+
+def test_a_teacher_may_see_the_observables():
+    ours, theirs = pipelines([MonomialLifter(2)], EDMDClassifier(LinearTeacher(28)))
+    ours.fit(X, Y, **{"step 1__teacher_X": None})
+    expected = theirs.fit(X, Y)[-1].coef_
+    assert_allclose(ours[-1].coef_, expected, atol=1e-8 * np.abs(expected).max())
+
+
 def test_a_memmap_is_read_block_by_block(tmp_path):
     file = tmp_path / "rows.npy"
     np.save(file, MANY)
@@ -233,8 +259,22 @@ def less_the_mean(X):
     return X - X.mean(axis=0)
 
 
-def test_a_step_that_looks_at_all_rows_gets_all_of_them():
-    ours, theirs = pipelines([FunctionTransformer(less_the_mean)], EDMDClassifier(ridge=1e-3))
+CENTRING = FunctionTransformer(less_the_mean)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        CENTRING,
+        sklearn_pipeline.make_pipeline(CENTRING, MonomialLifter(2)),
+        sklearn_pipeline.make_pipeline(MonomialLifter(2), CENTRING),
+        sklearn_pipeline.make_union(MonomialLifter(1), CENTRING),
+        FrozenEstimator(CENTRING),
+    ],
+    ids=["alone", "before a lifter", "behind a lifter", "beside a lifter", "frozen"],
+)
+def test_a_step_that_looks_at_all_rows_gets_all_of_them(step):
+    ours, theirs = pipelines([step], EDMDClassifier(ridge=1e-3))
     ours.fit(MANY, MANY_LABELS), theirs.fit(MANY, MANY_LABELS)
     assert_array_equal(ours[-1].coef_, theirs[-1].coef_)
     assert_array_equal(ours.predict(MANY), theirs.predict(MANY))
@@ -320,6 +360,29 @@ def test_weights_are_routed(routing):
         )
 
 
+def negative(rows):
+    return -rows
+
+
+@pytest.mark.parametrize("transfer_set", [None, TransferSet(negative, keep_labels=True)])
+def test_weights_are_routed_to_steps_that_lift_later(transfer_set):
+    weight = np.random.default_rng(0).uniform(0, 2, size=len(X)) ** 4
+    steps = ObservableSelector(MonomialLifter(2), max_observables=8), EDMDClassifier()
+    unweighted = make_pipeline(*map(clone, steps)).fit(X, Y)
+    steps[1].set_params(transfer_set=transfer_set)
+    names = "observableselector", "edmdclassifier"
+    by_name = {f"{name}__sample_weight": weight for name in names}
+    expected = make_pipeline(*map(clone, steps)).fit(X, Y, **by_name)
+    with sklearn.config_context(enable_metadata_routing=True):
+        for step in steps:
+            step.set_fit_request(sample_weight=True)
+        found = make_pipeline(*steps).fit(X, Y, sample_weight=weight)
+    chosen = [pipeline[0].get_feature_names_out() for pipeline in (found, expected, unweighted)]
+    assert_array_equal(chosen[0], chosen[1])
+    assert not np.array_equal(chosen[0], chosen[2])
+    assert_allclose(found[-1].coef_, expected[-1].coef_)
+
+
 # Errors
 
 
@@ -385,6 +448,33 @@ def test_dask_arrays_in_front_of_all_steps(chunked):
     assert hasattr(predicted, "__dask_graph__")
     assert_array_equal(predicted.compute(), expected.predict(X))
     assert pipeline.score(chunked, Y) == expected.score(X, Y)
+
+
+def test_a_pipeline_inside_that_learns_nothing_takes_dask_arrays(chunked):
+    inside = sklearn_pipeline.make_pipeline(PolynomialFeatures(1), MonomialLifter(2))
+    found, expected = (
+        make_pipeline(clone(inside), EDMDClassifier(ridge=1e-3)).fit(rows, Y)
+        for rows in (chunked, X)
+    )
+    assert_allclose(found[-1].coef_, expected[-1].coef_, atol=1e-9)
+    learns = sklearn_pipeline.make_pipeline(StandardScaler(), MonomialLifter(2))
+    with pytest.raises(TypeError, match="would have to learn from a dask array"):
+        make_pipeline(learns, EDMDClassifier()).fit(chunked, Y)
+
+
+def test_a_teacher_may_see_the_observables_of_chunks(chunked):
+    found, expected = pipelines([MonomialLifter(2)], EDMDClassifier(LinearTeacher(28)))
+    for pipeline, rows in (found, chunked), (expected, X):
+        pipeline.fit(rows, Y, **{"step 1__teacher_X": None})
+    assert_allclose(found[-1].coef_, expected[-1].coef_, atol=1e-8)
+
+
+def test_names_of_observables_of_chunks_reach_the_student(chunked):
+    pipeline = make_pipeline(MonomialLifter(2), EDMDClassifier()).set_output(transform="pandas")
+    pipeline.fit(chunked, Y)
+    names = pipeline[0].get_feature_names_out()
+    assert_array_equal(pipeline[-1].feature_names_in_, names)
+    assert_array_equal(pipeline.predict(chunked).compute(), pipeline.predict(X))
 
 
 def test_a_teacher_sees_the_chunks_that_entered(chunked):

@@ -1,4 +1,8 @@
-"""Threads: how many a problem gets, and that the setting is left as it was."""
+"""Threads: how many a problem gets, and that the setting is left as it was.
+
+Through a private module: pools larger than the number of cores, and copies of them, come with
+clusters of dask, which these tests do not start.
+"""
 
 import pickle
 from copy import copy, deepcopy
@@ -7,10 +11,12 @@ from threading import Barrier, get_ident
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_koopman._threads import ThreadPool, n_threads
-from sklearn_koopman.solvers import RowBlocks, threads_for
+from sklearn_koopman.rows import DiagonalMoments, GramMoments, RowBlocks
+from sklearn_koopman.solvers import threads_for
 
 
 def blas_threads():
@@ -119,6 +125,23 @@ def test_a_pool_has_as_many_threads_as_there_are_shares_whatever_came_before():
             return get_ident()
 
         assert len(set(pool.map_shares(meet, range(n_items)))) == n_items
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("kind", [DiagonalMoments, GramMoments])
+def test_small_moments_are_those_of_all_threads(kind, n_threads):
+    rng = np.random.default_rng(0)
+    X, weight = rng.normal(size=(101, 3)), rng.uniform(size=101)
+    pool = ThreadPool(n_threads)
+    moments = kind(3).update(X[:20], weight[:20])
+    assert moments.is_small
+    blocks = RowBlocks(X[20:], block_rows=7, pool=pool)
+    assert blocks.map_reduce(kind.update, moments, weight[20:]) is moments
+    assert_allclose(moments.weight, weight.sum())
+    assert_allclose(moments.mean, np.average(X, axis=0, weights=weight))
+    scale = moments.scale
+    variance = np.average((X - moments.mean) ** 2, axis=0, weights=weight)
+    assert_allclose(scale.deviation**2, variance)
 
 
 def test_a_pool_without_a_size_is_as_large_as_blas_may_be_now():

@@ -18,6 +18,9 @@ PAGES = {
 }
 # What is not on a page of its own.
 ADDRESSES = {
+    "collections.abc.Callable": (
+        "https://docs.python.org/3/library/collections.abc.html#collections.abc.Callable"
+    ),
     "numpy.polynomial": "https://numpy.org/doc/stable/reference/routines.polynomials-package.html",
     "numpy.random.Generator": "https://numpy.org/doc/stable/reference/random/generator.html",
     "pickle": "https://docs.python.org/3/library/pickle.html",

@@ -1,11 +1,20 @@
-"""From a fitted model to what is shipped."""
+"""From a fitted model to what is shipped.
+
+`__all__` is for users; the other names are the steps of a rounding, which tests take one by one.
+"""
 
 from ._detach import detach_teacher
 from ._files import load_student, save_student
 from ._hardware import Hardware, HardwareDisplay, SimulatedChip, hardware_curve
 from ._module import to_module
 from ._onnx import register_onnx_converters, to_onnx
-from ._quantisation import quantise_matrix, quantise_student, unit_levels
+from ._quantisation import (
+    descend_to_levels as descend_to_levels,
+    quantise_matrix,
+    quantise_student,
+    round_with_feedback as round_with_feedback,
+    unit_levels,
+)
 
 __all__ = [
     "Hardware",

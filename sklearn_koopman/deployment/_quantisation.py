@@ -137,7 +137,7 @@ def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", f
     scales = np.outer(_SCALES, np.where(largest > 0, largest, 1.0))
     rows = np.tile(matrix, (len(_SCALES), 1))
     if feedback:
-        rounded = _round_with_feedback(rows, steps, scales.ravel(), gram)
+        rounded = round_with_feedback(rows, steps, scales.ravel(), gram)
     else:
         rounded = _nearest(rows, steps, scales.reshape(-1, 1))
     error = rows - rounded
@@ -146,7 +146,9 @@ def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", f
         cost[:] = cost.sum(axis=1, keepdims=True)
     best = cost.argmin(axis=0), np.arange(len(matrix))
     rounded = rounded.reshape(*scales.shape, -1)[best]
-    return _descend(matrix, rounded, steps, scales[best], gram) if feedback else rounded
+    return (
+        descend_to_levels(matrix, rounded, steps, scales[best], gram) if feedback else rounded
+    )
 
 
 def quantise_student(
@@ -253,7 +255,7 @@ def _nearest(values, steps, scale):
     return steps[np.searchsorted(midpoints, values / scale)] * scale
 
 
-def _round_with_feedback(rows, steps, scale, gram):
+def round_with_feedback(rows, steps, scale, gram):
     """Round the columns of rows in turn, those of large variance first."""
     variance = np.diag(gram)
     order = np.argsort(-variance, kind="stable")
@@ -269,7 +271,7 @@ def _round_with_feedback(rows, steps, scale, gram):
     return np.ascontiguousarray(rounded[:, back])
 
 
-def _descend(matrix, rounded, steps, scale, gram):
+def descend_to_levels(matrix, rounded, steps, scale, gram):
     """Move one entry after the other to the level that is best given all others."""
     curvature = np.diag(gram)
     rounded = rounded.T.copy()

@@ -2,7 +2,8 @@
 
 Nothing here knows an estimator. Coefficients are float64; those of mini-batches are float32.
 
-`__all__` is for those who build another student; the other names are what the folders above use.
+`__all__` is for those who build another student; the other names are what the folders above use,
+and parts of a minimiser, which tests take one by one.
 """
 
 from ._checks import (
@@ -29,7 +30,7 @@ from ._minibatch import (
     ProblemRows as ProblemRows,
     train_minibatches,
 )
-from ._minimise import minimise, minimise_path
+from ._minimise import Search as Search, minimise, minimise_path
 from ._noise import noise_penalty, with_even_ridge
 from ._preconditioner import (
     CurvaturePreconditioner as CurvaturePreconditioner,

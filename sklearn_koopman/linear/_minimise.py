@@ -106,7 +106,7 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     """
     problem = problem.keeping_few_rows()
     start = _stacked(problem, coef, intercept)
-    search = _Search(problem, start, max_iter, tol, problem.leverage(), report)
+    search = Search(problem, start, max_iter, tol, problem.leverage(), report)
     search.run()
     return search.solution
 
@@ -137,7 +137,7 @@ def minimise_path(
     """
     problem = problem.with_ridge(ridges[0])
     start = _stacked(problem, coef, intercept)
-    search = _Search(problem, start, max_iter, tol, leverage)
+    search = Search(problem, start, max_iter, tol, leverage)
     for ridge in ridges:
         search.change_ridge(ridge)
         search.preconditioner = preconditioners.get(ridge)
@@ -153,7 +153,7 @@ def _stacked(problem, coef, intercept):
     return np.vstack([np.where(problem.scale.constant[:, None], 0.0, coef), intercept])
 
 
-class _Search:
+class Search:
     """A run of the minimiser."""
 
     def __init__(self, problem, x, max_iter, tol, leverage, report=None):

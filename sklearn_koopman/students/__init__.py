@@ -8,7 +8,7 @@ from ._lifted import LiftedStudent, margin as margin
 from ._student import SharingEstimator as SharingEstimator, Student
 from ._targets import (
     PROBABILITY_FLOOR as PROBABILITY_FLOOR,
-    Labels as Labels,
+    Labels,
     OneHotRows as OneHotRows,
     check_weights as check_weights,
     encode_labels as encode_labels,
@@ -24,6 +24,7 @@ from ._transferring import TransferringStudent
 
 __all__ = [
     "KoopmanClassifier",
+    "Labels",
     "LiftedStudent",
     "Student",
     "Task",

@@ -83,7 +83,7 @@ class Sweeper:
 
     def _sweep_left(self):
         ones = np.ones_like(self._site(0)[:1])
-        left = _Environments(ones, self._pass, self.centre)
+        left = Environments(ones, self._pass, self.centre)
         entering = left[self.centre]  # scales the cores on its way
         right = ones
         for k in range(len(self.cores) - 1, self.centre, -1):
@@ -215,7 +215,7 @@ class _CoreProblem:
         return sums
 
 
-class _Environments:
+class Environments:
     """Left environments of the cores, of which no more than some 2 sqrt(n) are held at a time.
 
     Parameters

@@ -108,6 +108,7 @@ def test_the_temperature_of_hard_labels_is_not_tried(monkeypatch):
         made.append(settings["temperature"])
         original(self, *args, **settings)
 
+    # How many problems were solved shows in nothing but time: their scores would be equal.
     monkeypatch.setattr(DistillationProblem, "__init__", counting)
     model = make(soft_weights=[0.0], temperatures=[1.0, 2.0, 3.0]).fit(X, Y)
     assert len(made) == 3 + 1  # the folds and the last fit

@@ -6,10 +6,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import LinAlgError
 from scipy.special import softmax
 from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge, RidgeClassifier
 
 from sklearn_koopman import EDMDClassifier, MonomialLifter, OrthogonalPolynomialLifter
-from sklearn_koopman.classification import _edmd
 
 from .helpers import LinearTeacher, fitted, one_hot, samples, scaled, unscaled
 
@@ -231,22 +231,43 @@ def test_fit_after_a_stream_forgets_it():
     assert_same_model(model, EDMDClassifier().fit(X[50:], Y[50:]))
 
 
-def test_an_interrupted_call_takes_nothing_in(monkeypatch):
-    model = EDMDClassifier().partial_fit(X[:50], Y[:50], [0, 1, 2])
+class Stoppable(OrthogonalPolynomialLifter):
+    """Lifts rows until one is so large as if a user pressed Control-C there."""
+
+    def _lift(self, X):
+        if X.max() > 1e9:
+            raise KeyboardInterrupt
+        return super()._lift(X)
+
+
+def test_an_interrupted_call_takes_nothing_in():
+    model = EDMDClassifier(lifter=Stoppable(2)).partial_fit(X[:50], Y[:50], [0, 1, 2])
     before = fitted(model)
+    many, labels = np.tile(X, (200, 1)), np.tile(Y, 200)  # more than one block
+    many[-1] = 1e10
+    with pytest.raises(KeyboardInterrupt):
+        model.partial_fit(many, labels)
+    assert_kept(model, before)
+    model.partial_fit(X[50:], Y[50:])
+    assert_same_model(model, EDMDClassifier(lifter=FrozenEstimator(model.lifter_)).fit(X, Y))
 
-    def interrupt(*args, **kwargs):
-        raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(_edmd, "solve_gram", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            model.partial_fit(X[50:], Y[50:])
+def test_a_call_whose_sums_have_no_solution_takes_nothing_in():
+    model = EDMDClassifier(ridge=0.0, solver="cholesky").partial_fit(X[:50], Y[:50], [0, 1, 2])
+    before = fitted(model)
+    dependent = 1e9 * X[50:, :1] * np.ones(X.shape[1])
+    with pytest.raises(LinAlgError, match="not numerically positive definite"):
+        model.partial_fit(dependent, Y[50:])
+    assert_kept(model, before)
+    model.partial_fit(X[50:], Y[50:])
+    assert_same_model(model, EDMDClassifier(ridge=0.0).fit(X, Y))
+
+
+def assert_kept(model, before):
+    """Compare the attributes of a model with those that it had: they are the same objects."""
     after = fitted(model)
     assert after.keys() == before.keys()
     assert all(after[name] is before[name] for name in before)
-    model.partial_fit(X[50:], Y[50:])
-    assert_same_model(model, EDMDClassifier().fit(X, Y))
 
 
 def test_a_failed_first_call_leaves_an_unfitted_model():

@@ -1,6 +1,5 @@
 import gzip
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 
 # The stand-ins for OpenML and for 70,000 images are put into this module.
 from sklearn_koopman.datasets import _image_sets, fetch_fashion_mnist, fetch_mnist
-from sklearn_koopman.datasets._idx import encode_idx, md5
 
 FETCHERS = [
     (fetch_mnist, "MNIST", "_MNIST"),
@@ -28,12 +26,14 @@ class Tiny:
         self.labels = np.arange(N_TRAIN + N_TEST, dtype=np.uint8)
         images = self.pixels.reshape(-1, 28, 28)
         self.files = {
-            "train-images-idx3-ubyte": encode_idx(images[:N_TRAIN]),
-            "train-labels-idx1-ubyte": encode_idx(self.labels[:N_TRAIN]),
-            "t10k-images-idx3-ubyte": encode_idx(images[N_TRAIN:]),
-            "t10k-labels-idx1-ubyte": encode_idx(self.labels[N_TRAIN:]),
+            "train-images-idx3-ubyte": _image_sets.encode_idx(images[:N_TRAIN]),
+            "train-labels-idx1-ubyte": _image_sets.encode_idx(self.labels[:N_TRAIN]),
+            "t10k-images-idx3-ubyte": _image_sets.encode_idx(images[N_TRAIN:]),
+            "t10k-labels-idx1-ubyte": _image_sets.encode_idx(self.labels[N_TRAIN:]),
         }
-        self.checksums = {name: md5(content) for name, content in self.files.items()}
+        self.checksums = {
+            name: _image_sets.md5(content) for name, content in self.files.items()
+        }
 
     def save(self, folder, packed=False):
         folder.mkdir(parents=True)
@@ -62,27 +62,39 @@ class OpenML:
 @pytest.fixture
 def tiny(monkeypatch):
     data = Tiny()
-    for name in ("_MNIST", "_FASHION_MNIST"):
-        image_set = replace(getattr(_image_sets, name), checksums=data.checksums)
-        monkeypatch.setattr(_image_sets, name, image_set)
-    monkeypatch.setattr(_image_sets, "_N_TRAIN", N_TRAIN)
+    # 70,000 images, whose checksums are known, would have to be downloaded.
+    image_sets = {
+        name: replace(getattr(_image_sets, name), checksums=data.checksums)
+        for name in ("_MNIST", "_FASHION_MNIST")
+    }
+    for name, stand_in in {"_N_TRAIN": N_TRAIN, **image_sets}.items():
+        monkeypatch.setattr(_image_sets, name, stand_in)
     monkeypatch.delenv("SKLEARN_KOOPMAN_DATA", raising=False)
     return data
 
 
 @pytest.fixture
-def openml(tiny, monkeypatch):
-    stand_in = OpenML(tiny)
-    monkeypatch.setattr(_image_sets, "fetch_openml", stand_in)
-    return stand_in
+def ask_instead(monkeypatch):
+    """Return a function that puts what it is given into OpenML's place: tests have no network."""
+
+    def put(stand_in):
+        monkeypatch.setattr(_image_sets, "fetch_openml", stand_in)
+        return stand_in
+
+    return put
 
 
 @pytest.fixture
-def no_network(monkeypatch):
+def openml(tiny, ask_instead):
+    return ask_instead(OpenML(tiny))
+
+
+@pytest.fixture
+def no_network(ask_instead):
     def fail(*args, **kwargs):
         raise AssertionError("the network was asked though the files are there")
 
-    monkeypatch.setattr(_image_sets, "fetch_openml", fail)
+    ask_instead(fail)
 
 
 # The true data, where they are
@@ -259,7 +271,7 @@ def test_truncated_file_is_reported_and_kept(
 
 
 def test_the_files_of_another_data_set_are_refused(tmp_path, tiny):
-    tiny.files["train-labels-idx1-ubyte"] = encode_idx(tiny.labels[:N_TRAIN][::-1])
+    tiny.files["train-labels-idx1-ubyte"] = _image_sets.encode_idx(tiny.labels[:N_TRAIN][::-1])
     tiny.save(tmp_path / "FashionMNIST" / "raw")
 
     with pytest.raises(OSError, match=r"train-labels.* has the MD5 sum"):
@@ -355,9 +367,11 @@ def test_failed_download(tmp_path, openml):
 
 
 @pytest.mark.parametrize("has_pandas", [True, False])
-def test_parser_needs_no_pandas(tmp_path, openml, monkeypatch, has_pandas):
-    # None in sys.modules makes the import fail.
-    monkeypatch.setitem(sys.modules, "pandas", sys if has_pandas else None)
+def test_parser_needs_no_pandas(tmp_path, openml, without, has_pandas):
+    if has_pandas:
+        pytest.importorskip("pandas")
+    else:
+        without("pandas")
     fetch_mnist(data_home=tmp_path)
 
     assert openml.calls[0][1]["parser"] == ("pandas" if has_pandas else "liac-arff")

@@ -1,6 +1,5 @@
 import io
 import json
-import sys
 from pathlib import Path
 
 import onnxruntime
@@ -81,10 +80,10 @@ def test_what_is_foreign_is_not_loaded():
         load_student(file)
 
 
-def test_errors(monkeypatch):
+def test_errors(without):
     with pytest.raises(TypeError, match="There is no student in LogisticRegression"):
         save_student(LogisticRegression(max_iter=300).fit(X, y), io.BytesIO())
-    monkeypatch.setitem(sys.modules, "skops.io", None)
+    without("skops.io")
     with pytest.raises(ImportError, match=r"sklearn-koopman\[skops\]"):
         load_student(io.BytesIO())
 

@@ -1,5 +1,3 @@
-import sys
-
 import matplotlib
 import numpy as np
 import pytest
@@ -162,11 +160,11 @@ def test_impossible_hardware(settings, message):
         Hardware(**settings)
 
 
-def test_errors(one, monkeypatch):
+def test_errors(one, without):
     with pytest.raises(ValueError, match="vary='bits': must be one of weight_bits, "):
         hardware_curve(one, X, y, vary="bits", values=[2], X_calibration=X)
     with pytest.raises(ValueError, match="n_chips=0"):
         hardware_curve(one, X, y, vary="scale", values=["row"], X_calibration=X, n_chips=0)
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    without("matplotlib.pyplot")
     with pytest.raises(ImportError, match=r"sklearn-koopman\[plot\]"):
         HardwareDisplay([1], {"a": np.ones((1, 1))}, vary="weight_bits").plot()

@@ -96,7 +96,7 @@ def test_errors():
         to_module(student)
 
 
-def test_without_torch_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+def test_without_torch_the_extra_is_named(without):
+    without("torch")
     with pytest.raises(ImportError, match=r"sklearn-koopman\[torch\]"):
         to_module(EDMDClassifier())

@@ -3,19 +3,20 @@ from itertools import product
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from numpy.testing import assert_allclose, assert_array_equal, assert_array_less
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 
 from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
 from sklearn_koopman.deployment import (
-    _quantisation,
+    descend_to_levels,
     quantise_matrix,
     quantise_student,
+    round_with_feedback,
     unit_levels,
 )
-from sklearn_koopman.deployment._quantisation import _descend, _round_with_feedback
 from sklearn_koopman.pipeline import make_pipeline
 
 from .helpers import STUDENTS, TEACHER, X, y
@@ -104,7 +105,7 @@ def test_feedback_is_conditional_least_squares():
     """Each step leaves the best real values for what is not yet rounded."""
     matrix, gram = problem(2, n_outputs=1, n_inputs=5)
     gram = gram[np.ix_(order := np.argsort(-np.diag(gram)), order)]
-    found = _round_with_feedback(matrix, unit_levels(3), np.ones(1), gram)[0]
+    found = round_with_feedback(matrix, unit_levels(3), np.ones(1), gram)[0]
     damped = gram + 1e-3 * np.diag(gram).mean() * np.eye(5)
     target = matrix[0].copy()
     steps, rounded = unit_levels(3), np.zeros(0)
@@ -120,7 +121,7 @@ def test_feedback_is_conditional_least_squares():
 
 def test_feedback_comes_near_the_best_of_all_roundings():
     matrix, gram = problem(3, n_outputs=1, n_inputs=6)
-    found = _round_with_feedback(matrix, unit_levels(2), np.ones(1), gram)
+    found = round_with_feedback(matrix, unit_levels(2), np.ones(1), gram)
     everything = np.array(list(product(unit_levels(2), repeat=6)))
     best = min(change(matrix, each[None], gram) for each in everything)
     plain = np.abs(matrix[..., None] - unit_levels(2)).argmin(axis=-1) - 1.0
@@ -138,8 +139,8 @@ def test_descent_lowers_the_change_until_no_entry_can(seed, bits, kind, start_at
     steps, scale = unit_levels(bits, kind), np.abs(matrix).max(axis=1)
     start = np.zeros_like(matrix)
     if not start_at_zero:
-        start = _round_with_feedback(matrix, steps, scale, gram)
-    found = _descend(matrix, start, steps, scale, gram)
+        start = round_with_feedback(matrix, steps, scale, gram)
+    found = descend_to_levels(matrix, start, steps, scale, gram)
     for row, begin, end, full in zip(matrix, start, found, scale, strict=True):
         cost = change(row[None], end[None], gram)
         assert cost <= change(row[None], begin[None], gram) * (1 + 1e-9)
@@ -156,7 +157,7 @@ def test_descent_finds_the_best_where_entries_do_not_interact():
         np.arange(matrix.shape[1], dtype=float)
     )  # the first does not matter: it stays
     steps = unit_levels(3)
-    found = _descend(matrix, np.zeros_like(matrix), steps, np.ones(3), gram)
+    found = descend_to_levels(matrix, np.zeros_like(matrix), steps, np.ones(3), gram)
     nearest = steps[np.abs(matrix[..., None] - steps).argmin(axis=-1)]
     assert_array_equal(found[:, 1:], nearest[:, 1:])
     assert_array_equal(found[:, 0], 0)
@@ -168,8 +169,8 @@ def test_descent_is_near_the_best_of_all_roundings():
     left, reached = [], []
     for seed in range(40):
         matrix, gram = problem(seed, n_outputs=1, n_inputs=6)
-        start = _round_with_feedback(matrix, unit_levels(2), np.ones(1), gram)
-        found = _descend(matrix, start, unit_levels(2), np.ones(1), gram)
+        start = round_with_feedback(matrix, unit_levels(2), np.ones(1), gram)
+        found = descend_to_levels(matrix, start, unit_levels(2), np.ones(1), gram)
         error = matrix - everything
         best = np.einsum("ij,ij->i", error @ gram, error).min()
         assert change(matrix, found, gram) >= best * (1 - 1e-9)
@@ -211,18 +212,25 @@ def test_the_mean_of_the_logits_stays_where_the_student_is_unsure():
         )
 
 
-def test_rows_count_by_how_unsure_the_student_is(monkeypatch):
+def test_rows_count_by_how_unsure_the_student_is():
     steps = PCA(16, random_state=0), MonomialLifter(2), KoopmanDistilledClassifier(TEACHER)
     student = make_pipeline(*steps).fit(X, y)
     probabilities = student.predict_proba(X)
 
-    def divergence(bits):
-        rounded = quantise_student(student, X, bits=bits).predict_proba(X)
+    def divergence(rounded):
         return (probabilities * np.log(probabilities / rounded)).sum(axis=1).mean()
 
-    weighted = [divergence(bits) for bits in (3, 4, 5)]
-    monkeypatch.setattr(_quantisation, "_row_weights", lambda estimator, X: np.ones(len(X)))
-    assert_array_less(weighted, [divergence(bits) for bits in (3, 4, 5)])
+    def all_rows_alike(bits):
+        """Return the probabilities where every row counts as much as any other."""
+        lifted, coef = student[:-1].transform(X), student[-1].coef_
+        gram = np.cov(lifted.T, bias=True)
+        rounded = quantise_matrix(coef, bits, gram=gram)
+        centred = lifted - lifted.mean(axis=0)
+        return softmax(student.decision_function(X) + centred @ (rounded - coef).T, axis=1)
+
+    for bits in (3, 4, 5):
+        weighted = quantise_student(student, X, bits=bits).predict_proba(X)
+        assert divergence(weighted) < divergence(all_rows_alike(bits))
 
 
 def test_reducers():

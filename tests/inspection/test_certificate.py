@@ -1,4 +1,3 @@
-import sys
 from math import inf, nan
 
 import numpy as np
@@ -89,9 +88,9 @@ def test_scores_are_compared_by_their_largest():
     assert [each.label for each in certificate.classes] == [0, 1]
 
 
-def test_to_frame_says_when_pandas_is_missing(monkeypatch):
+def test_to_frame_says_when_pandas_is_missing(without):
     certificate = fidelity_certificate([0, 1], [0, 1])
-    monkeypatch.setitem(sys.modules, "pandas", None)
+    without("pandas")
     with pytest.raises(ImportError, match="to_frame needs pandas"):
         certificate.to_frame()
 

@@ -1,5 +1,3 @@
-import sys
-
 import matplotlib
 import numpy as np
 import pytest
@@ -58,9 +56,9 @@ def test_teacher():
         AccuracyCostDisplay.from_search(SEARCH, X, y, teacher=teacher)
 
 
-def test_errors(monkeypatch):
+def test_errors(without):
     with pytest.raises(ValueError, match="cost='time': must be one of multiplications, param"):
         AccuracyCostDisplay([1], [1], cost="time")
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    without("matplotlib.pyplot")
     with pytest.raises(ImportError, match=r"sklearn-koopman\[plot\]"):
         AccuracyCostDisplay([1], [1]).plot()

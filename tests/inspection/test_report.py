@@ -287,6 +287,24 @@ def test_skorch_teacher_is_seeded_and_the_global_generator_is_not_touched():
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+def test_a_device_that_nobody_has_used_is_seeded_too(torch_devices):
+    torch = pytest.importorskip("torch")
+    cuda, _ = torch_devices
+
+    def unsure(rows):
+        return Counting()(rows) + 4 * torch.rand(len(rows), 3, generator=cuda).numpy()
+
+    student = KoopmanDistilledClassifier(unsure, teacher_output="logits")
+    state = cuda.get_state()
+    first = distillation_report(student, random_states=(3,), **DATA)
+    assert torch.equal(cuda.get_state(), state)
+    cuda.manual_seed(7)
+    again = distillation_report(student, random_states=(3,), **DATA)
+    other = distillation_report(student, random_states=(4,), **DATA)
+    fidelities = [[row.fidelity for row in report.rows] for report in (first, again, other)]
+    assert fidelities[0] == fidelities[1] != fidelities[2]
+
+
 def test_without_torch(monkeypatch):
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     monkeypatch.delitem(sys.modules, "skorch", raising=False)
@@ -332,8 +350,8 @@ class TestPresentation:
         assert frame.loc["distilled student", "accuracy"] == report.rows[1].accuracy
         assert frame.shape == (5, 11)
 
-    def test_no_pandas(self, report, monkeypatch):
-        monkeypatch.setitem(sys.modules, "pandas", None)
+    def test_no_pandas(self, report, without):
+        without("pandas")
         with pytest.raises(ImportError, match="to_frame needs pandas"):
             report.to_frame()
 

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_koopman.lifting import MonomialLifter, _base
+from sklearn_koopman.lifting import MonomialLifter
 from tests.extra_checks import EXTRA_TRANSFORMER_CHECKS
 
 DEGREES = [1, 2, 3, 4, (0, 2), (1, 3), (2, 2), (2, 4), (3, 3), [2, 3], np.int64(2)]
@@ -82,11 +82,13 @@ def test_half_precision_becomes_double():
     assert MonomialLifter().fit_transform(samples(3, 2, np.float16)).dtype == np.float64
 
 
-@pytest.mark.parametrize("n_samples", [1, 2, 3, 4, 7])
+# They are lifted in blocks of 2^10 in C order, of 2^14 in Fortran order.
+@pytest.mark.parametrize(
+    "n_samples", [1, 2**10, 2**10 + 1, 3 * 2**10 + 5, 2**14, 2**14 + 1, 2 * 2**14 + 7]
+)
 @pytest.mark.parametrize("degree", [3, (2, 3)])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_blocks_of_rows(n_samples, degree, order, monkeypatch):
-    monkeypatch.setattr(_base, "BLOCK_ROWS", {"C": 3, "F": 3})
+def test_blocks_of_rows(n_samples, degree, order):
     oracle, lifter = oracle_and_lifter(degree=degree, order=order)
     X = samples(n_samples, 4)
     np.testing.assert_array_equal(lifter.fit_transform(X), oracle.fit_transform(X))

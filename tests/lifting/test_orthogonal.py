@@ -13,7 +13,6 @@ from sklearn_koopman import (
     MonomialLifter,
     OrthogonalPolynomialLifter,
 )
-from sklearn_koopman.lifting import _base
 
 VANDERMONDE = {
     "hermite": hermite_e.hermevander,
@@ -144,14 +143,17 @@ def test_rows_are_lifted_independently(lifter, seed):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("n_samples", [1, 2, 3, 4, 7])
-def test_blocks_of_rows(order, n_samples, monkeypatch):
+@pytest.mark.parametrize("n_samples", [1, 2**10, 3 * 2**10 + 5, 2**14 + 1, 2 * 2**14 + 7])
+def test_blocks_of_rows(order, n_samples):
+    """They are lifted in blocks of 2^10 in C order, of 2^14 in Fortran order."""
     X = samples(n_samples, 4)
     lifter = OrthogonalPolynomialLifter(3, order=order).fit(X)
-    expected = lifter.transform(X)
-    monkeypatch.setattr(_base, "BLOCK_ROWS", {"C": 3, "F": 3})
-    assert_array_equal(lifter.transform(X), expected)
-    assert expected.flags[f"{order}_CONTIGUOUS"]
+    few_at_a_time = [
+        lifter.transform(X[start : start + 500]) for start in range(0, len(X), 500)
+    ]
+    lifted = lifter.transform(X)
+    assert_array_equal(lifted, np.vstack(few_at_a_time))
+    assert lifted.flags[f"{order}_CONTIGUOUS"]
 
 
 @families

@@ -421,8 +421,8 @@ def test_gpu():
 
 
 @pytest.mark.parametrize("package", ["torch", "skorch"])
-def test_missing_package(monkeypatch, package):
-    monkeypatch.setitem(sys.modules, package, None)
+def test_missing_package(without, package):
+    without(package)
     with pytest.raises(ImportError, match=r'pip install "sklearn-koopman\[torch\]"') as error:
         train()
     assert error.value.name == package
@@ -430,15 +430,15 @@ def test_missing_package(monkeypatch, package):
 
 def test_importing_the_solvers_imports_neither_torch_nor_skorch():
     code = (
-        "import sys, sklearn_koopman.linear._minibatch; "
+        "import sys, sklearn_koopman.linear; "
         "sys.exit(bool({'torch', 'skorch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_unknown_attribute():
-    from sklearn_koopman.linear import _minibatch
-
-    assert _minibatch.DistillationNet.__name__ == "DistillationNet"
+def test_pickle_finds_the_class_of_the_net_in_its_module():
+    *_, net = train()
+    module = sys.modules[type(net).__module__]
+    assert module.DistillationNet is type(net)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
-        _ = _minibatch.Nothing
+        _ = module.Nothing

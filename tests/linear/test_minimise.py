@@ -7,12 +7,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_koopman._threads import n_threads
 from sklearn_koopman.linear import (
     CurvaturePreconditioner,
     History,
     Point,
-    _minimise as module,
+    Search,
     choose_rows,
     inverse,
     line_search,
@@ -26,6 +25,8 @@ from sklearn_koopman.solvers import (
     accumulated,
     minimise,
 )
+
+from ..helpers import blas_threads
 
 N_CLASSES = 4
 
@@ -60,11 +61,12 @@ def start_of(problem):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("soft_weight", [0.0, 0.5, 1.0])
-def test_samples_lead_to_the_optimum_of_all_rows(monkeypatch, soft_weight, dtype):
+def test_samples_lead_to_the_optimum_of_all_rows(
+    sampled_from_the_first_row, soft_weight, dtype
+):
     problem = make_problem(soft_weight=soft_weight, dtype=dtype)
     plain = minimise(problem, *start_of(problem), max_iter=1000, tol=1e-8)
-    monkeypatch.setattr(module, "SAMPLED_FROM", 0)
-    monkeypatch.setattr(module, "LARGEST_SAMPLE", 0.9)
+    sampled_from_the_first_row(LARGEST_SAMPLE=0.9)
     sampled = minimise(problem, *start_of(problem), max_iter=1000, tol=1e-8)
     assert plain.converged
     assert sampled.converged
@@ -75,10 +77,9 @@ def test_samples_lead_to_the_optimum_of_all_rows(monkeypatch, soft_weight, dtype
     assert_allclose(sampled.coef, plain.coef, atol=2e-4)
 
 
-def test_a_sample_that_misleads_is_given_up(monkeypatch):
+def test_a_sample_that_misleads_is_given_up(sampled_from_the_first_row):
     """Tiny samples promise what all rows do not keep: the optimum is reached all the same."""
-    monkeypatch.setattr(module, "SAMPLED_FROM", 0)
-    monkeypatch.setattr(module, "LEFT_TO_CHANCE", 0.99)
+    sampled_from_the_first_row(LEFT_TO_CHANCE=0.99)
     problem = make_problem(soft_weight=0.0)
     solution = minimise(problem, *start_of(problem), max_iter=1000, tol=1e-6)
     x = np.vstack([solution.coef, solution.intercept])
@@ -86,45 +87,45 @@ def test_a_sample_that_misleads_is_given_up(monkeypatch):
     assert np.abs(problem.evaluate(x)[1]).max() <= 1e-6
 
 
+@pytest.fixture
+def preconditioners(monkeypatch):
+    """Return a list of the number of rows and the threads of BLAS of each that is made.
+
+    What a preconditioner is made of shows in nothing but the number of steps, and in time.
+    """
+    made = []
+    original = CurvaturePreconditioner.__init__
+
+    def watched(self, problem, moments, n_rows):
+        made.append((n_rows / problem.weight * problem.blocks.n_samples, blas_threads()))
+        original(self, problem, moments, n_rows)
+
+    monkeypatch.setattr(CurvaturePreconditioner, "__init__", watched)
+    return made
+
+
 def test_a_preconditioner_has_more_rows_than_observables_whatever_a_sample_may_hold(
-    monkeypatch,
+    sampled_from_the_first_row, preconditioners
 ):
-    sizes = []
-
-    class Watched(CurvaturePreconditioner):
-        def __init__(self, problem, moments, n_rows):
-            sizes.append(n_rows / problem.weight * problem.blocks.n_samples)
-            super().__init__(problem, moments, n_rows)
-
     problem = make_problem(n_observables=40)
-    monkeypatch.setattr(module, "SAMPLED_FROM", 0)
-    monkeypatch.setattr(module, "SAMPLE_BYTES", 1)  # less than a Gram matrix, too
-    monkeypatch.setattr(module, "CurvaturePreconditioner", Watched)
+    sampled_from_the_first_row(SAMPLE_BYTES=1)  # less than a Gram matrix, too
     assert minimise(problem, *start_of(problem), max_iter=1000, tol=1e-6).converged
-    assert min(sizes) > 40
+    assert min(n_rows for n_rows, _ in preconditioners) > 40
 
 
-@pytest.mark.parametrize("small", [0, 100])
+@pytest.mark.parametrize(("n_observables", "is_large"), [(12, False), (2100, True)])
 def test_preconditioners_of_large_dictionaries_are_made_by_all_threads_of_blas(
-    monkeypatch, small
+    preconditioners, n_observables, is_large
 ):
-    before, seen = n_threads(), []
-
-    class Watched(CurvaturePreconditioner):
-        def __init__(self, *args):
-            seen.append(n_threads())
-            super().__init__(*args)
-
-    monkeypatch.setattr("sklearn_koopman.rows._moments.SMALL", small)
-    monkeypatch.setattr(module, "CurvaturePreconditioner", Watched)
-    problem = make_problem()
-    assert minimise(problem, *start_of(problem), max_iter=1000, tol=1e-6).converged
-    assert set(seen) == {1 if small else before}
-    assert n_threads() == before
+    before = blas_threads()
+    problem = make_problem(3000, n_observables)
+    minimise(problem, *start_of(problem), max_iter=1, tol=1e-6)
+    assert {n_threads for _, n_threads in preconditioners} == {before if is_large else 1}
+    assert blas_threads() == before
 
 
-def test_most_iterations_count_steps_on_samples_too(monkeypatch):
-    monkeypatch.setattr(module, "SAMPLED_FROM", 0)
+def test_most_iterations_count_steps_on_samples_too(sampled_from_the_first_row):
+    sampled_from_the_first_row()
     problem = make_problem()
     solution = minimise(problem, *start_of(problem), max_iter=13, tol=1e-12)
     assert solution.n_iter == 13
@@ -203,7 +204,7 @@ def test_leverage_of_observables_whose_squares_are_no_float32():
 
 def test_a_row_that_curved_in_a_step_that_did_not_see_it_is_seen_from_then_on():
     problem = make_problem(20_000, 60, clarity=20.0)
-    search = module._Search(problem, np.zeros((61, N_CLASSES)), 100, 1e-8, problem.leverage())
+    search = Search(problem, np.zeros((61, N_CLASSES)), 100, 1e-8, problem.leverage())
     search.precondition()
     search.step_on_all_rows()
     rows, factor = search.choose_sample()

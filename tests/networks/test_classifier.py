@@ -155,22 +155,36 @@ def test_whole_map_of_a_convolution_is_linear_regression(conv):
     assert_allclose(student.decision_function(images), expected, atol=1e-9)
 
 
-def test_stride_and_padding_of_patches_follow_from_the_maps():
-    from sklearn_koopman.networks._layers import make_layout
+@pytest.mark.parametrize(
+    ("sizes", "kernel_size", "stride", "padding"),
+    [
+        ((8, 8), 3, 1, 1),
+        ((8, 4), 3, 2, 1),
+        ((28, 14), 6, 2, 2),
+        ((14, 5), 6, 2, 0),
+        ((14, 10), 5, 1, 0),
+    ],
+)
+def test_stride_and_padding_of_patches_follow_from_the_maps(
+    sizes, kernel_size, stride, padding
+):
+    """A convolution is linear in its own patches, and in no others."""
 
-    for sizes, kernel_size, expected in [
-        ((8, 8), 3, (1, 1)),
-        ((8, 4), 3, (2, 1)),
-        ((28, 14), 6, (2, 2)),
-        ((14, 5), 6, (2, 0)),
-        ((14, 10), 5, (1, 0)),
-    ]:
-        a, b = (torch.zeros(2, 3, size, size) for size in sizes)
-        layout = make_layout("channels_first", kernel_size, a, b, ("a", "b"))
-        assert (layout.unfold.stride, layout.unfold.padding) == expected
-        rows = layout(a)
-        assert rows.shape == (2 * sizes[1] ** 2, 3 * kernel_size**2)
-        assert layout.restore(layout.targets(b), a).shape == b.shape
+    def convolution():
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(2, 3, kernel_size, stride, padding),
+            torch.nn.Flatten(),
+            torch.nn.Linear(3 * sizes[1] ** 2, 3),
+        )
+
+    shape = (2, sizes[0], sizes[0])
+    net = seeded(convolution, shape)
+    X, y = labelled(net, shape, n_rows=60)
+    student = LinearizedNetworkClassifier(
+        net, "0", ridge=0.0, layout="channels_first", kernel_size=kernel_size
+    ).fit(X.reshape(-1, *shape), y)
+    logits = outputs(net, X.reshape(-1, *shape))
+    assert_allclose(student.decision_function(X.reshape(-1, *shape)), logits, atol=1e-9)
 
 
 def test_attention_block(transformer):

@@ -1,7 +1,5 @@
 """Whatever is wrong is named, with what would work; a failed fit leaves the old one."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -224,9 +222,9 @@ def test_failed_fit_leaves_the_old_one(net, data):
         assert_array_equal(student.decision_function(X), before)
 
 
-def test_without_torch(net, data, monkeypatch):
+def test_without_torch(net, data, without):
     student = LinearizedNetworkClassifier(net, "1")
-    monkeypatch.setitem(sys.modules, "torch", None)
+    without("torch")
     message = r'LinearizedNetworkClassifier needs torch: pip install "sklearn-koopman\[torch\]"'
     with pytest.raises(ImportError, match=message):
         student.fit(*data)

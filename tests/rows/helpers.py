@@ -1,10 +1,23 @@
-"""Data and oracles that the tests of the solvers share."""
+"""Data and oracles that the tests of the solvers share, and private parts of `rows`.
+
+What the kernel refuses no caller of this package gives it, and which sums make a Gram matrix shows
+in nothing but time; so tests of these reach inside, and get what they need here.
+"""
 
 from fractions import Fraction
 
 import numpy as np
 
-from sklearn_koopman.solvers import RowBlocks
+from sklearn_koopman.rows import RowBlocks, _factors, _moments, _power_sums
+from sklearn_koopman.rows._unlocked import add_product as add_product
+
+kernel = _factors._kernel
+power_sums_of = _moments._power_sums_of
+Layout, PowerSums, layout_of = (
+    _power_sums.Layout,
+    _power_sums.PowerSums,
+    _power_sums.layout_of,
+)
 
 
 def samples(n_samples, n_columns, seed=0):

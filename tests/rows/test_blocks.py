@@ -3,13 +3,7 @@ import pytest
 from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_koopman._threads import ThreadPool
-from sklearn_koopman.rows._blocks import BLOCK_BYTES, KEPT_BYTES, HeldBlocks
-from sklearn_koopman.solvers import (
-    DiagonalMoments,
-    GramMoments,
-    RowBlocks,
-)
+from sklearn_koopman.rows import RowBlocks
 
 
 def counting_rows(n_samples, n_columns=2):
@@ -62,23 +56,6 @@ def test_chosen_rows_are_lifted_when_they_are_needed(n_samples, block_rows):
     assert lift.n_rows[-1] == n_samples
 
 
-@pytest.mark.parametrize("n_threads", [1, 2, 5])
-@pytest.mark.parametrize("kind", [DiagonalMoments, GramMoments])
-def test_small_moments_are_those_of_all_threads(kind, n_threads):
-    rng = np.random.default_rng(0)
-    X, weight = rng.normal(size=(101, 3)), rng.uniform(size=101)
-    pool = ThreadPool(n_threads)
-    moments = kind(3).update(X[:20], weight[:20])
-    assert moments.is_small
-    blocks = RowBlocks(X[20:], block_rows=7, pool=pool)
-    assert blocks.map_reduce(kind.update, moments, weight[20:]) is moments
-    assert_allclose(moments.weight, weight.sum())
-    assert_allclose(moments.mean, np.average(X, axis=0, weights=weight))
-    scale = moments.scale
-    variance = np.average((X - moments.mean) ** 2, axis=0, weights=weight)
-    assert_allclose(scale.deviation**2, variance)
-
-
 @pytest.mark.parametrize("pass_over", ["map", "map_reduce"])
 def test_lift_sees_one_block_at_a_time(pass_over):
     lift = RecordingLift()
@@ -117,7 +94,7 @@ def test_default_block_of_lifted_rows_fits_in_cache(n_observables):
     blocks = RowBlocks(counting_rows(3), n_observables=n_observables)
     assert blocks.n_observables == n_observables
     assert blocks.block_rows % 64 == 0
-    assert BLOCK_BYTES / 2 < 8 * n_observables * blocks.block_rows <= BLOCK_BYTES
+    assert 4 * 2**20 < 8 * n_observables * blocks.block_rows <= 8 * 2**20
 
 
 def test_default_blocks_of_small_dictionaries_keep_their_logits_in_cache():
@@ -186,10 +163,12 @@ def sum_of_tiles(tiles, target):
 
 
 def test_few_rows_are_kept_and_many_are_not():
-    few = RowBlocks(counting_rows(10), np.square)
-    assert_array_equal(few.kept_if_few().map(np.copy), few.map(np.copy))
-    assert isinstance(few.kept_if_few(), HeldBlocks)
-    many = RowBlocks(np.zeros((KEPT_BYTES // 8 + 1, 1)))
+    X, lift = counting_rows(10), RecordingLift()
+    few = RowBlocks(X, lift, n_observables=2).kept_if_few()
+    lift.n_rows.clear()
+    assert_array_equal(few.map(np.copy), X**2)
+    assert lift.n_rows == []
+    many = RowBlocks(np.broadcast_to(np.zeros(1), (10**9, 1)))  # of which one has memory
     assert many.kept_if_few() is many
 
 

@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_koopman._threads import n_threads
+from sklearn_koopman import MonomialLifter
+from sklearn_koopman.rows import LiftedRows
 from sklearn_koopman.solvers import (
     DiagonalMoments,
     RowBlocks,
     as_numpy,
     by_rows,
+    of_parts,
     row_blocks,
 )
+
+from ..helpers import blas_threads
 
 dask = pytest.importorskip("dask", reason="dask is not installed")
 da = pytest.importorskip("dask.array")
@@ -92,9 +96,22 @@ def test_by_rows(keep):
     assert_array_equal(as_numpy(flat), X[:, :2].astype(np.float32))
 
 
+def test_parts_are_chunks():
+    assert list(of_parts(len, da.from_array(X, chunks=(20, 3)))) == [20, 20, 13]
+    assert of_parts(len, X) == [53]
+
+
+def test_lifted_rows_are_lifted_chunk_by_chunk():
+    lifter = MonomialLifter(2).fit(X)
+    rows = LiftedRows(da.from_array(X, chunks=(20, 3)), [lifter])
+    sums = by_rows(lambda psi: psi.sum(axis=1), rows)
+    assert sums.chunks == ((20, 20, 13),)
+    assert_allclose(sums.compute(), lifter.transform(X).sum(axis=1))
+
+
 def test_a_task_of_the_workers_has_one_thread():
-    before = n_threads()
+    before = blas_threads()
     blocks = row_blocks(da.from_array(X, chunks=(20, 3)))
-    assert blocks.sum(lambda psi: (n_threads(),)) == [3.0]
-    assert_array_equal(as_numpy(blocks.map(lambda psi: np.full(len(psi), n_threads()))), 1)
-    assert n_threads() == before
+    assert blocks.sum(lambda psi: (blas_threads(),)) == [3.0]
+    assert_array_equal(as_numpy(blocks.map(lambda psi: np.full(len(psi), blas_threads()))), 1)
+    assert blas_threads() == before

@@ -1,14 +1,12 @@
 """Blocks on a torch device against blocks in memory; torch's CPU stands in for an accelerator."""
 
-import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_koopman.lifting import MonomialLifter, as_layer
-from sklearn_koopman.linear import _minimise as minimiser
-from sklearn_koopman.rows import _device as module
 from sklearn_koopman.solvers import (
     DiagonalMoments,
     DistillationProblem,
@@ -20,6 +18,7 @@ from sklearn_koopman.solvers import (
 )
 
 torch = pytest.importorskip("torch")
+TorchFunctionMode = torch.overrides.TorchFunctionMode
 CPU = torch.device("cpu")
 N_CLASSES = 4
 
@@ -77,9 +76,8 @@ def test_value_gradient_and_curvature(soft_weight, temperature, dtype, offset):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_same_optimum(monkeypatch, dtype):
-    monkeypatch.setattr(minimiser, "SAMPLED_FROM", 0)
-    monkeypatch.setattr(minimiser, "LARGEST_SAMPLE", 0.9)
+def test_same_optimum(sampled_from_the_first_row, dtype):
+    sampled_from_the_first_row(LARGEST_SAMPLE=0.9)
     here, there = (
         minimise(
             problem,
@@ -115,19 +113,31 @@ def test_rows_on_disk_are_sent_block_by_block(tmp_path):
     assert_array_equal(blocks.map(np.copy), X)
 
 
-def test_labels_and_weights_are_sent_once(monkeypatch):
+class Sent(TorchFunctionMode):
+    """Knows the shapes of all arrays that are made tensors within."""
+
+    def __init__(self):
+        super().__init__()
+        self.shapes = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is torch.as_tensor:
+            self.shapes.append(np.shape(args[0]))
+        return function(*args, **kwargs or {})
+
+
+def test_labels_and_weights_are_sent_once():
     _, problem = both(rows(200))
     x = np.zeros((problem.blocks.n_observables + 1, N_CLASSES))
-    problem.evaluate(x)
-    sent = []
-    place = module.DeviceBlocks._place
-    monkeypatch.setattr(
-        module.DeviceBlocks,
-        "_place",
-        lambda blocks, array: (sent.append(np.shape(array)), place(blocks, array))[1],
-    )
-    problem.evaluate(x)
-    assert not [shape for shape in sent if shape[0] == 200 and shape != problem.blocks.X.shape]
+    with Sent() as first:
+        problem.evaluate(x)
+    with Sent() as second:
+        problem.evaluate(x)
+    of_rows = [
+        [shape for shape in sent.shapes if shape[:1] == (200,)] for sent in (first, second)
+    ]
+    assert (200,) in of_rows[0]
+    assert of_rows[1] in ([], [problem.blocks.X.shape])
 
 
 def test_a_lift_that_knows_no_tensors():
@@ -142,14 +152,23 @@ def test_devices():
     assert exact_device("cpu") == CPU
 
 
-def test_a_device_without_float64(monkeypatch):
-    monkeypatch.setattr(module, "resolve_device", torch.device)
-    with pytest.raises(ValueError, match=r"device='mps' knows no float64.*solver='adam'"):
+class Metal(TorchFunctionMode):
+    """Makes tensors on Apple's device, which is not here, that can do nothing but be moved."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is torch.empty and kwargs["device"] == "mps":
+            return SimpleNamespace(device=torch.device("mps"), cpu=lambda: None)
+        return function(*args, **kwargs or {})
+
+
+def test_a_device_without_float64():
+    message = r"device='mps' knows no float64.*solver='adam'"
+    with Metal(), pytest.raises(ValueError, match=message):
         exact_device("mps")
 
 
-def test_without_torch(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
+def test_without_torch(without):
+    without("torch")
     with pytest.raises(
         ImportError, match=r"device='cpu' needs torch.*sklearn-koopman\[torch\]"
     ):

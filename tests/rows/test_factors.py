@@ -18,31 +18,35 @@ from sklearn_koopman import (
     ObservableSelector,
     OrthogonalPolynomialLifter,
 )
-from sklearn_koopman.lifting._products import pairs_of_degrees
-from sklearn_koopman.linear import BlockLoss, DistillationLoss, SquaredNorms
-from sklearn_koopman.rows import _factors as module
-from sklearn_koopman.rows._factors import Factors
-from sklearn_koopman.rows._lifted import lifted_blocks
-from sklearn_koopman.solvers import (
-    DiagonalMoments,
+from sklearn_koopman.lifting import products_of_chain
+from sklearn_koopman.linear import (
+    BlockLoss,
+    DistillationLoss,
     DistillationProblem,
+    SquaredNorms,
+)
+from sklearn_koopman.rows import (
+    DiagonalMoments,
+    Factors,
     GramMoments,
     RowBlocks,
+    can_multiply,
+    lifted_blocks,
 )
 
-needs_kernel = pytest.mark.skipif(
-    not module.can_multiply(), reason="the kernel has not been compiled"
-)
+from .helpers import kernel
+
+needs_kernel = pytest.mark.skipif(not can_multiply(), reason="the kernel has not been compiled")
 
 
 @pytest.fixture(params=[16, 32, 64])
 def vectors(request):
     """Use vectors of so many bytes, then again those that the processor likes best."""
-    if not module._kernel.use_vectors(request.param):
+    if not kernel.use_vectors(request.param):
         pytest.skip(f"this processor has no vectors of {request.param} bytes")
     yield request.param
     for n_bytes in (16, 32, 64):
-        module._kernel.use_vectors(n_bytes)
+        kernel.use_vectors(n_bytes)
 
 
 def table(X, products):
@@ -85,10 +89,10 @@ def test_pairs_make_the_chosen_monomials(degree, max_observables):
     assert_allclose(multiplied(X, selector.pair_products()), selector.transform(X), rtol=1e-14)
 
 
-def test_no_degrees_are_the_variables():
-    lower, pairs = pairs_of_degrees(3, [])
-    assert lower.shape == (0, 2)
-    assert_array_equal(pairs, [[[0, 1], [0, 2], [0, 3]]])
+def test_nothing_is_the_variables():
+    products = products_of_chain(None, 3)
+    assert products.lower.shape == (0, 2)
+    assert_array_equal(products.observables, [[0, 1], [0, 2], [0, 3]])
 
 
 UNIONS = {
@@ -127,7 +131,7 @@ def test_a_frozen_lifter_is_as_good_as_its_steps():
     for lifter in (frozen, nested, make_pipeline(frozen, None)):
         blocks = lifted_blocks(lifter, X)
         assert blocks.X.shape == (60, 3)
-        assert blocks.makes_products == module.can_multiply()
+        assert blocks.makes_products == can_multiply()
 
 
 def test_blocks_know_their_products():
@@ -317,11 +321,11 @@ def test_gram_moments_are_those_of_lifted_rows(vectors, n_rows, offset, dtype):
 
 @needs_kernel
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_least_squares_is_the_same_without_the_kernel(monkeypatch, dtype):
+def test_least_squares_is_the_same_without_the_kernel(no_kernel, dtype):
     X, y, _ = labelled_rows(4000, dtype)
     student = EDMDClassifier(lifter=MonomialLifter(3), ridge=1e-4)
     with_kernel = student.fit(X, y).decision_function(X)
-    monkeypatch.setattr(module, "_kernel", None)
+    no_kernel()
     without = student.fit(X, y).decision_function(X)
     assert_allclose(with_kernel, without, atol=1e-9 if dtype == np.float64 else 1e-3)
 
@@ -360,18 +364,18 @@ def labelled_rows(n_samples=3000, dtype=np.float64):
 @needs_kernel
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("offset", [0, 2000], ids=["", "far from zero"])
-def test_a_student_is_the_same_without_the_kernel(monkeypatch, dtype, offset):
+def test_a_student_is_the_same_without_the_kernel(no_kernel, dtype, offset):
     X, y, logits = labelled_rows(dtype=dtype)
     X = X + dtype(offset)
     student = KoopmanDistilledClassifier(lifter=MonomialLifter(2), soft_weight=0.5, ridge=1e-2)
     fitted = student.fit(X, y, soft_labels=logits).decision_function(X)
-    monkeypatch.setattr(module, "_kernel", None)
+    no_kernel()
     without = student.fit(X, y, soft_labels=logits).decision_function(X)
     assert_allclose(fitted, without, rtol=1e-3, atol=2e-3)
 
 
 @needs_kernel
-def test_rows_are_not_lifted_for_the_loss(monkeypatch):
+def test_rows_are_not_lifted_for_the_loss():
     # Large enough for steps on samples.
     X, y, _ = labelled_rows(n_samples=60_000)
     lifter = MonomialLifter(2).fit(X)
@@ -382,8 +386,6 @@ def test_rows_are_not_lifted_for_the_loss(monkeypatch):
         n_lifted += len(X)
         return lifter._lift(X)
 
-    monkeypatch.setattr(MonomialLifter, "_lift", lambda self, X: lift(X))
-    monkeypatch.undo()
     blocks = RowBlocks(
         X, lift, n_observables=lifter.n_output_features_, products=lifter.pair_products()
     )
@@ -407,14 +409,14 @@ def test_rows_are_not_lifted_for_the_loss(monkeypatch):
 
 
 @needs_kernel
-def test_cross_validation_is_the_same_without_the_kernel(monkeypatch):
+def test_cross_validation_is_the_same_without_the_kernel(no_kernel):
     X, y, logits = labelled_rows(400)
     student = KoopmanDistilledClassifierCV(
         lifter=MonomialLifter(2), ridges=[1e-2, 1e-1], soft_weights=[0, 1], temperatures=[2.0]
     )
     with_kernel = student.fit(X, y, soft_labels=logits)
     scores, coef = with_kernel.scores_, with_kernel.coef_
-    monkeypatch.setattr(module, "_kernel", None)
+    no_kernel()
     student.fit(X, y, soft_labels=logits)
     assert_allclose(student.scores_, scores, atol=1e-3)
     assert_allclose(student.coef_, coef, atol=1e-3)
@@ -445,7 +447,7 @@ class TestArraysThatDoNotBelongTogether:
         }
 
     def call(self, **changes):
-        return module._kernel.add_loss(*(self.arguments() | changes).values())
+        return kernel.add_loss(*(self.arguments() | changes).values())
 
     def test_those_that_do(self):
         assert self.call() == pytest.approx(12 * np.log(3))
@@ -519,29 +521,29 @@ class TestArraysThatDoNotBelongTogether:
 
     def test_too_few_arguments(self):
         with pytest.raises(TypeError, match="positional arguments"):
-            module._kernel.add_loss(*list(self.arguments().values())[:-1])
+            kernel.add_loss(*list(self.arguments().values())[:-1])
 
     def test_moments_and_norms(self):
         X, lower, products = list(self.arguments().values())[:3]
         D = len(products)
         good = np.ones(6), np.zeros(D), np.zeros(D)
-        assert module._kernel.add_moments(X, lower, products, *good) == 6.0
+        assert kernel.add_moments(X, lower, products, *good) == 6.0
         for i in range(3):
             bad = [array[:-1] if i == j else array for j, array in enumerate(good)]
             with pytest.raises(ValueError, match="do not belong together"):
-                module._kernel.add_moments(X, lower, products, *bad)
+                kernel.add_moments(X, lower, products, *bad)
             with pytest.raises(ValueError, match="do not belong together"):
-                module._kernel.set_norms(X, lower, products, *(bad[1:] + bad[:1]))
+                kernel.set_norms(X, lower, products, *(bad[1:] + bad[:1]))
         good = np.zeros(D), np.zeros(D), np.ones(6), np.zeros((6, D), order="F")
-        module._kernel.set_centred(X, lower, products, *good)
+        kernel.set_centred(X, lower, products, *good)
         for i in range(4):
             bad = [array[:-1] if i == j else array for j, array in enumerate(good)]
             with pytest.raises(ValueError, match="do not belong together"):
-                module._kernel.set_centred(X, lower, products, *bad)
+                kernel.set_centred(X, lower, products, *bad)
         with pytest.raises(ValueError, match="do not belong together"):
-            module._kernel.set_centred(X, lower, products, *good[:3], np.zeros((6, D)))
+            kernel.set_centred(X, lower, products, *good[:3], np.zeros((6, D)))
 
     def test_vectors_that_no_processor_has(self):
-        assert not module._kernel.use_vectors(24)
+        assert not kernel.use_vectors(24)
         with pytest.raises(TypeError):
-            module._kernel.use_vectors("wide")
+            kernel.use_vectors("wide")

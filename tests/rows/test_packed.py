@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_koopman.rows._packed import PackedTriangle
+from sklearn_koopman.rows import PackedTriangle
 
 sizes = st.integers(1, 12)
 

@@ -1,5 +1,4 @@
 import pickle
-import sys
 
 import numpy as np
 import pandas as pd
@@ -306,8 +305,8 @@ def test_what_cannot_fit_in_memory(has_memory):
         selector.fit(X, Y)
 
 
-def test_progress_bars(capsys, monkeypatch):
+def test_progress_bars(capsys, without):
     ObservableSelector(MonomialLifter(2), verbose=1).fit(X, Y)
-    monkeypatch.setitem(sys.modules, "tqdm.auto", None)  # and without tqdm
+    without("tqdm.auto")
     ObservableSelector(MonomialLifter(2), verbose=1).fit(X, Y)
     assert "Traceback" not in capsys.readouterr().err

@@ -1,6 +1,5 @@
 """`lifter=` inside a classifier is the same as a pipeline step before it, in less memory."""
 
-import sys
 import tracemalloc
 import warnings
 
@@ -22,7 +21,6 @@ from sklearn_koopman import (
     OrthogonalPolynomialLifter,
     RBFLifter,
 )
-from sklearn_koopman.rows import _blocks
 
 from ..classification.helpers import LinearTeacher, RecordingTransformer, samples
 
@@ -112,8 +110,8 @@ def test_rows_are_transformed_once_up_to_where_they_are_narrowest(classifier):
     assert n_passes == (1 if isinstance(model, EDMDClassifier) else 3)
 
 
-def test_many_rows_are_lifted_in_every_pass(monkeypatch):
-    monkeypatch.setattr(_blocks, "KEPT_BYTES", 0)
+@pytest.mark.usefixtures("every_pass_lifts")
+def test_many_rows_are_lifted_in_every_pass():
     lifter = make_pipeline(MonomialLifter(2), RecordingTransformer())
     model = KoopmanDistilledClassifier(lifter=lifter).fit(X, Y, soft_labels=LOGITS)
     assert np.sum(model.lifter_[-1].n_rows_) // 300 > 5
@@ -158,6 +156,7 @@ def test_memmap(classifier, tmp_path):
 
 
 @both_classifiers
+@pytest.mark.usefixtures("every_pass_lifts")
 @pytest.mark.parametrize("verbose", [0, 1])
 def test_progress_bar(classifier, verbose, monkeypatch):
     passes = []
@@ -166,8 +165,8 @@ def test_progress_bar(classifier, verbose, monkeypatch):
         passes.append(sum(rows.stop - rows.start for rows in batches))
         return batches
 
+    # What a bar of tqdm prints depends on how fast the machine is.
     monkeypatch.setattr(pytest.importorskip("tqdm.auto"), "tqdm", bar)
-    monkeypatch.setattr(_blocks, "KEPT_BYTES", 0)
     model = with_lifter(classifier, MonomialLifter(2)).set_params(verbose=verbose)
     model.fit(X, Y, soft_labels=LOGITS)
     if verbose == 0:
@@ -179,8 +178,8 @@ def test_progress_bar(classifier, verbose, monkeypatch):
         assert set(passes) == {300}
 
 
-def test_without_tqdm_there_is_no_bar(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+def test_without_tqdm_there_is_no_bar(without):
+    without("tqdm.auto")
     model = EDMDClassifier(verbose=1).fit(X, Y)
     assert_array_equal(model.coef_, EDMDClassifier().fit(X, Y).coef_)
 

@@ -25,8 +25,6 @@ from sklearn_koopman import (
 from sklearn_koopman.deployment import detach_teacher
 from sklearn_koopman.inspection import distillation_report
 from sklearn_koopman.pipeline import make_pipeline as make_koopman_pipeline
-from sklearn_koopman.rows import _blocks
-from sklearn_koopman.rows._enlarged import MADE_ROWS
 
 from ..classification.helpers import LinearTeacher, samples
 
@@ -146,7 +144,7 @@ def test_random_state_none_is_another_set_each_time_but_one_within():
 
 
 def test_every_way_to_read_the_rows_gives_the_same():
-    Z = np.random.default_rng(0).normal(size=(2 * MADE_ROWS + 77, 3))
+    Z = np.random.default_rng(0).normal(size=(2125, 3))  # of which 1024 are made at once
     rows = TransferSet([jitter, mirrored]).enlarge(Z)
     everything = rows.map(np.copy)
     assert everything.shape == rows.shape == (3 * len(Z), 3)
@@ -158,9 +156,7 @@ def test_every_way_to_read_the_rows_gives_the_same():
     indices = np.random.default_rng(1).permutation(len(everything))[:500]
     assert_array_equal(rows[indices], everything[indices])
     noise = everything[len(Z) : 2 * len(Z)] - Z
-    assert (
-        abs(np.corrcoef(noise[:MADE_ROWS, 0], noise[MADE_ROWS : 2 * MADE_ROWS, 0])[0, 1]) < 0.2
-    )
+    assert abs(np.corrcoef(noise[:1024, 0], noise[1024:2048, 0])[0, 1]) < 0.2
 
 
 def test_copies_differ():
@@ -210,18 +206,10 @@ def test_torch_modules_are_given_rows_one_by_one_and_a_seed():
     assert len(np.unique(noise[:, 0].round(5))) > 290
 
 
-def test_no_generator_of_a_device_is_left_seeded(monkeypatch):
+def test_no_generator_of_a_device_is_left_seeded(torch_devices):
     torch = pytest.importorskip("torch")
-    # Stand-ins: what torch would do to devices that are not here.
-    cuda, metal = torch.Generator().manual_seed(1), torch.Generator().manual_seed(2)
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.cuda, "default_generators", (cuda,))
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    monkeypatch.setattr(torch.mps, "get_rng_state", metal.get_state)
-    monkeypatch.setattr(torch.mps, "set_rng_state", metal.set_state)
-    monkeypatch.setattr(torch.mps, "manual_seed", metal.manual_seed)
-    # Devices that nobody has used yet are seeded when somebody does: too late to undo it.
-    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("reseeded"))
+    cuda, metal = torch_devices
+    torch.cuda.init()
 
     class Noise(torch.nn.Module):
         def forward(self, row):
@@ -345,9 +333,9 @@ def test_data_frames_in_front_of_a_transfer_set_are_refused():
 
 @pytest.mark.filterwarnings("ignore:lbfgs stopped")
 @both_classifiers
+@pytest.mark.usefixtures("every_pass_lifts")  # what is small would be kept
 @pytest.mark.parametrize("reduces", [True, False])
-def test_the_enlarged_set_is_never_in_memory(classifier, reduces, monkeypatch):
-    monkeypatch.setattr(_blocks, "KEPT_BYTES", 0)  # what is small would be kept
+def test_the_enlarged_set_is_never_in_memory(classifier, reduces):
     n_samples, n_features, n_copies = 2_500, 256, 20
     X = np.random.default_rng(0).normal(size=(n_samples, n_features)).astype(np.float32)
     y = (X[:, 0] > X[:, 1]).astype(int)

@@ -1,5 +1,4 @@
 import pickle
-import sys
 
 import numpy as np
 import onnx
@@ -116,13 +115,13 @@ def test_bad_settings(settings, message):
         OnnxTeacher(MODEL, **settings)(X)
 
 
-def test_errors(monkeypatch):
+def test_errors(without):
     with pytest.raises(FileNotFoundError, match=r"missing\.onnx"):
         as_teacher("missing.onnx")(X)
     with pytest.raises(ValueError, match="has the inputs \\['x0', 'x1'\\], not one"):
         OnnxTeacher(dense((4,), n_inputs=2))(X)
     with pytest.raises(ValueError, match=r"input 'x0' is a tensor\(float16\)"):
         OnnxTeacher(dense((4,), dtype=TensorProto.FLOAT16))(X)
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    without("onnxruntime")
     with pytest.raises(ImportError, match=r"sklearn-koopman\[onnx\]"):
         OnnxTeacher(MODEL)(X)

@@ -1,5 +1,4 @@
 import pickle
-import sys
 import threading
 
 import joblib
@@ -194,8 +193,8 @@ def test_the_meta_device_would_lose_the_weights():
     assert module.weight.device.type == "cpu"
 
 
-def test_available_devices_are_listed(monkeypatch):
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+@pytest.mark.usefixtures("torch_devices")
+def test_available_devices_are_listed():
     with pytest.raises(ValueError, match=r"available: cpu, .*mps"):
         TorchTeacher(Counting(), device="nonsense")(X)
 
@@ -289,9 +288,9 @@ def test_progress(capsys):
 
 
 @pytest.mark.parametrize("package", ["torch", "tqdm"])
-def test_missing_packages_name_the_extra(package, monkeypatch):
+def test_missing_packages_name_the_extra(package, without):
     teacher = TorchTeacher(Counting(), progress=True)
-    monkeypatch.setitem(sys.modules, package, None)
+    without(package)
     with pytest.raises(ImportError, match=rf"{package}: pip install .sklearn-koopman\[torch\]"):
         teacher(X)
 

@@ -12,15 +12,20 @@ from scipy.special import log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_koopman.solvers import GramMoments
-from sklearn_koopman.tensor_trains._descent import (
+from sklearn_koopman.tensor_trains import (
     LONGEST_STEP,
+    Environments,
+    SquaredLoss,
+    Sweeper,
+    TensorTrain,
     constant_loss,
     descend,
+    distillation_loss,
+    linear_start,
+    mirrored,
+    roots,
     warn_of_breakdown,
 )
-from sklearn_koopman.tensor_trains._losses import SquaredLoss, distillation_loss
-from sklearn_koopman.tensor_trains._sweep import Sweeper, _Environments
-from sklearn_koopman.tensor_trains._train import TensorTrain, linear_start, mirrored, roots
 
 N_CLASSES = 3
 
@@ -278,7 +283,7 @@ def test_environments_come_again_when_they_are_needed():
         calls.append(k)
         return environment + 1
 
-    environments = _Environments(0, advance, 100)
+    environments = Environments(0, advance, 100)
     for k in range(100, -1, -1):
         assert environments[k] == k
         assert len(environments._held) <= 2 * 11 + 2

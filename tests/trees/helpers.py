@@ -1,18 +1,13 @@
 """Data, networks and parts of the tree that the tests share.
 
 The parts of `DistilledTreeClassifier` are tested one by one, as each has an oracle (all trees are
-tried, or scikit-learn's tree is grown) and the whole has none. The tests get them here.
+tried, or scikit-learn's tree is grown) and the whole has none.
 """
 
 import numpy as np
 
 from sklearn_koopman.solvers import LinearProbes
-from sklearn_koopman.trees._clauses import Literals, grow_clauses
-from sklearn_koopman.trees._decision_tree import as_decision_tree, walk
-from sklearn_koopman.trees._dynamic import best_trees
-from sklearn_koopman.trees._features import internal_features
-
-__all__ = ["Literals", "as_decision_tree", "best_trees", "internal_features", "walk"]
+from sklearn_koopman.trees import Literals, grow_clauses
 
 
 def samples(seed=0, n_rows=60):

@@ -4,7 +4,9 @@ from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_array_equal
 from sklearn.tree import DecisionTreeClassifier
 
-from .helpers import Literals, binary_rows, grow, hidden_features, hidden_tree, samples
+from sklearn_koopman.trees import Literals
+
+from .helpers import binary_rows, grow, hidden_features, hidden_tree, samples
 
 # Thresholds
 

@@ -5,7 +5,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.tree import DecisionTreeClassifier, export_text
 
-from .helpers import as_decision_tree, best_trees, grow, samples, walk
+from sklearn_koopman.trees import as_decision_tree, best_trees, walk
+
+from .helpers import grow, samples
 
 
 def largest_tree(seed=0):

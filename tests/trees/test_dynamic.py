@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from .helpers import best_trees, grow, samples
+from sklearn_koopman.trees import best_trees
+
+from .helpers import grow, samples
 
 
 def best_by_enumeration(X, labels, max_depth, max_leaf_nodes):

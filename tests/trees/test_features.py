@@ -11,8 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_koopman import EDMDClassifier, MonomialLifter
 from sklearn_koopman.teachers import TorchTeacher, as_teacher
-
-from .helpers import internal_features
+from sklearn_koopman.trees import internal_features
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(30, 4)).astype(np.float32)
