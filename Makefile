@@ -29,18 +29,21 @@ CONSTRAINTS ?= constraints.txt
 JOBS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(JOBS) --dist worksteal
 PYTEST_ARGS ?=
+# For `make test` alone, where other targets run beside it: TEST_ENV="NAME=value" TEST_ARGS="--cov"
+TEST_ENV ?=
+TEST_ARGS ?=
 
 SPHINX = $(VENV)/bin/sphinx-build -b $(1) docs docs/_build/$(1)
 
 comma := ,
 
-.PHONY: demo test lint oldest docs linkcheck dist rivals packages clean
+.PHONY: demo test lint oldest docs linkcheck dist rivals packages compiled clean
 
 demo: $(VENV)/.packages-demo $(VENV)/.compiled
 	$(VENV)/bin/python examples/plot_digits_distillation.py --output examples/output
 
 test: $(VENV)/.packages-test $(VENV)/.compiled
-	$(call PYTEST,$(VENV)) $(PYTEST_ARGS)
+	$(TEST_ENV) $(call PYTEST,$(VENV)) $(PYTEST_ARGS) $(TEST_ARGS)
 
 lint: $(VENV)/.packages-dev $(VENV)/.compiled
 	$(VENV)/bin/ruff check .
@@ -73,6 +76,9 @@ clean:
 # The packages of test, lint, docs and oldest; both environments at once with make -j 2 packages
 packages: $(VENV)/.packages-all $(VENV_OLDEST)/.packages-oldest
 
+# This package in both, one after the other: they compile in the same place.
+compiled: $(VENV)/.compiled $(VENV_OLDEST)/.compiled
+
 %/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; say where it is: make PYTHON=..."; exit 1; }
@@ -82,8 +88,8 @@ packages: $(VENV)/.packages-all $(VENV_OLDEST)/.packages-oldest
 # the one package of which the plain index has builds that are gigabytes larger than others.
 define PACKAGES
 	$(1)/bin/python -m pip install --quiet --upgrade -c $(2) pip
-	$(1)/bin/pip install --quiet -c $(2) torch
-	$(1)/bin/pip install --quiet -c $(2) --build-constraint $(2) --only-deps ".[$(3)]"
+	$(1)/bin/pip install --quiet --no-compile -c $(2) torch
+	$(1)/bin/pip install --quiet --no-compile -c $(2) --build-constraint $(2) --only-deps ".[$(3)]"
 	touch $@
 endef
 

@@ -28,6 +28,7 @@ from ._chosen import (
 from ._convolution import ConvolutionalLifter
 from ._costs import operations_of as operations_of
 from ._delay import DelayLifter
+from ._filters import PATCH_BATCH as PATCH_BATCH
 from ._local_features import FEATURE_MAPS as FEATURE_MAPS, LocalFeatures as LocalFeatures
 from ._monomial import Level as Level, MonomialLifter
 from ._onnx_nodes import Nodes

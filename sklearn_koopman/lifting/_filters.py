@@ -7,7 +7,7 @@ from sklearn.utils.random import sample_without_replacement
 
 LEARNT = ("kmeans", "random", "pca")
 # Patches of a mini-batch of k-means.
-_BATCH = 4096
+PATCH_BATCH = 4096
 # Part of the largest variance that is no more than rounding.
 NO_VARIANCE = 1e-12
 
@@ -70,7 +70,7 @@ def _found(patches, kind, n_filters, draw):
     from sklearn.cluster import MiniBatchKMeans  # a slow import that most users do not need
 
     return (
-        MiniBatchKMeans(n_filters, n_init=1, batch_size=_BATCH, random_state=draw)
+        MiniBatchKMeans(n_filters, n_init=1, batch_size=PATCH_BATCH, random_state=draw)
         .fit(patches)
         .cluster_centers_
     )

@@ -14,10 +14,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_koopman import ConvolutionalLifter, EDMDClassifier, MonomialLifter, _memory
+from sklearn_koopman import ConvolutionalLifter, EDMDClassifier, MonomialLifter
 from sklearn_koopman.deployment import load_student, save_student, to_module, to_onnx
 from sklearn_koopman.inspection import cost
-from sklearn_koopman.lifting import _filters, _responses
+from sklearn_koopman.lifting import PATCH_BATCH
 from sklearn_koopman.pipeline import make_pipeline
 
 from ..extra_checks import EXTRA_TRANSFORMER_CHECKS
@@ -222,7 +222,7 @@ def test_filters_are_what_they_are_called():
     assert_allclose((found @ of_patches.T).max(axis=1), 1)
     found = directions(small(**settings).fit(X).filters_)
     centres = MiniBatchKMeans(
-        5, n_init=1, batch_size=_filters._BATCH, random_state=np.random.RandomState(0)
+        5, n_init=1, batch_size=PATCH_BATCH, random_state=np.random.RandomState(0)
     ).fit(patches - patches.mean(axis=0)).cluster_centers_  # fmt: skip
     assert_allclose(found, directions(centres), atol=1e-8)
 
@@ -269,20 +269,20 @@ def test_random_state():
         assert (first != clone(lifter).set_params(random_state=1).fit(IMAGES).filters_).all()
 
 
-def test_blocks_of_rows_change_nothing(monkeypatch):
+def test_blocks_of_rows_change_nothing(small_blocks):
     lifter = small().fit(IMAGES)
     expected = lifter.transform(IMAGES)
-    monkeypatch.setattr(_responses, "BLOCK_RESPONSES", 500)
+    small_blocks()
     assert_allclose(lifter.transform(IMAGES), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_kernel_computes_what_numpy_does(dtype, monkeypatch):
+def test_the_kernel_computes_what_numpy_does(dtype, no_pooling):
     pooling = pytest.importorskip("sklearn_koopman.lifting._pooling", reason="not compiled")
     X = IMAGES.astype(dtype)
     lifter = small(filter_size=(3, 2), grid=(2, 3)).fit(X)
     expected = lifter.transform(X)
-    monkeypatch.setattr(_responses, "_pooling", None)
+    no_pooling()
     assert_allclose(lifter.transform(X), expected, atol=2e-6 if dtype == np.float32 else 1e-12)
     responses, sums = np.ones((2, 3, 4), dtype), np.zeros((2, 2, 4), dtype)
     edges = np.array([0, 1, 3])
@@ -465,11 +465,11 @@ def test_more_filters_than_there_are():
         assert len(small(n_filters=50, filters="random").fit(IMAGES[:1]).filters_) == 42
 
 
-def test_what_cannot_fit_in_memory(monkeypatch):
+def test_what_cannot_fit_in_memory(has_memory):
     with pytest.raises(MemoryError, match=r"n_filters=100000000000000 of n_patches=20000"):
         small(n_filters=10**14).fit(IMAGES)
     lifter = small().fit(IMAGES)
-    monkeypatch.setattr(_memory, "physical_memory", lambda: 40 * 32 * 8 - 1)
+    has_memory(40 * 32 * 8 - 1)
     with pytest.raises(MemoryError, match=r"to 32 observables needs .* GB.*n_filters or grid"):
         lifter.transform(IMAGES)
     with pytest.raises(NotFittedError):

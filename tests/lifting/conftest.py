@@ -1,0 +1,15 @@
+import pytest
+
+from sklearn_koopman.lifting import _responses
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Return a function that makes blocks of responses small: real ones take megabytes."""
+    return lambda: monkeypatch.setattr(_responses, "BLOCK_RESPONSES", 500)
+
+
+@pytest.fixture
+def no_pooling(monkeypatch):
+    """Return a function that takes the compiled pooling away: as if there had been no compiler."""
+    return lambda: monkeypatch.setattr(_responses, "_pooling", None)
