@@ -75,9 +75,10 @@ for (name, values), color, marker in zip(
 ):
     ax.plot(numbers, values, color=color, marker=marker)
     ax.text(
-        numbers[-1], values[-1], f"  {name}\n  {values[-1]:.0f} MB", color=color, va="center"
+        numbers[-1], values[-1], f"  {name}\n  {values[-1]:.0f} MB", color=color, va="bottom"
     )
-ax.set(xlabel="rows", ylabel="peak of memory (MB)", xlim=(0, 270_000), ylim=(0, None))
+highest = max(map(max, memory.values()))
+ax.set(xlabel="rows", ylabel="peak of memory (MB)", xlim=(0, 270_000), ylim=(0, 1.15 * highest))
 ax.set_title("Memory of a fit, 231 observables")
 ax.grid(alpha=0.3)
 ax.spines[["top", "right"]].set_visible(False)
