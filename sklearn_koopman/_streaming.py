@@ -6,8 +6,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import validate_data
 
 from ._validation import DTYPES
-from .lifting import BlockLifter, can_lift_later, learns_nothing, steps_of
-from .rows import LiftedRows, Origin, check_learns_nothing, float_rows, is_dask
+from .lifting import BlockLifter, can_lift_later, steps_of
+from .rows import LiftedRows, Origin, float_rows, is_dask, rows_to_fit
 from .students import LiftedStudent, TransferringStudent
 
 # Rows that are lifted at once when a student predicts: they take little memory, and one row should
@@ -37,7 +37,7 @@ def streamed(steps, X):
     Returns
     -------
     steps : list of (name, estimator)
-        The same list where the last step is no student that reads lifted rows.
+        The same list where the last step is not a student that reads lifted rows.
     """
     if not _ends_in_a_reader(steps):
         return steps
@@ -105,14 +105,7 @@ class _LiftingStep(BaseEstimator):
 
     def fit(self, X, y=None, **params):
         """Fit the step."""
-        if is_dask(X):
-            check_learns_nothing(self.step, "step")
-        if isinstance(X, LiftedRows) and learns_nothing(self.step):
-            X, y = X[:1], None
-        elif isinstance(X, LiftedRows):
-            X = X[:]
-        elif is_dask(X):
-            X, y = np.zeros((1, X.shape[1]), X.dtype), None
+        X, y = rows_to_fit(self.step, X, y, "step")
         self.step.fit(X, y, **params)
         return self
 

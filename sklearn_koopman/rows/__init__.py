@@ -17,7 +17,7 @@ from ._factors import (
     can_multiply as can_multiply,
     vector_bytes as vector_bytes,
 )
-from ._lifted import check_learns_nothing as check_learns_nothing, fit_lifter, lifted_blocks
+from ._lifted import fit_lifter, lifted_blocks, rows_to_fit as rows_to_fit
 from ._lifted_rows import LiftedRows, Origin as Origin
 from ._moments import (
     DiagonalMoments,

@@ -18,7 +18,7 @@ from ..lifting import (
     transformed,
 )
 from ._device import lifting_there
-from ._lifted_rows import LiftedRows
+from ._lifted_rows import LiftedRows, row_like
 from ._sources import by_rows, is_dask, row_blocks
 
 
@@ -52,12 +52,7 @@ def fit_lifter(lifter, X, y):
                 "MonomialLifter(degree=2) or make_pipeline(PCA(40), MonomialLifter(2))."
             )
         )
-    if is_dask(X):
-        check_learns_nothing(lifter)
-        X, y = _row_like(X), y[:1]
-    elif isinstance(X, LiftedRows):
-        X = X[:1] if learns_nothing(lifter) else X[:]
-        y = y[: len(X)]
+    X, y = rows_to_fit(lifter, X, y)
     with arrays_between_steps():
         return clone(lifter).fit(X, y)
 
@@ -88,7 +83,7 @@ def lifted_blocks(lifter, X, *, device=None):
     if lifter is None:
         return row_blocks(X, device=device)
     with arrays_between_steps():
-        row = _row_like(X) if is_dask(X) else X[:1]
+        row = row_like(X) if is_dask(X) else X[:1]
         head, tail, n_observables = split_at_narrowest(lifter, row)
     rows = X if head is None else by_rows(partial(transformed, head), X)
     if device is None:
@@ -115,20 +110,31 @@ def _tensor_lift(tail, dtype, device):
     return layer.requires_grad_(False)
 
 
-def _row_like(X):
-    """Return a row of zeros in the form of a dask array's."""
-    return np.zeros((1, X.shape[1]), X.dtype)
-
-
-def check_learns_nothing(lifter, name="lifter"):
-    """Raise TypeError for a step that would have to learn from the rows of a dask array.
+def rows_to_fit(lifter, X, y, name="lifter"):
+    """Return the rows in memory that a lifter is fitted to, and their labels.
 
     Parameters
     ----------
     lifter : transformer
+    X : ndarray, dask array or LiftedRows of shape (n_samples, n_features)
+        One row in the form of a dask array, and the first of lifted rows, is enough for what
+        learns nothing.
+    y : array-like of shape (n_samples,), or None
     name : str, default="lifter"
         For the error message.
     """
+    if is_dask(X):
+        _check_learns_nothing(lifter, name)
+        X = row_like(X)
+    elif isinstance(X, LiftedRows):
+        X = X[:1] if learns_nothing(lifter) else X[:]
+    else:
+        return X, y
+    return X, None if y is None else y[: len(X)]
+
+
+def _check_learns_nothing(lifter, name):
+    """Raise TypeError for a step that would have to learn from the rows of a dask array."""
     steps = [step for _, step in lifter.steps] if isinstance(lifter, Pipeline) else [lifter]
     for step in steps:
         if not learns_nothing(step):

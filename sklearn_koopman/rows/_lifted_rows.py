@@ -63,7 +63,7 @@ class LiftedRows:
         self.X = X
         self.steps = list(steps)
         self.origin = origin
-        row = self._lift(self.first_row())
+        row = self.lift(self.first_row())
         self.shape = (X.shape[0], row.shape[1])
         self.dtype = row.dtype
 
@@ -72,16 +72,14 @@ class LiftedRows:
 
     def __getitem__(self, rows):
         """Return the observables of some rows: a slice, or an array of indices."""
-        return self._lift(self.X[rows])
+        return self.lift(self.X[rows])
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self[:], dtype=dtype)
 
     def first_row(self):
         """Return the first row before it is lifted; of a dask array, zeros in its form."""
-        if hasattr(self.X, "__dask_graph__"):
-            return np.zeros((1, self.X.shape[1]), self.X.dtype)
-        return self.X[:1]
+        return row_like(self.X) if hasattr(self.X, "__dask_graph__") else self.X[:1]
 
     def named_row(self):
         """Return an observable row as the last step gives it: a data frame if it was told to."""
@@ -100,8 +98,10 @@ class LiftedRows:
         """The function that lifts rows, to be sent to other processes."""
         return partial(_lifted, self.lifter)
 
-    def _lift(self, X):
-        return _lifted(self.lifter, X)
+
+def row_like(X):
+    """Return a row of zeros in the form of those of X, of which none is read."""
+    return np.zeros((1, X.shape[1]), X.dtype)
 
 
 def _lifted(lifter, X):
