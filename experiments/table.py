@@ -161,7 +161,7 @@ class Bench:
         return student
 
     def ask_teacher_beforehand(self, student):
-        """Have the teacher's outputs cached, so that they are no part of the time of the fit."""
+        """Have the teacher's outputs cached, so that they are not part of the time of the fit."""
         if student.teacher is not None:
             self.teacher(self.X)
             if student.transfer_set is not None:

@@ -37,7 +37,7 @@ from experiments.teachers import teacher
 from sklearn_koopman import TensorTrainClassifier
 from sklearn_koopman.inspection import fidelity_score
 
-# The bound of a step is no parameter of any estimator: only its default is for users.
+# The bound of a step is not a parameter of any estimator: users have its default.
 from sklearn_koopman.tensor_trains import _descent
 
 

@@ -83,7 +83,7 @@ class LiftedStudent(Student):
         Parameters
         ----------
         X : array-like or dask array of shape (n_samples, n_features)
-            Rows as `fit` received them. Of a dask array, so is the result, a lazy one.
+            Rows as `fit` received them. For a dask array the result is a lazy dask array.
 
         Returns
         -------
@@ -98,7 +98,7 @@ class LiftedStudent(Student):
         Parameters
         ----------
         X : array-like or dask array of shape (n_samples, n_features)
-            Rows as `fit` received them. Of a dask array, so is the result, a lazy one.
+            Rows as `fit` received them. For a dask array the result is a lazy dask array.
 
         Returns
         -------
