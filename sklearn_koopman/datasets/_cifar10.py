@@ -239,15 +239,15 @@ def _read_sheets(folder, part):
     """Return pixels and classes of lossless sheets of images."""
     image = import_extra("PIL.Image", "fetch_cifar10, to read sheets of images,", "vision")
     _, height, width = SHAPE
-    pixels = []
+    sheets = []
     for path in _sheets(folder, part):
         with image.open(path) as opened:
             sheet = np.asarray(opened.convert("RGB"))
         down, across = sheet.shape[0] // height, sheet.shape[1] // width
         tiles = sheet.reshape(down, height, across, width, 3).transpose(0, 2, 4, 1, 3)
-        pixels.append(tiles.reshape(-1, N_FEATURES))
+        sheets.append(tiles.reshape(-1, N_FEATURES))
     classes = np.load(folder / SHEETS / f"{part}-labels.npy", allow_pickle=False)
-    pixels = np.concatenate(pixels)
+    pixels = np.concatenate(sheets)
     if len(pixels) != len(classes):
         raise ValueError(f"there are {len(pixels)} images and {len(classes)} classes")
     return pixels, classes
