@@ -1,6 +1,7 @@
 """Responses of small filters, pooled: observables that see neighbourhoods."""
 
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 from sklearn.utils import check_random_state, gen_even_slices
@@ -20,6 +21,7 @@ from .._warnings import warn_user
 from ._base import Dictionary
 from ._chosen import ChosenColumns
 from ._filters import LEARNT, drawn_patches, given_filters, is_module, learnt_filters
+from ._mirror import MirroredResponses
 from ._operations import Operations
 from ._responses import NONLINEARITIES, Places, Responses, signs_of
 from ._torch_layers import torch_layers
@@ -91,6 +93,10 @@ class ConvolutionalLifter(Dictionary):
         fewer places.
     root : bool, default=True
         Whether the root of each mean is taken.
+    mirror : bool, default=False
+        Whether each mean is over the image and its mirror image, left and right exchanged (a
+        series: run backwards), so that the observables of both are the same. What is
+        classified must not depend on the side: photographs, not digits.
     n_patches : int, default=20000
         Patches that filters and contrasts are found in.
     random_state : int, RandomState instance or None, default=None
@@ -175,6 +181,7 @@ class ConvolutionalLifter(Dictionary):
         threshold=0.25,
         grid=None,
         root=True,
+        mirror=False,
         n_patches=20_000,
         random_state=None,
     ):
@@ -191,6 +198,7 @@ class ConvolutionalLifter(Dictionary):
         self.threshold = threshold
         self.grid = grid
         self.root = root
+        self.mirror = mirror
         self.n_patches = n_patches
         self.random_state = random_state
 
@@ -213,6 +221,7 @@ class ConvolutionalLifter(Dictionary):
         check_choice(self, "nonlinearity", NONLINEARITIES)
         check_real(self, "threshold", low=0.0, inclusive="left")
         check_boolean(self, "root")
+        check_boolean(self, "mirror")
         check_integer(self, "n_patches", minimum=1)
 
     def _check_input_shape(self):
@@ -360,7 +369,7 @@ class ConvolutionalLifter(Dictionary):
     @property
     def _responses(self):
         kernel = self.filters_.shape[2:]
-        return Responses(
+        responses = Responses(
             Places(self.input_shape_, kernel, self._pair("stride"), self.grid_),
             self.filters_,
             self.offsets_,
@@ -370,6 +379,9 @@ class ConvolutionalLifter(Dictionary):
             float(self.threshold),
             bool(self.root),
         )
+        if not self.mirror:
+            return responses
+        return MirroredResponses(replace(responses, root=False), responses.root)
 
     def _lift(self, X):
         lifted = np.empty((len(X), self.n_output_features_), X.dtype)
@@ -397,7 +409,10 @@ class ConvolutionalLifter(Dictionary):
     def to_layer(self):
         """Return convolution, function and pooling as a layer of torch."""
         check_is_fitted(self)
-        return torch_layers().PooledResponses(self._responses)
+        layers = torch_layers()
+        if self.mirror:
+            return layers.MirroredResponses(self._responses)
+        return layers.PooledResponses(self._responses)
 
     def add_to_graph(self, nodes, rows):
         """Add convolution, function and pooling to an ONNX graph."""
@@ -409,18 +424,21 @@ class ConvolutionalLifter(Dictionary):
         check_is_fitted(self)
         places = self._responses.places
         n_responses = len(self.filters_) * places.n_places
-        operations = Operations.storing(
-            self.filters_,
-            self.offsets_,
-            linear=self.filters_.size * places.n_places + self.n_output_features_,
-            nonlinear=n_responses if self.nonlinearity == "intensity" else 0,
-        )
-        if self.contrast_ is None:
-            return operations
-        # Squares of all numbers and of the mean of each patch, and what each patch is scaled by.
-        scaled = int(np.prod(self.input_shape_)) + places.n_places * (1 + places.patch_size)
-        means = 2 * places.n_places
-        return operations + Operations.storing(self.contrast_, linear=means, nonlinear=scaled)
+        n_images = 2 if self.mirror else 1
+        means = self.n_output_features_
+        linear = self.filters_.size * places.n_places + means
+        nonlinear = n_responses if self.nonlinearity == "intensity" else 0
+        fitted = [self.filters_, self.offsets_]
+        if self.contrast_ is not None:
+            # Squares of all numbers and of the means of patches, and what patches are scaled by.
+            fitted.append(self.contrast_)
+            linear += 2 * places.n_places
+            nonlinear += int(np.prod(self.input_shape_))
+            nonlinear += places.n_places * (1 + places.patch_size)
+        linear, nonlinear = n_images * linear, n_images * nonlinear
+        if self.mirror:
+            linear += means
+        return Operations.storing(*fitted, linear=linear, nonlinear=nonlinear)
 
     def chosen(self, indices):
         """Return the observables that are wanted, of the filters that these need."""

@@ -402,6 +402,26 @@ class PooledResponses(nn.Module):
         return ((squares - mean.square()).clamp(min=0.0) + self.contrast).sqrt()
 
 
+class MirroredResponses(nn.Module):
+    """Means of pooled responses to rows and to their mirror images.
+
+    Parameters
+    ----------
+    mirrored : MirroredResponses
+    """
+
+    def __init__(self, mirrored):
+        super().__init__()
+        self.pooled = PooledResponses(mirrored.responses)
+        self.root = mirrored.root
+
+    def forward(self, rows):
+        """Return the observables."""
+        images = rows.reshape(-1, *self.pooled.image)
+        means = (self.pooled(rows) + self.pooled(images.flip(3).flatten(1))) / 2
+        return means.sqrt() if self.root else means
+
+
 def linear_layer(weight, bias=None):
     """Return a linear layer in float64, of copies of the arrays.
 

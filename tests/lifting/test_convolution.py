@@ -128,6 +128,37 @@ def test_equals_the_formula_for_all_shapes(data):
     assert lifted.shape == (7, lifter.n_output_features_)
 
 
+@pytest.mark.parametrize("nonlinearity", ["threshold", "intensity"])
+@pytest.mark.parametrize("root", [True, False])
+def test_mirrored_observables_are_means_of_both_images(nonlinearity, root):
+    lifter = small(nonlinearity=nonlinearity, root=root, grid=(1, 3), mirror=True).fit(IMAGES)
+    flipped = IMAGES.reshape(-1, 2, 9, 8)[..., ::-1].reshape(IMAGES.shape)
+    power = 2 if root else 1
+
+    means = (
+        by_definition(lifter, IMAGES) ** power + by_definition(lifter, flipped) ** power
+    ) / 2
+
+    assert_allclose(lifter.transform(IMAGES), means ** (1 / power), atol=1e-7)
+    assert_allclose(lifter.transform(flipped), lifter.transform(IMAGES), atol=1e-12)
+
+
+def test_a_mirrored_series_runs_backwards():
+    X = RNG.normal(size=(5, 2 * 12))
+    lifter = small((2, 12), kind="series", mirror=True, grid=3).fit(X)
+    backwards = X.reshape(5, 2, 12)[..., ::-1].reshape(X.shape)
+    assert_allclose(lifter.transform(backwards), lifter.transform(X), atol=1e-12)
+    assert np.ptp(lifter.transform(X), axis=0).min() > 0
+
+
+def test_a_mirror_costs_a_second_image():
+    once, twice = (small(mirror=mirror).fit(IMAGES) for mirror in (False, True))
+    assert twice.operations().parameters == once.operations().parameters
+    assert twice.operations().nonlinear == 2 * once.operations().nonlinear
+    extra = twice.operations().linear - 2 * once.operations().linear
+    assert extra == once.n_output_features_
+
+
 @given(st.integers(1, 12), st.integers(1, 12))
 def test_cells_share_the_places_as_evenly_as_possible(n_places, n_cells):
     n_cells = min(n_places, n_cells)
