@@ -75,6 +75,9 @@ class ConvolutionalLifter(Dictionary):
         have less.
     stride : int or tuple of int, default=1
         From one patch to the next.
+    padding : int or tuple of int, default=0
+        Lines of zeros above and below an image and columns left and right of it, or numbers before
+        and behind a series: where what is seen reaches to the edge, filters see it there too.
     normalization : {"auto", "contrast", "brightness", "none"}, default="auto"
         "contrast" is the formula above; "brightness" does not divide, and "none" takes patches as
         they are, too. "auto" is "contrast" for filters that are found, "none" for given ones.
@@ -174,6 +177,7 @@ class ConvolutionalLifter(Dictionary):
         filters="kmeans",
         filter_size=None,
         stride=1,
+        padding=0,
         normalization="auto",
         contrast_floor=0.01,
         whitening=0.1,
@@ -191,6 +195,7 @@ class ConvolutionalLifter(Dictionary):
         self.filters = filters
         self.filter_size = filter_size
         self.stride = stride
+        self.padding = padding
         self.normalization = normalization
         self.contrast_floor = contrast_floor
         self.whitening = whitening
@@ -213,7 +218,7 @@ class ConvolutionalLifter(Dictionary):
             raise invalid_parameter(
                 self, "filters", f"a str among {{{kinds}}}, an array or a module of torch"
             )
-        for name in ("filter_size", "stride", "grid"):
+        for name in ("filter_size", "stride", "grid", "padding"):
             self._pair(name)
         check_choice(self, "normalization", ("auto", "contrast", "brightness", "none"))
         check_real(self, "contrast_floor", low=0.0, inclusive="neither")
@@ -248,16 +253,18 @@ class ConvolutionalLifter(Dictionary):
     def _pair(self, name):
         """Return a parameter for down and across, of which a series has the second only."""
         value, n_axes = getattr(self, name), self._n_axes
-        if value is None and name != "stride":
+        is_optional = name in ("filter_size", "grid")
+        if value is None and is_optional:
             return None
+        least, kind = (0, "an int >= 0") if name == "padding" else (1, "a positive int")
         values = [value] * n_axes if is_integer(value) else value
         is_valid = isinstance(values, tuple | list) and len(values) == n_axes
-        if not is_valid or not all(is_integer(n) and n >= 1 for n in values):
-            optional = "" if name == "stride" else " or None"
+        if not is_valid or not all(is_integer(n) and n >= least for n in values):
+            optional = " or None" if is_optional else ""
             raise invalid_parameter(
-                self, name, f"a positive int, or a tuple of {n_axes} of them{optional}"
+                self, name, f"{kind}, or a tuple of {n_axes} of them{optional}"
             )
-        return (*(1,) * (2 - n_axes), *map(int, values))
+        return (*(least,) * (2 - n_axes), *map(int, values))
 
     def _fit(self, X):
         draw = check_random_state(self.random_state)
@@ -314,19 +321,19 @@ class ConvolutionalLifter(Dictionary):
         else:
             least = tuple(min(FILTER_SIZE, size) for size in image[1:])
             kernel = self._pair("filter_size") or least
-        if any(n > size for n, size in zip(kernel, image[1:], strict=True)):
+        places = Places(image, kernel, self._pair("stride"), (1, 1), self._pair("padding"))
+        if any(n > size for n, size in zip(kernel, places.padded[1:], strict=True)):
             raise ValueError(
-                f"Filters of {_times(kernel)} are larger than rows of {_times(image[1:])}, "
-                f"{int(np.prod(image))} feature(s): lower filter_size."
+                f"Filters of {_times(kernel)} are larger than rows of {_times(places.padded[1:])}"
+                f", {int(np.prod(image))} feature(s): lower filter_size."
             )
-        places = Places(image, kernel, self._pair("stride"), (1, 1))
         grid = self._pair("grid") or tuple(min(GRID, n) for n in places.shape)
         if any(n > size for n, size in zip(grid, places.shape, strict=True)):
             raise ValueError(
                 f"A grid of {_times(grid)} has more cells than filters have places, "
                 f"{_times(places.shape)}: lower grid."
             )
-        return Places(image, kernel, places.stride, grid)
+        return replace(places, grid=grid)
 
     def _normalized_patches(self, X, places, normalization, draw):
         """Return patches that are not flat, normalised, and the c of their contrast."""
@@ -370,7 +377,13 @@ class ConvolutionalLifter(Dictionary):
     def _responses(self):
         kernel = self.filters_.shape[2:]
         responses = Responses(
-            Places(self.input_shape_, kernel, self._pair("stride"), self.grid_),
+            Places(
+                self.input_shape_,
+                kernel,
+                self._pair("stride"),
+                self.grid_,
+                self._pair("padding"),
+            ),
             self.filters_,
             self.offsets_,
             self.contrast_,

@@ -354,6 +354,8 @@ class PooledResponses(nn.Module):
     def __init__(self, responses):
         super().__init__()
         self.image = responses.places.image
+        down, across = responses.places.padding
+        self.padding = (across, across, down, down)
         self.is_centred = responses.is_centred
         self.contrast = responses.contrast
         self.nonlinearity = responses.nonlinearity
@@ -372,7 +374,7 @@ class PooledResponses(nn.Module):
 
     def forward(self, rows):
         """Return the observables."""
-        images = rows.reshape(-1, *self.image)
+        images = nn.functional.pad(rows.reshape(-1, *self.image), self.padding)
         if self.is_centred:
             images = images - images.mean((1, 2, 3), keepdim=True)
         responses = nn.functional.conv2d(images, self.filters, stride=self.stride)

@@ -91,6 +91,26 @@ def by_definition(lifter, X):
     return np.sqrt(lifted) if lifter.root else np.array(lifted)
 
 
+@pytest.mark.parametrize("filters", ["kmeans", np.ones((1, 2, 3, 3))], ids=["found", "given"])
+@pytest.mark.parametrize("padding", [2, (1, 0), (0, 2)])
+def test_padded_rows_are_rows_with_zeros_around_them(filters, padding):
+    down, across = np.broadcast_to(padding, 2)
+    X = np.random.default_rng(0).gamma(1.0, size=(12, 2, 9, 8))
+    around = np.pad(X, [(0, 0), (0, 0), (down, down), (across, across)])
+    settings = {"filters": filters, "normalization": "contrast", "stride": (1, 2)}
+    padded = small(padding=padding, **settings).fit_transform(X.reshape(12, -1))
+    outside = small(around.shape[1:], **settings).fit_transform(around.reshape(12, -1))
+    assert_allclose(padded, outside)
+
+
+def test_padded_series():
+    X = np.random.default_rng(0).gamma(1.0, size=(12, 5))
+    settings = {"n_filters": 2, "filter_size": 3, "grid": 2, "random_state": 0}
+    padded = ConvolutionalLifter(padding=2, **settings).fit_transform(X)
+    outside = ConvolutionalLifter(**settings).fit_transform(np.pad(X, [(0, 0), (2, 2)]))
+    assert_allclose(padded, outside)
+
+
 @given(st.data())
 @settings(max_examples=30)
 def test_equals_the_formula_for_all_shapes(data):
