@@ -30,7 +30,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.utils import gen_batches
 
-from experiments import runner
+from experiments import eyes, runner
 from experiments.images import images, split
 from experiments.teachers import teacher
 from experiments.transfer_sets import as_transfer_set
@@ -56,6 +56,8 @@ class Dictionary:
     ----------
     lifter : transformer
         Seeds set its `random_state`, and those of its steps.
+    is_trained : bool
+        Whether its filters are trained, see `eyes.py`.
     ridge : float
         Of students by cross-entropy, with a teacher or without.
     edmd_ridge : float
@@ -69,6 +71,7 @@ class Dictionary:
     """
 
     lifter: object
+    is_trained: bool = False
     ridge: float = 1e-4
     edmd_ridge: float = 1e-3
     soft_weight: float = 0.5
@@ -115,7 +118,11 @@ TASKS: Mapping[str, Task] = {
         teacher_multiplications=32_509_184,
         dictionaries={
             "monomials": Dictionary(monomials(60)),
-            "small": Dictionary(GRAY(n_filters=28, filter_size=7, grid=3), n_seeds=3),
+            "smallest": Dictionary(GRAY(n_filters=28, filter_size=7, grid=3), n_seeds=3),
+            "small": Dictionary(GRAY(n_filters=56, filter_size=7, grid=3), n_seeds=3),
+            "small, intensities": Dictionary(
+                GRAY(n_filters=112, filter_size=9, grid=3, **INTENSITY), n_seeds=3
+            ),
         },
     ),
     "fashion_mnist": Task(
@@ -123,7 +130,11 @@ TASKS: Mapping[str, Task] = {
         teacher_multiplications=32_509_184,
         dictionaries={
             "monomials": Dictionary(monomials(60), ridge=1e-3),
-            "small": Dictionary(GRAY(n_filters=32), n_seeds=3),
+            "small": Dictionary(GRAY(n_filters=32, padding=2), n_seeds=3),
+            "small, trained": Dictionary(GRAY(n_filters=32, padding=2), is_trained=True),
+            "small, intensities": Dictionary(
+                GRAY(n_filters=64, padding=2, **INTENSITY), n_seeds=3
+            ),
         },
     ),
 }
@@ -163,11 +174,16 @@ class Rows:
     logits_test: np.ndarray
 
 
+def teacher_of(dataset):
+    """Return the teacher, which has not seen the images that settings are chosen on."""
+    kind = runner.full_or_quick(TASKS[dataset].teacher, "lenet")
+    return teacher(dataset, kind, held_out=True)
+
+
 @cache
 def rows_of(dataset, held_out):
     """Return training and test rows, or the training rows parted in two."""
-    kind = runner.full_or_quick(TASKS[dataset].teacher, "lenet")
-    ask = teacher(dataset, kind, held_out=True)
+    ask = teacher_of(dataset)
     X, y = images(dataset, "train")
     logits = ask(X)
     if held_out:
@@ -208,11 +224,13 @@ def fit_and_lift(lifter, rows, file):
 def measure_seed(spec, seed, held_out):
     """Yield what is measured of each student of some filters."""
     dictionary = TASKS[spec.dataset].dictionaries[spec.dictionary]
-    data = rows_of(spec.dataset, held_out)
+    data, ask = rows_of(spec.dataset, held_out), teacher_of(spec.dataset)
     rows = enlarged(data.X, spec.transfer_set)
     y, logits = (np.concatenate([each] * (1 + rows.n_copies)) for each in (data.y, data.logits))
     with TemporaryFile() as file:
         lifter = seeded(dictionary.lifter, seed)
+        if dictionary.is_trained:
+            lifter = eyes.trained(spec.dataset, spec.dictionary, lifter, seed, ask)
         (lifter, Z), lift_seconds = runner.timed(fit_and_lift, lifter, rows, file)
         Z_test = lifter.transform(data.X_test)
         for kind in dictionary.students:
