@@ -119,7 +119,13 @@ TASKS: Mapping[str, Task] = {
         dictionaries={
             "monomials": Dictionary(monomials(60)),
             "smallest": Dictionary(GRAY(n_filters=28, filter_size=7, grid=3), n_seeds=3),
+            "smallest, trained": Dictionary(
+                GRAY(n_filters=28, filter_size=7, grid=3), is_trained=True
+            ),
             "small": Dictionary(GRAY(n_filters=56, filter_size=7, grid=3), n_seeds=3),
+            "small, trained": Dictionary(
+                GRAY(n_filters=56, filter_size=7, grid=3), is_trained=True
+            ),
             "small, intensities": Dictionary(
                 GRAY(n_filters=112, filter_size=9, grid=3, **INTENSITY), n_seeds=3
             ),
@@ -130,10 +136,15 @@ TASKS: Mapping[str, Task] = {
         teacher_multiplications=32_509_184,
         dictionaries={
             "monomials": Dictionary(monomials(60), ridge=1e-3),
-            "small": Dictionary(GRAY(n_filters=32, padding=2), n_seeds=3),
-            "small, trained": Dictionary(GRAY(n_filters=32, padding=2), is_trained=True),
+            "small": Dictionary(GRAY(n_filters=32, padding=2), temperature=1.0, n_seeds=3),
+            "small, trained": Dictionary(
+                GRAY(n_filters=32, padding=2), temperature=1.0, is_trained=True
+            ),
             "small, intensities": Dictionary(
-                GRAY(n_filters=64, padding=2, **INTENSITY), n_seeds=3
+                GRAY(n_filters=64, padding=2, **INTENSITY), temperature=1.0, n_seeds=3
+            ),
+            "small, intensities, trained": Dictionary(
+                GRAY(n_filters=64, padding=2, **INTENSITY), temperature=1.0, is_trained=True
             ),
         },
     ),
