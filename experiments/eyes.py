@@ -132,7 +132,8 @@ def as_module(filters, offsets):
 
 def file_of(dataset, dictionary, seed):
     """Return where the filters of a dictionary are kept."""
-    return FOLDER / f"{dataset}-{dictionary.replace(' ', '-')}-filters-{seed}.npz"
+    name = dictionary.replace(",", "").replace(" ", "-")
+    return FOLDER / f"{dataset}-{name}-filters-{seed}.npz"
 
 
 def trained(dataset, dictionary, lifter, seed, teacher):
