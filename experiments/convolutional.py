@@ -109,6 +109,7 @@ def both(*lifters):
 
 
 GRAY = partial(ConvolutionalLifter, (28, 28))
+SHIFTS = {"ridge": 1e-5, "transfer_sets": ("none", "shifts4"), "n_seeds": 3}
 INTENSITY = {"nonlinearity": "intensity", "root": False}
 
 # All that depends on a data set. A new one goes here.
@@ -118,16 +119,15 @@ TASKS: Mapping[str, Task] = {
         teacher_multiplications=32_509_184,
         dictionaries={
             "monomials": Dictionary(monomials(60)),
-            "smallest": Dictionary(GRAY(n_filters=28, filter_size=7, grid=3), n_seeds=3),
-            "smallest, trained": Dictionary(
-                GRAY(n_filters=28, filter_size=7, grid=3), is_trained=True
-            ),
-            "small": Dictionary(GRAY(n_filters=56, filter_size=7, grid=3), n_seeds=3),
-            "small, trained": Dictionary(
-                GRAY(n_filters=56, filter_size=7, grid=3), is_trained=True
-            ),
+            "smallest": Dictionary(GRAY(n_filters=28, filter_size=7, grid=3), **SHIFTS),
+            "small": Dictionary(GRAY(n_filters=56, filter_size=7, grid=3), **SHIFTS),
             "small, intensities": Dictionary(
-                GRAY(n_filters=112, filter_size=9, grid=3, **INTENSITY), n_seeds=3
+                GRAY(n_filters=112, filter_size=9, grid=3, **INTENSITY), **SHIFTS
+            ),
+            "large": Dictionary(
+                GRAY(n_filters=128, filter_size=7),
+                ridge=1e-5,
+                transfer_sets=("none", "shifts4"),
             ),
         },
     ),
