@@ -103,11 +103,6 @@ def monomials(n_components):
     return make_pipeline(PCA(n_components), MonomialLifter(2))
 
 
-def both(*lifters):
-    """Return the observables of several dictionaries."""
-    return make_union(*lifters)
-
-
 GRAY = partial(ConvolutionalLifter, (28, 28))
 SHIFTS = {"ridge": 1e-5, "transfer_sets": ("none", "shifts4"), "n_seeds": 3}
 INTENSITY = {"nonlinearity": "intensity", "root": False}
@@ -124,10 +119,14 @@ TASKS: Mapping[str, Task] = {
             "small, intensities": Dictionary(
                 GRAY(n_filters=112, filter_size=9, grid=3, **INTENSITY), **SHIFTS
             ),
+            "medium": Dictionary(GRAY(n_filters=113, filter_size=7, grid=3), **SHIFTS),
             "large": Dictionary(
                 GRAY(n_filters=128, filter_size=7),
                 ridge=1e-5,
                 transfer_sets=("none", "shifts4"),
+            ),
+            "small and monomials": Dictionary(
+                make_union(GRAY(n_filters=56, filter_size=7, grid=3), monomials(40)), ridge=1e-5
             ),
         },
     ),
@@ -145,6 +144,16 @@ TASKS: Mapping[str, Task] = {
             ),
             "small, intensities, trained": Dictionary(
                 GRAY(n_filters=64, padding=2, **INTENSITY), temperature=1.0, is_trained=True
+            ),
+            "medium": Dictionary(GRAY(n_filters=64, padding=2), temperature=1.0, n_seeds=3),
+            "large": Dictionary(
+                GRAY(n_filters=128, padding=2),
+                ridge=3e-4,
+                temperature=1.0,
+                transfer_sets=("none", "flips"),
+            ),
+            "small and monomials": Dictionary(
+                make_union(GRAY(n_filters=32, padding=2), monomials(40)), temperature=1.0
             ),
         },
     ),
