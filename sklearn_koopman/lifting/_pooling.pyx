@@ -26,7 +26,7 @@ cdef extern from "_pooling_arithmetic.h":
         const Plan *, const void *, ptrdiff_t, const void *, const void *, void *
     ) noexcept nogil
     Lift lift_of(size_t number_bytes) noexcept nogil
-    bint use_vectors(long n_bytes) noexcept nogil
+    bint use_bytes_of_vectors(long n_bytes) noexcept nogil
     int vectors_in_use() noexcept nogil
 
 
@@ -39,14 +39,13 @@ LINE_BYTES = 64
 _FUNCTIONS = {"threshold": THRESHOLD, "intensity": INTENSITY, "magnitude": MAGNITUDE}
 
 
-def use(n_bytes):
-    """Use vectors of so many bytes; raise ValueError if this processor has none."""
-    if not use_vectors(n_bytes):
-        raise ValueError(f"vectors of {n_bytes!r} bytes: not on this processor")
+def use_vectors(long n_bytes, /):
+    """Use vectors of 16, 32 or 64 bytes from now on; return whether the processor can."""
+    return use_bytes_of_vectors(n_bytes)
 
 
 def vector_bytes():
-    """Return how many bytes the vectors have that are in use."""
+    """Return how many bytes the vectors in use have."""
     return vectors_in_use()
 
 
@@ -139,6 +138,6 @@ cdef int fit(bint they_do) except -1:
     return 0
 
 
-for _n_bytes in (64, 32, 16):
-    if use_vectors(_n_bytes):
+for n_bytes in (64, 32, 16):  # the widest that there are
+    if use_bytes_of_vectors(n_bytes):
         break

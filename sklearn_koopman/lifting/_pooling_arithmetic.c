@@ -103,7 +103,7 @@ int vectors_in_use(void)
     (of_float = PASTE(PASTE(lift, float), bytes), of_double = PASTE(PASTE(lift, double), bytes), \
      vector_bytes = bytes)
 
-int use_vectors(long n_bytes)
+int use_bytes_of_vectors(long n_bytes)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();

@@ -31,7 +31,7 @@ typedef int (*Lift)(const Plan *plan, const void *images, ptrdiff_t n_images,
 Lift lift_of(size_t number_bytes);
 
 /* Use vectors of so many bytes; return 0 if this processor has no instructions for them. */
-int use_vectors(long n_bytes);
+int use_bytes_of_vectors(long n_bytes);
 
 /* Bytes of the vectors in use. */
 int vectors_in_use(void);

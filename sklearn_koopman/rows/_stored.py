@@ -33,10 +33,10 @@ class StoredBlocks(RowBlocks):
 def stored(blocks):
     """Return rows that are dear to lift as blocks that are lifted now, others as they are.
 
-    They are kept in memory up to scikit-learn's ``working_memory``, but no more than a quarter of
-    the machine's, and above it in a file without a name, in the folder that the environment variable ``SKLEARN_KOOPMAN_TEMP_FOLDER`` names, or
-    Python's folder for temporary files. The system removes the file with the last reference to
-    its rows, however the process ends.
+    They are kept in memory up to scikit-learn's ``working_memory``, but in no more than a quarter
+    of the machine's. Others are kept in a file without a name, in the folder that the environment
+    variable ``SKLEARN_KOOPMAN_TEMP_FOLDER`` names, or Python's folder for temporary files. The
+    system removes the file with the last reference to its rows, however the process ends.
 
     Parameters
     ----------

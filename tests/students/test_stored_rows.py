@@ -303,7 +303,10 @@ def test_there_must_be_room(folder, monkeypatch):
 def test_the_folder_must_exist(folder, monkeypatch):
     monkeypatch.setenv("SKLEARN_KOOPMAN_TEMP_FOLDER", str(folder / "missing"))
     student = clone(STUDENTS["distilled"]).set_params(lifter=LIFTER)
-    with config_context(working_memory=0.01):
-        with pytest.raises(NotADirectoryError, match="is not a folder.*115,200 bytes"):
-            student.fit(X, Y, soft_labels=LOGITS)
+    message = r"is not a folder.*115,200 bytes"
+    with (
+        config_context(working_memory=0.01),
+        pytest.raises(NotADirectoryError, match=message),
+    ):
+        student.fit(X, Y, soft_labels=LOGITS)
     student.fit(X, Y, soft_labels=LOGITS)  # in memory
