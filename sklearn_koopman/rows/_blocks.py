@@ -22,7 +22,7 @@ MOST_BLOCK_ROWS = 2**13
 # Lifted rows that are not more are kept, rather than lifted again in every pass over them.
 KEPT_BYTES = 2**28
 # Blocks are whole numbers of tiles.
-ROWS_MULTIPLE = max(TILE_ROWS)
+ROWS_MULTIPLE: int = max(TILE_ROWS)
 
 
 class Blocks(ABC):

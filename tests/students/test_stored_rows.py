@@ -296,7 +296,12 @@ def test_there_must_be_room(folder, monkeypatch):
     with config_context(working_memory=0.01), pytest.raises(OSError, match="No room") as raised:
         student.fit(X, Y, soft_labels=LOGITS)
     message = str(raised.value)
-    for part in ("115,200 bytes", "1,000 are free", str(folder), "SKLEARN_KOOPMAN_TEMP_FOLDER"):
+    for part in (
+        "115,200 bytes",
+        "1,000 bytes are free",
+        str(folder),
+        "SKLEARN_KOOPMAN_TEMP_FOLDER",
+    ):
         assert part in message
 
 
