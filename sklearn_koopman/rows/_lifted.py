@@ -75,7 +75,7 @@ def lifted_blocks(lifter, X, *, device=None):
     X : ndarray, EnlargedRows, dask array or LiftedRows of shape (n_samples, n_features)
         LiftedRows have passed the steps of a pipeline before they are lifted. Of rows that are
         made, the narrowest form is held too; where that is the rows as they are, they are made
-        anew in every pass.
+        anew in every pass, unless they are dear to lift: see `stored`.
     device : torch.device, default=None
         Where to lift and to sum the blocks; None: here.
 
