@@ -359,7 +359,10 @@ class PooledResponses(nn.Module):
         self.nonlinearity = responses.nonlinearity
         self.threshold = responses.threshold
         self.root = responses.root
-        self.stride = responses.places.stride
+        self.steps = {
+            "stride": responses.places.stride,
+            "dilation": responses.places.dilation,
+        }
         self.filters = nn.Parameter(_tensor(responses.filters))
         self.offsets = nn.Parameter(_tensor(responses.offsets[:, None, None]))
         down, across = responses.places.pooling_matrices()
@@ -375,13 +378,15 @@ class PooledResponses(nn.Module):
         images = rows.reshape(-1, *self.image)
         if self.is_centred:
             images = images - images.mean((1, 2, 3), keepdim=True)
-        responses = nn.functional.conv2d(images, self.filters, stride=self.stride)
+        responses = nn.functional.conv2d(images, self.filters, **self.steps)
         if self.contrast is not None:
             responses = responses / self._spread(images)
         responses = responses + self.offsets
-        if self.nonlinearity == "threshold":
-            sides = (responses - self.threshold, -responses - self.threshold)
-            means = torch.stack([self._pooled(side.relu()) for side in sides], dim=2)
+        if self.nonlinearity in ("threshold", "proportion"):
+            sides = [(side - self.threshold).relu() for side in (responses, -responses)]
+            if self.nonlinearity == "proportion":
+                sides = [side.sign() for side in sides]
+            means = torch.stack([self._pooled(side) for side in sides], dim=2)
         elif self.nonlinearity == "intensity":
             means = self._pooled(responses.square())
         else:
@@ -396,7 +401,7 @@ class PooledResponses(nn.Module):
     def _spread(self, images):
         """Return the root of the variance of each patch and the contrast."""
         mean, squares = (
-            nn.functional.conv2d(each, self.mean_filter, stride=self.stride)
+            nn.functional.conv2d(each, self.mean_filter, **self.steps)
             for each in (images, images.square())
         )
         return ((squares - mean.square()).clamp(min=0.0) + self.contrast).sqrt()

@@ -59,10 +59,19 @@ def by_definition(lifter, X):
     """Return the observables as the docstring defines them, patch by patch."""
     channels, height, width = lifter.input_shape_
     kernel = lifter.filters_.shape[2:]
-    stride = lifter.stride if isinstance(lifter.stride, tuple) else (lifter.stride,) * 2
+    stride, dilation = (
+        value if isinstance(value, tuple) else (value,) * 2
+        for value in (lifter.stride, lifter.dilation)
+    )
     down, across = (
-        [slice(i, i + size) for i in range(0, n - size + 1, step)]
-        for n, size, step in zip((height, width), kernel, (1, *stride)[-2:], strict=True)
+        [slice(i, i + reach, apart) for i in range(0, n - reach + 1, step)]
+        for n, reach, step, apart in zip(
+            (height, width),
+            [(k - 1) * apart + 1 for k, apart in zip(kernel, dilation, strict=True)],
+            stride,
+            dilation,
+            strict=True,
+        )
     )
     lifted = []
     for row in X.reshape(-1, channels, height, width):
@@ -79,6 +88,7 @@ def by_definition(lifter, X):
         t = lifter.threshold
         detected = {
             "threshold": [np.maximum(responses - t, 0), np.maximum(-responses - t, 0)],
+            "proportion": [responses > t, -responses > t],
             "intensity": [responses**2],
             "magnitude": [np.abs(responses)],
         }[lifter.nonlinearity]
@@ -99,7 +109,14 @@ def test_equals_the_formula_for_all_shapes(data):
     channels = data.draw(st.sampled_from([(), (1,), (3,)]))
     filter_size = tuple(data.draw(st.integers(1, n)) for n in sizes)
     stride = data.draw(st.integers(1, 3))
-    places = [(n - size) // stride + 1 for n, size in zip(sizes, filter_size, strict=True)]
+    dilation = tuple(
+        data.draw(st.integers(1, 3 if size == 1 else min(3, (n - 1) // (size - 1))))
+        for n, size in zip(sizes, filter_size, strict=True)
+    )
+    places = [
+        (n - (size - 1) * apart - 1) // stride + 1
+        for n, size, apart in zip(sizes, filter_size, dilation, strict=True)
+    ]
     # As many places in each cell: numpy deals the rest out in another order.
     grid = tuple(
         data.draw(st.sampled_from([g for g in range(1, n + 1) if n % g == 0])) for n in places
@@ -111,9 +128,12 @@ def test_equals_the_formula_for_all_shapes(data):
         filters="random",
         filter_size=filter_size,
         stride=stride,
+        dilation=dilation,
         grid=grid,
         normalization=data.draw(st.sampled_from(["contrast", "brightness", "none"])),
-        nonlinearity=data.draw(st.sampled_from(["threshold", "intensity", "magnitude"])),
+        nonlinearity=data.draw(
+            st.sampled_from(["threshold", "proportion", "intensity", "magnitude"])
+        ),
         threshold=data.draw(st.floats(0, 1)),
         root=data.draw(st.booleans()),
         random_state=0,
@@ -124,6 +144,7 @@ def test_equals_the_formula_for_all_shapes(data):
     with warnings.catch_warnings(action="ignore"):  # few different patches
         lifted = lifter.fit_transform(X)
     lifter.stride = (1, stride) if is_series else (stride, stride)
+    lifter.dilation = (1, *dilation) if is_series else dilation
     assert_allclose(lifted, by_definition(lifter, X), atol=1e-7)
     assert lifted.shape == (7, lifter.n_output_features_)
 
@@ -406,6 +427,7 @@ def test_only_the_filters_that_are_needed_are_computed():
         *(("filters", value) for value in ("patches", None, 3)),
         *(("filter_size", value) for value in (0, (3,), (3, 3, 3), 2.5, "all")),
         *(("stride", value) for value in (0, None, (1, 1, 1))),
+        *(("dilation", value) for value in (0, None, (1, 1, 1), 1.5)),
         *(("normalization", value) for value in ("mean", None, True)),
         *(("contrast_floor", value) for value in (0, -1.0, None, np.nan)),
         *(("whitening", value) for value in (-0.1, "zca", np.inf)),
@@ -431,6 +453,10 @@ def test_invalid_parameters(name, value):
     [
         ({"shape": (9, 8)}, r"input_shape=\(9, 8\) has 72 numbers, but X has 144 feature"),
         ({"filter_size": (3, 9)}, r"Filters of 3 x 9 are larger than rows of 9 x 8"),
+        (
+            {"dilation": (1, 4)},
+            r"Filters of 3 x 3, dilated to 3 x 9, are .* lower filter_size or dilation",
+        ),
         ({"grid": (8, 2)}, r"grid of 8 x 2 has more cells than filters have places, 7 x 6"),
         ({"filters": np.ones((3, 4))}, r"filters of shape \(3, 4\).*channels, height, width"),
         ({"filters": np.full((1, 2, 3, 3), np.nan)}, "finite numbers"),
