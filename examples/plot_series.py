@@ -1,0 +1,131 @@
+"""
+===========
+Time series
+===========
+
+Sensors give series, and what matters in them may be anywhere. Which observables see that, and how
+much does a convolutional network teach a student that has them?
+"""
+
+# Authors: The sklearn_koopman developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+# %%
+# Cylinders, bells and funnels
+# ----------------------------
+# A noisy series is raised from some moment on to some other one: at once, more and more, or less and
+# less [1]_. There are 60 series to learn from.
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_union
+from torch import nn
+
+from sklearn_koopman import ConvolutionalLifter, KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman.inspection import cost
+from sklearn_koopman.pipeline import make_pipeline
+
+LENGTH, KINDS = 128, np.array(["cylinder", "bell", "funnel"])
+
+
+def make_series(n_samples, seed):
+    """Return series, (n_samples, 128), and their kinds."""
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(0, 3, n_samples)
+    time = np.arange(LENGTH)
+    start = rng.integers(16, 33, (n_samples, 1))
+    duration = rng.integers(32, 97, (n_samples, 1))
+    elapsed = (time - start) / duration
+    shape = np.choose(kind[:, None], [np.ones_like(elapsed), elapsed, 1 - elapsed])
+    height = 6 + rng.normal(size=(n_samples, 1))
+    raised = height * np.where((elapsed >= 0) & (elapsed <= 1), shape, 0)
+    return (raised + rng.normal(size=raised.shape)).astype(np.float32), KINDS[kind]
+
+
+X, y = make_series(60, seed=0)
+X_test, y_test = make_series(2000, seed=1)
+
+figure, axes = plt.subplots(1, 3, figsize=(10, 2.4), sharey=True, layout="constrained")
+for ax, kind in zip(axes, KINDS, strict=True):
+    ax.plot(X[y == kind][:3].T, lw=0.8)
+    ax.set(title=kind, xlabel="time")
+
+# %%
+# A network as the teacher
+# ------------------------
+# A small one, with two convolutions. It takes flat rows, as the student does.
+
+classes, codes = np.unique(y, return_inverse=True)
+rows, codes = torch.from_numpy(X), torch.from_numpy(codes)
+torch.manual_seed(0)
+network = nn.Sequential(
+    nn.Unflatten(1, (1, LENGTH)),
+    nn.Conv1d(1, 16, 9, padding=4),
+    nn.ReLU(),
+    nn.MaxPool1d(4),
+    nn.Conv1d(16, 32, 9, padding=4),
+    nn.ReLU(),
+    nn.AdaptiveMaxPool1d(4),
+    nn.Flatten(),
+    nn.Linear(128, 3),
+)
+adam = torch.optim.Adam(network.parameters(), lr=2e-3)
+for _ in range(150):
+    noisy = rows + 0.5 * torch.randn_like(rows)
+    loss = nn.functional.cross_entropy(network(noisy), codes)
+    adam.zero_grad()
+    loss.backward()
+    adam.step()
+network.eval()
+with torch.no_grad():
+    guesses = classes[network(torch.from_numpy(X_test)).argmax(1)]
+print(f"network: {np.mean(guesses == y_test):.1%}")
+
+# %%
+# Products, and filters of several lengths
+# ----------------------------------------
+# Products of PCA coordinates look at fixed moments. A :class:`~sklearn_koopman.ConvolutionalLifter`
+# lays the same filters everywhere. A series has patterns of several lengths: ``dilation=4`` spreads the
+# nine numbers of a filter over 33 moments, and a union has them all. ``nonlinearity="proportion"`` counts
+# at how many places the response of a filter is above a threshold.
+
+
+def convolutions(**settings):
+    """Return filters of three dilations."""
+    return make_union(
+        *(
+            ConvolutionalLifter(
+                (LENGTH,),
+                filter_size=9,
+                dilation=dilation,
+                n_filters=16,
+                grid=2,
+                random_state=0,
+                **settings,
+            )
+            for dilation in (1, 4, 8)
+        )
+    )
+
+
+dictionaries = {
+    "products of PCA": make_pipeline(PCA(12, random_state=0), MonomialLifter(2)),
+    "filters, threshold": convolutions(),
+    "filters, proportion": convolutions(nonlinearity="proportion"),
+}
+students, accuracies = {}, {}
+for name, dictionary in dictionaries.items():
+    for teacher in (None, network):
+        soft_weight = 0.0 if teacher is None else 0.9
+        student = make_pipeline(
+            dictionary,
+            KoopmanDistilledClassifier(teacher, soft_weight=soft_weight, ridge=1e-2),
+        ).fit(X, y)
+        accuracies[name, teacher] = student.score(X_test, y_test)
+        students[name, teacher] = student
+    size = student[-1].coef_.shape[1]
+    without, distilled = (accuracies[name, teacher] for teacher in (None, network))
+    print(f"{name}, {size}: {without:.1%} without a teacher, {distilled:.1%} distilled")
+
