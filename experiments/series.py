@@ -138,7 +138,7 @@ def filters(shape, seed, n_dilations=20, **settings):
 
 
 def make_dictionary(name, shape, seed):
-    """Return an unfitted dictionary."""
+    """Return an unfitted dictionary for series that are flat rows."""
     if name.startswith("convolutional"):
         return filters(shape, seed, **CHOICES.get(name, {}))
     rocket = minirocket(shape, 10_000 if name == BASELINE[0] else N_KERNELS, seed)
@@ -147,17 +147,18 @@ def make_dictionary(name, shape, seed):
 
 def make_network(shape, n_classes):
     """Return a network of three convolutions for series that are flat rows."""
+    pool = 4 if shape[1] >= 100 else 2
     return nn.Sequential(
         nn.Unflatten(1, shape),
         nn.BatchNorm1d(shape[0]),
         nn.Conv1d(shape[0], 16, 7, padding=3),
         nn.BatchNorm1d(16),
         nn.ReLU(),
-        nn.MaxPool1d(2),
+        nn.MaxPool1d(pool),
         nn.Conv1d(16, 32, 5, padding=2),
         nn.BatchNorm1d(32),
         nn.ReLU(),
-        nn.MaxPool1d(2),
+        nn.MaxPool1d(pool),
         nn.Conv1d(32, 64, 3, padding=1),
         nn.BatchNorm1d(64),
         nn.ReLU(),
@@ -176,7 +177,7 @@ def train(X, y, shape, seed):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = make_network(shape, len(classes)).train()
-        n_steps = runner.full_or_quick(400, 20)
+        n_steps = runner.full_or_quick(200, 20)
         adam = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-2)
         slower = torch.optim.lr_scheduler.CosineAnnealingLR(adam, n_steps)
         for _ in range(n_steps):
@@ -214,27 +215,36 @@ def baseline():
     )
 
 
+@cache
+def lifted(dataset, dictionary, seed):
+    """Return the observables of training and test series."""
+    if dictionary == "both":
+        parts = zip(*(lifted(dataset, name, seed) for name in DICTIONARIES[:2]), strict=True)
+        return [np.hstack(part) for part in parts]
+    (X, y), (X_test, _) = (series(dataset, part) for part in ("train", "test"))
+    lifter = make_dictionary(dictionary, X.shape[1:], seed)
+    return [lifter.fit_transform(flat(X), y), lifter.transform(flat(X_test))]
+
+
 def scores(dataset, dictionary, seed):
     """Return the number of observables, and the accuracy of each student."""
     (X, y), (X_test, y_test) = (series(dataset, part) for part in ("train", "test"))
-    shape, rows, test_rows = X.shape[1:], flat(X), flat(X_test)
     if dictionary == "none":
-        logits = network(dataset, seed)(test_rows)
+        logits = network(dataset, seed)(flat(X_test))
         guesses = np.unique(y)[logits.argmax(axis=1)]
         return 0, {"network": float(np.mean(guesses == y_test))}
-    lifter = make_dictionary(dictionary, shape, seed)
+    rows, test_rows = lifted(dataset, dictionary, seed)
     if dictionary == BASELINE[0]:
         students = {BASELINE[1]: baseline()}
     else:
         teacher = network(dataset, seed)
         students = {name: make_student(name, teacher) for name in STUDENTS}
-    # Lifted once for all students, and so the teacher is asked here.
-    lifted, test_lifted = lifter.fit_transform(rows, y), lifter.transform(test_rows)
     found = {}
     for name, student in students.items():
-        asked = {"teacher_X": rows} if name == "distilled" else {}
-        found[name] = student.fit(lifted, y, **asked).score(test_lifted, y_test)
-    return lifted.shape[1], found
+        # The rows are lifted once for all students, so the teacher is handed its own here.
+        asked = {"teacher_X": flat(X)} if name == "distilled" else {}
+        found[name] = student.fit(rows, y, **asked).score(test_rows, y_test)
+    return rows.shape[1], found
 
 
 def measure(spec, n_seeds):

@@ -23,6 +23,7 @@ QUICK = {
     "plot_out_of_core.py": ("dask", "distributed"),
     "plot_own_dictionary.py": ("torch", "onnxruntime", "skl2onnx"),
     "plot_quadratic_forms.py": (),
+    "plot_series.py": ("torch",),
     "plot_yin_yang.py": (),
 }
 
