@@ -72,7 +72,7 @@ CHOICES = {
     "convolutional, proportion, not dilated": {"n_dilations": 1},
 }
 RIDGES = np.logspace(-3, 2, 6)  # of least squares
-RIDGE = 1e-2  # of cross-entropy
+RIDGE = 1e-1  # of cross-entropy
 RIDGES_TRIED = (1e-3, 1e-2, 1e-1, 1.0)
 SOFT = {"soft_weight": 0.5, "temperature": 2.0}
 
