@@ -205,6 +205,13 @@ class Responses:
         if self.root:
             np.sqrt(out, out=out)
 
+    def patches(self, X):
+        """Return the patches of rows as filters see them, of shape (n_samples, n_places, size)."""
+        places = self.places
+        patches = np.empty((places.patch_size + 1, *places.shape, len(X)), X.dtype)
+        self._set_patches(patches, X)
+        return patches[:-1].reshape(places.patch_size, -1, len(X)).transpose(2, 1, 0)
+
     def _weights(self, dtype):
         """Return the filters as columns, and in a last row what is added to each response."""
         offsets = self.offsets
