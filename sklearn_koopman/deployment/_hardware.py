@@ -75,7 +75,7 @@ class Hardware:
     filter_bits : int, default=None
         Bits of a number of the filters of :class:`ConvolutionalLifter`, rounded as the matrix is.
     filter_noise : float, default=0.0
-        Standard deviation f of such a number, relative to the largest one.
+        Standard deviation f of such a number, relative to the largest one of its filter.
     pixel_electrons : float, default=None
         Electrons that the light of the brightest pooled pixel gives on the calibration rows. It
         is for dictionaries whose observables are intensities or, with ``root=True``, their roots:
@@ -278,7 +278,8 @@ class SimulatedChip:
         for i in convolutions_in(transformers, f"filter_noise={size!r}"):
             noisy[i] = lifter = copy(transformers[i])
             noise = self._random_state.standard_normal(lifter.filters_.shape)
-            errors = size * np.abs(lifter.filters_).max() * noise
+            largest = np.abs(lifter.filters_).max(axis=(1, 2, 3), keepdims=True)
+            errors = size * largest * noise
             lifter.filters_ = lifter.filters_ + errors.astype(lifter.filters_.dtype)
         return noisy
 
@@ -418,14 +419,16 @@ def hardware_curve(
         raise ValueError(f"n_chips={n_chips!r}: must be an int >= 1.")
     check_consistent_length(X, y)
     seeds = check_random_state(random_state).randint(2**31 - 1, size=n_chips)
-    y, psi = np.asarray(y), None
+    y, exact = np.asarray(y), None
     accuracies = np.empty((len(values), n_chips))
     for i, value in enumerate(values):
         device = replace(hardware, **{vary: value})
         for j, seed in enumerate(seeds):
             chip = SimulatedChip(estimator, device, X_calibration, random_state=int(seed))
-            if psi is None or not device.lifts_exactly:
+            if not device.lifts_exactly:
                 psi = chip._lift(X)
+            else:
+                psi = exact = chip._lift(X) if exact is None else exact
             logits = chip._read(psi, chip._random_state)
             accuracies[i, j] = np.mean(chip.classes_[logits.argmax(axis=1)] == y)
     return accuracies
@@ -557,6 +560,6 @@ _AXES = {
     "input_bits": "bits of a feature",
     "input_noise": "noise of a feature, in its units",
     "filter_bits": "bits of a number of a filter",
-    "filter_noise": "noise of a filter, relative to its largest number",
+    "filter_noise": "noise of a filter, relative to its largest entry",
     "pixel_electrons": "electrons of the brightest pooled pixel",
 }

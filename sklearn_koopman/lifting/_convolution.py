@@ -131,8 +131,8 @@ class ConvolutionalLifter(Dictionary):
 
     Products of observables: a :class:`MonomialLifter` behind this one, with a PCA between them.
 
-    A module in `filters` is copied with the estimator and is no part of a file of skops. Its array,
-    ``network.conv1.weight.detach().numpy()``, may be given instead. Neither the padding
+    A module in `filters` is copied with the estimator, and left out of students that are saved or
+    detached from their teacher: what was taken of it is in `filters_`. Neither the padding
     nor the stride of its convolution is taken.
 
     Rows are multiplied as patches, by BLAS.
