@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array, check_consistent_length
 from .._extras import import_extra
 from ..lifting import ConvolutionalLifter, OpticalLifter
 from ..rows import lifted_blocks
-from ._parts import split_student
+from ..students import split_student
 from ._quantisation import convolutions_in, quantise_student, unit_levels
 
 

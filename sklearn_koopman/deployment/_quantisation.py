@@ -36,8 +36,8 @@ from sklearn.utils.validation import check_array
 from .._validation import is_integer
 from ..lifting import ConvolutionalLifter
 from ..rows import GramMoments, accumulated, lifted_blocks
+from ..students import split_student
 from ._detach import detach_teacher
-from ._parts import split_student
 
 # Full scales that are tried, relative to the largest entry: it may pay to clip a few.
 _SCALES = np.linspace(0.1, 1.0, 19)
@@ -248,9 +248,7 @@ def observable_moments(transformers, X, weight):
 
 def convolutions_in(transformers, purpose):
     """Return the places of the convolutions in a list of transformers; raise if there is none."""
-    places = [
-        i for i, step in enumerate(transformers) if isinstance(step, ConvolutionalLifter)
-    ]
+    places = [i for i, step in enumerate(transformers) if isinstance(step, ConvolutionalLifter)]
     if not places:
         raise ValueError(
             f"{purpose} needs a ConvolutionalLifter that is a step of the student, and there is "

@@ -407,6 +407,18 @@ class ConvolutionalLifter(Dictionary):
         )
         return responses.patches(X)
 
+    def cell_outlines(self):
+        """Return where the cells of the grid are on a row.
+
+        Returns
+        -------
+        down, across : ndarray of shape (n_cells + 1,)
+            In pixels from the upper left corner: where each cell begins, and where the last one
+            ends. What filters see of the pixels reaches beyond.
+        """
+        check_is_fitted(self)
+        return self._responses.places.outlines()
+
     def _observable_names(self, names):
         signs = ("+", "-") if self.nonlinearity == "threshold" else ("",)
         cells = [

@@ -83,6 +83,16 @@ class Places:
         down, across = (1 / np.diff(edges) for edges in self.edges)
         return np.outer(down, across)
 
+    def outlines(self):
+        """Return where cells begin, and where the last one ends, in pixels, down and across.
+
+        A place is in the middle of what its filter sees; between two places is the border.
+        """
+        return [
+            edges * step + (kernel - step) / 2
+            for edges, kernel, step in zip(self.edges, self.kernel, self.stride, strict=True)
+        ]
+
     def steps(self, axis):
         """Return, for each number of a filter down or across, where it is laid on an image."""
         n_places, step = self.shape[axis], self.stride[axis]

@@ -102,9 +102,7 @@ class TestBits:
         exact = student.decision_function(X)
         changes = [
             np.abs(
-                quantise_student(
-                    student, X, bits=None, filter_bits=bits
-                ).decision_function(X)
+                quantise_student(student, X, bits=None, filter_bits=bits).decision_function(X)
                 - exact
             ).mean()
             for bits in (2, 4, 8, 16)
@@ -126,7 +124,7 @@ class TestBits:
         other = EDMDClassifier(lifter=lifter).fit(X, y)
         with pytest.raises(ValueError, match="filter_bits=4 needs a ConvolutionalLifter that"):
             quantise_student(other, X, filter_bits=4)
-        with pytest.raises(ValueError, match="filter_noise=0.1 needs a ConvolutionalLifter"):
+        with pytest.raises(ValueError, match=r"filter_noise=0\.1 needs a ConvolutionalLifter"):
             SimulatedChip(other, Hardware(filter_noise=0.1), X)
         with pytest.raises(ValueError, match=r"pixel_electrons=10 needs intensities"):
             SimulatedChip(other, Hardware(pixel_electrons=10), X)
@@ -265,7 +263,10 @@ class TestChips:
             ({"input_noise": np.inf}, "input_noise=inf"),
             ({"input_bits": 1}, "bits=1"),
             ({"filter_bits": 3.5}, "bits=3.5"),
-            ({"pixel_electrons": 0}, r"pixel_electrons=0: must be a float in the range \(0, inf"),
+            (
+                {"pixel_electrons": 0},
+                r"pixel_electrons=0: must be a float in the range \(0, inf",
+            ),
         ],
     )
     def test_impossible_ones(self, settings, message):
