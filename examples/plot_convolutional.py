@@ -1,10 +1,10 @@
 """
-=====================================
+=======================================
 What does a student of filters look at?
-=====================================
+=======================================
 
 Products of principal components know nothing of neighbouring pixels. ``ConvolutionalLifter`` lays
-small filters on every patch of an image, takes a function of what they respond, and its means over
+small filters on every patch of an image, takes a function of their responses, and its means over
 the cells of a coarse grid. Behind it there is still one matrix, so that its answers can be taken
 apart: by filter and by place, and nothing is approximated.
 """
@@ -15,8 +15,8 @@ apart: by filter and by place, and nothing is approximated.
 # %%
 # Filters that nobody trained
 # ---------------------------
-# The filters are centres of clusters of whitened patches, found without a label. Each response gives
-# two observables, what is above a threshold and what is below its negative.
+# The filters are centres of clusters of whitened patches, found without a label. Each of them has
+# two observables in a cell: what is above a threshold, and what is below its negative.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
@@ -90,10 +90,10 @@ for name, each in students.items():
 # %%
 # What a three looks for
 # ----------------------
-# The row of the matrix that belongs to the three, in another shape: the filters with the largest weights, and below each of them
-# where on the image its positive responses, and its negative ones, speak for a three (red) or
-# against it (blue). Weights are multiplied by what their observables vary, so that they can be
-# compared.
+# The row of the matrix that belongs to the three, in another shape: the filters with the largest
+# weights, and below each of them where on the image its positive responses, and its negative ones,
+# speak for a three (red) or against it (blue). Each weight is multiplied by the standard deviation
+# of its observable, so that they can be compared.
 
 FilterWeightsDisplay.from_estimator(student, 3, X)
 
@@ -101,8 +101,8 @@ FilterWeightsDisplay.from_estimator(student, 3, X)
 # Where one answer comes from
 # ---------------------------
 # A logit is a sum over observables, and each of these belongs to a cell: so it is a sum over cells.
-# This is the digit of the test set whose two best classes are nearest to each other. Maps are drawn for the three best
-# classes, less what all classes have in common and less what is seen on average.
+# This is the digit of the test set whose two best classes are nearest to each other. Maps are those
+# of the three best classes, less what all classes have in common, less what is seen on average.
 
 logits = student.decision_function(X_test)
 logits.sort(axis=1)

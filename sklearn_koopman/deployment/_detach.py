@@ -20,10 +20,10 @@ def detach_teacher(estimator):
     Prediction needs no teacher, but a pickle would carry it: it is a parameter. The copy has
     ``teacher=None``, ``features=None``, ``callbacks=None`` and ``transfer_set=None``, and none of
     the attributes `teacher_`, `net_` and `moments_`. A network whose filters a
-    :class:`~sklearn_koopman.ConvolutionalLifter` took is left out too: ``filters=None``. Pickled (by
-    :mod:`pickle`, joblib or skops) the copy is hardly larger than its matrices, and it needs no
-    torch when loaded. Refitting it needs ``soft_weight=0``, a teacher (`set_params`) or
-    `soft_labels`, and `filters`.
+    :class:`~sklearn_koopman.ConvolutionalLifter` took is left out too: ``filters=None``.
+    Pickled (by :mod:`pickle`, joblib or skops) the copy is hardly larger than its matrices, and
+    it needs no torch when loaded. Refitting it needs ``soft_weight=0``, a teacher (`set_params`)
+    or `soft_labels`, and `filters`.
 
     Parameters
     ----------
