@@ -73,14 +73,15 @@ class Hardware:
     input_noise : float, default=0.0
         Standard deviation of the noise of every feature, in their units.
     filter_bits : int, default=None
-        Bits of a number of the filters of :class:`ConvolutionalLifter`, rounded as the matrix is.
+        Bits of a number of the filters of :class:`~sklearn_koopman.ConvolutionalLifter`, which
+        are rounded as the matrix is.
     filter_noise : float, default=0.0
         Standard deviation f of such a number, relative to the largest one of its filter.
     pixel_electrons : float, default=None
         Electrons that the light of the brightest pooled pixel gives on the calibration rows. It
         is for dictionaries whose observables are intensities or, with ``root=True``, their roots:
-        :class:`ConvolutionalLifter` and :class:`OpticalLifter` with ``nonlinearity="intensity"``.
-        None: no noise.
+        :class:`~sklearn_koopman.ConvolutionalLifter` and
+        :class:`~sklearn_koopman.OpticalLifter` with ``nonlinearity="intensity"``. None: no noise.
 
     References
     ----------

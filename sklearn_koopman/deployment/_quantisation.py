@@ -182,9 +182,9 @@ def quantise_student(
         Bits of an entry of the components of PCA, of which the matrix then learns. None leaves
         them as they are.
     filter_bits : int, default=None
-        Bits of a number of the filters of :class:`ConvolutionalLifter`, rounded by the patches
-        that they see; their offsets make up for the change of the mean. The matrix then learns of
-        it. None leaves them as they are.
+        Bits of a number of the filters of :class:`~sklearn_koopman.ConvolutionalLifter`. They are
+        rounded by the patches that they see, and their offsets make up for the change of the mean;
+        the matrix then learns of it. None leaves them as they are.
     levels, scale, feedback
         As for `quantise_matrix`.
 
