@@ -182,8 +182,8 @@ def _without_networks(value):
     if is_torch_module(value):
         return None
     if isinstance(value, list | tuple):
-        changed = [_without_networks(item) for item in value]
-        return value if _same(value, changed) else type(value)(changed)
+        items = [_without_networks(item) for item in value]
+        return value if _same(value, items) else type(value)(items)
     if isinstance(value, np.ndarray) and value.dtype == object:
         changed = value.copy()
         for index, item in np.ndenumerate(np.ma.getdata(value)):
