@@ -4,7 +4,9 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_array
 
+from .._validation import DTYPES
 from ..lifting import ConvolutionalLifter, transformed
+from ..rows import DiagonalMoments, accumulated, lifted_blocks
 from ..selection import ObservableSelector
 from ..students import flat_steps, split_student
 
@@ -46,7 +48,7 @@ def filter_weights(student, X=None):
     parts = StudentOfFilters(student)
     weights = parts.matrix
     if X is not None:
-        weights = weights * parts.observables(X).std(axis=0, dtype=np.float64)
+        weights = weights * parts.mean_and_std(X)[1]
     return parts.by_filter(weights)
 
 
@@ -91,7 +93,7 @@ def logit_maps(student, X, *, X_reference=None):
     parts = StudentOfFilters(student)
     observables = parts.observables(X).astype(np.float64)
     if X_reference is not None:
-        observables -= parts.observables(X_reference).mean(axis=0, dtype=np.float64)
+        observables -= parts.mean_and_std(X_reference)[0]
     weights = parts.by_filter(parts.matrix)
     return np.einsum("nfsyx,cfsyx->ncyx", parts.by_filter(observables), weights, optimize=True)
 
@@ -153,8 +155,18 @@ class StudentOfFilters:
 
     def observables(self, X):
         """Return all observables of rows."""
-        X = check_array(X, dtype=[np.float64, np.float32])
-        return transformed(make_pipeline(*self.before, self.lifter), X)
+        return transformed(self._lifter_of_rows, check_array(X, dtype=DTYPES))
+
+    def mean_and_std(self, X):
+        """Return means and standard deviations of the observables, block by block."""
+        blocks = lifted_blocks(self._lifter_of_rows, check_array(X, dtype=DTYPES))
+        moments = DiagonalMoments(blocks.n_observables)
+        moments = accumulated(moments, blocks, np.ones(len(X)))
+        return moments.mean, np.sqrt(moments.sum_of_squares / moments.weight)
+
+    @property
+    def _lifter_of_rows(self):
+        return make_pipeline(*self.before, self.lifter)
 
     def by_filter(self, values):
         """Return values of observables by filter, sign and cell."""

@@ -17,6 +17,7 @@ from sklearn_koopman import (
     ObservableSelector,
 )
 from sklearn_koopman.inspection import (
+    AccuracyCostDisplay,
     FilterDisplay,
     FilterWeightsDisplay,
     LogitMapDisplay,
@@ -108,6 +109,16 @@ def test_weights_are_entries_of_the_matrix(one):
     scaled = filter_weights(one, X)
     spread = one.lifter_.transform(X).std(axis=0).reshape(1, 5, 2, 2, 3)
     assert_allclose(scaled, weights * spread)
+
+
+def test_frontier_of_filters(pyplot):
+    model = make_pipeline(filters(normalization="none", grid=1), EDMDClassifier())
+    grid = {"convolutionallifter__n_filters": [1, 4], "convolutionallifter__stride": [1, 2]}
+    search = GridSearchCV(model, grid, cv=2).fit(X[:300], Y[:300])
+    display = AccuracyCostDisplay.from_search(search, X[:300], Y[:300])
+    # Filters at 36 places or at 9, two means of each, and the matrix.
+    expected = [n * (9 * places + 2) + 10 * 2 * n for n in (1, 4) for places in (36, 9)]
+    assert_array_equal(display.costs, expected)
 
 
 def test_what_was_not_chosen_has_no_weight():
