@@ -108,6 +108,26 @@ def by_definition(lifter, X):
     return np.sqrt(lifted) if lifter.root else np.array(lifted)
 
 
+@pytest.mark.parametrize("filters", ["kmeans", np.ones((1, 2, 3, 3))], ids=["found", "given"])
+@pytest.mark.parametrize("padding", [2, (1, 0), (0, 2)])
+def test_padded_rows_are_rows_with_zeros_around_them(filters, padding):
+    down, across = np.broadcast_to(padding, 2)
+    X = np.random.default_rng(0).gamma(1.0, size=(12, 2, 9, 8))
+    around = np.pad(X, [(0, 0), (0, 0), (down, down), (across, across)])
+    settings = {"filters": filters, "normalization": "contrast", "stride": (1, 2)}
+    padded = small(padding=padding, **settings).fit_transform(X.reshape(12, -1))
+    outside = small(around.shape[1:], **settings).fit_transform(around.reshape(12, -1))
+    assert_allclose(padded, outside)
+
+
+def test_padded_series():
+    X = np.random.default_rng(0).gamma(1.0, size=(12, 5))
+    settings = {"n_filters": 2, "filter_size": 3, "grid": 2, "random_state": 0}
+    padded = ConvolutionalLifter(padding=2, **settings).fit_transform(X)
+    outside = ConvolutionalLifter(**settings).fit_transform(np.pad(X, [(0, 0), (2, 2)]))
+    assert_allclose(padded, outside)
+
+
 @given(st.data())
 @settings(max_examples=30)
 def test_equals_the_formula_for_all_shapes(data):
@@ -154,6 +174,37 @@ def test_equals_the_formula_for_all_shapes(data):
     lifter.dilation = (1, *dilation) if is_series else dilation
     assert_allclose(lifted, by_definition(lifter, X), atol=1e-7)
     assert lifted.shape == (7, lifter.n_output_features_)
+
+
+@pytest.mark.parametrize("nonlinearity", ["threshold", "intensity"])
+@pytest.mark.parametrize("root", [True, False])
+def test_mirrored_observables_are_means_of_both_images(nonlinearity, root):
+    lifter = small(nonlinearity=nonlinearity, root=root, grid=(1, 3), mirror=True).fit(IMAGES)
+    flipped = IMAGES.reshape(-1, 2, 9, 8)[..., ::-1].reshape(IMAGES.shape)
+    power = 2 if root else 1
+
+    means = (
+        by_definition(lifter, IMAGES) ** power + by_definition(lifter, flipped) ** power
+    ) / 2
+
+    assert_allclose(lifter.transform(IMAGES), means ** (1 / power), atol=1e-7)
+    assert_allclose(lifter.transform(flipped), lifter.transform(IMAGES), atol=1e-12)
+
+
+def test_a_mirrored_series_runs_backwards():
+    X = RNG.normal(size=(5, 2 * 12))
+    lifter = small((2, 12), kind="series", mirror=True, grid=3).fit(X)
+    backwards = X.reshape(5, 2, 12)[..., ::-1].reshape(X.shape)
+    assert_allclose(lifter.transform(backwards), lifter.transform(X), atol=1e-12)
+    assert np.ptp(lifter.transform(X), axis=0).min() > 0
+
+
+def test_a_mirror_costs_a_second_image():
+    once, twice = (small(mirror=mirror).fit(IMAGES) for mirror in (False, True))
+    assert twice.operations().parameters == once.operations().parameters
+    assert twice.operations().nonlinear == 2 * once.operations().nonlinear
+    extra = twice.operations().linear - 2 * once.operations().linear
+    assert extra == once.n_output_features_
 
 
 @given(st.integers(1, 12), st.integers(1, 12))
@@ -621,13 +672,16 @@ VALUES = {
     ],
     "filter_size": [3, (2, 3), [3, 2], None],
     "stride": [1, (2, 1)],
+    "dilation": [1, (1, 1)],
+    "padding": [0, (1, 2)],
     "normalization": ["contrast", "none"],
     "contrast_floor": [0.01, 1.0],
     "whitening": [None, 0.0],
-    "nonlinearity": ["threshold", "intensity", "magnitude"],
+    "nonlinearity": ["threshold", "proportion", "intensity", "magnitude"],
     "threshold": [0, 0.5],
     "grid": [1, (2, 3), [3, 2], None],
     "root": [True, np.False_],
+    "mirror": [False, True],
     "n_patches": [50, 10**6],
     "random_state": [0, None],
 }
