@@ -2,8 +2,8 @@
 
 Its first convolution whitens patches of 2 x 2 pixels and is computed from training images, not
 learned; three blocks of two 3 x 3 convolutions follow. Images are flipped and moved by up to two
-pixels at random. It computes with numbers of 16 bits (bfloat16), in training and after it: CPUs that
-multiply these are several times as fast.
+pixels at random. It computes with numbers of 16 bits (bfloat16), in training and after it: CPUs
+that multiply these are several times as fast.
 """
 
 import torch
