@@ -82,6 +82,16 @@ def test_what_is_kept_of_the_resnet_looks_like_mnist(part):
     assert_allclose(found, DIGITS[part], rtol=0.02)
 
 
+@pytest.mark.parametrize(("part", "n_images"), [("train", 50_000), ("test", 10_000)])
+def test_what_is_kept_of_the_network_in_colour_looks_like_cifar10(part, n_images):
+    with np.load(EXPERIMENTS / "data" / "cifar10-colour-held-out.npz") as kept:
+        logits = kept[part]
+    assert logits.shape == (n_images, 10)
+    assert np.isfinite(logits).all()
+    found = np.bincount(logits.argmax(axis=1), minlength=10)
+    assert_allclose(found, n_images / 10, rtol=0.1)
+
+
 @pytest.mark.slow
 def test_what_is_kept_of_the_resnet_fits_mnist_and_the_table():
     if not os.environ.get("SKLEARN_KOOPMAN_DATA"):
