@@ -143,7 +143,8 @@ class ConvolutionalLifter(Dictionary):
     ``network.conv1.weight.detach().numpy()``, may be given instead. Neither the padding
     nor the stride of its convolution is taken.
 
-    Rows are multiplied as patches, by BLAS.
+    Students that go over the rows more than once lift them once, and keep the observables: in
+    memory, or in a temporary file.
 
     References
     ----------

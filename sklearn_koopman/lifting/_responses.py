@@ -13,9 +13,8 @@ try:
 except ImportError:  # it has not been compiled
     _pooling = None
 
-# Responses computed at once: from a quarter to this many are as fast, fewer take too many calls of
-# numpy. Measured on 28 x 28 pixels, 128 filters of 5 x 5, one thread: numpy alone takes about twice
-# as long as with the kernel, and scipy's FFT, without any pooling, more than all of either.
+# Responses computed at once without the kernel: from a quarter to this many are as fast, fewer take
+# too many calls of numpy.
 BLOCK_RESPONSES = 2**20
 
 NONLINEARITIES = ("threshold", "intensity", "magnitude")
@@ -82,6 +81,11 @@ class Places:
         )
 
     @property
+    def cell_numbers(self):
+        """In which cell each line of places is, and each column."""
+        return tuple(np.repeat(np.arange(len(e) - 1), np.diff(e)) for e in self.edges)
+
+    @property
     def cells(self):
         """Slices of the places of each cell, down and across."""
         return [[slice(*ends) for ends in pairwise(edges)] for edges in self.edges]
@@ -119,10 +123,17 @@ class Places:
 
     def sources(self):
         """Return which number of a row each number of a padded one is, -1 for the zeros."""
-        numbers = np.arange(np.prod(self.image)).reshape(self.image)
+        return self._surrounded(np.arange(np.prod(self.image))[None], -1)[0]
+
+    def with_zeros(self, X):
+        """Return rows with the zeros around them, of shape (n_samples, n_numbers)."""
+        return self._surrounded(X, 0) if any(self.padding) else X
+
+    def _surrounded(self, X, value):
         down, across = self.padding
-        around = [(0, 0), (down, down), (across, across)]
-        return np.pad(numbers, around, constant_values=-1).ravel()
+        around = [(0, 0), (0, 0), (down, down), (across, across)]
+        images = np.pad(X.reshape(-1, *self.image), around, constant_values=value)
+        return images.reshape(len(X), -1)
 
     def pooling_matrices(self):
         """Return the matrices whose products with places, down and across, are means of cells.
@@ -187,6 +198,37 @@ class Responses:
         out : ndarray of shape (n_samples, n_filters * n_signs * n_cells)
             In the dtype of X; the observables of a filter are successive.
         """
+        if _pooling is None:
+            self._write_with_numpy(X, out)
+        else:
+            self._write_with_kernel(np.ascontiguousarray(self.places.with_zeros(X)), out)
+
+    def _write_with_kernel(self, X, out):
+        """Write the observables of rows; patches and responses are never stored."""
+        places, n_filters = self.places, len(self.filters)
+        weights = self._weights(X.dtype)
+        n_more = -n_filters % (_pooling.LINE_BYTES // X.itemsize)
+        weights = np.ascontiguousarray(np.pad(weights, ((0, 0), (0, n_more))))
+        width = places.padded[2]
+        _pooling.lift(
+            X,
+            weights[:-1],
+            weights[-1],
+            n_filters,
+            (places.stride[0] * width, places.stride[1]),
+            places.columns(np.zeros(1, np.intp))[0],
+            *places.cell_numbers,
+            places.cell_weights,
+            -1.0 if self.contrast is None else self.contrast,
+            2 * self.threshold,
+            self.nonlinearity,
+            self.is_centred,
+            self.root,
+            out,
+        )
+
+    def _write_with_numpy(self, X, out):
+        """Write the observables of rows; products of patches with filters are left to BLAS."""
         n_filters, places = len(self.filters), self.places
         lines_of_cells, _ = places.cells
         n_places = max(np.diff(places.edges[0])) * places.shape[1]
@@ -235,10 +277,7 @@ class Responses:
         Rows are the last axis, so that whole runs of numbers are copied.
         """
         places = self.places
-        images = np.ascontiguousarray(X.T).reshape(*places.image, len(X))
-        if any(places.padding):
-            down, across = places.padding
-            images = np.pad(images, [(0, 0), (down, down), (across, across), (0, 0)])
+        images = np.ascontiguousarray(places.with_zeros(X).T).reshape(*places.padded, len(X))
         if self.is_centred:  # or the variance would be a small difference of large numbers
             images = images - images.mean(axis=(0, 1, 2))
         patches[-1] = 1
@@ -273,22 +312,11 @@ class Responses:
             yield self._summed(np.square(responses, out=responses))
         elif self.nonlinearity == "magnitude":
             yield self._summed(np.abs(responses, out=responses))
-        elif _pooling is not None:
-            yield from self._sums_of_both_sides(responses)
         else:
             # The responses are less by the threshold already.
             yield self._summed(np.maximum(responses, 0))
             np.subtract(responses.dtype.type(-2 * self.threshold), responses, out=responses)
             yield self._summed(np.maximum(responses, 0, out=responses))
-
-    def _sums_of_both_sides(self, responses):
-        """Return what numpy would read and write four times: above, and below the threshold."""
-        *shape, n_rows, n_filters = responses.shape
-        edges = self.places.edges[1]
-        sums = np.empty((2, len(edges) - 1, n_rows * n_filters), responses.dtype)
-        flat = responses.reshape(*shape, -1)
-        _pooling.set_both_sides(flat, edges, sums, 2 * self.threshold)
-        return sums.reshape(2, -1, n_rows, n_filters)
 
     def _summed(self, values):
         """Return the sum over the lines and the columns of each cell."""
