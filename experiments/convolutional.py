@@ -124,8 +124,9 @@ COLOUR = partial(
 )
 OF_COLOUR = {
     "ridge": 3e-4,
-    "edmd_ridge": 3e-3,
-    "label_weight": 6.0,
+    "edmd_ridge": 1e-3,
+    "temperature": 4.0,
+    "label_weight": 3.0,
     "students": ("EDMD", "EDMD, teacher", "no teacher", "distilled"),
 }
 INTENSITY = {"nonlinearity": "intensity", "root": False}
