@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 from sklearn.utils import check_random_state, gen_even_slices
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._memory import check_fits_in_memory
 from .._threads import ThreadPool
 from .._validation import (
+    DTYPES,
     check_boolean,
     check_choice,
     check_integer,
@@ -30,6 +31,8 @@ from ._torch_layers import torch_layers
 FILTER_SIZE, GRID = 5, 4
 # Patches whose variance is less than this part of the mean teach nothing: an empty background.
 FLAT = 1e-8
+# Sizes that may be None.
+OPTIONAL = ("filter_size", "grid")
 
 
 class ConvolutionalLifter(Dictionary):
@@ -48,6 +51,8 @@ class ConvolutionalLifter(Dictionary):
     The functions are
 
     - "threshold": two observables, of :math:`\max(r - t, 0)` and of :math:`\max(-r - t, 0)`;
+    - "proportion": two observables, the shares of places where :math:`r > t` and where
+      :math:`-r > t`;
     - "intensity": :math:`r^2`, what a detector sees behind a lens and a mask;
     - "magnitude": :math:`|r|`.
 
@@ -75,6 +80,9 @@ class ConvolutionalLifter(Dictionary):
         have less.
     stride : int or tuple of int, default=1
         From one patch to the next.
+    dilation : int or tuple of int, default=1
+        From one number that a filter sees to the next: with 2 it sees every other one, and reaches
+        twice as far. Several lifters in a union see several scales.
     padding : int or tuple of int, default=0
         Lines of zeros above and below an image and columns left and right of it, or numbers before
         and behind a series: where what is seen reaches to the edge, filters see it there too.
@@ -87,7 +95,7 @@ class ConvolutionalLifter(Dictionary):
     whitening : float >= 0 or None, default=0.1
         What is added to the variances of whitened patches, in units of the mean of them. None:
         patches are not whitened. "pca" and given filters do not need it.
-    nonlinearity : {"threshold", "intensity", "magnitude"}, default="threshold"
+    nonlinearity : {"threshold", "proportion", "intensity", "magnitude"}, default="threshold"
     threshold : float >= 0, default=0.25
         t. Filters that are found are scaled so that their responses have a mean square of 1.
     grid : int or tuple of int, default=None
@@ -121,7 +129,8 @@ class ConvolutionalLifter(Dictionary):
     grid_ : tuple of int
         Cells, down and across.
     n_output_features_ : int
-        Number of observables: of filters, times cells, times two for "threshold".
+        Number of observables: of filters, times cells, times two for "threshold" and
+        "proportion".
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
@@ -139,8 +148,8 @@ class ConvolutionalLifter(Dictionary):
 
     Products of observables: a :class:`MonomialLifter` behind this one, with a PCA between them.
 
-    A module in `filters` is copied with the estimator and is no part of a file of skops. Its array,
-    ``network.conv1.weight.detach().numpy()``, may be given instead. Neither the padding
+    A module in `filters` is copied with the estimator, and left out of students that are saved or
+    detached from their teacher: what was taken of it is in `filters_`. Neither the padding
     nor the stride of its convolution is taken.
 
     Students that go over the rows more than once lift them once, and keep the observables: in
@@ -178,6 +187,7 @@ class ConvolutionalLifter(Dictionary):
         filters="kmeans",
         filter_size=None,
         stride=1,
+        dilation=1,
         padding=0,
         normalization="auto",
         contrast_floor=0.01,
@@ -196,6 +206,7 @@ class ConvolutionalLifter(Dictionary):
         self.filters = filters
         self.filter_size = filter_size
         self.stride = stride
+        self.dilation = dilation
         self.padding = padding
         self.normalization = normalization
         self.contrast_floor = contrast_floor
@@ -219,7 +230,7 @@ class ConvolutionalLifter(Dictionary):
             raise invalid_parameter(
                 self, "filters", f"a str among {{{kinds}}}, an array or a module of torch"
             )
-        for name in ("filter_size", "stride", "grid", "padding"):
+        for name in ("filter_size", "stride", "dilation", "padding", "grid"):
             self._pair(name)
         check_choice(self, "normalization", ("auto", "contrast", "brightness", "none"))
         check_real(self, "contrast_floor", low=0.0, inclusive="neither")
@@ -254,18 +265,21 @@ class ConvolutionalLifter(Dictionary):
     def _pair(self, name):
         """Return a parameter for down and across, of which a series has the second only."""
         value, n_axes = getattr(self, name), self._n_axes
-        is_optional = name in ("filter_size", "grid")
-        if value is None and is_optional:
+        if value is None and name in OPTIONAL:
             return None
         least, kind = (0, "an int >= 0") if name == "padding" else (1, "a positive int")
         values = [value] * n_axes if is_integer(value) else value
         is_valid = isinstance(values, tuple | list) and len(values) == n_axes
         if not is_valid or not all(is_integer(n) and n >= least for n in values):
-            optional = " or None" if is_optional else ""
+            optional = " or None" if name in OPTIONAL else ""
             raise invalid_parameter(
                 self, name, f"{kind}, or a tuple of {n_axes} of them{optional}"
             )
         return (*(least,) * (2 - n_axes), *map(int, values))
+
+    def _steps(self, grid):
+        """Return how filters are laid on rows, as `Places` takes it."""
+        return self._pair("stride"), grid, self._pair("dilation"), self._pair("padding")
 
     def _fit(self, X):
         draw = check_random_state(self.random_state)
@@ -322,11 +336,14 @@ class ConvolutionalLifter(Dictionary):
         else:
             least = tuple(min(FILTER_SIZE, size) for size in image[1:])
             kernel = self._pair("filter_size") or least
-        places = Places(image, kernel, self._pair("stride"), (1, 1), self._pair("padding"))
-        if any(n > size for n, size in zip(kernel, places.padded[1:], strict=True)):
+        places = Places(image, kernel, *self._steps((1, 1)))
+        if min(places.shape) < 1:
+            is_dilated = places.reach != kernel
+            what = f", dilated to {_times(places.reach)}," if is_dilated else ""
             raise ValueError(
-                f"Filters of {_times(kernel)} are larger than rows of {_times(places.padded[1:])}"
-                f", {int(np.prod(image))} feature(s): lower filter_size."
+                f"Filters of {_times(kernel)}{what} are larger than rows of "
+                f"{_times(places.padded[1:])}, {int(np.prod(image))} feature(s): lower filter_size"
+                f"{' or dilation' if is_dilated else ''}."
             )
         grid = self._pair("grid") or tuple(min(GRID, n) for n in places.shape)
         if any(n > size for n, size in zip(grid, places.shape, strict=True)):
@@ -376,15 +393,8 @@ class ConvolutionalLifter(Dictionary):
 
     @property
     def _responses(self):
-        kernel = self.filters_.shape[2:]
         responses = Responses(
-            Places(
-                self.input_shape_,
-                kernel,
-                self._pair("stride"),
-                self.grid_,
-                self._pair("padding"),
-            ),
+            Places(self.input_shape_, self.filters_.shape[2:], *self._steps(self.grid_)),
             self.filters_,
             self.offsets_,
             self.contrast_,
@@ -408,8 +418,44 @@ class ConvolutionalLifter(Dictionary):
         pool.map_shares(lift_share, list(gen_even_slices(len(X), min(pool.size, len(X)))))
         return lifted
 
+    def patches(self, X):
+        """Return what the filters see: the patches of rows, scaled as their contrasts ask for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, `n_features_in_`)
+
+        Returns
+        -------
+        patches : ndarray of shape (n_samples, n_places, patch_size)
+            Places are counted across, line by line. The product of a patch and a filter, plus the
+            offset of the filter, is a response.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=DTYPES, reset=False)
+        responses = self._responses
+        places = responses.places
+        check_fits_in_memory(
+            len(X) * places.n_places * (places.patch_size + 1) * X.itemsize,
+            f"{places.n_places} patches of {len(X)} sample(s)",
+            "Take fewer rows at once.",
+        )
+        return responses.patches(X)
+
+    def cell_outlines(self):
+        """Return where the cells of the grid are on a row.
+
+        Returns
+        -------
+        down, across : ndarray of shape (n_cells + 1,)
+            In pixels from the upper left corner: where each cell begins, and where the last one
+            ends. What filters see of the pixels reaches beyond.
+        """
+        check_is_fitted(self)
+        return self._responses.places.outlines()
+
     def _observable_names(self, names):
-        signs = ("+", "-") if self.nonlinearity == "threshold" else ("",)
+        signs = ("+", "-") if signs_of(self.nonlinearity) == 2 else ("",)
         cells = [
             "_".join(map(str, cell)) for cell in np.ndindex(self.grid_[2 - self._n_axes :])
         ]
