@@ -217,7 +217,9 @@ class Responses:
         out : ndarray of shape (n_samples, n_filters * n_signs * n_cells)
             In the dtype of X; the observables of a filter are successive.
         """
-        if _pooling is None or self.nonlinearity == "proportion":  # which the kernel does not know
+        if (
+            _pooling is None or self.nonlinearity == "proportion"
+        ):  # which the kernel does not know
             self._write_with_numpy(X, out)
         else:
             self._write_with_kernel(np.ascontiguousarray(self.places.with_zeros(X)), out)
