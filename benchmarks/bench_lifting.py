@@ -14,7 +14,7 @@ Writes benchmarks/results/lifting.csv.
 60,000 images of 28 x 28 pixels and 128 filters of 5 x 5: `ConvolutionalLifter`, contrasts, both
 sides of a threshold, means on a 4 x 4 grid and their roots included, against torch's convolution
 with these filters alone, in batches of several sizes. On one thread, and on as many as there are
-cores. "relative" is to torch's best batch. Writes benchmarks/results/convolution.csv.
+cores. "relative" is to torch's best batch. Writes convolution.csv.
 """
 
 import os

@@ -10,7 +10,7 @@ itself, _pooling_arithmetic.c, knows no Python.
 from libc.stddef cimport ptrdiff_t
 
 cdef extern from "_pooling_arithmetic.h":
-    int THRESHOLD, INTENSITY, MAGNITUDE
+    int THRESHOLD, PROPORTION, INTENSITY, MAGNITUDE
 
     ctypedef struct Plan:
         ptrdiff_t n_pixels, down, across, next_line, next_column, n_numbers
@@ -36,7 +36,12 @@ ctypedef fused real:
 
 # Filters fill whole cache lines.
 LINE_BYTES = 64
-_FUNCTIONS = {"threshold": THRESHOLD, "intensity": INTENSITY, "magnitude": MAGNITUDE}
+_FUNCTIONS = {
+    "threshold": THRESHOLD,
+    "proportion": PROPORTION,
+    "intensity": INTENSITY,
+    "magnitude": MAGNITUDE,
+}
 
 
 def use_vectors(long n_bytes, /):
@@ -88,7 +93,7 @@ def lift(
         What is added to the variance of a patch; negative, if patches are not divided.
     width : float
         Twice the threshold, which offsets are less by.
-    function : {"threshold", "intensity", "magnitude"}
+    function : {"threshold", "proportion", "intensity", "magnitude"}
     is_centred, root : bool
     observables : ndarray of shape (n_images, n_filters * n_signs * n_cells)
     """
@@ -103,7 +108,7 @@ def lift(
     plan.cells_down, plan.cells_across = cell_weights.shape[0], cell_weights.shape[1]
     plan.contrast, plan.width = contrast, width
     plan.function, plan.is_centred, plan.root = _FUNCTIONS[function], is_centred, root
-    n_signs = 2 if plan.function == THRESHOLD else 1
+    n_signs = 2 if plan.function <= PROPORTION else 1
     fit(plan.n_numbers > 0 and plan.down > 0 and plan.across > 0)
     fit(plan.cells_down > 0 and plan.cells_across > 0)
     fit(filters.shape[0] == plan.n_numbers and offsets.shape[0] == plan.n_padded)

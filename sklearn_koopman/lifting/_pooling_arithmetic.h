@@ -2,8 +2,8 @@
 
 #include <stddef.h>
 
-/* Functions of a response that are summed. */
-enum { THRESHOLD, INTENSITY, MAGNITUDE };
+/* Functions of a response that are summed; the first two have a sum for each side. */
+enum { THRESHOLD, PROPORTION, INTENSITY, MAGNITUDE };
 
 /* Where filters are laid on an image, and what is done with their responses. */
 typedef struct {

@@ -23,13 +23,20 @@ typedef struct {
     REAL *image;
     REAL *scale;  /* of each place: what its responses are multiplied by */
     REAL *means;  /* of the patches of a line; then of their squares */
-    REAL *sums;   /* of each cell, n_padded; for a threshold those below it come last */
+    REAL *sums;   /* of each cell, n_padded; those below a threshold come last */
 } NAME(room);
 
 /* The numbers above zero; zero for others. */
 INLINE VECTOR NAME(above)(VECTOR x)
 {
     return (VECTOR)((BITS)x & (BITS)(x > (VECTOR){0}));
+}
+
+/* One for numbers above zero; zero for others. */
+INLINE VECTOR NAME(is_above)(VECTOR x)
+{
+    const VECTOR one = (VECTOR){0} + (REAL)1;
+    return (VECTOR)((BITS)one & (BITS)(x > (VECTOR){0}));
 }
 
 /* Add the responses of some places of a line to the sums of their cells, but for the first ones.
@@ -70,6 +77,9 @@ INLINE void NAME(add_places)(const Plan *plan, const REAL *image, const REAL *sc
             if (function == THRESHOLD) {
                 first[v] += NAME(above)(response);
                 second[v] += NAME(above)(-response - (REAL)plan->width);
+            } else if (function == PROPORTION) {
+                first[v] += NAME(is_above)(response);
+                second[v] += NAME(is_above)(-response - (REAL)plan->width);
             } else if (function == INTENSITY) {
                 first[v] += response * response;
             } else {
@@ -187,7 +197,7 @@ INLINE void NAME(write_means)(const Plan *plan, REAL *sums, ptrdiff_t n_signs, R
 TARGET static int NAME(lift)(const Plan *plan, const void *images, ptrdiff_t n_images,
                              const void *filters, const void *offsets, void *observables)
 {
-    const ptrdiff_t n_signs = plan->function == THRESHOLD ? 2 : 1;
+    const ptrdiff_t n_signs = plan->function <= PROPORTION ? 2 : 1;
     const ptrdiff_t n_cells = plan->cells_down * plan->cells_across;
     const size_t n_sums = (size_t)(n_signs * n_cells * plan->n_padded);
     const size_t n_places = (size_t)(plan->down * plan->across);
@@ -207,6 +217,8 @@ TARGET static int NAME(lift)(const Plan *plan, const void *images, ptrdiff_t n_i
         memset(room.sums, 0, n_sums * sizeof(REAL));
         if (plan->function == THRESHOLD)
             NAME(add_all_filters)(plan, &room, filters, offsets, THRESHOLD);
+        else if (plan->function == PROPORTION)
+            NAME(add_all_filters)(plan, &room, filters, offsets, PROPORTION);
         else if (plan->function == INTENSITY)
             NAME(add_all_filters)(plan, &room, filters, offsets, INTENSITY);
         else

@@ -142,17 +142,10 @@ class Places:
 
     def sources(self):
         """Return which number of a row each number of a padded one is, -1 for the zeros."""
-        return self._surrounded(np.arange(np.prod(self.image))[None], -1)[0]
-
-    def with_zeros(self, X):
-        """Return rows with the zeros around them, of shape (n_samples, n_numbers)."""
-        return self._surrounded(X, 0) if any(self.padding) else X
-
-    def _surrounded(self, X, value):
+        numbers = np.arange(np.prod(self.image)).reshape(self.image)
         down, across = self.padding
-        around = [(0, 0), (0, 0), (down, down), (across, across)]
-        images = np.pad(X.reshape(-1, *self.image), around, constant_values=value)
-        return images.reshape(len(X), -1)
+        around = [(0, 0), (down, down), (across, across)]
+        return np.pad(numbers, around, constant_values=-1).ravel()
 
     def pooling_matrices(self):
         """Return the matrices whose products with places, down and across, are means of cells.
@@ -217,12 +210,10 @@ class Responses:
         out : ndarray of shape (n_samples, n_filters * n_signs * n_cells)
             In the dtype of X; the observables of a filter are successive.
         """
-        if (
-            _pooling is None or self.nonlinearity == "proportion"
-        ):  # which the kernel does not know
+        if _pooling is None:
             self._write_with_numpy(X, out)
         else:
-            self._write_with_kernel(np.ascontiguousarray(self.places.with_zeros(X)), out)
+            self._write_with_kernel(X, out)
 
     def _write_with_kernel(self, X, out):
         """Write the observables of rows; patches and responses are never stored."""
@@ -231,8 +222,11 @@ class Responses:
         n_more = -n_filters % (_pooling.LINE_BYTES // X.itemsize)
         weights = np.ascontiguousarray(np.pad(weights, ((0, 0), (0, n_more))))
         width = places.padded[2]
+        if any(places.padding):
+            around = [(0, 0), (0, 0), *((n, n) for n in places.padding)]
+            X = np.pad(X.reshape(-1, *places.image), around).reshape(len(X), -1)
         _pooling.lift(
-            X,
+            np.ascontiguousarray(X),
             weights[:-1],
             weights[-1],
             n_filters,
@@ -305,7 +299,10 @@ class Responses:
         Rows are the last axis, so that whole runs of numbers are copied.
         """
         places = self.places
-        images = np.ascontiguousarray(places.with_zeros(X).T).reshape(*places.padded, len(X))
+        images = np.ascontiguousarray(X.T).reshape(*places.image, len(X))
+        if any(places.padding):
+            down, across = places.padding
+            images = np.pad(images, [(0, 0), (down, down), (across, across), (0, 0)])
         if self.is_centred:  # or the variance would be a small difference of large numbers
             images = images - images.mean(axis=(0, 1, 2))
         patches[-1] = 1

@@ -374,12 +374,13 @@ PLACES = {
     "six across": {"shape": (2, 9, 8), "grid": (2, 3)},
     "not a multiple": {"shape": (9, 16), "filter_size": (3, 4), "grid": (3, 5)},
     "steps": {"shape": (9, 16), "stride": (3, 2)},
+    "zeros around": {"shape": (2, 9, 8), "padding": (1, 2), "dilation": (2, 1)},
     "series": {"shape": (144,), "filter_size": 7, "grid": 5, "stride": 3},
 }
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("nonlinearity", ["threshold", "intensity", "magnitude"])
+@pytest.mark.parametrize("nonlinearity", ["threshold", "proportion", "intensity", "magnitude"])
 @pytest.mark.parametrize("places", PLACES.values(), ids=PLACES.keys())
 def test_the_kernel_computes_what_numpy_does(places, nonlinearity, dtype, pooling, no_pooling):
     X = IMAGES.astype(dtype)
