@@ -45,7 +45,7 @@ class LiftedStudent(Student):
     # Why it takes no dask arrays, and what to do instead.
     _without_dask: str | None = None
 
-    def fit(self, X, y, sample_weight=None, *, soft_labels=None, teacher_X=None):
+    def fit(self, X, y=None, sample_weight=None, *, soft_labels=None, teacher_X=None):
         """Fit the student.
 
         Any of the arrays may be a dask array: the workers then lift and sum its chunks.
@@ -55,8 +55,10 @@ class LiftedStudent(Student):
         X : array-like or dask array of shape (n_samples, n_features)
             Rows to lift with `lifter`, or rows of observables if that is None. float32 and
             float64 are kept. A ``numpy.memmap`` is read block by block.
-        y : array-like of shape (n_samples,)
-            Labels: integers, strings, or whatever can be sorted.
+        y : array-like of shape (n_samples,), default=None
+            Labels: integers, strings, or whatever can be sorted. None: a teacher that is used as
+            it is, or `soft_labels`, speak alone, as with a soft weight of 1. The classes are then
+            the teacher's, `teacher_classes`, or the numbers of the columns.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a weight of 2 is the same as a row that is there twice.
         soft_labels : array-like of shape (n_samples, n_columns), default=None
@@ -152,6 +154,7 @@ class LiftedStudent(Student):
         """Validate what `fit` or `partial_fit` received and put the solver's task together."""
         device = self._device_for(X)
         raw_X = X
+        self._check_something_to_learn_from(y, soft_labels)
         X, y = self._validate(X, y, reset=first)
         raw_X, soft_labels, teacher_X = (
             aligned_with(X, array) for array in (raw_X, soft_labels, teacher_X)
@@ -166,6 +169,7 @@ class LiftedStudent(Student):
             None if sample_weight is None else weights,
             soft_labels,
             teacher_X,
+            n_samples=len(X),
             fitted_teacher=None if first else getattr(self, "teacher_", None),
             classes=classes,
         )
@@ -203,8 +207,8 @@ class LiftedStudent(Student):
         if is_dask(X) and self._without_dask:
             raise TypeError(f"{type(self).__name__} takes no dask arrays: {self._without_dask}")
         X = self._validate_rows(X, reset=reset)
-        if y is None:  # raises the error that says so
-            super()._validate(np.zeros((1, X.shape[1])), y, reset=reset)
+        if y is None:
+            return X, None
         if self.unlabeled_value is None:
             _, y = check_X_y(np.broadcast_to(0.0, (len(X), 1)), y, estimator=self)
         else:

@@ -45,15 +45,28 @@ class Labels:
         Sorted labels.
     codes : ndarray of int, shape (n_samples,)
         Which of the classes each row has, -1 for none.
+    were_given : bool, default=True
+        Whether `fit` received any; False where the teacher speaks alone.
     """
 
     classes: np.ndarray
     codes: np.ndarray
+    were_given: bool = True
+
+    @classmethod
+    def without_any(cls, n_samples, classes):
+        """Return the labels of a fit that received none, with the classes of its teacher."""
+        labels = encode_labels(np.empty(0, int), classes=classes)
+        return cls(labels.classes, np.full(n_samples, -1), were_given=False)
 
     @property
     def is_labelled(self):
         """Which rows have a label, shape (n_samples,)."""
         return self.codes >= 0
+
+    def soft_weight(self, chosen):
+        """Return the weight of soft targets: the one that was chosen, or 1 without labels."""
+        return chosen if self.were_given else 1.0
 
 
 class OneHotRows(MadeRows):
@@ -170,7 +183,28 @@ def check_weights(sample_weight, n_samples):
     return weight
 
 
-def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X, kind, floor):
+@dataclass(frozen=True)
+class SoftTargets:
+    """What a student learns from beside its labels.
+
+    Attributes
+    ----------
+    logits : ndarray of shape (n_samples, n_classes)
+        Columns in the order of `labels.classes`; for enlarged rows, of all of them.
+    labels : Labels
+        Those that were known before, or, of a fit without labels, what the columns tell.
+    teacher : Teacher or None
+        The teacher that gave them, fitted.
+    """
+
+    logits: np.ndarray
+    labels: Labels
+    teacher: object = None
+
+
+def soft_targets(
+    teacher, X, y, labels, sample_weight, train=None, *, n_samples, teacher_X, kind, floor
+):
     """Ask a teacher for the soft targets of a fit.
 
     Parameters
@@ -180,11 +214,14 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
     X : array-like of shape (n_samples, n_features), or EnlargedRows of these
         What `fit` received; the teacher sees it unless it has a `teacher_X`. It is never fitted
         on rows that are made.
-    y : ndarray of shape (n_samples,)
-    labels : Labels
+    y : ndarray of shape (n_samples,), or None
+    labels : Labels or None
+        None: there are none, and the classes are numbered as the columns are.
     sample_weight : ndarray of shape (n_samples,) or None
     train : ndarray of bool, shape (n_samples,), default=None
         The rows that a teacher may be fitted on; None stands for all.
+    n_samples : int
+        How many rows `fit` received.
     teacher_X : array-like of shape (n_samples, ...) or None
     kind : {"auto", "proba", "logits"}
         The `teacher_output` parameter.
@@ -193,22 +230,20 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
 
     Returns
     -------
-    logits : ndarray of shape (n_samples, n_classes)
-        Columns in the order of `labels.classes`; for enlarged rows, of all of them.
-    teacher : Teacher
-        The teacher that gave them, fitted.
+    targets : SoftTargets
     """
     seen = X if teacher_X is None else teacher_X
+    if y is None:
+        check_needs_no_labels(teacher)
     if isinstance(seen, LiftedRows):
         seen = by_rows(np.asarray, seen)
     are_made = isinstance(seen, EnlargedRows)
-    labelled = labels.is_labelled if train is None else labels.is_labelled & train
-    weight = None if sample_weight is None else sample_weight[labelled]
     try:
         if not teacher.is_fixed:
             real = seen.real if are_made else seen
-            teacher = teacher.fit(some_rows(real, labelled), y[labelled], sample_weight=weight)
+            teacher = _taught(teacher, real, y, labels, sample_weight, train)
         outputs = by_rows(teacher, seen, keep=True)
+        labels = labels or _labels_of_columns(outputs, n_samples)
         _check_columns(outputs, teacher.classes_, labels, "teacher")
     except (NotFittedError, MemoryError, ImportError, UnavailableDeviceError):
         raise
@@ -222,29 +257,63 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
     logits = _class_logits(
         outputs, kind, teacher.classes_, labels, floor=floor, source="teacher"
     )
-    return logits, teacher
+    return SoftTargets(logits, labels, teacher)
 
 
-def given_soft_targets(soft_labels, labels, *, teacher_classes, kind, floor):
-    """Return the logits of soft labels that the user gave to `fit`.
+def _taught(teacher, X, y, labels, sample_weight, train):
+    """Return a teacher that is fitted on the labelled rows, or on those of them in a mask."""
+    labelled = labels.is_labelled if train is None else labels.is_labelled & train
+    weight = None if sample_weight is None else sample_weight[labelled]
+    # Not y: beside markers of another type, its labels may be objects.
+    known = labels.classes[labels.codes[labelled]]
+    return teacher.fit(some_rows(X, labelled), known, sample_weight=weight)
+
+
+def _labels_of_columns(outputs, n_samples):
+    """Return the labels of a fit without any: one class a column, numbered; two for a single."""
+    n_columns = np.shape(outputs)[1] if np.ndim(outputs) > 1 else 1
+    return Labels.without_any(n_samples, np.arange(max(n_columns, 2)))
+
+
+def check_needs_no_labels(teacher):
+    """Raise ValueError for a teacher that would have to be fitted, where there are no labels.
+
+    Parameters
+    ----------
+    teacher : Teacher
+    """
+    if not teacher.is_fixed:
+        raise ValueError(
+            f"{teacher!r} would have to be fitted on labels: it requires y to be passed, but the "
+            "target y is None. Give fit y; or fit the teacher first, and wrap it in "
+            "sklearn.frozen.FrozenEstimator to have it used as it is."
+        )
+
+
+def given_soft_targets(soft_labels, labels, n_samples, *, teacher_classes, kind, floor):
+    """Return soft targets of what the user gave to `fit` as soft labels.
 
     Parameters
     ----------
     soft_labels : array-like of shape (n_samples, n_columns)
-    labels : Labels
+    labels : Labels or None
+        As for `soft_targets`.
+    n_samples : int
     teacher_classes : array-like of shape (n_columns,) or None
     kind, floor
         As for `soft_targets`.
 
     Returns
     -------
-    logits : ndarray of shape (n_samples, n_classes)
+    targets : SoftTargets
     """
+    labels = labels or _labels_of_columns(soft_labels, n_samples)
     check_consistent_length(labels.codes, soft_labels)
     _check_columns(soft_labels, teacher_classes, labels, "soft_labels")
-    return _class_logits(
+    logits = _class_logits(
         soft_labels, kind, teacher_classes, labels, floor=floor, source="soft_labels"
     )
+    return SoftTargets(logits, labels)
 
 
 def _check_columns(outputs, column_classes, labels, source):

@@ -25,7 +25,7 @@ class Task:
     dtype : numpy.dtype
         That of X, and so of the coefficients.
     soft_logits_from : callable or None
-        Returns the soft logits of all rows by a teacher that is fitted on some of them (a mask)
+        Returns the `SoftTargets` of all rows by a teacher that is fitted on some of them (a mask)
         only; None where they do not depend on that.
     """
 
@@ -52,7 +52,7 @@ class Task:
         return replace(
             self,
             blocks=self.blocks.at(rows),
-            labels=Labels(self.labels.classes, self.labels.codes[rows]),
+            labels=replace(self.labels, codes=self.labels.codes[rows]),
             sample_weight=self.sample_weight[rows],
             soft_logits=None if self.soft_logits is None else self.soft_logits[rows],
             soft_logits_from=None,
