@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import (
@@ -109,24 +108,6 @@ class LiftedStudent(Student):
         check_is_fitted(self)
         classes = self.classes_
         return self._map_logits(lambda logits: classes[logits.argmax(axis=1)], X)
-
-    def score(self, X, y, sample_weight=None):
-        """Return the share of the labels that is predicted.
-
-        Parameters
-        ----------
-        X : array-like or dask array of shape (n_samples, n_features)
-            Rows as `fit` received them.
-        y : array-like of shape (n_samples,)
-            True labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        accuracy : float
-        """
-        y, predicted, sample_weight = map(as_numpy, (y, self.predict(X), sample_weight))
-        return accuracy_score(y, predicted, sample_weight=sample_weight)
 
     def _map_logits(self, function, X):
         """Return a function of the logits; for a dask array, a lazy one."""

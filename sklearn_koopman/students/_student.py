@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_consistent_length, column_or_1d, validate_data
 
 from .._fitting import keeping_what_was_fitted, store_fitted
 from .._validation import DTYPES
-from ..rows import is_dask
+from ..rows import as_numpy, is_dask
 from ..teachers import as_teacher, share_or_clone
 from ._targets import (
     Labels,
@@ -56,6 +57,30 @@ class Student(ClassifierMixin, SharingEstimator):
     teacher_output: str
     teacher_classes: Any
     unlabeled_value: Any
+
+    def score(self, X, y=None, sample_weight=None):
+        """Return the share of the labels that is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as `fit` received them.
+        y : array-like of shape (n_samples,)
+            True labels. (None is an error that says what works without.)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        accuracy : float
+        """
+        if y is None:
+            raise ValueError(
+                "score counts labels that are predicted, and y is None. Without labels, compare "
+                "with the teacher: inspection.fidelity_score(teacher(X), student.predict_proba(X))"
+                "; for a search, scoring= a function of the model and X that returns that."
+            )
+        y, predicted, sample_weight = map(as_numpy, (y, self.predict(X), sample_weight))
+        return accuracy_score(y, predicted, sample_weight=sample_weight)
 
     @property
     def _probability_floor(self):
