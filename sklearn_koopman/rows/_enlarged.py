@@ -18,6 +18,8 @@ class EnlargedRows:
     augmenters : sequence of callables
         Each makes one copy of all rows: ``augmenter(block, rng)`` returns as many rows.
     seed : int
+    n_before : int, default=0
+        Rows of a stream that came before these: the same numbers are not drawn for other rows.
 
     Examples
     --------
@@ -30,13 +32,14 @@ class EnlargedRows:
     True
     """
 
-    def __init__(self, X, augmenters, seed):
+    def __init__(self, X, augmenters, seed, n_before=0):
         self.real = X
         self.n_copies = len(augmenters)
         self.shape = (len(X) * (1 + len(augmenters)), *X.shape[1:])
         self.dtype = X.dtype
         self._augmenters = augmenters
         self._seed = seed
+        self._n_before = n_before
 
     def __len__(self):
         return self.shape[0]
@@ -83,5 +86,5 @@ class EnlargedRows:
     def _made(self, copy, start):
         block = self.real[start : start + MADE_ROWS]
         block.flags.writeable = False  # of the view: the rows are the user's
-        rng = np.random.default_rng([self._seed, copy, start])
+        rng = np.random.default_rng([self._seed, copy, self._n_before + start])
         return self._augmenters[copy](block, rng)

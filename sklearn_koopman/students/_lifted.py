@@ -141,7 +141,10 @@ class LiftedStudent(Student):
             aligned_with(X, array) for array in (raw_X, soft_labels, teacher_X)
         )
         weights = check_weights(as_numpy(sample_weight), len(X))
-        rows, keeps_labels = self._rows_to_learn_from(X, raw_X, soft_labels, teacher_X)
+        n_before = 0 if first else getattr(self, "_stream_n_rows", 0)
+        rows, keeps_labels = self._rows_to_learn_from(
+            X, raw_X, soft_labels, teacher_X, n_before
+        )
         if rows is not X:
             raw_X, teacher_X = rows, None
         labels, soft_logits, teacher, soft_logits_from = self._consult(
@@ -170,13 +173,21 @@ class LiftedStudent(Student):
         blocks = lifted_blocks(way, rows, device=device)
         blocks.shows_progress = self.verbose > 0
         return Task(
-            blocks, labels, weights, soft_logits, lifter, teacher, X.dtype, soft_logits_from
+            blocks,
+            labels,
+            weights,
+            soft_logits,
+            lifter,
+            teacher,
+            X.dtype,
+            soft_logits_from,
+            n_rows_made_of=None if rows is X else n_before + len(X),
         )
 
     def _device_for(self, X):
         """Return the device that the rows are lifted on; None is here, where most are."""
 
-    def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X):
+    def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X, n_before):
         """Return X, or X and rows that are made of it, and whether these keep their labels."""
         return X, True
 

@@ -49,8 +49,9 @@ class TransferSet(BaseEstimator):
     input_shape : tuple of int, default=None
         Shape in which `augment` gets a row, such as (28, 28); None: as it is.
     random_state : int, RandomState instance or None, default=0
-        Seeds `rng` and torch, block by block. None takes another seed in every fit; the passes of
-        one fit see the same rows in any case.
+        Seeds `rng` and torch, block by block: `partial_fit` draws new numbers for each chunk, those
+        that `fit` draws for the same rows where chunks are multiples of 1,024 rows. None takes
+        another seed in every fit; the passes of one fit see the same rows in any case.
 
     See Also
     --------
@@ -92,12 +93,14 @@ class TransferSet(BaseEstimator):
         self.input_shape = input_shape
         self.random_state = random_state
 
-    def enlarge(self, X):
+    def enlarge(self, X, *, n_before=0):
         """Return the rows of X, and behind them those that are made of them.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
+        n_before : int, default=0
+            Rows of a stream that came before these; new numbers are drawn for new rows.
 
         Returns
         -------
@@ -133,7 +136,7 @@ class TransferSet(BaseEstimator):
             for augment in augmenters
             for _ in range(n_copies)
         ]
-        return EnlargedRows(X, makers, seed)
+        return EnlargedRows(X, makers, seed, n_before)
 
 
 def check_transfer_set(transfer_set):

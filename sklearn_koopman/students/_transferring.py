@@ -19,7 +19,7 @@ class TransferringStudent(LiftedStudent):
     # What every subclass has.
     transfer_set: Any
 
-    def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X):
+    def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X, n_before):
         if self.transfer_set is None:
             return X, True
         check_transfer_set(self.transfer_set)
@@ -51,7 +51,8 @@ class TransferringStudent(LiftedStudent):
             )
         if isinstance(X, LiftedRows):
             X = _rows_of_numbers(X.origin.entered)
-        return self.transfer_set.enlarge(X), self.transfer_set.keep_labels
+        rows = self.transfer_set.enlarge(X, n_before=n_before)
+        return rows, self.transfer_set.keep_labels
 
 
 def _rows_of_numbers(entered):

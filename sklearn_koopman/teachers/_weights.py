@@ -1,5 +1,7 @@
 """Sample weights on their way into whatever classifier a user has for a teacher."""
 
+from copy import deepcopy
+
 import numpy as np
 from sklearn import config_context
 from sklearn.metrics import get_scorer
@@ -33,12 +35,18 @@ def fit_weighted(estimator, X, y, sample_weight):
     """
     if sample_weight is None:
         return estimator.fit(X, y)
+    if len(_parts(estimator)) > 1:
+        with config_context(enable_metadata_routing=True):
+            try:
+                reached = _lets_weights_through(estimator)
+            except NotImplementedError:  # a meta-estimator that does not route
+                reached = False
+            if reached:
+                return estimator.fit(X, y, sample_weight=sample_weight)
     if takes_weights(estimator):
-        return estimator.fit(X, y, sample_weight=sample_weight)
-    with config_context(enable_metadata_routing=True):
-        if _lets_weights_through(estimator):
+        with config_context(enable_metadata_routing=False):  # some cannot take any with it
             return estimator.fit(X, y, sample_weight=sample_weight)
-    if np.ptp(sample_weight) > 0:
+    if len(np.unique(sample_weight)) > 1:
         warn_user(
             f"The teacher {type(estimator).__name__} takes no sample_weight, so it is fitted as if "
             "all rows weighed the same, and the student learns from what it says. Fit the teacher "
@@ -56,17 +64,29 @@ def takes_weights(estimator):
 def _lets_weights_through(estimator):
     """Let all parts of an estimator request weights; return whether the classifier gets them."""
     for part in _parts(estimator):
+        if not hasattr(part, "get_metadata_routing"):
+            continue
         if takes_weights(part):
             _request(part, "set_fit_request", sample_weight=True)
         if hasattr(part, "score"):
             _request(part, "set_score_request", sample_weight=False)
-        if isinstance(getattr(part, "scoring", None), str):
-            scorer = get_scorer(part.scoring)
-            part.scoring = scorer.set_score_request(sample_weight=False)
-    try:
-        return _consumes(estimator)
-    except NotImplementedError:  # a meta-estimator that does not route
-        return False
+        if getattr(part, "scoring", None) is not None:
+            part.scoring = _unweighted(part.scoring)
+    return _consumes(estimator)
+
+
+def _unweighted(scoring):
+    """Return scorers that request no weights, of what is given as the scoring of a search."""
+    if isinstance(scoring, dict):
+        return {name: _unweighted(scorer) for name, scorer in scoring.items()}
+    if isinstance(scoring, list | tuple | set):
+        return {name: _unweighted(name) for name in scoring}
+    if isinstance(scoring, str):
+        scoring = get_scorer(scoring)
+    if hasattr(scoring, "set_score_request"):
+        scoring = deepcopy(scoring)
+        _request(scoring, "set_score_request", sample_weight=False)
+    return scoring
 
 
 def _parts(estimator):
@@ -78,9 +98,11 @@ def _parts(estimator):
 def _request(part, name, **requests):
     """Make a part request metadata, or not, where it has no opinion of its own."""
     method = getattr(part, name, None)
-    own = part.get_metadata_routing() if method is not None else None
+    own = get_routing_for_object(part)
     caller = name.removeprefix("set_").removesuffix("_request")
-    if own is not None and getattr(own, caller).requests.get("sample_weight") is None:
+    # A meta-estimator has no requests of its own.
+    wishes = getattr(own, caller, None)
+    if method and wishes and wishes.requests.get("sample_weight") is None:
         method(**requests)
 
 

@@ -105,6 +105,47 @@ def test_without_soft_weight_rows_that_have_no_label_change_nothing():
     assert_array_equal(model.coef_, alone.coef_)
 
 
+@pytest.mark.parametrize("random_state", [0, 7])
+def test_a_stream_draws_new_numbers_for_every_chunk(random_state):
+    """Those that a fit to all rows draws, where chunks are whole blocks."""
+    rows = np.random.default_rng(0).normal(size=(3072, 2))
+    labels = rows[:, 0] > 0
+    settings = {"transfer_set": TransferSet(jitter, random_state=random_state), "ridge": 1e-3}
+    teacher = LinearTeacher(2, 2)
+    stream = EDMDClassifier(lambda X: np.sin(teacher.logits(X)), **settings)
+    for chunk in (slice(0, 1024), slice(1024, 3072)):
+        stream.partial_fit(rows[chunk], labels[chunk], classes=[False, True])
+    at_once = clone(stream).fit(rows, labels)
+    assert_allclose(stream.coef_, at_once.coef_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("after_fit", [False, True])
+def test_no_chunk_of_a_stream_gets_the_numbers_of_another(after_fit):
+    pytest.importorskip("skorch")
+    drawn = []
+
+    def recorded(X, rng):
+        noise = rng.normal(size=X.shape)
+        drawn.append(noise[0, 0])
+        return X + noise
+
+    def run():
+        drawn.clear()
+        student = KoopmanDistilledClassifier(
+            TEACHER, solver="adam", max_iter=1, transfer_set=TransferSet(recorded), random_state=0
+        )
+        for start in range(0, 300, 100):
+            rows = slice(start, start + 100)
+            call = student.fit if after_fit and start == 0 else student.partial_fit
+            call(X[rows], Y[rows], **({} if call == student.fit else {"classes": [0, 1, 2]}))
+        return set(drawn), student.coef_
+
+    numbers, coef = run()
+    assert len(numbers) == 3
+    assert_array_equal(run()[1], coef)
+    assert run()[0] == numbers
+
+
 def test_partial_fit_enlarges_every_batch():
     batches = [slice(0, 120), slice(120, 300)]
     stream = student(CLASSIFIERS[0], transfer_set=TransferSet(mirrored))
