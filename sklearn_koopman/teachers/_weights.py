@@ -6,7 +6,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.metadata_routing import MetadataRouter, get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
 from .._warnings import warn_user
@@ -64,14 +64,14 @@ def takes_weights(estimator):
 def _lets_weights_through(estimator):
     """Let all parts of an estimator request weights; return whether the classifier gets them."""
     for part in _parts(estimator):
-        if not hasattr(part, "get_metadata_routing"):
-            continue
         if takes_weights(part):
-            _request(part, "set_fit_request", sample_weight=True)
-        if hasattr(part, "score"):
-            _request(part, "set_score_request", sample_weight=False)
-        if getattr(part, "scoring", None) is not None:
-            part.scoring = _unweighted(part.scoring)
+            _request(part, "fit", True)
+        _request(part, "score", False)
+        if hasattr(part, "scoring") and isinstance(
+            get_routing_for_object(part), MetadataRouter
+        ):
+            # None would be the score of what is inside, which may want weights and not get them.
+            part.scoring = _unweighted("accuracy" if part.scoring is None else part.scoring)
     return _consumes(estimator)
 
 
@@ -85,7 +85,7 @@ def _unweighted(scoring):
         scoring = get_scorer(scoring)
     if hasattr(scoring, "set_score_request"):
         scoring = deepcopy(scoring)
-        _request(scoring, "set_score_request", sample_weight=False)
+        _request(scoring, "score", False)
     return scoring
 
 
@@ -95,15 +95,12 @@ def _parts(estimator):
     return [estimator, *(part for part in inside if hasattr(part, "get_params"))]
 
 
-def _request(part, name, **requests):
-    """Make a part request metadata, or not, where it has no opinion of its own."""
-    method = getattr(part, name, None)
-    own = get_routing_for_object(part)
-    caller = name.removeprefix("set_").removesuffix("_request")
-    # A meta-estimator has no requests of its own.
-    wishes = getattr(own, caller, None)
-    if method and wishes and wishes.requests.get("sample_weight") is None:
-        method(**requests)
+def _request(part, method, wish):
+    """Make a part request weights for a method, or not, where it has no opinion of its own."""
+    setter = getattr(part, f"set_{method}_request", None)
+    own = getattr(get_routing_for_object(part), method, None)  # a router has none
+    if setter and own and own.requests.get("sample_weight") is None:
+        setter(sample_weight=wish)
 
 
 def _consumes(estimator):

@@ -132,7 +132,11 @@ def test_no_chunk_of_a_stream_gets_the_numbers_of_another(after_fit):
     def run():
         drawn.clear()
         student = KoopmanDistilledClassifier(
-            TEACHER, solver="adam", max_iter=1, transfer_set=TransferSet(recorded), random_state=0
+            TEACHER,
+            solver="adam",
+            max_iter=1,
+            transfer_set=TransferSet(recorded),
+            random_state=0,
         )
         for start in range(0, 300, 100):
             rows = slice(start, start + 100)

@@ -146,7 +146,9 @@ def test_a_teacher_that_must_be_fitted_needs_labels(pair):
 
 def test_labels_are_needed_where_nobody_else_speaks(pair):
     student, _ = pair
-    with pytest.raises(ValueError, match=r"requires y to be passed, .*teacher= or soft_labels="):
+    with pytest.raises(
+        ValueError, match=r"requires y to be passed, .*teacher= or soft_labels="
+    ):
         student.fit(X)
 
 
@@ -173,7 +175,9 @@ def test_a_pipeline_needs_no_labels():
     pipeline = make_pipeline(StandardScaler(), MonomialLifter(2), student).fit(X)
     lifted = MonomialLifter(2).fit_transform(StandardScaler().fit_transform(X))
     expected = EDMDClassifier().fit(lifted, soft_labels=LOGITS)
-    assert_allclose(pipeline.decision_function(X), expected.decision_function(lifted), atol=1e-8)
+    assert_allclose(
+        pipeline.decision_function(X), expected.decision_function(lifted), atol=1e-8
+    )
 
 
 def test_a_search_needs_a_scorer_without_labels():
