@@ -15,14 +15,18 @@ from sklearn.utils.validation import (
 
 from .._threads import threads_for
 from .._validation import DTYPES, check_choice
+from ..lifting import takes_floats_alone
 from ..rows import (
     LiftedRows,
     aligned_with,
+    as_floats,
+    as_given,
     as_numpy,
     fit_lifter,
     float_rows,
     is_dask,
     lifted_blocks,
+    telling_how_to_flatten,
 )
 from ._student import Student
 from ._targets import check_weights
@@ -53,7 +57,9 @@ class LiftedStudent(Student):
         ----------
         X : array-like or dask array of shape (n_samples, n_features)
             Rows to lift with `lifter`, or rows of observables if that is None. float32 and
-            float64 are kept. A ``numpy.memmap`` is read block by block.
+            float64 are kept. A ``numpy.memmap`` is read block by block, and whole numbers are
+            converted block by block. With a `lifter` whose first step is no dictionary of this
+            package, rows of any kind that this step takes: texts, images, data frames.
         y : array-like of shape (n_samples,), default=None
             Labels: integers, strings, or whatever can be sorted. None: a teacher that is used as
             it is, or `soft_labels`, speak alone, as with a soft weight of 1. The classes are then
@@ -72,7 +78,8 @@ class LiftedStudent(Student):
         """
         with self._keeping_what_was_fitted():
             self._check_parameters()
-            task = self._prepare(X, y, sample_weight, soft_labels, teacher_X)
+            with telling_how_to_flatten(X):
+                task = self._prepare(X, y, sample_weight, soft_labels, teacher_X)
             with threads_for(task.blocks):
                 fitted = self._solve(task)
             self._store(fitted | task.fitted)
@@ -162,7 +169,10 @@ class LiftedStudent(Student):
                 "There is nothing to learn from: no row of positive weight has a label, and "
                 "there are no soft targets. Label some rows, or give a teacher or soft_labels."
             )
-        lifter = fit_lifter(self.lifter, X, y) if first else getattr(self, "lifter_", None)
+        if first:
+            lifter = fit_lifter(self.lifter, X, y, labels.is_labelled)
+        else:
+            lifter = getattr(self, "lifter_", None)
         way = lifter
         if rows is not X:
             weights = rows.repeated(weights)
@@ -179,7 +189,7 @@ class LiftedStudent(Student):
             soft_logits,
             lifter,
             teacher,
-            X.dtype,
+            _dtype_of_coefficients(X, blocks),
             soft_logits_from,
             n_rows_made_of=None if rows is X else n_before + len(X),
         )
@@ -194,25 +204,24 @@ class LiftedStudent(Student):
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; the chunks of a dask array are checked lazily."""
         y = as_numpy(y)
-        if not (is_dask(X) or isinstance(X, LiftedRows)):
-            return super()._validate(X, y, reset=reset, dtype=dtype)
         if is_dask(X) and self._without_dask:
             raise TypeError(f"{type(self).__name__} takes no dask arrays: {self._without_dask}")
         X = self._validate_rows(X, reset=reset)
         if y is None:
             return X, None
+        check_consistent_length(X, y)
         if self.unlabeled_value is None:
             _, y = check_X_y(np.broadcast_to(0.0, (len(X), 1)), y, estimator=self)
         else:
             y = column_or_1d(y, warn=True)
-        check_consistent_length(X, y)
         return X, y
 
     def _validate_rows(self, X, *, reset):
-        """Return X as an array of floats; the chunks of a dask array are checked lazily.
+        """Return X as rows to be read; the chunks of a dask array are checked lazily.
 
         Of lifted rows, the pipeline has checked what is lifted; one of them tells how many
-        observables there are, and their names.
+        observables there are, and their names. What a step of another library takes first is left
+        to that step; the dictionaries of this package, and students without a lifter, take floats.
         """
         if isinstance(X, LiftedRows):
             validate_data(self, X.named_row(), dtype=DTYPES, reset=reset)
@@ -221,7 +230,21 @@ class LiftedStudent(Student):
             X = float_rows(X)
             validate_data(self, np.zeros((1, X.shape[1])), reset=reset)
             return X
+        lifter = self.lifter if reset else getattr(self, "lifter_", None)
+        if not takes_floats_alone(lifter):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return as_given(X)
+        rows = as_floats(X)
+        if rows is not X:
+            validate_data(self, rows[:1], reset=reset)
+            return rows
         return validate_data(self, X, dtype=DTYPES, reset=reset)
+
+
+def _dtype_of_coefficients(X, blocks):
+    """Return that of X if it has floats, else that of its observables."""
+    dtypes = [rows.dtype for rows in (X, blocks) if rows.dtype in DTYPES]
+    return dtypes[0] if dtypes else np.dtype(np.float64)
 
 
 def margin(logits):

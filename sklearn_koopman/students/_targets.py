@@ -10,7 +10,16 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 from .._devices import UnavailableDeviceError
 from .._warnings import warn_user
-from ..rows import EnlargedRows, LiftedRows, MadeRows, by_rows, is_dask, of_parts
+from ..rows import (
+    EnlargedRows,
+    GivenRows,
+    LiftedRows,
+    MadeRows,
+    by_rows,
+    is_dask,
+    of_parts,
+    taken,
+)
 from ..teachers import align_columns, check_n_columns, output_kind, shortened, teacher_logits
 
 _THREE_WAYS = (
@@ -99,7 +108,8 @@ def has_label(y, unlabeled_value):
     ----------
     y : ndarray of shape (n_samples,)
     unlabeled_value : object
-        What stands in y for "no label"; NaN is found too.
+        What stands in y for "no label"; NaN is found too, and finds what else stands for a
+        missing value: None, and that of pandas.
 
     Returns
     -------
@@ -107,9 +117,14 @@ def has_label(y, unlabeled_value):
     """
     if unlabeled_value is None:
         return np.ones(len(y), dtype=bool)
-    if unlabeled_value != unlabeled_value:
-        return np.asarray(y == y, dtype=bool)
+    if _is_missing(unlabeled_value):
+        return np.array([not _is_missing(value) for value in y.tolist()], dtype=bool)
     return np.asarray(y != unlabeled_value, dtype=bool)
+
+
+def _is_missing(value):
+    """Return whether a label is None, NaN, or pandas' NA, which is not even equal to itself."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
 def encode_labels(y, unlabeled_value=None, classes=None):
@@ -372,10 +387,9 @@ def _logits(outputs, kind, *, floor, source):
 
 
 def some_rows(X, chosen):
-    """Return some rows of an array, a DataFrame or a list."""
-    if chosen.all():
-        return X
-    return X.iloc[chosen] if hasattr(X, "iloc") else np.asarray(X)[chosen]
+    """Return some rows, by a mask, of an array, a data frame, a sparse matrix or a list."""
+    X = X.X if isinstance(X, GivenRows) else X
+    return X if chosen.all() else taken(X, chosen)
 
 
 def weighs_soft_targets(student, soft_labels):

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from .._devices import seeded_torch
 from .._validation import check_boolean, check_integer, invalid_parameter, is_integer
-from ..rows import EnlargedRows
+from ..rows import EnlargedRows, GivenRows, as_given
 
 # torch has one source of random numbers for all threads.
 _ONE_AT_A_TIME = Lock()
@@ -38,7 +38,9 @@ class TransferSet(BaseEstimator):
     augment : callable, torch.nn.Module, or list of these
         Makes one row of each row of a block: ``augment(X)`` or, if it has a parameter of that
         name, ``augment(X, rng=rng)`` with a :class:`numpy.random.Generator`. X has the shape
-        ``(n_rows, n_features)``, or ``(n_rows, *input_shape)``, and cannot be changed in place. It
+        ``(n_rows, n_features)``, or ``(n_rows, *input_shape)``, and cannot be changed in place;
+        behind a `lifter` or steps of a pipeline that take others, it has the form of what they
+        take: texts, images, data frames. It
         must draw its random numbers from `rng` alone: rows are made more than once. A
         torch module, such as torchvision's v2 transforms, is given rows one by one, as tensors
         of shape `input_shape`; torch is seeded for it. Of a list, each makes a copy of its own.
@@ -115,6 +117,7 @@ class TransferSet(BaseEstimator):
         >>> rows[:].ravel()
         array([ 2.,  3., -2., -3.,  4.,  9.])
         """
+        X = X if isinstance(X, GivenRows) else as_given(X)
         augmenters = self.augment if isinstance(self.augment, list | tuple) else [self.augment]
         if not augmenters or not all(map(callable, augmenters)):
             raise invalid_parameter(
@@ -122,13 +125,13 @@ class TransferSet(BaseEstimator):
             )
         n_copies = check_integer(self, "n_copies", minimum=1)
         check_boolean(self, "keep_labels")
-        shape = (X.shape[1],) if self.input_shape is None else self.input_shape
+        shape = X.shape[1:] if self.input_shape is None else self.input_shape
         if not (isinstance(shape, tuple | list) and all(map(is_integer, shape))):
             raise invalid_parameter(self, "input_shape", "a tuple of int or None")
-        if prod(shape) != X.shape[1]:
+        if prod(shape) != prod(X.shape[1:]):
             raise ValueError(
                 f"input_shape={self.input_shape!r} has {prod(shape)} numbers, a row of X has "
-                f"{X.shape[1]}."
+                f"{prod(X.shape[1:])}."
             )
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         makers = [
@@ -150,6 +153,8 @@ def check_transfer_set(transfer_set):
 
 def _made(augment, call, shape, X, rng):
     """Return the rows that an augmenter makes of a block, in the form of the block."""
+    if not isinstance(X, np.ndarray):
+        return _made_frame(augment, call(X, rng), X)
     made = np.asarray(call(X.reshape(len(X), *shape), rng))
     if made.shape != (len(X), *shape):
         raise ValueError(
@@ -157,9 +162,23 @@ def _made(augment, call, shape, X, rng):
             f"{(len(X), *shape)}: it must make one row of each row. For several, use n_copies= or "
             "a list."
         )
-    made = made.reshape(X.shape).astype(X.dtype, copy=False)
-    if not np.isfinite(made).all():
+    made = made.reshape(X.shape)
+    if X.dtype.kind != "f":  # whole numbers may become others, texts longer ones
+        return made
+    made = made.astype(X.dtype, copy=False)
+    if not np.isfinite(made).all() and np.isfinite(X).all():
         raise ValueError(f"augment {augment!r} returned NaN or infinity.")
+    return made
+
+
+def _made_frame(augment, made, X):
+    """Return what an augmenter makes of a block of a data frame, if it is one of the same form."""
+    if type(made) is not type(X) or made.shape != X.shape:
+        raise ValueError(
+            f"augment {augment!r} returned a {type(made).__name__} of shape {np.shape(made)} for a "
+            f"{type(X).__name__} of shape {X.shape}: it must make one row of each row, in the same "
+            "form. For several, use n_copies= or a list."
+        )
     return made
 
 

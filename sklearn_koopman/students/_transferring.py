@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from sklearn.utils import check_array
-
-from .._validation import DTYPES
-from ..rows import LiftedRows, is_dask
+from ..rows import GivenRows, LiftedRows, as_floats, as_given, is_dask
 from ._lifted import LiftedStudent
 from ._transfer import check_transfer_set
 
@@ -50,16 +47,7 @@ class TransferringStudent(LiftedStudent):
                 "and pass them with their originals; or hand chunks in memory to partial_fit."
             )
         if isinstance(X, LiftedRows):
-            X = _rows_of_numbers(X.origin.entered)
+            X = as_floats(X.origin.entered)
+            X = X if isinstance(X, GivenRows) else as_given(X)
         rows = self.transfer_set.enlarge(X, n_before=n_before)
         return rows, self.transfer_set.keep_labels
-
-
-def _rows_of_numbers(entered):
-    """Return what entered a pipeline as an array that rows can be made of."""
-    if hasattr(entered, "columns"):
-        raise TypeError(
-            f"transfer_set makes rows of arrays, and the pipeline was given a "
-            f"{type(entered).__name__}: pass an array, X.to_numpy()."
-        )
-    return check_array(entered, dtype=DTYPES, input_name="X")

@@ -138,7 +138,7 @@ def test_a_teacher_that_must_be_fitted_needs_labels(pair):
     student, _ = pair
     CountingClassifier.fits.clear()
     student.set_params(teacher=CountingClassifier())
-    with pytest.raises(ValueError, match="requires y to be passed.*FrozenEstimator"):
+    with pytest.raises(ValueError, match=r"requires y to be passed.*FrozenEstimator"):
         student.fit(X)
     assert CountingClassifier.fits == []
     student.fit(X, soft_labels=LOGITS)  # nobody has to be fitted
@@ -162,7 +162,7 @@ def test_labels_are_needed_where_nobody_else_speaks(pair):
     ids=lambda student: type(student).__name__,
 )
 def test_labels_are_needed_where_the_teacher_has_no_weight(student):
-    with pytest.raises(ValueError, match="soft weight of 0 .* requires y to be passed"):
+    with pytest.raises(ValueError, match=r"soft weight of 0 .* requires y to be passed"):
         student.fit(X)
 
 
