@@ -369,11 +369,24 @@ def test_steps_of_a_pipeline_with_a_memory_make_rows_too(tmp_path):
         assert_allclose(cached[-1].coef_, plain[-1].coef_, rtol=1e-6, atol=1e-9)
 
 
-def test_data_frames_in_front_of_a_transfer_set_are_refused():
+def test_rows_of_data_frames_are_made_of_data_frames():
     frame = pandas.DataFrame(X, columns=[f"pixel {j}" for j in range(X.shape[1])])
-    pipeline = make_koopman_pipeline(PCA_OF_X, student(CLASSIFIERS[0], transfer_set=TWO_COPIES))
-    with pytest.raises(TypeError, match=r"X\.to_numpy\(\)"):
-        pipeline.fit(frame, Y)
+
+    def shifted(block):
+        assert list(block.columns) == list(frame.columns)
+        return block + 0.1
+
+    steps = [PCA(4, random_state=0), MonomialLifter(2)]
+    of_frames = make_koopman_pipeline(
+        *map(clone, steps), student(CLASSIFIERS[0], transfer_set=TransferSet(shifted))
+    ).fit(frame, Y)
+    of_arrays = make_koopman_pipeline(
+        *map(clone, steps),
+        student(CLASSIFIERS[0], transfer_set=TransferSet(lambda block: block + 0.1)),
+    ).fit(X, Y)
+    assert_allclose(of_frames[-1].coef_, of_arrays[-1].coef_)
+    with pytest.raises(ValueError, match="returned a ndarray of shape"):
+        of_frames.set_params(edmdclassifier__transfer_set=TransferSet(np.asarray)).fit(frame, Y)
 
 
 @pytest.mark.filterwarnings("ignore:lbfgs stopped")
