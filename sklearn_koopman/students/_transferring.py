@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ..rows import GivenRows, LiftedRows, as_floats, as_given, is_dask
+from ..lifting import takes_floats_alone
+from ..rows import LiftedRows, as_floats, as_given, is_dask
 from ._lifted import LiftedStudent
 from ._transfer import check_transfer_set
 
@@ -47,7 +48,7 @@ class TransferringStudent(LiftedStudent):
                 "and pass them with their originals; or hand chunks in memory to partial_fit."
             )
         if isinstance(X, LiftedRows):
-            X = as_floats(X.origin.entered)
-            X = X if isinstance(X, GivenRows) else as_given(X)
+            of_floats = takes_floats_alone(X.origin.lifter)
+            X = as_floats(X.origin.entered) if of_floats else as_given(X.origin.entered)
         rows = self.transfer_set.enlarge(X, n_before=n_before)
         return rows, self.transfer_set.keep_labels

@@ -161,7 +161,9 @@ def test_where_all_rows_are_labelled_nothing_is_different():
 def test_a_step_with_a_marker_of_its_own_sees_all_rows():
     y = MARKERS["-1"][1]
     selector = ObservableSelector(
-        make_pipeline(StandardScaler(), MonomialLifter(1)), max_observables=2, unlabeled_value=-1
+        make_pipeline(StandardScaler(), MonomialLifter(1)),
+        max_observables=2,
+        unlabeled_value=-1,
     )
     student = EDMDClassifier(lifter=selector, unlabeled_value=-1).fit(X, y)
     assert_allclose(student.lifter_.lifter_[0].mean_, X.mean(axis=0))
