@@ -205,8 +205,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows as the network takes them. float32 and float64 are kept until they enter the
-            network, which computes in its own dtype.
+            Rows as the network takes them. float32, float64 and whole numbers are kept until they
+            enter the network, batch by batch, which computes in its own dtype.
         y : array-like of shape (n_samples,), default=None
             Labels: they name the classes, fit a network that is an estimator, and count in the
             cross-entropy if `epochs` is positive. Least squares does not look at them. None: the
@@ -225,9 +225,9 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             spans = self._check_parameters()
             raw_X = X
             if y is None:
-                X = validate_data(self, X, dtype=DTYPES, allow_nd=True)
+                X = validate_data(self, X, dtype=_dtypes_of(X), allow_nd=True)
             else:
-                X, y = validate_data(self, X, y, dtype=DTYPES, allow_nd=True)
+                X, y = validate_data(self, X, y, dtype=_dtypes_of(X), allow_nd=True)
             weight = check_weights(sample_weight, len(X))
             given = None if sample_weight is None else weight
             network = fitted_network(self.module, X if X.ndim > 2 else raw_X, y, given)
@@ -350,7 +350,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
 
     def _logits(self, X):
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=DTYPES, allow_nd=True, reset=False)
+        X = validate_data(self, X, dtype=_dtypes_of(X), allow_nd=True, reset=False)
         torch = import_torch()
         network = self.network_
         outputs = []
@@ -551,6 +551,12 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
                 check_random_state(self.random_state),
             )
         return student, layers, losses
+
+
+def _dtypes_of(X):
+    """Return which dtypes are kept: whole numbers too, as each batch is cast for the network."""
+    is_whole = isinstance(X, np.ndarray) and X.dtype.kind in "biu"
+    return None if is_whole else DTYPES
 
 
 def _fold(layers, operators):

@@ -13,7 +13,7 @@ from sklearn.utils import gen_batches
 from .._validation import DTYPES
 
 # Numbers, and rows, that are read at a time.
-NUMBERS_READ = 2**20
+NUMBERS_READ = 2**18
 ROWS_READ = 2**13
 
 

@@ -105,7 +105,7 @@ def _inside(transformer):
     """Return the estimators that are parameters of a transformer, also those in lists."""
     if not hasattr(transformer, "get_params"):
         return []
-    parts = []
+    parts: list = []
     for value in transformer.get_params(deep=False).values():
         for entry in value if isinstance(value, list) else [value]:
             parts += entry if isinstance(entry, tuple) else [entry]

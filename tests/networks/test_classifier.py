@@ -588,3 +588,20 @@ def test_a_network_that_must_be_fitted_needs_labels():
     student = LinearizedNetworkClassifier(MLPClassifier(4), "activation0")
     with pytest.raises(ValueError, match="requires y to be passed"):
         student.fit(X)
+
+
+def test_whole_numbers_are_cast_batch_by_batch(tmp_path, conv):
+    """A file of bytes is not held as floats."""
+    X = np.lib.format.open_memmap(
+        tmp_path / "X.npy", mode="w+", dtype="u1", shape=(40, *CONV_SHAPE)
+    )
+    X[:] = np.random.default_rng(0).integers(0, 4, size=X.shape)
+    y = np.arange(40) % 3
+    network = TorchTeacher(conv, batch_size=10)
+    student, expected = (
+        LinearizedNetworkClassifier(network, "first").fit(rows, y)
+        for rows in (X, X.astype(float))
+    )
+    assert_array_equal(
+        student.decision_function(X), expected.decision_function(X.astype(float))
+    )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
@@ -82,6 +83,10 @@ KINDS = {
     "table with missing values": (lambda: TABLE, [SimpleImputer(), MonomialLifter(2)]),
     "pandas": (lambda: pandas.DataFrame(FRAME), [columns(), MonomialLifter(2)]),
     "polars": (polars_frame, [columns(), MonomialLifter(2)]),
+    "sparse": (
+        lambda: HashingVectorizer(n_features=64).fit_transform(TEXTS),
+        [TruncatedSVD(3, random_state=0), MonomialLifter(2)],
+    ),
     "audio": (lambda: WAVES, [FunctionTransformer(mean_and_range), MonomialLifter(2)]),
 }
 STUDENTS = [
@@ -109,6 +114,8 @@ class Teacher:
 
 
 def _rows(X):
+    if issparse(X):
+        return list(X.toarray())
     if hasattr(X, "iter_rows"):
         return list(X.iter_rows())
     return list(X.itertuples(index=False)) if hasattr(X, "itertuples") else list(X)
@@ -296,7 +303,9 @@ def test_a_transfer_set_makes_floats_of_whole_numbers():
 )
 def test_a_file_of_bytes_is_read_block_by_block(tmp_path, lifter):
 
-    X = np.lib.format.open_memmap(tmp_path / "X.npy", mode="w+", dtype="u1", shape=(50_000, 20))
+    X = np.lib.format.open_memmap(
+        tmp_path / "X.npy", mode="w+", dtype="u1", shape=(100_000, 20)
+    )
     X[:] = np.random.default_rng(0).integers(0, 255, size=X.shape, dtype=np.uint8)
     y = X[:, 0] > X[:, 1]
     if not isinstance(lifter, MonomialLifter):
