@@ -10,6 +10,7 @@ from .lifting import BlockLifter, can_lift_later, steps_of
 from .rows import (
     LiftedRows,
     Origin,
+    as_floats,
     fit_on_labelled,
     fit_transform_on_labelled,
     float_rows,
@@ -30,7 +31,8 @@ def are_few(X):
     ----------
     X : array-like of shape (n_samples, ...)
     """
-    return getattr(X, "ndim", 0) > 0 and not is_dask(X) and len(X) <= FEW_ROWS
+    shape = getattr(X, "shape", ())
+    return len(shape) > 0 and not is_dask(X) and shape[0] <= FEW_ROWS
 
 
 def streamed(steps, X):
@@ -162,7 +164,7 @@ class _LiftingStep(BaseEstimator):
 
     def fit(self, X, y=None, **params):
         """Fit the step."""
-        X, y = rows_to_fit(self.step, X, y, "step")
+        X, y = rows_to_fit(self.step, as_floats(X), y, "step")
         if self.is_labelled is None:
             self.step.fit(X, y, **params)
         else:
@@ -181,6 +183,10 @@ class _LiftingStep(BaseEstimator):
         if is_dask(X):
             return LiftedRows(float_rows(X), [self.step])
         first = next(iter(steps_of(self.step)), None)
+        if isinstance(first, BlockLifter) and as_floats(X) is not X:
+            rows = as_floats(X)
+            validate_data(first, rows[:1], reset=False)
+            return LiftedRows(rows, [self.step])
         if isinstance(first, BlockLifter):
             return LiftedRows(validate_data(first, X, dtype=DTYPES, reset=False), [self.step])
         if isinstance(X, np.ndarray) and X.ndim == 2:
