@@ -4,11 +4,12 @@ from copy import copy
 
 import numpy as np
 from sklearn.utils import check_random_state, gen_even_slices
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._memory import check_fits_in_memory
 from .._threads import ThreadPool
 from .._validation import (
+    DTYPES,
     check_boolean,
     check_choice,
     check_integer,
@@ -130,8 +131,8 @@ class ConvolutionalLifter(Dictionary):
 
     Products of observables: a :class:`MonomialLifter` behind this one, with a PCA between them.
 
-    A module in `filters` is copied with the estimator and is no part of a file of skops. Its array,
-    ``network.conv1.weight.detach().numpy()``, may be given instead. Neither the padding
+    A module in `filters` is copied with the estimator, and left out of students that are saved or
+    detached from their teacher: what was taken of it is in `filters_`. Neither the padding
     nor the stride of its convolution is taken.
 
     Rows are multiplied as patches, by BLAS.
@@ -381,6 +382,42 @@ class ConvolutionalLifter(Dictionary):
 
         pool.map_shares(lift_share, list(gen_even_slices(len(X), min(pool.size, len(X)))))
         return lifted
+
+    def patches(self, X):
+        """Return what the filters see: the patches of rows, scaled as their contrasts ask for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, `n_features_in_`)
+
+        Returns
+        -------
+        patches : ndarray of shape (n_samples, n_places, patch_size)
+            Places are counted across, line by line. The product of a patch and a filter, plus the
+            offset of the filter, is a response.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=DTYPES, reset=False)
+        responses = self._responses
+        places = responses.places
+        check_fits_in_memory(
+            len(X) * places.n_places * (places.patch_size + 1) * X.itemsize,
+            f"{places.n_places} patches of {len(X)} sample(s)",
+            "Take fewer rows at once.",
+        )
+        return responses.patches(X)
+
+    def cell_outlines(self):
+        """Return where the cells of the grid are on a row.
+
+        Returns
+        -------
+        down, across : ndarray of shape (n_cells + 1,)
+            In pixels from the upper left corner: where each cell begins, and where the last one
+            ends. What filters see of the pixels reaches beyond.
+        """
+        check_is_fitted(self)
+        return self._responses.places.outlines()
 
     def _observable_names(self, names):
         signs = ("+", "-") if self.nonlinearity == "threshold" else ("",)

@@ -83,6 +83,16 @@ class Places:
         down, across = (1 / np.diff(edges) for edges in self.edges)
         return np.outer(down, across)
 
+    def outlines(self):
+        """Return where cells begin, and where the last one ends, in pixels, down and across.
+
+        A place is in the middle of what its filter sees; between two places is the border.
+        """
+        return [
+            edges * step + (kernel - step) / 2
+            for edges, kernel, step in zip(self.edges, self.kernel, self.stride, strict=True)
+        ]
+
     def steps(self, axis):
         """Return, for each number of a filter down or across, where it is laid on an image."""
         n_places, step = self.shape[axis], self.stride[axis]
@@ -204,6 +214,13 @@ class Responses:
             observables[rows] = by_cell.transpose(1, 2, 0)
         if self.root:
             np.sqrt(out, out=out)
+
+    def patches(self, X):
+        """Return the patches of rows as filters see them, of shape (n_samples, n_places, size)."""
+        places = self.places
+        patches = np.empty((places.patch_size + 1, *places.shape, len(X)), X.dtype)
+        self._set_patches(patches, X)
+        return patches[:-1].reshape(places.patch_size, -1, len(X)).transpose(2, 1, 0)
 
     def _weights(self, dtype):
         """Return the filters as columns, and in a last row what is added to each response."""
