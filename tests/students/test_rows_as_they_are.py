@@ -312,7 +312,9 @@ def test_a_file_of_bytes_is_read_block_by_block(tmp_path, lifter):
         # What learns from rows converts them itself; here it has learned.
         lifter = FrozenEstimator(clone(lifter).fit(X[:100]))
     students = [EDMDClassifier(lifter=lifter)]
-    if isinstance(lifter, MonomialLifter):  # a step of scikit-learn's transforms all rows at once
+    if isinstance(
+        lifter, MonomialLifter
+    ):  # a step of scikit-learn's transforms all rows at once
         students.append(make_koopman_pipeline(lifter, EDMDClassifier()))
     for student in students:
         tracemalloc.start()
