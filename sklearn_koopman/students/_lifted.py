@@ -25,6 +25,7 @@ from ..rows import (
     is_dask,
     lifted_blocks,
 )
+from ..teachers import OUTPUT_KINDS
 from ._student import Student
 from ._targets import check_weights
 from ._task import Task
@@ -136,7 +137,7 @@ class LiftedStudent(Student):
             return blocks.map(lambda psi: function(logits(psi)))
 
     def _check_parameters(self):
-        check_choice(self, "teacher_output", ("auto", "proba", "logits"))
+        check_choice(self, "teacher_output", OUTPUT_KINDS)
 
     def _prepare(
         self,

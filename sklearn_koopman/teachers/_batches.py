@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-from ._outputs import OUTPUT_KINDS
+from ._outputs import KNOWN_KINDS, OUTPUT_KINDS, UnusableTeacherError
 
 
 def check_batching(teacher):
@@ -12,15 +12,15 @@ def check_batching(teacher):
 
     Raises
     ------
-    ValueError
+    UnusableTeacherError
         If one of them is not valid.
     """
     if not _is_positive_int(teacher.batch_size):
-        raise ValueError(f"batch_size={teacher.batch_size!r}: must be an int >= 1.")
+        raise UnusableTeacherError(f"batch_size={teacher.batch_size!r}: must be an int >= 1.")
     if teacher.output not in OUTPUT_KINDS:
-        raise ValueError(f"output={teacher.output!r}: must be 'auto', 'proba' or 'logits'.")
+        raise UnusableTeacherError(f"output={teacher.output!r}: must be {KNOWN_KINDS}.")
     if not _is_shape(teacher.input_shape):
-        raise ValueError(
+        raise UnusableTeacherError(
             f"input_shape={teacher.input_shape!r}: must be None or a tuple of ints >= 1, for "
             "example (1, 28, 28)."
         )

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 
 from ._base import CallableTeacher, Teacher
-from ._estimator import EstimatorTeacher
+from ._estimator import EstimatorTeacher, warn_of_refit
 from ._onnx import OnnxTeacher
 from ._torch import TorchTeacher
 
@@ -25,7 +26,8 @@ def as_teacher(teacher, *, classes=None):
     ----------
     teacher : estimator, torch.nn.Module, path, onnx.ModelProto, callable or Teacher
         - A scikit-learn or skorch classifier is cloned and fitted when the teacher is fitted,
-          unless wrapped in `sklearn.frozen.FrozenEstimator`.
+          unless wrapped in `sklearn.frozen.FrozenEstimator`; one that is fitted already is
+          fitted again, and a warning says so.
         - A torch module is run in batches, see `TorchTeacher`; so is an ONNX model, or the file
           of that name, see `OnnxTeacher`.
         - Any other callable maps X to an array of shape (n_samples, n_columns).
@@ -70,7 +72,9 @@ def as_teacher(teacher, *, classes=None):
 def share_or_clone(teacher):
     """Return what a cloned student gets: a cloned estimator, the very same anything else.
 
-    `sklearn.base.clone` would deep-copy a torch module, a bound method or a callable.
+    `sklearn.base.clone` would deep-copy a torch module, a bound method or a callable. Of an
+    estimator that is fitted already the clone is not: a warning says so here, as who fits the
+    clone (a grid search, say) cannot know.
 
     Parameters
     ----------
@@ -82,8 +86,11 @@ def share_or_clone(teacher):
     teacher : object
         A clone of an estimator that is not frozen, else the same object.
     """
-    is_estimator = hasattr(teacher, "get_params") and not isinstance(teacher, type)
-    if isinstance(teacher, Teacher) or is_estimator:
+    if isinstance(teacher, Teacher):
+        return clone(teacher)
+    if hasattr(teacher, "get_params") and not isinstance(teacher, type):
+        if not isinstance(teacher, FrozenEstimator):
+            warn_of_refit(teacher)
         return clone(teacher)
     return teacher
 

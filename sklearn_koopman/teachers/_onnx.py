@@ -28,7 +28,7 @@ class OnnxTeacher(Teacher):
         Which output. None: the last one of floats; models of classifiers give labels first.
     batch_size : int, default=1024
         Rows per run.
-    output : {"auto", "proba", "logits"}, default="auto"
+    output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the model gives.
     classes : array-like of shape (n_columns,), default=None
         The class of each column. None: the student's classes in sorted order.

@@ -39,7 +39,7 @@ class TorchTeacher(Teacher):
         Rows per forward pass.
     device : str or torch.device, default=None
         Where to run. None: where the module is.
-    output : {"auto", "proba", "logits"}, default="auto"
+    output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the module gives.
     classes : array-like of shape (n_columns,), default=None
         The class of each column. None: the student's classes in sorted order.
