@@ -1,6 +1,7 @@
 """Rows in batches, for the teachers that run a network."""
 
 import numbers
+from math import prod
 
 import numpy as np
 
@@ -36,6 +37,21 @@ def as_numeric(X, name):
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} takes real numbers, got X of dtype {array.dtype}.")
     return array
+
+
+def check_sample_size(shape, rows, source):
+    """Raise ValueError where rows have another number of features than a sample of some shape.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    rows : array of shape (n_samples, ...)
+    source : str
+        Who wants that shape.
+    """
+    n_features = prod(rows.shape[1:])
+    if prod(shape) != n_features:
+        raise ValueError(f"{source} needs {prod(shape)} features, X has {n_features}.")
 
 
 def row_batches(n_rows, size):

@@ -4,7 +4,7 @@ import hashlib
 import threading
 from contextlib import contextmanager
 from itertools import chain
-from math import isqrt, prod
+from math import isqrt
 from pathlib import Path
 
 import joblib
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_memory
 from .._devices import resolve_device
 from .._extras import import_extra
 from ._base import Teacher
-from ._batches import as_numeric, check_batching, row_batches
+from ._batches import as_numeric, check_batching, check_sample_size, row_batches
 from ._outputs import to_numpy
 
 # Eval mode and device are states of a module that threads would otherwise change under each
@@ -131,12 +131,7 @@ class TorchTeacher(Teacher):
     def _shaped(self, x):
         if self._shape is None:
             return x
-        n_features = prod(x.shape[1:])
-        if prod(self._shape) != n_features:
-            raise ValueError(
-                f"input_shape={self._shape} needs {prod(self._shape)} features, X has "
-                f"{n_features}."
-            )
+        check_sample_size(self._shape, x, f"input_shape={self._shape}")
         return x.reshape(len(x), *self._shape)
 
     def _call_module(self, x, torch):
