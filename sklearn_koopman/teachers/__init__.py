@@ -33,7 +33,6 @@ from ._torch import (
     floating_dtype as floating_dtype,
     home_of as home_of,
     import_torch as import_torch,
-    tensor_of as tensor_of,
 )
 
 __all__ = ["OnnxTeacher", "TorchTeacher", "as_teacher"]

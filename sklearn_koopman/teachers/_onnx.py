@@ -107,7 +107,7 @@ class OnnxTeacher(Teacher):
         check_batching(self)
         session = self._session()
         given, others = self._inputs_of(session)
-        if declared_dtype(given, self._source) == object:
+        if declared_dtype(given, self._source).kind == "O":
             rows = np.asarray(X, dtype=object)
         else:
             rows = as_numeric(X, "OnnxTeacher")
@@ -163,9 +163,9 @@ class OnnxTeacher(Teacher):
         try:
             return session.run(names, fed)
         except Exception as error:
-            raise ValueError(f"{self._source} failed on input of shape {x.shape}: {error}") from (
-                error
-            )
+            raise ValueError(
+                f"{self._source} failed on input of shape {x.shape}: {error}"
+            ) from (error)
 
     def _output_names(self, session):
         """Return the names of the outputs to choose from."""

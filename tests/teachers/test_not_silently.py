@@ -180,7 +180,9 @@ def test_names_survive_a_search_and_a_fold_without_a_class():
 
 
 @students
-@pytest.mark.parametrize("wrap", [lambda s: s, FrozenEstimator, "bound", make_pipeline, "bagged"])
+@pytest.mark.parametrize(
+    "wrap", [lambda s: s, FrozenEstimator, "bound", make_pipeline, "bagged"]
+)
 def test_scores_of_pairs_of_classes_are_refused(student, wrap):
     pairs = SVC(decision_function_shape="ovo")  # three pairs of three classes
     if wrap == "bagged":

@@ -126,7 +126,9 @@ def test_bad_settings(settings, message):
 def test_errors(without):
     with pytest.raises(FileNotFoundError, match=r"missing\.onnx"):
         as_teacher("missing.onnx")(X)
-    with pytest.raises(ValueError, match=r"inputs \['x0', 'x1'\], and X is for one.*inputs={'x1'"):
+    with pytest.raises(
+        ValueError, match=r"inputs \['x0', 'x1'\], and X is for one.*inputs={'x1'"
+    ):
         OnnxTeacher(dense((4,), n_inputs=2))(X)
     with pytest.raises(ValueError, match=r"inputs=\{'y': 1\} must be a dict .* \['x0'\]"):
         OnnxTeacher(dense((4,)), inputs={"y": 1})(X)
@@ -176,7 +178,8 @@ def network(dtype=TensorProto.FLOAT, *, batch="n", masked=False, heads=()):
         constants.append(numpy_helper.from_array(matrix, f"W{number}"))
         nodes.append(helper.make_node("MatMul", [last, f"W{number}"], [f"head{number}"]))
     values = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, None]) for name in outputs
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, None])
+        for name in outputs
     ]
     graph = helper.make_graph(nodes, "strange", inputs, values, constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

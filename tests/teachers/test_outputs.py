@@ -211,9 +211,15 @@ def test_sigmoids_of_one_column_and_at_the_ends():
 @pytest.mark.parametrize(
     ("outputs", "message"),
     [
-        ((np.ones((2, 3)), np.ones((2, 4))), r"a tuple of 2 arrays of shapes \(2, 3\), \(2, 4\)"),
+        (
+            (np.ones((2, 3)), np.ones((2, 4))),
+            r"a tuple of 2 arrays of shapes \(2, 3\), \(2, 4\)",
+        ),
         ([np.ones((2, 2))] * 3, r"a list of 3 arrays of shapes .*lambda X: f\(X\)\[0\]"),
-        ({"scores": np.ones((2, 3)), "aux": 1}, r"a dict of 'scores', 'aux'.*f\(X\)\['scores'\]"),
+        (
+            {"scores": np.ones((2, 3)), "aux": 1},
+            r"a dict of 'scores', 'aux'.*f\(X\)\['scores'\]",
+        ),
     ],
 )
 def test_several_outputs_are_named(outputs, message):
