@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._devices import seeded_torch
 from ..classification import EDMDClassifier, KoopmanDistilledClassifier
-from ..students import encode_labels, has_label, some_rows
+from ..students import has_label, some_rows
 from ..teachers import align_columns, as_teacher, column_classes, teacher_logits
 from ._cost import Operations, UncountableError, count_operations
 from ._fidelity import fidelity_score

@@ -274,7 +274,7 @@ def check_n_columns(n_columns, teacher_classes, classes, source="teacher"):
     named = _labels(classes if teacher_classes is None else teacher_classes)
     if n_columns == len(named):
         return
-    if 3 < len(named) and n_columns == len(named) * (len(named) - 1) // 2:
+    if len(named) > 3 and n_columns == len(named) * (len(named) - 1) // 2:
         raise UnusableTeacherError(
             f"{source} gave {n_columns} columns for {len(named)} classes, one for each pair of "
             "them: one-vs-one outputs have no column for a class. Set "

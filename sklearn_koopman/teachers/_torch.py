@@ -182,6 +182,11 @@ class TorchTeacher(Teacher):
         except torch.cuda.OutOfMemoryError:
             raise  # the data are fine: a smaller batch_size or another device helps
         except Exception as error:
+            if isinstance(error, TypeError) and "missing" in str(error):
+                raise UnusableTeacherError(
+                    f"teacher {self!r}: {error}. What it takes beside a batch is given by call=, "
+                    "as in TorchTeacher(module, call=lambda module, x: module(x, mask=x != 0))."
+                ) from error
             raise ValueError(
                 f"teacher {self!r} failed on input of shape {shape}: {error}{self._hint(shape)}"
             ) from error

@@ -118,10 +118,10 @@ def test_sigmoids_are_refused_or_understood(student):
     def sigmoids(X):
         return 1 / (1 + np.exp(-one_vs_rest.decision_function(X)))
 
-    with pytest.raises(ValueError, match="teacher: .*teacher_output='sigmoid'") as error:
+    with pytest.raises(ValueError, match=r"teacher: .*teacher_output='sigmoid'") as error:
         learned(clone(student).set_params(teacher=sigmoids))
     assert "three ways out" not in str(error.value)
-    with pytest.raises(ValueError, match="soft_labels: .*teacher_output='sigmoid'"):
+    with pytest.raises(ValueError, match=r"soft_labels: .*teacher_output='sigmoid'"):
         learned(student, soft_labels=sigmoids(X))
     expected = learned(clone(student).set_params(teacher=one_vs_rest.decision_function))
     found = clone(student).set_params(teacher=sigmoids, teacher_output="sigmoid").fit(X, Y)
@@ -192,7 +192,7 @@ def test_scores_of_pairs_of_classes_are_refused(student, wrap):
         teacher = pairs.fit(X, Y).decision_function
     else:
         teacher = wrap(pairs.fit(X, Y) if wrap is FrozenEstimator else pairs)
-    with pytest.raises(ValueError, match="one-vs-one.*decision_function_shape='ovr'") as error:
+    with pytest.raises(ValueError, match=r"one-vs-one.*decision_function_shape='ovr'") as error:
         learned(clone(student).set_params(teacher=teacher))
     assert "three ways out" not in str(error.value)
     two = Y != "setosa"

@@ -343,7 +343,7 @@ def test_the_dtype_of_the_input_may_be_said(input_dtype):
     teacher = TorchTeacher(Tokens(), input_dtype=input_dtype)
     if input_dtype == "torch.int64":
         with pytest.raises(
-            ValueError, match="input_dtype='torch.int64': must be None, a torch"
+            ValueError, match=r"input_dtype='torch\.int64': must be None, a torch"
         ):
             teacher(IDS)
         return
@@ -364,11 +364,11 @@ def test_call():
     teacher = TorchTeacher(module, call=lambda net, ids: net(ids, mask=ids > 20))
     expected = looked_up(module, mask=torch.as_tensor(IDS) > 20)
     assert_allclose(teacher(IDS), expected, rtol=1e-5, atol=1e-6)
+
+    def fail(net, ids):
+        raise RuntimeError("no mask")
+
     with pytest.raises(ValueError, match=r"teacher TorchTeacher\(Tokens\) failed .* no mask"):
-
-        def fail(net, ids):
-            raise RuntimeError("no mask")
-
         TorchTeacher(module, call=fail)(IDS)
     with pytest.raises(TypeError, match="call='mask': must be None or a callable"):
         TorchTeacher(module, call="mask")(IDS)
