@@ -13,9 +13,24 @@ from scipy.signal import lfilter
 from scipy.stats import norm
 
 SUFFIXES = (
-    ".c .cpp .css .csv .gz .h .html .ini .js .json .md .npy .npz .o .pdf .pem .pkl .png .po .py .pyc "
-    ".pyi .pyx .rst .sh .so .svg .toml .ttf .txt .whl .xml .xz .yaml .zip .bat .mo .gif .jpg"
-).split()
+    *(
+        ".c",
+        ".cpp",
+        ".css",
+        ".csv",
+        ".gif",
+        ".gz",
+        ".h",
+        ".html",
+        ".ini",
+        ".jpg",
+        ".js",
+        ".json",
+    ),
+    *(".md", ".mo", ".npy", ".npz", ".o", ".pdf", ".pem", ".png", ".po", ".py", ".pyc", ".pyi"),
+    *(".pyx", ".rst", ".sh", ".so", ".svg", ".toml", ".ttf", ".txt", ".whl", ".xml", ".yaml"),
+    *(".bat", ".pkl", ".xz", ".zip"),
+)
 
 
 def files(n_rows, random_state, most_of_a_kind=150):
