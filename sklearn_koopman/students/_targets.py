@@ -11,8 +11,9 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 from .._devices import UnavailableDeviceError
 from .._warnings import warn_user
-from ..rows import EnlargedRows, LiftedRows, MadeRows, by_rows, is_dask, of_parts
+from ..rows import EnlargedRows, LiftedRows, MadeRows, by_rows, is_dask, of_parts, take
 from ..teachers import (
+    CallableTeacher,
     UnusableTeacherError,
     align_columns,
     check_n_columns,
@@ -229,6 +230,8 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
             real = seen.real if are_made else seen
             teacher = teacher.fit(some_rows(real, labelled), y[labelled], sample_weight=weight)
         teacher = teacher.expecting(labels.classes)
+        if is_dask(seen) and isinstance(teacher, CallableTeacher):
+            teacher(take(seen, np.arange(1)))  # names of columns, which chunks do not bring along
         outputs = by_rows(teacher, seen, keep=True)
         of_columns = column_classes(
             teacher.column_names, teacher.classes_, labels.classes, "teacher"

@@ -176,6 +176,19 @@ def test_names_survive_a_search_and_a_fold_without_a_class():
     assert_allclose(found.decision_function(X), expected.decision_function(X), rtol=1e-6)
 
 
+@students
+def test_names_are_known_of_chunks_too(student):
+    arrays = pytest.importorskip("dask.array")
+
+    def teacher(rows):
+        return pd.DataFrame(FITTED.decision_function(rows), columns=FITTED.classes_).iloc[:, ::-1]
+
+    expected = clone(student).set_params(teacher=FITTED.decision_function).fit(X, Y)
+    found = clone(student).set_params(teacher=teacher)
+    found.fit(arrays.from_array(X, chunks=(60, 4)), Y)
+    assert_allclose(outcome(found), outcome(expected), rtol=1e-4, atol=1e-4)
+
+
 # One against one, several outputs, labels instead of scores
 
 
