@@ -122,12 +122,13 @@ def make_layout(layout, kernel_size, a, b, names):
     before, behind = tuple(a.shape[2:]), tuple(b.shape[2:])
     if isinstance(kernel_size, tuple):
         sizes = zip(kernel_size, before, behind, strict=True)
-        found = [_steps((kernel,), (n,), (m,)) for kernel, n, m in sizes]
-        steps = None if None in found else zip(*found, strict=True)
+        steps = [_steps((kernel,), (n,), (m,)) for kernel, n, m in sizes]
     else:
-        steps = _steps((kernel_size,) * 2, before, behind)
-    if steps is not None:
-        return Patches(kernel_size, *steps, behind)
+        steps = [_steps((kernel_size,) * 2, before, behind)] * 2
+    found = [step for step in steps if step is not None]
+    if len(found) == 2:
+        strides, paddings = zip(*found, strict=True)
+        return Patches(kernel_size, strides, paddings, behind)
     raise ValueError(
         f"kernel_size={kernel_size}: no stride and padding leads from height and width "
         f"{before} to {behind} in span={names!r}; choose another "

@@ -231,7 +231,9 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
             teacher = teacher.fit(some_rows(real, labelled), y[labelled], sample_weight=weight)
         teacher = teacher.expecting(labels.classes)
         if is_dask(seen) and isinstance(teacher, CallableTeacher):
-            teacher(take(seen, np.arange(1)))  # names of columns, which chunks do not bring along
+            teacher(
+                take(seen, np.arange(1))
+            )  # names of columns, which chunks do not bring along
         outputs = by_rows(teacher, seen, keep=True)
         of_columns = column_classes(
             teacher.column_names, teacher.classes_, labels.classes, "teacher"

@@ -10,6 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from ._base import CallableTeacher, Teacher
 from ._estimator import EstimatorTeacher, warn_of_refit
 from ._onnx import OnnxTeacher
+from ._outputs import KNOWN_KINDS, OUTPUT_KINDS, UnusableTeacherError
 from ._torch import TorchTeacher
 
 _ACCEPTED = (
@@ -19,7 +20,7 @@ _ACCEPTED = (
 )
 
 
-def as_teacher(teacher, *, classes=None):
+def as_teacher(teacher, *, classes=None, output=None):
     """Return a teacher: an estimator is fitted on the training data, all else used as it is.
 
     Parameters
@@ -33,6 +34,8 @@ def as_teacher(teacher, *, classes=None):
         - Any other callable maps X to an array of shape (n_samples, n_columns).
     classes : array-like of shape (n_columns,), default=None
         The class of each output column. None: what the teacher itself knows.
+    output : {"auto", "proba", "logits", "sigmoid"}, default=None
+        What the outputs are. None: what the teacher itself knows.
 
     Returns
     -------
@@ -49,8 +52,12 @@ def as_teacher(teacher, *, classes=None):
     >>> teacher.classes_
     array(['cat', 'dog'], dtype='<U3')
     """
+    if output is not None:
+        if output not in OUTPUT_KINDS:
+            raise UnusableTeacherError(f"output={output!r}: must be {KNOWN_KINDS}.")
+        return _with(as_teacher(teacher, classes=classes), output=output)
     if isinstance(teacher, Teacher):
-        return teacher if classes is None else _with_classes(teacher, classes)
+        return teacher if classes is None else _with(teacher, classes=classes)
     if isinstance(teacher, type):
         raise TypeError(f"teacher is the class {teacher.__name__}, pass an instance.")
     if _is_classifier(teacher):
@@ -112,7 +119,7 @@ def _is_onnx(teacher):
     return onnx is not None and isinstance(teacher, onnx.ModelProto)
 
 
-def _with_classes(teacher, classes):
+def _with(teacher, **settings):
     teacher = copy.copy(teacher)  # shallow: the module or estimator inside is shared
-    teacher.classes = classes
+    vars(teacher).update(settings)
     return teacher

@@ -181,7 +181,9 @@ def test_names_are_known_of_chunks_too(student):
     arrays = pytest.importorskip("dask.array")
 
     def teacher(rows):
-        return pd.DataFrame(FITTED.decision_function(rows), columns=FITTED.classes_).iloc[:, ::-1]
+        return pd.DataFrame(FITTED.decision_function(rows), columns=FITTED.classes_).iloc[
+            :, ::-1
+        ]
 
     expected = clone(student).set_params(teacher=FITTED.decision_function).fit(X, Y)
     found = clone(student).set_params(teacher=teacher)
