@@ -31,7 +31,7 @@ def are_few(X):
     ----------
     X : array-like of shape (n_samples, ...)
     """
-    shape = getattr(X, "shape", ())
+    shape: tuple = getattr(X, "shape", ())
     return len(shape) > 0 and not is_dask(X) and shape[0] <= FEW_ROWS
 
 

@@ -28,6 +28,7 @@ from ..rows import (
     lifted_blocks,
     telling_how_to_flatten,
 )
+from ..teachers import OUTPUT_KINDS
 from ._student import Student
 from ._targets import check_weights
 from ._task import Task
@@ -126,7 +127,7 @@ class LiftedStudent(Student):
             return blocks.map(lambda psi: function(logits(psi)))
 
     def _check_parameters(self):
-        check_choice(self, "teacher_output", ("auto", "proba", "logits"))
+        check_choice(self, "teacher_output", OUTPUT_KINDS)
 
     def _prepare(
         self,

@@ -18,9 +18,20 @@ from ..rows import (
     by_rows,
     is_dask,
     of_parts,
+    take,
     taken,
 )
-from ..teachers import align_columns, check_n_columns, output_kind, shortened, teacher_logits
+from ..teachers import (
+    CallableTeacher,
+    UnusableTeacherError,
+    align_columns,
+    check_n_columns,
+    column_classes,
+    column_names,
+    output_kind,
+    shortened,
+    teacher_logits,
+)
 
 _THREE_WAYS = (
     "The teacher was given the {shape} array that fit received. If it expects other inputs "
@@ -29,6 +40,16 @@ _THREE_WAYS = (
     "teacher; move the steps before this one into its lifter= parameter; or give fit the "
     "teacher's own inputs as teacher_X= (in a pipeline <step>__teacher_X=) or its outputs as "
     "soft_labels=."
+)
+
+# What is no fault of the inputs, so that there is nothing to say of these.
+_NOT_THE_INPUTS = (
+    NotFittedError,
+    MemoryError,
+    ImportError,
+    FileNotFoundError,
+    UnavailableDeviceError,
+    UnusableTeacherError,
 )
 
 # Soft targets are suspect that agree with fewer labels than this far from chance to all.
@@ -238,7 +259,7 @@ def soft_targets(
     n_samples : int
         How many rows `fit` received.
     teacher_X : array-like of shape (n_samples, ...) or None
-    kind : {"auto", "proba", "logits"}
+    kind : {"auto", "proba", "logits", "sigmoid"}
         The `teacher_output` parameter.
     floor : float
         Smallest probability whose logarithm is taken.
@@ -257,10 +278,18 @@ def soft_targets(
         if not teacher.is_fixed:
             real = seen.real if are_made else seen
             teacher = _taught(teacher, real, y, labels, sample_weight, train)
+        if labels is not None:
+            teacher = teacher.expecting(labels.classes)
+        if is_dask(seen) and isinstance(teacher, CallableTeacher):
+            # Names of columns, which chunks do not bring along.
+            teacher(take(seen, np.arange(1)))
         outputs = by_rows(teacher, seen, keep=True)
-        labels = labels or _labels_of_columns(outputs, n_samples)
-        _check_columns(outputs, teacher.classes_, labels, "teacher")
-    except (NotFittedError, MemoryError, ImportError, UnavailableDeviceError):
+        labels = labels or _labels_of_columns(outputs, n_samples, teacher.column_names)
+        of_columns = column_classes(
+            teacher.column_names, teacher.classes_, labels.classes, "teacher"
+        )
+        _check_columns(outputs, of_columns, labels, "teacher")
+    except _NOT_THE_INPUTS:
         raise
     except Exception as error:
         is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own
@@ -269,9 +298,7 @@ def soft_targets(
         ways_out = _THREE_WAYS.format(shape=np.shape(X))
         raise ValueError(f"{error}\n{ways_out}") from error
     kind = teacher.output if kind == "auto" else kind
-    logits = _class_logits(
-        outputs, kind, teacher.classes_, labels, floor=floor, source="teacher"
-    )
+    logits = _class_logits(outputs, kind, of_columns, labels, floor=floor, source="teacher")
     return SoftTargets(logits, labels, teacher)
 
 
@@ -284,8 +311,13 @@ def _taught(teacher, X, y, labels, sample_weight, train):
     return teacher.fit(some_rows(X, labelled), known, sample_weight=weight)
 
 
-def _labels_of_columns(outputs, n_samples):
-    """Return the labels of a fit without any: one class a column, numbered; two for a single."""
+def _labels_of_columns(outputs, n_samples, names=None):
+    """Return the labels of a fit without any: one class a column, two for a single one.
+
+    Classes have the names of the columns, if these have any, else numbers.
+    """
+    if names is not None and len({type(name) for name in names}) == 1:
+        return Labels.without_any(n_samples, names)
     n_columns = np.shape(outputs)[1] if np.ndim(outputs) > 1 else 1
     return Labels.without_any(n_samples, np.arange(max(n_columns, 2)))
 
@@ -310,7 +342,8 @@ def given_soft_targets(soft_labels, labels, n_samples, *, teacher_classes, kind,
 
     Parameters
     ----------
-    soft_labels : array-like of shape (n_samples, n_columns)
+    soft_labels : array-like or DataFrame of shape (n_samples, n_columns)
+        Columns that have the names of classes are theirs.
     labels : Labels or None
         As for `soft_targets`.
     n_samples : int
@@ -322,11 +355,14 @@ def given_soft_targets(soft_labels, labels, n_samples, *, teacher_classes, kind,
     -------
     targets : SoftTargets
     """
-    labels = labels or _labels_of_columns(soft_labels, n_samples)
+    labels = labels or _labels_of_columns(soft_labels, n_samples, column_names(soft_labels))
     check_consistent_length(labels.codes, soft_labels)
-    _check_columns(soft_labels, teacher_classes, labels, "soft_labels")
+    of_columns = column_classes(
+        column_names(soft_labels), teacher_classes, labels.classes, "soft_labels"
+    )
+    _check_columns(soft_labels, of_columns, labels, "soft_labels")
     logits = _class_logits(
-        soft_labels, kind, teacher_classes, labels, floor=floor, source="soft_labels"
+        soft_labels, kind, of_columns, labels, floor=floor, source="soft_labels"
     )
     return SoftTargets(logits, labels)
 
@@ -336,7 +372,7 @@ def _check_columns(outputs, column_classes, labels, source):
     shape, n_classes = np.shape(outputs), len(labels.classes)
     if shape[1:] in ((), (1,)):
         if n_classes > 2:
-            raise ValueError(
+            raise UnusableTeacherError(
                 f"{source} gave one number for each row, y has {n_classes} classes: one column "
                 "for each is needed, as predict_proba and decision_function give, and predict "
                 "does not."
