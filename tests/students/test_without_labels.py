@@ -1,6 +1,7 @@
 """A teacher that speaks alone: fit(X), without labels."""
 
 import numpy as np
+import pandas
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
@@ -198,3 +199,13 @@ def test_the_score_says_what_works_without_labels(pair):
     student.set_params(teacher=TEACHER).fit(X)
     with pytest.raises(ValueError, match="fidelity_score"):
         student.score(X)
+
+
+def test_names_of_columns_are_the_classes():
+    frame = pandas.DataFrame(LOGITS, columns=["dog", "cat", "eel"])
+    student = EDMDClassifier().fit(X, soft_labels=frame)
+    assert_array_equal(student.classes_, NAMES)
+    expected = EDMDClassifier().fit(X, soft_labels=LOGITS[:, [1, 0, 2]])
+    assert_allclose(student.coef_, expected.coef_)
+    student = EDMDClassifier(lambda X: frame.iloc[: len(X)]).fit(X)
+    assert_array_equal(student.classes_, NAMES)
