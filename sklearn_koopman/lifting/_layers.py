@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from ._responses import TWO_SIDED
+
 
 class Affine(nn.Module):
     """Every column times a factor, plus an offset.
@@ -353,12 +355,17 @@ class PooledResponses(nn.Module):
     def __init__(self, responses):
         super().__init__()
         self.image = responses.places.image
+        down, across = responses.places.padding
+        self.padding = (across, across, down, down)
         self.is_centred = responses.is_centred
         self.contrast = responses.contrast
         self.nonlinearity = responses.nonlinearity
         self.threshold = responses.threshold
         self.root = responses.root
-        self.stride = responses.places.stride
+        self.steps = {
+            "stride": responses.places.stride,
+            "dilation": responses.places.dilation,
+        }
         self.filters = nn.Parameter(_tensor(responses.filters))
         self.offsets = nn.Parameter(_tensor(responses.offsets[:, None, None]))
         pooling = np.kron(*responses.places.pooling_matrices()).T
@@ -370,21 +377,23 @@ class PooledResponses(nn.Module):
 
     def forward(self, rows):
         """Return the observables."""
-        images = rows.reshape(-1, *self.image)
+        images = nn.functional.pad(rows.reshape(-1, *self.image), self.padding)
         if self.is_centred:
             images = images - images.mean((1, 2, 3), keepdim=True)
         # On a CPU all that is done to the responses takes as long as finding them: no pass over
         # them is made that another one can do, too.
-        is_threshold = self.nonlinearity == "threshold"
-        offsets = self.offsets - self.threshold if is_threshold else self.offsets
-        responses = nn.functional.conv2d(images, self.filters, stride=self.stride)
+        has_sides = self.nonlinearity in TWO_SIDED
+        offsets = self.offsets - self.threshold if has_sides else self.offsets
+        responses = nn.functional.conv2d(images, self.filters, **self.steps)
         if self.contrast is None:
             responses = responses + offsets
         else:
             responses = torch.addcdiv(offsets, responses, self._spread(images))
-        if is_threshold:
-            sides = (responses, -2 * self.threshold - responses)
-            means = torch.stack([self._pooled(side.relu()) for side in sides], dim=2)
+        if has_sides:
+            sides = [side.relu() for side in (responses, -2 * self.threshold - responses)]
+            if self.nonlinearity == "proportion":
+                sides = [side.sign() for side in sides]
+            means = torch.stack([self._pooled(side) for side in sides], dim=2)
         elif self.nonlinearity == "intensity":
             means = self._pooled(responses.square())
         else:
@@ -398,10 +407,30 @@ class PooledResponses(nn.Module):
     def _spread(self, images):
         """Return the root of the variance of each patch and the contrast."""
         mean, squares = (
-            nn.functional.conv2d(each, self.mean_filter, stride=self.stride)
+            nn.functional.conv2d(each, self.mean_filter, **self.steps)
             for each in (images, images.square())
         )
         return ((squares - mean.square()).clamp(min=0.0) + self.contrast).sqrt()
+
+
+class MirroredResponses(nn.Module):
+    """Means of pooled responses to rows and to their mirror images.
+
+    Parameters
+    ----------
+    mirrored : MirroredResponses
+    """
+
+    def __init__(self, mirrored):
+        super().__init__()
+        self.pooled = PooledResponses(mirrored.responses)
+        self.root = mirrored.root
+
+    def forward(self, rows):
+        """Return the observables."""
+        images = rows.reshape(-1, *self.pooled.image)
+        means = (self.pooled(rows) + self.pooled(images.flip(3).flatten(1))) / 2
+        return means.sqrt() if self.root else means
 
 
 def linear_layer(weight, bias=None):

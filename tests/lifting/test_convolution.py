@@ -66,10 +66,19 @@ def by_definition(lifter, X):
     """Return the observables as the docstring defines them, patch by patch."""
     channels, height, width = lifter.input_shape_
     kernel = lifter.filters_.shape[2:]
-    stride = lifter.stride if isinstance(lifter.stride, tuple) else (lifter.stride,) * 2
+    stride, dilation = (
+        value if isinstance(value, tuple) else (value,) * 2
+        for value in (lifter.stride, lifter.dilation)
+    )
     down, across = (
-        [slice(i, i + size) for i in range(0, n - size + 1, step)]
-        for n, size, step in zip((height, width), kernel, (1, *stride)[-2:], strict=True)
+        [slice(i, i + reach, apart) for i in range(0, n - reach + 1, step)]
+        for n, reach, step, apart in zip(
+            (height, width),
+            [(k - 1) * apart + 1 for k, apart in zip(kernel, dilation, strict=True)],
+            stride,
+            dilation,
+            strict=True,
+        )
     )
     lifted = []
     for row in X.reshape(-1, channels, height, width):
@@ -86,6 +95,7 @@ def by_definition(lifter, X):
         t = lifter.threshold
         detected = {
             "threshold": [np.maximum(responses - t, 0), np.maximum(-responses - t, 0)],
+            "proportion": [responses > t, -responses > t],
             "intensity": [responses**2],
             "magnitude": [np.abs(responses)],
         }[lifter.nonlinearity]
@@ -98,6 +108,26 @@ def by_definition(lifter, X):
     return np.sqrt(lifted) if lifter.root else np.array(lifted)
 
 
+@pytest.mark.parametrize("filters", ["kmeans", np.ones((1, 2, 3, 3))], ids=["found", "given"])
+@pytest.mark.parametrize("padding", [2, (1, 0), (0, 2)])
+def test_padded_rows_are_rows_with_zeros_around_them(filters, padding):
+    down, across = np.broadcast_to(padding, 2)
+    X = np.random.default_rng(0).gamma(1.0, size=(12, 2, 9, 8))
+    around = np.pad(X, [(0, 0), (0, 0), (down, down), (across, across)])
+    settings = {"filters": filters, "normalization": "contrast", "stride": (1, 2)}
+    padded = small(padding=padding, **settings).fit_transform(X.reshape(12, -1))
+    outside = small(around.shape[1:], **settings).fit_transform(around.reshape(12, -1))
+    assert_allclose(padded, outside)
+
+
+def test_padded_series():
+    X = np.random.default_rng(0).gamma(1.0, size=(12, 5))
+    settings = {"n_filters": 2, "filter_size": 3, "grid": 2, "random_state": 0}
+    padded = ConvolutionalLifter(padding=2, **settings).fit_transform(X)
+    outside = ConvolutionalLifter(**settings).fit_transform(np.pad(X, [(0, 0), (2, 2)]))
+    assert_allclose(padded, outside)
+
+
 @given(st.data())
 @settings(max_examples=30)
 def test_equals_the_formula_for_all_shapes(data):
@@ -106,7 +136,14 @@ def test_equals_the_formula_for_all_shapes(data):
     channels = data.draw(st.sampled_from([(), (1,), (3,)]))
     filter_size = tuple(data.draw(st.integers(1, n)) for n in sizes)
     stride = data.draw(st.integers(1, 3))
-    places = [(n - size) // stride + 1 for n, size in zip(sizes, filter_size, strict=True)]
+    dilation = tuple(
+        data.draw(st.integers(1, 3 if size == 1 else min(3, (n - 1) // (size - 1))))
+        for n, size in zip(sizes, filter_size, strict=True)
+    )
+    places = [
+        (n - (size - 1) * apart - 1) // stride + 1
+        for n, size, apart in zip(sizes, filter_size, dilation, strict=True)
+    ]
     # As many places in each cell: numpy deals the rest out in another order.
     grid = tuple(
         data.draw(st.sampled_from([g for g in range(1, n + 1) if n % g == 0])) for n in places
@@ -118,9 +155,12 @@ def test_equals_the_formula_for_all_shapes(data):
         filters="random",
         filter_size=filter_size,
         stride=stride,
+        dilation=dilation,
         grid=grid,
         normalization=data.draw(st.sampled_from(["contrast", "brightness", "none"])),
-        nonlinearity=data.draw(st.sampled_from(["threshold", "intensity", "magnitude"])),
+        nonlinearity=data.draw(
+            st.sampled_from(["threshold", "proportion", "intensity", "magnitude"])
+        ),
         threshold=data.draw(st.floats(0, 1)),
         root=data.draw(st.booleans()),
         random_state=0,
@@ -131,8 +171,40 @@ def test_equals_the_formula_for_all_shapes(data):
     with warnings.catch_warnings(action="ignore"):  # few different patches
         lifted = lifter.fit_transform(X)
     lifter.stride = (1, stride) if is_series else (stride, stride)
+    lifter.dilation = (1, *dilation) if is_series else dilation
     assert_allclose(lifted, by_definition(lifter, X), atol=1e-7)
     assert lifted.shape == (7, lifter.n_output_features_)
+
+
+@pytest.mark.parametrize("nonlinearity", ["threshold", "intensity"])
+@pytest.mark.parametrize("root", [True, False])
+def test_mirrored_observables_are_means_of_both_images(nonlinearity, root):
+    lifter = small(nonlinearity=nonlinearity, root=root, grid=(1, 3), mirror=True).fit(IMAGES)
+    flipped = IMAGES.reshape(-1, 2, 9, 8)[..., ::-1].reshape(IMAGES.shape)
+    power = 2 if root else 1
+
+    means = (
+        by_definition(lifter, IMAGES) ** power + by_definition(lifter, flipped) ** power
+    ) / 2
+
+    assert_allclose(lifter.transform(IMAGES), means ** (1 / power), atol=1e-7)
+    assert_allclose(lifter.transform(flipped), lifter.transform(IMAGES), atol=1e-12)
+
+
+def test_a_mirrored_series_runs_backwards():
+    X = RNG.normal(size=(5, 2 * 12))
+    lifter = small((2, 12), kind="series", mirror=True, grid=3).fit(X)
+    backwards = X.reshape(5, 2, 12)[..., ::-1].reshape(X.shape)
+    assert_allclose(lifter.transform(backwards), lifter.transform(X), atol=1e-12)
+    assert np.ptp(lifter.transform(X), axis=0).min() > 0
+
+
+def test_a_mirror_costs_a_second_image():
+    once, twice = (small(mirror=mirror).fit(IMAGES) for mirror in (False, True))
+    assert twice.operations().parameters == once.operations().parameters
+    assert twice.operations().nonlinear == 2 * once.operations().nonlinear
+    extra = twice.operations().linear - 2 * once.operations().linear
+    assert extra == once.n_output_features_
 
 
 @given(st.integers(1, 12), st.integers(1, 12))
@@ -413,6 +485,7 @@ def test_only_the_filters_that_are_needed_are_computed():
         *(("filters", value) for value in ("patches", None, 3)),
         *(("filter_size", value) for value in (0, (3,), (3, 3, 3), 2.5, "all")),
         *(("stride", value) for value in (0, None, (1, 1, 1))),
+        *(("dilation", value) for value in (0, None, (1, 1, 1), 1.5)),
         *(("normalization", value) for value in ("mean", None, True)),
         *(("contrast_floor", value) for value in (0, -1.0, None, np.nan)),
         *(("whitening", value) for value in (-0.1, "zca", np.inf)),
@@ -438,6 +511,10 @@ def test_invalid_parameters(name, value):
     [
         ({"shape": (9, 8)}, r"input_shape=\(9, 8\) has 72 numbers, but X has 144 feature"),
         ({"filter_size": (3, 9)}, r"Filters of 3 x 9 are larger than rows of 9 x 8"),
+        (
+            {"dilation": (1, 4)},
+            r"Filters of 3 x 3, dilated to 3 x 9, are .* lower filter_size or dilation",
+        ),
         ({"grid": (8, 2)}, r"grid of 8 x 2 has more cells than filters have places, 7 x 6"),
         ({"filters": np.ones((3, 4))}, r"filters of shape \(3, 4\).*channels, height, width"),
         ({"filters": np.full((1, 2, 3, 3), np.nan)}, "finite numbers"),
@@ -595,13 +672,16 @@ VALUES = {
     ],
     "filter_size": [3, (2, 3), [3, 2], None],
     "stride": [1, (2, 1)],
+    "dilation": [1, (1, 1)],
+    "padding": [0, (1, 2)],
     "normalization": ["contrast", "none"],
     "contrast_floor": [0.01, 1.0],
     "whitening": [None, 0.0],
-    "nonlinearity": ["threshold", "intensity", "magnitude"],
+    "nonlinearity": ["threshold", "proportion", "intensity", "magnitude"],
     "threshold": [0, 0.5],
     "grid": [1, (2, 3), [3, 2], None],
     "root": [True, np.False_],
+    "mirror": [False, True],
     "n_patches": [50, 10**6],
     "random_state": [0, None],
 }
