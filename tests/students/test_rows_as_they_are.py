@@ -178,7 +178,7 @@ def test_made_texts_may_be_longer_and_made_images_brighter():
 
     def teacher(X):
         seen.extend(np.ravel(X).tolist())
-        return np.tile([-1.0, 2.0], (len(X), 1))
+        return np.tile([-3.0, 2.0], (len(X), 1))
 
     def longer(texts):
         return np.array([text + " and so on" for text in texts])
