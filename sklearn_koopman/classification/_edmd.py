@@ -149,6 +149,8 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
 
     _stream_learns_from: str  # targets of earlier calls to partial_fit
 
+    _reads_rows_once = True
+
     def __init__(
         self,
         teacher=None,

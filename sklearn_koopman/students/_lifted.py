@@ -24,6 +24,7 @@ from ..rows import (
     float_rows,
     is_dask,
     lifted_blocks,
+    stored,
 )
 from ..teachers import OUTPUT_KINDS
 from ._student import Student
@@ -42,6 +43,9 @@ class LiftedStudent(Student):
     # What every subclass has.
     lifter: Any
     verbose: int
+
+    # Whether its solver goes over the rows once, so that they need not be kept.
+    _reads_rows_once = False
 
     # Why it takes no dask arrays, and what to do instead.
     _without_dask: str | None = None
@@ -185,6 +189,8 @@ class LiftedStudent(Student):
                 way = make_pipeline(X.origin.lifter, lifter or "passthrough")
         blocks = lifted_blocks(way, rows, device=device)
         blocks.shows_progress = self.verbose > 0
+        if not self._reads_rows_once:
+            blocks = stored(blocks)
         return Task(
             blocks, labels, weights, soft_logits, lifter, teacher, X.dtype, soft_logits_from
         )
