@@ -12,7 +12,8 @@ import numpy as np
 from sklearn.datasets import fetch_openml, get_data_home
 from sklearn.utils import Bunch
 
-from ._idx import encode_idx, md5, read_idx, write_atomically
+from .._files import replaced_when_whole
+from ._idx import encode_idx, md5, read_idx
 
 _ENVIRONMENT_VARIABLE = "SKLEARN_KOOPMAN_DATA"
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
@@ -354,9 +355,11 @@ def _download(image_set, folder):
                 f"the MD5 sum {md5(content)}, expected {image_set.checksums[name]}. Nothing "
                 f"was kept. Try again, or put the idx files, gzipped or not, into {folder}."
             )
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         if _find(folder, name) is None:
-            write_atomically(folder / name, content)
+            with replaced_when_whole(folder / name) as file:
+                file.write(content)
 
 
 def _parser():

@@ -1,6 +1,10 @@
 """Students in files that run no code when they are read."""
 
+import os
+from contextlib import nullcontext
+
 from .._extras import import_extra
+from .._files import replaced_when_whole
 from ..lifting import (
     ChosenColumns,
     ChosenProducts,
@@ -42,6 +46,8 @@ def save_student(estimator, file):
     file : str, Path or binary file object
         Where to write it, by custom with the suffix ".skops".
 
+        A file of that name is replaced when the new one is whole, and stays if it cannot be.
+
     Raises
     ------
     ImportError
@@ -71,7 +77,10 @@ def save_student(estimator, file):
     """
     skops_io = _skops_io()
     detached = detach_teacher(estimator)
-    skops_io.dump(getattr(detached, "best_estimator_", detached), file)
+    student = getattr(detached, "best_estimator_", detached)
+    is_path = isinstance(file, str | os.PathLike)
+    with replaced_when_whole(file) if is_path else nullcontext(file) as content:
+        skops_io.dump(student, content)
 
 
 def load_student(file, *, trusted=()):
