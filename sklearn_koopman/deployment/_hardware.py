@@ -1,17 +1,19 @@
 """Students on analogue hardware: what finite levels, noise and drift do to their matrix."""
 
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 
 import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from .._extras import import_extra
+from .._finite import finite
+from .._validation import check_random_state, is_integer
 from ..rows import lifted_blocks
 from ._parts import split_student
-from ._quantisation import quantise_student, unit_levels
+from ._quantisation import check_rounding, quantise_student, unit_levels
 
 
 @dataclass(frozen=True)
@@ -91,23 +93,28 @@ class Hardware:
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type is float and not 0 <= value < np.inf:
+            if field.type is float and not (_is_real(value) and 0 <= value < np.inf):
                 raise ValueError(
                     f"{field.name}={value!r}: must be a float in the range [0, inf)."
                 )
+        check_rounding(self.levels, self.scale, self.feedback)
         for name in ("weight_bits", "activation_bits"):
             if getattr(self, name) is not None:
                 unit_levels(getattr(self, name), self.levels)
-        if self.photoelectrons is not None and not 0 < self.photoelectrons < np.inf:
+        electrons = self.photoelectrons
+        if electrons is not None and not (_is_real(electrons) and 0 < electrons < np.inf):
             raise ValueError(
-                f"photoelectrons={self.photoelectrons!r}: must be a float in the range (0, inf) "
-                "or None."
+                f"photoelectrons={electrons!r}: must be a float in the range (0, inf) or None."
             )
         if self.thermal_electrons and self.photoelectrons is None:
             raise ValueError(
                 f"thermal_electrons={self.thermal_electrons!r} is a number beside that of the "
                 "light: give photoelectrons too."
             )
+
+
+def _is_real(value):
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 class SimulatedChip:
@@ -176,7 +183,7 @@ class SimulatedChip:
         -------
         logits : ndarray of shape (n_samples, n_classes)
         """
-        return self._read(self._lift(X), self._random_state)
+        return finite(self._read(self._lift(X), self._random_state), "Logits")
 
     def predict(self, X):
         """Return the class of the largest logit.
@@ -282,7 +289,7 @@ def hardware_curve(
     if vary not in {field.name for field in fields(Hardware)}:
         names = ", ".join(field.name for field in fields(Hardware))
         raise ValueError(f"vary={vary!r}: must be one of {names}.")
-    if n_chips < 1:
+    if not is_integer(n_chips) or n_chips < 1:
         raise ValueError(f"n_chips={n_chips!r}: must be an int >= 1.")
     check_consistent_length(X, y)
     seeds = check_random_state(random_state).randint(2**31 - 1, size=n_chips)

@@ -3,7 +3,7 @@
 from copy import copy
 
 import numpy as np
-from sklearn.utils import check_random_state, gen_even_slices
+from sklearn.utils import gen_even_slices
 from sklearn.utils.validation import check_is_fitted
 
 from .._memory import check_fits_in_memory
@@ -12,6 +12,7 @@ from .._validation import (
     check_boolean,
     check_choice,
     check_integer,
+    check_random_state,
     check_real,
     invalid_parameter,
     is_integer,

@@ -5,9 +5,9 @@ from functools import cache
 from traceback import walk_tb
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from .._devices import resolve_device
+from .._validation import check_random_state
 from ._loss import LogitLoss
 
 
@@ -255,7 +255,9 @@ def _net_class():
             """Say whether a callback of the user has stopped the training."""
             ours = {"annealing", *(name for name, _ in self.get_default_callbacks())}
             users = [callback for name, callback in self.callbacks_ if name not in ours]
-            callers = (frame.f_locals.get("self") for frame, _ in walk_tb(interrupt.__traceback__))
+            callers = (
+                frame.f_locals.get("self") for frame, _ in walk_tb(interrupt.__traceback__)
+            )
             return any(caller is callback for caller in callers for callback in users)
 
     DistillationNet.__qualname__ = DistillationNet.__name__

@@ -6,21 +6,22 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._finite import finite
 from .._progress import watched
 from .._validation import (
     DTYPES,
     check_boolean,
     check_choice,
     check_integer,
+    check_random_state,
     check_real,
     invalid_parameter,
     is_integer,
 )
 from ..lifting import WITH_LAYERS
-from ..students import SharingEstimator, check_weights, encode_labels
+from ..students import SharingEstimator, check_weights, encode_labels, margin
 from ..teachers import (
     check_outputs,
     floating_dtype,
@@ -266,7 +267,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             gives probabilities, their logarithms.
         """
         logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+        return finite(margin(logits), "Logits")
 
     def predict_proba(self, X):
         """Return the probabilities of the classes.

@@ -10,6 +10,7 @@ from ._targets import (
     PROBABILITY_FLOOR as PROBABILITY_FLOOR,
     Labels,
     OneHotRows as OneHotRows,
+    check_labels as check_labels,
     check_weights as check_weights,
     encode_labels as encode_labels,
     has_label as has_label,

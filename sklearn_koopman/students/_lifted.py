@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._finite import finite
 from .._threads import threads_for
 from .._validation import DTYPES, check_choice
 from ..rows import (
@@ -25,6 +26,7 @@ from ..rows import (
     is_dask,
     lifted_blocks,
 )
+from ..teachers import as_teacher
 from ._student import Student
 from ._targets import check_weights
 from ._task import Task
@@ -90,7 +92,7 @@ class LiftedStudent(Student):
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
             For two classes, the logit of the second above that of the first.
         """
-        return self._map_logits(margin, X)
+        return self._map_logits(lambda logits: finite(margin(logits), "Logits"), X)
 
     def predict(self, X):
         """Return the class with the largest logit.
@@ -133,10 +135,12 @@ class LiftedStudent(Student):
         blocks = lifted_blocks(getattr(self, "lifter_", None), X)
         logits = self._logit_function()
         with threads_for(blocks):
-            return blocks.map(lambda psi: function(logits(psi)))
+            return blocks.map(lambda psi: function(finite(logits(psi), "Logits")))
 
     def _check_parameters(self):
         check_choice(self, "teacher_output", ("auto", "proba", "logits"))
+        if self.teacher is not None:
+            as_teacher(self.teacher)  # raises the error that says what a teacher is
 
     def _prepare(
         self,
