@@ -5,6 +5,7 @@ import shutil
 import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -27,7 +28,9 @@ def replaced_when_whole(path, text=False):
     file : file object
     """
     path = Path(os.path.realpath(path))
-    form = {"mode": "w", "encoding": "utf-8", "newline": ""} if text else {"mode": "wb"}
+    form: dict[str, Any] = {"mode": "wb"}
+    if text:
+        form = {"mode": "w", "encoding": "utf-8", "newline": ""}
     if path.exists() and not path.is_file():
         with path.open(**form) as file:
             yield file

@@ -123,7 +123,7 @@ class _OneBlasThread:
 
     def __init__(self):
         self.lock = Lock()
-        self.users = Counter()  # how often each thread has entered
+        self.users: Counter[int] = Counter()  # how often each thread has entered
 
     def __enter__(self):
         with self.lock:

@@ -3,6 +3,7 @@
 from importlib import import_module
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion
 
 from ._chain import steps_of
@@ -95,6 +96,8 @@ class Nodes:
                 rows = step.add_to_graph(self, rows)
             elif isinstance(step, FeatureUnion):  # skl2onnx takes them apart at the top only
                 rows = self._add_union(step, rows)
+            elif isinstance(step, ColumnTransformer):
+                rows = self._add_columns(step, rows)
             else:
                 rows = self._sub_estimator(step, rows)
         return rows
@@ -108,6 +111,22 @@ class Nodes:
                 if name in weights:
                     part = self.add("Mul", part, self.constant([weights[name]]))
                 parts.append(part)
+        return self.add("Concat", *parts, axis=1)
+
+    def _add_columns(self, transformer, rows):
+        weights = transformer.transformer_weights or {}
+        names = getattr(transformer, "feature_names_in_", np.empty(0))
+        parts = []
+        for name, step, columns in transformer.transformers_:
+            places = _places(columns, transformer.n_features_in_, names)
+            if not len(places) or (isinstance(step, str) and step == "drop"):
+                continue
+            part = self.add("Gather", rows, places, axis=1)
+            if not isinstance(step, str):
+                part = self.add_transformer(step, part)
+            if name in weights:
+                part = self.add("Mul", part, self.constant([weights[name]]))
+            parts.append(part)
         return self.add("Concat", *parts, axis=1)
 
     def add_products(self, variables, lower, products):
@@ -175,3 +194,18 @@ class Nodes:
     @staticmethod
     def _operator(kind):
         return getattr(import_module("skl2onnx.algebra.onnx_ops"), f"Onnx{kind}")
+
+
+def _places(columns, n_columns, names):
+    """Return the indices that the columns of a fitted ColumnTransformer stand for."""
+    index = {name: place for place, name in enumerate(names)}
+    places = np.arange(n_columns, dtype=np.int64)
+    if isinstance(columns, slice):
+        first, last = columns.start, columns.stop
+        first = index.get(first, first)
+        last = index[last] + 1 if last in index else last  # ends that are names belong to it
+        return places[first : last : columns.step]
+    columns = np.atleast_1d(columns)
+    if columns.dtype.kind in "OU":
+        columns = np.array([index[name] for name in columns.tolist()], dtype=np.int64)
+    return places[columns] if len(columns) else places[:0]

@@ -25,6 +25,7 @@ from ..rows import (
     float_rows,
     is_dask,
     lifted_blocks,
+    say_if_not_compiled,
 )
 from ..teachers import as_teacher
 from ._student import Student
@@ -71,11 +72,17 @@ class LiftedStudent(Student):
         self : object
             Fitted classifier.
         """
+        return self._fit(X, y, sample_weight, soft_labels, teacher_X)
+
+    def _fit(self, X, y, sample_weight, soft_labels, teacher_X, **more):
+        """Fit the student; `_solve` takes what more a subclass knows of the rows."""
         with self._keeping_what_was_fitted():
             self._check_parameters()
+            if self.verbose > 0:
+                say_if_not_compiled()
             task = self._prepare(X, y, sample_weight, soft_labels, teacher_X)
             with threads_for(task.blocks):
-                fitted = self._solve(task)
+                fitted = self._solve(task, **more)
             self._store(fitted | task.fitted)
         return self
 
