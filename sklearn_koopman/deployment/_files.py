@@ -168,6 +168,12 @@ def _check_student(estimator):
                     f"coef_, intercept_ and classes_ have shapes {step.coef_.shape}, "
                     f"{shapes[1]} and {shapes[2]}"
                 )
+            is_bare = getattr(step, "lifter_", None) is None
+            if is_bare and step.coef_.shape[1] != step.n_features_in_:
+                raise ValueError(
+                    f"coef_ is for {step.coef_.shape[1]} observables, and there is no lifter_ that "
+                    f"makes them of {step.n_features_in_} features"
+                )
         if hasattr(step, "operations"):
             step.operations()  # looks at all that is needed to predict
 

@@ -115,10 +115,9 @@ class Nodes:
 
     def _add_columns(self, transformer, rows):
         weights = transformer.transformer_weights or {}
-        names = getattr(transformer, "feature_names_in_", np.empty(0))
         parts = []
         for name, step, columns in transformer.transformers_:
-            places = _places(columns, transformer.n_features_in_, names)
+            places = _places(columns, transformer.n_features_in_)
             if not len(places) or (isinstance(step, str) and step == "drop"):
                 continue
             part = self.add("Gather", rows, places, axis=1)
@@ -196,16 +195,10 @@ class Nodes:
         return getattr(import_module("skl2onnx.algebra.onnx_ops"), f"Onnx{kind}")
 
 
-def _places(columns, n_columns, names):
-    """Return the indices that the columns of a fitted ColumnTransformer stand for."""
-    index = {name: place for place, name in enumerate(names)}
+def _places(columns, n_columns):
+    """Return the indices that columns of a ColumnTransformer stand for; they are no names."""
     places = np.arange(n_columns, dtype=np.int64)
     if isinstance(columns, slice):
-        first, last = columns.start, columns.stop
-        first = index.get(first, first)
-        last = index[last] + 1 if last in index else last  # ends that are names belong to it
-        return places[first : last : columns.step]
+        return places[columns]
     columns = np.atleast_1d(columns)
-    if columns.dtype.kind in "OU":
-        columns = np.array([index[name] for name in columns.tolist()], dtype=np.int64)
     return places[columns] if len(columns) else places[:0]

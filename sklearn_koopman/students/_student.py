@@ -12,7 +12,7 @@ from .._fitting import keeping_what_was_fitted, store_fitted
 from .._validation import DTYPES
 from ..rows import is_dask
 from ..teachers import as_teacher, share_or_clone
-from ._targets import encode_labels, given_soft_targets, has_label, soft_targets
+from ._targets import check_labels, encode_labels, given_soft_targets, has_label, soft_targets
 
 
 class SharingEstimator(BaseEstimator):
@@ -59,6 +59,9 @@ class Student(ClassifierMixin, SharingEstimator):
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; rows without a label may have any marker in y."""
         if y is None or self.unlabeled_value is None:
+            labels = np.asarray(y)
+            if labels.dtype == object and labels.ndim == 1:
+                check_labels(labels.tolist(), "y")  # scikit-learn fails at those of pandas
             return validate_data(self, X, y, dtype=dtype, reset=reset)
         X = validate_data(self, X, dtype=dtype, reset=reset)
         y = column_or_1d(y, warn=True)
