@@ -18,7 +18,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
-from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman import ConvolutionalLifter, KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman.inspection import FilterDisplay, FilterWeightsDisplay, LogitMapDisplay
 from sklearn_koopman.pipeline import make_pipeline
 
 TEACHER, STUDENT, GREY, ORANGE = "#1b4965", "#d1495b", "#8d99ae", "#e9a03b"
@@ -227,6 +228,107 @@ def draw_soft_labels(network, X, y):
     return figure
 
 
+def student_of_filters():
+    """Return a student of filters without a teacher, and digits that it has not seen."""
+    X, y = load_digits(return_X_y=True)
+    X, X_test, y, y_test = train_test_split(
+        X / 16, y, test_size=0.3, stratify=y, random_state=0
+    )
+    lifter = ConvolutionalLifter(
+        (8, 8), n_filters=16, filter_size=3, grid=3, root=False, random_state=0
+    )
+    student = make_pipeline(lifter, KoopmanDistilledClassifier(soft_weight=0, ridge=1e-3))
+    return student.fit(X, y), X, X_test, y_test
+
+
+def draw_pooling(student, X, y):
+    """Follow one patch of a digit to its observables."""
+    lifter, row = student[0], X[np.flatnonzero(y == 3)[0]]
+    j = 0
+    kernel, patches = lifter.filters_[j, 0], lifter.patches(row[None])[0]
+    responses = (patches @ kernel.ravel() + lifter.offsets_[j]).reshape(6, 6)
+    place = responses.argmax()
+    sides = [np.maximum(sign * responses - lifter.threshold, 0) for sign in (1, -1)]
+    cells = lifter.transform(row[None]).reshape(16, 2, 3, 3)[j]
+
+    figure = plt.figure(figsize=(12, 3.6))
+    axes = {
+        name: figure.add_axes((left, bottom, 0.13, 0.42))
+        for name, left, bottom in (
+            ("$x$: 8 x 8 pixels", 0.01, 0.25),
+            ("a patch, scaled", 0.2, 0.47),
+            ("filter $w$", 0.2, -0.05),
+            ("its responses $r$, at all places", 0.42, 0.25),
+            ("$\\max(r - t, 0)$", 0.64, 0.52),
+            ("$\\max(-r - t, 0)$", 0.64, -0.02),
+            ("means: 9 observables", 0.86, 0.52),
+            ("and 9 more", 0.86, -0.02),
+        )
+    }
+    limit = np.abs(responses).max()
+    pictures = [
+        row.reshape(8, 8),
+        patches[place].reshape(3, 3),
+        kernel,
+        responses,
+        *sides,
+        *cells,
+    ]
+    signed = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+    styles = [*3 * [{"cmap": "gray"}], signed]
+    styles += [
+        {"cmap": "Reds", "vmin": 0, "vmax": limit},
+        {"cmap": "Blues", "vmin": 0, "vmax": limit},
+    ]
+    styles += [{"cmap": "Reds", "vmin": 0}, {"cmap": "Blues", "vmin": 0}]
+    for (title, ax), picture, style in zip(axes.items(), pictures, styles, strict=True):
+        ax.imshow(picture, **style)
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(title, fontsize=10)
+    image, _, _, response, *boxes = axes.values()
+    down, across = divmod(place, 6)
+    for ax, size in ((image, 3), (response, 1)):
+        ax.add_patch(plt.Rectangle((across - 0.5, down - 0.5), size, size, fill=False,
+                                   edgecolor=ORANGE, linewidth=2))  # fmt: skip
+    for ax in boxes:
+        for line in (1, 2):
+            step = 2 if ax in boxes[:2] else 1
+            ax.axhline(line * step - 0.5, color=ORANGE, linewidth=1)
+            ax.axvline(line * step - 0.5, color=ORANGE, linewidth=1)
+    arrow(figure, (0.14, 0.5), (0.205, 0.62), color=ORANGE)
+    arrow(figure, (0.325, 0.62), (0.415, 0.5), color=ORANGE)
+    arrow(figure, (0.325, 0.2), (0.415, 0.42), color=ORANGE)
+    figure.text(0.355, 0.44, "product", fontsize=9, color=ORANGE)
+    arrow(figure, (0.555, 0.52), (0.64, 0.68), color=TEACHER)
+    arrow(figure, (0.555, 0.38), (0.64, 0.22), color=STUDENT)
+    for y_of in (0.72, 0.18):
+        arrow(figure, (0.775, y_of), (0.855, y_of), label="mean")
+    return figure
+
+
+def draw_filter_weights(student, X):
+    """Draw filters, and what two classes make of them."""
+    figure = plt.figure(figsize=(12, 3.9), layout="constrained")
+    left, *right = figure.subfigures(1, 3, width_ratios=[1, 1.6, 1.6])
+    FilterDisplay.from_estimator(student, ax=left.subplots())
+    left.suptitle("16 filters that nobody trained", fontsize=10)
+    for part, label in zip(right, (3, 7), strict=True):
+        axes = part.subplots(3, 5)
+        FilterWeightsDisplay.from_estimator(student, label, X, n_shown=5, axes=axes)
+        part.suptitle(f"what a {label} makes of five of them", fontsize=10)
+    return figure
+
+
+def draw_logit_maps(student, X, X_test):
+    """Draw where the logits of two doubtful digits come from."""
+    logits = np.sort(student.decision_function(X_test), axis=1)
+    rows = np.argsort(logits[:, -1] - logits[:, -2])[:2]
+    figure, axes = plt.subplots(2, 4, figsize=(8.5, 4.4), layout="constrained")
+    for row, line in zip(rows, axes, strict=True):
+        LogitMapDisplay.from_estimator(student, X_test[row], X_reference=X, axes=line)
+    return figure
+
+
 def main(arguments=None):
     """Draw them all."""
     parser = argparse.ArgumentParser(description="Draw the pictures of the user guide.")
@@ -234,10 +336,14 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     network, student, X, y = distilled_digits()
+    of_filters, X_seen, X_test, y_test = student_of_filters()
     figures = {
         "idea": draw_idea(network, student, X, y),
         "lifting": draw_lifting(),
         "soft_labels": draw_soft_labels(network, X, y),
+        "pooling": draw_pooling(of_filters, X_test, y_test),
+        "filters": draw_filter_weights(of_filters, X_seen),
+        "logit_maps": draw_logit_maps(of_filters, X_seen, X_test),
     }
     for name, figure in figures.items():
         figure.savefig(options.output / f"{name}.png", dpi=110, bbox_inches="tight")

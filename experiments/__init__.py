@@ -5,12 +5,13 @@ user would take instead. `what_matters.py`: one setting at a time. `repeats.py`:
 
 Which observables? `dictionaries.py`: families of about 1,000, and how correlated polynomials are.
 `sparse.py`: the best m of a dictionary, and greedy choice beside a group penalty.
-`convolutional.py`: filters that see neighbourhoods.
+`convolutional.py`: filters that see neighbourhoods. `series.py`: time series.
 
 Other kinds of students: `networks.py` and `delay_dmd.py` (spans of layers), `tree_recovery.py` and
 `tree_curves.py` (decision trees), `tensor_trains.py`, `product_kernel.py`, `compression.py`.
 
-What does hardware take away? `deployment.py`: few bits and noise.
+What does hardware take away? `deployment.py`: few bits and noise; `filters.py`: the same of
+filters, and what ONNX and torch make of them.
 
 All scripts work alike (`runner.py`). Called without options, a script measures what its table of
 results lacks; ``--again`` measures all of it anew, ``--show`` prints what there is, ``--quick``

@@ -15,6 +15,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 # Scripts of the gallery that run within some seconds, and the extras that they need. Those that
 # take longer are run by the build of the documentation alone.
 QUICK = {
+    "plot_convolutional.py": (),
     "plot_gradient_boosting.py": (),
     "plot_layer_replacement.py": ("torch",),
     "plot_noisy_hardware.py": (),
@@ -23,6 +24,7 @@ QUICK = {
     "plot_out_of_core.py": ("dask", "distributed"),
     "plot_own_dictionary.py": ("torch", "onnxruntime", "skl2onnx"),
     "plot_quadratic_forms.py": (),
+    "plot_series.py": ("torch",),
     "plot_yin_yang.py": (),
 }
 

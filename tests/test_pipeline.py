@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from sklearn_koopman import KoopmanDistilledClassifier
 from sklearn_koopman.pipeline import Pipeline, make_pipeline
 
 
@@ -459,3 +460,44 @@ def test_memory(routing, tmp_path):
         assert pipeline.fit(X, Y)[-1].teacher_X_ is X
     pipeline.fit(X, Y, **{key(routing, "teacher_X"): X + 1})
     assert Counting.n_fits == 1
+
+
+class MovesOfSeries(TransformerMixin, BaseEstimator):
+    """Takes series of several channels, (n, channels, time), as other packages have them."""
+
+    def fit(self, X, y=None):
+        assert X.ndim == 3
+        return self
+
+    def transform(self, X):
+        assert X.ndim == 3
+        return np.square(np.diff(X)).mean(axis=2)
+
+
+def as_series(X):
+    return X.reshape(len(X), 2, 20)
+
+
+@pytest.mark.parametrize("is_flat", [True, False])
+def test_series_of_several_channels(is_flat):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 600)
+    series = rng.normal(size=(600, 2, 20)) * np.where(y, 2, 1)[:, None, None]
+    seen = []
+
+    def teacher(X):
+        seen.append(X.shape[1:])
+        size = np.square(X.reshape(len(X), -1)).mean(axis=1) - 2.5
+        return np.column_stack([-size, size])
+
+    steps = [MovesOfSeries(), KoopmanDistilledClassifier(teacher)]
+    rows = series
+    if is_flat:
+        steps, rows = [FunctionTransformer(as_series), *steps], series.reshape(600, -1)
+    grid = {"koopmandistilledclassifier__ridge": [1e-3, 10.0]}
+    search = GridSearchCV(make_pipeline(*steps), grid, cv=2).fit(rows[:300], y[:300])
+    assert search.score(rows[300:], y[300:]) > 0.95
+    assert set(seen) == {rows.shape[1:]}
+    lifted = MovesOfSeries().transform(series[:300])
+    alone = clone(search.best_estimator_[-1]).fit(lifted, y[:300], teacher_X=rows[:300])
+    np.testing.assert_allclose(search.best_estimator_[-1].coef_, alone.coef_, rtol=1e-6)

@@ -6,6 +6,9 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from ..lifting import ChosenColumns, ChosenUnion
+from ..teachers import is_torch_module
+
 # What only training needs. Callbacks are skorch's, and would bring torch along.
 _PARAMETERS = {"teacher", "features", "callbacks", "transfer_set"}
 _ATTRIBUTES = ("teacher_", "net_", "moments_")
@@ -16,9 +19,11 @@ def detach_teacher(estimator):
 
     Prediction needs no teacher, but a pickle would carry it: it is a parameter. The copy has
     ``teacher=None``, ``features=None``, ``callbacks=None`` and ``transfer_set=None``, and none of
-    the attributes `teacher_`, `net_` and `moments_`. Pickled (by :mod:`pickle`, joblib or skops)
-    it is hardly larger than its matrices, and it needs no torch when loaded. Refitting the copy
-    needs ``soft_weight=0``, a teacher (`set_params`) or `soft_labels`.
+    the attributes `teacher_`, `net_` and `moments_`. A network whose filters a
+    :class:`~sklearn_koopman.ConvolutionalLifter` took is left out too: ``filters=None``.
+    Pickled (by :mod:`pickle`, joblib or skops) the copy is hardly larger than its matrices, and
+    it needs no torch when loaded. Refitting it needs ``soft_weight=0``, a teacher (`set_params`)
+    or `soft_labels`, and `filters`.
 
     Parameters
     ----------
@@ -122,15 +127,19 @@ class _Detaching:
         return changed
 
     def _dict(self, original):
-        items = {
-            key: _blank(value) if _names_teacher(key) else self.value(value)
-            for key, value in original.items()
-        }
+        items = {key: self._named(key, value) for key, value in original.items()}
         if _same(original.values(), items.values()):
             return original
         changed = copy(original)
         changed.update(items)
         return changed
+
+    def _named(self, key, value):
+        """Return a parameter, or what a grid or the results of a search say of it."""
+        name = _parameter(key)
+        if name == "teacher":
+            return _blank(value)
+        return _without_networks(value) if name == "filters" else self.value(value)
 
     def _sequence(self, original):
         changed = [self.value(item) for item in original]
@@ -156,16 +165,31 @@ def _is_student(value):
 
 
 def _is_container(value):
-    """Tell estimators, and the helpers inside scikit-learn's own that only look like one."""
-    if isinstance(value, BaseEstimator):
+    """Tell estimators, parts of selectors, and the helpers inside scikit-learn's own."""
+    if isinstance(value, BaseEstimator | ChosenColumns | ChosenUnion):
         return True
     is_sklearns = type(value).__module__.partition(".")[0] == "sklearn"
     return is_sklearns and hasattr(value, "__dict__") and not isinstance(value, type)
 
 
-def _names_teacher(key):
-    """Tell the parameter of a student in the grids and results of a search."""
-    return isinstance(key, str) and key.removeprefix("param_").split("__")[-1] == "teacher"
+def _parameter(key):
+    """Return the name of a parameter, also in the grids and results of a search."""
+    return key.removeprefix("param_").split("__")[-1] if isinstance(key, str) else None
+
+
+def _without_networks(value):
+    """Return filters, or a list or object array of them, with None for every module of torch."""
+    if is_torch_module(value):
+        return None
+    if isinstance(value, list | tuple):
+        items = [_without_networks(item) for item in value]
+        return value if _same(value, items) else type(value)(items)
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        changed = value.copy()
+        for index, item in np.ndenumerate(np.ma.getdata(value)):
+            np.ma.getdata(changed)[index] = _without_networks(item)
+        return changed
+    return value
 
 
 def _blank(value):

@@ -21,11 +21,11 @@ from ..lifting import (
     UnivariatePolynomials,
 )
 from ..pipeline import Pipeline
-from ..students import KoopmanClassifier, Student
+from ..students import KoopmanClassifier, Student, flat_steps
 from ..tensor_trains import TensorTrain
 from ._detach import detach_teacher
 from ._moved import with_current_names
-from ._parts import exported_estimators, flat_steps
+from ._parts import exported_estimators
 
 # What students are made of beside the estimators that are exported and what skops trusts by itself.
 _PARTS = (

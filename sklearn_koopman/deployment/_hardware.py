@@ -1,5 +1,6 @@
 """Students on analogue hardware: what finite levels, noise and drift do to their matrix."""
 
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from numbers import Real
 
@@ -11,23 +12,30 @@ from sklearn.utils.validation import check_array, check_consistent_length
 from .._extras import import_extra
 from .._finite import finite
 from .._validation import check_random_state, is_integer
+from ..lifting import ConvolutionalLifter, OpticalLifter
 from ..rows import lifted_blocks
-from ._parts import split_student
-from ._quantisation import check_rounding, quantise_student, unit_levels
+from ..students import split_student
+from ._quantisation import check_rounding, convolutions_in, quantise_student, unit_levels
 
 
 @dataclass(frozen=True)
 class Hardware:
     r"""What is not perfect about a device that multiplies observables by a matrix.
 
-    The device computes :math:`y_c = \sum_j K_{cj} \psi_j`; lifting and intercepts are taken to be
-    exact. By default everything is. Applied in this order:
+    The device computes :math:`y_c = \sum_j K_{cj} \psi_j`, and intensities in front of it: by
+    filters behind a lens, or by a random medium, and coarse pixels. All other lifting, and
+    intercepts, are taken to be exact. By default everything is. Applied in this order:
 
     ============================ ============================================================
+    making the filters           ``filter_bits``, then :math:`w + f \max|w| \xi`, drawn once for a
+                                 chip
     programming the matrix       ``weight_bits`` (`levels`, `scale`, `feedback`), then
                                  :math:`K (1 + m \xi) + a \max|K| \xi'`, drawn once for a chip
     waiting                      :math:`K \, 10^{-\nu d}` after d decades of time, :math:`\nu` of
                                  standard deviation `drift_spread`, drawn once for an entry
+    modulating the input         ``input_bits``, then noise of size `input_noise`, for each row
+                                 anew
+    pooling intensities          shot noise of ``pixel_electrons``, for each row anew
     sending observables          ``activation_bits``, each observable within its own range, then
                                  noise of size `observable_noise`, for each row anew
     detecting, for each row anew shot noise, then thermal noise, in electrons
@@ -62,6 +70,20 @@ class Hardware:
         Standard deviation of the electrons that a detector gives without light: with temperature
         :math:`\Theta`, load R and time :math:`\tau` of a reading,
         :math:`\sqrt{2 k \Theta \tau / R} / q`. Needs `photoelectrons`.
+    input_bits : int, default=None
+        Bits of a feature, between the smallest and the largest of all on the calibration rows.
+    input_noise : float, default=0.0
+        Standard deviation of the noise of every feature, in their units.
+    filter_bits : int, default=None
+        Bits of a number of the filters of :class:`~sklearn_koopman.ConvolutionalLifter`, which
+        are rounded as the matrix is.
+    filter_noise : float, default=0.0
+        Standard deviation f of such a number, relative to the largest one of its filter.
+    pixel_electrons : float, default=None
+        Electrons that the light of the brightest pooled pixel gives on the calibration rows. It
+        is for dictionaries whose observables are intensities or, with ``root=True``, their roots:
+        :class:`~sklearn_koopman.ConvolutionalLifter` and
+        :class:`~sklearn_koopman.OpticalLifter` with ``nonlinearity="intensity"``. None: no noise.
 
     References
     ----------
@@ -73,7 +95,10 @@ class Hardware:
        memory", Nature Communications 11, 2473 (2020): programming noise, power-law drift.
     .. [4] T. Wang et al., "An optical neural network using less than 1 photon per multiplication",
        Nature Communications 13, 123 (2022): shot noise as the limit.
-    .. [5] B. E. A. Saleh and M. C. Teich, "Fundamentals of Photonics", chapter on semiconductor
+    .. [5] J. Chang et al., "Hybrid optical-electronic convolutional neural networks with optimized
+       diffractive optics for image classification", Scientific Reports 8, 12324 (2018): filters
+       behind a lens.
+    .. [6] B. E. A. Saleh and M. C. Teich, "Fundamentals of Photonics", chapter on semiconductor
        photon detectors: shot and thermal noise.
     """
 
@@ -89,6 +114,11 @@ class Hardware:
     drift_spread: float = 0.01
     photoelectrons: float | None = None
     thermal_electrons: float = 0.0
+    input_bits: int | None = None
+    input_noise: float = 0.0
+    filter_bits: int | None = None
+    filter_noise: float = 0.0
+    pixel_electrons: float | None = None
 
     def __post_init__(self):
         for field in fields(self):
@@ -98,19 +128,32 @@ class Hardware:
                     f"{field.name}={value!r}: must be a float in the range [0, inf)."
                 )
         check_rounding(self.levels, self.scale, self.feedback)
-        for name in ("weight_bits", "activation_bits"):
+        for name in ("weight_bits", "activation_bits", "input_bits", "filter_bits"):
             if getattr(self, name) is not None:
                 unit_levels(getattr(self, name), self.levels)
-        electrons = self.photoelectrons
-        if electrons is not None and not (_is_real(electrons) and 0 < electrons < np.inf):
-            raise ValueError(
-                f"photoelectrons={electrons!r}: must be a float in the range (0, inf) or None."
-            )
+        for name in ("photoelectrons", "pixel_electrons"):
+            value = getattr(self, name)
+            if value is not None and not (_is_real(value) and 0 < value < np.inf):
+                raise ValueError(
+                    f"{name}={value!r}: must be a float in the range (0, inf) or None."
+                )
         if self.thermal_electrons and self.photoelectrons is None:
             raise ValueError(
                 f"thermal_electrons={self.thermal_electrons!r} is a number beside that of the "
                 "light: give photoelectrons too."
             )
+
+    @property
+    def lifts_exactly(self):
+        """Whether observables are what they are without the device."""
+        return self == replace(
+            self,
+            input_bits=None,
+            input_noise=0.0,
+            filter_bits=None,
+            filter_noise=0.0,
+            pixel_electrons=None,
+        )
 
 
 def _is_real(value):
@@ -154,17 +197,22 @@ class SimulatedChip:
     def __init__(self, estimator, hardware, X_calibration, *, random_state=None):
         self.hardware = hardware
         self._random_state = check_random_state(random_state)
-        if hardware.weight_bits is not None:
+        if (hardware.weight_bits, hardware.filter_bits) != (None, None):
             estimator = quantise_student(
                 estimator,
                 X_calibration,
                 bits=hardware.weight_bits,
+                filter_bits=hardware.filter_bits,
                 levels=hardware.levels,
                 scale=hardware.scale,
                 feedback=hardware.feedback,
             )
         transformers, classifier = split_student(estimator)
-        self._lifter = make_pipeline(*transformers) if transformers else None
+        if hardware.filter_noise:
+            transformers = self._with_noisy_filters(transformers)
+        X_calibration = check_array(X_calibration, dtype=[np.float64, np.float32])
+        self._input_range = X_calibration.min(), X_calibration.max()
+        self._steps = self._split_at_detectors(transformers, X_calibration)
         self.classes_ = classifier.classes_
         self._intercept = classifier.intercept_
         psi = self._lift(X_calibration)
@@ -213,8 +261,55 @@ class SimulatedChip:
         return accuracy_score(y, self.predict(X))
 
     def _lift(self, X):
-        X = check_array(X, dtype=[np.float64, np.float32])
-        return lifted_blocks(self._lifter, X).map(lambda psi: psi)
+        rows = self._modulated(check_array(X, dtype=[np.float64, np.float32]))
+        for lifter, detector in self._steps:
+            rows = _lifted(lifter, rows)
+            if detector is not None:
+                rows = detector.read(rows, self._random_state)
+        return rows
+
+    def _modulated(self, X):
+        """Return rows as a modulator sends them."""
+        hardware = self.hardware
+        if hardware.input_bits is not None:
+            low, high = self._input_range
+            step = (high - low) / (2**hardware.input_bits - 1) or X.dtype.type(1)
+            X = low + np.rint((np.clip(X, low, high) - low) / step) * step
+        if hardware.input_noise:
+            noise = self._random_state.standard_normal(X.shape)
+            X = X + (hardware.input_noise * noise).astype(X.dtype)
+        return X
+
+    def _with_noisy_filters(self, transformers):
+        """Return a list of transformers with the filters of one chip."""
+        size, noisy = self.hardware.filter_noise, list(transformers)
+        for i in convolutions_in(transformers, f"filter_noise={size!r}"):
+            noisy[i] = lifter = copy(transformers[i])
+            noise = self._random_state.standard_normal(lifter.filters_.shape)
+            largest = np.abs(lifter.filters_).max(axis=(1, 2, 3), keepdims=True)
+            errors = size * largest * noise
+            lifter.filters_ = lifter.filters_ + errors.astype(lifter.filters_.dtype)
+        return noisy
+
+    def _split_at_detectors(self, transformers, X_calibration):
+        """Return what lifts rows, in parts, each with the detectors behind it or None."""
+        n_electrons, parts, start = self.hardware.pixel_electrons, [], 0
+        if n_electrons is not None:
+            rows = X_calibration
+            for i, step in enumerate(transformers):
+                if _gives_intensities(step):
+                    lifter = make_pipeline(*transformers[start : i + 1])
+                    rows = _lifted(lifter, rows)
+                    parts.append((lifter, _Detectors.seeing(step, rows, n_electrons)))
+                    start = i + 1
+            if not parts:
+                raise ValueError(
+                    f"pixel_electrons={n_electrons!r} needs intensities, of a ConvolutionalLifter "
+                    "or OpticalLifter that is a step of the student, and there are none; leave it "
+                    "None."
+                )
+        rest = transformers[start:]
+        return [*parts, (make_pipeline(*rest) if rest else None, None)]
 
     def _program(self, ideal):
         """Return the matrix with the errors of one chip, after drift."""
@@ -245,6 +340,45 @@ class SimulatedChip:
             variance = electron * light + (electron * hardware.thermal_electrons) ** 2
             products += np.sqrt(variance) * random_state.standard_normal(products.shape)
         return products + self._intercept
+
+
+@dataclass(frozen=True)
+class _Detectors:
+    """Pixels that count electrons.
+
+    Attributes
+    ----------
+    electron : float
+        The intensity that gives one.
+    root : bool
+        Whether observables are roots of intensities.
+    """
+
+    electron: float
+    root: bool
+
+    @classmethod
+    def seeing(cls, lifter, psi, n_electrons):
+        """Return detectors whose brightest reading of some observables has so many electrons."""
+        root = isinstance(lifter, ConvolutionalLifter) and lifter.root
+        brightest = float(psi.max()) ** (2 if root else 1)
+        return cls(brightest / n_electrons, root)
+
+    def read(self, psi, random_state):
+        """Return observables as they are read, once."""
+        intensity = np.square(psi) if self.root else psi
+        noise = np.sqrt(self.electron * intensity) * random_state.standard_normal(psi.shape)
+        read = np.maximum(intensity + noise, 0).astype(psi.dtype)
+        return np.sqrt(read) if self.root else read
+
+
+def _gives_intensities(step):
+    is_optical = isinstance(step, ConvolutionalLifter | OpticalLifter)
+    return is_optical and step.nonlinearity == "intensity"
+
+
+def _lifted(lifter, rows):
+    return lifted_blocks(lifter, rows).map(lambda psi: psi)
 
 
 def hardware_curve(
@@ -293,13 +427,16 @@ def hardware_curve(
         raise ValueError(f"n_chips={n_chips!r}: must be an int >= 1.")
     check_consistent_length(X, y)
     seeds = check_random_state(random_state).randint(2**31 - 1, size=n_chips)
-    y, psi = np.asarray(y), None
+    y, exact = np.asarray(y), None
     accuracies = np.empty((len(values), n_chips))
     for i, value in enumerate(values):
         device = replace(hardware, **{vary: value})
         for j, seed in enumerate(seeds):
             chip = SimulatedChip(estimator, device, X_calibration, random_state=int(seed))
-            psi = chip._lift(X) if psi is None else psi
+            if not device.lifts_exactly:
+                psi = chip._lift(X)
+            else:
+                psi = exact = chip._lift(X) if exact is None else exact
             logits = chip._read(psi, chip._random_state)
             accuracies[i, j] = np.mean(chip.classes_[logits.argmax(axis=1)] == y)
     return accuracies
@@ -400,7 +537,7 @@ class HardwareDisplay:
             )
             self.lines_.append(line)
             self.bands_.append(band)
-        if self.vary == "photoelectrons":
+        if self.vary in ("photoelectrons", "pixel_electrons"):
             self.ax_.set_xscale("log")
         self.ax_.set(xlabel=_AXES.get(self.vary, self.vary), ylabel="accuracy")
         self.ax_.legend()
@@ -415,6 +552,9 @@ _RANDOM = (
     "drift_decades",
     "photoelectrons",
     "thermal_electrons",
+    "input_noise",
+    "filter_noise",
+    "pixel_electrons",
 )
 _AXES = {
     "weight_bits": "bits of an entry of the matrix",
@@ -425,4 +565,9 @@ _AXES = {
     "drift_decades": "decades of time since programming",
     "photoelectrons": "photoelectrons of a reading at full scale",
     "thermal_electrons": "thermal noise (electrons)",
+    "input_bits": "bits of a feature",
+    "input_noise": "noise of a feature, in its units",
+    "filter_bits": "bits of a number of a filter",
+    "filter_noise": "noise of a filter, relative to its largest entry",
+    "pixel_electrons": "electrons of the brightest pooled pixel",
 }

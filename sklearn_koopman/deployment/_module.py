@@ -4,7 +4,8 @@ import numpy as np
 
 from .._extras import import_extra
 from ..lifting import as_layer, linear_layer
-from ._parts import check_has_no_network, split_student
+from ..students import split_student
+from ._parts import check_has_no_network
 
 
 def to_module(estimator):

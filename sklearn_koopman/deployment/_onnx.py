@@ -8,8 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._extras import import_extra
 from ..lifting import Nodes, SupportsOnnx, steps_of
+from ..students import flat_steps
 from ..trees import DistilledTreeClassifier
-from ._parts import check_has_no_network, exported_estimators, flat_steps
+from ._parts import check_has_no_network, exported_estimators
 
 # All nodes used are older than this.
 _OPSET = 18

@@ -30,12 +30,14 @@ import numpy as np
 from scipy.linalg import lapack
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_array
 
 from .._validation import is_integer
+from ..lifting import ConvolutionalLifter
 from ..rows import GramMoments, accumulated, lifted_blocks
+from ..students import split_student
 from ._detach import detach_teacher
-from ._parts import split_student
 
 # Full scales that are tried, relative to the largest entry: it may pay to clip a few.
 _SCALES = np.linspace(0.1, 1.0, 19)
@@ -43,6 +45,8 @@ _SCALES = np.linspace(0.1, 1.0, 19)
 _DAMPING = 1e-3
 # Of coordinate descent, which most often ends before.
 _MAX_SWEEPS = 50
+# Rows whose patches are looked at together.
+_PATCHED_ROWS = 128
 
 
 def unit_levels(bits, kind="uniform"):
@@ -165,6 +169,7 @@ def quantise_student(
     *,
     bits=4,
     reducer_bits=None,
+    filter_bits=None,
     levels="uniform",
     scale="row",
     feedback=True,
@@ -178,12 +183,16 @@ def quantise_student(
     X : array-like of shape (n_samples, n_features)
         Rows like those to be classified, without labels: what they are lifted to, and how sure the
         student is of them, says which errors matter. Training rows will do.
-    bits : int, default=4
+    bits : int or None, default=4
         Bits of an entry of the Koopman matrix. The intercept stays as it is, but makes up for
-        the change of the (weighted) mean.
+        the change of the (weighted) mean. None leaves the matrix as it is.
     reducer_bits : int, default=None
         Bits of an entry of the components of PCA, of which the matrix then learns. None leaves
         them as they are.
+    filter_bits : int, default=None
+        Bits of a number of the filters of :class:`~sklearn_koopman.ConvolutionalLifter`. They are
+        rounded by the patches that they see, and their offsets make up for the change of the mean;
+        the matrix then learns of it. None leaves them as they are.
     levels, scale, feedback
         As for `quantise_matrix`.
 
@@ -214,10 +223,13 @@ def quantise_student(
     rounded = deepcopy(detach_teacher(estimator))
     transformers, classifier = split_student(rounded)
     rounded_mean = mean
+    if filter_bits is not None:
+        _quantise_filters(transformers, X, weight, filter_bits, settings)
     if reducer_bits is not None:
         _quantise_reducers(transformers, X, weight, reducer_bits, settings)
+    if filter_bits is not None or reducer_bits is not None:
         rounded_mean, gram = observable_moments(transformers, X, weight)
-    new = quantise_matrix(coef, bits, gram=gram, **settings)
+    new = coef if bits is None else quantise_matrix(coef, bits, gram=gram, **settings)
     dtype = classifier.coef_.dtype
     intercept = classifier.intercept_ + coef @ mean - new @ rounded_mean
     classifier.coef_, classifier.intercept_ = new.astype(dtype), intercept.astype(dtype)
@@ -240,6 +252,48 @@ def observable_moments(transformers, X, weight):
     blocks = lifted_blocks(make_pipeline(*transformers) if transformers else None, X)
     moments = accumulated(GramMoments(blocks.n_observables), blocks, weight)
     return moments.mean, moments.gram / moments.weight
+
+
+def convolutions_in(transformers, purpose):
+    """Return the places of the convolutions in a list of transformers; raise if there is none."""
+    places = [i for i, step in enumerate(transformers) if isinstance(step, ConvolutionalLifter)]
+    if not places:
+        raise ValueError(
+            f"{purpose} needs a ConvolutionalLifter that is a step of the student, and there is "
+            "none; leave it out."
+        )
+    return places
+
+
+def _quantise_filters(transformers, X, weight, bits, settings):
+    X = check_array(X, dtype=[np.float64, np.float32])
+    for i in convolutions_in(transformers, f"filter_bits={bits!r}"):
+        lifter = transformers[i]
+        mean, gram = _patch_moments(transformers[:i], lifter, X, weight)
+        filters = lifter.filters_.reshape(len(lifter.filters_), -1).astype(np.float64)
+        rounded = quantise_matrix(filters, bits, gram=gram, **settings)
+        dtype = lifter.filters_.dtype
+        lifter.offsets_ = (lifter.offsets_ + (filters - rounded) @ mean).astype(dtype)
+        lifter.filters_ = rounded.reshape(lifter.filters_.shape).astype(dtype)
+
+
+def _patch_moments(before, lifter, X, weight):
+    """Return weighted mean and covariance of the patches that filters see."""
+    size = lifter.filters_[0].size
+    total, first, second = 0.0, np.zeros(size), np.zeros((size, size))
+    for rows in gen_batches(len(X), _PATCHED_ROWS):
+        block = X[rows]
+        for step in before:
+            block = step.transform(block)
+        patches = lifter.patches(block).astype(np.float64)
+        weights = np.repeat(weight[rows], patches.shape[1])
+        patches = patches.reshape(-1, size)
+        weighted = patches * weights[:, None]
+        total += weights.sum()
+        first += weighted.sum(axis=0)
+        second += patches.T @ weighted
+    mean = first / total
+    return mean, second / total - np.outer(mean, mean)
 
 
 def _quantise_reducers(transformers, X, weight, bits, settings):

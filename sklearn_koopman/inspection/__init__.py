@@ -9,6 +9,8 @@ from ._certificate import (
 from ._cost import Cost, UncountableError, cost
 from ._cost_display import AccuracyCostDisplay
 from ._fidelity import fidelity_score
+from ._filter_displays import FilterDisplay, FilterWeightsDisplay, LogitMapDisplay
+from ._filters import filter_weights, logit_maps
 from ._report import DistillationReport, distillation_report
 from ._span_report import span_report
 from ._spectrum import SpanSpectrum, SpanSpectrumDisplay, span_spectrum
@@ -18,6 +20,9 @@ __all__ = [
     "Cost",
     "DistillationReport",
     "FidelityCertificate",
+    "FilterDisplay",
+    "FilterWeightsDisplay",
+    "LogitMapDisplay",
     "SpanSpectrum",
     "SpanSpectrumDisplay",
     "UncountableError",
@@ -27,6 +32,8 @@ __all__ = [
     "distillation_report",
     "fidelity_certificate",
     "fidelity_score",
+    "filter_weights",
+    "logit_maps",
     "span_report",
     "span_spectrum",
 ]

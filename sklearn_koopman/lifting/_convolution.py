@@ -1,14 +1,16 @@
 """Responses of small filters, pooled: observables that see neighbourhoods."""
 
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 from sklearn.utils import gen_even_slices
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._memory import check_fits_in_memory
 from .._threads import ThreadPool
 from .._validation import (
+    DTYPES,
     check_boolean,
     check_choice,
     check_integer,
@@ -29,6 +31,8 @@ from ._torch_layers import torch_layers
 FILTER_SIZE, GRID = 5, 4
 # Patches whose variance is less than this part of the mean teach nothing: an empty background.
 FLAT = 1e-8
+# Sizes that may be None.
+OPTIONAL = ("filter_size", "grid")
 
 
 class ConvolutionalLifter(Dictionary):
@@ -47,6 +51,8 @@ class ConvolutionalLifter(Dictionary):
     The functions are
 
     - "threshold": two observables, of :math:`\max(r - t, 0)` and of :math:`\max(-r - t, 0)`;
+    - "proportion": two observables, the shares of places where :math:`r > t` and where
+      :math:`-r > t`;
     - "intensity": :math:`r^2`, what a detector sees behind a lens and a mask;
     - "magnitude": :math:`|r|`.
 
@@ -74,6 +80,9 @@ class ConvolutionalLifter(Dictionary):
         have less.
     stride : int or tuple of int, default=1
         From one patch to the next.
+    dilation : int or tuple of int, default=1
+        From one number that a filter sees to the next: with 2 it sees every other one, and reaches
+        twice as far. Several lifters in a union see several scales.
     normalization : {"auto", "contrast", "brightness", "none"}, default="auto"
         "contrast" is the formula above; "brightness" does not divide, and "none" takes patches as
         they are, too. "auto" is "contrast" for filters that are found, "none" for given ones.
@@ -83,7 +92,7 @@ class ConvolutionalLifter(Dictionary):
     whitening : float >= 0 or None, default=0.1
         What is added to the variances of whitened patches, in units of the mean of them. None:
         patches are not whitened. "pca" and given filters do not need it.
-    nonlinearity : {"threshold", "intensity", "magnitude"}, default="threshold"
+    nonlinearity : {"threshold", "proportion", "intensity", "magnitude"}, default="threshold"
     threshold : float >= 0, default=0.25
         t. Filters that are found are scaled so that their responses have a mean square of 1.
     grid : int or tuple of int, default=None
@@ -113,7 +122,8 @@ class ConvolutionalLifter(Dictionary):
     grid_ : tuple of int
         Cells, down and across.
     n_output_features_ : int
-        Number of observables: of filters, times cells, times two for "threshold".
+        Number of observables: of filters, times cells, times two for "threshold" and
+        "proportion".
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
@@ -131,8 +141,8 @@ class ConvolutionalLifter(Dictionary):
 
     Products of observables: a :class:`MonomialLifter` behind this one, with a PCA between them.
 
-    A module in `filters` is copied with the estimator and is no part of a file of skops. Its array,
-    ``network.conv1.weight.detach().numpy()``, may be given instead. Neither the padding
+    A module in `filters` is copied with the estimator, and left out of students that are saved or
+    detached from their teacher: what was taken of it is in `filters_`. Neither the padding
     nor the stride of its convolution is taken.
 
     Rows are multiplied as patches, by BLAS.
@@ -169,6 +179,7 @@ class ConvolutionalLifter(Dictionary):
         filters="kmeans",
         filter_size=None,
         stride=1,
+        dilation=1,
         normalization="auto",
         contrast_floor=0.01,
         whitening=0.1,
@@ -185,6 +196,7 @@ class ConvolutionalLifter(Dictionary):
         self.filters = filters
         self.filter_size = filter_size
         self.stride = stride
+        self.dilation = dilation
         self.normalization = normalization
         self.contrast_floor = contrast_floor
         self.whitening = whitening
@@ -206,7 +218,7 @@ class ConvolutionalLifter(Dictionary):
             raise invalid_parameter(
                 self, "filters", f"a str among {{{kinds}}}, an array or a module of torch"
             )
-        for name in ("filter_size", "stride", "grid"):
+        for name in ("filter_size", "stride", "dilation", "grid"):
             self._pair(name)
         check_choice(self, "normalization", ("auto", "contrast", "brightness", "none"))
         check_real(self, "contrast_floor", low=0.0, inclusive="neither")
@@ -240,12 +252,12 @@ class ConvolutionalLifter(Dictionary):
     def _pair(self, name):
         """Return a parameter for down and across, of which a series has the second only."""
         value, n_axes = getattr(self, name), self._n_axes
-        if value is None and name != "stride":
+        if value is None and name in OPTIONAL:
             return None
         values = [value] * n_axes if is_integer(value) else value
         is_valid = isinstance(values, tuple | list) and len(values) == n_axes
         if not is_valid or not all(is_integer(n) and n >= 1 for n in values):
-            optional = "" if name == "stride" else " or None"
+            optional = " or None" if name in OPTIONAL else ""
             raise invalid_parameter(
                 self, name, f"a positive int, or a tuple of {n_axes} of them{optional}"
             )
@@ -306,19 +318,22 @@ class ConvolutionalLifter(Dictionary):
         else:
             least = tuple(min(FILTER_SIZE, size) for size in image[1:])
             kernel = self._pair("filter_size") or least
-        if any(n > size for n, size in zip(kernel, image[1:], strict=True)):
+        places = Places(image, kernel, self._pair("stride"), (1, 1), self._pair("dilation"))
+        if min(places.shape) < 1:
+            is_dilated = places.reach != kernel
+            what = f", dilated to {_times(places.reach)}," if is_dilated else ""
             raise ValueError(
-                f"Filters of {_times(kernel)} are larger than rows of {_times(image[1:])}, "
-                f"{int(np.prod(image))} feature(s): lower filter_size."
+                f"Filters of {_times(kernel)}{what} are larger than rows of "
+                f"{_times(image[1:])}, {int(np.prod(image))} feature(s): lower filter_size"
+                f"{' or dilation' if is_dilated else ''}."
             )
-        places = Places(image, kernel, self._pair("stride"), (1, 1))
         grid = self._pair("grid") or tuple(min(GRID, n) for n in places.shape)
         if any(n > size for n, size in zip(grid, places.shape, strict=True)):
             raise ValueError(
                 f"A grid of {_times(grid)} has more cells than filters have places, "
                 f"{_times(places.shape)}: lower grid."
             )
-        return Places(image, kernel, places.stride, grid)
+        return replace(places, grid=grid)
 
     def _normalized_patches(self, X, places, normalization, draw):
         """Return patches that are not flat, normalised, and the c of their contrast."""
@@ -362,7 +377,13 @@ class ConvolutionalLifter(Dictionary):
     def _responses(self):
         kernel = self.filters_.shape[2:]
         return Responses(
-            Places(self.input_shape_, kernel, self._pair("stride"), self.grid_),
+            Places(
+                self.input_shape_,
+                kernel,
+                self._pair("stride"),
+                self.grid_,
+                self._pair("dilation"),
+            ),
             self.filters_,
             self.offsets_,
             self.contrast_,
@@ -383,8 +404,44 @@ class ConvolutionalLifter(Dictionary):
         pool.map_shares(lift_share, list(gen_even_slices(len(X), min(pool.size, len(X)))))
         return lifted
 
+    def patches(self, X):
+        """Return what the filters see: the patches of rows, scaled as their contrasts ask for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, `n_features_in_`)
+
+        Returns
+        -------
+        patches : ndarray of shape (n_samples, n_places, patch_size)
+            Places are counted across, line by line. The product of a patch and a filter, plus the
+            offset of the filter, is a response.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=DTYPES, reset=False)
+        responses = self._responses
+        places = responses.places
+        check_fits_in_memory(
+            len(X) * places.n_places * (places.patch_size + 1) * X.itemsize,
+            f"{places.n_places} patches of {len(X)} sample(s)",
+            "Take fewer rows at once.",
+        )
+        return responses.patches(X)
+
+    def cell_outlines(self):
+        """Return where the cells of the grid are on a row.
+
+        Returns
+        -------
+        down, across : ndarray of shape (n_cells + 1,)
+            In pixels from the upper left corner: where each cell begins, and where the last one
+            ends. What filters see of the pixels reaches beyond.
+        """
+        check_is_fitted(self)
+        return self._responses.places.outlines()
+
     def _observable_names(self, names):
-        signs = ("+", "-") if self.nonlinearity == "threshold" else ("",)
+        signs = ("+", "-") if signs_of(self.nonlinearity) == 2 else ("",)
         cells = [
             "_".join(map(str, cell)) for cell in np.ndindex(self.grid_[2 - self._n_axes :])
         ]

@@ -348,8 +348,7 @@ class PooledResponses(nn.Module):
     """
 
     mean_filter: torch.Tensor
-    down: torch.Tensor
-    across: torch.Tensor
+    pooling: torch.Tensor
 
     def __init__(self, responses):
         super().__init__()
@@ -359,14 +358,16 @@ class PooledResponses(nn.Module):
         self.nonlinearity = responses.nonlinearity
         self.threshold = responses.threshold
         self.root = responses.root
-        self.stride = responses.places.stride
+        self.steps = {
+            "stride": responses.places.stride,
+            "dilation": responses.places.dilation,
+        }
         self.filters = nn.Parameter(_tensor(responses.filters))
         self.offsets = nn.Parameter(_tensor(responses.offsets[:, None, None]))
-        down, across = responses.places.pooling_matrices()
+        pooling = np.kron(*responses.places.pooling_matrices()).T
         for name, matrix in (
             ("mean_filter", responses.mean_filter()),
-            ("down", down.T),
-            ("across", across.T),
+            ("pooling", pooling),
         ):
             self.register_buffer(name, _tensor(matrix), persistent=False)
 
@@ -375,13 +376,20 @@ class PooledResponses(nn.Module):
         images = rows.reshape(-1, *self.image)
         if self.is_centred:
             images = images - images.mean((1, 2, 3), keepdim=True)
-        responses = nn.functional.conv2d(images, self.filters, stride=self.stride)
-        if self.contrast is not None:
-            responses = responses / self._spread(images)
-        responses = responses + self.offsets
-        if self.nonlinearity == "threshold":
-            sides = (responses - self.threshold, -responses - self.threshold)
-            means = torch.stack([self._pooled(side.relu()) for side in sides], dim=2)
+        # On a CPU all that is done to the responses takes as long as finding them: no pass over
+        # them is made that another one can do, too.
+        has_sides = self.nonlinearity in ("threshold", "proportion")
+        offsets = self.offsets - self.threshold if has_sides else self.offsets
+        responses = nn.functional.conv2d(images, self.filters, **self.steps)
+        if self.contrast is None:
+            responses = responses + offsets
+        else:
+            responses = torch.addcdiv(offsets, responses, self._spread(images))
+        if has_sides:
+            sides = [side.relu() for side in (responses, -2 * self.threshold - responses)]
+            if self.nonlinearity == "proportion":
+                sides = [side.sign() for side in sides]
+            means = torch.stack([self._pooled(side) for side in sides], dim=2)
         elif self.nonlinearity == "intensity":
             means = self._pooled(responses.square())
         else:
@@ -390,13 +398,12 @@ class PooledResponses(nn.Module):
         return means.sqrt() if self.root else means
 
     def _pooled(self, values):
-        # A matrix from the right is one product, from the left one for each row and filter.
-        return ((values @ self.across).mT @ self.down).mT
+        return values.flatten(2) @ self.pooling
 
     def _spread(self, images):
         """Return the root of the variance of each patch and the contrast."""
         mean, squares = (
-            nn.functional.conv2d(each, self.mean_filter, stride=self.stride)
+            nn.functional.conv2d(each, self.mean_filter, **self.steps)
             for each in (images, images.square())
         )
         return ((squares - mean.square()).clamp(min=0.0) + self.contrast).sqrt()

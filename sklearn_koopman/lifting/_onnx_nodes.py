@@ -188,6 +188,11 @@ class Nodes:
     def _sub_estimator(self, estimator, rows, **options):
         """Add what skl2onnx makes of a fitted estimator."""
         make = import_module("skl2onnx.algebra.onnx_operator").OnnxSubEstimator
+        if "input_types" not in options and hasattr(estimator, "n_features_in_"):
+            types = import_module("skl2onnx.common.data_types")
+            kind = "Double" if self._dtype == np.float64 else "Float"
+            tensor = getattr(types, f"{kind}TensorType")([None, estimator.n_features_in_])
+            options["input_types"] = [tensor]  # not every node tells it
         return make(estimator, rows, op_version=self._opset, **options)
 
     @staticmethod

@@ -18,7 +18,8 @@ except ImportError:  # it has not been compiled
 # as long as with the kernel, and scipy's FFT, without any pooling, more than all of either.
 BLOCK_RESPONSES = 2**20
 
-NONLINEARITIES = ("threshold", "intensity", "magnitude")
+NONLINEARITIES = ("threshold", "proportion", "intensity", "magnitude")
+TWO_SIDED = ("threshold", "proportion")
 
 
 @dataclass(frozen=True)
@@ -33,18 +34,27 @@ class Places:
         Channels, height and width of a row.
     kernel, stride, grid : tuple of int
         Height and width of the filters, of their steps, and of the grid in cells.
+    dilation : tuple of int
+        From one number that a filter sees to the next.
     """
 
     image: tuple[int, int, int]
     kernel: tuple[int, int]
     stride: tuple[int, int]
     grid: tuple[int, int]
+    dilation: tuple[int, int] = (1, 1)
+
+    @cached_property
+    def reach(self):
+        """Height and width of what a filter is laid on, between its outermost numbers."""
+        pairs = zip(self.kernel, self.dilation, strict=True)
+        return tuple((kernel - 1) * dilation + 1 for kernel, dilation in pairs)
 
     @cached_property
     def shape(self):
         """How many places there are, down and across."""
-        sizes = zip(self.image[1:], self.kernel, self.stride, strict=True)
-        return tuple((size - kernel) // step + 1 for size, kernel, step in sizes)
+        sizes = zip(self.image[1:], self.reach, self.stride, strict=True)
+        return tuple((size - reach) // step + 1 for size, reach, step in sizes)
 
     @cached_property
     def n_places(self):
@@ -83,11 +93,22 @@ class Places:
         down, across = (1 / np.diff(edges) for edges in self.edges)
         return np.outer(down, across)
 
+    def outlines(self):
+        """Return where cells begin, and where the last one ends, in pixels, down and across.
+
+        A place is in the middle of what its filter sees; between two places is the border.
+        """
+        return [
+            edges * step + (reach - step) / 2
+            for edges, reach, step in zip(self.edges, self.reach, self.stride, strict=True)
+        ]
+
     def steps(self, axis):
         """Return, for each number of a filter down or across, where it is laid on an image."""
         n_places, step = self.shape[axis], self.stride[axis]
         last = (n_places - 1) * step + 1
-        return [slice(i, i + last, step) for i in range(self.kernel[axis])]
+        starts = range(0, self.reach[axis], self.dilation[axis])
+        return [slice(i, i + last, step) for i in starts]
 
     def columns(self, places):
         """Return which numbers of a row the patches at some places are.
@@ -103,8 +124,8 @@ class Places:
         """
         channel, y, x = np.ogrid[tuple(map(slice, (self.image[0], *self.kernel)))]
         down, across = np.divmod(places, self.shape[1])
-        y = y + (down * self.stride[0])[:, None, None, None]
-        x = x + (across * self.stride[1])[:, None, None, None]
+        y = y * self.dilation[0] + (down * self.stride[0])[:, None, None, None]
+        x = x * self.dilation[1] + (across * self.stride[1])[:, None, None, None]
         columns = (channel * self.image[1] + y) * self.image[2] + x
         return columns.reshape(len(places), -1)
 
@@ -138,7 +159,7 @@ class Responses:
         are not divided.
     is_centred : bool
         Whether the filters do not see a constant that is added to a row.
-    nonlinearity : {"threshold", "intensity", "magnitude"}
+    nonlinearity : {"threshold", "proportion", "intensity", "magnitude"}
     threshold : float
     root : bool
         Whether the root of each mean is taken.
@@ -205,10 +226,17 @@ class Responses:
         if self.root:
             np.sqrt(out, out=out)
 
+    def patches(self, X):
+        """Return the patches of rows as filters see them, of shape (n_samples, n_places, size)."""
+        places = self.places
+        patches = np.empty((places.patch_size + 1, *places.shape, len(X)), X.dtype)
+        self._set_patches(patches, X)
+        return patches[:-1].reshape(places.patch_size, -1, len(X)).transpose(2, 1, 0)
+
     def _weights(self, dtype):
         """Return the filters as columns, and in a last row what is added to each response."""
         offsets = self.offsets
-        if self.nonlinearity == "threshold":
+        if self.nonlinearity in TWO_SIDED:
             offsets = offsets - self.threshold
         weights = np.vstack([self.filters.reshape(len(self.filters), -1).T, offsets])
         return weights.astype(dtype, copy=False)
@@ -223,7 +251,8 @@ class Responses:
         if self.is_centred:  # or the variance would be a small difference of large numbers
             images = images - images.mean(axis=(0, 1, 2))
         patches[-1] = 1
-        windows = sliding_window_view(images, places.kernel, axis=(1, 2))
+        windows = sliding_window_view(images, places.reach, axis=(1, 2))
+        windows = windows[..., :: places.dilation[0], :: places.dilation[1]]
         down, across = places.stride
         np.copyto(
             patches[:-1].reshape(places.image[0], *places.kernel, *places.shape, len(X)),
@@ -254,6 +283,11 @@ class Responses:
             yield self._summed(np.square(responses, out=responses))
         elif self.nonlinearity == "magnitude":
             yield self._summed(np.abs(responses, out=responses))
+        elif self.nonlinearity == "proportion":
+            # The responses are less by the threshold already.
+            lowest = responses.dtype.type(-2 * self.threshold)
+            yield self._summed((responses > 0).astype(responses.dtype))
+            yield self._summed((responses < lowest).astype(responses.dtype))
         elif _pooling is not None:
             yield from self._sums_of_both_sides(responses)
         else:
@@ -289,10 +323,10 @@ class Responses:
             responses = nodes.add("Div", responses, self._add_spread(nodes, rows))
         offsets = nodes.constant(self.offsets[:, None, None])
         responses = nodes.add("Add", responses, offsets)
-        if self.nonlinearity == "threshold":
+        if self.nonlinearity in TWO_SIDED:
             sides = nodes.add("Concat", responses, nodes.add("Neg", responses), axis=1)
-            threshold = _number(nodes, self.threshold)
-            values = nodes.add("Relu", nodes.add("Sub", sides, threshold))
+            above = nodes.add("Relu", nodes.add("Sub", sides, _number(nodes, self.threshold)))
+            values = above if self.nonlinearity == "threshold" else nodes.add("Sign", above)
         elif self.nonlinearity == "intensity":
             values = nodes.add("Mul", responses, responses)
         else:
@@ -311,7 +345,13 @@ class Responses:
         places = self.places
         if nodes.constant(0.0).dtype == np.float32:
             images = nodes.add("Reshape", rows, np.array([-1, *places.image]))
-            return nodes.add("Conv", images, nodes.constant(filters), strides=[*places.stride])
+            return nodes.add(
+                "Conv",
+                images,
+                nodes.constant(filters),
+                strides=[*places.stride],
+                dilations=[*places.dilation],
+            )
         # onnxruntime has no convolution in float64.
         patches = nodes.add("Gather", rows, places.columns(np.arange(places.n_places)), axis=1)
         weights = nodes.constant(filters.reshape(len(filters), -1).T)
@@ -334,7 +374,7 @@ def _number(nodes, value):
 
 def signs_of(nonlinearity):
     """Return how many observables a filter has in a cell."""
-    return 2 if nonlinearity == "threshold" else 1
+    return 2 if nonlinearity in TWO_SIDED else 1
 
 
 def _leading(numbers, *shape):

@@ -5,6 +5,7 @@
 
 from ._koopman import KoopmanClassifier, koopman_attributes as koopman_attributes
 from ._lifted import LiftedStudent, margin as margin
+from ._parts import flat_steps as flat_steps, split_student as split_student
 from ._student import SharingEstimator as SharingEstimator, Student
 from ._targets import (
     PROBABILITY_FLOOR as PROBABILITY_FLOOR,

@@ -10,6 +10,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline as sklearn_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_koopman import (
+    ConvolutionalLifter,
     EDMDClassifier,
     EDMDClassifierCV,
     KoopmanDistilledClassifier,
@@ -36,6 +37,11 @@ UNION = FeatureUnion(
         ("bumps", RBFLifter(20, random_state=0)),
     ],
     transformer_weights={"bumps": 2.0},
+)
+
+FILTERS = ConvolutionalLifter((8, 8), n_filters=6, filter_size=3, grid=2, random_state=0)
+INTENSITIES = ConvolutionalLifter(
+    (8, 8), n_filters=12, filter_size=3, grid=2, nonlinearity="intensity", random_state=0
 )
 
 STUDENTS = {
@@ -76,6 +82,17 @@ STUDENTS = {
     ),
     "chosen of a union": EDMDClassifier(
         lifter=sklearn_pipeline(PCA(8), ObservableSelector(UNION, max_observables=40))
+    ),
+    "filters": make_pipeline(FILTERS, KoopmanDistilledClassifier(TEACHER)),
+    "intensities of filters": EDMDClassifier(lifter=INTENSITIES),
+    "products of filters": make_pipeline(
+        FILTERS, PCA(8, random_state=0), MonomialLifter(2), EDMDClassifier()
+    ),
+    "chosen of filters": make_pipeline(
+        ObservableSelector(FILTERS, max_observables=20), KoopmanDistilledClassifier(TEACHER)
+    ),
+    "filters and pixels": EDMDClassifier(
+        lifter=FeatureUnion([("filters", FILTERS), ("pixels", "passthrough")])
     ),
     "linear": KoopmanDistilledClassifier(soft_weight=0.0),
     **{

@@ -12,11 +12,18 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline as sklearn_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_koopman import ConvolutionalLifter, EDMDClassifier, MonomialLifter
+from sklearn_koopman import (
+    ConvolutionalLifter,
+    EDMDClassifier,
+    KoopmanDistilledClassifier,
+    MonomialLifter,
+    ObservableSelector,
+)
 from sklearn_koopman.deployment import load_student, save_student, to_module, to_onnx
-from sklearn_koopman.inspection import cost
+from sklearn_koopman.inspection import cost, distillation_report
 from sklearn_koopman.lifting import PATCH_BATCH
 from sklearn_koopman.pipeline import make_pipeline
 
@@ -59,10 +66,19 @@ def by_definition(lifter, X):
     """Return the observables as the docstring defines them, patch by patch."""
     channels, height, width = lifter.input_shape_
     kernel = lifter.filters_.shape[2:]
-    stride = lifter.stride if isinstance(lifter.stride, tuple) else (lifter.stride,) * 2
+    stride, dilation = (
+        value if isinstance(value, tuple) else (value,) * 2
+        for value in (lifter.stride, lifter.dilation)
+    )
     down, across = (
-        [slice(i, i + size) for i in range(0, n - size + 1, step)]
-        for n, size, step in zip((height, width), kernel, (1, *stride)[-2:], strict=True)
+        [slice(i, i + reach, apart) for i in range(0, n - reach + 1, step)]
+        for n, reach, step, apart in zip(
+            (height, width),
+            [(k - 1) * apart + 1 for k, apart in zip(kernel, dilation, strict=True)],
+            stride,
+            dilation,
+            strict=True,
+        )
     )
     lifted = []
     for row in X.reshape(-1, channels, height, width):
@@ -79,6 +95,7 @@ def by_definition(lifter, X):
         t = lifter.threshold
         detected = {
             "threshold": [np.maximum(responses - t, 0), np.maximum(-responses - t, 0)],
+            "proportion": [responses > t, -responses > t],
             "intensity": [responses**2],
             "magnitude": [np.abs(responses)],
         }[lifter.nonlinearity]
@@ -99,7 +116,14 @@ def test_equals_the_formula_for_all_shapes(data):
     channels = data.draw(st.sampled_from([(), (1,), (3,)]))
     filter_size = tuple(data.draw(st.integers(1, n)) for n in sizes)
     stride = data.draw(st.integers(1, 3))
-    places = [(n - size) // stride + 1 for n, size in zip(sizes, filter_size, strict=True)]
+    dilation = tuple(
+        data.draw(st.integers(1, 3 if size == 1 else min(3, (n - 1) // (size - 1))))
+        for n, size in zip(sizes, filter_size, strict=True)
+    )
+    places = [
+        (n - (size - 1) * apart - 1) // stride + 1
+        for n, size, apart in zip(sizes, filter_size, dilation, strict=True)
+    ]
     # As many places in each cell: numpy deals the rest out in another order.
     grid = tuple(
         data.draw(st.sampled_from([g for g in range(1, n + 1) if n % g == 0])) for n in places
@@ -111,9 +135,12 @@ def test_equals_the_formula_for_all_shapes(data):
         filters="random",
         filter_size=filter_size,
         stride=stride,
+        dilation=dilation,
         grid=grid,
         normalization=data.draw(st.sampled_from(["contrast", "brightness", "none"])),
-        nonlinearity=data.draw(st.sampled_from(["threshold", "intensity", "magnitude"])),
+        nonlinearity=data.draw(
+            st.sampled_from(["threshold", "proportion", "intensity", "magnitude"])
+        ),
         threshold=data.draw(st.floats(0, 1)),
         root=data.draw(st.booleans()),
         random_state=0,
@@ -124,6 +151,7 @@ def test_equals_the_formula_for_all_shapes(data):
     with warnings.catch_warnings(action="ignore"):  # few different patches
         lifted = lifter.fit_transform(X)
     lifter.stride = (1, stride) if is_series else (stride, stride)
+    lifter.dilation = (1, *dilation) if is_series else dilation
     assert_allclose(lifted, by_definition(lifter, X), atol=1e-7)
     assert lifted.shape == (7, lifter.n_output_features_)
 
@@ -406,6 +434,7 @@ def test_only_the_filters_that_are_needed_are_computed():
         *(("filters", value) for value in ("patches", None, 3)),
         *(("filter_size", value) for value in (0, (3,), (3, 3, 3), 2.5, "all")),
         *(("stride", value) for value in (0, None, (1, 1, 1))),
+        *(("dilation", value) for value in (0, None, (1, 1, 1), 1.5)),
         *(("normalization", value) for value in ("mean", None, True)),
         *(("contrast_floor", value) for value in (0, -1.0, None, np.nan)),
         *(("whitening", value) for value in (-0.1, "zca", np.inf)),
@@ -431,6 +460,10 @@ def test_invalid_parameters(name, value):
     [
         ({"shape": (9, 8)}, r"input_shape=\(9, 8\) has 72 numbers, but X has 144 feature"),
         ({"filter_size": (3, 9)}, r"Filters of 3 x 9 are larger than rows of 9 x 8"),
+        (
+            {"dilation": (1, 4)},
+            r"Filters of 3 x 3, dilated to 3 x 9, are .* lower filter_size or dilation",
+        ),
         ({"grid": (8, 2)}, r"grid of 8 x 2 has more cells than filters have places, 7 x 6"),
         ({"filters": np.ones((3, 4))}, r"filters of shape \(3, 4\).*channels, height, width"),
         ({"filters": np.full((1, 2, 3, 3), np.nan)}, "finite numbers"),
@@ -479,3 +512,161 @@ def test_what_cannot_fit_in_memory(has_memory):
 def test_cost():
     found = cost(small().fit(IMAGES), IMAGES[:1], n_repeats=1)
     assert found.linear == 18 * 42 * 4 + 32 + 2 * 42
+
+
+def test_a_convolution_costs_what_it_costs_in_a_network():
+    torch = pytest.importorskip("torch")
+    for convolution, shape, stride in (
+        (torch.nn.Conv2d(2, 5, 3), (2, 9, 8), 1),
+        (torch.nn.Conv2d(2, 4, (2, 3), stride=(2, 1)), (2, 9, 8), (2, 1)),
+        (torch.nn.Conv1d(2, 3, 7, stride=3), (2, 72), 3),
+    ):
+        network = torch.nn.Sequential(
+            torch.nn.Unflatten(1, shape), convolution, torch.nn.Flatten()
+        ).double()
+        lifter = ConvolutionalLifter(
+            shape,
+            kind="series" if len(shape) == 2 else "image",
+            filters=network,
+            stride=stride,
+            grid=1,
+        ).fit(IMAGES)
+        found, of_network = (cost(each, IMAGES[:1], n_repeats=1) for each in (lifter, network))
+        # A factor for each mean is what the lifter has beside it.
+        assert found.linear - lifter.n_output_features_ == of_network.linear
+        assert found.parameters == of_network.parameters
+        assert found.nonlinear == 0
+
+
+def test_a_report_counts_the_convolution_beside_the_teachers():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    X = DIGITS.astype(np.float32) / 16
+    teacher = torch.nn.Sequential(
+        torch.nn.Unflatten(1, (1, 8, 8)), torch.nn.Conv2d(1, 3, 3), torch.nn.ReLU(),
+        torch.nn.Flatten(), torch.nn.Linear(108, 10),
+    )  # fmt: skip
+    with warnings.catch_warnings(action="ignore"):  # it has learnt nothing
+        student = make_pipeline(
+            small((8, 8), n_filters=6, normalization="none"),
+            KoopmanDistilledClassifier(teacher, soft_weight=0.1),
+        )
+        report = distillation_report(student, X[:300], Y[:300], X_test=X[300:], y_test=Y[300:])
+    rows = {row.model: row for row in report.rows}
+    assert rows["teacher"].multiplications == 3 * 9 * 36 + 10 * 108
+    # Six filters of nine numbers at 36 places, 48 means, and the matrix
+    (of_student,) = (row for name, row in rows.items() if "distilled" in name)
+    assert of_student.multiplications == 6 * 9 * 36 + 48 + 10 * 48
+    assert of_student.nonlinear_multiplications == 0
+
+
+def test_a_selector_pays_for_the_filters_it_needs():
+    lifter = small((8, 8), n_filters=12, normalization="none")
+    selector = ObservableSelector(lifter, max_observables=8).fit(DIGITS, Y)
+    everything = selector.lifter_.transform(DIGITS)
+    for n in (1, 3, 8):
+        some = selector.first(n)
+        assert_allclose(some.transform(DIGITS), everything[:, some.support_])
+        n_filters = some.support_.reshape(12, -1).any(axis=1).sum()
+        assert n_filters < 12
+        student = make_pipeline(some, EDMDClassifier()).fit(DIGITS, Y)
+        found = cost(student, DIGITS[:1], n_repeats=1)
+        # Of a filter all means are taken.
+        assert found.linear == n_filters * (9 * 36 + 8) + 10 * n
+        assert found.parameters == n_filters * 10 + 10 * n + 10
+    names = selector.get_feature_names_out()
+    assert list(names) == list(selector.lifter_.get_feature_names_out()[selector.support_])
+
+
+@pytest.mark.parametrize(
+    ("classifier", "tolerance"),
+    [(EDMDClassifier(), 1e-6), (KoopmanDistilledClassifier(soft_weight=0, tol=1e-6), 2e-2)],
+)
+def test_products_of_pooled_responses_stream(classifier, tolerance):
+    steps = [small((8, 8), n_filters=6), PCA(6, random_state=0), MonomialLifter(2)]
+    rows = DIGITS
+    for step in steps:
+        rows = clone(step).fit_transform(rows)
+    expected = clone(classifier).fit(rows, Y).decision_function(rows)
+    pipeline = make_pipeline(*map(clone, steps), clone(classifier))
+    inside = clone(classifier).set_params(lifter=sklearn_pipeline(*map(clone, steps)))
+    for student in (pipeline, inside):
+        found = student.fit(DIGITS, Y).decision_function(DIGITS)
+        assert_allclose(found, expected, atol=tolerance)
+    of_steps = [
+        cost(step, row, n_repeats=1).multiplications
+        for step, row in zip(pipeline, rows_between(pipeline), strict=True)
+    ]
+    assert cost(pipeline, DIGITS[:1], n_repeats=1).multiplications == sum(of_steps)
+
+
+def rows_between(pipeline):
+    """Return one row, as each step of a pipeline takes it."""
+    rows = [DIGITS[:1]]
+    for step in pipeline[:-1]:
+        rows.append(step.transform(rows[-1]))
+    return rows
+
+
+VALUES = {
+    "input_shape": [(8, 8), [8, 8], (64,), (1, 8, 8)],
+    "kind": ["image", "series"],
+    "n_filters": [2, np.int64(3)],
+    "filters": [
+        "kmeans",
+        "pca",
+        np.ones((2, 1, 3, 3)),
+        [[[[1.0, -1.0]]]],
+        np.ones((1, 1, 2, 2), dtype=np.float32),
+    ],
+    "filter_size": [3, (2, 3), [3, 2], None],
+    "stride": [1, (2, 1)],
+    "normalization": ["contrast", "none"],
+    "contrast_floor": [0.01, 1.0],
+    "whitening": [None, 0.0],
+    "nonlinearity": ["threshold", "intensity", "magnitude"],
+    "threshold": [0, 0.5],
+    "grid": [1, (2, 3), [3, 2], None],
+    "root": [True, np.False_],
+    "n_patches": [50, 10**6],
+    "random_state": [0, None],
+}
+
+
+def test_every_parameter_has_values():
+    assert VALUES.keys() == ConvolutionalLifter().get_params().keys()
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_searches_and_clones_and_pictures_of_every_parameter(name):
+    values = VALUES[name]
+    if name == "filters":
+        torch = pytest.importorskip("torch")
+        values = [*values, torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3))]
+    lifter = small((8, 8), n_filters=3, filter_size=None, grid=None)
+    search = GridSearchCV(
+        make_pipeline(lifter, EDMDClassifier(ridge=0.1)),
+        {f"convolutionallifter__{name}": values},
+        cv=2,
+        error_score="raise",
+    ).fit(DIGITS[:60], Y[:60] % 2)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search._repr_html_()
+    for value in values:
+        again = clone(lifter.set_params(**{name: value}))
+        assert repr(again) == repr(lifter)
+        assert name in again._repr_html_()
+        names = again.fit(DIGITS[:60]).get_feature_names_out()
+        assert len(set(names)) == len(names) == again.n_output_features_
+        assert again._repr_html_()
+
+
+def test_data_frames():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(DIGITS[:100], columns=[f"pixel {i}" for i in range(64)])
+    lifter = small((8, 8)).set_output(transform="pandas").fit(frame)
+    lifted = lifter.transform(frame)
+    assert list(lifted.columns) == list(lifter.get_feature_names_out())
+    assert_array_equal(lifted, small((8, 8)).fit(DIGITS[:100]).transform(DIGITS[:100]))
+    student = EDMDClassifier(lifter=small((8, 8))).fit(frame, Y[:100])
+    assert list(student.lifter_.get_feature_names_out()) == list(lifted.columns)

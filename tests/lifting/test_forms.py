@@ -101,6 +101,7 @@ SETTINGS = {
             {"input_shape": (2, 2), "kind": "series", "grid": 1, "n_filters": 5},
             {"nonlinearity": "magnitude", "normalization": "brightness", "filters": "random"},
             {"filters": np.array([[[1.0, -2.0]], [[0.5, 1.0]]]), "threshold": 0.1},
+            {"dilation": 2, "nonlinearity": "proportion", "threshold": 0.1},
         )
     ],
     DelayLifter: [{}, {"n_delays": 1}, {"n_delays": 2, "state_size": 2}],

@@ -1,0 +1,53 @@
+"""A fitted student taken apart: what runs one after the other."""
+
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from ._koopman import KoopmanClassifier
+
+
+def split_student(estimator):
+    """Return the fitted transformers of a student, in their order, and its classifier.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted classifier of this package, or a pipeline (nested ones too) or search that ends
+        in one. Steps may be frozen.
+
+    Returns
+    -------
+    transformers : list of transformers
+        Pipelines and the classifier's own `lifter_` are taken apart.
+    classifier : KoopmanClassifier
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If it does not end in a classifier with a Koopman matrix.
+    """
+    *transformers, classifier = flat_steps(estimator)
+    if not isinstance(classifier, KoopmanClassifier):
+        raise TypeError(
+            f"estimator={estimator!r} ends in {type(classifier).__name__}, which has no Koopman "
+            "matrix: pass a fitted classifier of this package, or a pipeline or search that "
+            "ends in one."
+        )
+    check_is_fitted(classifier)
+    return transformers + flat_steps(getattr(classifier, "lifter_", None)), classifier
+
+
+def flat_steps(estimator):
+    """Return the steps of an estimator: pipelines, searches and frozen ones taken apart."""
+    if estimator is None or (isinstance(estimator, str) and estimator == "passthrough"):
+        return []
+    if isinstance(estimator, FrozenEstimator):
+        return flat_steps(estimator.estimator)
+    if hasattr(estimator, "best_estimator_"):
+        return flat_steps(estimator.best_estimator_)
+    if isinstance(estimator, Pipeline):
+        return [part for _, step in estimator.steps for part in flat_steps(step)]
+    return [estimator]
