@@ -227,6 +227,24 @@ def check_boolean(estimator, name):
     raise invalid_parameter(estimator, name, "a bool")
 
 
+def check_verbose(estimator):
+    """Check that `verbose` is an integer or a bool.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        The estimator that has the parameter.
+
+    Returns
+    -------
+    value : int or bool
+        The value of the parameter.
+    """
+    if isinstance(estimator.verbose, Integral | np.bool_):
+        return estimator.verbose
+    raise invalid_parameter(estimator, "verbose", "an int or a bool")
+
+
 def _ends(low, high, inclusive):
     """Return whether the ends of an interval belong to it; an infinite end never does."""
     return (

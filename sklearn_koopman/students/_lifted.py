@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
 
 from .._finite import finite
 from .._threads import threads_for
-from .._validation import DTYPES, check_choice
+from .._validation import DTYPES, check_choice, check_verbose
 from ..rows import (
     LiftedRows,
     aligned_with,
@@ -146,6 +146,7 @@ class LiftedStudent(Student):
 
     def _check_parameters(self):
         check_choice(self, "teacher_output", ("auto", "proba", "logits"))
+        check_verbose(self)
         if self.teacher is not None:
             as_teacher(self.teacher)  # raises the error that says what a teacher is
 

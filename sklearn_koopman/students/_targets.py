@@ -97,6 +97,10 @@ def has_label(y, unlabeled_value):
     """
     if unlabeled_value is None:
         return np.ones(len(y), dtype=bool)
+    if np.ndim(unlabeled_value):
+        raise ValueError(
+            f"unlabeled_value={unlabeled_value!r}: must be one value that stands in y for no label."
+        )
     if unlabeled_value != unlabeled_value:
         return np.asarray(y == y, dtype=bool)
     return np.asarray(y != unlabeled_value, dtype=bool)
