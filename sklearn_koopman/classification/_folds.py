@@ -102,7 +102,10 @@ def make_splits(cv, task, groups=None):
     if groups is not None:
         groups = column_or_1d(groups)
         check_consistent_length(codes, groups)
-    return list(splitter.split(np.zeros((len(codes), 1)), codes, groups))
+    splits = list(splitter.split(np.zeros((len(codes), 1)), codes, groups))
+    if not splits:
+        raise ValueError(f"cv={cv!r} has no split: give an int from 2 on, or pairs of indices.")
+    return splits
 
 
 def split_tasks(task, splits):

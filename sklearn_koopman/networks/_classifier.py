@@ -17,6 +17,7 @@ from .._validation import (
     check_integer,
     check_random_state,
     check_real,
+    check_verbose,
     invalid_parameter,
     is_integer,
 )
@@ -347,6 +348,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         return OutputColumns(self._output, self._columns).logits_of_array(outputs)
 
     def _check_parameters(self):
+        check_verbose(self)
         spans = self._spans()
         for name in ("lifter", "rank"):
             value = getattr(self, name)

@@ -1,4 +1,4 @@
-"""Try many random inputs and print what is wrong: ``python -m tests.fuzz --cases 10000 --seed 1``."""
+"""Try many random inputs and print what is wrong: ``python -m tests.fuzz --seed 1``."""
 
 import argparse
 from collections import Counter

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +35,11 @@ VALUES = (
         np.float32(0.5),
     ),
 )
+ROW_KINDS = (
+    *("scaled", "scaled", "offset", "constant", "twice", "limits", "int8", "float16", "bool"),
+    *("float32", "float32huge", "nan", "inf", "strings", "objects", "none", "ragged", "flat"),
+)
+LABEL_KINDS = "strings", "large", "floats", "nan", "mixed", "none", "short", "one", "two"
 
 
 def good(rows):
@@ -136,22 +142,7 @@ def pick_odd(rng, share, kinds):
 def rows(rng, n_samples, n_features):
     """Draw rows, most of them odd; return them, and whether any method has to refuse them."""
     X = rng.normal(size=(n_samples, n_features))
-    kind = pick_odd(
-        rng,
-        0.4,
-        ["scaled", "scaled", "offset", "constant", "twice", "limits", "int8", "float16", "bool"]
-        + [
-            "float32",
-            "float32huge",
-            "nan",
-            "inf",
-            "strings",
-            "objects",
-            "none",
-            "ragged",
-            "flat",
-        ],
-    )
+    kind = pick_odd(rng, 0.4, ROW_KINDS)
     if kind == "scaled":
         X *= 10.0 ** rng.uniform(-300, 300)
     elif kind == "offset":
@@ -183,9 +174,7 @@ def rows(rng, n_samples, n_features):
 
 def labels(rng, n_samples):
     """Draw labels; return them, and whether they have to be refused."""
-    kind = pick_odd(
-        rng, 0.3, ["strings", "large", "floats", "nan", "mixed", "none", "short", "one", "two"]
-    )
+    kind = pick_odd(rng, 0.3, LABEL_KINDS)
     codes = rng.integers({"one": 1, "two": 2}.get(kind, 3), size=n_samples)
     y = {
         "strings": np.array(["a", "b", "c"])[codes],
@@ -368,7 +357,7 @@ def run(seed):
     rng = np.random.default_rng(seed)
     outcome = Outcome("nothing yet")
     np.random.seed(seed % 2**32)  # what has random_state=None draws from it  # noqa: NPY002
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
             (try_estimator if rng.uniform() < 0.8 else try_function)(rng, outcome)
