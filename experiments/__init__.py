@@ -10,13 +10,17 @@ Which observables? `dictionaries.py`: families of about 1,000, and how correlate
 Other kinds of students: `networks.py` and `delay_dmd.py` (spans of layers), `tree_recovery.py` and
 `tree_curves.py` (decision trees), `tensor_trains.py`, `product_kernel.py`, `compression.py`.
 
+Whose networks? `strangers.py`: pretrained ones out of other people's packages, on inputs of
+`strange_inputs.py`.
+
 What does hardware take away? `deployment.py`: few bits and noise; `filters.py`: the same of
 filters, and what ONNX and torch make of them.
 
 All scripts work alike (`runner.py`). Called without options, a script measures what its table of
 results lacks; ``--again`` measures all of it anew, ``--show`` prints what there is, ``--quick``
-tries the script out within seconds and writes nothing. Teachers (`teachers.py`,
-`tree_networks.py`) are trained where they are needed, and kept. Speed is measured in `benchmarks/`.
+tries the script out within seconds and writes nothing. Teachers are trained where they are
+needed, and kept (`teachers.py`, `colour_network.py`, `tree_networks.py`). Speed is measured in
+`benchmarks/`.
 
 The scripts find each other in an environment in which the repository is installed (`make test`, or
 ``pip install -e .``).

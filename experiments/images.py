@@ -8,31 +8,35 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
 from experiments import runner
-from sklearn_koopman.datasets import fetch_fashion_mnist, fetch_mnist
+from sklearn_koopman.datasets import fetch_cifar10, fetch_fashion_mnist, fetch_mnist
 
-FETCH = {"mnist": fetch_mnist, "fashion_mnist": fetch_fashion_mnist}
-DATASETS = tuple(FETCH)
+FETCH = {"mnist": fetch_mnist, "fashion_mnist": fetch_fashion_mnist, "cifar10": fetch_cifar10}
+SHAPES = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (3, 32, 32)}
+DATASETS = ("mnist", "fashion_mnist")  # of most tables
 
 
 def images(dataset, part):
-    """Return flat 28 x 28 images and labels, of the part "train" or "test"."""
+    """Return flat images and labels, of the part "train" or "test"."""
     if runner.is_quick():
-        return _enlarged_digits()[part]
+        return _enlarged_digits(SHAPES[dataset])[part]
     return FETCH[dataset](part, return_X_y=True)
 
 
 @cache
-def _enlarged_digits():
-    """Return digits of 8 x 8 pixels as images of 28 x 28, which need no download."""
+def _enlarged_digits(shape):
+    """Return digits of 8 x 8 pixels as larger images, which need no download."""
+    *channels, height, width = shape
     X, y = load_digits(return_X_y=True)
     X = np.kron(X.reshape(-1, 8, 8) / 16, np.ones((1, 3, 3)))
-    X = np.pad(X, ((0, 0), (2, 2), (2, 2))).reshape(len(X), -1).astype(np.float32)
+    margins = [((n - 24) // 2,) * 2 for n in (height, width)]
+    X = np.pad(X, ((0, 0), *margins)).reshape(len(X), -1).astype(np.float32)
+    X = np.tile(X, (1, *channels))
     X, X_test, y, y_test = train_test_split(X, y, test_size=600, random_state=0)
     return {"train": (X, y), "test": (X_test, y_test)}
 
 
 def split(y):
-    """Return the 50,000 training rows and the 10,000 that settings are chosen on."""
+    """Return the training rows, five out of six, and those that settings are chosen on."""
     return train_test_split(
         np.arange(len(y)), test_size=len(y) // 6, stratify=y, random_state=0
     )

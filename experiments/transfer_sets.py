@@ -1,4 +1,4 @@
-"""The transfer sets of the tables, by name: what is made of images of 28 x 28 pixels."""
+"""The transfer sets of the tables, by name: what is made of images, grey or in colour."""
 
 from functools import partial
 from itertools import product
@@ -13,13 +13,14 @@ DEFORMATION = 0.15  # at most: radians, logarithms of lengths, slopes
 
 def shifted(images, down, right):
     """Return images moved by some pixels, zeros where there was nothing."""
-    padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))
-    return padded[:, 2 - down : 30 - down, 2 - right : 30 - right]
+    height, width = images.shape[-2:]
+    padded = np.pad(images, (*((0, 0),) * (images.ndim - 2), (2, 2), (2, 2)))
+    return padded[..., 2 - down : 2 - down + height, 2 - right : 2 - right + width]
 
 
 def flipped(images):
     """Return images flipped left to right."""
-    return images[:, :, ::-1]
+    return images[..., ::-1]
 
 
 def flipped_and_shifted(images, down, right):
@@ -28,7 +29,7 @@ def flipped_and_shifted(images, down, right):
 
 
 def deformed(images, rng):
-    """Return images that are turned, stretched, sheared and moved a little, each at random."""
+    """Return 28 x 28 images turned, stretched, sheared and moved a little, each at random."""
     n_images = len(images)
     angles = rng.uniform(-DEFORMATION, DEFORMATION, n_images)
     stretches = np.exp(rng.uniform(-DEFORMATION, DEFORMATION, (n_images, 2)))
@@ -72,9 +73,9 @@ SETS |= {name + WITH_LABELS: made for name, made in SETS.items() if made}
 TRANSFER_SET = {"mnist": "shifts8", "fashion_mnist": "flips, shifts4"}
 
 
-def as_transfer_set(made, keep_labels=False):
+def as_transfer_set(made, keep_labels=False, shape=(28, 28)):
     """Return the transfer set of a name, None for "none"."""
     if not SETS[made]:
         return None
     keep_labels = keep_labels or made.endswith(WITH_LABELS)
-    return TransferSet(SETS[made], input_shape=(28, 28), keep_labels=keep_labels)
+    return TransferSet(SETS[made], input_shape=shape, keep_labels=keep_labels)

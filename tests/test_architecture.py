@@ -23,7 +23,7 @@ FLOORS = [
 ]
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS, start=1) for name in floor}
 MOST_PRIVATE_IMPORTS = 20
-MOST_PRIVATE_IMPORTS_OF_TESTS = 13
+MOST_PRIVATE_IMPORTS_OF_TESTS = 14
 
 # What was public before the package was laid out by its ideas.
 PUBLIC = {

@@ -88,9 +88,11 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         every observable, relative to its value. See the notes.
     additive_noise : float, default=0.0
         Standard deviation of the noise that it will add to every observable, in their units.
-    teacher_output : {"auto", "proba", "logits"}, default="auto"
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give. "auto": probabilities if all values are in [0, 1]
-        and rows sum to 1 within 1e-3, logits if that is far off, else an error. A probability p
+        and rows sum to 1 within 1e-3, logits if that is far off, else an error. "sigmoid": each
+        column is the probability of a class by itself, as multi-label and one-vs-rest heads give;
+        s counts as the logit log(s / (1 - s)). A probability p
         counts as the logit log p.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.

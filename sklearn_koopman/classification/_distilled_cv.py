@@ -72,7 +72,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     cv_tol : float, default=2e-3
         The same for the fits to training rows, which are judged by their predictions alone. A
         large one takes settings for better that converge sooner.
-    teacher_output : {"auto", "proba", "logits"}, default="auto"
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.

@@ -71,9 +71,11 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
         every observable, relative to its value. See the notes.
     additive_noise : float, default=0.0
         Standard deviation of the noise that it will add to every observable, in their units.
-    teacher_output : {"auto", "proba", "logits"}, default="auto"
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give. "auto": probabilities if all values are in [0, 1]
-        and rows sum to 1 within 1e-3, logits if that is far off, else an error.
+        and rows sum to 1 within 1e-3, logits if that is far off, else an error. "sigmoid": each
+        column is the probability of a class by itself, as multi-label and one-vs-rest heads give;
+        s counts as the logit log(s / (1 - s)).
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
     unlabeled_value : object, default=None
@@ -146,6 +148,8 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
     _probability_floor = PROBABILITY_FLOOR
 
     _stream_learns_from: str  # targets of earlier calls to partial_fit
+
+    _reads_rows_once = True
 
     def __init__(
         self,

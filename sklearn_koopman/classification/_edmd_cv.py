@@ -69,7 +69,7 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
         What the ridge is chosen by, of the logits of held-out rows; the squared error is that of
         all classes. None is "neg_mean_squared_error" with ``cv=None`` and "accuracy" with folds,
         as in :class:`~sklearn.linear_model.RidgeClassifierCV`. Ties go to the larger ridge.
-    teacher_output : {"auto", "proba", "logits"}, default="auto"
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.

@@ -4,19 +4,21 @@ Whatever the source, the decompressed bytes of every file must have the publishe
 one table of checksums serves gzipped files, plain files and downloads.
 """
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import fetch_openml, get_data_home
-from sklearn.utils import Bunch
 
 from .._files import replaced_when_whole
 from ._idx import encode_idx, md5, read_idx
+from ._sources import (
+    ENVIRONMENT_VARIABLE,
+    check_dtype,
+    check_subset,
+    from_openml,
+    images_and_classes,
+    root,
+)
 
-_ENVIRONMENT_VARIABLE = "SKLEARN_KOOPMAN_DATA"
-_DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
 _PARTS = {"train": ("train",), "test": ("t10k",), "all": ("train", "t10k")}
 _N_TRAIN = 60_000
 
@@ -248,9 +250,9 @@ def fetch_fashion_mnist(
 
 def _fetch(image_set, subset, data_home, download_if_missing, return_X_y, dtype):
     """Check the parameters, find or download the files, read them."""
-    _check_subset(subset, image_set.caller)
-    dtype = _check_dtype(dtype, image_set.caller)
-    folder = _root(data_home) / image_set.folder / "raw"
+    check_subset(subset, image_set.caller)
+    dtype = check_dtype(dtype, image_set.caller)
+    folder = root(data_home) / image_set.folder / "raw"
 
     images = [f"{part}-images-idx3-ubyte" for part in _PARTS[subset]]
     labels = [f"{part}-labels-idx1-ubyte" for part in _PARTS[subset]]
@@ -259,54 +261,15 @@ def _fetch(image_set, subset, data_home, download_if_missing, return_X_y, dtype)
         raise OSError(
             f"{', '.join(missing)}, gzipped or not, not found in {folder}. Pass "
             "download_if_missing=True to download the data, or set data_home or the "
-            f"environment variable {_ENVIRONMENT_VARIABLE} to a folder that has the files in "
+            f"environment variable {ENVIRONMENT_VARIABLE} to a folder that has the files in "
             f"{image_set.folder}/raw."
         )
     if missing:
         _download(image_set, folder)
 
     pixels = _read(image_set, folder, images)
-    data = pixels.reshape(len(pixels), -1).astype(dtype)
-    if dtype.kind == "f":
-        data /= 255
-    target = _read(image_set, folder, labels).astype(np.int64)
-    if return_X_y:
-        return data, target
-    return Bunch(
-        data=data,
-        target=target,
-        images=data.reshape(pixels.shape),
-        target_names=list(image_set.target_names),
-        DESCR=image_set.description,
-    )
-
-
-def _check_subset(subset, caller):
-    if not isinstance(subset, str) or subset not in _PARTS:
-        raise ValueError(
-            f"The 'subset' parameter of {caller} must be a str among {{'train', 'test', "
-            f"'all'}}. Got {subset!r} instead."
-        )
-
-
-def _check_dtype(dtype, caller):
-    try:
-        # numpy takes None for float64: here it is more likely a slip.
-        resolved = np.dtype("O" if dtype is None else dtype)
-    except TypeError:
-        resolved = np.dtype("O")
-    if resolved not in _DTYPES:
-        raise ValueError(
-            f"The 'dtype' parameter of {caller} must be one of float32, float64 (intensities "
-            f"in [0, 1]) and uint8 (bytes 0 to 255). Got {dtype!r} instead."
-        )
-    return resolved
-
-
-def _root(data_home):
-    """Return the folder that holds one subfolder per data set."""
-    given = data_home or os.environ.get(_ENVIRONMENT_VARIABLE)
-    return Path(given).expanduser() if given else Path(get_data_home(), "sklearn_koopman")
+    target = _read(image_set, folder, labels)
+    return images_and_classes(image_set, pixels, target, dtype, return_X_y)
 
 
 def _find(folder, name):
@@ -324,24 +287,10 @@ def _read(image_set, folder, names):
 
 def _download(image_set, folder):
     """Fetch the data from OpenML, compare them with the checksums, keep what is missing."""
-    try:
-        pixels, classes = fetch_openml(
-            image_set.openml_name,
-            version=1,
-            as_frame=False,
-            return_X_y=True,
-            # Kept below as idx files; a second copy would be of no use.
-            cache=False,
-            parser=_parser(),
-        )
-    except OSError as error:
-        raise OSError(
-            f"{image_set.openml_name} could not be downloaded from OpenML ({error}). Try again "
-            f"later, or put the idx files, gzipped or not, into {folder}."
-        ) from error
+    hint = f"put the idx files, gzipped or not, into {folder}"
+    pixels, classes = from_openml(image_set.openml_name, hint)
     # OpenML keeps the published order: first the training images, then the test images.
-    images = np.asarray(pixels).astype(np.uint8).reshape(-1, 28, 28)
-    labels = np.asarray(classes).astype(np.uint8)
+    images, labels = pixels.reshape(-1, 28, 28), classes.astype(np.uint8)
     contents = {
         "train-images-idx3-ubyte": encode_idx(images[:_N_TRAIN]),
         "train-labels-idx1-ubyte": encode_idx(labels[:_N_TRAIN]),
@@ -353,19 +302,10 @@ def _download(image_set, folder):
             raise OSError(
                 f"{image_set.openml_name} from OpenML is not the published data: {name} has "
                 f"the MD5 sum {md5(content)}, expected {image_set.checksums[name]}. Nothing "
-                f"was kept. Try again, or put the idx files, gzipped or not, into {folder}."
+                f"was kept. Try again, or {hint}."
             )
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         if _find(folder, name) is None:
             with replaced_when_whole(folder / name) as file:
                 file.write(content)
-
-
-def _parser():
-    """Return the fast parser of fetch_openml where the optional pandas is there."""
-    try:
-        import pandas  # noqa: F401
-    except ImportError:
-        return "liac-arff"
-    return "pandas"

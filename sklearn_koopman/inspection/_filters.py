@@ -31,7 +31,7 @@ def filter_weights(student, X=None):
     Returns
     -------
     weights : ndarray of shape (n_classes, n_filters, n_signs, n_cells_down, n_cells_across)
-        Of "threshold" there are two signs, of other nonlinearities one. What an
+        Of "threshold" and "proportion" there are two signs, of others one. What an
         `ObservableSelector` did not choose has the weight 0.
 
     Examples

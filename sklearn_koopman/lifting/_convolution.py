@@ -23,6 +23,7 @@ from .._warnings import warn_user
 from ._base import Dictionary
 from ._chosen import ChosenColumns
 from ._filters import LEARNT, drawn_patches, given_filters, is_module, learnt_filters
+from ._mirror import MirroredResponses
 from ._operations import Operations
 from ._responses import NONLINEARITIES, Places, Responses, signs_of
 from ._torch_layers import torch_layers
@@ -83,6 +84,9 @@ class ConvolutionalLifter(Dictionary):
     dilation : int or tuple of int, default=1
         From one number that a filter sees to the next: with 2 it sees every other one, and reaches
         twice as far. Several lifters in a union see several scales.
+    padding : int or tuple of int, default=0
+        Lines of zeros above and below an image and columns left and right of it, or numbers before
+        and behind a series: where what is seen reaches to the edge, filters see it there too.
     normalization : {"auto", "contrast", "brightness", "none"}, default="auto"
         "contrast" is the formula above; "brightness" does not divide, and "none" takes patches as
         they are, too. "auto" is "contrast" for filters that are found, "none" for given ones.
@@ -101,6 +105,10 @@ class ConvolutionalLifter(Dictionary):
         fewer places.
     root : bool, default=True
         Whether the root of each mean is taken.
+    mirror : bool, default=False
+        Whether each mean is over the image and its mirror image, left and right exchanged (a
+        series: run backwards), so that the observables of both are the same. What is
+        classified must not depend on the side: photographs, not digits.
     n_patches : int, default=20000
         Patches that filters and contrasts are found in.
     random_state : int, RandomState instance or None, default=None
@@ -145,7 +153,8 @@ class ConvolutionalLifter(Dictionary):
     detached from their teacher: what was taken of it is in `filters_`. Neither the padding
     nor the stride of its convolution is taken.
 
-    Rows are multiplied as patches, by BLAS.
+    Students that go over the rows more than once lift them once, and keep the observables: in
+    memory, or in a temporary file.
 
     References
     ----------
@@ -180,6 +189,7 @@ class ConvolutionalLifter(Dictionary):
         filter_size=None,
         stride=1,
         dilation=1,
+        padding=0,
         normalization="auto",
         contrast_floor=0.01,
         whitening=0.1,
@@ -187,6 +197,7 @@ class ConvolutionalLifter(Dictionary):
         threshold=0.25,
         grid=None,
         root=True,
+        mirror=False,
         n_patches=20_000,
         random_state=None,
     ):
@@ -197,6 +208,7 @@ class ConvolutionalLifter(Dictionary):
         self.filter_size = filter_size
         self.stride = stride
         self.dilation = dilation
+        self.padding = padding
         self.normalization = normalization
         self.contrast_floor = contrast_floor
         self.whitening = whitening
@@ -204,6 +216,7 @@ class ConvolutionalLifter(Dictionary):
         self.threshold = threshold
         self.grid = grid
         self.root = root
+        self.mirror = mirror
         self.n_patches = n_patches
         self.random_state = random_state
 
@@ -218,7 +231,7 @@ class ConvolutionalLifter(Dictionary):
             raise invalid_parameter(
                 self, "filters", f"a str among {{{kinds}}}, an array or a module of torch"
             )
-        for name in ("filter_size", "stride", "dilation", "grid"):
+        for name in ("filter_size", "stride", "dilation", "padding", "grid"):
             self._pair(name)
         check_choice(self, "normalization", ("auto", "contrast", "brightness", "none"))
         check_real(self, "contrast_floor", low=0.0, inclusive="neither")
@@ -226,6 +239,7 @@ class ConvolutionalLifter(Dictionary):
         check_choice(self, "nonlinearity", NONLINEARITIES)
         check_real(self, "threshold", low=0.0, inclusive="left")
         check_boolean(self, "root")
+        check_boolean(self, "mirror")
         check_integer(self, "n_patches", minimum=1)
 
     def _check_input_shape(self):
@@ -254,14 +268,19 @@ class ConvolutionalLifter(Dictionary):
         value, n_axes = getattr(self, name), self._n_axes
         if value is None and name in OPTIONAL:
             return None
+        least, kind = (0, "an int >= 0") if name == "padding" else (1, "a positive int")
         values = [value] * n_axes if is_integer(value) else value
         is_valid = isinstance(values, tuple | list) and len(values) == n_axes
-        if not is_valid or not all(is_integer(n) and n >= 1 for n in values):
+        if not is_valid or not all(is_integer(n) and n >= least for n in values):
             optional = " or None" if name in OPTIONAL else ""
             raise invalid_parameter(
-                self, name, f"a positive int, or a tuple of {n_axes} of them{optional}"
+                self, name, f"{kind}, or a tuple of {n_axes} of them{optional}"
             )
-        return (*(1,) * (2 - n_axes), *map(int, values))
+        return (*(least,) * (2 - n_axes), *map(int, values))
+
+    def _steps(self, grid):
+        """Return how filters are laid on rows, as `Places` takes it."""
+        return self._pair("stride"), grid, self._pair("dilation"), self._pair("padding")
 
     def _fit(self, X):
         draw = check_random_state(self.random_state)
@@ -318,13 +337,13 @@ class ConvolutionalLifter(Dictionary):
         else:
             least = tuple(min(FILTER_SIZE, size) for size in image[1:])
             kernel = self._pair("filter_size") or least
-        places = Places(image, kernel, self._pair("stride"), (1, 1), self._pair("dilation"))
+        places = Places(image, kernel, *self._steps((1, 1)))
         if min(places.shape) < 1:
             is_dilated = places.reach != kernel
             what = f", dilated to {_times(places.reach)}," if is_dilated else ""
             raise ValueError(
                 f"Filters of {_times(kernel)}{what} are larger than rows of "
-                f"{_times(image[1:])}, {int(np.prod(image))} feature(s): lower filter_size"
+                f"{_times(places.padded[1:])}, {int(np.prod(image))} feature(s): lower filter_size"
                 f"{' or dilation' if is_dilated else ''}."
             )
         grid = self._pair("grid") or tuple(min(GRID, n) for n in places.shape)
@@ -375,15 +394,8 @@ class ConvolutionalLifter(Dictionary):
 
     @property
     def _responses(self):
-        kernel = self.filters_.shape[2:]
-        return Responses(
-            Places(
-                self.input_shape_,
-                kernel,
-                self._pair("stride"),
-                self.grid_,
-                self._pair("dilation"),
-            ),
+        responses = Responses(
+            Places(self.input_shape_, self.filters_.shape[2:], *self._steps(self.grid_)),
             self.filters_,
             self.offsets_,
             self.contrast_,
@@ -392,6 +404,9 @@ class ConvolutionalLifter(Dictionary):
             float(self.threshold),
             bool(self.root),
         )
+        if not self.mirror:
+            return responses
+        return MirroredResponses(replace(responses, root=False), responses.root)
 
     def _lift(self, X):
         lifted = np.empty((len(X), self.n_output_features_), X.dtype)
@@ -455,7 +470,10 @@ class ConvolutionalLifter(Dictionary):
     def to_layer(self):
         """Return convolution, function and pooling as a layer of torch."""
         check_is_fitted(self)
-        return torch_layers().PooledResponses(self._responses)
+        layers = torch_layers()
+        if self.mirror:
+            return layers.MirroredResponses(self._responses)
+        return layers.PooledResponses(self._responses)
 
     def add_to_graph(self, nodes, rows):
         """Add convolution, function and pooling to an ONNX graph."""
@@ -467,18 +485,21 @@ class ConvolutionalLifter(Dictionary):
         check_is_fitted(self)
         places = self._responses.places
         n_responses = len(self.filters_) * places.n_places
-        operations = Operations.storing(
-            self.filters_,
-            self.offsets_,
-            linear=self.filters_.size * places.n_places + self.n_output_features_,
-            nonlinear=n_responses if self.nonlinearity == "intensity" else 0,
-        )
-        if self.contrast_ is None:
-            return operations
-        # Squares of all numbers and of the mean of each patch, and what each patch is scaled by.
-        scaled = int(np.prod(self.input_shape_)) + places.n_places * (1 + places.patch_size)
-        means = 2 * places.n_places
-        return operations + Operations.storing(self.contrast_, linear=means, nonlinear=scaled)
+        n_images = 2 if self.mirror else 1
+        means = self.n_output_features_
+        linear = self.filters_.size * places.n_places + means
+        nonlinear = n_responses if self.nonlinearity == "intensity" else 0
+        fitted = [self.filters_, self.offsets_]
+        if self.contrast_ is not None:
+            # Squares of all numbers and of the means of patches, and what patches are scaled by.
+            fitted.append(self.contrast_)
+            linear += 2 * places.n_places
+            nonlinear += int(np.prod(self.input_shape_))
+            nonlinear += places.n_places * (1 + places.patch_size)
+        linear, nonlinear = n_images * linear, n_images * nonlinear
+        if self.mirror:
+            linear += means
+        return Operations.storing(*fitted, linear=linear, nonlinear=nonlinear)
 
     def chosen(self, indices):
         """Return the observables that are wanted, of the filters that these need."""

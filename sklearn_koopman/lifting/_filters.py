@@ -33,7 +33,10 @@ def drawn_patches(X, places, n_patches, draw):
     else:
         chosen = np.arange(n_all)
     row, place = np.divmod(chosen, places.n_places)
-    return X[row[:, None], places.columns(place)].astype(np.float64)
+    columns = places.sources()[places.columns(place)]
+    patches = X[row[:, None], columns].astype(np.float64)
+    patches[columns < 0] = 0
+    return patches
 
 
 def learnt_filters(patches, kind, n_filters, whitening, draw):

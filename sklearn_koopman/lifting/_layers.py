@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from ._responses import TWO_SIDED
+
 
 class Affine(nn.Module):
     """Every column times a factor, plus an offset.
@@ -353,6 +355,8 @@ class PooledResponses(nn.Module):
     def __init__(self, responses):
         super().__init__()
         self.image = responses.places.image
+        down, across = responses.places.padding
+        self.padding = (across, across, down, down)
         self.is_centred = responses.is_centred
         self.contrast = responses.contrast
         self.nonlinearity = responses.nonlinearity
@@ -373,12 +377,12 @@ class PooledResponses(nn.Module):
 
     def forward(self, rows):
         """Return the observables."""
-        images = rows.reshape(-1, *self.image)
+        images = nn.functional.pad(rows.reshape(-1, *self.image), self.padding)
         if self.is_centred:
             images = images - images.mean((1, 2, 3), keepdim=True)
         # On a CPU all that is done to the responses takes as long as finding them: no pass over
         # them is made that another one can do, too.
-        has_sides = self.nonlinearity in ("threshold", "proportion")
+        has_sides = self.nonlinearity in TWO_SIDED
         offsets = self.offsets - self.threshold if has_sides else self.offsets
         responses = nn.functional.conv2d(images, self.filters, **self.steps)
         if self.contrast is None:
@@ -407,6 +411,26 @@ class PooledResponses(nn.Module):
             for each in (images, images.square())
         )
         return ((squares - mean.square()).clamp(min=0.0) + self.contrast).sqrt()
+
+
+class MirroredResponses(nn.Module):
+    """Means of pooled responses to rows and to their mirror images.
+
+    Parameters
+    ----------
+    mirrored : MirroredResponses
+    """
+
+    def __init__(self, mirrored):
+        super().__init__()
+        self.pooled = PooledResponses(mirrored.responses)
+        self.root = mirrored.root
+
+    def forward(self, rows):
+        """Return the observables."""
+        images = rows.reshape(-1, *self.pooled.image)
+        means = (self.pooled(rows) + self.pooled(images.flip(3).flatten(1))) / 2
+        return means.sqrt() if self.root else means
 
 
 def linear_layer(weight, bias=None):

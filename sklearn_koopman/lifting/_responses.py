@@ -13,9 +13,8 @@ try:
 except ImportError:  # it has not been compiled
     _pooling = None
 
-# Responses computed at once: from a quarter to this many are as fast, fewer take too many calls of
-# numpy. Measured on 28 x 28 pixels, 128 filters of 5 x 5, one thread: numpy alone takes about twice
-# as long as with the kernel, and scipy's FFT, without any pooling, more than all of either.
+# Responses computed at once without the kernel: from a quarter to this many are as fast, fewer take
+# too many calls of numpy.
 BLOCK_RESPONSES = 2**20
 
 NONLINEARITIES = ("threshold", "proportion", "intensity", "magnitude")
@@ -36,6 +35,8 @@ class Places:
         Height and width of the filters, of their steps, and of the grid in cells.
     dilation : tuple of int
         From one number that a filter sees to the next.
+    padding : tuple of int
+        Lines of zeros above and below, and columns of them left and right.
     """
 
     image: tuple[int, int, int]
@@ -43,6 +44,7 @@ class Places:
     stride: tuple[int, int]
     grid: tuple[int, int]
     dilation: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
 
     @cached_property
     def reach(self):
@@ -51,9 +53,15 @@ class Places:
         return tuple((kernel - 1) * dilation + 1 for kernel, dilation in pairs)
 
     @cached_property
+    def padded(self):
+        """Channels, height and width of a row with the zeros around it."""
+        sizes = zip(self.image[1:], self.padding, strict=True)
+        return (self.image[0], *(size + 2 * padding for size, padding in sizes))
+
+    @cached_property
     def shape(self):
         """How many places there are, down and across."""
-        sizes = zip(self.image[1:], self.reach, self.stride, strict=True)
+        sizes = zip(self.padded[1:], self.reach, self.stride, strict=True)
         return tuple((size - reach) // step + 1 for size, reach, step in sizes)
 
     @cached_property
@@ -83,6 +91,11 @@ class Places:
         )
 
     @property
+    def cell_numbers(self):
+        """In which cell each line of places is, and each column."""
+        return tuple(np.repeat(np.arange(len(e) - 1), np.diff(e)) for e in self.edges)
+
+    @property
     def cells(self):
         """Slices of the places of each cell, down and across."""
         return [[slice(*ends) for ends in pairwise(edges)] for edges in self.edges]
@@ -98,10 +111,8 @@ class Places:
 
         A place is in the middle of what its filter sees; between two places is the border.
         """
-        return [
-            edges * step + (reach - step) / 2
-            for edges, reach, step in zip(self.edges, self.reach, self.stride, strict=True)
-        ]
+        axes = zip(self.edges, self.reach, self.stride, self.padding, strict=True)
+        return [edges * step + (reach - step) / 2 - zeros for edges, reach, step, zeros in axes]
 
     def steps(self, axis):
         """Return, for each number of a filter down or across, where it is laid on an image."""
@@ -111,7 +122,7 @@ class Places:
         return [slice(i, i + last, step) for i in starts]
 
     def columns(self, places):
-        """Return which numbers of a row the patches at some places are.
+        """Return which numbers of a padded row the patches at some places are.
 
         Parameters
         ----------
@@ -126,8 +137,15 @@ class Places:
         down, across = np.divmod(places, self.shape[1])
         y = y * self.dilation[0] + (down * self.stride[0])[:, None, None, None]
         x = x * self.dilation[1] + (across * self.stride[1])[:, None, None, None]
-        columns = (channel * self.image[1] + y) * self.image[2] + x
+        columns = (channel * self.padded[1] + y) * self.padded[2] + x
         return columns.reshape(len(places), -1)
+
+    def sources(self):
+        """Return which number of a row each number of a padded one is, -1 for the zeros."""
+        numbers = np.arange(np.prod(self.image)).reshape(self.image)
+        down, across = self.padding
+        around = [(0, 0), (down, down), (across, across)]
+        return np.pad(numbers, around, constant_values=-1).ravel()
 
     def pooling_matrices(self):
         """Return the matrices whose products with places, down and across, are means of cells.
@@ -192,6 +210,40 @@ class Responses:
         out : ndarray of shape (n_samples, n_filters * n_signs * n_cells)
             In the dtype of X; the observables of a filter are successive.
         """
+        if _pooling is None:
+            self._write_with_numpy(X, out)
+        else:
+            self._write_with_kernel(X, out)
+
+    def _write_with_kernel(self, X, out):
+        """Write the observables of rows; patches and responses are never stored."""
+        places, n_filters = self.places, len(self.filters)
+        weights = self._weights(X.dtype)
+        n_more = -n_filters % (_pooling.LINE_BYTES // X.itemsize)
+        weights = np.ascontiguousarray(np.pad(weights, ((0, 0), (0, n_more))))
+        width = places.padded[2]
+        if any(places.padding):
+            around = [(0, 0), (0, 0), *((n, n) for n in places.padding)]
+            X = np.pad(X.reshape(-1, *places.image), around).reshape(len(X), -1)
+        _pooling.lift(
+            np.ascontiguousarray(X),
+            weights[:-1],
+            weights[-1],
+            n_filters,
+            (places.stride[0] * width, places.stride[1]),
+            places.columns(np.zeros(1, np.intp))[0],
+            *places.cell_numbers,
+            places.cell_weights,
+            -1.0 if self.contrast is None else self.contrast,
+            2 * self.threshold,
+            self.nonlinearity,
+            self.is_centred,
+            self.root,
+            out,
+        )
+
+    def _write_with_numpy(self, X, out):
+        """Write the observables of rows; products of patches with filters are left to BLAS."""
         n_filters, places = len(self.filters), self.places
         lines_of_cells, _ = places.cells
         n_places = max(np.diff(places.edges[0])) * places.shape[1]
@@ -248,6 +300,9 @@ class Responses:
         """
         places = self.places
         images = np.ascontiguousarray(X.T).reshape(*places.image, len(X))
+        if any(places.padding):
+            down, across = places.padding
+            images = np.pad(images, [(0, 0), (down, down), (across, across), (0, 0)])
         if self.is_centred:  # or the variance would be a small difference of large numbers
             images = images - images.mean(axis=(0, 1, 2))
         patches[-1] = 1
@@ -288,22 +343,11 @@ class Responses:
             lowest = responses.dtype.type(-2 * self.threshold)
             yield self._summed((responses > 0).astype(responses.dtype))
             yield self._summed((responses < lowest).astype(responses.dtype))
-        elif _pooling is not None:
-            yield from self._sums_of_both_sides(responses)
         else:
             # The responses are less by the threshold already.
             yield self._summed(np.maximum(responses, 0))
             np.subtract(responses.dtype.type(-2 * self.threshold), responses, out=responses)
             yield self._summed(np.maximum(responses, 0, out=responses))
-
-    def _sums_of_both_sides(self, responses):
-        """Return what numpy would read and write four times: above, and below the threshold."""
-        *shape, n_rows, n_filters = responses.shape
-        edges = self.places.edges[1]
-        sums = np.empty((2, len(edges) - 1, n_rows * n_filters), responses.dtype)
-        flat = responses.reshape(*shape, -1)
-        _pooling.set_both_sides(flat, edges, sums, 2 * self.threshold)
-        return sums.reshape(2, -1, n_rows, n_filters)
 
     def _summed(self, values):
         """Return the sum over the lines and the columns of each cell."""
@@ -313,7 +357,9 @@ class Responses:
 
     def add_to_graph(self, nodes, rows):
         """Add the observables to an ONNX graph, see `SupportsOnnx`."""
-        n_filters, n_features = len(self.filters), int(np.prod(self.places.image))
+        n_filters, n_features = len(self.filters), int(np.prod(self.places.padded))
+        if any(self.places.padding):
+            rows = self._add_zeros(nodes, rows)
         if self.is_centred:
             total = nodes.add("ReduceSum", rows, np.array([1]), keepdims=1)
             mean = nodes.add("Mul", total, _number(nodes, 1 / n_features))
@@ -340,11 +386,18 @@ class Responses:
         means = nodes.add("Transpose", means, perm=[0, 2, 1, 3])
         return nodes.add("Reshape", means, np.array([-1, n_filters * self.n_signs * n_cells]))
 
+    def _add_zeros(self, nodes, rows):
+        """Add the rows with the zeros around them to an ONNX graph."""
+        images = nodes.add("Reshape", rows, np.array([-1, *self.places.image]))
+        before = [0, 0, *self.places.padding]
+        images = nodes.add("Pad", images, np.array(2 * before))
+        return nodes.add("Reshape", images, np.array([-1, np.prod(self.places.padded)]))
+
     def _add_convolution(self, nodes, rows, filters):
         """Add (n_samples, n_filters, down, across) responses to an ONNX graph."""
         places = self.places
         if nodes.constant(0.0).dtype == np.float32:
-            images = nodes.add("Reshape", rows, np.array([-1, *places.image]))
+            images = nodes.add("Reshape", rows, np.array([-1, *places.padded]))
             return nodes.add(
                 "Conv",
                 images,

@@ -24,11 +24,11 @@ from .._validation import (
 from ..lifting import WITH_LAYERS
 from ..students import SharingEstimator, check_weights, encode_labels, margin
 from ..teachers import (
+    OUTPUT_KINDS,
     check_outputs,
     floating_dtype,
     home_of,
     import_torch,
-    tensor_of,
     to_numpy,
 )
 from ._fit import fit_operator, n_lifter_rows
@@ -79,9 +79,10 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
     layout : {"whole", "channels_first", "channels_last"}, default="whole"
         What a row is: a whole activation, flattened; or each position of maps (n, channels,
         height, width), or of sequences (n, ..., channels). Then the same matrix acts everywhere.
-    kernel_size : int, default=1
+    kernel_size : int or tuple of (int, int), default=1
         Height and width of the patch of the input that each position of the output sees, for
-        ``layout="channels_first"``. Stride and padding follow from the sizes of the maps.
+        ``layout="channels_first"``. Stride and padding follow from the sizes of the maps: with an
+        int they are the same in both directions.
     epochs : int, default=0
         How often all rows are seen in a training of the matrices, from the least-squares
         solution on, by the loss (1 - soft_weight) CE + soft_weight T^2 KL between the outputs of
@@ -100,6 +101,12 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         Draws the order of the rows in training; nothing else is random.
     verbose : int, default=0
         Above 0, passes and epochs that take long show a progress bar, if tqdm is installed.
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
+        What the network gives; see :class:`~sklearn_koopman.KoopmanDistilledClassifier`. "auto"
+        is what a `TorchTeacher` says, else a guess that refuses what is not clear.
+    teacher_classes : array-like of shape (n_columns,), default=None
+        The class of each output of the network. None: those of a `TorchTeacher` or of a fitted
+        estimator, else the sorted labels.
 
     Attributes
     ----------
@@ -182,6 +189,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         batch_size=256,
         random_state=None,
         verbose=0,
+        teacher_output="auto",
+        teacher_classes=None,
     ):
         self.module = module
         self.span = span
@@ -200,6 +209,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         self.batch_size = batch_size
         self.random_state = random_state
         self.verbose = verbose
+        self.teacher_output = teacher_output
+        self.teacher_classes = teacher_classes
 
     def fit(self, X, y, sample_weight=None):
         """Fit the matrices, one span after the other.
@@ -227,9 +238,10 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             X, y = validate_data(self, X, y, dtype=DTYPES, allow_nd=True)
             weight = check_weights(sample_weight, len(X))
             given = None if sample_weight is None else weight
-            network = fitted_network(self.module, X if X.ndim > 2 else raw_X, y, given)
+            seen = X if X.ndim > 2 else raw_X
+            network = fitted_network(self.module, seen, y, given, self.teacher_classes)
             labels = encode_labels(y, None, network.classes_)
-            columns = OutputColumns.of(network, X, labels.classes)
+            columns = OutputColumns.of(network, X, labels.classes, self.teacher_output)
             self._store(self._solve(network, spans, X, labels, weight, columns))
         return self
 
@@ -339,7 +351,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         outputs = []
         with running(network, self.linearized_) as to_input, torch.inference_mode():
             for batch in network._row_batches(len(X)):
-                output = tensor_of(self.linearized_(to_input(X[batch])), network, torch)
+                output = network.tensor_of(self.linearized_(to_input(X[batch])))
                 outputs.append(to_numpy(output))
         return self._aligned(check_outputs(np.concatenate(outputs), repr(self), len(X)))
 
@@ -365,10 +377,17 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         check_real(self, "density", low=0.0, high=1.0, inclusive="right", optional=True)
         check_boolean(self, "lift_output")
         check_choice(self, "layout", LAYOUTS)
-        check_integer(self, "kernel_size", minimum=1)
+        sizes = (
+            self.kernel_size if isinstance(self.kernel_size, tuple) else (self.kernel_size,) * 2
+        )
+        if len(sizes) != 2 or not all(is_integer(size) and size >= 1 for size in sizes):
+            raise invalid_parameter(
+                self, "kernel_size", "an int in the range [1, inf), or a tuple of two of them"
+            )
         if self.kernel_size != 1 and self.layout != "channels_first":
             raise invalid_parameter(self, "kernel_size", "1 unless layout='channels_first'")
         check_integer(self, "epochs", minimum=0)
+        check_choice(self, "teacher_output", OUTPUT_KINDS)
         check_choice(self, "trained", ("matrix", "tail"))
         check_real(self, "soft_weight", low=0.0, high=1.0)
         check_real(self, "temperature", low=0.0, inclusive="neither")
@@ -405,7 +424,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         """
         from ._graph import TracedNetwork
 
-        traced = TracedNetwork(network.module, spans)
+        traced = TracedNetwork(network.module, spans, network.run)
         lifters = self._per_span("lifter", len(spans))
         ranks = self._per_span("rank", len(spans))
         layers: list = []
@@ -523,7 +542,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
                 )
 
             def logits_of(inputs):
-                return columns.logits(tensor_of(student(inputs), network, torch))
+                return columns.logits(network.tensor_of(student(inputs)))
 
             losses = distil(
                 logits_of,

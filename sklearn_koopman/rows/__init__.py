@@ -39,6 +39,7 @@ from ._sources import (
     row_blocks,
     take as take,
 )
+from ._stored import stored as stored
 from ._tiles import in_tiles as in_tiles, tile_rows as tile_rows
 
 __all__ = [

@@ -8,11 +8,13 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from ..lifting import (
     NoLayerError,
+    UncountableError,
     are_floats,
     arrays_between_steps,
     as_layer,
     block_lift,
     learns_nothing,
+    operations_of,
     products_of_chain,
     split_at_narrowest,
     transformed,
@@ -20,6 +22,10 @@ from ..lifting import (
 from ._device import lifting_there
 from ._lifted_rows import LiftedRows, row_like
 from ._sources import by_rows, is_dask, row_blocks
+
+# Multiplications for each observable that take longer than reading it: monomials have one, radial
+# functions as many as a row has columns, filters some hundreds.
+COSTLY_MULTIPLICATIONS = 16
 
 
 def fit_lifter(lifter, X, y):
@@ -69,7 +75,7 @@ def lifted_blocks(lifter, X, *, device=None):
     X : ndarray, EnlargedRows, dask array or LiftedRows of shape (n_samples, n_features)
         LiftedRows have passed the steps of a pipeline before they are lifted. Of rows that are
         made, the narrowest form is held too; where that is the rows as they are, they are made
-        anew in every pass.
+        anew in every pass, unless they are dear to lift: see `stored`.
     device : torch.device, default=None
         Where to lift and to sum the blocks; None: here.
 
@@ -93,7 +99,26 @@ def lifted_blocks(lifter, X, *, device=None):
     products = None
     if tail is not None and are_floats(rows.dtype):
         products = products_of_chain(tail, rows.shape[1])
-    return row_blocks(rows, lift, n_observables=n_observables, device=device, products=products)
+    return row_blocks(
+        rows,
+        lift,
+        n_observables=n_observables,
+        device=device,
+        products=products,
+        is_costly=_is_costly(tail, n_observables),
+    )
+
+
+def _is_costly(tail, n_observables):
+    """Return whether steps take longer to lift a row than it takes to read its observables.
+
+    Steps say what they multiply. Those that do not are another's, and taken to be costly.
+    """
+    try:
+        multiplications = operations_of(tail).multiplications
+    except UncountableError:
+        return True
+    return multiplications > COSTLY_MULTIPLICATIONS * n_observables
 
 
 def _tensor_lift(tail, dtype, device):

@@ -17,7 +17,9 @@ def is_dask(array):
     return hasattr(rows, "__dask_graph__")
 
 
-def row_blocks(X, lift=None, *, n_observables=None, device=None, products=None):
+def row_blocks(
+    X, lift=None, *, n_observables=None, device=None, products=None, is_costly=False
+):
     """Return the rows of an array, or of a dask array, as blocks.
 
     Parameters
@@ -29,6 +31,8 @@ def row_blocks(X, lift=None, *, n_observables=None, device=None, products=None):
         Where to lift and sum; then ``lift`` takes tensors. None: here.
     products : PairProducts, default=None
         As for `RowBlocks`; not used on a device.
+    is_costly : bool, default=False
+        As for `RowBlocks`; rows on a device and those of dask are not kept here.
 
     Returns
     -------
@@ -42,7 +46,9 @@ def row_blocks(X, lift=None, *, n_observables=None, device=None, products=None):
         from ._dask import DaskBlocks
 
         return DaskBlocks(X, lift, n_observables=n_observables, products=products)
-    return RowBlocks(X, lift, n_observables=n_observables, products=products)
+    return RowBlocks(
+        X, lift, n_observables=n_observables, products=products, is_costly=is_costly
+    )
 
 
 def by_rows(function, array, *, keep=False):

@@ -26,8 +26,9 @@ from ..rows import (
     is_dask,
     lifted_blocks,
     say_if_not_compiled,
+    stored,
 )
-from ..teachers import as_teacher
+from ..teachers import OUTPUT_KINDS, as_teacher
 from ._student import Student
 from ._targets import check_weights
 from ._task import Task
@@ -44,6 +45,9 @@ class LiftedStudent(Student):
     # What every subclass has.
     lifter: Any
     verbose: int
+
+    # Whether its solver goes over the rows once, so that they need not be kept.
+    _reads_rows_once = False
 
     # Why it takes no dask arrays, and what to do instead.
     _without_dask: str | None = None
@@ -145,7 +149,7 @@ class LiftedStudent(Student):
             return blocks.map(lambda psi: function(finite(logits(psi), "Logits")))
 
     def _check_parameters(self):
-        check_choice(self, "teacher_output", ("auto", "proba", "logits"))
+        check_choice(self, "teacher_output", OUTPUT_KINDS)
         check_verbose(self)
         if self.teacher is not None:
             as_teacher(self.teacher)  # raises the error that says what a teacher is
@@ -196,6 +200,8 @@ class LiftedStudent(Student):
                 way = make_pipeline(X.origin.lifter, lifter or "passthrough")
         blocks = lifted_blocks(way, rows, device=device)
         blocks.shows_progress = self.verbose > 0
+        if not self._reads_rows_once:
+            blocks = stored(blocks)
         return Task(
             blocks, labels, weights, soft_logits, lifter, teacher, X.dtype, soft_logits_from
         )

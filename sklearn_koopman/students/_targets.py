@@ -4,14 +4,25 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from .._devices import UnavailableDeviceError
 from .._warnings import warn_user
-from ..rows import EnlargedRows, LiftedRows, MadeRows, by_rows, is_dask, of_parts
-from ..teachers import align_columns, check_n_columns, output_kind, shortened, teacher_logits
+from ..rows import EnlargedRows, LiftedRows, MadeRows, by_rows, is_dask, of_parts, take
+from ..teachers import (
+    CallableTeacher,
+    UnusableTeacherError,
+    align_columns,
+    check_n_columns,
+    column_classes,
+    column_names,
+    output_kind,
+    shortened,
+    teacher_logits,
+)
 
 _THREE_WAYS = (
     "The teacher was given the {shape} array that fit received. If it expects other inputs "
@@ -20,6 +31,16 @@ _THREE_WAYS = (
     "teacher; move the steps before this one into its lifter= parameter; or give fit the "
     "teacher's own inputs as teacher_X= (in a pipeline <step>__teacher_X=) or its outputs as "
     "soft_labels=."
+)
+
+# What is no fault of the inputs, so that there is nothing to say of these.
+_NOT_THE_INPUTS = (
+    NotFittedError,
+    MemoryError,
+    ImportError,
+    FileNotFoundError,
+    UnavailableDeviceError,
+    UnusableTeacherError,
 )
 
 # Soft targets are suspect that agree with fewer labels than this far from chance to all.
@@ -225,7 +246,7 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
     train : ndarray of bool, shape (n_samples,), default=None
         The rows that a teacher may be fitted on; None stands for all.
     teacher_X : array-like of shape (n_samples, ...) or None
-    kind : {"auto", "proba", "logits"}
+    kind : {"auto", "proba", "logits", "sigmoid"}
         The `teacher_output` parameter.
     floor : float
         Smallest probability whose logarithm is taken.
@@ -247,9 +268,17 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
         if not teacher.is_fixed:
             real = seen.real if are_made else seen
             teacher = teacher.fit(some_rows(real, labelled), y[labelled], sample_weight=weight)
+        teacher = teacher.expecting(labels.classes)
+        if is_dask(seen) and isinstance(teacher, CallableTeacher):
+            teacher(
+                take(seen, np.arange(1))
+            )  # names of columns, which chunks do not bring along
         outputs = by_rows(teacher, seen, keep=True)
-        _check_columns(outputs, teacher.classes_, labels, "teacher")
-    except (NotFittedError, MemoryError, ImportError, UnavailableDeviceError):
+        of_columns = column_classes(
+            teacher.column_names, teacher.classes_, labels.classes, "teacher"
+        )
+        _check_columns(outputs, of_columns, labels, "teacher")
+    except _NOT_THE_INPUTS:
         raise
     except Exception as error:
         is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own
@@ -258,9 +287,7 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
         ways_out = _THREE_WAYS.format(shape=np.shape(X))
         raise ValueError(f"{error}\n{ways_out}") from error
     kind = teacher.output if kind == "auto" else kind
-    logits = _class_logits(
-        outputs, kind, teacher.classes_, labels, floor=floor, source="teacher"
-    )
+    logits = _class_logits(outputs, kind, of_columns, labels, floor=floor, source="teacher")
     return logits, teacher
 
 
@@ -269,7 +296,8 @@ def given_soft_targets(soft_labels, labels, *, teacher_classes, kind, floor):
 
     Parameters
     ----------
-    soft_labels : array-like of shape (n_samples, n_columns)
+    soft_labels : array-like or DataFrame of shape (n_samples, n_columns)
+        Columns that have the names of classes are theirs.
     labels : Labels
     teacher_classes : array-like of shape (n_columns,) or None
     kind, floor
@@ -280,9 +308,12 @@ def given_soft_targets(soft_labels, labels, *, teacher_classes, kind, floor):
     logits : ndarray of shape (n_samples, n_classes)
     """
     check_consistent_length(labels.codes, soft_labels)
-    _check_columns(soft_labels, teacher_classes, labels, "soft_labels")
+    of_columns = column_classes(
+        column_names(soft_labels), teacher_classes, labels.classes, "soft_labels"
+    )
+    _check_columns(soft_labels, of_columns, labels, "soft_labels")
     return _class_logits(
-        soft_labels, kind, teacher_classes, labels, floor=floor, source="soft_labels"
+        soft_labels, kind, of_columns, labels, floor=floor, source="soft_labels"
     )
 
 
@@ -291,7 +322,7 @@ def _check_columns(outputs, column_classes, labels, source):
     shape, n_classes = np.shape(outputs), len(labels.classes)
     if shape[1:] in ((), (1,)):
         if n_classes > 2:
-            raise ValueError(
+            raise UnusableTeacherError(
                 f"{source} gave one number for each row, y has {n_classes} classes: one column "
                 "for each is needed, as predict_proba and decision_function give, and predict "
                 "does not."
@@ -342,10 +373,18 @@ def _logits(outputs, kind, *, floor, source):
 
 
 def some_rows(X, chosen):
-    """Return some rows of an array, a DataFrame or a list."""
+    """Return some rows of an array, a sparse matrix, a DataFrame or a list."""
     if chosen.all():
         return X
-    return X.iloc[chosen] if hasattr(X, "iloc") else np.asarray(X)[chosen]
+    if issparse(X):
+        return X.tocsr()[np.flatnonzero(chosen)]
+    if hasattr(X, "iloc"):
+        return X.iloc[chosen]
+    if hasattr(X, "columns") and hasattr(X, "filter"):  # polars
+        return X.filter(chosen)
+    if isinstance(X, list):
+        return [row for row, is_chosen in zip(X, chosen, strict=True) if is_chosen]
+    return np.asarray(X)[chosen]
 
 
 def weighs_soft_targets(student, soft_labels):

@@ -2,10 +2,14 @@
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from .._warnings import warn_user
 from ._base import Teacher
+from ._one_vs_one import refuse_one_vs_one
 from ._skorch import is_skorch, skorch_input, skorch_targets
 
 
@@ -14,7 +18,7 @@ class EstimatorTeacher(Teacher):
 
     Fitting fold by fold keeps the validation rows out of the soft targets, as in
     `CalibratedClassifierCV`. Wrap a fitted estimator in `sklearn.frozen.FrozenEstimator` to
-    use it as it is.
+    use it as it is; without that it is fitted again, and a warning says so.
 
     Parameters
     ----------
@@ -82,6 +86,7 @@ class EstimatorTeacher(Teacher):
         """
         if self.is_fixed:
             return self
+        warn_of_refit(self.estimator)
         fitted = EstimatorTeacher(clone(self.estimator), self.classes)
         if is_skorch(fitted.estimator):
             fitted._labels, codes = np.unique(y, return_inverse=True)
@@ -97,6 +102,8 @@ class EstimatorTeacher(Teacher):
         if is_skorch(self._inner):
             X = skorch_input(X)
         method = "predict_proba" if self.output == "proba" else "decision_function"
+        if method == "decision_function":
+            refuse_one_vs_one(self.estimator)
         outputs = getattr(self.estimator, method)(X)
         if self._labels is not None:
             outputs = _first_columns(outputs, len(self._labels))
@@ -125,14 +132,47 @@ class EstimatorTeacher(Teacher):
     def __sklearn_clone__(self):
         if self.is_fixed:
             return self
+        warn_of_refit(self.estimator)
         return EstimatorTeacher(clone(self.estimator), self.classes)
 
     def __getstate__(self):
-        return {key: value for key, value in vars(self).items() if key != "_n_columns"}
+        state = super().__getstate__()
+        state.pop("_n_columns", None)
+        return state
 
     def __repr__(self):
         name = type(self._inner).__name__
         return f"EstimatorTeacher({f'frozen {name}' if self.is_fixed else name})"
+
+
+def warn_of_refit(estimator):
+    """Warn where an estimator that is fitted already is about to be cloned and fitted again.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A teacher that is not frozen, as the user passed it: its clones are not fitted.
+    """
+    if _is_fitted(estimator):
+        name = type(estimator).__name__
+        warn_user(
+            f"{name} is fitted already, and will be cloned and fitted again on the training data "
+            "of the student: what it has learned is not used. To use it as it is, wrap it in "
+            f"sklearn.frozen.FrozenEstimator; to fit it again without this warning, pass "
+            f"sklearn.base.clone of it."
+        )
+
+
+def _is_fitted(estimator):
+    if is_skorch(estimator):
+        return getattr(estimator, "initialized_", False)
+    try:
+        if not get_tags(estimator).requires_fit:
+            return False
+        check_is_fitted(estimator)
+    except (NotFittedError, AttributeError, TypeError):
+        return False
+    return True
 
 
 def _first_columns(proba, n_classes):

@@ -175,6 +175,7 @@ class TensorTrainClassifier(LiftedStudent):
     True
     """
 
+    _reads_rows_once = True
     _without_dask = (
         "it goes over the rows once for every core. Fit a part of the rows, as an array in "
         "memory."

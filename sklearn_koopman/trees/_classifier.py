@@ -113,7 +113,7 @@ class DistilledTreeClassifier(Student):
         Fraction of the rows that is held out to choose the number of leaves: the smallest tree
         among those that agree with the teacher on most of these rows. None holds out nothing and
         takes the tree that agrees best on the training rows.
-    teacher_output : {"auto", "proba", "logits"}, default="auto"
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give; see `KoopmanDistilledClassifier`.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.

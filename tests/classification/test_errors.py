@@ -195,7 +195,7 @@ RIDGE = [
     ("ridge", "a little", r"\[0\.0, inf\)"),
     ("ridge", None, r"\[0\.0, inf\)"),
 ]
-OUTPUT = "teacher_output", "prob", "{'auto', 'proba', 'logits'}"
+OUTPUT = "teacher_output", "prob", "{'auto', 'proba', 'logits', 'sigmoid'}"
 PARAMETERS = [
     *[(EDMDClassifier, *case) for case in RIDGE],
     *[(KoopmanDistilledClassifier, *case) for case in RIDGE],

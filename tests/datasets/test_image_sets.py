@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# The stand-ins for OpenML and for 70,000 images are put into this module.
+# The stand-in for 70,000 images is put into this module.
 from sklearn_koopman.datasets import _image_sets, fetch_fashion_mnist, fetch_mnist
 
 FETCHERS = [
@@ -78,7 +78,7 @@ def ask_instead(monkeypatch):
     """Return a function that puts what it is given into OpenML's place: tests have no network."""
 
     def put(stand_in):
-        monkeypatch.setattr(_image_sets, "fetch_openml", stand_in)
+        monkeypatch.setattr("sklearn.datasets.fetch_openml", stand_in)
         return stand_in
 
     return put

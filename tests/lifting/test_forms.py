@@ -99,6 +99,8 @@ SETTINGS = {
             {"input_shape": (2, 2), "filters": "pca"},
             {"input_shape": (2, 2), "nonlinearity": "intensity", "root": False, "n_filters": 5},
             {"input_shape": (2, 2), "kind": "series", "grid": 1, "n_filters": 5},
+            {"input_shape": (2, 2), "filter_size": (2, 1), "grid": (1, 2), "mirror": True},
+            {"input_shape": (2, 2), "padding": (1, 2), "stride": 2, "mirror": True},
             {"nonlinearity": "magnitude", "normalization": "brightness", "filters": "random"},
             {"filters": np.array([[[1.0, -2.0]], [[0.5, 1.0]]]), "threshold": 0.1},
             {"dilation": 2, "nonlinearity": "proportion", "threshold": 0.1},

@@ -174,6 +174,24 @@ def test_dtype_is_kept(dtype):
     assert model.fit(X.astype(dtype), Y).coef_.dtype == dtype
 
 
+def test_images_in_colour_are_flipped_and_moved():
+    X = np.arange(2 * 3 * 4 * 5.0).reshape(2, -1)
+
+    def flipped(images):
+        return images[..., ::-1]
+
+    def moved_right(images):
+        return np.pad(images, ((0, 0), (0, 0), (0, 0), (1, 0)))[..., :-1]
+
+    rows = TransferSet([flipped, moved_right], input_shape=(3, 4, 5)).enlarge(X)[:]
+
+    original, mirrored, moved = rows.reshape(3, 2, 3, 4, 5)
+    assert_array_equal(original.reshape(2, -1), X)
+    assert_array_equal(mirrored, np.flip(original, axis=3))
+    assert_array_equal(moved[..., 1:], original[..., :-1])
+    assert not moved[..., 0].any()
+
+
 def test_input_shape():
     shapes = []
 

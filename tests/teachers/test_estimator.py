@@ -59,7 +59,8 @@ def test_a_frozen_estimator_is_used_as_it_is():
 
 def test_clone_gives_an_unfitted_teacher_with_its_own_estimator():
     teacher = EstimatorTeacher(LogisticRegression(C=3.0).fit(X, Y), classes=[2, 1, 0])
-    copy = clone(teacher)
+    with pytest.warns(UserWarning, match="fitted already"):
+        copy = clone(teacher)
     assert copy.estimator is not teacher.estimator
     assert copy.estimator.C == 3.0
     assert_array_equal(copy.classes_, [2, 1, 0])

@@ -1,0 +1,58 @@
+"""Pooled responses that are the same for a row and for its mirror image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from ._responses import Responses
+
+# Numbers of mirror images' responses that are held at once.
+BLOCK_NUMBERS = 2**22
+
+
+@dataclass(frozen=True)
+class MirroredResponses:
+    """Means of pooled responses to rows and to their mirror images.
+
+    Attributes
+    ----------
+    responses : Responses
+        Without the root.
+    root : bool
+        Whether the root of each mean is taken.
+    """
+
+    responses: Responses
+    root: bool
+
+    @property
+    def places(self):
+        """Where the filters are laid."""
+        return self.responses.places
+
+    def columns(self):
+        """Return which numbers of a row its mirror image consists of, in order."""
+        image = self.places.image
+        return np.arange(np.prod(image)).reshape(image)[..., ::-1].ravel()
+
+    def write(self, X, out):
+        """Write the observables of rows, see `Responses.write`."""
+        columns = self.columns()
+        block = max(1, BLOCK_NUMBERS // out.shape[1])
+        mirrored = np.empty((min(block, len(X)), out.shape[1]), out.dtype)
+        for rows in gen_batches(len(X), block):
+            means, others = out[rows], mirrored[: rows.stop - rows.start]
+            self.responses.write(X[rows], means)
+            self.responses.write(X[rows][:, columns], others)
+            means += others
+            means *= 0.5
+        if self.root:
+            np.sqrt(out, out=out)
+
+    def add_to_graph(self, nodes, rows):
+        """Add the observables to an ONNX graph, see `SupportsOnnx`."""
+        mirrored = nodes.add("Gather", rows, self.columns(), axis=1)
+        both = [self.responses.add_to_graph(nodes, each) for each in (rows, mirrored)]
+        means = nodes.add("Mul", nodes.add("Add", *both), nodes.constant([0.5]))
+        return nodes.add("Sqrt", means) if self.root else means
