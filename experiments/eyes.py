@@ -22,6 +22,7 @@ from torch.nn.utils import parametrize
 from experiments import runner
 from experiments.images import images, split
 from experiments.teachers import FLIPPED, flipped, shifted
+from sklearn_koopman._files import replaced_when_whole
 
 FOLDER = Path(__file__).parent / "data"
 EPOCHS, BATCH_SIZE, LEARNING_RATE, MOST_SHIFT = 10, 256, 4e-3, 1
