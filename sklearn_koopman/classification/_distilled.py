@@ -234,7 +234,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
 
     @available_if(_trains_by_minibatches)
     def partial_fit(
-        self, X, y, classes=None, sample_weight=None, *, soft_labels=None, teacher_X=None
+        self, X, y=None, classes=None, sample_weight=None, *, soft_labels=None, teacher_X=None
     ):
         """Train one epoch on more rows; needs ``solver="adam"``.
 
@@ -246,10 +246,11 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows as for `fit`.
-        y : array-like of shape (n_samples,)
-            Labels.
+        y : array-like of shape (n_samples,), default=None
+            Labels; None as for `fit`.
         classes : array-like of shape (n_classes,), default=None
-            All classes that may ever come; needed in the first call, unless after `fit`.
+            All classes that may ever come; needed in the first call that has labels, unless after
+            `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
         soft_labels, teacher_X
@@ -377,7 +378,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         return distillation_problem(
             task,
             scale,
-            soft_weight=self.soft_weight,
+            soft_weight=task.labels.soft_weight(self.soft_weight),
             temperature=self.temperature,
             ridge=ridge,
         )

@@ -20,6 +20,7 @@ from ._folds import (
     cv_results,
     fidelity,
     held_out_scores,
+    judged,
     make_splits,
     neg_log_loss,
     split_tasks,
@@ -64,7 +65,8 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     scoring : {"accuracy", "neg_log_loss", "fidelity"}, default="accuracy"
         What the settings are chosen by on held-out rows; "fidelity" is the share of rows where
         student and teacher agree, and needs no labels. Ties go to the larger ridge, then to what
-        comes first in `soft_weights` and `temperatures`.
+        comes first in `soft_weights` and `temperatures`. Of a fit without labels, folds and scores
+        go by the teacher's choices, and the soft weight is 1.
     max_iter : int, default=300
         Most iterations of each minimisation.
     tol : float, default=1e-6
@@ -205,7 +207,10 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
 
     def _solve(self, task, groups=None):
         check_gram_fits_in_memory(task.blocks.n_observables)
-        grid = self._grid()
+        task = judged(task)
+        ridges, soft_weights, temperatures = self._grid()
+        soft_weights = list(dict.fromkeys(map(task.labels.soft_weight, soft_weights)))
+        grid = ridges, soft_weights, temperatures
         candidates = [
             dict(zip(("ridge", "soft_weight", "temperature"), values, strict=True))
             for values in product(*grid)

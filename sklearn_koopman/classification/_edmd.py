@@ -181,7 +181,7 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
         self.verbose = verbose
 
     def partial_fit(
-        self, X, y, classes=None, sample_weight=None, *, soft_labels=None, teacher_X=None
+        self, X, y=None, classes=None, sample_weight=None, *, soft_labels=None, teacher_X=None
     ):
         """Take in more rows and solve for all rows seen so far.
 
@@ -193,10 +193,11 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows as for `fit`.
-        y : array-like of shape (n_samples,)
-            Labels.
+        y : array-like of shape (n_samples,), default=None
+            Labels; None as for `fit`.
         classes : array-like of shape (n_classes,), default=None
-            All classes that may ever come; needed in the first call, unless after `fit`.
+            All classes that may ever come; needed in the first call that has labels, unless after
+            `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
         soft_labels, teacher_X

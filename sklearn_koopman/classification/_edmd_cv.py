@@ -21,6 +21,7 @@ from ._folds import (
     best_candidate,
     cv_results,
     held_out_scores,
+    judged,
     make_splits,
     neg_mean_squared_error,
     scored_weight,
@@ -68,7 +69,8 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
     scoring : {"accuracy", "neg_mean_squared_error"}, default=None
         What the ridge is chosen by, of the logits of held-out rows; the squared error is that of
         all classes. None is "neg_mean_squared_error" with ``cv=None`` and "accuracy" with folds,
-        as in :class:`~sklearn.linear_model.RidgeClassifierCV`. Ties go to the larger ridge.
+        as in :class:`~sklearn.linear_model.RidgeClassifierCV`. Ties go to the larger ridge. Of a
+        fit without labels, folds and accuracy go by the teacher's choices.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
@@ -164,6 +166,7 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
         check_choice(self, "scoring", tuple(SCORINGS), optional=True)
 
     def _solve(self, task, groups=None):
+        task = judged(task)
         check_gram_fits_in_memory(task.blocks.n_observables)
         ridges = sorted(check_reals(self, "ridges", low=0.0, inclusive="neither"), reverse=True)
         default = "neg_mean_squared_error" if self.cv is None else "accuracy"

@@ -55,7 +55,9 @@ class CrossValidated:
 
     __metadata_request__fit = {"groups": True}  # noqa: RUF012
 
-    def fit(self, X, y, sample_weight=None, *, soft_labels=None, teacher_X=None, groups=None):
+    def fit(
+        self, X, y=None, sample_weight=None, *, soft_labels=None, teacher_X=None, groups=None
+    ):
         """Choose the settings, and fit the student.
 
         Parameters
@@ -63,8 +65,9 @@ class CrossValidated:
         X : array-like of shape (n_samples, n_features)
             Rows to lift with `lifter`, or rows of observables if that is None. float32 and
             float64 are kept. A ``numpy.memmap`` is read block by block.
-        y : array-like of shape (n_samples,)
-            Labels: integers, strings, or whatever can be sorted.
+        y : array-like of shape (n_samples,), default=None
+            Labels: integers, strings, or whatever can be sorted. None: a teacher that is used as
+            it is, or `soft_labels`, speak alone, and its choices are those that count.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a weight of 2 is the same as a row that is there twice.
         soft_labels : array-like of shape (n_samples, n_columns), default=None
@@ -81,6 +84,18 @@ class CrossValidated:
             Fitted classifier.
         """
         return self._fit(X, y, sample_weight, soft_labels, teacher_X, groups=groups)
+
+
+def judged(task):
+    """Return a task with the labels that candidates are judged by: if none, the teacher's choices.
+
+    Parameters
+    ----------
+    task : Task
+    """
+    if task.labels.were_given:
+        return task
+    return replace(task, labels=replace(task.labels, codes=task.soft_logits.argmax(axis=1)))
 
 
 def make_splits(cv, task, groups=None):
@@ -126,7 +141,7 @@ def split_tasks(task, splits):
     for train, _ in splits:
         may_learn = np.zeros(len(task.sample_weight), dtype=bool)
         may_learn[train] = True
-        soft_logits, _ = task.soft_logits_from(may_learn)
+        soft_logits = task.soft_logits_from(may_learn).logits
         tasks.append(replace(task, soft_logits=soft_logits))
     return tasks
 

@@ -22,7 +22,7 @@ from .._validation import (
     is_integer,
 )
 from ..lifting import WITH_LAYERS
-from ..students import SharingEstimator, check_weights, encode_labels, margin
+from ..students import Labels, SharingEstimator, check_weights, encode_labels, margin
 from ..teachers import (
     OUTPUT_KINDS,
     check_outputs,
@@ -212,17 +212,19 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Fit the matrices, one span after the other.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows as the network takes them. float32 and float64 are kept until they enter the
-            network, which computes in its own dtype.
-        y : array-like of shape (n_samples,)
+            Rows as the network takes them. float32, float64 and whole numbers are kept until they
+            enter the network, batch by batch, which computes in its own dtype.
+        y : array-like of shape (n_samples,), default=None
             Labels: they name the classes, fit a network that is an estimator, and count in the
-            cross-entropy if `epochs` is positive. Least squares does not look at them.
+            cross-entropy if `epochs` is positive. Least squares does not look at them. None: the
+            classes are those of the network, or the numbers of its columns, and the soft weight
+            is 1.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a weight of 2 is the same as a row that is there twice.
 
@@ -235,15 +237,32 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             import_torch("LinearizedNetworkClassifier")
             spans = self._check_parameters()
             raw_X = X
-            X, y = validate_data(self, X, y, dtype=DTYPES, allow_nd=True)
+            if y is None:
+                X = validate_data(self, X, dtype=_dtypes_of(X), allow_nd=True)
+            else:
+                X, y = validate_data(self, X, y, dtype=_dtypes_of(X), allow_nd=True)
             weight = check_weights(sample_weight, len(X))
             given = None if sample_weight is None else weight
             seen = X if X.ndim > 2 else raw_X
             network = fitted_network(self.module, seen, y, given, self.teacher_classes)
-            labels = encode_labels(y, None, network.classes_)
+            labels = self._labels(y, X, network)
             columns = OutputColumns.of(network, X, labels.classes, self.teacher_output)
             self._store(self._solve(network, spans, X, labels, weight, columns))
         return self
+
+    def _labels(self, y, X, network):
+        """Return the labels; without any, the classes that the network has."""
+        if y is not None:
+            return encode_labels(y, None, network.classes_)
+        if self.epochs > 0 and self.soft_weight == 0:
+            raise ValueError(
+                "soft_weight=0 learns from labels alone: it requires y to be passed, but the "
+                "target y is None. Give fit y, or a positive soft_weight."
+            )
+        classes = network.classes_
+        if classes is None:
+            classes = np.arange(max(network(X[:1]).shape[1], 2))
+        return Labels.without_any(len(X), classes)
 
     def _solve(self, network, spans, X, labels, weight, columns):
         """Return the fitted attributes: the matrices, and the network that has them."""
@@ -252,7 +271,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         linearized, loss_curve = traced.with_layers(layers), []
         if self.epochs > 0:
             linearized, layers, loss_curve = self._train(
-                network, traced, linearized, layers, X, labels.codes, weight, columns
+                network, traced, linearized, layers, X, labels, weight, columns
             )
         _fold(layers, operators)
         return {
@@ -345,7 +364,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
 
     def _logits(self, X):
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=DTYPES, allow_nd=True, reset=False)
+        X = validate_data(self, X, dtype=_dtypes_of(X), allow_nd=True, reset=False)
         torch = import_torch()
         network = self.network_
         outputs = []
@@ -486,7 +505,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         home = home_of(network.module) or "cpu"
         return layer.to(home, floating_dtype(network.module, torch)), operator
 
-    def _train(self, network, traced, student, layers, X, codes, weight, columns):
+    def _train(self, network, traced, student, layers, X, labels, weight, columns):
         """Train the layers, and those behind if so asked, on what the network says.
 
         Returns
@@ -524,7 +543,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         soft = columns.logits_of_array(network(X))
         options = DistillationOptions(
             self.epochs,
-            self.soft_weight,
+            labels.soft_weight(self.soft_weight),
             self.temperature,
             self.learning_rate,
             self.batch_size,
@@ -538,7 +557,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
                 return (
                     inputs,
                     torch.as_tensor(soft[rows], **like),
-                    torch.as_tensor(codes[rows], device=inputs.device),
+                    torch.as_tensor(labels.codes[rows], device=inputs.device),
                 )
 
             def logits_of(inputs):
@@ -554,6 +573,12 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
                 check_random_state(self.random_state),
             )
         return student, layers, losses
+
+
+def _dtypes_of(X):
+    """Return which dtypes are kept: whole numbers too, as each batch is cast for the network."""
+    is_whole = isinstance(X, np.ndarray) and X.dtype.kind in "biu"
+    return None if is_whole else DTYPES
 
 
 def _fold(layers, operators):

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier
 
 from ..lifting import linear_layer
+from ..students import check_needs_no_labels
 from ..teachers import (
     EstimatorTeacher,
     TorchTeacher,
@@ -35,7 +36,8 @@ def fitted_network(module, X, y, sample_weight, classes=None):
     module : object
         The `module` parameter of a classifier.
     X : array-like of shape (n_samples, ...)
-    y : ndarray of shape (n_samples,)
+    y : ndarray of shape (n_samples,), or None
+        A network that is an estimator to fit needs labels.
     sample_weight : ndarray of shape (n_samples,) or None
     classes : array-like of shape (n_columns,), default=None
         The class of each output, if the user says it.
@@ -52,6 +54,8 @@ def fitted_network(module, X, y, sample_weight, classes=None):
         return teacher
     if not isinstance(teacher, EstimatorTeacher):
         raise TypeError(f"module={module!r}: must be {_ACCEPTED}.")
+    if y is None:
+        check_needs_no_labels(teacher)
     teacher = teacher.fit(X, y, sample_weight=sample_weight)
     inner = teacher.estimator.estimator
     if isinstance(inner, MLPClassifier):

@@ -4,14 +4,23 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from .._devices import UnavailableDeviceError
 from .._warnings import warn_user
-from ..rows import EnlargedRows, LiftedRows, MadeRows, by_rows, is_dask, of_parts, take
+from ..rows import (
+    EnlargedRows,
+    GivenRows,
+    LiftedRows,
+    MadeRows,
+    by_rows,
+    is_dask,
+    of_parts,
+    take,
+    taken,
+)
 from ..teachers import (
     CallableTeacher,
     UnusableTeacherError,
@@ -69,15 +78,28 @@ class Labels:
         Sorted labels.
     codes : ndarray of int, shape (n_samples,)
         Which of the classes each row has, -1 for none.
+    were_given : bool, default=True
+        Whether `fit` received any; False where the teacher speaks alone.
     """
 
     classes: np.ndarray
     codes: np.ndarray
+    were_given: bool = True
+
+    @classmethod
+    def without_any(cls, n_samples, classes):
+        """Return the labels of a fit that received none, with the classes of its teacher."""
+        labels = encode_labels(np.empty(0, int), classes=classes)
+        return cls(labels.classes, np.full(n_samples, -1), were_given=False)
 
     @property
     def is_labelled(self):
         """Which rows have a label, shape (n_samples,)."""
         return self.codes >= 0
+
+    def soft_weight(self, chosen):
+        """Return the weight of soft targets: the one that was chosen, or 1 without labels."""
+        return chosen if self.were_given else 1.0
 
 
 class OneHotRows(MadeRows):
@@ -110,7 +132,8 @@ def has_label(y, unlabeled_value):
     ----------
     y : ndarray of shape (n_samples,)
     unlabeled_value : object
-        What stands in y for "no label"; NaN is found too.
+        What stands in y for "no label"; NaN is found too, and finds what else stands for a
+        missing value: None, and that of pandas.
 
     Returns
     -------
@@ -122,9 +145,14 @@ def has_label(y, unlabeled_value):
         raise ValueError(
             f"unlabeled_value={unlabeled_value!r}: must be one value that stands in y for no label."
         )
-    if unlabeled_value != unlabeled_value:
-        return np.asarray(y == y, dtype=bool)
+    if _is_missing(unlabeled_value):
+        return np.array([not _is_missing(value) for value in y.tolist()], dtype=bool)
     return np.asarray(y != unlabeled_value, dtype=bool)
+
+
+def _is_missing(value):
+    """Return whether a label is None, NaN, or pandas' NA, which is not even equal to itself."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
 def encode_labels(y, unlabeled_value=None, classes=None):
@@ -230,7 +258,28 @@ def check_weights(sample_weight, n_samples):
     return weight
 
 
-def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X, kind, floor):
+@dataclass(frozen=True)
+class SoftTargets:
+    """What a student learns from beside its labels.
+
+    Attributes
+    ----------
+    logits : ndarray of shape (n_samples, n_classes)
+        Columns in the order of `labels.classes`; for enlarged rows, of all of them.
+    labels : Labels
+        Those that were known before, or, of a fit without labels, what the columns tell.
+    teacher : Teacher or None
+        The teacher that gave them, fitted.
+    """
+
+    logits: np.ndarray
+    labels: Labels
+    teacher: object = None
+
+
+def soft_targets(
+    teacher, X, y, labels, sample_weight, train=None, *, n_samples, teacher_X, kind, floor
+):
     """Ask a teacher for the soft targets of a fit.
 
     Parameters
@@ -240,11 +289,14 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
     X : array-like of shape (n_samples, n_features), or EnlargedRows of these
         What `fit` received; the teacher sees it unless it has a `teacher_X`. It is never fitted
         on rows that are made.
-    y : ndarray of shape (n_samples,)
-    labels : Labels
+    y : ndarray of shape (n_samples,), or None
+    labels : Labels or None
+        None: there are none, and the classes are numbered as the columns are.
     sample_weight : ndarray of shape (n_samples,) or None
     train : ndarray of bool, shape (n_samples,), default=None
         The rows that a teacher may be fitted on; None stands for all.
+    n_samples : int
+        How many rows `fit` received.
     teacher_X : array-like of shape (n_samples, ...) or None
     kind : {"auto", "proba", "logits", "sigmoid"}
         The `teacher_output` parameter.
@@ -253,27 +305,25 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
 
     Returns
     -------
-    logits : ndarray of shape (n_samples, n_classes)
-        Columns in the order of `labels.classes`; for enlarged rows, of all of them.
-    teacher : Teacher
-        The teacher that gave them, fitted.
+    targets : SoftTargets
     """
     seen = X if teacher_X is None else teacher_X
+    if y is None:
+        check_needs_no_labels(teacher)
     if isinstance(seen, LiftedRows):
         seen = by_rows(np.asarray, seen)
     are_made = isinstance(seen, EnlargedRows)
-    labelled = labels.is_labelled if train is None else labels.is_labelled & train
-    weight = None if sample_weight is None else sample_weight[labelled]
     try:
         if not teacher.is_fixed:
             real = seen.real if are_made else seen
-            teacher = teacher.fit(some_rows(real, labelled), y[labelled], sample_weight=weight)
-        teacher = teacher.expecting(labels.classes)
+            teacher = _taught(teacher, real, y, labels, sample_weight, train)
+        if labels is not None:
+            teacher = teacher.expecting(labels.classes)
         if is_dask(seen) and isinstance(teacher, CallableTeacher):
-            teacher(
-                take(seen, np.arange(1))
-            )  # names of columns, which chunks do not bring along
+            # Names of columns, which chunks do not bring along.
+            teacher(take(seen, np.arange(1)))
         outputs = by_rows(teacher, seen, keep=True)
+        labels = labels or _labels_of_columns(outputs, n_samples, teacher.column_names)
         of_columns = column_classes(
             teacher.column_names, teacher.classes_, labels.classes, "teacher"
         )
@@ -288,33 +338,72 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
         raise ValueError(f"{error}\n{ways_out}") from error
     kind = teacher.output if kind == "auto" else kind
     logits = _class_logits(outputs, kind, of_columns, labels, floor=floor, source="teacher")
-    return logits, teacher
+    return SoftTargets(logits, labels, teacher)
 
 
-def given_soft_targets(soft_labels, labels, *, teacher_classes, kind, floor):
-    """Return the logits of soft labels that the user gave to `fit`.
+def _taught(teacher, X, y, labels, sample_weight, train):
+    """Return a teacher that is fitted on the labelled rows, or on those of them in a mask."""
+    labelled = labels.is_labelled if train is None else labels.is_labelled & train
+    weight = None if sample_weight is None else sample_weight[labelled]
+    # Not y: beside markers of another type, its labels may be objects.
+    known = labels.classes[labels.codes[labelled]]
+    return teacher.fit(some_rows(X, labelled), known, sample_weight=weight)
+
+
+def _labels_of_columns(outputs, n_samples, names=None):
+    """Return the labels of a fit without any: one class a column, two for a single one.
+
+    Classes have the names of the columns, if these have any, else numbers.
+    """
+    if names is not None and len({type(name) for name in names}) == 1:
+        return Labels.without_any(n_samples, names)
+    n_columns = np.shape(outputs)[1] if np.ndim(outputs) > 1 else 1
+    return Labels.without_any(n_samples, np.arange(max(n_columns, 2)))
+
+
+def check_needs_no_labels(teacher):
+    """Raise ValueError for a teacher that would have to be fitted, where there are no labels.
+
+    Parameters
+    ----------
+    teacher : Teacher
+    """
+    if not teacher.is_fixed:
+        raise ValueError(
+            f"{teacher!r} would have to be fitted on labels: it requires y to be passed, but the "
+            "target y is None. Give fit y; or fit the teacher first, and wrap it in "
+            "sklearn.frozen.FrozenEstimator to have it used as it is."
+        )
+
+
+def given_soft_targets(soft_labels, labels, n_samples, *, teacher_classes, kind, floor):
+    """Return soft targets of what the user gave to `fit` as soft labels.
 
     Parameters
     ----------
     soft_labels : array-like or DataFrame of shape (n_samples, n_columns)
         Columns that have the names of classes are theirs.
-    labels : Labels
+    labels : Labels or None
+        As for `soft_targets`.
+    n_samples : int
     teacher_classes : array-like of shape (n_columns,) or None
     kind, floor
         As for `soft_targets`.
 
     Returns
     -------
-    logits : ndarray of shape (n_samples, n_classes)
+    targets : SoftTargets
     """
+    labels = labels or _labels_of_columns(soft_labels, n_samples, column_names(soft_labels))
     check_consistent_length(labels.codes, soft_labels)
     of_columns = column_classes(
         column_names(soft_labels), teacher_classes, labels.classes, "soft_labels"
     )
     _check_columns(soft_labels, of_columns, labels, "soft_labels")
-    return _class_logits(
+    logits = _class_logits(
         soft_labels, kind, of_columns, labels, floor=floor, source="soft_labels"
     )
+    return SoftTargets(logits, labels)
 
 
 def _check_columns(outputs, column_classes, labels, source):
@@ -373,18 +462,9 @@ def _logits(outputs, kind, *, floor, source):
 
 
 def some_rows(X, chosen):
-    """Return some rows of an array, a sparse matrix, a DataFrame or a list."""
-    if chosen.all():
-        return X
-    if issparse(X):
-        return X.tocsr()[np.flatnonzero(chosen)]
-    if hasattr(X, "iloc"):
-        return X.iloc[chosen]
-    if hasattr(X, "columns") and hasattr(X, "filter"):  # polars
-        return X.filter(chosen)
-    if isinstance(X, list):
-        return [row for row, is_chosen in zip(X, chosen, strict=True) if is_chosen]
-    return np.asarray(X)[chosen]
+    """Return some rows, by a mask, of an array, a data frame, a sparse matrix or a list."""
+    X = X.X if isinstance(X, GivenRows) else X
+    return X if chosen.all() else taken(X, chosen)
 
 
 def weighs_soft_targets(student, soft_labels):

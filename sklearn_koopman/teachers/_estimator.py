@@ -5,12 +5,13 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
 from .._warnings import warn_user
 from ._base import Teacher
 from ._one_vs_one import refuse_one_vs_one
 from ._skorch import is_skorch, skorch_input, skorch_targets
+from ._weights import fit_weighted
 
 
 class EstimatorTeacher(Teacher):
@@ -30,8 +31,9 @@ class EstimatorTeacher(Teacher):
 
     Notes
     -----
-    `sample_weight` reaches estimators whose `fit` names it; pipelines and skorch nets are
-    fitted without weights.
+    `sample_weight` reaches all parts of the estimator that take it: steps of a pipeline, what a
+    search or another meta-estimator fits. The scores by which a search chooses are not weighted.
+    Where weights cannot reach the classifier (nearest neighbours, skorch nets), a warning says so.
 
     Examples
     --------
@@ -77,7 +79,7 @@ class EstimatorTeacher(Teacher):
         y : array-like of shape (n_samples,), default=None
             Their classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            Their weights, for estimators that take them.
+            Their weights, for estimators that take them; others warn if the weights differ.
 
         Returns
         -------
@@ -91,10 +93,7 @@ class EstimatorTeacher(Teacher):
         if is_skorch(fitted.estimator):
             fitted._labels, codes = np.unique(y, return_inverse=True)
             X, y = skorch_input(X), skorch_targets(fitted.estimator, codes)
-        weights = {}
-        if sample_weight is not None and has_fit_parameter(fitted.estimator, "sample_weight"):
-            weights["sample_weight"] = sample_weight
-        fitted.estimator = FrozenEstimator(fitted.estimator.fit(X, y, **weights))
+        fitted.estimator = FrozenEstimator(fit_weighted(fitted.estimator, X, y, sample_weight))
         return fitted
 
     def _evaluate(self, X):

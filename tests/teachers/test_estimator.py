@@ -43,7 +43,8 @@ def test_sample_weight_reaches_estimators_that_take_it():
     tree = LogisticRegression(max_iter=500)
     fitted = EstimatorTeacher(tree).fit(X, Y, weight)
     assert_array_equal(fitted.estimator.coef_, clone(tree).fit(X, Y, weight).coef_)
-    neighbours = EstimatorTeacher(KNeighborsClassifier()).fit(X, Y, weight)
+    with pytest.warns(UserWarning, match="takes no sample_weight"):
+        neighbours = EstimatorTeacher(KNeighborsClassifier()).fit(X, Y, weight)
     assert neighbours(X).shape == (150, 3)
 
 
