@@ -158,6 +158,8 @@ RANDOM = [
     lambda seed: sk.DistilledTreeClassifier(linear_teacher, random_state=seed).fit(X, y),
     lambda seed: sk.TensorTrainClassifier(soft_weight=0, random_state=seed).fit(X, y),
     lambda seed: CompressedStudent(SQUARES, loss="distillation", random_state=seed).fit(X),
+    lambda seed: CompressedStudent(SQUARES, random_state=seed).fit(X),  # draws nothing
+    lambda seed: sk.KoopmanDistilledClassifier(soft_weight=0, random_state=seed).fit(X, y),
     lambda seed: make_yin_yang(10, random_state=seed),
     lambda seed: SimulatedChip(SQUARES, Hardware(), X, random_state=seed),
 ]

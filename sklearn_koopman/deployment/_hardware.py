@@ -321,7 +321,12 @@ class SimulatedChip:
             coef = coef + hardware.additive_noise * np.abs(ideal).max() * draw(ideal.shape)
         if hardware.drift_decades:
             exponents = hardware.drift_spread * draw(ideal.shape)
-            coef = coef * 10.0 ** (-exponents * hardware.drift_decades)
+            with np.errstate(over="ignore", invalid="ignore"):
+                coef = coef * 10.0 ** (-exponents * hardware.drift_decades)
+        if not np.isfinite(coef).all():
+            raise ValueError(
+                f"{hardware!r} makes a matrix that is not finite: its noise or drift is too large."
+            )
         return coef
 
     def _read(self, psi, random_state):

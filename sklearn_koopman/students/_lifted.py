@@ -15,7 +15,7 @@ from sklearn.utils.validation import (
 
 from .._finite import finite
 from .._threads import threads_for
-from .._validation import DTYPES, check_choice, check_verbose
+from .._validation import DTYPES, check_choice, check_random_state, check_verbose
 from ..lifting import takes_floats_alone
 from ..rows import (
     LiftedRows,
@@ -141,6 +141,7 @@ class LiftedStudent(Student):
     def _check_parameters(self):
         check_choice(self, "teacher_output", OUTPUT_KINDS)
         check_verbose(self)
+        check_random_state(getattr(self, "random_state", None))
         if self.teacher is not None:
             as_teacher(self.teacher)  # raises the error that says what a teacher is
 

@@ -207,6 +207,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         check_real(self, "temperature", low=0.0, inclusive="neither")
         check_integer(self, "batch_size", minimum=1)
         check_real(self, "learning_rate", low=0.0, inclusive="neither")
+        check_random_state(self.random_state)
 
     def _codes(self, y, n_samples):
         """Return which class of the student each label is, -1 for all where none are needed."""

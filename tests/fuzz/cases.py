@@ -185,7 +185,7 @@ def labels(rng, n_samples):
         "none": None,
         "short": codes[1:],
     }.get(kind, codes)
-    must = kind in ("nan", "none", "short", "floats") or (kind == "mixed" and n_samples > 1)
+    must = kind in ("nan", "short", "floats") or (kind == "mixed" and n_samples > 1)
     return y, must
 
 
