@@ -35,9 +35,9 @@ def finite(array, what):
     if not all_finite(array):
         rows = ~np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
         raise ValueError(
-            f"{what} are not finite for {np.count_nonzero(rows)} of {len(rows)} rows, row "
-            f"{rows.argmax()} say: they overflow {array.dtype}. Are the rows scaled like those "
-            f"that fit received? {_SCALE_FIRST}"
+            f"{what} are not finite: they overflow {array.dtype} in {np.count_nonzero(rows)} of "
+            f"{len(rows)} rows, row {rows.argmax()} say. Are the rows scaled like those that fit "
+            f"received? {_SCALE_FIRST}"
         )
     return array
 

@@ -79,7 +79,7 @@ def test_rows_whose_logits_overflow_are_refused(student, dtype, method):
         pytest.skip("has no probabilities")
     rows = X[:4].astype(dtype)
     rows[1:3] *= np.finfo(dtype).max / 10
-    with pytest.raises(ValueError, match=r"not finite for 2 of 4 rows, row 1 .*Scale the feat"):
+    with pytest.raises(ValueError, match=r"not finite: .* 2 of 4 rows, row 1 .*Scale the feat"):
         getattr(student, method)(rows)
     assert np.isfinite(student.decision_function(rows[[0, 3]])).all()
 
@@ -123,7 +123,7 @@ LIFTERS = [
 @pytest.mark.parametrize("lifter", LIFTERS, **by_name)
 def test_observables_that_overflow_are_refused(lifter):
     lifter = clone(lifter).fit(X)
-    with pytest.raises(ValueError, match="Observables are not finite"):
+    with pytest.raises(ValueError, match="observables are not finite"):
         lifter.transform(1e100 * X)
 
 

@@ -231,7 +231,7 @@ class SimulatedChip:
         -------
         logits : ndarray of shape (n_samples, n_classes)
         """
-        return finite(self._read(self._lift(X), self._random_state), "Logits")
+        return finite(self._read(self._lift(X), self._random_state), "The logits")
 
     def predict(self, X):
         """Return the class of the largest logit.

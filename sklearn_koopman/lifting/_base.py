@@ -50,7 +50,7 @@ class BlockLifter(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=DTYPES, reset=False)
         self._check_memory(len(X), X.dtype.itemsize)
-        return finite(self._lift(X), "Observables")
+        return finite(self._lift(X), "The lifted observables")
 
     def get_feature_names_out(self, input_features=None):
         """Get the names of the observables.

@@ -299,7 +299,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             gives probabilities, their logarithms.
         """
         logits = self._logits(X)
-        return finite(margin(logits), "Logits")
+        return finite(margin(logits), "The logits")
 
     def predict_proba(self, X):
         """Return the probabilities of the classes.

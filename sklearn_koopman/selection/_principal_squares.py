@@ -90,7 +90,7 @@ def principal_squares(student, X, *, max_observables=None):
     rows = student._validate_rows(X, reset=False)
     Z = lifted_blocks(head, rows).map(lambda coordinates: coordinates)
     linear, forms = _quadratic_forms(student, monomials)
-    finite(Z, "Coordinates")
+    finite(Z, "The coordinates")
     with explaining_linear_algebra("principal_squares"):
         covariance = np.cov(Z.T, ddof=0).reshape(forms.shape[1:])
         values, directions = _diagonalised(forms, covariance)

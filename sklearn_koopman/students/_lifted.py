@@ -111,7 +111,7 @@ class LiftedStudent(Student):
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
             For two classes, the logit of the second above that of the first.
         """
-        return self._map_logits(lambda logits: finite(margin(logits), "Logits"), X)
+        return self._map_logits(lambda logits: finite(margin(logits), "The logits"), X)
 
     def predict(self, X):
         """Return the class with the largest logit.
@@ -136,7 +136,7 @@ class LiftedStudent(Student):
         blocks = lifted_blocks(getattr(self, "lifter_", None), X)
         logits = self._logit_function()
         with threads_for(blocks):
-            return blocks.map(lambda psi: function(finite(logits(psi), "Logits")))
+            return blocks.map(lambda psi: function(finite(logits(psi), "The logits")))
 
     def _check_parameters(self):
         check_choice(self, "teacher_output", OUTPUT_KINDS)

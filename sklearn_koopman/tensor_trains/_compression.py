@@ -298,7 +298,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         -------
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
         """
-        return finite(margin(self._logits(X)), "Logits")
+        return finite(margin(self._logits(X)), "The logits")
 
     def predict(self, X):
         """Return the class with the largest logit.
@@ -349,7 +349,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=DTYPES, reset=False)
         blocks = RowBlocks(X, n_observables=max(X.shape[1], self.tensor_train_.cores[0].size))
-        return finite(blocks.map(self._logits_of_block), "Logits")
+        return finite(blocks.map(self._logits_of_block), "The logits")
 
     def _logits_of_block(self, X):
         Z = X if self.reducer_ is None else np.asarray(self.reducer_.transform(X))
