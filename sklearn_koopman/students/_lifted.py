@@ -33,7 +33,7 @@ from ..rows import (
 )
 from ..teachers import OUTPUT_KINDS, as_teacher
 from ._student import Student
-from ._targets import check_weights
+from ._targets import check_weights, refuse_missing_labels
 from ._task import Task
 
 
@@ -230,6 +230,7 @@ class LiftedStudent(Student):
             return X, None
         check_consistent_length(X, y)
         if self.unlabeled_value is None:
+            refuse_missing_labels(y)
             _, y = check_X_y(np.broadcast_to(0.0, (len(X), 1)), y, estimator=self)
         else:
             y = column_or_1d(y, warn=True)

@@ -15,10 +15,10 @@ from ..rows import as_numpy, is_dask
 from ..teachers import as_teacher, share_or_clone
 from ._targets import (
     Labels,
-    check_labels,
     encode_labels,
     given_soft_targets,
     has_label,
+    refuse_missing_labels,
     soft_targets,
 )
 
@@ -91,9 +91,7 @@ class Student(ClassifierMixin, SharingEstimator):
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; rows without a label may have any marker in y."""
         if y is not None and self.unlabeled_value is None:
-            labels = np.asarray(y)
-            if labels.dtype == object and labels.ndim == 1:
-                check_labels(labels.tolist(), "y")  # scikit-learn fails at those of pandas
+            refuse_missing_labels(y)
             return validate_data(self, X, y, dtype=dtype, reset=reset)
         X = validate_data(self, X, dtype=dtype, reset=reset)
         if y is not None:

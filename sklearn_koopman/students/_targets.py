@@ -229,6 +229,13 @@ def check_labels(labels, name):
     return labels
 
 
+def refuse_missing_labels(y):
+    """Raise ValueError where a label is missing: scikit-learn's own check fails at pandas' NA."""
+    labels = np.asarray(y)
+    if labels.dtype == object and labels.ndim == 1:
+        check_labels(labels.tolist(), "y")
+
+
 def check_weights(sample_weight, n_samples):
     """Return non-negative float64 weights, not all of them zero.
 
