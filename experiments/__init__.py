@@ -11,6 +11,9 @@ Which observables? `dictionaries.py`: families of about 1,000, and how correlate
 Other kinds of students: `networks.py` and `delay_dmd.py` (spans of layers), `tree_recovery.py` and
 `tree_curves.py` (decision trees), `tensor_trains.py`, `product_kernel.py`, `compression.py`.
 
+Whose networks? `strangers.py`: pretrained ones out of other people's packages, on inputs of
+`strange_inputs.py`.
+
 What does hardware take away? `deployment.py`: few bits and noise; `filters.py`: the same of
 filters, and what ONNX and torch make of them.
 

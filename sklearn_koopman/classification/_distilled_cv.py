@@ -13,12 +13,14 @@ from ..rows import DiagonalMoments
 from ._distilling import DistillingClassifier, distillation_problem
 from ._folds import (
     WITHOUT_DASK,
+    CrossValidated,
     SplitMoments,
     accuracy,
     best_candidate,
     cv_results,
     fidelity,
     held_out_scores,
+    judged,
     make_splits,
     neg_log_loss,
     split_tasks,
@@ -27,7 +29,7 @@ from ._folds import (
 SCORINGS = {"accuracy": accuracy, "neg_log_loss": neg_log_loss, "fidelity": fidelity}
 
 
-class KoopmanDistilledClassifierCV(DistillingClassifier):
+class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     r"""Distilled classifier that chooses its settings by cross-validation.
 
     For every triple of ridge, temperature :math:`T` and soft weight :math:`a` the loss of
@@ -63,7 +65,8 @@ class KoopmanDistilledClassifierCV(DistillingClassifier):
     scoring : {"accuracy", "neg_log_loss", "fidelity"}, default="accuracy"
         What the settings are chosen by on held-out rows; "fidelity" is the share of rows where
         student and teacher agree, and needs no labels. Ties go to the larger ridge, then to what
-        comes first in `soft_weights` and `temperatures`.
+        comes first in `soft_weights` and `temperatures`. Of a fit without labels, folds and scores
+        go by the teacher's choices, and the soft weight is 1.
     max_iter : int, default=300
         Most iterations of each minimisation.
     tol : float, default=1e-6
@@ -71,7 +74,7 @@ class KoopmanDistilledClassifierCV(DistillingClassifier):
     cv_tol : float, default=2e-3
         The same for the fits to training rows, which are judged by their predictions alone. A
         large one takes settings for better that converge sooner.
-    teacher_output : {"auto", "proba", "logits"}, default="auto"
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
@@ -202,14 +205,17 @@ class KoopmanDistilledClassifierCV(DistillingClassifier):
             )
         return bool(needs)
 
-    def _solve(self, task):
+    def _solve(self, task, groups=None):
         check_gram_fits_in_memory(task.blocks.n_observables)
-        grid = self._grid()
+        task = judged(task)
+        ridges, soft_weights, temperatures = self._grid()
+        soft_weights = list(dict.fromkeys(map(task.labels.soft_weight, soft_weights)))
+        grid = ridges, soft_weights, temperatures
         candidates = [
             dict(zip(("ridge", "soft_weight", "temperature"), values, strict=True))
             for values in product(*grid)
         ]
-        scores, starts, scale = self._scored(task, grid)
+        scores, starts, scale = self._scored(task, grid, groups)
         results = cv_results(candidates, scores)
         best = best_candidate(results["mean_test_score"])
         problem = distillation_problem(task, scale, **candidates[best])
@@ -221,7 +227,7 @@ class KoopmanDistilledClassifierCV(DistillingClassifier):
             "cv_results_": results,
         }
 
-    def _scored(self, task, grid):
+    def _scored(self, task, grid, groups):
         """Return how good all candidates are on held-out rows, and what the last fit starts with.
 
         Returns
@@ -233,7 +239,7 @@ class KoopmanDistilledClassifierCV(DistillingClassifier):
             Of all rows.
         """
         row_scores = SCORINGS[self.scoring]
-        splits = make_splits(self.cv, task)
+        splits = make_splits(self.cv, task, groups)
         moments = SplitMoments(
             splits,
             task.blocks.n_samples,

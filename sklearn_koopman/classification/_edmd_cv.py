@@ -15,11 +15,13 @@ from ..students import (
 )
 from ._folds import (
     WITHOUT_DASK,
+    CrossValidated,
     SplitMoments,
     accuracy,
     best_candidate,
     cv_results,
     held_out_scores,
+    judged,
     make_splits,
     neg_mean_squared_error,
     scored_weight,
@@ -29,7 +31,7 @@ from ._folds import (
 SCORINGS = {"accuracy": accuracy, "neg_mean_squared_error": neg_mean_squared_error}
 
 
-class EDMDClassifierCV(KoopmanClassifier):
+class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
     r"""EDMD classifier that chooses its ridge by cross-validation, in the manner of RidgeCV.
 
     With ``cv=None`` every row is left out once, in closed form. With standardised observables
@@ -67,8 +69,9 @@ class EDMDClassifierCV(KoopmanClassifier):
     scoring : {"accuracy", "neg_mean_squared_error"}, default=None
         What the ridge is chosen by, of the logits of held-out rows; the squared error is that of
         all classes. None is "neg_mean_squared_error" with ``cv=None`` and "accuracy" with folds,
-        as in :class:`~sklearn.linear_model.RidgeClassifierCV`. Ties go to the larger ridge.
-    teacher_output : {"auto", "proba", "logits"}, default="auto"
+        as in :class:`~sklearn.linear_model.RidgeClassifierCV`. Ties go to the larger ridge. Of a
+        fit without labels, folds and accuracy go by the teacher's choices.
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
@@ -162,13 +165,14 @@ class EDMDClassifierCV(KoopmanClassifier):
         check_reals(self, "ridges", low=0.0, inclusive="neither")
         check_choice(self, "scoring", tuple(SCORINGS), optional=True)
 
-    def _solve(self, task):
+    def _solve(self, task, groups=None):
+        task = judged(task)
         check_gram_fits_in_memory(task.blocks.n_observables)
         ridges = sorted(check_reals(self, "ridges", low=0.0, inclusive="neither"), reverse=True)
         default = "neg_mean_squared_error" if self.cv is None else "accuracy"
         row_scores = SCORINGS[self.scoring or default]
         search = self._leave_one_out if self.cv is None else self._leave_folds_out
-        scores, coef_of, moments = search(task, ridges, row_scores)
+        scores, coef_of, moments = search(task, ridges, row_scores, groups)
         results = cv_results([{"ridge": ridge} for ridge in ridges], scores)
         best = best_candidate(results["mean_test_score"])
         n_classes = len(task.labels.classes)
@@ -180,8 +184,13 @@ class EDMDClassifierCV(KoopmanClassifier):
             "cv_results_": results,
         }
 
-    def _leave_one_out(self, task, ridges, row_scores):
+    def _leave_one_out(self, task, ridges, row_scores, groups):
         """Return scores (1, n_ridges), the function from ridge to coefficients, and moments."""
+        if groups is not None:
+            raise ValueError(
+                "cv=None leaves one row out at a time, whatever its group: give a splitter that "
+                "knows groups, such as cv=GroupKFold(5), or no groups."
+            )
         if task.soft_logits_from is not None:
             raise ValueError(
                 f"cv=None keeps the outputs of the teacher, and teacher={self.teacher!r} is "
@@ -207,9 +216,9 @@ class EDMDClassifierCV(KoopmanClassifier):
             )
         return scores[None], path.coef, moments
 
-    def _leave_folds_out(self, task, ridges, row_scores):
+    def _leave_folds_out(self, task, ridges, row_scores, groups):
         """Return scores (n_splits, n_ridges), the function to coefficients, and moments."""
-        splits = make_splits(self.cv, task)
+        splits = make_splits(self.cv, task, groups)
         tasks = split_tasks(task, splits)
         # Side by side: the targets for the model of all rows, then those of each fold's own
         # teacher, so that one pass serves them all.

@@ -142,17 +142,10 @@ class Places:
 
     def sources(self):
         """Return which number of a row each number of a padded one is, -1 for the zeros."""
-        return self._surrounded(np.arange(np.prod(self.image))[None], -1)[0]
-
-    def with_zeros(self, X):
-        """Return rows with the zeros around them, of shape (n_samples, n_numbers)."""
-        return self._surrounded(X, 0) if any(self.padding) else X
-
-    def _surrounded(self, X, value):
+        numbers = np.arange(np.prod(self.image)).reshape(self.image)
         down, across = self.padding
-        around = [(0, 0), (0, 0), (down, down), (across, across)]
-        images = np.pad(X.reshape(-1, *self.image), around, constant_values=value)
-        return images.reshape(len(X), -1)
+        around = [(0, 0), (down, down), (across, across)]
+        return np.pad(numbers, around, constant_values=-1).ravel()
 
     def pooling_matrices(self):
         """Return the matrices whose products with places, down and across, are means of cells.
@@ -303,7 +296,10 @@ class Responses:
         Rows are the last axis, so that whole runs of numbers are copied.
         """
         places = self.places
-        images = np.ascontiguousarray(places.with_zeros(X).T).reshape(*places.padded, len(X))
+        images = np.ascontiguousarray(X.T).reshape(*places.image, len(X))
+        if any(places.padding):
+            down, across = places.padding
+            images = np.pad(images, [(0, 0), (down, down), (across, across), (0, 0)])
         if self.is_centred:  # or the variance would be a small difference of large numbers
             images = images - images.mean(axis=(0, 1, 2))
         patches[-1] = 1

@@ -15,7 +15,16 @@ from ._enlarged import EnlargedRows
 from ._factors import (
     Factors as Factors,
     can_multiply as can_multiply,
+    say_if_not_compiled as say_if_not_compiled,
     vector_bytes as vector_bytes,
+)
+from ._given import (
+    FloatRows,
+    GivenRows,
+    as_floats as as_floats,
+    as_given as as_given,
+    taken as taken,
+    telling_how_to_flatten as telling_how_to_flatten,
 )
 from ._lifted import fit_lifter, lifted_blocks, rows_to_fit as rows_to_fit
 from ._lifted_rows import LiftedRows, Origin as Origin
@@ -40,6 +49,10 @@ from ._sources import (
 )
 from ._stored import stored as stored
 from ._tiles import in_tiles as in_tiles, tile_rows as tile_rows
+from ._unlabelled import (
+    fit_on_labelled as fit_on_labelled,
+    fit_transform_on_labelled as fit_transform_on_labelled,
+)
 
 __all__ = [
     "BlockFunction",
@@ -47,6 +60,8 @@ __all__ = [
     "DeviceFunction",
     "DiagonalMoments",
     "EnlargedRows",
+    "FloatRows",
+    "GivenRows",
     "GramMoments",
     "LiftedRows",
     "MadeRows",

@@ -5,6 +5,7 @@ What is not dask is used as it is; dask is imported when the first of its arrays
 
 from ._blocks import RowBlocks
 from ._enlarged import EnlargedRows
+from ._given import GivenRows
 from ._lifted_rows import LiftedRows
 
 
@@ -65,11 +66,12 @@ def by_rows(function, array, *, keep=False):
     Returns
     -------
     result : array of shape (n_samples, ...)
-        A lazy dask array for a dask array; an array in memory for rows that are made.
+        A lazy dask array for a dask array; an array in memory for rows that are made, or read as
+        they were given.
     """
     if isinstance(array, LiftedRows):
         return by_rows(function, by_rows(array.lift, array.X), keep=keep)
-    if isinstance(array, EnlargedRows):
+    if isinstance(array, EnlargedRows | GivenRows):
         return array.map(function)
     if is_dask(array):
         from ._dask import by_rows as by_chunks

@@ -14,7 +14,7 @@ from sklearn.utils.validation import (
 
 from .._fitting import keeping_what_was_fitted, store_fitted
 from .._threads import threads_for
-from .._validation import DTYPES, check_integer, check_real, is_integer
+from .._validation import DTYPES, check_integer, check_real, check_verbose, is_integer
 from ..lifting import (
     BlockLifter,
     as_layer,
@@ -223,13 +223,15 @@ class ObservableSelector(BlockLifter):
         return getattr(self, "lifter_", None)
 
     def _check_parameters(self):
+        check_verbose(self)
         check_integer(self, "max_observables", minimum=1)
         check_real(self, "ridge", low=0.0, inclusive="left")
 
     def _solve(self, X, y, weight):
         """Return the fitted attributes: what is chosen, and in which order."""
         targets, n_targets, weight = self._targets(y, weight)
-        lifter = fit_lifter(self.lifter, X, y)
+        is_labelled = has_label(y, self.unlabeled_value) if y.ndim == 1 else None
+        lifter = fit_lifter(self.lifter, X, y, is_labelled)
         blocks = lifted_blocks(lifter, X)
         blocks.shows_progress = self.verbose > 0
         check_gram_fits_in_memory(blocks.n_observables)

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._memory import check_fits_in_memory
-from .._validation import check_choice, check_integer, check_real
+from .._validation import check_choice, check_integer, check_random_state, check_real
 from .._warnings import warn_user
 from ..lifting import FEATURE_MAPS, LocalFeatures, Operations, operations_of
 from ..linear import check_finite_moments
@@ -515,11 +514,12 @@ class _Problem:
             targets, weight = regression_targets(task)
             return SquaredLoss(targets, weight * (n_samples / weight.sum()))
         labelled = task.sample_weight * task.labels.is_labelled
+        soft_weight = task.labels.soft_weight(student.soft_weight)
         hard, soft = (
             share * each * (n_samples / (each.sum() or 1.0))
             for share, each in (
-                (1 - student.soft_weight, labelled),
-                (student.soft_weight, task.sample_weight),
+                (1 - soft_weight, labelled),
+                (soft_weight, task.sample_weight),
             )
         )
         return distillation_loss(
