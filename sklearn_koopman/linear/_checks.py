@@ -5,6 +5,19 @@ import numpy as np
 from .._memory import check_fits_in_memory
 
 
+def check_moments_fit_in_memory(n_samples, n_observables):
+    """Raise MemoryError when neither the lifted rows nor their Gram matrix fit in memory."""
+    if n_samples >= n_observables:
+        check_gram_fits_in_memory(n_observables)
+        return
+    check_fits_in_memory(
+        8 * n_samples * n_observables,
+        f"The {n_samples} lifted rows of {n_observables} observables",
+        "Lower the degree of the lifter or the number of PCA components, or use "
+        "KoopmanDistilledClassifier(solver='adam'), which keeps no lifted rows.",
+    )
+
+
 def check_gram_fits_in_memory(n_observables):
     """Raise MemoryError when the Gram matrix of the observables is larger than the memory."""
     check_fits_in_memory(
