@@ -16,7 +16,7 @@ from .._validation import (
 )
 from ..linear import (
     check_finite_moments,
-    check_gram_fits_in_memory,
+    check_moments_fit_in_memory,
     noise_penalty,
     train_minibatches,
     with_even_ridge,
@@ -316,7 +316,9 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     def _solve(self, task):
         start = self._warm_coefficients(task)
         if self.solver == "lbfgs":
-            check_gram_fits_in_memory(task.blocks.n_observables)
+            # Without a ridge, problems are not made smaller by having few rows.
+            n_rows = task.blocks.n_samples if self.ridge > 0 else task.blocks.n_observables
+            check_moments_fit_in_memory(n_rows, task.blocks.n_observables)
         moments = self._accumulate(task, DiagonalMoments(task.blocks.n_observables))
         problem = self._problem(task, moments.scale)
         if self.solver == "lbfgs":

@@ -108,6 +108,7 @@ def solve_triangular_factor(moments, ridge, rank=None):
     left, singular, right = left[:, kept], singular[kept], right[kept]
     projected = left.T @ (moments.projected / np.sqrt(moments.weight))
     coef = right.T @ (projected * (singular / (singular**2 + ridge))[:, None]) / stretch
+    coef[moments.scale.constant] = 0.0  # to the last bit
     cross = right.T @ (projected * singular[:, None]) * stretch
     return restrict_rank(coef, cross, rank)
 
