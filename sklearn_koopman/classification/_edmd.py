@@ -13,6 +13,7 @@ from ..linear import (
     check_finite_moments,
     check_gram_fits_in_memory,
     check_moments_fit_in_memory,
+    has_few_rows,
     noise_penalty,
     solve_gram,
     solve_rows,
@@ -119,10 +120,10 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
     every student, so there is no parameter for it.
 
     One pass over the rows, O(D^2) memory for D observables. float32 rows are centred and multiplied
-    in float32, some thousand at a time, and these products summed in float64. Of n < D rows `fit`
-    keeps the lifted rows instead, in float64, and solves n equations for the same matrix: O(n D)
-    memory. Probabilities of a teacher below 1e-7 are raised to it: least squares would otherwise
-    fit the logarithms of zeros.
+    in float32, some thousand at a time, and these products summed in float64. Of n rows,
+    at most D / 2, `fit` keeps the lifted rows instead, in float64, and solves n equations for the
+    same matrix: O(n D) memory. Probabilities of a teacher below 1e-7 are raised to it: least
+    squares would otherwise fit the logarithms of zeros.
 
     References
     ----------
@@ -244,8 +245,7 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
         check_real(self, "additive_noise", low=0.0, inclusive="left")
 
     def _solve(self, task):
-        blocks = task.blocks
-        check_moments_fit_in_memory(blocks.n_samples, blocks.n_observables)
+        check_moments_fit_in_memory(task.blocks)
         *faster, (form, solver) = self._ways(task)
         for faster_form, faster_solver in faster:
             with suppress(LinAlgError):  # no name for the moments: the next need the room
@@ -268,10 +268,12 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
 
     def _ways(self, task):
         """Return forms of moments, and solvers: where rounding would decide, the next is better."""
-        if task.blocks.n_samples < task.blocks.n_observables:
+        if has_few_rows(task.blocks):
             forms = [TriangularMoments]  # which are the rows
         elif task.dtype != np.float32:
             forms = [GramMoments]
+        elif task.blocks.n_samples < task.blocks.n_observables:
+            forms = [EXACT_MOMENTS]  # nothing but the ridge keeps the Gram matrix regular
         else:
             forms = [GramMoments, EXACT_MOMENTS]
         by_cholesky = [(form, "cholesky") for form in forms]

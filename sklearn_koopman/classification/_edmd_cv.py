@@ -6,7 +6,13 @@ from functools import partial
 import numpy as np
 
 from .._validation import check_choice, check_reals
-from ..linear import RidgePath, check_finite_moments, check_moments_fit_in_memory, solve_gram
+from ..linear import (
+    RidgePath,
+    check_finite_moments,
+    check_moments_fit_in_memory,
+    has_few_rows,
+    solve_gram,
+)
 from ..rows import GramMoments, TriangularMoments, accumulated
 from ..students import (
     PROBABILITY_FLOOR,
@@ -111,9 +117,9 @@ class EDMDClassifierCV(KoopmanClassifier):
     -----
     One pass over the rows accumulates Gram matrices (one for each fold; their mergers, which
     subtract nothing, are those of the training rows), a second one scores held-out rows for all
-    ridges together. Memory is O(D^2) for every fold, or O(D^2) with ``cv=None``. Of fewer rows
-    than observables the lifted rows are kept instead, in float64, and all equations are in as many
-    unknowns as there are rows: memory is O(n D), and the models and scores are the same.
+    ridges together. Memory is O(D^2) for every fold, or O(D^2) with ``cv=None``. Where there are at
+    least twice as many observables as rows, the lifted rows are kept instead, in float64, and all
+    equations are in as many unknowns as there are rows, for the same models and scores.
 
     References
     ----------
@@ -166,7 +172,7 @@ class EDMDClassifierCV(KoopmanClassifier):
         check_choice(self, "scoring", tuple(SCORINGS), optional=True)
 
     def _solve(self, task):
-        check_moments_fit_in_memory(task.blocks.n_samples, task.blocks.n_observables)
+        check_moments_fit_in_memory(task.blocks)
         ridges = sorted(check_reals(self, "ridges", low=0.0, inclusive="neither"), reverse=True)
         default = "neg_mean_squared_error" if self.cv is None else "accuracy"
         row_scores = SCORINGS[self.scoring or default]
@@ -250,7 +256,7 @@ class EDMDClassifierCV(KoopmanClassifier):
 def _blank_moments(task, targets):
     """Return what makes moments that are small for the rows of a task, or for some of them."""
     blocks, n_targets = task.blocks, targets[:1].shape[1]
-    if blocks.n_samples < blocks.n_observables:
+    if has_few_rows(blocks):
         return partial(TriangularMoments, blocks.n_observables, n_targets)
     # Exact, as there may be ridges among the candidates that float32 has no digits for.
     return partial(GramMoments, blocks.n_observables, n_targets, exact=True)

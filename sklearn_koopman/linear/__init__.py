@@ -10,6 +10,7 @@ from ._checks import (
     check_finite_moments as check_finite_moments,
     check_gram_fits_in_memory as check_gram_fits_in_memory,
     check_moments_fit_in_memory as check_moments_fit_in_memory,
+    has_few_rows as has_few_rows,
 )
 from ._distillation import (
     BlockLoss as BlockLoss,

@@ -22,9 +22,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..rows import GramMoments, accumulated
+from ._checks import has_few_rows
 from ._lbfgs import History, Point, line_search
 from ._preconditioner import CurvaturePreconditioner
-from ._row_coordinates import has_fewer_rows, in_row_coordinates
+from ._row_coordinates import in_row_coordinates
 from ._sampling import choose_rows
 
 # Lifted numbers below which every step evaluates all rows: they cost no more than the bookkeeping.
@@ -105,7 +106,7 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     -------
     solution : Solution
     """
-    if has_fewer_rows(problem):
+    if problem.ridge > 0 and has_few_rows(problem.blocks):
         return _minimise_in_row_coordinates(problem, coef, intercept, max_iter, tol, report)
     problem = problem.keeping_few_rows()
     start = _stacked(problem, coef, intercept)

@@ -1,4 +1,4 @@
-"""Problems of fewer rows than observables, in as many coordinates as there are rows.
+"""Problems of few rows and many observables, in as many coordinates as there are rows.
 
 Coefficients that are at right angles to all rows change no logit, and a ridge makes them zero. So
 the minimiser is a sum of the rows, and of the coefficients no more need to be found than there are
@@ -11,11 +11,6 @@ import numpy as np
 from scipy.linalg import qr
 
 from ..rows import RowBlocks, Scale, as_numpy
-
-
-def has_fewer_rows(problem):
-    """Return whether a problem is smaller, and no other, in coordinates of its rows."""
-    return problem.ridge > 0 and problem.blocks.n_samples < problem.blocks.n_observables
 
 
 def in_row_coordinates(problem):
