@@ -17,7 +17,8 @@ class WheelOfTheStableInterface(bdist_wheel):
 # Without a compiler for them the package does the same in numpy.
 settings = {
     "define_macros": [("Py_LIMITED_API", "0x030B0000")],
-    "extra_compile_args": ["-O3", "-g0"],
+    # Roots of vectors are vectors only without errno, which nobody reads.
+    "extra_compile_args": ["-O3", "-g0", "-fno-math-errno"],
     "py_limited_api": True,
     "optional": True,
 }
@@ -37,7 +38,15 @@ kernels = [
     ),
     Extension(
         "sklearn_koopman.lifting._pooling",
-        sources=["sklearn_koopman/lifting/_pooling.pyx"],
+        sources=[
+            "sklearn_koopman/lifting/_pooling.pyx",
+            "sklearn_koopman/lifting/_pooling_arithmetic.c",
+        ],
+        depends=[
+            "sklearn_koopman/lifting/_pooling_arithmetic.h",
+            "sklearn_koopman/lifting/_pooling_template.h",
+        ],
+        include_dirs=["sklearn_koopman/lifting"],
         **settings,
     ),
 ]

@@ -2,9 +2,10 @@
 
 How long does a fit take, and a whole grid of settings? `bench_fit.py`. How often are the rows gone
 over? `bench_solver.py`. Least squares at degree 3, beside the limit of BLAS: `bench_edmd.py`. The
-compiled kernel: `bench_kernel.py`. Lifting alone: `bench_lifting.py`. What a lifter costs as a step
-of a pipeline: `bench_pipeline.py`. How much memory, and how time and memory grow with rows and
-observables, also on disk: `bench_memory.py`. The same work by other libraries: `bench_rivals.py`.
+compiled kernel: `bench_kernel.py`. Lifting alone: `bench_lifting.py`. Rows that are lifted once and
+kept: `bench_stored.py`. What a lifter costs as a step of a pipeline: `bench_pipeline.py`. How much
+memory, and how time and memory grow with rows and observables, also on disk: `bench_memory.py`. The
+same work by other libraries: `bench_rivals.py`.
 Tensor trains, trees, files for hardware: `bench_tensor_trains.py`, `bench_trees.py`,
 `bench_deployment.py`.
 

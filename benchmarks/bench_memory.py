@@ -47,6 +47,7 @@ from benchmarks import runner
 from experiments.images import images
 from experiments.transfer_sets import as_transfer_set
 from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman.lifting import Operations
 
 N_CLASSES = 10
 STUDENTS = {
@@ -173,7 +174,10 @@ def products(name, n_rows, n_observables):
 
 
 class InOneStep(TransformerMixin, BaseEstimator):
-    """PCA and monomials as one step: between them is nothing narrower that could be held."""
+    """PCA and monomials as one step: between them is nothing narrower that could be held.
+
+    It says that it multiplies nothing, or its rows would be kept.
+    """
 
     def __init__(self, steps):
         self.steps = steps
@@ -186,6 +190,10 @@ class InOneStep(TransformerMixin, BaseEstimator):
     def transform(self, X):
         """Return the monomials."""
         return self.steps_.transform(X)
+
+    def operations(self):
+        """Return those of a step that is cheap."""
+        return Operations()
 
 
 def made(options):

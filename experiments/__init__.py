@@ -5,10 +5,14 @@ user would take instead. `what_matters.py`: one setting at a time. `repeats.py`:
 
 Which observables? `dictionaries.py`: families of about 1,000, and how correlated polynomials are.
 `sparse.py`: the best m of a dictionary, and greedy choice beside a group penalty.
-`convolutional.py`: filters that see neighbourhoods. `series.py`: time series.
+`convolutional.py`: filters that see neighbourhoods, found without labels or trained (`eyes.py`).
+`series.py`: time series.
 
 Other kinds of students: `networks.py` and `delay_dmd.py` (spans of layers), `tree_recovery.py` and
 `tree_curves.py` (decision trees), `tensor_trains.py`, `product_kernel.py`, `compression.py`.
+
+Whose networks? `strangers.py`: pretrained ones out of other people's packages, on inputs of
+`strange_inputs.py`.
 
 What does hardware take away? `deployment.py`: few bits and noise; `filters.py`: the same of
 filters, and what ONNX and torch make of them.

@@ -81,6 +81,7 @@ CHOICES = {
 }
 RIDGES = np.logspace(-3, 2, 6)  # of least squares
 RIDGE = 1e-1  # of cross-entropy
+RIDGE_OF_MANY = 1.0  # the same, of ten thousand observables
 RIDGES_TRIED = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 SOFT = {"soft_weight": 0.1, "temperature": 2.0}
 N_STEPS = 400  # of the networks
@@ -208,13 +209,16 @@ def network(dataset, seed):
     return train(flat(X), y, X.shape[1:], seed)
 
 
-def make_student(name, teacher):
+def make_student(name, teacher, n_observables=0):
     """Return an unfitted student; it is told to ask a teacher only where it is distilled."""
     if name == "least squares":
         return EDMDClassifierCV(ridges=RIDGES)
     soft = SOFT if name == "distilled" else {"soft_weight": 0.0}
     return KoopmanDistilledClassifier(
-        teacher if name == "distilled" else None, ridge=RIDGE, tol=1e-4, **soft
+        teacher if name == "distilled" else None,
+        ridge=RIDGE if n_observables < 9996 else RIDGE_OF_MANY,
+        tol=1e-4,
+        **soft,
     )
 
 
@@ -247,7 +251,7 @@ def scores(dataset, dictionary, seed):
     rows, test_rows = lifted(dataset, dictionary, seed)
     teacher = network(dataset, seed)
     students = {BASELINE[1]: baseline()} if dictionary == BASELINE[0] else {}
-    students |= {name: make_student(name, teacher) for name in STUDENTS}
+    students |= {name: make_student(name, teacher, rows.shape[1]) for name in STUDENTS}
     found = {}
     for name, student in students.items():
         # The rows are lifted once for all students, so the teacher is handed its own here.

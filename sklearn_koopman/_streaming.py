@@ -2,13 +2,22 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import validate_data
 
 from ._validation import DTYPES
 from .lifting import BlockLifter, can_lift_later, steps_of
-from .rows import LiftedRows, Origin, float_rows, is_dask, rows_to_fit
-from .students import LiftedStudent, TransferringStudent
+from .rows import (
+    LiftedRows,
+    Origin,
+    as_floats,
+    fit_on_labelled,
+    fit_transform_on_labelled,
+    float_rows,
+    is_dask,
+    rows_to_fit,
+)
+from .students import LiftedStudent, Student, TransferringStudent, has_label
 
 # Rows that are lifted at once when a student predicts: they take little memory, and one row should
 # not wait for what blocks of rows need.
@@ -22,7 +31,8 @@ def are_few(X):
     ----------
     X : array-like of shape (n_samples, ...)
     """
-    return getattr(X, "ndim", 0) > 0 and not is_dask(X) and len(X) <= FEW_ROWS
+    shape: tuple = getattr(X, "shape", ())
+    return len(shape) > 0 and not is_dask(X) and shape[0] <= FEW_ROWS
 
 
 def streamed(steps, X):
@@ -45,6 +55,52 @@ def streamed(steps, X):
     return [*_wrapped(before, all_of_them=is_dask(X)), last]
 
 
+def knowing_labels(steps, y):
+    """Return the steps of a pipeline, those before the student wrapped so that they know labels.
+
+    What stands in y for "no label" is then nobody's class.
+
+    Parameters
+    ----------
+    steps : list of (name, estimator)
+        As `streamed` returned them.
+    y : array-like of shape (n_samples,), or None
+
+    Returns
+    -------
+    steps : list of (name, estimator)
+        The same list where all rows have a label.
+    """
+    marker = getattr(_student_at_the_end(steps), "unlabeled_value", None)
+    if marker is None or y is None or np.ndim(y) != 1:
+        return steps
+    is_labelled = has_label(np.asarray(y), marker)
+    if is_labelled.all():
+        return steps
+    *before, last = steps
+    return [*((name, _knowing(step, is_labelled)) for name, step in before), last]
+
+
+def _student_at_the_end(steps):
+    """Return the student that is the last step, also that of a pipeline there, or None."""
+    try:
+        _, last = steps[-1]
+    except (TypeError, ValueError, LookupError):  # no list of pairs: the pipeline will say so
+        return None
+    if isinstance(last, Pipeline):
+        return _student_at_the_end(last.steps)
+    return last if isinstance(last, Student) else None
+
+
+def _knowing(step, is_labelled):
+    """Return a step that learns from labels where there are some."""
+    if step is None or step == "passthrough":
+        return step
+    if isinstance(step, _LiftingStep):
+        return _LiftingStep(step.step, is_labelled)
+    return _LabelledStep(step, is_labelled)
+
+
 def with_origin(pipeline, X):
     """Let the last step of a pipeline know what enters it, if it makes more rows of that.
 
@@ -63,7 +119,7 @@ def with_origin(pipeline, X):
 
 def unwrapped(steps):
     """Return the steps of a pipeline without what `streamed` wrapped them in."""
-    wrappers = _LiftingStep | _TransferringStep
+    wrappers = _LabelledStep | _LiftingStep | _TransferringStep
     return [(name, step.step if isinstance(step, wrappers) else step) for name, step in steps]
 
 
@@ -95,18 +151,25 @@ class _LiftingStep(BaseEstimator):
     Parameters
     ----------
     step : transformer
+    is_labelled : ndarray of bool, shape (n_samples,), default=None
+        Which rows have a label. None: all.
     """
 
-    def __init__(self, step):
+    def __init__(self, step, is_labelled=None):
         self.step = step
+        self.is_labelled = is_labelled
 
     def get_metadata_routing(self):
         return self.step.get_metadata_routing()
 
     def fit(self, X, y=None, **params):
         """Fit the step."""
-        X, y = rows_to_fit(self.step, X, y, "step")
-        self.step.fit(X, y, **params)
+        X, y = rows_to_fit(self.step, as_floats(X), y, "step")
+        if self.is_labelled is None:
+            self.step.fit(X, y, **params)
+        else:
+            is_labelled = self.is_labelled[: len(X)]  # as few as the step is fitted to
+            fit_on_labelled(self.step, X, np.asarray(y), is_labelled, **params)
         return self
 
     def fit_transform(self, X, y=None, **params):
@@ -120,10 +183,45 @@ class _LiftingStep(BaseEstimator):
         if is_dask(X):
             return LiftedRows(float_rows(X), [self.step])
         first = next(iter(steps_of(self.step)), None)
+        if isinstance(first, BlockLifter) and as_floats(X) is not X:
+            rows = as_floats(X)
+            validate_data(first, rows[:1], reset=False)
+            return LiftedRows(rows, [self.step])
         if isinstance(first, BlockLifter):
             return LiftedRows(validate_data(first, X, dtype=DTYPES, reset=False), [self.step])
         if isinstance(X, np.ndarray) and X.ndim == 2:
             return LiftedRows(X, [self.step])
+        return self.step.transform(X)
+
+
+class _LabelledStep(BaseEstimator):
+    """A step that is fitted to rows of which some have no label.
+
+    Parameters
+    ----------
+    step : transformer
+    is_labelled : ndarray of bool, shape (n_samples,)
+    """
+
+    def __init__(self, step, is_labelled):
+        self.step = step
+        self.is_labelled = is_labelled
+
+    def get_metadata_routing(self):
+        return self.step.get_metadata_routing()
+
+    def fit(self, X, y=None, **params):
+        """Fit the step."""
+        fit_on_labelled(self.step, X, np.asarray(y), self.is_labelled, **params)
+        return self
+
+    def fit_transform(self, X, y=None, **params):
+        """Fit the step, and return what it makes of all rows."""
+        y = np.asarray(y)
+        return fit_transform_on_labelled(self.step, X, y, self.is_labelled, **params)
+
+    def transform(self, X):
+        """Return what the step makes of rows."""
         return self.step.transform(X)
 
 

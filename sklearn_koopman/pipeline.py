@@ -9,7 +9,8 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter
 
-from ._streaming import are_few, streamed, unwrapped, with_origin
+from ._streaming import are_few, knowing_labels, streamed, unwrapped, with_origin
+from .rows import telling_how_to_flatten
 
 __all__ = ["Pipeline", "make_pipeline"]
 
@@ -40,7 +41,7 @@ def _streaming(method):
 class Pipeline(_sklearn_pipeline.Pipeline):
     """A :class:`sklearn.pipeline.Pipeline` whose last step may be a student with a teacher.
 
-    Two things differ from scikit-learn's pipeline, which it is in all else.
+    Three things differ from scikit-learn's pipeline, which it is in all else.
 
     - **The student lifts the rows when it reads them.** Lifters directly before a student of
       this package are fitted, but not applied to all rows: the student lifts them block by block,
@@ -52,6 +53,9 @@ class Pipeline(_sklearn_pipeline.Pipeline):
       pipeline is fitted on; inside a cross-validation, those of the fold. A
       :class:`~sklearn_koopman.TransferSet` makes its rows of this `X` too, and the earlier steps
       transform them.
+    - **The marker of unlabelled rows is nobody's class.** Where the student has an
+      `unlabeled_value`, steps that learn from labels see the rows that have one, and others see
+      all rows, without y.
 
     Parameters
     ----------
@@ -167,9 +171,10 @@ class Pipeline(_sklearn_pipeline.Pipeline):
             Pipeline with fitted steps.
         """
         params = self._add_teacher_X("fit", X, params)
-        pipeline = self._with_steps(streamed(self.steps, X))
+        pipeline = self._with_steps(knowing_labels(streamed(self.steps, X), y))
         with_origin(pipeline, X)
-        super(Pipeline, pipeline).fit(X, y, **params)
+        with telling_how_to_flatten(X):
+            super(Pipeline, pipeline).fit(X, y, **params)
         steps = unwrapped(pipeline.steps)
         is_same = all(new is old for (_, new), (_, old) in zip(steps, self.steps, strict=True))
         self.__dict__.update(vars(pipeline), steps=self.steps if is_same else steps)

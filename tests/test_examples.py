@@ -23,6 +23,7 @@ QUICK = {
     "plot_onnx.py": ("onnx", "onnxruntime", "skl2onnx"),
     "plot_out_of_core.py": ("dask", "distributed"),
     "plot_own_dictionary.py": ("torch", "onnxruntime", "skl2onnx"),
+    "plot_pretrained_teacher.py": ("magika", "onnxruntime"),
     "plot_quadratic_forms.py": (),
     "plot_series.py": ("torch",),
     "plot_yin_yang.py": (),
@@ -52,6 +53,13 @@ def test_gallery(script, run):
     for package in QUICK[script]:
         pytest.importorskip(package)
     run(script)
+
+
+def test_a_script_whose_network_is_not_installed_says_so(run, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    printed = run("plot_pretrained_teacher.py")
+    assert printed.startswith("magika is not installed")
+    assert "pip install --no-deps magika" in printed
 
 
 def test_scripts_of_the_gallery_are_well_formed():

@@ -82,6 +82,16 @@ def test_what_is_kept_of_the_resnet_looks_like_mnist(part):
     assert_allclose(found, DIGITS[part], rtol=0.02)
 
 
+@pytest.mark.parametrize(("part", "n_images"), [("train", 50_000), ("test", 10_000)])
+def test_what_is_kept_of_the_network_in_colour_looks_like_cifar10(part, n_images):
+    with np.load(EXPERIMENTS / "data" / "cifar10-colour-held-out.npz") as kept:
+        logits = kept[part]
+    assert logits.shape == (n_images, 10)
+    assert np.isfinite(logits).all()
+    found = np.bincount(logits.argmax(axis=1), minlength=10)
+    assert_allclose(found, n_images / 10, rtol=0.1)
+
+
 @pytest.mark.slow
 def test_what_is_kept_of_the_resnet_fits_mnist_and_the_table():
     if not os.environ.get("SKLEARN_KOOPMAN_DATA"):
@@ -93,3 +103,18 @@ def test_what_is_kept_of_the_resnet_fits_mnist_and_the_table():
     rows = read(EXPERIMENTS / "results" / "table.csv")
     resnet = [row for row in rows if (row["dataset"], row["teacher"]) == ("mnist", "resnet18")]
     assert {float(row["teacher_accuracy"]) for row in resnet} == {accuracy}
+
+
+@pytest.mark.slow
+def test_what_is_kept_of_the_network_in_colour_fits_cifar10_and_the_table():
+    root = os.environ.get("SKLEARN_KOOPMAN_DATA")
+    if not root or not any(Path(root).glob("[Cc][Ii][Ff][Aa][Rr]*")):
+        pytest.skip("CIFAR-10 is not in the folder of image data, SKLEARN_KOOPMAN_DATA")
+    file = EXPERIMENTS / "data" / "cifar10-colour-held-out.npz"
+    teacher = kept_logits.load(file, partial(images_of, "cifar10"), forbidden)
+    X_test, y_test = images_of("cifar10", "test")
+    accuracy = np.mean(teacher(X_test).argmax(axis=1) == y_test)
+    assert accuracy == 0.9295
+    rows = read(EXPERIMENTS / "results" / "convolutional.csv")
+    found = {float(row["teacher_accuracy"]) for row in rows if row["dataset"] == "cifar10"}
+    assert found == {accuracy}

@@ -247,7 +247,7 @@ def test_a_DataFrame(torch):
 
 @pytest.mark.parametrize(
     "estimator",
-    [student(), EDMDClassifier(), TensorTrainClassifier(), MonomialLifter()],
+    [student(lifter=None), EDMDClassifier(), TensorTrainClassifier(), MonomialLifter()],
     ids=lambda estimator: type(estimator).__name__,
 )
 def test_a_sparse_matrix(estimator):

@@ -89,9 +89,11 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         every observable, relative to its value. See the notes.
     additive_noise : float, default=0.0
         Standard deviation of the noise that it will add to every observable, in their units.
-    teacher_output : {"auto", "proba", "logits"}, default="auto"
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give. "auto": probabilities if all values are in [0, 1]
-        and rows sum to 1 within 1e-3, logits if that is far off, else an error. A probability p
+        and rows sum to 1 within 1e-3, logits if that is far off, else an error. "sigmoid": each
+        column is the probability of a class by itself, as multi-label and one-vs-rest heads give;
+        s counts as the logit log(s / (1 - s)). A probability p
         counts as the logit log p.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
@@ -236,7 +238,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
 
     @available_if(_trains_by_minibatches)
     def partial_fit(
-        self, X, y, classes=None, sample_weight=None, *, soft_labels=None, teacher_X=None
+        self, X, y=None, classes=None, sample_weight=None, *, soft_labels=None, teacher_X=None
     ):
         """Train one epoch on more rows; needs ``solver="adam"``.
 
@@ -248,10 +250,11 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows as for `fit`.
-        y : array-like of shape (n_samples,)
-            Labels.
+        y : array-like of shape (n_samples,), default=None
+            Labels; None as for `fit`.
         classes : array-like of shape (n_classes,), default=None
-            All classes that may ever come; needed in the first call, unless after `fit`.
+            All classes that may ever come; needed in the first call that has labels, unless after
+            `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
         soft_labels, teacher_X
@@ -382,7 +385,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         return distillation_problem(
             task,
             scale,
-            soft_weight=self.soft_weight,
+            soft_weight=task.labels.soft_weight(self.soft_weight),
             temperature=self.temperature,
             ridge=ridge,
         )

@@ -19,6 +19,7 @@ from ._folds import (
     cv_results,
     fidelity,
     held_out_scores,
+    judged,
     make_splits,
     neg_log_loss,
     split_tasks,
@@ -63,7 +64,8 @@ class KoopmanDistilledClassifierCV(DistillingClassifier):
     scoring : {"accuracy", "neg_log_loss", "fidelity"}, default="accuracy"
         What the settings are chosen by on held-out rows; "fidelity" is the share of rows where
         student and teacher agree, and needs no labels. Ties go to the larger ridge, then to what
-        comes first in `soft_weights` and `temperatures`.
+        comes first in `soft_weights` and `temperatures`. Of a fit without labels, folds and scores
+        go by the teacher's choices, and the soft weight is 1.
     max_iter : int, default=300
         Most iterations of each minimisation.
     tol : float, default=1e-6
@@ -71,7 +73,7 @@ class KoopmanDistilledClassifierCV(DistillingClassifier):
     cv_tol : float, default=2e-3
         The same for the fits to training rows, which are judged by their predictions alone. A
         large one takes settings for better that converge sooner.
-    teacher_output : {"auto", "proba", "logits"}, default="auto"
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
@@ -204,7 +206,10 @@ class KoopmanDistilledClassifierCV(DistillingClassifier):
 
     def _solve(self, task):
         check_gram_fits_in_memory(task.blocks.n_observables)
-        grid = self._grid()
+        task = judged(task)
+        ridges, soft_weights, temperatures = self._grid()
+        soft_weights = list(dict.fromkeys(map(task.labels.soft_weight, soft_weights)))
+        grid = ridges, soft_weights, temperatures
         candidates = [
             dict(zip(("ridge", "soft_weight", "temperature"), values, strict=True))
             for values in product(*grid)

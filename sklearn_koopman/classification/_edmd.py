@@ -74,9 +74,11 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
         every observable, relative to its value. See the notes.
     additive_noise : float, default=0.0
         Standard deviation of the noise that it will add to every observable, in their units.
-    teacher_output : {"auto", "proba", "logits"}, default="auto"
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give. "auto": probabilities if all values are in [0, 1]
-        and rows sum to 1 within 1e-3, logits if that is far off, else an error.
+        and rows sum to 1 within 1e-3, logits if that is far off, else an error. "sigmoid": each
+        column is the probability of a class by itself, as multi-label and one-vs-rest heads give;
+        s counts as the logit log(s / (1 - s)).
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
     unlabeled_value : object, default=None
@@ -152,6 +154,8 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
 
     _stream_learns_from: str  # targets of earlier calls to partial_fit
 
+    _reads_rows_once = True
+
     def __init__(
         self,
         teacher=None,
@@ -182,7 +186,7 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
         self.verbose = verbose
 
     def partial_fit(
-        self, X, y, classes=None, sample_weight=None, *, soft_labels=None, teacher_X=None
+        self, X, y=None, classes=None, sample_weight=None, *, soft_labels=None, teacher_X=None
     ):
         """Take in more rows and solve for all rows seen so far.
 
@@ -194,10 +198,11 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows as for `fit`.
-        y : array-like of shape (n_samples,)
-            Labels.
+        y : array-like of shape (n_samples,), default=None
+            Labels; None as for `fit`.
         classes : array-like of shape (n_classes,), default=None
-            All classes that may ever come; needed in the first call, unless after `fit`.
+            All classes that may ever come; needed in the first call that has labels, unless after
+            `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
         soft_labels, teacher_X

@@ -27,6 +27,7 @@ from ._folds import (
     best_candidate,
     cv_results,
     held_out_scores,
+    judged,
     make_splits,
     neg_mean_squared_error,
     scored_weight,
@@ -74,8 +75,9 @@ class EDMDClassifierCV(KoopmanClassifier):
     scoring : {"accuracy", "neg_mean_squared_error"}, default=None
         What the ridge is chosen by, of the logits of held-out rows; the squared error is that of
         all classes. None is "neg_mean_squared_error" with ``cv=None`` and "accuracy" with folds,
-        as in :class:`~sklearn.linear_model.RidgeClassifierCV`. Ties go to the larger ridge.
-    teacher_output : {"auto", "proba", "logits"}, default="auto"
+        as in :class:`~sklearn.linear_model.RidgeClassifierCV`. Ties go to the larger ridge. Of a
+        fit without labels, folds and accuracy go by the teacher's choices.
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
@@ -172,6 +174,7 @@ class EDMDClassifierCV(KoopmanClassifier):
         check_choice(self, "scoring", tuple(SCORINGS), optional=True)
 
     def _solve(self, task):
+        task = judged(task)
         check_moments_fit_in_memory(task.blocks)
         ridges = sorted(check_reals(self, "ridges", low=0.0, inclusive="neither"), reverse=True)
         default = "neg_mean_squared_error" if self.cv is None else "accuracy"

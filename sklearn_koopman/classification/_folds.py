@@ -46,6 +46,18 @@ def neg_mean_squared_error(logits, codes, targets):
 NEEDS_LABELS = accuracy, neg_log_loss
 
 
+def judged(task):
+    """Return a task with the labels that candidates are judged by: if none, the teacher's choices.
+
+    Parameters
+    ----------
+    task : Task
+    """
+    if task.labels.were_given:
+        return task
+    return replace(task, labels=replace(task.labels, codes=task.soft_logits.argmax(axis=1)))
+
+
 def make_splits(cv, task):
     """Return the (training, test) rows of every split, stratified by the labels.
 
@@ -82,7 +94,7 @@ def split_tasks(task, splits):
     for train, _ in splits:
         may_learn = np.zeros(len(task.sample_weight), dtype=bool)
         may_learn[train] = True
-        soft_logits, _ = task.soft_logits_from(may_learn)
+        soft_logits = task.soft_logits_from(may_learn).logits
         tasks.append(replace(task, soft_logits=soft_logits))
     return tasks
 

@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._devices import seeded_torch
 from ..classification import EDMDClassifier, KoopmanDistilledClassifier
-from ..students import encode_labels, has_label, some_rows
-from ..teachers import align_columns, as_teacher, teacher_logits
+from ..students import has_label, some_rows
+from ..teachers import align_columns, as_teacher, column_classes, teacher_logits
 from ._cost import Operations, UncountableError, count_operations
 from ._fidelity import fidelity_score
 
@@ -296,7 +296,7 @@ class _Lesson:
     ----------
     outputs : ndarray of shape (n_samples, n_columns)
         For the training rows.
-    kind : {"auto", "proba", "logits"}
+    kind : {"auto", "proba", "logits", "sigmoid"}
         What the outputs are.
     classes : ndarray of shape (n_columns,) or None
     labels_test : ndarray of shape (n_test_samples,)
@@ -326,18 +326,18 @@ def _ask_teacher(student, X, y, X_test, y_test):
         start = perf_counter()
         teacher = teacher.fit(some_rows(X, known), y[known])
         fit_time = perf_counter() - start
+    labels = np.unique(y[known]) if known.any() else teacher.classes_
+    teacher = teacher.expecting(labels)
     outputs = teacher(X)
     start = perf_counter()
     outputs_test = teacher(X_test)
     predict_time = perf_counter() - start
 
     kind = teacher.output if student.teacher_output == "auto" else student.teacher_output
-    classes = teacher.classes_
-    columns = classes
-    if columns is None:
-        columns = encode_labels(y, student.unlabeled_value).classes
+    classes = column_classes(teacher.column_names, teacher.classes_, labels)
+    columns = np.unique(labels if classes is None else classes)
     logits = align_columns(teacher_logits(outputs_test, kind), classes, columns)
-    labels_test = np.asarray(columns)[logits.argmax(axis=1)]
+    labels_test = columns[logits.argmax(axis=1)]
     accuracy = float(np.mean(labels_test == y_test))
     run = _Run(accuracy, 1.0, fit_time, predict_time, _operations(teacher, X_test))
     return _Lesson(outputs, kind, classes, labels_test, bool(known.any()), is_fixed, run)

@@ -18,6 +18,7 @@ from ._chain import (
     products_of_chain as products_of_chain,
     split_at_narrowest as split_at_narrowest,
     steps_of as steps_of,
+    takes_floats_alone as takes_floats_alone,
     transformed as transformed,
 )
 from ._chosen import (

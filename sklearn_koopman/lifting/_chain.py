@@ -1,6 +1,7 @@
 """How a chain of fitted steps is applied to rows: taken apart, split where a row is narrowest."""
 
 from functools import partial
+from math import inf
 
 import numpy as np
 from scipy.sparse import issparse
@@ -84,6 +85,22 @@ def can_lift_later(step):
     return isinstance(step, (BlockLifter, *_OTHER_LIFTERS, *_FORMS))
 
 
+def takes_floats_alone(lifter):
+    """Return whether the first thing that rows meet takes floats in two dimensions, and no other.
+
+    That is a dictionary of this package, a union of these, or nothing at all.
+
+    Parameters
+    ----------
+    lifter : transformer or None
+    """
+    first = next(iter(steps_of(lifter)), None)
+    if isinstance(first, FeatureUnion):
+        kept = [part for _, part in first.transformer_list if part != "drop"]
+        return all(map(takes_floats_alone, kept))
+    return first is None or isinstance(first, BlockLifter)
+
+
 def learns_nothing(step):
     """Return whether a step can be fitted to the form of the rows, without any of them."""
     if isinstance(step, Pipeline):
@@ -162,8 +179,19 @@ def block_lift(tail, dtype):
 
 
 def transformed(steps, X):
+    """Return what steps make of rows, as an array of finite numbers."""
     with arrays_between_steps():
-        return _as_rows(steps.transform(X), X, steps)
+        lifted = _as_rows(steps.transform(X), X, steps)
+    # Steps of others may let through what they were given; a sum is told faster than all of them.
+    if lifted.dtype.kind == "f":
+        with np.errstate(all="ignore"):
+            may_be_finite = np.isfinite(lifted.sum())
+        if not (may_be_finite or np.isfinite(lifted).all()):
+            raise ValueError(
+                f"lifter {steps!r} made NaN or infinity of rows of X. Put a step before it that "
+                "fills in what is missing, such as SimpleImputer, or scale X."
+            )
+    return lifted
 
 
 def arrays_between_steps():
@@ -174,13 +202,27 @@ def arrays_between_steps():
     return config_context(transform_output="default")
 
 
-def split_at_narrowest(lifter, row):
-    """Return the steps before and behind the narrowest form of a row, and its final width."""
+def split_at_narrowest(lifter, row, width=None):
+    """Return the steps before and behind the narrowest form of a row, and its final width.
+
+    Parameters
+    ----------
+    lifter : fitted transformer
+    row : array-like of shape (1, ...)
+        A row as it enters.
+    width : float, default=None
+        How wide it is; None takes its number of columns, infinity wants a step before any split.
+    """
     steps = steps_of(lifter)
-    widths = [row.shape[1]]
+    first, widths = row, [row.shape[1] if width is None else width]
     for step in steps:
-        row = _as_rows(step.transform(row), row, step)
-        widths.append(row.shape[1])
+        row = step.transform(row)  # in the form in which the next step gets it
+        shape = np.shape(row)
+        if len(shape) == 0 or shape[0] != 1:
+            raise _not_rows(lifter, row, first)
+        widths.append(shape[1] if len(shape) == 2 else inf)
+    if widths[-1] == inf:
+        raise _not_rows(lifter, row, first)
     narrowest = int(np.argmin(widths))
     if narrowest > 0:  # what is held anyway may be what later steps make of it
         narrowest = max(i for i, width in enumerate(widths) if width == widths[narrowest])
@@ -192,9 +234,14 @@ def split_at_narrowest(lifter, row):
 def _as_rows(lifted, X, lifter):
     """Return what a transformer made of rows as an array, also where it gave a DataFrame."""
     lifted = lifted.toarray() if issparse(lifted) else np.asarray(lifted)
-    if lifted.ndim != 2 or len(lifted) != len(X):
-        raise ValueError(
-            f"lifter {lifter!r} made an array of shape {lifted.shape} of one of shape {X.shape}: "
-            "it must make one row of observables of each row, and an array of two dimensions."
-        )
+    if lifted.ndim != 2 or len(lifted) != X.shape[0]:
+        raise _not_rows(lifter, lifted, X)
     return lifted
+
+
+def _not_rows(lifter, lifted, X):
+    return ValueError(
+        f"lifter {lifter!r} made an array of shape {np.shape(lifted)} of one of shape "
+        f"{tuple(X.shape)}: it must make one row of observables of each row, and an array of two "
+        "dimensions."
+    )

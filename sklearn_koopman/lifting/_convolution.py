@@ -152,7 +152,8 @@ class ConvolutionalLifter(Dictionary):
     detached from their teacher: what was taken of it is in `filters_`. Neither the padding
     nor the stride of its convolution is taken.
 
-    Rows are multiplied as patches, by BLAS.
+    Students that go over the rows more than once lift them once, and keep the observables: in
+    memory, or in a temporary file.
 
     References
     ----------

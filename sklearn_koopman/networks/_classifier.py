@@ -20,13 +20,13 @@ from .._validation import (
     is_integer,
 )
 from ..lifting import WITH_LAYERS
-from ..students import SharingEstimator, check_weights, encode_labels
+from ..students import Labels, SharingEstimator, check_weights, encode_labels
 from ..teachers import (
+    OUTPUT_KINDS,
     check_outputs,
     floating_dtype,
     home_of,
     import_torch,
-    tensor_of,
     to_numpy,
 )
 from ._fit import fit_operator, n_lifter_rows
@@ -77,9 +77,10 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
     layout : {"whole", "channels_first", "channels_last"}, default="whole"
         What a row is: a whole activation, flattened; or each position of maps (n, channels,
         height, width), or of sequences (n, ..., channels). Then the same matrix acts everywhere.
-    kernel_size : int, default=1
+    kernel_size : int or tuple of (int, int), default=1
         Height and width of the patch of the input that each position of the output sees, for
-        ``layout="channels_first"``. Stride and padding follow from the sizes of the maps.
+        ``layout="channels_first"``. Stride and padding follow from the sizes of the maps: with an
+        int they are the same in both directions.
     epochs : int, default=0
         How often all rows are seen in a training of the matrices, from the least-squares
         solution on, by the loss (1 - soft_weight) CE + soft_weight T^2 KL between the outputs of
@@ -98,6 +99,12 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         Draws the order of the rows in training; nothing else is random.
     verbose : int, default=0
         Above 0, passes and epochs that take long show a progress bar, if tqdm is installed.
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
+        What the network gives; see :class:`~sklearn_koopman.KoopmanDistilledClassifier`. "auto"
+        is what a `TorchTeacher` says, else a guess that refuses what is not clear.
+    teacher_classes : array-like of shape (n_columns,), default=None
+        The class of each output of the network. None: those of a `TorchTeacher` or of a fitted
+        estimator, else the sorted labels.
 
     Attributes
     ----------
@@ -180,6 +187,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         batch_size=256,
         random_state=None,
         verbose=0,
+        teacher_output="auto",
+        teacher_classes=None,
     ):
         self.module = module
         self.span = span
@@ -198,18 +207,22 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         self.batch_size = batch_size
         self.random_state = random_state
         self.verbose = verbose
+        self.teacher_output = teacher_output
+        self.teacher_classes = teacher_classes
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Fit the matrices, one span after the other.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows as the network takes them. float32 and float64 are kept until they enter the
-            network, which computes in its own dtype.
-        y : array-like of shape (n_samples,)
+            Rows as the network takes them. float32, float64 and whole numbers are kept until they
+            enter the network, batch by batch, which computes in its own dtype.
+        y : array-like of shape (n_samples,), default=None
             Labels: they name the classes, fit a network that is an estimator, and count in the
-            cross-entropy if `epochs` is positive. Least squares does not look at them.
+            cross-entropy if `epochs` is positive. Least squares does not look at them. None: the
+            classes are those of the network, or the numbers of its columns, and the soft weight
+            is 1.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a weight of 2 is the same as a row that is there twice.
 
@@ -222,14 +235,32 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             import_torch("LinearizedNetworkClassifier")
             spans = self._check_parameters()
             raw_X = X
-            X, y = validate_data(self, X, y, dtype=DTYPES, allow_nd=True)
+            if y is None:
+                X = validate_data(self, X, dtype=_dtypes_of(X), allow_nd=True)
+            else:
+                X, y = validate_data(self, X, y, dtype=_dtypes_of(X), allow_nd=True)
             weight = check_weights(sample_weight, len(X))
             given = None if sample_weight is None else weight
-            network = fitted_network(self.module, X if X.ndim > 2 else raw_X, y, given)
-            labels = encode_labels(y, None, network.classes_)
-            columns = OutputColumns.of(network, X, labels.classes)
+            seen = X if X.ndim > 2 else raw_X
+            network = fitted_network(self.module, seen, y, given, self.teacher_classes)
+            labels = self._labels(y, X, network)
+            columns = OutputColumns.of(network, X, labels.classes, self.teacher_output)
             self._store(self._solve(network, spans, X, labels, weight, columns))
         return self
+
+    def _labels(self, y, X, network):
+        """Return the labels; without any, the classes that the network has."""
+        if y is not None:
+            return encode_labels(y, None, network.classes_)
+        if self.epochs > 0 and self.soft_weight == 0:
+            raise ValueError(
+                "soft_weight=0 learns from labels alone: it requires y to be passed, but the "
+                "target y is None. Give fit y, or a positive soft_weight."
+            )
+        classes = network.classes_
+        if classes is None:
+            classes = np.arange(max(network(X[:1]).shape[1], 2))
+        return Labels.without_any(len(X), classes)
 
     def _solve(self, network, spans, X, labels, weight, columns):
         """Return the fitted attributes: the matrices, and the network that has them."""
@@ -238,7 +269,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         linearized, loss_curve = traced.with_layers(layers), []
         if self.epochs > 0:
             linearized, layers, loss_curve = self._train(
-                network, traced, linearized, layers, X, labels.codes, weight, columns
+                network, traced, linearized, layers, X, labels, weight, columns
             )
         _fold(layers, operators)
         return {
@@ -331,13 +362,13 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
 
     def _logits(self, X):
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=DTYPES, allow_nd=True, reset=False)
+        X = validate_data(self, X, dtype=_dtypes_of(X), allow_nd=True, reset=False)
         torch = import_torch()
         network = self.network_
         outputs = []
         with running(network, self.linearized_) as to_input, torch.inference_mode():
             for batch in network._row_batches(len(X)):
-                output = tensor_of(self.linearized_(to_input(X[batch])), network, torch)
+                output = network.tensor_of(self.linearized_(to_input(X[batch])))
                 outputs.append(to_numpy(output))
         return self._aligned(check_outputs(np.concatenate(outputs), repr(self), len(X)))
 
@@ -362,10 +393,17 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         check_real(self, "density", low=0.0, high=1.0, inclusive="right", optional=True)
         check_boolean(self, "lift_output")
         check_choice(self, "layout", LAYOUTS)
-        check_integer(self, "kernel_size", minimum=1)
+        sizes = (
+            self.kernel_size if isinstance(self.kernel_size, tuple) else (self.kernel_size,) * 2
+        )
+        if len(sizes) != 2 or not all(is_integer(size) and size >= 1 for size in sizes):
+            raise invalid_parameter(
+                self, "kernel_size", "an int in the range [1, inf), or a tuple of two of them"
+            )
         if self.kernel_size != 1 and self.layout != "channels_first":
             raise invalid_parameter(self, "kernel_size", "1 unless layout='channels_first'")
         check_integer(self, "epochs", minimum=0)
+        check_choice(self, "teacher_output", OUTPUT_KINDS)
         check_choice(self, "trained", ("matrix", "tail"))
         check_real(self, "soft_weight", low=0.0, high=1.0)
         check_real(self, "temperature", low=0.0, inclusive="neither")
@@ -402,7 +440,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         """
         from ._graph import TracedNetwork
 
-        traced = TracedNetwork(network.module, spans)
+        traced = TracedNetwork(network.module, spans, network.run)
         lifters = self._per_span("lifter", len(spans))
         ranks = self._per_span("rank", len(spans))
         layers: list = []
@@ -464,7 +502,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         home = home_of(network.module) or "cpu"
         return layer.to(home, floating_dtype(network.module, torch)), operator
 
-    def _train(self, network, traced, student, layers, X, codes, weight, columns):
+    def _train(self, network, traced, student, layers, X, labels, weight, columns):
         """Train the layers, and those behind if so asked, on what the network says.
 
         Returns
@@ -502,7 +540,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         soft = columns.logits_of_array(network(X))
         options = DistillationOptions(
             self.epochs,
-            self.soft_weight,
+            labels.soft_weight(self.soft_weight),
             self.temperature,
             self.learning_rate,
             self.batch_size,
@@ -516,11 +554,11 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
                 return (
                     inputs,
                     torch.as_tensor(soft[rows], **like),
-                    torch.as_tensor(codes[rows], device=inputs.device),
+                    torch.as_tensor(labels.codes[rows], device=inputs.device),
                 )
 
             def logits_of(inputs):
-                return columns.logits(tensor_of(student(inputs), network, torch))
+                return columns.logits(network.tensor_of(student(inputs)))
 
             losses = distil(
                 logits_of,
@@ -532,6 +570,12 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
                 check_random_state(self.random_state),
             )
         return student, layers, losses
+
+
+def _dtypes_of(X):
+    """Return which dtypes are kept: whole numbers too, as each batch is cast for the network."""
+    is_whole = isinstance(X, np.ndarray) and X.dtype.kind in "biu"
+    return None if is_whole else DTYPES
 
 
 def _fold(layers, operators):

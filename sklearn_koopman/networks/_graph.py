@@ -41,6 +41,9 @@ class TracedNetwork:
     module : torch.nn.Module
     spans : list of tuple of str
         Names of the first and of the last submodule of each span.
+    run : callable, default=None
+        How the module is called, from the module and a batch. None: with the batch alone. What
+        `forward` takes besides has its default values then.
 
     Attributes
     ----------
@@ -48,7 +51,7 @@ class TracedNetwork:
         As given.
     """
 
-    def __init__(self, module, spans):
+    def __init__(self, module, spans, run=None):
         self.module = module
         known = dict(module.named_modules())
         for name in {name for names in spans for name in names}:
@@ -58,7 +61,7 @@ class TracedNetwork:
                     f"span={name!r} is no submodule of {type(module).__name__}; its submodules "
                     f"are {names}."
                 )
-        self.graph = _trace(module, {name for names in spans for name in names})
+        self.graph = _trace(module, {name for names in spans for name in names}, run or _called)
         self.spans = [self._span(names) for names in spans]
         self._check_disjoint()
 
@@ -162,26 +165,47 @@ def _copied(activation):
     return activation.clone() if isinstance(activation, torch.Tensor) else activation
 
 
-class _Tracer(fx.Tracer):
-    """Looks into nothing but the modules that contain one of the named ones."""
+def _called(module, x):
+    return module(x)
 
-    def __init__(self, names):
+
+class _Tracer(fx.Tracer):
+    """Looks into nothing but the modules that contain one of the named ones.
+
+    It follows one batch, and nothing else that `forward` may take: flags are what they are by
+    default, plain values that Python can branch on.
+    """
+
+    def __init__(self, names, run):
         super().__init__()
         self._names = names
+        self._run = run
+
+    def create_args_for_root(self, root_fn, is_module, concrete_args=None):
+        run = self._run
+
+        def of_one_batch(root, x):
+            return run(root, x)
+
+        return super().create_args_for_root(of_one_batch, is_module, concrete_args)
 
     def is_leaf_module(self, module, qualified_name):
-        return not any(name.startswith(f"{qualified_name}.") for name in self._names)
+        is_whole = qualified_name == ""
+        return not (
+            is_whole or any(name.startswith(f"{qualified_name}.") for name in self._names)
+        )
 
 
-def _trace(module, names):
+def _trace(module, names, run):
     with FORWARD_LOCK, evaluating(module, None):  # in eval mode: flags become part of the graph
         try:
-            return _Tracer(names).trace(module)
+            return _Tracer(names, run).trace(module)
         except Exception as error:
             raise ValueError(
                 f"{type(module).__name__} could not be traced by torch.fx ({error}). Its forward, "
                 "and that of the submodules around the ends of the span, must call the same "
-                "submodules whatever the data; name ends that are less deep inside."
+                "submodules whatever the data; name ends that are less deep inside. What forward "
+                "needs beside a batch is given by TorchTeacher(module, call=...)."
             ) from error
 
 

@@ -56,7 +56,8 @@ class Patches(nn.Module):
 
     Parameters
     ----------
-    kernel_size, stride, padding : int
+    kernel_size, stride, padding : int or tuple of int
+        Of height and width.
     output_size : tuple of int
         Height and width of the output.
     """
@@ -67,7 +68,7 @@ class Patches(nn.Module):
         self.height, self.width = output_size
 
     def forward(self, a):
-        """Return rows of shape (n * height * width, channels * kernel_size ** 2)."""
+        """Return rows of shape (n * height * width, channels * kernel height * kernel width)."""
         patches = self.unfold(a).transpose(1, 2)
         return patches.reshape(-1, patches.shape[-1])
 
@@ -88,7 +89,7 @@ def make_layout(layout, kernel_size, a, b, names):
     Parameters
     ----------
     layout : {"whole", "channels_first", "channels_last"}
-    kernel_size : int
+    kernel_size : int or tuple of int
     a, b : torch.Tensor
         What enters and leaves the span for some samples.
     names : tuple of str
@@ -118,16 +119,33 @@ def make_layout(layout, kernel_size, a, b, names):
             f"layout='channels_first' needs (channels, height, width) before and behind "
             f"span={names!r}, got {shapes}; layout='whole' takes any."
         )
-    for stride in range(1, kernel_size + max(a.shape[2:])):
-        for padding in range(kernel_size):
-            sizes = [(size + 2 * padding - kernel_size) // stride + 1 for size in a.shape[2:]]
-            if sizes == list(b.shape[2:]):
-                return Patches(kernel_size, stride, padding, sizes)
+    before, behind = tuple(a.shape[2:]), tuple(b.shape[2:])
+    if isinstance(kernel_size, tuple):
+        sizes = zip(kernel_size, before, behind, strict=True)
+        steps = [_steps((kernel,), (n,), (m,)) for kernel, n, m in sizes]
+    else:
+        steps = [_steps((kernel_size,) * 2, before, behind)] * 2
+    found = [step for step in steps if step is not None]
+    if len(found) == 2:
+        strides, paddings = zip(*found, strict=True)
+        return Patches(kernel_size, strides, paddings, behind)
     raise ValueError(
         f"kernel_size={kernel_size}: no stride and padding leads from height and width "
-        f"{tuple(a.shape[2:])} to {tuple(b.shape[2:])} in span={names!r}; choose another "
+        f"{before} to {behind} in span={names!r}; choose another "
         "kernel_size, or layout='whole'."
     )
+
+
+def _steps(kernel, before, behind):
+    """Return the smallest stride and padding that lead from some sizes to others, or None."""
+    for stride in range(1, max(kernel) + max(before)):
+        for padding in range(max(kernel)):
+            sizes = tuple(
+                (n + 2 * padding - k) // stride + 1 for k, n in zip(kernel, before, strict=True)
+            )
+            if sizes == behind:
+                return stride, padding
+    return None
 
 
 class KoopmanLayer(nn.Module):

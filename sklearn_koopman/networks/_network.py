@@ -9,13 +9,16 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier
 
 from ..lifting import linear_layer
+from ..students import check_needs_no_labels
 from ..teachers import (
     EstimatorTeacher,
     TorchTeacher,
-    align_columns,
     as_teacher,
+    check_n_columns,
+    columns_of,
     import_torch,
     output_kind,
+    shortened,
 )
 
 _ACCEPTED = (
@@ -25,7 +28,7 @@ _ACCEPTED = (
 )
 
 
-def fitted_network(module, X, y, sample_weight):
+def fitted_network(module, X, y, sample_weight, classes=None):
     """Return a network as a TorchTeacher that knows its classes, if anybody does.
 
     Parameters
@@ -33,25 +36,30 @@ def fitted_network(module, X, y, sample_weight):
     module : object
         The `module` parameter of a classifier.
     X : array-like of shape (n_samples, ...)
-    y : ndarray of shape (n_samples,)
+    y : ndarray of shape (n_samples,), or None
+        A network that is an estimator to fit needs labels.
     sample_weight : ndarray of shape (n_samples,) or None
+    classes : array-like of shape (n_columns,), default=None
+        The class of each output, if the user says it.
 
     Returns
     -------
     network : TorchTeacher
     """
     try:
-        teacher = as_teacher(module)
+        teacher = as_teacher(module, classes=classes)
     except TypeError as error:
         raise TypeError(f"module={module!r}: must be {_ACCEPTED}.") from error
     if isinstance(teacher, TorchTeacher):
         return teacher
     if not isinstance(teacher, EstimatorTeacher):
         raise TypeError(f"module={module!r}: must be {_ACCEPTED}.")
+    if y is None:
+        check_needs_no_labels(teacher)
     teacher = teacher.fit(X, y, sample_weight=sample_weight)
     inner = teacher.estimator.estimator
     if isinstance(inner, MLPClassifier):
-        return TorchTeacher(perceptron_module(inner), output="logits", classes=inner.classes_)
+        return TorchTeacher(perceptron_module(inner), output="logits", classes=teacher.classes_)
     if not hasattr(inner, "module_"):
         raise TypeError(f"module={module!r}: must be {_ACCEPTED}.")
     return TorchTeacher(inner.module_, classes=teacher.classes_)
@@ -109,7 +117,7 @@ class OutputColumns:
 
     Attributes
     ----------
-    kind : {"proba", "logits"}
+    kind : {"proba", "logits", "sigmoid"}
     chosen : ndarray of int, shape (n_classes,)
         The column of each class; a single column counts as the second of two.
     """
@@ -118,19 +126,24 @@ class OutputColumns:
     chosen: np.ndarray
 
     @classmethod
-    def of(cls, network, X, classes):
+    def of(cls, network, X, classes, kind="auto"):
         """Look at what a network, a TorchTeacher, makes of the first rows of X."""
         outputs = network(X[: network.batch_size])
-        kind = network.output
+        source = f"module={network!r}"
+        kind = network.output if kind == "auto" else kind
         if kind == "auto":
-            kind = output_kind(outputs, f"module {network!r}")
-        chosen = align_columns(
-            np.arange(max(outputs.shape[1], 2))[None],
-            network.classes_,
-            classes,
-            source=f"module={network!r}",
-        )[0]
-        return cls(kind, chosen)
+            kind = output_kind(outputs, source)
+        n_columns = max(outputs.shape[1], 2)
+        check_n_columns(n_columns, network.classes_, classes, source)
+        if network.classes_ is None:
+            return cls(kind, np.arange(n_columns))
+        of_classes = columns_of(network.classes_, classes, source)
+        if any(len(columns) > 1 for columns in of_classes):
+            raise ValueError(
+                f"{source}: the classes of its outputs, {shortened(list(network.classes_))}, "
+                "must be different."
+            )
+        return cls(kind, np.concatenate(of_classes))
 
     def logits(self, outputs):
         """Return outputs, a tensor, as logits, one column per class.
@@ -138,6 +151,8 @@ class OutputColumns:
         Unlike those of a teacher, probabilities need not sum to 1: the network may end in a span.
         """
         torch = import_torch()
+        if self.kind == "sigmoid":
+            outputs = outputs.logit(eps=2.0**-24)
         if self.kind == "proba":
             if outputs.shape[1] == 1:
                 outputs = torch.cat([1 - outputs, outputs], dim=1)

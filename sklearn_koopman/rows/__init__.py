@@ -17,6 +17,14 @@ from ._factors import (
     can_multiply as can_multiply,
     vector_bytes as vector_bytes,
 )
+from ._given import (
+    FloatRows,
+    GivenRows,
+    as_floats as as_floats,
+    as_given as as_given,
+    taken as taken,
+    telling_how_to_flatten as telling_how_to_flatten,
+)
 from ._lifted import fit_lifter, lifted_blocks, rows_to_fit as rows_to_fit
 from ._lifted_rows import LiftedRows, Origin as Origin
 from ._moments import (
@@ -38,7 +46,12 @@ from ._sources import (
     row_blocks,
     take as take,
 )
+from ._stored import stored as stored
 from ._tiles import in_tiles as in_tiles, tile_rows as tile_rows
+from ._unlabelled import (
+    fit_on_labelled as fit_on_labelled,
+    fit_transform_on_labelled as fit_transform_on_labelled,
+)
 
 __all__ = [
     "BlockFunction",
@@ -46,6 +59,8 @@ __all__ = [
     "DeviceFunction",
     "DiagonalMoments",
     "EnlargedRows",
+    "FloatRows",
+    "GivenRows",
     "GramMoments",
     "LiftedRows",
     "MadeRows",

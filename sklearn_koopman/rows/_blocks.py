@@ -22,7 +22,7 @@ MOST_BLOCK_ROWS = 2**13
 # Lifted rows that are not more are kept, rather than lifted again in every pass over them.
 KEPT_BYTES = 2**28
 # Blocks are whole numbers of tiles.
-ROWS_MULTIPLE = max(TILE_ROWS)
+ROWS_MULTIPLE: int = max(TILE_ROWS)
 
 
 class Blocks(ABC):
@@ -50,6 +50,8 @@ class Blocks(ABC):
 
     #: Whether passes that sum over the rows show how far they are.
     shows_progress = False
+    #: Whether lifting a row takes longer than reading its observables, see `stored`.
+    is_costly = False
 
     @abstractmethod
     def lifted(self, rows):
@@ -182,9 +184,10 @@ class Blocks(ABC):
     def _all_batches(self):
         return list(gen_batches(self.n_samples, self.block_rows))
 
-    def _batches(self, batches):
+    def _batches(self, batches, title="pass over the rows"):
         """Return a share of the batches; that with the first of them moves the bar."""
-        return watched(batches) if self.shows_progress and batches[0].start == 0 else batches
+        moves_bar = self.shows_progress and batches[0].start == 0
+        return watched(batches, title) if moves_bar else batches
 
     def _indices(self, rows):
         """Return the indices of some rows: a slice, or what are indices already."""
@@ -256,6 +259,8 @@ class RowBlocks(Blocks):
         Threads that share the blocks of a sum; None takes a pool of as many as BLAS may use.
     products : PairProducts, default=None
         The observables as products of the columns of ``X``, for sums that make them themselves.
+    is_costly : bool, default=False
+        Whether lifting a row takes longer than reading its observables.
 
     Examples
     --------
@@ -268,7 +273,15 @@ class RowBlocks(Blocks):
     """
 
     def __init__(
-        self, X, lift=None, *, n_observables=None, block_rows=None, pool=None, products=None
+        self,
+        X,
+        lift=None,
+        *,
+        n_observables=None,
+        block_rows=None,
+        pool=None,
+        products=None,
+        is_costly=False,
     ):
         self.X = X
         self.lift = lift
@@ -280,6 +293,7 @@ class RowBlocks(Blocks):
         self.block_rows = block_rows
         self.pool = pool or ThreadPool()
         self.products = products
+        self.is_costly = is_costly
 
     def lifted(self, rows):
         """Return the observables of some rows: a slice, or an array of indices."""
@@ -298,6 +312,7 @@ class RowBlocks(Blocks):
             block_rows=self.block_rows,
             pool=self.pool,
             products=self.products,
+            is_costly=self.is_costly,
         )
 
     def _factors(self, rows):

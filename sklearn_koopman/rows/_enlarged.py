@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ._given import GivenRows
+
 # Rows that an augmenter is given at a time. What it draws depends on it.
 MADE_ROWS = 1024
 
@@ -14,10 +16,12 @@ class EnlargedRows:
 
     Parameters
     ----------
-    X : ndarray of shape (n_real, n_columns)
+    X : ndarray of shape (n_real, n_columns), or GivenRows
     augmenters : sequence of callables
         Each makes one copy of all rows: ``augmenter(block, rng)`` returns as many rows.
     seed : int
+    n_before : int, default=0
+        Rows of a stream that came before these: the same numbers are not drawn for other rows.
 
     Examples
     --------
@@ -30,13 +34,15 @@ class EnlargedRows:
     True
     """
 
-    def __init__(self, X, augmenters, seed):
+    def __init__(self, X, augmenters, seed, n_before=0):
         self.real = X
         self.n_copies = len(augmenters)
         self.shape = (len(X) * (1 + len(augmenters)), *X.shape[1:])
+        self.ndim = len(self.shape)
         self.dtype = X.dtype
         self._augmenters = augmenters
         self._seed = seed
+        self._n_before = n_before
 
     def __len__(self):
         return self.shape[0]
@@ -44,7 +50,8 @@ class EnlargedRows:
     def map(self, function):
         """Return ``function(block)`` of all rows, joined; it maps rows to as many rows."""
         n_real = len(self.real)
-        results = function(self.real)
+        real = self.real
+        results = real.map(function) if isinstance(real, GivenRows) else function(real)
         # Copied in, as a view would keep its block alive.
         joined = np.empty((len(self), *results.shape[1:]), results.dtype)
         joined[:n_real] = results
@@ -57,10 +64,13 @@ class EnlargedRows:
     def __getitem__(self, rows):
         """Return some rows: a slice, or an array of indices."""
         rows = np.arange(len(self))[rows]
-        chosen = np.empty((len(rows), *self.shape[1:]), self.dtype)
         copies, sources = np.divmod(rows, len(self.real))
         is_real = copies == 0
-        chosen[is_real] = self.real[sources[is_real]]
+        real = self.real[sources[is_real]]
+        if is_real.all():
+            return real  # in the form in which they were given
+        chosen = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        chosen[is_real] = real
         starts = sources - sources % MADE_ROWS
         for copy, start in np.unique(np.stack([copies, starts])[:, ~is_real], axis=1).T:
             wanted = (copies == copy) & (starts == start)
@@ -82,6 +92,7 @@ class EnlargedRows:
 
     def _made(self, copy, start):
         block = self.real[start : start + MADE_ROWS]
-        block.flags.writeable = False  # of the view: the rows are the user's
-        rng = np.random.default_rng([self._seed, copy, start])
+        if isinstance(block, np.ndarray):
+            block.flags.writeable = False  # of the view: the rows are the user's
+        rng = np.random.default_rng([self._seed, copy, self._n_before + start])
         return self._augmenters[copy](block, rng)

@@ -1,6 +1,7 @@
 """From rows as the user gives them to blocks of lifted rows."""
 
 from functools import partial
+from math import inf
 
 import numpy as np
 from sklearn.base import clone
@@ -8,30 +9,40 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from ..lifting import (
     NoLayerError,
+    UncountableError,
     are_floats,
     arrays_between_steps,
     as_layer,
     block_lift,
     learns_nothing,
+    operations_of,
     products_of_chain,
     split_at_narrowest,
     transformed,
 )
 from ._device import lifting_there
+from ._given import FloatRows, GivenRows, n_numbers
 from ._lifted_rows import LiftedRows, row_like
 from ._sources import by_rows, is_dask, row_blocks
+from ._unlabelled import fit_on_labelled
+
+# Multiplications for each observable that take longer than reading it: monomials have one, radial
+# functions as many as a row has columns, filters some hundreds.
+COSTLY_MULTIPLICATIONS = 16
 
 
-def fit_lifter(lifter, X, y):
+def fit_lifter(lifter, X, y, is_labelled=None):
     """Return a fitted clone of the lifter, or None where rows come lifted already.
 
     Parameters
     ----------
     lifter : transformer or None
         The `lifter` parameter of a classifier.
-    X : ndarray, dask array or LiftedRows of shape (n_samples, n_features)
+    X : ndarray, dask array, GivenRows or LiftedRows of shape (n_samples, n_features)
         A dask array fits lifters that need nothing of it but its form.
-    y : ndarray of shape (n_samples,)
+    y : ndarray of shape (n_samples,), or None
+    is_labelled : ndarray of bool, shape (n_samples,), default=None
+        Which rows have a label: others teach nothing that learns from labels. None: all.
 
     Returns
     -------
@@ -54,7 +65,7 @@ def fit_lifter(lifter, X, y):
         )
     X, y = rows_to_fit(lifter, X, y)
     with arrays_between_steps():
-        return clone(lifter).fit(X, y)
+        return fit_on_labelled(clone(lifter), X, y, is_labelled)
 
 
 def lifted_blocks(lifter, X, *, device=None):
@@ -66,10 +77,10 @@ def lifted_blocks(lifter, X, *, device=None):
     Parameters
     ----------
     lifter : fitted transformer or None
-    X : ndarray, EnlargedRows, dask array or LiftedRows of shape (n_samples, n_features)
+    X : ndarray, EnlargedRows, dask array, GivenRows or LiftedRows of shape (n_samples, n_features)
         LiftedRows have passed the steps of a pipeline before they are lifted. Of rows that are
         made, the narrowest form is held too; where that is the rows as they are, they are made
-        anew in every pass.
+        anew in every pass, unless they are dear to lift: see `stored`.
     device : torch.device, default=None
         Where to lift and to sum the blocks; None: here.
 
@@ -84,16 +95,38 @@ def lifted_blocks(lifter, X, *, device=None):
         return row_blocks(X, device=device)
     with arrays_between_steps():
         row = row_like(X) if is_dask(X) else X[:1]
-        head, tail, n_observables = split_at_narrowest(lifter, row)
+        # A device is sent floats, so what is no row of floats is lifted before that.
+        are_rows = X.ndim == 2 and are_floats(X.dtype)
+        width = n_numbers(row) if are_rows or device is None else inf
+        head, tail, n_observables = split_at_narrowest(lifter, row, width)
     rows = X if head is None else by_rows(partial(transformed, head), X)
     if device is None:
         lift = block_lift(tail, rows.dtype)
     else:
         lift = _tensor_lift(tail, rows.dtype, device)
     products = None
-    if tail is not None and are_floats(rows.dtype):
+    if tail is not None and rows.ndim == 2 and are_floats(rows.dtype):
         products = products_of_chain(tail, rows.shape[1])
-    return row_blocks(rows, lift, n_observables=n_observables, device=device, products=products)
+    return row_blocks(
+        rows,
+        lift,
+        n_observables=n_observables,
+        device=device,
+        products=products,
+        is_costly=_is_costly(tail, n_observables),
+    )
+
+
+def _is_costly(tail, n_observables):
+    """Return whether steps take longer to lift a row than it takes to read its observables.
+
+    Steps say what they multiply. Those that do not are another's, and taken to be costly.
+    """
+    try:
+        multiplications = operations_of(tail).multiplications
+    except UncountableError:
+        return True
+    return multiplications > COSTLY_MULTIPLICATIONS * n_observables
 
 
 def _tensor_lift(tail, dtype, device):
@@ -128,8 +161,10 @@ def rows_to_fit(lifter, X, y, name="lifter"):
         X = row_like(X)
     elif isinstance(X, LiftedRows):
         X = X[:1] if learns_nothing(lifter) else X[:]
+    elif isinstance(X, FloatRows) and learns_nothing(lifter):
+        X = X[:1]
     else:
-        return X, y
+        return X.X if isinstance(X, GivenRows) else X, y
     return X, None if y is None else y[: len(X)]
 
 

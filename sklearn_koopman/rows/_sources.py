@@ -5,6 +5,7 @@ What is not dask is used as it is; dask is imported when the first of its arrays
 
 from ._blocks import RowBlocks
 from ._enlarged import EnlargedRows
+from ._given import GivenRows
 from ._lifted_rows import LiftedRows
 
 
@@ -17,7 +18,9 @@ def is_dask(array):
     return hasattr(rows, "__dask_graph__")
 
 
-def row_blocks(X, lift=None, *, n_observables=None, device=None, products=None):
+def row_blocks(
+    X, lift=None, *, n_observables=None, device=None, products=None, is_costly=False
+):
     """Return the rows of an array, or of a dask array, as blocks.
 
     Parameters
@@ -29,6 +32,8 @@ def row_blocks(X, lift=None, *, n_observables=None, device=None, products=None):
         Where to lift and sum; then ``lift`` takes tensors. None: here.
     products : PairProducts, default=None
         As for `RowBlocks`; not used on a device.
+    is_costly : bool, default=False
+        As for `RowBlocks`; rows on a device and those of dask are not kept here.
 
     Returns
     -------
@@ -42,7 +47,9 @@ def row_blocks(X, lift=None, *, n_observables=None, device=None, products=None):
         from ._dask import DaskBlocks
 
         return DaskBlocks(X, lift, n_observables=n_observables, products=products)
-    return RowBlocks(X, lift, n_observables=n_observables, products=products)
+    return RowBlocks(
+        X, lift, n_observables=n_observables, products=products, is_costly=is_costly
+    )
 
 
 def by_rows(function, array, *, keep=False):
@@ -59,11 +66,12 @@ def by_rows(function, array, *, keep=False):
     Returns
     -------
     result : array of shape (n_samples, ...)
-        A lazy dask array for a dask array; an array in memory for rows that are made.
+        A lazy dask array for a dask array; an array in memory for rows that are made, or read as
+        they were given.
     """
     if isinstance(array, LiftedRows):
         return by_rows(function, by_rows(array.lift, array.X), keep=keep)
-    if isinstance(array, EnlargedRows):
+    if isinstance(array, EnlargedRows | GivenRows):
         return array.map(function)
     if is_dask(array):
         from ._dask import by_rows as by_chunks

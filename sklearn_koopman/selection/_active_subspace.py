@@ -190,7 +190,9 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         """Return the matrix G of directions, each as long as a standard deviation."""
 
         def logits(rows):
-            return teacher_logits(teacher(rows), teacher.output)
+            return teacher_logits(
+                teacher(rows), teacher.output, parameter="as_teacher's output"
+            )
 
         change = self.step * steps.astype(X.dtype)
         jacobians = np.stack(

@@ -6,10 +6,11 @@ import numpy as np
 from scipy.linalg import block_diag, solve_triangular
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._validation import is_integer
 from ..lifting import MonomialLifter, SquaredProjectionLifter, steps_of, transformed
+from ..rows import lifted_blocks
 
 EPS = np.finfo(np.float64).eps
 # Of the variance of all coordinates, what is added to that of each: the logits lose as many digits
@@ -85,8 +86,8 @@ def principal_squares(student, X, *, max_observables=None):
         smaller = principal_squares(last, X, max_observables=max_observables)
         return type(student)([*before, (name, smaller)])
     head, monomials = _split(student)
-    X = validate_data(student, X, reset=False, dtype=[np.float64, np.float32])
-    Z = X if head is None else transformed(head, X)
+    rows = student._validate_rows(X, reset=False)
+    Z = lifted_blocks(head, rows).map(lambda coordinates: coordinates)
     linear, forms = _quadratic_forms(student, monomials)
     values, directions = _diagonalised(forms, np.cov(Z.T, ddof=0).reshape(forms.shape[1:]))
     size = np.abs(values).max(axis=0)

@@ -229,7 +229,8 @@ class ObservableSelector(BlockLifter):
     def _solve(self, X, y, weight):
         """Return the fitted attributes: what is chosen, and in which order."""
         targets, n_targets, weight = self._targets(y, weight)
-        lifter = fit_lifter(self.lifter, X, y)
+        is_labelled = has_label(y, self.unlabeled_value) if y.ndim == 1 else None
+        lifter = fit_lifter(self.lifter, X, y, is_labelled)
         blocks = lifted_blocks(lifter, X)
         blocks.shows_progress = self.verbose > 0
         check_gram_fits_in_memory(blocks.n_observables)

@@ -68,7 +68,7 @@ class KoopmanClassifier(LiftedStudent):
         """Put the task of one call of `partial_fit` together."""
         if classes is None:
             classes = getattr(self, "classes_", None)
-        if classes is None:
+        if classes is None and y is not None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         if continues and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import (
@@ -16,15 +15,21 @@ from sklearn.utils.validation import (
 
 from .._threads import threads_for
 from .._validation import DTYPES, check_choice
+from ..lifting import takes_floats_alone
 from ..rows import (
     LiftedRows,
     aligned_with,
+    as_floats,
+    as_given,
     as_numpy,
     fit_lifter,
     float_rows,
     is_dask,
     lifted_blocks,
+    stored,
+    telling_how_to_flatten,
 )
+from ..teachers import OUTPUT_KINDS
 from ._student import Student
 from ._targets import check_weights
 from ._task import Task
@@ -42,10 +47,13 @@ class LiftedStudent(Student):
     lifter: Any
     verbose: int
 
+    # Whether its solver goes over the rows once, so that they need not be kept.
+    _reads_rows_once = False
+
     # Why it takes no dask arrays, and what to do instead.
     _without_dask: str | None = None
 
-    def fit(self, X, y, sample_weight=None, *, soft_labels=None, teacher_X=None):
+    def fit(self, X, y=None, sample_weight=None, *, soft_labels=None, teacher_X=None):
         """Fit the student.
 
         Any of the arrays may be a dask array: the workers then lift and sum its chunks.
@@ -54,9 +62,13 @@ class LiftedStudent(Student):
         ----------
         X : array-like or dask array of shape (n_samples, n_features)
             Rows to lift with `lifter`, or rows of observables if that is None. float32 and
-            float64 are kept. A ``numpy.memmap`` is read block by block.
-        y : array-like of shape (n_samples,)
-            Labels: integers, strings, or whatever can be sorted.
+            float64 are kept. A ``numpy.memmap`` is read block by block, and whole numbers are
+            converted block by block. With a `lifter` whose first step is no dictionary of this
+            package, rows of any kind that this step takes: texts, images, data frames.
+        y : array-like of shape (n_samples,), default=None
+            Labels: integers, strings, or whatever can be sorted. None: a teacher that is used as
+            it is, or `soft_labels`, speak alone, as with a soft weight of 1. The classes are then
+            the teacher's, `teacher_classes`, or the numbers of the columns.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a weight of 2 is the same as a row that is there twice.
         soft_labels : array-like of shape (n_samples, n_columns), default=None
@@ -71,7 +83,8 @@ class LiftedStudent(Student):
         """
         with self._keeping_what_was_fitted():
             self._check_parameters()
-            task = self._prepare(X, y, sample_weight, soft_labels, teacher_X)
+            with telling_how_to_flatten(X):
+                task = self._prepare(X, y, sample_weight, soft_labels, teacher_X)
             with threads_for(task.blocks):
                 fitted = self._solve(task)
             self._store(fitted | task.fitted)
@@ -108,24 +121,6 @@ class LiftedStudent(Student):
         classes = self.classes_
         return self._map_logits(lambda logits: classes[logits.argmax(axis=1)], X)
 
-    def score(self, X, y, sample_weight=None):
-        """Return the share of the labels that is predicted.
-
-        Parameters
-        ----------
-        X : array-like or dask array of shape (n_samples, n_features)
-            Rows as `fit` received them.
-        y : array-like of shape (n_samples,)
-            True labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        accuracy : float
-        """
-        y, predicted, sample_weight = map(as_numpy, (y, self.predict(X), sample_weight))
-        return accuracy_score(y, predicted, sample_weight=sample_weight)
-
     def _map_logits(self, function, X):
         """Return a function of the logits; for a dask array, a lazy one."""
         check_is_fitted(self)
@@ -136,7 +131,7 @@ class LiftedStudent(Student):
             return blocks.map(lambda psi: function(logits(psi)))
 
     def _check_parameters(self):
-        check_choice(self, "teacher_output", ("auto", "proba", "logits"))
+        check_choice(self, "teacher_output", OUTPUT_KINDS)
 
     def _prepare(
         self,
@@ -152,12 +147,16 @@ class LiftedStudent(Student):
         """Validate what `fit` or `partial_fit` received and put the solver's task together."""
         device = self._device_for(X)
         raw_X = X
+        self._check_something_to_learn_from(y, soft_labels)
         X, y = self._validate(X, y, reset=first)
         raw_X, soft_labels, teacher_X = (
             aligned_with(X, array) for array in (raw_X, soft_labels, teacher_X)
         )
         weights = check_weights(as_numpy(sample_weight), len(X))
-        rows, keeps_labels = self._rows_to_learn_from(X, raw_X, soft_labels, teacher_X)
+        n_before = 0 if first else getattr(self, "_stream_n_rows", 0)
+        rows, keeps_labels = self._rows_to_learn_from(
+            X, raw_X, soft_labels, teacher_X, n_before
+        )
         if rows is not X:
             raw_X, teacher_X = rows, None
         labels, soft_logits, teacher, soft_logits_from = self._consult(
@@ -166,6 +165,7 @@ class LiftedStudent(Student):
             None if sample_weight is None else weights,
             soft_labels,
             teacher_X,
+            n_samples=len(X),
             fitted_teacher=None if first else getattr(self, "teacher_", None),
             classes=classes,
         )
@@ -174,7 +174,10 @@ class LiftedStudent(Student):
                 "There is nothing to learn from: no row of positive weight has a label, and "
                 "there are no soft targets. Label some rows, or give a teacher or soft_labels."
             )
-        lifter = fit_lifter(self.lifter, X, y) if first else getattr(self, "lifter_", None)
+        if first:
+            lifter = fit_lifter(self.lifter, X, y, labels.is_labelled)
+        else:
+            lifter = getattr(self, "lifter_", None)
         way = lifter
         if rows is not X:
             weights = rows.repeated(weights)
@@ -184,39 +187,48 @@ class LiftedStudent(Student):
                 way = make_pipeline(X.origin.lifter, lifter or "passthrough")
         blocks = lifted_blocks(way, rows, device=device)
         blocks.shows_progress = self.verbose > 0
+        if not self._reads_rows_once:
+            blocks = stored(blocks)
         return Task(
-            blocks, labels, weights, soft_logits, lifter, teacher, X.dtype, soft_logits_from
+            blocks,
+            labels,
+            weights,
+            soft_logits,
+            lifter,
+            teacher,
+            _dtype_of_coefficients(X, blocks),
+            soft_logits_from,
+            n_rows_made_of=None if rows is X else n_before + len(X),
         )
 
     def _device_for(self, X):
         """Return the device that the rows are lifted on; None is here, where most are."""
 
-    def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X):
+    def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X, n_before):
         """Return X, or X and rows that are made of it, and whether these keep their labels."""
         return X, True
 
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; the chunks of a dask array are checked lazily."""
         y = as_numpy(y)
-        if not (is_dask(X) or isinstance(X, LiftedRows)):
-            return super()._validate(X, y, reset=reset, dtype=dtype)
         if is_dask(X) and self._without_dask:
             raise TypeError(f"{type(self).__name__} takes no dask arrays: {self._without_dask}")
         X = self._validate_rows(X, reset=reset)
-        if y is None:  # raises the error that says so
-            super()._validate(np.zeros((1, X.shape[1])), y, reset=reset)
+        if y is None:
+            return X, None
+        check_consistent_length(X, y)
         if self.unlabeled_value is None:
             _, y = check_X_y(np.broadcast_to(0.0, (len(X), 1)), y, estimator=self)
         else:
             y = column_or_1d(y, warn=True)
-        check_consistent_length(X, y)
         return X, y
 
     def _validate_rows(self, X, *, reset):
-        """Return X as an array of floats; the chunks of a dask array are checked lazily.
+        """Return X as rows to be read; the chunks of a dask array are checked lazily.
 
         Of lifted rows, the pipeline has checked what is lifted; one of them tells how many
-        observables there are, and their names.
+        observables there are, and their names. What a step of another library takes first is left
+        to that step; the dictionaries of this package, and students without a lifter, take floats.
         """
         if isinstance(X, LiftedRows):
             validate_data(self, X.named_row(), dtype=DTYPES, reset=reset)
@@ -225,7 +237,21 @@ class LiftedStudent(Student):
             X = float_rows(X)
             validate_data(self, np.zeros((1, X.shape[1])), reset=reset)
             return X
+        lifter = self.lifter if reset else getattr(self, "lifter_", None)
+        if not takes_floats_alone(lifter):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return as_given(X)
+        rows = as_floats(X)
+        if rows is not X:
+            validate_data(self, rows[:1], reset=reset)
+            return rows
         return validate_data(self, X, dtype=DTYPES, reset=reset)
+
+
+def _dtype_of_coefficients(X, blocks):
+    """Return that of X if it has floats, else that of its observables."""
+    dtypes = [rows.dtype for rows in (X, blocks) if rows.dtype in DTYPES]
+    return dtypes[0] if dtypes else np.dtype(np.float64)
 
 
 def margin(logits):

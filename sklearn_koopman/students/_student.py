@@ -6,13 +6,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_consistent_length, column_or_1d, validate_data
 
 from .._fitting import keeping_what_was_fitted, store_fitted
 from .._validation import DTYPES
-from ..rows import is_dask
+from ..rows import as_numpy, is_dask
 from ..teachers import as_teacher, share_or_clone
-from ._targets import encode_labels, given_soft_targets, has_label, soft_targets
+from ._targets import (
+    Labels,
+    encode_labels,
+    given_soft_targets,
+    has_label,
+    soft_targets,
+)
 
 
 class SharingEstimator(BaseEstimator):
@@ -51,6 +58,30 @@ class Student(ClassifierMixin, SharingEstimator):
     teacher_classes: Any
     unlabeled_value: Any
 
+    def score(self, X, y=None, sample_weight=None):
+        """Return the share of the labels that is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as `fit` received them.
+        y : array-like of shape (n_samples,)
+            True labels. (None is an error that says what works without.)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        accuracy : float
+        """
+        if y is None:
+            raise ValueError(
+                "score counts labels that are predicted, and y is None. Without labels, compare "
+                "with the teacher: inspection.fidelity_score(teacher(X), student.predict_proba(X))"
+                "; for a search, scoring= a function of the model and X that returns that."
+            )
+        y, predicted, sample_weight = map(as_numpy, (y, self.predict(X), sample_weight))
+        return accuracy_score(y, predicted, sample_weight=sample_weight)
+
     @property
     def _probability_floor(self):
         """The smallest probability of a teacher whose logarithm is taken."""
@@ -58,15 +89,41 @@ class Student(ClassifierMixin, SharingEstimator):
 
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; rows without a label may have any marker in y."""
-        if y is None or self.unlabeled_value is None:
+        if y is not None and self.unlabeled_value is None:
             return validate_data(self, X, y, dtype=dtype, reset=reset)
         X = validate_data(self, X, dtype=dtype, reset=reset)
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(X, y)
+        if y is not None:
+            y = column_or_1d(y, warn=True)
+            check_consistent_length(X, y)
         return X, y
 
+    def _check_something_to_learn_from(self, y, soft_labels):
+        """Raise ValueError where there are no labels and nothing in their place."""
+        if y is not None:
+            return
+        if self.teacher is None and soft_labels is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None. Without labels it learns from a teacher= or soft_labels= alone."
+            )
+        if not self._wants_soft_targets(soft_labels):
+            raise ValueError(
+                f"With a soft weight of 0 {type(self).__name__} learns from labels alone: it "
+                "requires y to be passed, but the target y is None. Give fit y, or a positive soft "
+                "weight."
+            )
+
     def _consult(
-        self, X, y, sample_weight, soft_labels, teacher_X, *, fitted_teacher=None, classes=None
+        self,
+        X,
+        y,
+        sample_weight,
+        soft_labels,
+        teacher_X,
+        *,
+        n_samples,
+        fitted_teacher=None,
+        classes=None,
     ):
         """Return the labels, the soft targets as logits, and the teacher that gave them.
 
@@ -74,10 +131,13 @@ class Student(ClassifierMixin, SharingEstimator):
         ----------
         X : array-like of shape (n_samples, n_features)
             What `fit` received.
-        y : ndarray of shape (n_samples,)
+        y : ndarray of shape (n_samples,), or None
+            None: the teacher speaks alone.
         sample_weight : ndarray of shape (n_samples,) or None
         soft_labels, teacher_X
             As for `fit`.
+        n_samples : int
+            How many rows `fit` received.
         fitted_teacher : Teacher, default=None
             The teacher of an earlier call to `partial_fit`.
         classes : array-like, default=None
@@ -90,7 +150,7 @@ class Student(ClassifierMixin, SharingEstimator):
             None where this fit learns from labels alone.
         teacher : Teacher or None
         soft_logits_from : callable or None
-            Returns the soft logits of all rows by a teacher that is fitted on some of them (a
+            Returns the `SoftTargets` of all rows by a teacher that is fitted on some of them (a
             mask) only; None where they do not depend on that.
         """
         soft_logits = teacher = soft_logits_from = None
@@ -103,19 +163,21 @@ class Student(ClassifierMixin, SharingEstimator):
                     "first, on a part of the rows, and wrap it in "
                     "sklearn.frozen.FrozenEstimator; or give fit its outputs as soft_labels=."
                 )
-        labels = self._encode(y, teacher, classes)
+        labels = self._encode(y, n_samples, teacher, classes)
         if wants_soft_targets and soft_labels is not None:
-            soft_logits = given_soft_targets(
+            targets = given_soft_targets(
                 soft_labels,
                 labels,
+                n_samples,
                 teacher_classes=self._column_classes(teacher),
                 kind=self.teacher_output,
                 floor=self._probability_floor,
             )
+            labels, soft_logits = targets.labels, targets.logits
             teacher = fitted_teacher
         elif wants_soft_targets and teacher is not None:
             if teacher_X is not None:
-                check_consistent_length(y, teacher_X)
+                check_consistent_length(X, teacher_X)
             ask = partial(
                 soft_targets,
                 teacher,
@@ -123,24 +185,32 @@ class Student(ClassifierMixin, SharingEstimator):
                 y,
                 labels,
                 sample_weight,
+                n_samples=n_samples,
                 teacher_X=teacher_X,
                 kind=self.teacher_output,
                 floor=self._probability_floor,
             )
-            soft_logits, fitted = ask()
+            targets = ask()
+            labels, soft_logits = targets.labels, targets.logits
             if not teacher.is_fixed:
                 soft_logits_from = ask
-            teacher = fitted
+            teacher = targets.teacher
         return labels, soft_logits, teacher, soft_logits_from
 
     def _wants_soft_targets(self, soft_labels):
         """Say whether this fit learns from soft targets."""
         return self.teacher is not None or soft_labels is not None
 
-    def _encode(self, y, teacher, classes):
-        """Return the labels; without any in y the classes are the teacher's."""
-        if classes is None and not has_label(y, self.unlabeled_value).any():
+    def _encode(self, y, n_samples, teacher, classes):
+        """Return the labels; without any in y the classes are the teacher's.
+
+        None where there is no y and the teacher does not know its classes.
+        """
+        is_labelled = y is not None and has_label(y, self.unlabeled_value).any()
+        if classes is None and not is_labelled:
             classes = self._column_classes(teacher)
+        if y is None:
+            return None if classes is None else Labels.without_any(n_samples, classes)
         return encode_labels(y, self.unlabeled_value, classes)
 
     def _column_classes(self, teacher):

@@ -10,8 +10,28 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 from .._devices import UnavailableDeviceError
 from .._warnings import warn_user
-from ..rows import EnlargedRows, LiftedRows, MadeRows, by_rows, is_dask, of_parts
-from ..teachers import align_columns, check_n_columns, output_kind, shortened, teacher_logits
+from ..rows import (
+    EnlargedRows,
+    GivenRows,
+    LiftedRows,
+    MadeRows,
+    by_rows,
+    is_dask,
+    of_parts,
+    take,
+    taken,
+)
+from ..teachers import (
+    CallableTeacher,
+    UnusableTeacherError,
+    align_columns,
+    check_n_columns,
+    column_classes,
+    column_names,
+    output_kind,
+    shortened,
+    teacher_logits,
+)
 
 _THREE_WAYS = (
     "The teacher was given the {shape} array that fit received. If it expects other inputs "
@@ -20,6 +40,16 @@ _THREE_WAYS = (
     "teacher; move the steps before this one into its lifter= parameter; or give fit the "
     "teacher's own inputs as teacher_X= (in a pipeline <step>__teacher_X=) or its outputs as "
     "soft_labels=."
+)
+
+# What is no fault of the inputs, so that there is nothing to say of these.
+_NOT_THE_INPUTS = (
+    NotFittedError,
+    MemoryError,
+    ImportError,
+    FileNotFoundError,
+    UnavailableDeviceError,
+    UnusableTeacherError,
 )
 
 # Soft targets are suspect that agree with fewer labels than this far from chance to all.
@@ -45,15 +75,28 @@ class Labels:
         Sorted labels.
     codes : ndarray of int, shape (n_samples,)
         Which of the classes each row has, -1 for none.
+    were_given : bool, default=True
+        Whether `fit` received any; False where the teacher speaks alone.
     """
 
     classes: np.ndarray
     codes: np.ndarray
+    were_given: bool = True
+
+    @classmethod
+    def without_any(cls, n_samples, classes):
+        """Return the labels of a fit that received none, with the classes of its teacher."""
+        labels = encode_labels(np.empty(0, int), classes=classes)
+        return cls(labels.classes, np.full(n_samples, -1), were_given=False)
 
     @property
     def is_labelled(self):
         """Which rows have a label, shape (n_samples,)."""
         return self.codes >= 0
+
+    def soft_weight(self, chosen):
+        """Return the weight of soft targets: the one that was chosen, or 1 without labels."""
+        return chosen if self.were_given else 1.0
 
 
 class OneHotRows(MadeRows):
@@ -86,7 +129,8 @@ def has_label(y, unlabeled_value):
     ----------
     y : ndarray of shape (n_samples,)
     unlabeled_value : object
-        What stands in y for "no label"; NaN is found too.
+        What stands in y for "no label"; NaN is found too, and finds what else stands for a
+        missing value: None, and that of pandas.
 
     Returns
     -------
@@ -94,9 +138,14 @@ def has_label(y, unlabeled_value):
     """
     if unlabeled_value is None:
         return np.ones(len(y), dtype=bool)
-    if unlabeled_value != unlabeled_value:
-        return np.asarray(y == y, dtype=bool)
+    if _is_missing(unlabeled_value):
+        return np.array([not _is_missing(value) for value in y.tolist()], dtype=bool)
     return np.asarray(y != unlabeled_value, dtype=bool)
+
+
+def _is_missing(value):
+    """Return whether a label is None, NaN, or pandas' NA, which is not even equal to itself."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
 def encode_labels(y, unlabeled_value=None, classes=None):
@@ -170,7 +219,28 @@ def check_weights(sample_weight, n_samples):
     return weight
 
 
-def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X, kind, floor):
+@dataclass(frozen=True)
+class SoftTargets:
+    """What a student learns from beside its labels.
+
+    Attributes
+    ----------
+    logits : ndarray of shape (n_samples, n_classes)
+        Columns in the order of `labels.classes`; for enlarged rows, of all of them.
+    labels : Labels
+        Those that were known before, or, of a fit without labels, what the columns tell.
+    teacher : Teacher or None
+        The teacher that gave them, fitted.
+    """
+
+    logits: np.ndarray
+    labels: Labels
+    teacher: object = None
+
+
+def soft_targets(
+    teacher, X, y, labels, sample_weight, train=None, *, n_samples, teacher_X, kind, floor
+):
     """Ask a teacher for the soft targets of a fit.
 
     Parameters
@@ -180,37 +250,46 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
     X : array-like of shape (n_samples, n_features), or EnlargedRows of these
         What `fit` received; the teacher sees it unless it has a `teacher_X`. It is never fitted
         on rows that are made.
-    y : ndarray of shape (n_samples,)
-    labels : Labels
+    y : ndarray of shape (n_samples,), or None
+    labels : Labels or None
+        None: there are none, and the classes are numbered as the columns are.
     sample_weight : ndarray of shape (n_samples,) or None
     train : ndarray of bool, shape (n_samples,), default=None
         The rows that a teacher may be fitted on; None stands for all.
+    n_samples : int
+        How many rows `fit` received.
     teacher_X : array-like of shape (n_samples, ...) or None
-    kind : {"auto", "proba", "logits"}
+    kind : {"auto", "proba", "logits", "sigmoid"}
         The `teacher_output` parameter.
     floor : float
         Smallest probability whose logarithm is taken.
 
     Returns
     -------
-    logits : ndarray of shape (n_samples, n_classes)
-        Columns in the order of `labels.classes`; for enlarged rows, of all of them.
-    teacher : Teacher
-        The teacher that gave them, fitted.
+    targets : SoftTargets
     """
     seen = X if teacher_X is None else teacher_X
+    if y is None:
+        check_needs_no_labels(teacher)
     if isinstance(seen, LiftedRows):
         seen = by_rows(np.asarray, seen)
     are_made = isinstance(seen, EnlargedRows)
-    labelled = labels.is_labelled if train is None else labels.is_labelled & train
-    weight = None if sample_weight is None else sample_weight[labelled]
     try:
         if not teacher.is_fixed:
             real = seen.real if are_made else seen
-            teacher = teacher.fit(some_rows(real, labelled), y[labelled], sample_weight=weight)
+            teacher = _taught(teacher, real, y, labels, sample_weight, train)
+        if labels is not None:
+            teacher = teacher.expecting(labels.classes)
+        if is_dask(seen) and isinstance(teacher, CallableTeacher):
+            # Names of columns, which chunks do not bring along.
+            teacher(take(seen, np.arange(1)))
         outputs = by_rows(teacher, seen, keep=True)
-        _check_columns(outputs, teacher.classes_, labels, "teacher")
-    except (NotFittedError, MemoryError, ImportError, UnavailableDeviceError):
+        labels = labels or _labels_of_columns(outputs, n_samples, teacher.column_names)
+        of_columns = column_classes(
+            teacher.column_names, teacher.classes_, labels.classes, "teacher"
+        )
+        _check_columns(outputs, of_columns, labels, "teacher")
+    except _NOT_THE_INPUTS:
         raise
     except Exception as error:
         is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own
@@ -219,32 +298,73 @@ def soft_targets(teacher, X, y, labels, sample_weight, train=None, *, teacher_X,
         ways_out = _THREE_WAYS.format(shape=np.shape(X))
         raise ValueError(f"{error}\n{ways_out}") from error
     kind = teacher.output if kind == "auto" else kind
-    logits = _class_logits(
-        outputs, kind, teacher.classes_, labels, floor=floor, source="teacher"
-    )
-    return logits, teacher
+    logits = _class_logits(outputs, kind, of_columns, labels, floor=floor, source="teacher")
+    return SoftTargets(logits, labels, teacher)
 
 
-def given_soft_targets(soft_labels, labels, *, teacher_classes, kind, floor):
-    """Return the logits of soft labels that the user gave to `fit`.
+def _taught(teacher, X, y, labels, sample_weight, train):
+    """Return a teacher that is fitted on the labelled rows, or on those of them in a mask."""
+    labelled = labels.is_labelled if train is None else labels.is_labelled & train
+    weight = None if sample_weight is None else sample_weight[labelled]
+    # Not y: beside markers of another type, its labels may be objects.
+    known = labels.classes[labels.codes[labelled]]
+    return teacher.fit(some_rows(X, labelled), known, sample_weight=weight)
+
+
+def _labels_of_columns(outputs, n_samples, names=None):
+    """Return the labels of a fit without any: one class a column, two for a single one.
+
+    Classes have the names of the columns, if these have any, else numbers.
+    """
+    if names is not None and len({type(name) for name in names}) == 1:
+        return Labels.without_any(n_samples, names)
+    n_columns = np.shape(outputs)[1] if np.ndim(outputs) > 1 else 1
+    return Labels.without_any(n_samples, np.arange(max(n_columns, 2)))
+
+
+def check_needs_no_labels(teacher):
+    """Raise ValueError for a teacher that would have to be fitted, where there are no labels.
 
     Parameters
     ----------
-    soft_labels : array-like of shape (n_samples, n_columns)
-    labels : Labels
+    teacher : Teacher
+    """
+    if not teacher.is_fixed:
+        raise ValueError(
+            f"{teacher!r} would have to be fitted on labels: it requires y to be passed, but the "
+            "target y is None. Give fit y; or fit the teacher first, and wrap it in "
+            "sklearn.frozen.FrozenEstimator to have it used as it is."
+        )
+
+
+def given_soft_targets(soft_labels, labels, n_samples, *, teacher_classes, kind, floor):
+    """Return soft targets of what the user gave to `fit` as soft labels.
+
+    Parameters
+    ----------
+    soft_labels : array-like or DataFrame of shape (n_samples, n_columns)
+        Columns that have the names of classes are theirs.
+    labels : Labels or None
+        As for `soft_targets`.
+    n_samples : int
     teacher_classes : array-like of shape (n_columns,) or None
     kind, floor
         As for `soft_targets`.
 
     Returns
     -------
-    logits : ndarray of shape (n_samples, n_classes)
+    targets : SoftTargets
     """
+    labels = labels or _labels_of_columns(soft_labels, n_samples, column_names(soft_labels))
     check_consistent_length(labels.codes, soft_labels)
-    _check_columns(soft_labels, teacher_classes, labels, "soft_labels")
-    return _class_logits(
-        soft_labels, kind, teacher_classes, labels, floor=floor, source="soft_labels"
+    of_columns = column_classes(
+        column_names(soft_labels), teacher_classes, labels.classes, "soft_labels"
     )
+    _check_columns(soft_labels, of_columns, labels, "soft_labels")
+    logits = _class_logits(
+        soft_labels, kind, of_columns, labels, floor=floor, source="soft_labels"
+    )
+    return SoftTargets(logits, labels)
 
 
 def _check_columns(outputs, column_classes, labels, source):
@@ -252,7 +372,7 @@ def _check_columns(outputs, column_classes, labels, source):
     shape, n_classes = np.shape(outputs), len(labels.classes)
     if shape[1:] in ((), (1,)):
         if n_classes > 2:
-            raise ValueError(
+            raise UnusableTeacherError(
                 f"{source} gave one number for each row, y has {n_classes} classes: one column "
                 "for each is needed, as predict_proba and decision_function give, and predict "
                 "does not."
@@ -303,10 +423,9 @@ def _logits(outputs, kind, *, floor, source):
 
 
 def some_rows(X, chosen):
-    """Return some rows of an array, a DataFrame or a list."""
-    if chosen.all():
-        return X
-    return X.iloc[chosen] if hasattr(X, "iloc") else np.asarray(X)[chosen]
+    """Return some rows, by a mask, of an array, a data frame, a sparse matrix or a list."""
+    X = X.X if isinstance(X, GivenRows) else X
+    return X if chosen.all() else taken(X, chosen)
 
 
 def weighs_soft_targets(student, soft_labels):

@@ -25,8 +25,10 @@ class Task:
     dtype : numpy.dtype
         That of X, and so of the coefficients.
     soft_logits_from : callable or None
-        Returns the soft logits of all rows by a teacher that is fitted on some of them (a mask)
+        Returns the `SoftTargets` of all rows by a teacher that is fitted on some of them (a mask)
         only; None where they do not depend on that.
+    n_rows_made_of : int or None
+        Of a transfer set: how many rows of a stream others have been made of, with these.
     """
 
     blocks: RowBlocks
@@ -37,11 +39,16 @@ class Task:
     teacher: object
     dtype: np.dtype
     soft_logits_from: Callable | None = None
+    n_rows_made_of: int | None = None
 
     @property
     def fitted(self):
         """What is fitted before a solver starts, by the names of a student's attributes."""
-        known = {"lifter_": self.lifter, "teacher_": self.teacher}
+        known = {
+            "lifter_": self.lifter,
+            "teacher_": self.teacher,
+            "_stream_n_rows": self.n_rows_made_of,
+        }
         return {
             "classes_": self.labels.classes,
             **{name: value for name, value in known.items() if value is not None},
@@ -52,7 +59,7 @@ class Task:
         return replace(
             self,
             blocks=self.blocks.at(rows),
-            labels=Labels(self.labels.classes, self.labels.codes[rows]),
+            labels=replace(self.labels, codes=self.labels.codes[rows]),
             sample_weight=self.sample_weight[rows],
             soft_logits=None if self.soft_logits is None else self.soft_logits[rows],
             soft_logits_from=None,

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from .._devices import seeded_torch
 from .._validation import check_boolean, check_integer, invalid_parameter, is_integer
-from ..rows import EnlargedRows
+from ..rows import EnlargedRows, GivenRows, as_given
 
 # torch has one source of random numbers for all threads.
 _ONE_AT_A_TIME = Lock()
@@ -38,7 +38,9 @@ class TransferSet(BaseEstimator):
     augment : callable, torch.nn.Module, or list of these
         Makes one row of each row of a block: ``augment(X)`` or, if it has a parameter of that
         name, ``augment(X, rng=rng)`` with a :class:`numpy.random.Generator`. X has the shape
-        ``(n_rows, n_features)``, or ``(n_rows, *input_shape)``, and cannot be changed in place. It
+        ``(n_rows, n_features)``, or ``(n_rows, *input_shape)``, and cannot be changed in place;
+        behind a `lifter` or steps of a pipeline that take others, it has the form of what they
+        take: texts, images, data frames. It
         must draw its random numbers from `rng` alone: rows are made more than once. A
         torch module, such as torchvision's v2 transforms, is given rows one by one, as tensors
         of shape `input_shape`; torch is seeded for it. Of a list, each makes a copy of its own.
@@ -49,8 +51,9 @@ class TransferSet(BaseEstimator):
     input_shape : tuple of int, default=None
         Shape in which `augment` gets a row, such as (28, 28); None: as it is.
     random_state : int, RandomState instance or None, default=0
-        Seeds `rng` and torch, block by block. None takes another seed in every fit; the passes of
-        one fit see the same rows in any case.
+        Seeds `rng` and torch, block by block: `partial_fit` draws new numbers for each chunk, those
+        that `fit` draws for the same rows where chunks are multiples of 1,024 rows. None takes
+        another seed in every fit; the passes of one fit see the same rows in any case.
 
     See Also
     --------
@@ -92,12 +95,14 @@ class TransferSet(BaseEstimator):
         self.input_shape = input_shape
         self.random_state = random_state
 
-    def enlarge(self, X):
+    def enlarge(self, X, *, n_before=0):
         """Return the rows of X, and behind them those that are made of them.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
+        n_before : int, default=0
+            Rows of a stream that came before these; new numbers are drawn for new rows.
 
         Returns
         -------
@@ -112,6 +117,7 @@ class TransferSet(BaseEstimator):
         >>> rows[:].ravel()
         array([ 2.,  3., -2., -3.,  4.,  9.])
         """
+        X = X if isinstance(X, GivenRows) else as_given(X)
         augmenters = self.augment if isinstance(self.augment, list | tuple) else [self.augment]
         if not augmenters or not all(map(callable, augmenters)):
             raise invalid_parameter(
@@ -119,13 +125,13 @@ class TransferSet(BaseEstimator):
             )
         n_copies = check_integer(self, "n_copies", minimum=1)
         check_boolean(self, "keep_labels")
-        shape = (X.shape[1],) if self.input_shape is None else self.input_shape
+        shape = X.shape[1:] if self.input_shape is None else self.input_shape
         if not (isinstance(shape, tuple | list) and all(map(is_integer, shape))):
             raise invalid_parameter(self, "input_shape", "a tuple of int or None")
-        if prod(shape) != X.shape[1]:
+        if prod(shape) != prod(X.shape[1:]):
             raise ValueError(
                 f"input_shape={self.input_shape!r} has {prod(shape)} numbers, a row of X has "
-                f"{X.shape[1]}."
+                f"{prod(X.shape[1:])}."
             )
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         makers = [
@@ -133,7 +139,7 @@ class TransferSet(BaseEstimator):
             for augment in augmenters
             for _ in range(n_copies)
         ]
-        return EnlargedRows(X, makers, seed)
+        return EnlargedRows(X, makers, seed, n_before)
 
 
 def check_transfer_set(transfer_set):
@@ -147,6 +153,8 @@ def check_transfer_set(transfer_set):
 
 def _made(augment, call, shape, X, rng):
     """Return the rows that an augmenter makes of a block, in the form of the block."""
+    if not isinstance(X, np.ndarray):
+        return _made_frame(augment, call(X, rng), X)
     made = np.asarray(call(X.reshape(len(X), *shape), rng))
     if made.shape != (len(X), *shape):
         raise ValueError(
@@ -154,9 +162,23 @@ def _made(augment, call, shape, X, rng):
             f"{(len(X), *shape)}: it must make one row of each row. For several, use n_copies= or "
             "a list."
         )
-    made = made.reshape(X.shape).astype(X.dtype, copy=False)
-    if not np.isfinite(made).all():
+    made = made.reshape(X.shape)
+    if X.dtype.kind != "f":  # whole numbers may become others, texts longer ones
+        return made
+    made = made.astype(X.dtype, copy=False)
+    if not np.isfinite(made).all() and np.isfinite(X).all():
         raise ValueError(f"augment {augment!r} returned NaN or infinity.")
+    return made
+
+
+def _made_frame(augment, made, X):
+    """Return what an augmenter makes of a block of a data frame, if it is one of the same form."""
+    if type(made) is not type(X) or made.shape != X.shape:
+        raise ValueError(
+            f"augment {augment!r} returned a {type(made).__name__} of shape {np.shape(made)} for a "
+            f"{type(X).__name__} of shape {X.shape}: it must make one row of each row, in the same "
+            "form. For several, use n_copies= or a list."
+        )
     return made
 
 

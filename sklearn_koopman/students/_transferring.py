@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from sklearn.utils import check_array
-
-from .._validation import DTYPES
-from ..rows import LiftedRows, is_dask
+from ..lifting import takes_floats_alone
+from ..rows import LiftedRows, as_floats, as_given, is_dask
 from ._lifted import LiftedStudent
 from ._transfer import check_transfer_set
 
@@ -19,7 +17,7 @@ class TransferringStudent(LiftedStudent):
     # What every subclass has.
     transfer_set: Any
 
-    def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X):
+    def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X, n_before):
         if self.transfer_set is None:
             return X, True
         check_transfer_set(self.transfer_set)
@@ -50,15 +48,7 @@ class TransferringStudent(LiftedStudent):
                 "and pass them with their originals; or hand chunks in memory to partial_fit."
             )
         if isinstance(X, LiftedRows):
-            X = _rows_of_numbers(X.origin.entered)
-        return self.transfer_set.enlarge(X), self.transfer_set.keep_labels
-
-
-def _rows_of_numbers(entered):
-    """Return what entered a pipeline as an array that rows can be made of."""
-    if hasattr(entered, "columns"):
-        raise TypeError(
-            f"transfer_set makes rows of arrays, and the pipeline was given a "
-            f"{type(entered).__name__}: pass an array, X.to_numpy()."
-        )
-    return check_array(entered, dtype=DTYPES, input_name="X")
+            of_floats = takes_floats_alone(X.origin.lifter)
+            X = as_floats(X.origin.entered) if of_floats else as_given(X.origin.entered)
+        rows = self.transfer_set.enlarge(X, n_before=n_before)
+        return rows, self.transfer_set.keep_labels

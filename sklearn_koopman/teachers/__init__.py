@@ -13,9 +13,13 @@ from ._estimator import EstimatorTeacher as EstimatorTeacher
 from ._onnx import OnnxTeacher
 from ._outputs import (
     OUTPUT_KINDS as OUTPUT_KINDS,
+    UnusableTeacherError as UnusableTeacherError,
     align_columns as align_columns,
     check_n_columns as check_n_columns,
     check_outputs as check_outputs,
+    column_classes as column_classes,
+    column_names as column_names,
+    columns_of as columns_of,
     output_kind as output_kind,
     shortened as shortened,
     teacher_logits as teacher_logits,
@@ -29,7 +33,6 @@ from ._torch import (
     floating_dtype as floating_dtype,
     home_of as home_of,
     import_torch as import_torch,
-    tensor_of as tensor_of,
 )
 
 __all__ = ["OnnxTeacher", "TorchTeacher", "as_teacher"]

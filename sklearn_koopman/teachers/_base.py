@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ._outputs import TINY, check_outputs
+from ._one_vs_one import refuse_one_vs_one
+from ._outputs import TINY, check_outputs, column_names
 from ._skorch import is_skorch, skorch_input
 
 _METHOD_OUTPUTS = {
@@ -22,9 +23,13 @@ class Teacher:
     ----------
     classes : array-like of shape (n_columns,), default=None
         The class of each output column. None: not known.
-    output : {"auto", "proba", "logits"}, default="auto"
+    output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the outputs are; "auto" leaves it to whoever interprets them.
     """
+
+    # Names of the columns of the last answer, if that was a DataFrame: they are the same each
+    # time. Not pickled, so that calls leave the hash alone.
+    column_names = None
 
     def __init__(self, classes=None, output="auto"):
         self.classes = classes
@@ -59,6 +64,21 @@ class Teacher:
         """
         return self
 
+    def expecting(self, classes):
+        """Return a teacher that knows the classes of the student that asks.
+
+        Parameters
+        ----------
+        classes : array-like of shape (n_classes,)
+            The student's sorted classes.
+
+        Returns
+        -------
+        teacher : Teacher
+            Itself, unless it has several outputs to choose from.
+        """
+        return self
+
     def __call__(self, X):
         """Return the outputs for X.
 
@@ -75,13 +95,20 @@ class Teacher:
         if not (hasattr(X, "shape") or hasattr(X, "__len__")):
             X = np.asarray(X)
         n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
-        return check_outputs(self._evaluate(X), f"teacher {self!r}", n_rows)
+        outputs = self._evaluate(X)
+        names = column_names(outputs)
+        if names is not None:
+            self.column_names = names
+        return check_outputs(outputs, f"teacher {self!r}", n_rows)
 
     def _evaluate(self, X):
         raise NotImplementedError(f"{type(self).__name__} must define _evaluate(X).")
 
     def __sklearn_clone__(self):
         return self
+
+    def __getstate__(self):
+        return {key: value for key, value in vars(self).items() if key != "column_names"}
 
 
 class CallableTeacher(Teacher):
@@ -93,7 +120,7 @@ class CallableTeacher(Teacher):
     Parameters
     ----------
     function : callable
-        Takes X, returns an array or tensor of shape (n_samples, n_columns).
+        Takes X, returns an array, tensor or DataFrame of shape (n_samples, n_columns).
     classes : array-like of shape (n_columns,), default=None
         The class of each column. None: `classes_` of the callable or of the estimator it is
         bound to, else not known.
@@ -126,8 +153,11 @@ class CallableTeacher(Teacher):
         return name if bound and name in _METHOD_OUTPUTS else None
 
     def _evaluate(self, X):
-        if is_skorch(getattr(self.function, "__self__", None)):
+        owner = getattr(self.function, "__self__", None)
+        if is_skorch(owner):
             X = skorch_input(X)
+        if self._method() == "decision_function":
+            refuse_one_vs_one(owner)
         outputs = self.function(X)
         if self._method() == "predict_log_proba":
             # The one place where -inf has a meaning: a probability of exactly 0.

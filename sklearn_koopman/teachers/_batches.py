@@ -1,10 +1,11 @@
 """Rows in batches, for the teachers that run a network."""
 
 import numbers
+from math import prod
 
 import numpy as np
 
-from ._outputs import OUTPUT_KINDS
+from ._outputs import KNOWN_KINDS, OUTPUT_KINDS, UnusableTeacherError
 
 
 def check_batching(teacher):
@@ -12,15 +13,15 @@ def check_batching(teacher):
 
     Raises
     ------
-    ValueError
+    UnusableTeacherError
         If one of them is not valid.
     """
     if not _is_positive_int(teacher.batch_size):
-        raise ValueError(f"batch_size={teacher.batch_size!r}: must be an int >= 1.")
+        raise UnusableTeacherError(f"batch_size={teacher.batch_size!r}: must be an int >= 1.")
     if teacher.output not in OUTPUT_KINDS:
-        raise ValueError(f"output={teacher.output!r}: must be 'auto', 'proba' or 'logits'.")
+        raise UnusableTeacherError(f"output={teacher.output!r}: must be {KNOWN_KINDS}.")
     if not _is_shape(teacher.input_shape):
-        raise ValueError(
+        raise UnusableTeacherError(
             f"input_shape={teacher.input_shape!r}: must be None or a tuple of ints >= 1, for "
             "example (1, 28, 28)."
         )
@@ -36,6 +37,21 @@ def as_numeric(X, name):
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} takes real numbers, got X of dtype {array.dtype}.")
     return array
+
+
+def check_sample_size(shape, rows, source):
+    """Raise ValueError where rows have another number of features than a sample of some shape.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    rows : array of shape (n_samples, ...)
+    source : str
+        Who wants that shape.
+    """
+    n_features = prod(rows.shape[1:])
+    if prod(shape) != n_features:
+        raise ValueError(f"{source} needs {prod(shape)} features, X has {n_features}.")
 
 
 def row_batches(n_rows, size):

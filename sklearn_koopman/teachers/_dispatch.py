@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 
 from ._base import CallableTeacher, Teacher
-from ._estimator import EstimatorTeacher
+from ._estimator import EstimatorTeacher, warn_of_refit
 from ._onnx import OnnxTeacher
+from ._outputs import KNOWN_KINDS, OUTPUT_KINDS, UnusableTeacherError
 from ._torch import TorchTeacher
 
 _ACCEPTED = (
@@ -18,19 +20,22 @@ _ACCEPTED = (
 )
 
 
-def as_teacher(teacher, *, classes=None):
+def as_teacher(teacher, *, classes=None, output=None):
     """Return a teacher: an estimator is fitted on the training data, all else used as it is.
 
     Parameters
     ----------
     teacher : estimator, torch.nn.Module, path, onnx.ModelProto, callable or Teacher
         - A scikit-learn or skorch classifier is cloned and fitted when the teacher is fitted,
-          unless wrapped in `sklearn.frozen.FrozenEstimator`.
+          unless wrapped in `sklearn.frozen.FrozenEstimator`; one that is fitted already is
+          fitted again, and a warning says so.
         - A torch module is run in batches, see `TorchTeacher`; so is an ONNX model, or the file
           of that name, see `OnnxTeacher`.
         - Any other callable maps X to an array of shape (n_samples, n_columns).
     classes : array-like of shape (n_columns,), default=None
         The class of each output column. None: what the teacher itself knows.
+    output : {"auto", "proba", "logits", "sigmoid"}, default=None
+        What the outputs are. None: what the teacher itself knows.
 
     Returns
     -------
@@ -47,8 +52,12 @@ def as_teacher(teacher, *, classes=None):
     >>> teacher.classes_
     array(['cat', 'dog'], dtype='<U3')
     """
+    if output is not None:
+        if output not in OUTPUT_KINDS:
+            raise UnusableTeacherError(f"output={output!r}: must be {KNOWN_KINDS}.")
+        return _with(as_teacher(teacher, classes=classes), output=output)
     if isinstance(teacher, Teacher):
-        return teacher if classes is None else _with_classes(teacher, classes)
+        return teacher if classes is None else _with(teacher, classes=classes)
     if isinstance(teacher, type):
         raise TypeError(f"teacher is the class {teacher.__name__}, pass an instance.")
     if _is_classifier(teacher):
@@ -70,7 +79,9 @@ def as_teacher(teacher, *, classes=None):
 def share_or_clone(teacher):
     """Return what a cloned student gets: a cloned estimator, the very same anything else.
 
-    `sklearn.base.clone` would deep-copy a torch module, a bound method or a callable.
+    `sklearn.base.clone` would deep-copy a torch module, a bound method or a callable. Of an
+    estimator that is fitted already the clone is not: a warning says so here, as who fits the
+    clone (a grid search, say) cannot know.
 
     Parameters
     ----------
@@ -82,8 +93,11 @@ def share_or_clone(teacher):
     teacher : object
         A clone of an estimator that is not frozen, else the same object.
     """
-    is_estimator = hasattr(teacher, "get_params") and not isinstance(teacher, type)
-    if isinstance(teacher, Teacher) or is_estimator:
+    if isinstance(teacher, Teacher):
+        return clone(teacher)
+    if hasattr(teacher, "get_params") and not isinstance(teacher, type):
+        if not isinstance(teacher, FrozenEstimator):
+            warn_of_refit(teacher)
         return clone(teacher)
     return teacher
 
@@ -105,7 +119,7 @@ def _is_onnx(teacher):
     return onnx is not None and isinstance(teacher, onnx.ModelProto)
 
 
-def _with_classes(teacher, classes):
+def _with(teacher, **settings):
     teacher = copy.copy(teacher)  # shallow: the module or estimator inside is shared
-    teacher.classes = classes
+    vars(teacher).update(settings)
     return teacher

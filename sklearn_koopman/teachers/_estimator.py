@@ -2,11 +2,16 @@
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
 
+from .._warnings import warn_user
 from ._base import Teacher
+from ._one_vs_one import refuse_one_vs_one
 from ._skorch import is_skorch, skorch_input, skorch_targets
+from ._weights import fit_weighted
 
 
 class EstimatorTeacher(Teacher):
@@ -14,7 +19,7 @@ class EstimatorTeacher(Teacher):
 
     Fitting fold by fold keeps the validation rows out of the soft targets, as in
     `CalibratedClassifierCV`. Wrap a fitted estimator in `sklearn.frozen.FrozenEstimator` to
-    use it as it is.
+    use it as it is; without that it is fitted again, and a warning says so.
 
     Parameters
     ----------
@@ -26,8 +31,9 @@ class EstimatorTeacher(Teacher):
 
     Notes
     -----
-    `sample_weight` reaches estimators whose `fit` names it; pipelines and skorch nets are
-    fitted without weights.
+    `sample_weight` reaches all parts of the estimator that take it: steps of a pipeline, what a
+    search or another meta-estimator fits. The scores by which a search chooses are not weighted.
+    Where weights cannot reach the classifier (nearest neighbours, skorch nets), a warning says so.
 
     Examples
     --------
@@ -73,7 +79,7 @@ class EstimatorTeacher(Teacher):
         y : array-like of shape (n_samples,), default=None
             Their classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            Their weights, for estimators that take them.
+            Their weights, for estimators that take them; others warn if the weights differ.
 
         Returns
         -------
@@ -82,14 +88,12 @@ class EstimatorTeacher(Teacher):
         """
         if self.is_fixed:
             return self
+        warn_of_refit(self.estimator)
         fitted = EstimatorTeacher(clone(self.estimator), self.classes)
         if is_skorch(fitted.estimator):
             fitted._labels, codes = np.unique(y, return_inverse=True)
             X, y = skorch_input(X), skorch_targets(fitted.estimator, codes)
-        weights = {}
-        if sample_weight is not None and has_fit_parameter(fitted.estimator, "sample_weight"):
-            weights["sample_weight"] = sample_weight
-        fitted.estimator = FrozenEstimator(fitted.estimator.fit(X, y, **weights))
+        fitted.estimator = FrozenEstimator(fit_weighted(fitted.estimator, X, y, sample_weight))
         return fitted
 
     def _evaluate(self, X):
@@ -97,6 +101,8 @@ class EstimatorTeacher(Teacher):
         if is_skorch(self._inner):
             X = skorch_input(X)
         method = "predict_proba" if self.output == "proba" else "decision_function"
+        if method == "decision_function":
+            refuse_one_vs_one(self.estimator)
         outputs = getattr(self.estimator, method)(X)
         if self._labels is not None:
             outputs = _first_columns(outputs, len(self._labels))
@@ -125,14 +131,47 @@ class EstimatorTeacher(Teacher):
     def __sklearn_clone__(self):
         if self.is_fixed:
             return self
+        warn_of_refit(self.estimator)
         return EstimatorTeacher(clone(self.estimator), self.classes)
 
     def __getstate__(self):
-        return {key: value for key, value in vars(self).items() if key != "_n_columns"}
+        state = super().__getstate__()
+        state.pop("_n_columns", None)
+        return state
 
     def __repr__(self):
         name = type(self._inner).__name__
         return f"EstimatorTeacher({f'frozen {name}' if self.is_fixed else name})"
+
+
+def warn_of_refit(estimator):
+    """Warn where an estimator that is fitted already is about to be cloned and fitted again.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A teacher that is not frozen, as the user passed it: its clones are not fitted.
+    """
+    if _is_fitted(estimator):
+        name = type(estimator).__name__
+        warn_user(
+            f"{name} is fitted already, and will be cloned and fitted again on the training data "
+            "of the student: what it has learned is not used. To use it as it is, wrap it in "
+            f"sklearn.frozen.FrozenEstimator; to fit it again without this warning, pass "
+            f"sklearn.base.clone of it."
+        )
+
+
+def _is_fitted(estimator):
+    if is_skorch(estimator):
+        return getattr(estimator, "initialized_", False)
+    try:
+        if not get_tags(estimator).requires_fit:
+            return False
+        check_is_fitted(estimator)
+    except (NotFittedError, AttributeError, TypeError):
+        return False
+    return True
 
 
 def _first_columns(proba, n_classes):

@@ -1,14 +1,16 @@
 """The teacher that is an ONNX model."""
 
+from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 
 import numpy as np
 
 from .._extras import import_extra
 from ._base import Teacher
-from ._batches import as_numeric, check_batching, row_batches
-
-_DTYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}
+from ._batches import as_numeric, check_batching, check_sample_size, row_batches
+from ._onnx_inputs import FLOATS, as_declared, declared_dtype, padded, sample_shape
+from ._outputs import UnusableTeacherError
 
 
 class OnnxTeacher(Teacher):
@@ -24,11 +26,17 @@ class OnnxTeacher(Teacher):
     input_shape : tuple of int, default=None
         Shape of one sample as the model takes it, for example (1, 28, 28). None: what the model
         says, or as in X where it leaves that open.
+    inputs : dict, default=None
+        What the inputs get that do not take X, by their names: a value, the same for all batches,
+        or a callable that takes a batch of X, as the model gets it, and returns a value. For
+        example ``{"sr": 16000, "attention_mask": lambda ids: ids != 0}``.
     output_name : str, default=None
-        Which output. None: the last one of floats; models of classifiers give labels first.
+        Which output. None: the one of floats; of several, the one with a column for each class
+        (of `classes`, else of the student), and an error if that is not clear.
     batch_size : int, default=1024
-        Rows per run.
-    output : {"auto", "proba", "logits"}, default="auto"
+        Rows per run. A model with a fixed number of rows gets that many: the last batch is filled
+        up, and the answers to what filled it are dropped.
+    output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the model gives.
     classes : array-like of shape (n_columns,), default=None
         The class of each column. None: the student's classes in sorted order.
@@ -37,7 +45,8 @@ class OnnxTeacher(Teacher):
 
     Notes
     -----
-    Rows are cast to the dtype of the model's input, float32 or float64.
+    Values are cast to the dtypes that the model declares: floats, integers, bools or strings.
+    Numbers that an input of integers cannot hold are refused, as they come from scaled rows.
 
     Examples
     --------
@@ -57,6 +66,7 @@ class OnnxTeacher(Teacher):
         model,
         *,
         input_shape=None,
+        inputs=None,
         output_name=None,
         batch_size=1024,
         output="auto",
@@ -66,49 +76,132 @@ class OnnxTeacher(Teacher):
         super().__init__(classes, output)
         self.model = model
         self.input_shape = input_shape
+        self.inputs = inputs
         self.output_name = output_name
         self.batch_size = batch_size
         self.providers = providers
         self._running = None
+        self._n_expected = None  # classes of the student that asks
+
+    def expecting(self, classes):
+        """Return a teacher that chooses the output that has a column for each class.
+
+        Parameters
+        ----------
+        classes : array-like of shape (n_classes,)
+            The student's sorted classes.
+
+        Returns
+        -------
+        teacher : OnnxTeacher
+            Itself where there is no choice, else a copy that shares the running model.
+        """
+        session = self._session()
+        if self.classes is not None or len(self._output_names(session)) == 1:
+            return self
+        teacher = copy(self)
+        teacher._running, teacher._n_expected = session, len(classes)
+        return teacher
 
     def _evaluate(self, X):
         check_batching(self)
         session = self._session()
-        if len(session.get_inputs()) != 1:
-            names = [given.name for given in session.get_inputs()]
-            raise ValueError(f"teacher {self!r}: the model has the inputs {names}, not one.")
-        (given,) = session.get_inputs()
-        if given.type not in _DTYPES:
-            raise ValueError(
-                f"teacher {self!r}: the input {given.name!r} is a {given.type}; known are "
-                f"{', '.join(_DTYPES)}."
-            )
-        name = self._output_name(session)
-        rows = as_numeric(X, "OnnxTeacher")
-        shape = tuple(self.input_shape or _open_shape(given.shape[1:]) or rows.shape[1:])
+        given, others = self._inputs_of(session)
+        if declared_dtype(given, self._source).kind == "O":
+            rows = np.asarray(X, dtype=object)
+        else:
+            rows = as_numeric(X, "OnnxTeacher")
+        n_at_once = given.shape[0] if given.shape and isinstance(given.shape[0], int) else None
+        names = self._output_names(session)
         outputs = []
-        for batch in row_batches(len(rows), self.batch_size):
-            x = np.ascontiguousarray(rows[batch], dtype=_DTYPES[given.type])
-            try:
-                x = x.reshape(len(x), *shape)
-                outputs += session.run([name], {given.name: x})
-            except Exception as error:
-                raise ValueError(
-                    f"teacher {self!r} failed on input of shape {x.shape}: {error}"
-                ) from error
+        for batch in row_batches(len(rows), n_at_once or self.batch_size):
+            x = as_declared(rows[batch], given, self._source)
+            n_rows, x = len(x), padded(self._shaped(x, given), n_at_once or 0)
+            found = self._run(session, names, given, others, x)
+            if len(names) > 1:
+                chosen = self._chosen(dict(zip(names, found, strict=True)), len(x))
+                names, found = [chosen], [found[names.index(chosen)]]
+            outputs.append(found[0][:n_rows])
         return np.concatenate(outputs)
 
-    def _output_name(self, session):
+    def _inputs_of(self, session):
+        """Return the input that takes X, and those that the user gives something to."""
+        declared = {given.name: given for given in session.get_inputs()}
+        inputs = {} if self.inputs is None else self.inputs
+        if not isinstance(inputs, Mapping) or not inputs.keys() <= declared.keys():
+            raise UnusableTeacherError(
+                f"{self._source}: inputs={self.inputs!r} must be a dict whose keys are names of "
+                f"inputs of the model; these are {list(declared)}."
+            )
+        left = [given for name, given in declared.items() if name not in inputs]
+        if len(left) != 1:
+            names = [given.name for given in left]
+            raise UnusableTeacherError(
+                f"{self._source}: the model has the inputs {list(declared)}, and X is for one of "
+                f"them; {names if names else 'none'} are left. Say what the others get, as in "
+                f"inputs={{{(names or list(declared))[-1]!r}: value or callable}}."
+            )
+        return left[0], [declared[name] for name in inputs]
+
+    def _shaped(self, x, given):
+        if self.input_shape is not None:
+            shape = tuple(self.input_shape)
+            check_sample_size(shape, x, f"input_shape={shape}")
+        else:
+            shape = sample_shape(given, x, self._source)
+            check_sample_size(shape, x, f"{self._source}: a sample of shape {shape}")
+        return x.reshape(len(x), *shape)
+
+    def _run(self, session, names, given, others, x):
+        """Run the model on one batch, and return the outputs of some names."""
+        fed = {given.name: x}
+        for other in others:
+            value = self.inputs[other.name]
+            fed[other.name] = as_declared(
+                value(x) if callable(value) else value, other, self._source
+            )
+        try:
+            return session.run(names, fed)
+        except Exception as error:
+            raise ValueError(
+                f"{self._source} failed on input of shape {x.shape}: {error}"
+            ) from (error)
+
+    def _output_names(self, session):
+        """Return the names of the outputs to choose from."""
         outputs = {output.name: output.type for output in session.get_outputs()}
-        floats = [name for name, kind in outputs.items() if kind in _DTYPES]
+        floats = [name for name, kind in outputs.items() if kind in FLOATS]
         if self.output_name is None and floats:
-            return floats[-1]
+            return floats
         if self.output_name in floats:
-            return self.output_name
-        raise ValueError(
-            f"teacher {self!r}: output_name={self.output_name!r} must name an output that is an "
+            return [self.output_name]
+        raise UnusableTeacherError(
+            f"{self._source}: output_name={self.output_name!r} must name an output that is an "
             f"array of floats. The outputs are {outputs}; a model from skl2onnx gives arrays if "
             "converted with options={'zipmap': False}."
+        )
+
+    def _chosen(self, found, n_rows):
+        """Return the name of the output that has a column for each class."""
+        shapes = {name: tuple(np.shape(output)) for name, output in found.items()}
+        n_columns = {
+            name: shape[1] if len(shape) == 2 else 1
+            for name, shape in shapes.items()
+            if len(shape) in (1, 2) and shape[0] == n_rows
+        }
+        wanted = self._n_expected if self.classes is None else len(self.classes)
+        fitting = [
+            name
+            for name, n in n_columns.items()
+            if wanted is None or n == wanted or (wanted == 2 and n == 1)
+        ]
+        if len(fitting) == 1:
+            return fitting[0]
+        classes = "scores" if wanted is None else f"a column for each of {wanted} classes"
+        raise UnusableTeacherError(
+            f"{self._source}: the model gives {shapes} for {n_rows} rows, and "
+            f"{'several' if fitting else 'none'} of them can be {classes}. Choose one, as in "
+            f"OnnxTeacher(model, output_name={(fitting or list(found))[0]!r})."
         )
 
     def _session(self):
@@ -121,20 +214,37 @@ class OnnxTeacher(Teacher):
                 model = str(model)
                 if not Path(model).is_file():
                     raise FileNotFoundError(f"model={model!r}: there is no such file.")
-            self._running = onnxruntime.InferenceSession(
-                model, providers=self.providers or ["CPUExecutionProvider"]
-            )
+            providers = self._known_providers(onnxruntime)
+            try:
+                self._running = onnxruntime.InferenceSession(model, providers=providers)
+            except Exception as error:
+                raise UnusableTeacherError(
+                    f"{self._source}: onnxruntime cannot load the model: {error}"
+                ) from error
         return self._running
 
+    def _known_providers(self, onnxruntime):
+        """Return where to run; onnxruntime itself runs on the CPU where it does not know it."""
+        if self.providers is None:
+            return ["CPUExecutionProvider"]
+        known = onnxruntime.get_available_providers()
+        for provider in self.providers:
+            name = provider if isinstance(provider, str) else provider[0]
+            if name not in known:
+                raise UnusableTeacherError(
+                    f"{self._source}: providers={self.providers!r}: {name!r} is not available "
+                    f"here; available: {', '.join(known)}."
+                )
+        return self.providers
+
+    @property
+    def _source(self):
+        return f"teacher {self!r}"
+
     def __getstate__(self):
-        return {**vars(self), "_running": None}
+        return super().__getstate__() | {"_running": None}
 
     def __repr__(self):
         named = isinstance(self.model, str | Path)
         name = repr(str(self.model)) if named else type(self.model).__name__
         return f"OnnxTeacher({name})"
-
-
-def _open_shape(shape):
-    """Return the shape of a sample, or None where the model leaves some of it open."""
-    return tuple(shape) if shape and all(isinstance(n, int) for n in shape) else None

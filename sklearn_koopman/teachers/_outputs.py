@@ -1,15 +1,26 @@
 """From whatever a teacher gives to float64 logits, one column per class of the student."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.sparse import issparse
+from scipy.special import logsumexp
 
-OUTPUT_KINDS = ("auto", "proba", "logits")
+OUTPUT_KINDS = ("auto", "proba", "logits", "sigmoid")
+KNOWN_KINDS = "'auto', 'proba', 'logits' or 'sigmoid'"
 TINY = float(np.finfo(np.float64).tiny)
+
+# The least that a sigmoid in float32 can differ from 1: beyond that, log-odds are not known.
+_SIGMOID_TOLERANCE = 2.0**-24
 
 # Rounding in float32 may leave a probability a few ulps outside [0, 1]; taking such rows for
 # logits would turn the targets into nearly uniform ones without a word.
 _RANGE_TOLERANCE = 1e-6
 _SUM_TOLERANCE = 1e-3
+
+
+class UnusableTeacherError(ValueError, TypeError):
+    """A teacher cannot be used, whatever its inputs are: what it gives, or how it is set."""
 
 
 def check_outputs(outputs, source, n_rows=None):
@@ -31,7 +42,10 @@ def check_outputs(outputs, source, n_rows=None):
         everything else float64.
     """
     if issparse(outputs):
-        raise TypeError(f"{source}: expected a dense array, got a sparse one; use .toarray().")
+        raise UnusableTeacherError(
+            f"{source}: expected a dense array, got a sparse one; use .toarray()."
+        )
+    _check_one_array(outputs, source)
     array = _to_float(to_numpy(outputs), source)
     if array.ndim == 1:
         array = array.reshape(-1, 1)
@@ -48,28 +62,46 @@ def check_outputs(outputs, source, n_rows=None):
     return array
 
 
-def teacher_logits(outputs, kind="auto", *, floor=TINY, source="teacher"):
-    """Interpret raw teacher outputs as logits of at least two classes.
+def teacher_logits(
+    outputs, kind="auto", *, floor=TINY, source="teacher", parameter="teacher_output"
+):
+    r"""Interpret raw teacher outputs as logits of at least two classes.
 
     Parameters
     ----------
     outputs : array-like of shape (n_samples, n_columns) or (n_samples,)
-        Logits or probabilities. A single column belongs to the second of two classes, as in
-        scikit-learn's binary `decision_function`.
-    kind : {"auto", "proba", "logits"}, default="auto"
+        Logits, probabilities or sigmoids. A single column belongs to the second of two classes,
+        as in scikit-learn's binary `decision_function`.
+    kind : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the outputs are. "auto" takes them as probabilities when all values lie in
-        [0, 1] and every row sums to 1 within 1e-3, as logits otherwise; it refuses outputs of
-        which only half of the rows or more are probabilities, and rows that all sum to 1 with
-        values outside [0, 1].
+        [0, 1] and every row sums to 1 within 1e-3, as logits when some lie outside of [0, 1]. It
+        refuses values that all lie in [0, 1] where rows do not sum to 1, outputs of which only
+        half of the rows or more are probabilities, and rows that all sum to 1 with values
+        outside [0, 1]. "sigmoid": each column is the probability of a yes to a question of its
+        own, see the notes.
     floor : float, default=smallest normal float64
         Probabilities below it are raised to it before the logarithm.
     source : str, default="teacher"
         Who gave the outputs, for error messages.
+    parameter : str, default="teacher_output"
+        Where users say what the outputs are, for error messages.
 
     Returns
     -------
     logits : ndarray of shape (n_samples, n_classes), float64
         Finite logits. `softmax(logits / T)` are the soft targets at temperature T.
+
+    Notes
+    -----
+    A head of sigmoids (multi-label, one-vs-rest) answers a question for each class, by itself:
+    :math:`s_k` is the probability that class k applies. If the answers are independent and
+    exactly one of them is yes, it is that of class k with the probability
+
+    .. math:: p_k = \frac{s_k \prod_{j \neq k} (1 - s_j)}{\sum_i s_i \prod_{j \neq i} (1 - s_j)}
+              = \frac{e^{z_k}}{\sum_i e^{z_i}}, \qquad z_k = \log \frac{s_k}{1 - s_k}.
+
+    The log-odds :math:`z_k`, what enters the sigmoids, are the logits of these soft targets. They
+    end at :math:`\pm 16.6`, where float32 takes a sigmoid for 0 or 1.
 
     Examples
     --------
@@ -79,24 +111,93 @@ def teacher_logits(outputs, kind="auto", *, floor=TINY, source="teacher"):
     >>> softmax(logits, axis=1)
     array([[0.2, 0.8],
            [0.5, 0.5]])
+    >>> softmax(teacher_logits([[0.75, 0.5, 0.0]], "sigmoid"), axis=1).round(2)
+    array([[0.75, 0.25, 0.  ]])
     """
     if kind not in OUTPUT_KINDS:
-        raise ValueError(f"teacher_output={kind!r}: must be 'auto', 'proba' or 'logits'.")
+        raise UnusableTeacherError(f"{parameter}={kind!r}: must be {KNOWN_KINDS}.")
     outputs = check_outputs(outputs, source).astype(np.float64)
     if kind == "auto":
-        kind = _guess_kind(outputs, source)
+        kind = _guess_kind(outputs, source, parameter)
+    if kind == "sigmoid":
+        kind, outputs = "logits", _log_odds(outputs, source, parameter)
     if outputs.shape[1] == 1:
         first = 1.0 - outputs if kind == "proba" else np.zeros_like(outputs)
         outputs = np.hstack([first, outputs])
     if kind == "logits":
         return outputs
-    _check_probabilities(outputs, source)
+    _check_probabilities(outputs, source, parameter)
     return np.log(np.maximum(outputs, floor))
 
 
-def output_kind(outputs, source="teacher"):
+def output_kind(outputs, source="teacher", parameter="teacher_output"):
     """Return whether raw outputs are "proba" or "logits", or raise where that is not clear."""
-    return _guess_kind(check_outputs(outputs, source).astype(np.float64), source)
+    return _guess_kind(check_outputs(outputs, source).astype(np.float64), source, parameter)
+
+
+def column_names(outputs):
+    """Return the names of the columns of a DataFrame, None of anything else.
+
+    Parameters
+    ----------
+    outputs : object
+
+    Returns
+    -------
+    names : list or None
+    """
+    if not (hasattr(outputs, "columns") and hasattr(outputs, "to_numpy")):
+        return None
+    names = list(outputs.columns)
+    return [name.item() if isinstance(name, np.generic) else name for name in names]
+
+
+def column_classes(names, teacher_classes, classes, source="teacher"):
+    """Return the class of each column of soft targets, as far as anybody knows it.
+
+    Parameters
+    ----------
+    names : list or None
+        Names of the columns, if they have any. Those that name all classes are taken at their
+        word, as text too: the column "1" is that of the class 1. 0, 1, ..., n - 1, as pandas
+        gives them to columns without names, name no classes where there are n of these.
+    teacher_classes : array-like of shape (n_columns,) or None
+        What the user or the teacher says.
+    classes : array-like of shape (n_classes,)
+        The student's sorted classes.
+    source : str, default="teacher"
+        Who gave the soft targets, for error messages.
+
+    Returns
+    -------
+    column_classes : list, array-like or None
+
+    Examples
+    --------
+    >>> from sklearn_koopman.teachers._outputs import column_classes
+    >>> column_classes(["dog", "cat", "dog"], None, ["cat", "dog"])
+    ['dog', 'cat', 'dog']
+    """
+    wanted = _labels(classes)
+    if names is None or (names == list(range(len(names))) and len(names) == len(wanted)):
+        return teacher_classes
+    of_text = {str(label): label for label in wanted}
+    named = [name if name in wanted else of_text.get(str(name), name) for name in names]
+    missing = [label for label in wanted if label not in named]
+    if len(missing) == len(wanted):
+        return teacher_classes  # "p0", "p1": names, but not of classes
+    if missing:
+        raise UnusableTeacherError(
+            f"{source} has columns named {shortened(names)}, but none for the classes "
+            f"{shortened(missing)} of y. Name a column for each class, or give an array."
+        )
+    known = None if teacher_classes is None else _labels(teacher_classes)
+    if known is not None and known != named and set(map(str, known)) == set(map(str, named)):
+        raise UnusableTeacherError(
+            f"{source} has columns named {shortened(names)}, but teacher_classes (or the teacher) "
+            f"says that they are {shortened(known)}. Correct one of them."
+        )
+    return named
 
 
 def align_columns(logits, teacher_classes, classes, source="teacher"):
@@ -107,7 +208,8 @@ def align_columns(logits, teacher_classes, classes, source="teacher"):
     logits : ndarray of shape (n_samples, n_columns)
         The teacher's logits.
     teacher_classes : array-like of shape (n_columns,) or None
-        The class of each column. None: the columns are the student's classes, in order.
+        The class of each column. None: the columns are the student's classes, in order. Columns
+        of the same class are one: their probabilities are added.
     classes : array-like of shape (n_classes,)
         The student's sorted classes.
     source : str, default="teacher"
@@ -131,17 +233,33 @@ def align_columns(logits, teacher_classes, classes, source="teacher"):
     if teacher_classes is None:
         return logits
 
+    groups = columns_of(teacher_classes, classes, source)
+    if all(len(group) == 1 for group in groups):
+        return logits[:, np.concatenate(groups)]
+    return np.stack([logsumexp(logits[:, group], axis=1) for group in groups], axis=1)
+
+
+def columns_of(teacher_classes, classes, source="teacher"):
+    """Return which columns each class has, a list of lists.
+
+    Parameters
+    ----------
+    teacher_classes : array-like of shape (n_columns,)
+    classes, source
+        As for `align_columns`.
+    """
     wanted, known = _labels(classes), _labels(teacher_classes)
-    column_of = {label: column for column, label in enumerate(known)}
-    if len(column_of) != n_columns:
-        raise ValueError(f"{source}: teacher_classes {shortened(known)} has duplicates.")
-    missing = [label for label in wanted if label not in column_of]
+    columns: dict = {label: [] for label in wanted}
+    for column, label in enumerate(known):
+        if label in columns:
+            columns[label].append(column)
+    missing = [label for label in wanted if not columns[label]]
     if missing:
-        raise ValueError(
+        raise UnusableTeacherError(
             f"{source} does not know the classes {shortened(missing)} of y; its columns are "
             f"{shortened(known)}.{_type_hint(missing, known)}"
         )
-    return logits[:, [column_of[label] for label in wanted]]
+    return list(columns.values())
 
 
 def check_n_columns(n_columns, teacher_classes, classes, source="teacher"):
@@ -156,6 +274,12 @@ def check_n_columns(n_columns, teacher_classes, classes, source="teacher"):
     named = _labels(classes if teacher_classes is None else teacher_classes)
     if n_columns == len(named):
         return
+    if len(named) > 3 and n_columns == len(named) * (len(named) - 1) // 2:
+        raise UnusableTeacherError(
+            f"{source} gave {n_columns} columns for {len(named)} classes, one for each pair of "
+            "them: one-vs-one outputs have no column for a class. Set "
+            "decision_function_shape='ovr', or give probabilities."
+        )
     if teacher_classes is None:
         raise ValueError(
             f"{source} gave {n_columns} columns, y has {len(named)} classes "
@@ -183,42 +307,85 @@ def _to_float(array, source):
         return array.astype(np.float32)
     if array.dtype.kind in "biuf":
         return array.astype(np.float64)
-    raise ValueError(f"{source}: expected real numbers, got dtype {array.dtype}.")
+    raise UnusableTeacherError(f"{source}: expected real numbers, got dtype {array.dtype}.")
 
 
-def _guess_kind(outputs, source):
+def _check_one_array(outputs, source):
+    """Raise UnusableTeacherError for several outputs at once."""
+    if isinstance(outputs, Mapping):
+        shown = ", ".join(f"{name!r}" for name in outputs)
+        what = f"a {type(outputs).__name__} of {shown}"
+        choice = f"lambda X: f(X)[{next(iter(outputs), 'logits')!r}]"
+    elif isinstance(outputs, (tuple, list)) and any(map(_is_array_of_rows, outputs)):
+        shapes = ", ".join(str(tuple(np.shape(part))) for part in outputs[:9])
+        what = f"a {type(outputs).__name__} of {len(outputs)} arrays of shapes {shapes}"
+        choice = "lambda X: f(X)[0]"
+    else:
+        return
+    raise UnusableTeacherError(
+        f"{source}: expected one array, got {what}. Choose one of them; of a function f, as in "
+        f"{choice}."
+    )
+
+
+def _is_array_of_rows(part):
+    # A list of rows is an array, a list of arrays of rows is not.
+    return hasattr(part, "shape") and len(part.shape) > 1
+
+
+def _guess_kind(outputs, source, parameter):
     if outputs.shape[1] == 1:
         if _in_unit_interval(outputs).all():
-            raise ValueError(
+            raise UnusableTeacherError(
                 f"{source}: a single column within [0, 1] may be the probability of the second "
-                "class or its logit; set teacher_output='proba' or 'logits'."
+                f"class or its logit; set {parameter}='proba' or 'logits'."
             )
         return "logits"
     sums_to_one = _sums_to_one(outputs)
-    is_proba = sums_to_one & _in_unit_interval(outputs).all(axis=1)
+    is_inside = _in_unit_interval(outputs).all(axis=1)
+    is_proba = sums_to_one & is_inside
     if is_proba.all():
         return "proba"
     if sums_to_one.all() or is_proba.mean() >= 0.5:
-        raise ValueError(
+        raise UnusableTeacherError(
             f"{source}: {np.count_nonzero(is_proba)} of {len(outputs)} rows look like "
             "probabilities, values in [0, 1] that sum to 1; the others are neither these nor, "
-            "it seems, logits. Correct them, or set teacher_output='proba' or 'logits'."
+            f"it seems, logits. Correct them, or set {parameter}='proba' or 'logits'."
+        )
+    if is_inside.all():
+        raise UnusableTeacherError(
+            f"{source}: all values are in [0, 1], but rows do not sum to 1. If each column is the "
+            "probability of a class by itself (sigmoids: a multi-label or one-vs-rest head), set "
+            f"{parameter}='sigmoid'; if these are logits, set {parameter}='logits'."
         )
     return "logits"
 
 
-def _check_probabilities(outputs, source):
-    hint = "if these are logits, set teacher_output='logits'."
+def _log_odds(outputs, source, parameter):
+    """Return what enters the sigmoids."""
     if not _in_unit_interval(outputs).all():
-        raise ValueError(
-            f"{source}: teacher_output='proba' needs values in [0, 1], got values from "
+        raise UnusableTeacherError(
+            f"{source}: {parameter}='sigmoid' needs values in [0, 1], got values from "
+            f"{outputs.min():.3g} to {outputs.max():.3g}; what enters the sigmoids are logits: "
+            f"for these, set {parameter}='logits'."
+        )
+    sigmoids = np.clip(outputs, _SIGMOID_TOLERANCE, 1 - _SIGMOID_TOLERANCE)
+    return np.log(sigmoids) - np.log1p(-sigmoids)
+
+
+def _check_probabilities(outputs, source, parameter):
+    hint = f"if these are logits, set {parameter}='logits'."
+    if not _in_unit_interval(outputs).all():
+        raise UnusableTeacherError(
+            f"{source}: {parameter}='proba' needs values in [0, 1], got values from "
             f"{outputs.min():.3g} to {outputs.max():.3g}; {hint}"
         )
     n_bad = np.count_nonzero(~_sums_to_one(outputs))
     if n_bad:
-        raise ValueError(
-            f"{source}: teacher_output='proba' needs rows that sum to 1, {n_bad} of "
-            f"{outputs.shape[0]} rows do not; {hint}"
+        raise UnusableTeacherError(
+            f"{source}: {parameter}='proba' needs rows that sum to 1, {n_bad} of "
+            f"{outputs.shape[0]} rows do not; if each column is the probability of a class by "
+            f"itself, set {parameter}='sigmoid'; {hint}"
         )
 
 

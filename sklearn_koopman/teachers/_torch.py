@@ -1,10 +1,10 @@
 """The teacher that is a torch module."""
 
-import hashlib
 import threading
+from collections.abc import Mapping
 from contextlib import contextmanager
 from itertools import chain
-from math import isqrt, prod
+from math import isqrt
 from pathlib import Path
 
 import joblib
@@ -14,8 +14,16 @@ from sklearn.utils.validation import check_memory
 from .._devices import resolve_device
 from .._extras import import_extra
 from ._base import Teacher
-from ._batches import as_numeric, check_batching, row_batches
-from ._outputs import to_numpy
+from ._batches import as_numeric, check_batching, check_sample_size, row_batches
+from ._fingerprint import fingerprint
+from ._outputs import UnusableTeacherError, to_numpy
+
+# Of all others float32 holds the values, or what they are rounded to anyway.
+_NUMPY_DTYPES = {
+    "torch.float64": np.float64,
+    "torch.int64": np.int64,
+    "torch.int32": np.int64,
+}
 
 # Eval mode and device are states of a module that threads would otherwise change under each
 # other's feet, silently switching dropout on. One lock for all, as parts can be shared.
@@ -32,30 +40,42 @@ class TorchTeacher(Teacher):
     ----------
     module : torch.nn.Module
         Maps a batch of shape (n, n_features), or (n, ...), to (n, n_columns) logits
-        or probabilities: a tensor, or an object whose `logits` is one.
+        or probabilities: a tensor, an object or dict whose `logits` is one, or a tuple or dict of
+        nothing else.
+    call : callable, default=None
+        How the module is called, for those that take more than a batch: ``call(module, x)``
+        returns the outputs. For example ``lambda module, x: module(x, attention_mask=x != 0)``.
+        None: ``module(x)``.
+    output_name : str or int, default=None
+        Which output, of a module that gives several: a key, the name of an attribute, or a place.
+    input_dtype : str or torch.dtype, default=None
+        What the batches are cast to, for example "int64". None: the floating dtype of the
+        module; where it fails on that and X has whole numbers (token ids, which an embedding looks
+        up), int64.
     input_shape : tuple of int, default=None
         Shape of one sample as the module takes it, for example (1, 28, 28). None: as in X.
     batch_size : int, default=1024
         Rows per forward pass.
     device : str or torch.device, default=None
         Where to run. None: where the module is.
-    output : {"auto", "proba", "logits"}, default="auto"
+    output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the module gives.
     classes : array-like of shape (n_columns,), default=None
         The class of each column. None: the student's classes in sorted order.
     progress : bool, default=False
         Show a progress bar over the rows.
     memory : None, str, path or joblib.Memory, default=None
-        Where to cache outputs on disk. The key is the content of X and of the module (weights,
-        buffers, structure, plain settings), so rows stay aligned when they are sliced or
-        shuffled, and a changed weight is a new key. The code of `forward` is not part of it:
-        clear the cache after editing that. joblib's cache files are pickles: use a folder
-        that only you write to.
+        Where to cache outputs on disk. The key is the content of X, and of the module all
+        attributes (weights, buffers, other tensors, settings, functions), its hooks, the code of
+        its class and what that finds in its file: rows stay aligned when they are sliced or
+        shuffled, and whatever is changed is a new key. An attribute whose content cannot be told
+        is an error. Installed packages are known by their names: clear the cache after an update.
+        joblib's cache files are pickles: use a folder that only you write to.
 
     Notes
     -----
-    Batches are cast to the floating dtype of the module, float32 if it has none. Calls from
-    several threads run one after the other.
+    Batches are cast to the floating dtype of the module, float32 if it has none, unless it takes
+    integers. Calls from several threads run one after the other.
 
     Examples
     --------
@@ -74,6 +94,9 @@ class TorchTeacher(Teacher):
         self,
         module,
         *,
+        call=None,
+        output_name=None,
+        input_dtype=None,
         input_shape=None,
         batch_size=1024,
         device=None,
@@ -84,6 +107,9 @@ class TorchTeacher(Teacher):
     ):
         super().__init__(classes, output)
         self.module = module
+        self.call = call
+        self.output_name = output_name
+        self.input_dtype = input_dtype
         self.input_shape = input_shape
         self.batch_size = batch_size
         self.device = device
@@ -104,23 +130,38 @@ class TorchTeacher(Teacher):
         memory = str(self.memory) if isinstance(self.memory, Path) else self.memory
         cached = check_memory(memory).cache(_cached_forward, ignore=["teacher", "rows"])
         with FORWARD_LOCK:
-            key = _fingerprint(self.module)
+            settings = (self.call, self.output_name, self.input_dtype)
+            key = fingerprint(self.module, *settings)
         return cached(_content(rows), key, self._shape, teacher=self, rows=rows)
 
     def _forward(self, rows):
         """Run the module over all rows, batch by batch."""
         torch = import_torch()
-        with self._running(torch) as to_input, torch.inference_mode():
+        try:
+            return self._forward_as(self._input_dtype(torch), rows, torch)
+        except UnusableTeacherError:
+            raise
+        except ValueError:
+            if self.input_dtype is not None or not _are_whole(rows):
+                raise
+            try:
+                return self._forward_as(torch.int64, rows, torch)
+            except ValueError:
+                pass
+            raise  # what it says of floats
+
+    def _forward_as(self, dtype, rows, torch):
+        with self._running(torch, dtype) as to_input, torch.inference_mode():
             batches = self._row_batches(len(rows))
             outputs = [self._call_module(to_input(rows[batch]), torch) for batch in batches]
         return np.concatenate(outputs)
 
     @contextmanager
-    def _running(self, torch):
+    def _running(self, torch, dtype=None):
         """Give the function from rows to the module's input; the module is in eval mode."""
         target = resolve_device(self.device)
         device = target or home_of(self.module) or "cpu"
-        dtype = floating_dtype(self.module, torch)
+        dtype = dtype or self._input_dtype(torch)
         with FORWARD_LOCK, evaluating(self.module, target):
             yield lambda rows: self._shaped(_to_tensor(rows, dtype, device, torch))
 
@@ -131,31 +172,72 @@ class TorchTeacher(Teacher):
     def _shaped(self, x):
         if self._shape is None:
             return x
-        n_features = prod(x.shape[1:])
-        if prod(self._shape) != n_features:
-            raise ValueError(
-                f"input_shape={self._shape} needs {prod(self._shape)} features, X has "
-                f"{n_features}."
-            )
+        check_sample_size(self._shape, x, f"input_shape={self._shape}")
         return x.reshape(len(x), *self._shape)
 
     def _call_module(self, x, torch):
         n_rows, shape = len(x), tuple(x.shape)
         try:
-            outputs = self.module(x)
+            outputs = self.run(self.module, x)
         except torch.cuda.OutOfMemoryError:
             raise  # the data are fine: a smaller batch_size or another device helps
         except Exception as error:
+            if isinstance(error, TypeError) and "missing" in str(error):
+                raise UnusableTeacherError(
+                    f"teacher {self!r}: {error}. What it takes beside a batch is given by call=, "
+                    "as in TorchTeacher(module, call=lambda module, x: module(x, mask=x != 0))."
+                ) from error
             raise ValueError(
                 f"teacher {self!r} failed on input of shape {shape}: {error}{self._hint(shape)}"
             ) from error
-        outputs = tensor_of(outputs, self, torch)
+        outputs = self.tensor_of(outputs)
         if outputs.ndim == 0 or len(outputs) != n_rows:
             raise ValueError(
                 f"teacher {self!r}: expected one row per sample, got an output of shape "
                 f"{tuple(outputs.shape)} for input of shape {shape}."
             )
         return to_numpy(outputs)
+
+    def run(self, module, x):
+        """Call a module, the teacher's or one traced from it, as the teacher is called."""
+        return module(x) if self.call is None else self.call(module, x)
+
+    def tensor_of(self, outputs):
+        """Return the tensor of scores among what the module returned.
+
+        Parameters
+        ----------
+        outputs : object
+
+        Returns
+        -------
+        tensor : torch.Tensor
+        """
+        torch = import_torch()
+        if self.output_name is not None:
+            found = _named_part(outputs, self.output_name)
+        else:
+            found = outputs if isinstance(outputs, torch.Tensor) else _logits_of(outputs)
+        if isinstance(found, torch.Tensor):
+            return found
+        wanted = "a tensor" if self.output_name is None else f"a tensor as {self.output_name!r}"
+        raise UnusableTeacherError(
+            f"teacher {self!r}: the module returned {_described(outputs)}, expected {wanted}, or "
+            "an object whose .logits is one. Of several outputs choose one, as in "
+            "TorchTeacher(module, output_name=0), or with call=."
+        )
+
+    def _input_dtype(self, torch):
+        if self.input_dtype is None:
+            return floating_dtype(self.module, torch)
+        name = self.input_dtype
+        dtype = getattr(torch, name, None) if isinstance(name, str) else name
+        if not isinstance(dtype, torch.dtype):
+            raise UnusableTeacherError(
+                f"input_dtype={self.input_dtype!r}: must be None, a torch dtype or its name, for "
+                "example 'int64'."
+            )
+        return dtype
 
     def _hint(self, shape):
         """Return what to do where flat rows enter a module that takes images."""
@@ -175,9 +257,14 @@ class TorchTeacher(Teacher):
 
     def _check_parameters(self, torch):
         if not isinstance(self.module, torch.nn.Module):
-            raise TypeError(
+            raise UnusableTeacherError(
                 f"module must be a torch.nn.Module instance, got {self.module!r}; as_teacher "
                 "takes other callables."
+            )
+        if self.call is not None and not callable(self.call):
+            raise UnusableTeacherError(
+                f"call={self.call!r}: must be None or a callable, as in "
+                "lambda module, x: module(x, mask=x != 0)."
             )
         check_batching(self)
 
@@ -204,19 +291,50 @@ def _to_tensor(batch, dtype, device, torch):
     """Return a copy, always: a module that works in place must not write into X."""
     if isinstance(batch, torch.Tensor):
         return batch.to(device=device, dtype=dtype, copy=True)
-    wide = np.float64 if dtype == torch.float64 else np.float32
-    batch = np.array(batch, dtype=wide, order="C")
-    return torch.from_numpy(batch).to(device=device, dtype=dtype)
+    wide = _NUMPY_DTYPES.get(str(dtype), np.float32)
+    numbers = np.array(batch, dtype=wide, order="C")
+    if not dtype.is_floating_point and not np.array_equal(numbers, batch):
+        raise ValueError(f"input_dtype={dtype} needs whole numbers, and X has others.")
+    return torch.from_numpy(numbers).to(device=device, dtype=dtype)
 
 
-def tensor_of(outputs, teacher, torch):
-    for candidate in (outputs, getattr(outputs, "logits", None)):
-        if isinstance(candidate, torch.Tensor):
-            return candidate
-    raise TypeError(
-        f"teacher {teacher!r}: the module returned {type(outputs).__name__}, expected a tensor "
-        "or an object whose .logits is one."
-    )
+def _are_whole(rows):
+    """Say whether all values are whole numbers, as token ids are."""
+    values = to_numpy(rows)
+    return values.dtype.kind in "biu" or bool((values == np.floor(values)).all())
+
+
+def _logits_of(outputs):
+    """Return the logits of what a module returned, or its only part."""
+    if isinstance(outputs, Mapping) and "logits" in outputs:
+        return outputs["logits"]
+    if getattr(outputs, "logits", None) is not None:
+        return outputs.logits
+    if isinstance(outputs, Mapping | tuple | list) and len(outputs) == 1:
+        (only,) = outputs.values() if isinstance(outputs, Mapping) else outputs
+        return only
+    return None
+
+
+def _named_part(outputs, name):
+    """Return a part of what a module returned, None if there is none of that name."""
+    if isinstance(name, str) and hasattr(outputs, name):
+        return getattr(outputs, name)
+    try:
+        return outputs[name]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _described(outputs):
+    """Return what a module returned as text: a tuple of two tensors, and their shapes."""
+    name = type(outputs).__name__
+    if isinstance(outputs, Mapping):
+        return f"{name} of {', '.join(map(repr, outputs))}"
+    if isinstance(outputs, tuple | list):
+        shapes = ", ".join(str(tuple(getattr(part, "shape", ()))) for part in outputs)
+        return f"{name} of {len(outputs)} parts of shapes {shapes}"
+    return name
 
 
 def _tensors(module, **kwargs):
@@ -263,29 +381,4 @@ def _content(rows):
     """Hash of values, dtype and shape, the same for a memmap and an array."""
     if isinstance(rows, np.ndarray):
         return joblib.hash(np.ascontiguousarray(rows), coerce_mmap=True)
-    return _digest([("X", rows)], ["torch"])
-
-
-def _fingerprint(module):
-    """Hash of all that decides what a module computes, except the code of its forward."""
-    settings = [
-        (name, key, value)
-        for name, part in module.named_modules()
-        for key, value in vars(part).items()
-        if key != "training" and isinstance(value, (bool, int, float, str, type(None)))
-    ]
-    kind = f"{type(module).__module__}.{type(module).__qualname__}"
-    return _digest(_tensors(module), [kind, repr(module), repr(settings)])
-
-
-def _digest(tensors, texts):
-    import torch
-
-    digest = hashlib.sha256()
-    for text in texts:
-        digest.update(text.encode())
-    for name, tensor in tensors:
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        flat = tensor.detach().cpu().contiguous().flatten()
-        digest.update(flat.view(torch.uint8).numpy())
-    return digest.hexdigest()
+    return fingerprint(rows)

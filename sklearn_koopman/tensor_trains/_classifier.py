@@ -176,6 +176,7 @@ class TensorTrainClassifier(LiftedStudent):
     True
     """
 
+    _reads_rows_once = True
     _without_dask = (
         "it goes over the rows once for every core. Fit a part of the rows, as an array in "
         "memory."
@@ -514,11 +515,12 @@ class _Problem:
             targets, weight = regression_targets(task)
             return SquaredLoss(targets, weight * (n_samples / weight.sum()))
         labelled = task.sample_weight * task.labels.is_labelled
+        soft_weight = task.labels.soft_weight(student.soft_weight)
         hard, soft = (
             share * each * (n_samples / (each.sum() or 1.0))
             for share, each in (
-                (1 - student.soft_weight, labelled),
-                (student.soft_weight, task.sample_weight),
+                (1 - soft_weight, labelled),
+                (soft_weight, task.sample_weight),
             )
         )
         return distillation_loss(

@@ -15,7 +15,7 @@ from .._threads import threads_for
 from .._validation import DTYPES, check_choice, check_integer, check_real, invalid_parameter
 from ..lifting import MonomialLifter, Operations, operations_of
 from ..rows import RowBlocks
-from ..students import KoopmanClassifier, margin
+from ..students import KoopmanClassifier, Labels, margin
 from ._descent import constant_loss, descend, mean_loss, warn_of_breakdown
 from ._losses import SquaredLoss, distillation_loss
 from ._onnx import add_train
@@ -62,7 +62,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
     loss : {"squared_error", "distillation"}, default="squared_error"
         What is lowered, see above. The parameters below are those of "distillation".
     soft_weight : float, default=1.0
-        w, in [0, 1]. Below 1, `fit` needs labels.
+        w, in [0, 1]. Of a fit without labels it is 1; with w = 0 `fit` needs them.
     temperature : float, default=1.0
         T. The logits of least squares are no logarithms of odds: those on labels are between 0 and
         1, and a temperature of about 1/8 makes probabilities of them.
@@ -150,7 +150,8 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
             Rows that the student can judge: those it was fitted to, or others.
         y : array-like of shape (n_samples,), default=None
             Labels, all of them classes of the student. Only ``loss="distillation"`` with
-            ``soft_weight < 1`` reads them.
+            ``soft_weight < 1`` reads them. None: the student speaks alone, as with a soft weight
+            of 1.
 
         Returns
         -------
@@ -160,11 +161,11 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
             self._check_parameters()
             reducer, lifter = self._monomials()
             X = validate_data(self, X, dtype=DTYPES)
-            codes = self._codes(y, len(X))
-            store_fitted(self, self._solve(X, codes, reducer, lifter))
+            labels = Labels(self.student.classes_, self._codes(y, len(X)), y is not None)
+            store_fitted(self, self._solve(X, labels, reducer, lifter))
         return self
 
-    def _solve(self, X, codes, reducer, lifter):
+    def _solve(self, X, labels, reducer, lifter):
         """Return the fitted attributes: a train that says what the student says."""
         Z = X if reducer is None else np.asarray(reducer.transform(X))
         scale = Z.std(axis=0, dtype=np.float64)
@@ -177,7 +178,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
             if self.loss == "squared_error":
                 train, intercept, history = self._swept(train, features, logits)
             else:
-                train, intercept, history = self._descended(train, features, logits, codes)
+                train, intercept, history = self._descended(train, features, logits, labels)
         train = train.astype(Z.dtype)
         return {
             "tensor_train_": train,
@@ -201,12 +202,12 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
 
     def _codes(self, y, n_samples):
         """Return which class of the student each label is, -1 for all where none are needed."""
-        if self.loss == "squared_error" or self.soft_weight == 1:
+        reads_labels = self.loss == "distillation" and self.soft_weight < 1
+        if not reads_labels or (y is None and self.soft_weight > 0):
             return np.full(n_samples, -1)
         if y is None:
             raise ValueError(
-                f"soft_weight={self.soft_weight} learns from labels too: give fit y, or set "
-                "soft_weight=1."
+                "soft_weight=0 learns from labels alone: give fit y, or a positive soft_weight."
             )
         y, classes = column_or_1d(y, warn=True), self.student.classes_
         if len(y) != n_samples:
@@ -236,15 +237,16 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
             history.append(float(np.mean(np.square(fitted - logits / size))))
         return _scaled(sweeper.train, size), sweeper.intercept * size, history
 
-    def _descended(self, train, features, logits, codes):
+    def _descended(self, train, features, logits, labels):
         """Return the train after some epochs, its intercepts and the loss in each."""
         n_samples, n_classes = logits.shape
         ones = np.ones(n_samples)
+        soft_weight = labels.soft_weight(self.soft_weight)
         loss = distillation_loss(
-            codes,
+            labels.codes,
             logits / self.temperature,
-            (1 - self.soft_weight) * ones,
-            self.soft_weight * ones,
+            (1 - soft_weight) * ones,
+            soft_weight * ones,
             1.0,
         )
         start = _scaled(train, 1 / self.temperature)

@@ -113,7 +113,7 @@ class DistilledTreeClassifier(Student):
         Fraction of the rows that is held out to choose the number of leaves: the smallest tree
         among those that agree with the teacher on most of these rows. None holds out nothing and
         takes the tree that agrees best on the training rows.
-    teacher_output : {"auto", "proba", "logits"}, default="auto"
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give; see `KoopmanDistilledClassifier`.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
@@ -221,15 +221,17 @@ class DistilledTreeClassifier(Student):
         self.unlabeled_value = unlabeled_value
         self.random_state = random_state
 
-    def fit(self, X, y, *, soft_labels=None, teacher_X=None):
+    def fit(self, X, y=None, *, soft_labels=None, teacher_X=None):
         """Read the tree out of the teacher.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             What the tree decides by.
-        y : array-like of shape (n_samples,)
-            Labels: integers, strings, or whatever can be sorted.
+        y : array-like of shape (n_samples,), default=None
+            Labels: integers, strings, or whatever can be sorted. They name the classes, and fit a
+            teacher that is an estimator. None: the classes are the teacher's, `teacher_classes`,
+            or the numbers of the columns.
         soft_labels : array-like of shape (n_samples, n_columns), default=None
             Probabilities or logits of the teacher, which is not called then.
         teacher_X : array-like of shape (n_samples, ...), default=None
@@ -243,8 +245,11 @@ class DistilledTreeClassifier(Student):
         with self._keeping_what_was_fitted():
             self._check_parameters()
             raw_X = X
+            self._check_something_to_learn_from(y, soft_labels)
             X, y = self._validate(X, y, reset=True, dtype=np.float32)
-            labels, logits, teacher, _ = self._consult(raw_X, y, None, soft_labels, teacher_X)
+            labels, logits, teacher, _ = self._consult(
+                raw_X, y, None, soft_labels, teacher_X, n_samples=len(X)
+            )
             seen = raw_X if teacher_X is None else teacher_X
             fitted = self._solve(X, seen, labels.classes, logits, teacher)
             if teacher is not None:

@@ -348,34 +348,90 @@ def test_random_state():
         assert (first != clone(lifter).set_params(random_state=1).fit(IMAGES).filters_).all()
 
 
-def test_blocks_of_rows_change_nothing(small_blocks):
+def test_blocks_of_rows_change_nothing(small_blocks, no_pooling):
+    no_pooling()
     lifter = small().fit(IMAGES)
     expected = lifter.transform(IMAGES)
     small_blocks()
     assert_allclose(lifter.transform(IMAGES), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.fixture(params=[16, 32, 64])
+def pooling(request):
+    """Return the kernel, told to use vectors of some width."""
+    kernel = pytest.importorskip("sklearn_koopman.lifting._pooling", reason="not compiled")
+    widest = kernel.vector_bytes()
+    if not kernel.use_vectors(request.param):
+        pytest.skip("this processor has no such vectors")
+    yield kernel
+    kernel.use_vectors(widest)
+
+
+# One place, less than are multiplied together, as many, and more.
+PLACES = {
+    "one place": {"shape": (2, 9, 8), "filter_size": (9, 8), "grid": 1},
+    "few": {"shape": (2, 9, 8), "filter_size": (2, 5), "grid": (4, 3)},
+    "six across": {"shape": (2, 9, 8), "grid": (2, 3)},
+    "not a multiple": {"shape": (9, 16), "filter_size": (3, 4), "grid": (3, 5)},
+    "steps": {"shape": (9, 16), "stride": (3, 2)},
+    "zeros around": {"shape": (2, 9, 8), "padding": (1, 2), "dilation": (2, 1)},
+    "series": {"shape": (144,), "filter_size": 7, "grid": 5, "stride": 3},
+}
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_kernel_computes_what_numpy_does(dtype, no_pooling):
-    pooling = pytest.importorskip("sklearn_koopman.lifting._pooling", reason="not compiled")
+@pytest.mark.parametrize("nonlinearity", ["threshold", "proportion", "intensity", "magnitude"])
+@pytest.mark.parametrize("places", PLACES.values(), ids=PLACES.keys())
+def test_the_kernel_computes_what_numpy_does(places, nonlinearity, dtype, pooling, no_pooling):
     X = IMAGES.astype(dtype)
-    lifter = small(filter_size=(3, 2), grid=(2, 3)).fit(X)
+    # Not a whole number of vectors of any width.
+    lifter = small(**places, n_filters=37, filters="random", nonlinearity=nonlinearity).fit(X)
     expected = lifter.transform(X)
     no_pooling()
-    assert_allclose(lifter.transform(X), expected, atol=2e-6 if dtype == np.float32 else 1e-12)
-    responses, sums = np.ones((2, 3, 4), dtype), np.zeros((2, 2, 4), dtype)
-    edges = np.array([0, 1, 3])
-    for wrong in (
-        (responses, edges, sums[:, :1].copy()),
-        (responses, edges, sums[:1]),
-        (responses, edges, sums[..., :3].copy()),
-        (responses, np.array([0, 1, 4]), sums),
-        (responses, np.array([0, -1, 3]), sums),
-        (responses[:, :, :3], edges, sums),
-        (responses, edges, sums.astype("f2")),
-    ):
+    found = lifter.transform(X)
+    tol = 1e-5 if dtype == np.float32 else 1e-12
+    assert_allclose(found, expected, rtol=tol, atol=tol * np.abs(found).max())
+
+
+def test_the_kernel_refuses_what_does_not_belong_together(pooling):
+    good = {
+        "images": np.ones((2, 12)),
+        "filters": np.ones((2, 8)),
+        "offsets": np.ones(8),
+        "n_filters": 3,
+        "steps": (4, 1),
+        "at": np.array([0, 5]),
+        "cell_of_line": np.array([0, 1]),
+        "cell_of_column": np.array([0, 0, 1]),
+        "cell_weights": np.ones((2, 2)),
+        "contrast": -1.0,
+        "width": 1.0,
+        "function": "intensity",
+        "is_centred": False,
+        "root": False,
+        "observables": np.empty((2, 12)),
+    }
+    pooling.lift(*good.values())
+    # Two numbers, each 1, seen by three filters at one or two columns of a line.
+    assert_array_equal(good["observables"][0], np.tile([18.0, 9.0, 18.0, 9.0], 3))
+    wrong = {
+        "images": np.ones((2, 11)),
+        "filters": np.ones((3, 8)),
+        "offsets": np.ones(9),
+        "n_filters": 9,
+        "steps": (-1, 1),
+        "at": np.array([0, 6]),
+        "cell_of_line": np.array([0, 2]),
+        "cell_of_column": np.array([0, -1, 1]),
+        "cell_weights": np.ones((2, 1)),
+        "function": "threshold",
+        "observables": np.empty((2, 13)),
+    }
+    for name, value in wrong.items():
         with pytest.raises(ValueError):
-            pooling.set_both_sides(*wrong, 1.0)
+            pooling.lift(*(good | {name: value}).values())
+    with pytest.raises(TypeError):
+        pooling.lift(*(good | {"images": np.ones((2, 12), "f2")}).values())
 
 
 def test_a_student_streams_what_transform_gives():

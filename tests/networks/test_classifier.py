@@ -566,3 +566,42 @@ def test_dependent_observables_need_no_ridge(net):
     student = LinearizedNetworkClassifier(net, ("1", "2"), lifter=twice, ridge=0.0).fit(X, y)
     once = LinearizedNetworkClassifier(net, ("1", "2"), ridge=0.0).fit(X, y)
     assert_allclose(student.decision_function(X), once.decision_function(X), atol=1e-8)
+
+
+@pytest.mark.parametrize("classes", [None, ["cat", "dog", "eel"]])
+def test_labels_are_not_needed(net, classes):
+    """Training goes by what the network says alone, as with soft_weight=1."""
+    X, y = labelled(net, (6,), n_rows=60)
+    names = y if classes is None else np.array(classes)[y]
+    settings = {"epochs": 2, "random_state": 0}
+    teacher = TorchTeacher(net, classes=classes)
+    student = LinearizedNetworkClassifier(teacher, "1", **settings).fit(X)
+    alone = LinearizedNetworkClassifier(teacher, "1", **settings, soft_weight=1.0).fit(X, names)
+    assert_array_equal(student.classes_, [0, 1, 2] if classes is None else classes)
+    assert_allclose(student.decision_function(X), alone.decision_function(X))
+    with pytest.raises(ValueError, match="soft_weight=0 learns from labels alone"):
+        LinearizedNetworkClassifier(net, "1", **settings, soft_weight=0).fit(X)
+
+
+def test_a_network_that_must_be_fitted_needs_labels():
+    X = np.random.default_rng(0).normal(size=(20, 6))
+    student = LinearizedNetworkClassifier(MLPClassifier(4), "activation0")
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        student.fit(X)
+
+
+def test_whole_numbers_are_cast_batch_by_batch(tmp_path, conv):
+    """A file of bytes is not held as floats."""
+    X = np.lib.format.open_memmap(
+        tmp_path / "X.npy", mode="w+", dtype="u1", shape=(40, *CONV_SHAPE)
+    )
+    X[:] = np.random.default_rng(0).integers(0, 4, size=X.shape)
+    y = np.arange(40) % 3
+    network = TorchTeacher(conv, batch_size=10)
+    student, expected = (
+        LinearizedNetworkClassifier(network, "first").fit(rows, y)
+        for rows in (X, X.astype(float))
+    )
+    assert_array_equal(
+        student.decision_function(X), expected.decision_function(X.astype(float))
+    )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 
 from sklearn_koopman.lifting import MonomialLifter, as_layer
 from sklearn_koopman.linear import BlockLoss, DistillationLoss, SquaredNorms
@@ -19,6 +20,7 @@ from sklearn_koopman.rows import (
     as_numpy,
     lifted_blocks,
     row_blocks,
+    stored,
 )
 
 N_ROWS, N_CLASSES = 150, 3
@@ -55,6 +57,12 @@ def lifted_before():
     return lifted_blocks(None, LiftedRows(X, [LIFTER])), np.arange(N_ROWS)
 
 
+def kept_on_disk():
+    blocks = RowBlocks(X, LIFTER.transform, block_rows=40, is_costly=True, **SHAPE)
+    with config_context(working_memory=1e-3):
+        return stored(blocks), np.arange(N_ROWS)
+
+
 def of_dask(chunk):
     da = pytest.importorskip("dask.array")
     array = da.from_array(X, chunks=(chunk, 4))
@@ -83,10 +91,12 @@ KINDS = {
     "of products": of_products,
     "made": made,
     "lifted by a pipeline": lifted_before,
+    "kept on disk": kept_on_disk,
     "dask, one chunk": lambda: of_dask(N_ROWS),
     "dask, many chunks": lambda: of_dask(37),
     "on a device": on_a_device,
     "chosen": lambda: chosen(in_memory),
+    "chosen, kept on disk": lambda: chosen(kept_on_disk),
     "chosen, of products": lambda: chosen(of_products),
     "chosen, of dask": lambda: chosen(lambda: of_dask(37)),
     "chosen, on a device": lambda: chosen(on_a_device),

@@ -21,6 +21,7 @@ from sklearn_koopman import (
     OrthogonalPolynomialLifter,
     RBFLifter,
 )
+from sklearn_koopman.lifting import Operations
 
 from ..classification.helpers import LinearTeacher, RecordingTransformer, samples
 
@@ -105,14 +106,28 @@ def test_rows_are_transformed_once_up_to_where_they_are_narrowest(classifier):
     model = with_lifter(classifier, lifter).fit(X, Y, soft_labels=LOGITS)
     # To fit the PCA, to learn the widths from one row, and for all the passes together.
     assert model.lifter_[0].n_rows_ == [300, 1, 300]
+    assert np.sum(model.lifter_[-1].n_rows_) // 300 == 1
+
+
+class CheapTransformer(RecordingTransformer):
+    """Says that it multiplies nothing."""
+
+    def operations(self):
+        return Operations()
+
+
+@both_classifiers
+def test_few_rows_that_are_cheap_to_lift_are_kept_by_the_solver(classifier):
+    lifter = make_pipeline(MonomialLifter(2), CheapTransformer())
+    model = with_lifter(classifier, lifter).fit(X, Y, soft_labels=LOGITS)
     # Once for the moments; once more to be kept, as they are few, and for the metric.
     n_passes = np.sum(model.lifter_[-1].n_rows_) // 300
     assert n_passes == (1 if isinstance(model, EDMDClassifier) else 3)
 
 
 @pytest.mark.usefixtures("every_pass_lifts")
-def test_many_rows_are_lifted_in_every_pass():
-    lifter = make_pipeline(MonomialLifter(2), RecordingTransformer())
+def test_many_rows_that_are_cheap_to_lift_are_lifted_in_every_pass():
+    lifter = make_pipeline(MonomialLifter(2), CheapTransformer())
     model = KoopmanDistilledClassifier(lifter=lifter).fit(X, Y, soft_labels=LOGITS)
     assert np.sum(model.lifter_[-1].n_rows_) // 300 > 5
 

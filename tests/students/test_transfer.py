@@ -105,6 +105,51 @@ def test_without_soft_weight_rows_that_have_no_label_change_nothing():
     assert_array_equal(model.coef_, alone.coef_)
 
 
+@pytest.mark.parametrize("random_state", [0, 7])
+def test_a_stream_draws_new_numbers_for_every_chunk(random_state):
+    """Those that a fit to all rows draws, where chunks are whole blocks."""
+    rows = np.random.default_rng(0).normal(size=(3072, 2))
+    labels = rows[:, 0] > 0
+    settings = {"transfer_set": TransferSet(jitter, random_state=random_state), "ridge": 1e-3}
+    teacher = LinearTeacher(2, 2)
+    stream = EDMDClassifier(lambda X: np.sin(teacher.logits(X)), **settings)
+    for chunk in (slice(0, 1024), slice(1024, 3072)):
+        stream.partial_fit(rows[chunk], labels[chunk], classes=[False, True])
+    at_once = clone(stream).fit(rows, labels)
+    assert_allclose(stream.coef_, at_once.coef_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("after_fit", [False, True])
+def test_no_chunk_of_a_stream_gets_the_numbers_of_another(after_fit):
+    pytest.importorskip("skorch")
+    drawn = []
+
+    def recorded(X, rng):
+        noise = rng.normal(size=X.shape)
+        drawn.append(noise[0, 0])
+        return X + noise
+
+    def run():
+        drawn.clear()
+        student = KoopmanDistilledClassifier(
+            TEACHER,
+            solver="adam",
+            max_iter=1,
+            transfer_set=TransferSet(recorded),
+            random_state=0,
+        )
+        for start in range(0, 300, 100):
+            rows = slice(start, start + 100)
+            call = student.fit if after_fit and start == 0 else student.partial_fit
+            call(X[rows], Y[rows], **({} if call == student.fit else {"classes": [0, 1, 2]}))
+        return set(drawn), student.coef_
+
+    numbers, coef = run()
+    assert len(numbers) == 3
+    assert_array_equal(run()[1], coef)
+    assert run()[0] == numbers
+
+
 def test_partial_fit_enlarges_every_batch():
     batches = [slice(0, 120), slice(120, 300)]
     stream = student(CLASSIFIERS[0], transfer_set=TransferSet(mirrored))
@@ -342,11 +387,24 @@ def test_steps_of_a_pipeline_with_a_memory_make_rows_too(tmp_path):
         assert_allclose(cached[-1].coef_, plain[-1].coef_, rtol=1e-6, atol=1e-9)
 
 
-def test_data_frames_in_front_of_a_transfer_set_are_refused():
+def test_rows_of_data_frames_are_made_of_data_frames():
     frame = pandas.DataFrame(X, columns=[f"pixel {j}" for j in range(X.shape[1])])
-    pipeline = make_koopman_pipeline(PCA_OF_X, student(CLASSIFIERS[0], transfer_set=TWO_COPIES))
-    with pytest.raises(TypeError, match=r"X\.to_numpy\(\)"):
-        pipeline.fit(frame, Y)
+
+    def shifted(block):
+        assert list(block.columns) == list(frame.columns)
+        return block + 0.1
+
+    steps = [PCA(4, random_state=0), MonomialLifter(2)]
+    of_frames = make_koopman_pipeline(
+        *map(clone, steps), student(CLASSIFIERS[0], transfer_set=TransferSet(shifted))
+    ).fit(frame, Y)
+    of_arrays = make_koopman_pipeline(
+        *map(clone, steps),
+        student(CLASSIFIERS[0], transfer_set=TransferSet(lambda block: block + 0.1)),
+    ).fit(X, Y)
+    assert_allclose(of_frames[-1].coef_, of_arrays[-1].coef_)
+    with pytest.raises(ValueError, match="returned a ndarray of shape"):
+        of_frames.set_params(edmdclassifier__transfer_set=TransferSet(np.asarray)).fit(frame, Y)
 
 
 @pytest.mark.filterwarnings("ignore:lbfgs stopped")

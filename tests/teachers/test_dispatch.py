@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
+from sklearn_koopman import ActiveSubspace
 from sklearn_koopman.teachers import (
     CallableTeacher,
     EstimatorTeacher,
@@ -74,6 +75,25 @@ def test_callables(function):
     assert isinstance(teacher, CallableTeacher)
     assert teacher.output == "auto"
     assert_array_equal(teacher(X), X[:, :3])
+
+
+def test_what_the_outputs_are_may_be_said():
+    teacher = as_teacher(three_columns, output="sigmoid", classes=[2, 1, 0])
+    assert (teacher.output, list(teacher.classes_)) == ("sigmoid", [2, 1, 0])
+    assert as_teacher(as_teacher(three_columns), output="logits").output == "logits"
+    with pytest.raises(ValueError, match="output='odds': must be 'auto', 'proba'"):
+        as_teacher(three_columns, output="odds")
+
+
+def test_an_active_subspace_of_sigmoids_says_where_to_say_so():
+    def sigmoids(X):
+        return 1 / (1 + np.exp(-X[:, :3]))
+
+    with pytest.raises(ValueError, match=r"set as_teacher's output='sigmoid'"):
+        ActiveSubspace(sigmoids, 2).fit(X)
+    found = ActiveSubspace(as_teacher(sigmoids, output="sigmoid"), 2).fit(X)
+    expected = ActiveSubspace(three_columns, 2).fit(X)
+    assert_allclose(found.components_, expected.components_, atol=1e-6)
 
 
 def test_classes_of_callables():
@@ -150,13 +170,15 @@ def test_a_subclass_defines_evaluate():
 
 def test_share_or_clone():
     clf = LogisticRegression(C=2.0).fit(X, Y)
-    copy = share_or_clone(clf)
+    with pytest.warns(UserWarning, match="fitted already"):
+        copy = share_or_clone(clf)
     assert copy is not clf
     assert copy.C == 2.0
     assert not hasattr(copy, "coef_")
 
     wrapped = EstimatorTeacher(clf)
-    assert share_or_clone(wrapped).estimator is not clf
+    with pytest.warns(UserWarning, match="fitted already"):
+        assert share_or_clone(wrapped).estimator is not clf
 
     method = clf.predict_proba
     for shared in (

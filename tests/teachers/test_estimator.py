@@ -43,7 +43,8 @@ def test_sample_weight_reaches_estimators_that_take_it():
     tree = LogisticRegression(max_iter=500)
     fitted = EstimatorTeacher(tree).fit(X, Y, weight)
     assert_array_equal(fitted.estimator.coef_, clone(tree).fit(X, Y, weight).coef_)
-    neighbours = EstimatorTeacher(KNeighborsClassifier()).fit(X, Y, weight)
+    with pytest.warns(UserWarning, match="takes no sample_weight"):
+        neighbours = EstimatorTeacher(KNeighborsClassifier()).fit(X, Y, weight)
     assert neighbours(X).shape == (150, 3)
 
 
@@ -59,7 +60,8 @@ def test_a_frozen_estimator_is_used_as_it_is():
 
 def test_clone_gives_an_unfitted_teacher_with_its_own_estimator():
     teacher = EstimatorTeacher(LogisticRegression(C=3.0).fit(X, Y), classes=[2, 1, 0])
-    copy = clone(teacher)
+    with pytest.warns(UserWarning, match="fitted already"):
+        copy = clone(teacher)
     assert copy.estimator is not teacher.estimator
     assert copy.estimator.C == 3.0
     assert_array_equal(copy.classes_, [2, 1, 0])

@@ -89,8 +89,16 @@ def test_shape_and_dtype_are_those_of_the_model(dtype):
     assert OnnxTeacher(model)(X[:0]).shape == (0, 3)
     open_shape = dense(("height", 2))
     assert_allclose(OnnxTeacher(open_shape, input_shape=(2, 2))(X), X[:, :3], rtol=1e-6)
-    with pytest.raises(ValueError, match=r"OnnxTeacher\(ModelProto\) failed on input of shape"):
+    message = r"samples of shape \(height, 2\).*rows are flat.*input_shape=\(2, 2\)\)"
+    with pytest.raises(ValueError, match=message):
         OnnxTeacher(open_shape)(X)
+    assert_allclose(OnnxTeacher(open_shape)(X.reshape(-1, 2, 2)), X[:, :3], rtol=1e-6)
+    for teacher, wanted in (
+        (OnnxTeacher(model), r"a sample of shape \(1, 2, 2\)"),
+        (OnnxTeacher(open_shape, input_shape=(2, 2)), r"input_shape=\(2, 2\)"),
+    ):
+        with pytest.raises(ValueError, match=f"{wanted} needs 4 features, X has 3"):
+            teacher(X[:, :3])
 
 
 def test_outputs():
@@ -118,10 +126,169 @@ def test_bad_settings(settings, message):
 def test_errors(without):
     with pytest.raises(FileNotFoundError, match=r"missing\.onnx"):
         as_teacher("missing.onnx")(X)
-    with pytest.raises(ValueError, match="has the inputs \\['x0', 'x1'\\], not one"):
+    with pytest.raises(
+        ValueError, match=r"inputs \['x0', 'x1'\], and X is for one.*inputs={'x1'"
+    ):
         OnnxTeacher(dense((4,), n_inputs=2))(X)
-    with pytest.raises(ValueError, match=r"input 'x0' is a tensor\(float16\)"):
-        OnnxTeacher(dense((4,), dtype=TensorProto.FLOAT16))(X)
+    with pytest.raises(ValueError, match=r"inputs=\{'y': 1\} must be a dict .* \['x0'\]"):
+        OnnxTeacher(dense((4,)), inputs={"y": 1})(X)
+    with pytest.raises(ValueError, match="none are left"):
+        OnnxTeacher(dense((4,)), inputs={"x0": 1})(X)
+    with pytest.raises(ValueError, match=r"input 'x' is a tensor\(bfloat16\); known are"):
+        OnnxTeacher(network(TensorProto.BFLOAT16))(X)
+    with pytest.raises(ValueError, match=r"OnnxTeacher\(bytes\): onnxruntime cannot load"):
+        OnnxTeacher(b"no model")(X)
+    message = "'TpuExecutionProvider' is not available here; available: .*CPUExecutionProvider"
+    for providers in (["TpuExecutionProvider"], [("TpuExecutionProvider", {})]):
+        with pytest.raises(ValueError, match=message):
+            OnnxTeacher(MODEL, providers=providers)(X)
     without("onnxruntime")
     with pytest.raises(ImportError, match=r"sklearn-koopman\[onnx\]"):
         OnnxTeacher(MODEL)(X)
+
+
+# Models as strangers export them
+
+
+TOKENS = np.random.default_rng(0).integers(0, 9, (41, 6))
+WEIGHTS = np.random.default_rng(1).normal(size=(6, 3)).astype(np.float32)
+ANSWERS = (TOKENS @ WEIGHTS).argmax(axis=1)
+
+
+def network(dtype=TensorProto.FLOAT, *, batch="n", masked=False, heads=()):
+    """Return x @ WEIGHTS, where x is of a dtype, and may be masked; heads are other outputs."""
+    inputs = [helper.make_tensor_value_info("x", dtype, [batch, 6])]
+    nodes = [helper.make_node("Cast", ["x"], ["a"], to=TensorProto.FLOAT)]
+    last = "a"
+    if masked:
+        inputs.append(helper.make_tensor_value_info("mask", TensorProto.BOOL, [batch, 6]))
+        inputs.append(helper.make_tensor_value_info("factor", TensorProto.INT64, []))
+        nodes += [
+            helper.make_node("Cast", ["mask"], ["m"], to=TensorProto.FLOAT),
+            helper.make_node("Cast", ["factor"], ["f"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["a", "m"], ["b"]),
+            helper.make_node("Mul", ["b", "f"], ["c"]),
+        ]
+        last = "c"
+    nodes.append(helper.make_node("MatMul", [last, "W"], ["logits"]))
+    outputs, constants = ["logits"], [numpy_helper.from_array(WEIGHTS, "W")]
+    for number, n_columns in enumerate(heads):
+        outputs.append(f"head{number}")
+        matrix = WEIGHTS[:, :1] @ np.ones((1, n_columns), np.float32)
+        constants.append(numpy_helper.from_array(matrix, f"W{number}"))
+        nodes.append(helper.make_node("MatMul", [last, f"W{number}"], [f"head{number}"]))
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, None])
+        for name in outputs
+    ]
+    graph = helper.make_graph(nodes, "strange", inputs, values, constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+@pytest.mark.parametrize("given", [np.int64, float, np.uint8], ids=str)
+@pytest.mark.parametrize(
+    "declared",
+    ["FLOAT", "DOUBLE", "FLOAT16", "INT8", "INT32", "INT64", "UINT8", "UINT16", "UINT64"],
+)
+def test_values_are_cast_to_what_the_model_declares(declared, given):
+    teacher = OnnxTeacher(network(getattr(TensorProto, declared)), batch_size=16)
+    assert_allclose(teacher(TOKENS.astype(given)), TOKENS @ WEIGHTS, rtol=1e-4, atol=1e-4)
+    student = KoopmanDistilledClassifier(teacher).fit(TOKENS.astype(given), ANSWERS)
+    assert student.score(TOKENS, ANSWERS) > 0.9
+
+
+def test_bools():
+    teacher = OnnxTeacher(network(TensorProto.BOOL))
+    for given in (TOKENS > 4, (TOKENS > 4).astype(float)):
+        assert_allclose(teacher(given), (TOKENS > 4) @ WEIGHTS, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("declared", "values", "message"),
+    [
+        ("UINT8", TOKENS / 16, "whole numbers from 0 to 255, got values from 0 to 0.5"),
+        ("UINT8", -TOKENS, "whole numbers from 0 to 255, got values from -8 to 0"),
+        ("INT8", 100 * TOKENS, "whole numbers from -128 to 127, got values from 0 to 800"),
+        ("INT64", TOKENS * np.nan, "whole numbers from"),
+        ("BOOL", TOKENS, "0 and 1, got values from 0 to 8"),
+        ("FLOAT16", 1e5 * TOKENS, "of float16, too small for values from 0 to 8e"),
+    ],
+)
+def test_numbers_that_an_input_cannot_hold(declared, values, message):
+    with pytest.raises(ValueError, match=f"the input 'x' .*{message}"):
+        OnnxTeacher(network(getattr(TensorProto, declared)))(values)
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 7, 8, 9, 41])
+@pytest.mark.parametrize("batch", [1, 8])
+def test_a_fixed_batch_is_filled_up_and_cut(batch, n_rows):
+    teacher = OnnxTeacher(network(batch=batch), batch_size=3)
+    found = teacher(TOKENS[:n_rows])
+    assert found.shape == (n_rows, 3)
+    assert_allclose(found, TOKENS[:n_rows] @ WEIGHTS, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", ["n", 8])
+def test_several_inputs(batch):
+    model = network(TensorProto.INT64, batch=batch, masked=True)
+    teacher = OnnxTeacher(
+        model, inputs={"factor": 2, "mask": lambda ids: ids < 5}, batch_size=16
+    )
+    expected = 2 * np.where(TOKENS < 5, TOKENS, 0) @ WEIGHTS
+    assert_allclose(teacher(TOKENS), expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match=r"\['x', 'mask'\] are left"):
+        OnnxTeacher(model, inputs={"factor": 2})(TOKENS)
+    wrong = OnnxTeacher(model, inputs={"factor": 2, "mask": np.ones((2, 2))})
+    with pytest.raises(ValueError, match=r"OnnxTeacher\(ModelProto\) failed on input of shape"):
+        wrong(TOKENS)
+
+
+def test_strings():
+    graph = helper.make_graph(
+        [
+            helper.make_node(
+                "LabelEncoder",
+                ["words"],
+                ["numbers"],
+                domain="ai.onnx.ml",
+                keys_strings=["bad", "good"],
+                values_floats=[-1.0, 1.0],
+            )
+        ],
+        "words",
+        [helper.make_tensor_value_info("words", TensorProto.STRING, [None, 2])],
+        [helper.make_tensor_value_info("numbers", TensorProto.FLOAT, [None, 2])],
+    )
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    teacher = OnnxTeacher(helper.make_model(graph, opset_imports=opsets, ir_version=9))
+    assert_array_equal(teacher([["bad", "good"]]), [[-1, 1]])
+
+
+@pytest.mark.parametrize("kind", [EDMDClassifier, KoopmanDistilledClassifier])
+@pytest.mark.parametrize("heads", [(1,), (1, 2, 4)])
+def test_the_output_with_a_column_for_each_class_is_taken(kind, heads):
+    model = network(heads=heads)
+    student = kind(model).fit(TOKENS, ANSWERS)
+    expected = kind(OnnxTeacher(model, output_name="logits")).fit(TOKENS, ANSWERS)
+    assert_array_equal(student.coef_, expected.coef_)
+    named = OnnxTeacher(model, classes=[0, 1, 2])
+    assert_allclose(named(TOKENS), TOKENS @ WEIGHTS, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("heads", "message"),
+    [
+        ((3,), r"'logits': \(41, 3\), 'head0': \(41, 3\).* several of them can be a column"),
+        ((4, 3), "output_name='logits'"),
+    ],
+)
+def test_no_output_is_taken_for_another(heads, message):
+    with pytest.raises(ValueError, match=message) as error:
+        KoopmanDistilledClassifier(network(heads=heads)).fit(TOKENS, ANSWERS)
+    assert "three ways out" not in str(error.value)
+    with pytest.raises(ValueError, match="several of them can be scores"):
+        OnnxTeacher(network(heads=heads))(TOKENS)
+    with pytest.raises(ValueError, match="none of them can be a column for each of 7 classes"):
+        OnnxTeacher(network(heads=(4,)), classes=range(7))(TOKENS)
+    named = OnnxTeacher(network(heads=heads), output_name="logits")
+    assert KoopmanDistilledClassifier(named).fit(TOKENS, ANSWERS).score(TOKENS, ANSWERS) > 0.9

@@ -5,7 +5,12 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 
-from sklearn_koopman.teachers import align_columns, check_outputs, teacher_logits
+from sklearn_koopman.teachers import (
+    align_columns,
+    check_outputs,
+    column_classes,
+    teacher_logits,
+)
 
 PROBA = np.array([[0.1, 0.9], [0.75, 0.25]])
 
@@ -60,7 +65,7 @@ def test_probability_zero_is_floored():
 
 
 @pytest.mark.parametrize(
-    "outputs", [[[-1.0, 3.0]], [[0.5, 0.6]], [[0.25, 0.75], [3.0, -1.0], [0.5, 0.6]]]
+    "outputs", [[[-1.0, 3.0]], [[0.5, 1.6]], [[0.25, 0.75], [3.0, -1.0], [0.5, 0.6]]]
 )
 def test_auto_takes_anything_else_as_logits(outputs):
     assert_array_equal(teacher_logits(outputs), outputs)
@@ -165,6 +170,100 @@ def test_dropping_classes_is_conditioning():
     assert_allclose(softmax(aligned, axis=1), [[2 / 7, 5 / 7]])
 
 
+@pytest.mark.parametrize("outputs", [[[0.5, 0.6]], [[0.0, 0.0], [0.9, 0.8]]])
+def test_what_lies_in_the_unit_interval_without_summing_to_1_is_not_guessed(outputs):
+    message = r"soft_labels: all values are in \[0, 1\].*output='sigmoid'.*output='logits'"
+    with pytest.raises(ValueError, match=message):
+        teacher_logits(outputs, source="soft_labels", parameter="output")
+    assert_array_equal(teacher_logits(outputs, "logits"), outputs)
+
+
+@settings(max_examples=50)
+@given(
+    hnp.arrays(
+        np.float64, st.tuples(st.integers(1, 3), st.integers(2, 5)), elements=st.floats(-5, 5)
+    )
+)
+def test_sigmoids_are_independent_answers_of_which_one_is_yes(log_odds):
+    """Oracle: every combination of answers, weighed by its probability."""
+    sigmoids = 1 / (1 + np.exp(-log_odds))
+    n_classes = log_odds.shape[1]
+    combinations = (np.arange(2**n_classes)[:, None] >> np.arange(n_classes)) & 1
+    weights = np.where(combinations, sigmoids[:, None], 1 - sigmoids[:, None]).prod(axis=2)
+    one_yes = combinations.sum(axis=1) == 1
+    expected = weights[:, one_yes] @ combinations[one_yes]
+    expected /= expected.sum(axis=1, keepdims=True)
+    logits = teacher_logits(sigmoids, "sigmoid")
+    assert_allclose(softmax(logits, axis=1), expected, atol=1e-9)
+    assert_allclose(logits, log_odds, atol=1e-6)
+
+
+def test_sigmoids_of_one_column_and_at_the_ends():
+    found = teacher_logits(np.array([0.25, 1.0, 0.0], np.float32), "sigmoid")
+    assert_array_equal(found[:, 0], 0)
+    assert_allclose(softmax(found, axis=1)[0], [0.75, 0.25])
+    assert_allclose(found[1:, 1], [16.6, -16.6], atol=0.1)
+    message = r"output='sigmoid' needs values in \[0, 1\], got .* to 3; .*output='logits'"
+    with pytest.raises(ValueError, match=message):
+        teacher_logits([[-1.0, 3.0]], "sigmoid")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (
+            (np.ones((2, 3)), np.ones((2, 4))),
+            r"a tuple of 2 arrays of shapes \(2, 3\), \(2, 4\)",
+        ),
+        ([np.ones((2, 2))] * 3, r"a list of 3 arrays of shapes .*lambda X: f\(X\)\[0\]"),
+        (
+            {"scores": np.ones((2, 3)), "aux": 1},
+            r"a dict of 'scores', 'aux'.*f\(X\)\['scores'\]",
+        ),
+    ],
+)
+def test_several_outputs_are_named(outputs, message):
+    with pytest.raises(TypeError, match=f"teacher: expected one array, got {message}"):
+        check_outputs(outputs, "teacher")
+
+
+def test_columns_of_the_same_class_are_added():
+    proba = np.array([[0.2, 0.3, 0.1, 0.4], [0.0, 0.5, 0.25, 0.25]])
+    aligned = align_columns(teacher_logits(proba), ["b", "a", "b", "c"], ["a", "b", "c"])
+    expected = [[0.3, 0.3, 0.4], [0.5, 0.25, 0.25]]
+    assert_allclose(softmax(aligned, axis=1), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("names", "teacher_classes", "classes", "expected"),
+    [
+        (None, [1, 0], [0, 1], [1, 0]),
+        ([1, 0], None, [0, 1], [1, 0]),
+        (["1", "0"], None, [0, 1], [1, 0]),  # names of columns are often text
+        (["b", "c", "a", "b"], None, ["a", "b"], ["b", "c", "a", "b"]),
+        ([0, 1], None, ["a", "b"], None),  # pandas numbers columns without names
+        ([0, 1], None, [1, 2], None),
+        ([0, 1, 2], None, [1, 2], [0, 1, 2]),
+        (["p0", "p1"], ["b", "a"], ["a", "b"], ["b", "a"]),
+        (["a", "b"], ["a", "b"], ["a", "b"], ["a", "b"]),
+    ],
+)
+def test_which_names_of_columns_count(names, teacher_classes, classes, expected):
+    assert column_classes(names, teacher_classes, np.array(classes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "teacher_classes", "message"),
+    [
+        (["a", "x"], None, r"columns named \['a', 'x'\], but none for the classes \['b'\]"),
+        (["a", "b"], ["b", "a"], r"named \['a', 'b'\], but teacher_classes .* \['b', 'a'\]"),
+    ],
+)
+def test_names_that_contradict(names, teacher_classes, message):
+    with pytest.raises(ValueError, match=message):
+        column_classes(names, teacher_classes, np.array(["a", "b"]))
+
+
 def test_integers_match_across_dtypes():
     logits = np.array([[1.0, 2.0]])
     aligned = align_columns(logits, np.array([1.0, 0.0]), np.array([0, 1], np.uint8))
@@ -185,7 +284,6 @@ def test_without_teacher_classes_columns_are_in_order():
             r"teacher gave 3 columns, y has 2 classes \[0, 1\]; pass teacher_classes=",
         ),
         ([0, 1], [0, 1], r"gave 3 columns, but teacher_classes names 2 classes \[0, 1\]"),
-        ([0, 1, 1], [0, 1], r"teacher_classes \[0, 1, 1\] has duplicates"),
         (
             [0, 1, 2],
             [0, 3],

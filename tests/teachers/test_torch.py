@@ -1,3 +1,4 @@
+import functools
 import pickle
 import threading
 
@@ -247,7 +248,9 @@ def test_out_of_memory_stays_what_it_is():
 @pytest.mark.parametrize(
     ("function", "error", "message"),
     [
-        (lambda x: (x, x), TypeError, "the module returned tuple, expected a tensor"),
+        (lambda x: (x, x), TypeError, r"returned tuple of 2 parts .*\(25, 4\).*output_name=0"),
+        (lambda x: {"a": x, "b": x}, TypeError, "returned dict of 'a', 'b', expected a tensor"),
+        (lambda x: "logits", TypeError, "the module returned str, expected a tensor"),
         (lambda x: x.sum(), ValueError, r"one row per sample, got an output of shape \(\)"),
         (lambda x: x[:2], ValueError, r"output of shape \(2, 4\) for input of shape \(25, 4\)"),
         (lambda x: x[:, :, None], ValueError, r"got an array of shape \(25, 4, 1\)"),
@@ -292,6 +295,117 @@ def test_missing_packages_name_the_extra(package, without):
     teacher = TorchTeacher(Counting(), progress=True)
     without(package)
     with pytest.raises(ImportError, match=rf"{package}: pip install .sklearn-koopman\[torch\]"):
+        teacher(X)
+
+
+# Modules as strangers write them
+
+
+class Tokens(torch.nn.Module):
+    """Looks token ids up; with a mask if it is given one."""
+
+    def __init__(self, dtype=torch.float32):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.embedding = torch.nn.Embedding(50, 8, dtype=dtype)
+        self.head = torch.nn.Linear(8, 3, dtype=dtype)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.copy_(torch.randn(parameter.shape, generator=generator))
+
+    def forward(self, ids, mask=None):
+        embedded = self.embedding(ids)
+        mask = torch.ones_like(ids) if mask is None else mask
+        return self.head((embedded * mask[..., None]).mean(1))
+
+
+IDS = np.random.default_rng(0).integers(0, 50, (25, 6))
+
+
+def looked_up(module, **kwargs):
+    with torch.no_grad():
+        return module(torch.as_tensor(IDS), **kwargs).numpy()
+
+
+@pytest.mark.parametrize("module_dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, np.float64, object])
+@pytest.mark.parametrize("cached", [False, True])
+def test_token_ids_stay_integers(dtype, module_dtype, cached, tmp_path):
+    module = Tokens(module_dtype)
+    teacher = TorchTeacher(module, batch_size=10, memory=tmp_path if cached else None)
+    assert_allclose(teacher(IDS.astype(dtype)), looked_up(module), rtol=1e-5, atol=1e-6)
+    if dtype is np.int64:
+        assert_allclose(teacher(torch.as_tensor(IDS)), looked_up(module), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("input_dtype", ["int64", torch.int64, "int32", "torch.int64"])
+def test_the_dtype_of_the_input_may_be_said(input_dtype):
+    teacher = TorchTeacher(Tokens(), input_dtype=input_dtype)
+    if input_dtype == "torch.int64":
+        with pytest.raises(
+            ValueError, match=r"input_dtype='torch\.int64': must be None, a torch"
+        ):
+            teacher(IDS)
+        return
+    assert_allclose(teacher(IDS.astype(float)), looked_up(Tokens()), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r"input_dtype=torch\.int\d\d needs whole numbers"):
+        teacher(IDS + 0.5)
+
+
+def test_other_failures_of_whole_numbers_are_those_of_floats():
+    with pytest.raises(ValueError, match="mat1 and mat2 shapes cannot be multiplied"):
+        TorchTeacher(torch.nn.Linear(4, 2))(IDS)
+    with pytest.raises(ValueError, match="scalar types: Long, Int"):
+        TorchTeacher(Tokens())(IDS + 0.5)
+
+
+def test_call():
+    module = Tokens()
+    teacher = TorchTeacher(module, call=lambda net, ids: net(ids, mask=ids > 20))
+    expected = looked_up(module, mask=torch.as_tensor(IDS) > 20)
+    assert_allclose(teacher(IDS), expected, rtol=1e-5, atol=1e-6)
+
+    def fail(net, ids):
+        raise RuntimeError("no mask")
+
+    with pytest.raises(ValueError, match=r"teacher TorchTeacher\(Tokens\) failed .* no mask"):
+        TorchTeacher(module, call=fail)(IDS)
+    with pytest.raises(TypeError, match="call='mask': must be None or a callable"):
+        TorchTeacher(module, call="mask")(IDS)
+
+
+class Output(dict):
+    """A dictionary with attributes, as Hugging Face's outputs are."""
+
+    def __getattr__(self, name):
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+@pytest.mark.parametrize(
+    ("function", "output_name"),
+    [
+        (lambda x: (x,), None),
+        (lambda x: {"scores": x}, None),
+        (lambda x: {"logits": x, "hidden": x[:, :2]}, None),
+        (lambda x: Output(loss=None, logits=x), None),
+        (lambda x: (x[:, :2], x), 1),
+        (lambda x: (x[:, :2], x), -1),
+        (lambda x: {"aux": x[:, :2], "out": x}, "out"),
+        (lambda x: Output(logits=x[:, :2], other=x), "other"),
+    ],
+)
+def test_one_of_several_outputs(function, output_name):
+    teacher = TorchTeacher(Returning(function), output_name=output_name)
+    assert_allclose(teacher(X), X, rtol=1e-6)
+
+
+@pytest.mark.parametrize("output_name", [2, "logits"])
+def test_an_output_that_is_not_there(output_name):
+    teacher = TorchTeacher(Returning(lambda x: (x, x)), output_name=output_name)
+    with pytest.raises(TypeError, match=f"tuple of 2 parts .* a tensor as {output_name!r}"):
         teacher(X)
 
 
@@ -367,6 +481,45 @@ def test_global_torch_state_is_untouched():
     assert (torch.get_rng_state() == state).all()
 
 
+class Normalising(torch.nn.Module):
+    """Computes with what is neither a parameter nor a buffer."""
+
+    def __init__(self, mean=0.0, std=(1.0,), act=torch.tanh):
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 3)
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.arange(12.0).reshape(3, 4) / 10)
+            self.linear.bias.zero_()
+        self.mean, self.std, self.act = torch.full((4,), mean), list(std), act
+
+    def forward(self, x):
+        return self.act(self.linear((x - self.mean) / self.std[0]))
+
+
+class NormalisingOtherwise(Normalising):
+    shift = 3.0
+
+    def forward(self, x):
+        return super().forward(x) + self.shift
+
+
+class Settings:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return x * self.factor
+
+
+def scaling_by(factor):
+    return lambda x, *rest: (rest[-1] if rest else x) * factor
+
+
+def hooked(module, function):
+    module.linear.register_forward_hook(function)
+    return module
+
+
 class TestMemory:
     @pytest.fixture(params=["str", "path", "memory"])
     def memory(self, request, tmp_path):
@@ -412,6 +565,56 @@ class TestMemory:
         for module in (Scaled(), Scaled(factor=2.0), Scaled(shift=1.0)):
             outputs = TorchTeacher(module, memory=tmp_path)(X)
             assert_array_equal(outputs, TorchTeacher(module)(X))
+
+    def test_whatever_changes_the_answers_is_part_of_the_key(self, tmp_path):
+        modules = [
+            Normalising(),
+            Normalising(mean=1.0),
+            Normalising(std=(2.0,)),
+            Normalising(act=torch.sigmoid),
+            Normalising(act=lambda x: x - 1),
+            Normalising(act=lambda x: x - 2),
+            Normalising(act=scaling_by(2)),
+            Normalising(act=scaling_by(3)),
+            Normalising(act=functools.partial(torch.mul, 2)),
+            Normalising(act=Settings(1.0)),
+            Normalising(act=Settings(2.0)),
+            hooked(Normalising(), scaling_by(5)),
+            hooked(Normalising(), scaling_by(6)),
+            NormalisingOtherwise(),
+        ]
+        for module in modules:
+            outputs = TorchTeacher(module, memory=tmp_path)(X)
+            assert_array_equal(outputs, TorchTeacher(module)(X))
+            assert_array_equal(outputs, TorchTeacher(module, memory=tmp_path)(X))
+        call, other = (lambda net, x: net(x) + 1), (lambda net, x: net(x) + 2)
+        for settings in ({"call": call}, {"call": other}):
+            teacher = TorchTeacher(modules[0], memory=tmp_path, **settings)
+            assert_array_equal(teacher(X), TorchTeacher(modules[0], **settings)(X))
+
+    def test_a_copy_has_the_key_of_the_original(self, tmp_path):
+        module = Counting()
+        outputs = TorchTeacher(module, memory=tmp_path)(X)
+        again = pickle.loads(pickle.dumps(module))
+        assert_array_equal(TorchTeacher(again, memory=tmp_path)(X), outputs)
+        assert Counting.n_calls == 1
+
+    def test_what_cannot_be_told_is_refused(self, tmp_path):
+        module = Normalising(act=torch.tanh)
+        module.generator = torch.Generator()
+        message = (
+            r"memory=: the teacher\[0\]\.generator is a Generator, of which it cannot be told"
+        )
+        with pytest.raises(ValueError, match=message):
+            TorchTeacher(module, memory=tmp_path)(X)
+
+    def test_traced_and_scripted_modules(self, tmp_path):
+        scripted = torch.jit.script(torch.nn.Linear(4, 3))
+        graph = torch.fx.symbolic_trace(Normalising())
+        for module in (scripted, graph):
+            teacher = TorchTeacher(module, memory=tmp_path)
+            assert_array_equal(teacher(X), teacher(X))
+            assert_array_equal(teacher(X), TorchTeacher(module)(X))
 
     def test_training_mode_is_not_part_of_the_key(self, tmp_path):
         module = Counting()

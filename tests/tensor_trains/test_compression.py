@@ -112,7 +112,6 @@ def test_labels_count_as_much_as_they_should():
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (None, "soft_weight=0.5 learns from labels too: give fit y"),
         (Y + 1, r"no classes of the student: \[3\]"),
         (Y[1:], "y has 149 labels for 150 rows"),
     ],
@@ -121,6 +120,15 @@ def test_labels_that_do_not_fit(y, message):
     train = CompressedStudent(student(), loss="distillation", soft_weight=0.5)
     with pytest.raises(ValueError, match=message):
         train.fit(X, y)
+
+
+def test_without_labels_the_student_speaks_alone():
+    settings = {"rank": 3, "loss": "distillation", "random_state": 0}
+    alone = CompressedStudent(student(), **settings).fit(X)
+    without_labels = CompressedStudent(student(), **settings, soft_weight=0.5).fit(X)
+    assert_array_equal(without_labels.decision_function(X), alone.decision_function(X))
+    with pytest.raises(ValueError, match="soft_weight=0 learns from labels alone"):
+        CompressedStudent(student(), **settings, soft_weight=0).fit(X)
 
 
 def test_divergence_is_an_error():

@@ -1,0 +1,116 @@
+"""Sample weights on their way into whatever classifier a user has for a teacher."""
+
+from copy import deepcopy
+
+import numpy as np
+from sklearn import config_context
+from sklearn.metrics import get_scorer
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import MetadataRouter, get_routing_for_object
+from sklearn.utils.validation import has_fit_parameter
+
+from .._warnings import warn_user
+from ._skorch import is_skorch
+
+
+def fit_weighted(estimator, X, y, sample_weight):
+    """Fit an estimator to weighted rows, or say that it takes no weights.
+
+    Weights reach what is inside of pipelines, searches and other meta-estimators by
+    scikit-learn's metadata routing: every part that can take them gets them, unless it was told
+    not to. Scores by which a search chooses are not weighted.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted in place; parts of it that had no opinion request weights afterwards.
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,), or None
+
+    Returns
+    -------
+    estimator : estimator
+        The same, fitted.
+    """
+    if sample_weight is None:
+        return estimator.fit(X, y)
+    if len(_parts(estimator)) > 1:
+        with config_context(enable_metadata_routing=True):
+            try:
+                reached = _lets_weights_through(estimator)
+            except NotImplementedError:  # a meta-estimator that does not route
+                reached = False
+            if reached:
+                return estimator.fit(X, y, sample_weight=sample_weight)
+    if takes_weights(estimator):
+        with config_context(enable_metadata_routing=False):  # some cannot take any with it
+            return estimator.fit(X, y, sample_weight=sample_weight)
+    if len(np.unique(sample_weight)) > 1:
+        warn_user(
+            f"The teacher {type(estimator).__name__} takes no sample_weight, so it is fitted as if "
+            "all rows weighed the same, and the student learns from what it says. Fit the teacher "
+            "as you like it, and wrap it in sklearn.frozen.FrozenEstimator; or take one whose fit "
+            "has a parameter sample_weight."
+        )
+    return estimator.fit(X, y)
+
+
+def takes_weights(estimator):
+    """Return whether the `fit` of an estimator names sample weights; those of skorch mislead."""
+    return has_fit_parameter(estimator, "sample_weight") and not is_skorch(estimator)
+
+
+def _lets_weights_through(estimator):
+    """Let all parts of an estimator request weights; return whether the classifier gets them."""
+    for part in _parts(estimator):
+        if takes_weights(part):
+            _request(part, "fit", True)
+        _request(part, "score", False)
+        if hasattr(part, "scoring") and isinstance(
+            get_routing_for_object(part), MetadataRouter
+        ):
+            # None would be the score of what is inside, which may want weights and not get them.
+            part.scoring = _unweighted("accuracy" if part.scoring is None else part.scoring)
+    return _consumes(estimator)
+
+
+def _unweighted(scoring):
+    """Return scorers that request no weights, of what is given as the scoring of a search."""
+    if isinstance(scoring, dict):
+        return {name: _unweighted(scorer) for name, scorer in scoring.items()}
+    if isinstance(scoring, list | tuple | set):
+        return {name: _unweighted(name) for name in scoring}
+    if isinstance(scoring, str):
+        scoring = get_scorer(scoring)
+    if hasattr(scoring, "set_score_request"):
+        scoring = deepcopy(scoring)
+        _request(scoring, "score", False)
+    return scoring
+
+
+def _parts(estimator):
+    """Return an estimator and all that are parameters of it, or of those, and so on."""
+    inside = estimator.get_params(deep=True).values()
+    return [estimator, *(part for part in inside if hasattr(part, "get_params"))]
+
+
+def _request(part, method, wish):
+    """Make a part request weights for a method, or not, where it has no opinion of its own."""
+    setter = getattr(part, f"set_{method}_request", None)
+    own = getattr(get_routing_for_object(part), method, None)  # a router has none
+    if setter and own and own.requests.get("sample_weight") is None:
+        setter(sample_weight=wish)
+
+
+def _consumes(estimator):
+    """Return whether weights reach the classifier: in a pipeline that is the last step."""
+    if isinstance(estimator, Pipeline):
+        return _consumes(estimator.steps[-1][1])
+    if takes_weights(estimator):
+        requests = get_routing_for_object(estimator).consumes("fit", ["sample_weight"])
+        return "sample_weight" in requests
+    inner = getattr(estimator, "estimator", None)
+    if inner is not None and not _consumes(inner):
+        return False
+    return bool(get_routing_for_object(estimator).consumes("fit", ["sample_weight"]))
