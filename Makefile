@@ -6,6 +6,8 @@
 # make linkcheck see whether the addresses in the site exist; needs a network
 # make packages install what test, lint, oldest and docs need, both environments at once with -j 2
 # make dist     build wheel and source distribution in dist/, and check them
+# make fuzz     try 10,000 random inputs (SEED=1), and keep the figures
+# make sanitize run the kernel under the sanitizers of addresses and of undefined behaviour
 # make rivals   time other libraries at the same work, each in its own environment
 # make clean    remove the environments and everything else that these made
 #
@@ -37,7 +39,7 @@ SPHINX = $(VENV)/bin/sphinx-build -b $(1) docs docs/_build/$(1)
 
 comma := ,
 
-.PHONY: demo test lint oldest docs linkcheck dist rivals packages compiled clean
+.PHONY: demo test lint oldest docs linkcheck dist fuzz sanitize rivals packages compiled clean
 
 demo: $(VENV)/.packages-demo $(VENV)/.compiled
 	$(VENV)/bin/python examples/plot_digits_distillation.py --output examples/output
@@ -63,6 +65,22 @@ dist: $(VENV)/.packages-dist
 	rm -rf dist
 	$(VENV)/bin/python -m build --no-isolation
 	$(VENV)/bin/twine check --strict dist/*
+
+SEED ?= 1
+fuzz: $(VENV)/.packages-test $(VENV)/.compiled
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.fuzz --cases 10000 --seed $(SEED)
+
+# A copy of the package whose kernels end the process where they read or write beyond an array, or
+# do what C leaves undefined.
+SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZED = build/sanitized
+sanitize: $(VENV)/.packages-test $(VENV)/.compiled
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
+	cp -r sklearn_koopman tests experiments $(SANITIZED)
+	CFLAGS="$(SANITIZERS) -g" LDFLAGS="$(SANITIZERS)" $(VENV)/bin/python setup.py --quiet build_ext \
+		--build-lib $(SANITIZED) --build-temp $(SANITIZED)/temporary
+	cd $(SANITIZED) && LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
+		OMP_NUM_THREADS=1 $(abspath $(VENV))/bin/python -m tests.fuzz.kernel
 
 rivals: $(VENV)/.packages-test $(VENV)/.compiled
 	$(VENV)/bin/python benchmarks/bench_rivals.py

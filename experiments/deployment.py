@@ -205,7 +205,7 @@ def plot():
             HardwareDisplay(values, curves, vary=vary).plot(ax)
         for ax in row:
             ax.set_title(dataset)
-    figure.savefig(runner.PICTURES / "deployment.png", dpi=80)
+    runner.save_picture(figure, "deployment", dpi=80)
 
 
 def results_of(part, dataset):

@@ -22,6 +22,7 @@ from torch.nn.utils import parametrize
 from experiments import runner
 from experiments.images import images, split
 from experiments.teachers import FLIPPED, flipped, shifted
+from sklearn_koopman._files import replaced_when_whole
 
 FOLDER = Path(__file__).parent / "data"
 EPOCHS, BATCH_SIZE, LEARNING_RATE, MOST_SHIFT = 10, 256, 4e-3, 1
@@ -158,7 +159,8 @@ def trained(dataset, dictionary, lifter, seed, teacher):
             start, X[seen], y[seen], teacher(X[seen]), flips=flips, seed=seed
         )
         if not runner.is_quick():
-            np.savez_compressed(file, filters=filters, offsets=offsets)
+            with replaced_when_whole(file) as content:
+                np.savez_compressed(content, filters=filters, offsets=offsets)
     else:
         with np.load(file) as kept:
             filters, offsets = kept["filters"], kept["offsets"]

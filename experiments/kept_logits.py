@@ -4,6 +4,8 @@ from hashlib import blake2b
 
 import numpy as np
 
+from sklearn_koopman._files import replaced_when_whole
+
 # Of the test images counts what comes first, to the last image: there half precision makes ties.
 DTYPES = {"train": np.float16, "test": np.float32}
 
@@ -43,7 +45,8 @@ def save(file, teacher, fetch):
     for part, dtype in DTYPES.items():
         X, _ = fetch(part)
         logits[part] = teacher(X).astype(dtype)
-    np.savez_compressed(file, **logits)
+    with replaced_when_whole(file) as content:
+        np.savez_compressed(content, **logits)
 
 
 def load(file, fetch, ask_network):

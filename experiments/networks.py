@@ -414,7 +414,7 @@ def plot():
         axes[1].plot(x, np.multiply(y, 100), "o" + style, label=method)
     axes[1].set(xlabel="parameters instead of 43,008", xscale="log", ylim=(80, 99))
     axes[1].legend(fontsize="small")
-    figure.savefig(runner.PICTURES / "networks.png", dpi=110)
+    runner.save_picture(figure, "networks", dpi=110)
 
 
 def parser():

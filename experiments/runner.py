@@ -15,6 +15,8 @@ from time import perf_counter
 
 import numpy as np
 
+from sklearn_koopman._files import replaced_when_whole
+
 RESULTS = Path(__file__).parent / "results"
 PICTURES = Path(__file__).parents[1] / "docs" / "images"
 # An environment variable, so that it holds in the processes that a script starts too.
@@ -104,7 +106,7 @@ class Results:
         self.of_this_run = rows
         if is_quick():
             return
-        with self.file.open("w", encoding="utf-8", newline="") as lines:
+        with replaced_when_whole(self.file, text=True) as lines:
             writer = csv.DictWriter(lines, columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
@@ -114,6 +116,12 @@ class Results:
         rows = self.rows()
         if rows:
             print_markdown(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def save_picture(figure, name, dpi):
+    """Write a figure to the folder of pictures, as PNG."""
+    with replaced_when_whole(PICTURES / f"{name}.png") as file:
+        figure.savefig(file, format="png", dpi=dpi)
 
 
 def read(file):

@@ -375,7 +375,7 @@ def plot():
     ax.set_ylim(90, 99.6)
     ax.grid(alpha=0.3)
     ax.legend(loc="lower right")
-    plt.savefig(runner.PICTURES / "sparse_students.png", dpi=130)
+    runner.save_picture(ax.figure, "sparse_students", dpi=130)
 
 
 def parser():

@@ -222,7 +222,7 @@ def plot():
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("agreement with the network\non test rows (%)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    figure.savefig(runner.PICTURES / "tree_curves.png", dpi=120)
+    runner.save_picture(figure, "tree_curves", dpi=120)
 
 
 def parser():

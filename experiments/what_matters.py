@@ -170,7 +170,7 @@ def plot():
         axes[0][0].set_ylabel(f"error on {panel[0]['judged_on']} images (%)")
         curves = axes[0][0].get_legend_handles_labels()
         figure.legend(*curves, loc="outside lower center", ncols=len(METHODS), fontsize=8)
-        figure.savefig(runner.PICTURES / f"what_matters_{study}.png", dpi=110)
+        runner.save_picture(figure, f"what_matters_{study}", dpi=110)
         plt.close(figure)
 
 

@@ -2,6 +2,8 @@
 
 from contextlib import contextmanager
 
+from ._finite import check_finite_attributes, explaining_linear_algebra
+
 # Set where X is validated, at the start of a fit.
 _OF_X = {"n_features_in_", "feature_names_in_"}
 
@@ -16,7 +18,8 @@ def keeping_what_was_fitted(estimator):
     """
     before = estimator.__dict__.copy()
     try:
-        yield
+        with explaining_linear_algebra(f"Fitting {type(estimator).__name__}"):
+            yield
     except BaseException:
         estimator.__dict__.clear()
         estimator.__dict__.update(before)
@@ -31,7 +34,13 @@ def store_fitted(estimator, fitted):
     estimator : estimator instance
     fitted : dict of str -> object
         All that the fit has found, by the names of the attributes.
+
+    Raises
+    ------
+    ValueError
+        If there is a number that is not finite; nothing is set then.
     """
+    check_finite_attributes(estimator, fitted)
     for name in set(vars(estimator)) - _OF_X:
         # What `partial_fit` keeps from call to call and nobody is to see starts with "_stream".
         if name.endswith("_") or name.startswith("_stream"):

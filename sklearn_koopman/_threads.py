@@ -1,9 +1,11 @@
 """How many threads a problem deserves, and how blocks of rows are shared among them."""
 
+import os
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import cache
-from threading import Lock
+from threading import Lock, get_ident
 
 from threadpoolctl import ThreadpoolController
 
@@ -52,7 +54,8 @@ class ThreadPool:
     def __init__(self, size=None):
         self._given_size = size
         self._kept_size = None  # while BLAS is kept to one thread
-        self._workers: tuple[int, ThreadPoolExecutor | None] = 0, None
+        # Of which process they are, as forks have no threads; how many; and what has them.
+        self._workers: tuple[int, int, ThreadPoolExecutor | None] = 0, 0, None
 
     def __reduce__(self):
         # Copies and pickles have the size, and no threads yet.
@@ -103,11 +106,11 @@ class ThreadPool:
 
     def _executor_of(self, n_workers):
         """Return an executor with threads for so many shares at once; idle ones cost nothing."""
-        n_threads, executor = self._workers
-        if n_threads < n_workers:
+        process, n_threads, executor = self._workers
+        if n_threads < n_workers or process != os.getpid():
             # The threads of the one before end when nobody refers to it any more.
             executor = ThreadPoolExecutor(n_workers)
-            self._workers = n_workers, executor
+            self._workers = os.getpid(), n_workers, executor
         return executor
 
 
@@ -120,22 +123,33 @@ class _OneBlasThread:
 
     def __init__(self):
         self.lock = Lock()
-        self.n_users = 0
+        self.users: Counter[int] = Counter()  # how often each thread has entered
 
     def __enter__(self):
         with self.lock:
-            if self.n_users == 0:
+            if not self.users:
                 self.limit = _controller().limit(limits=1, user_api="blas")
-            self.n_users += 1
+            self.users[get_ident()] += 1
 
     def __exit__(self, *error):
         with self.lock:
-            self.n_users -= 1
-            if self.n_users == 0:
+            self.users -= Counter([get_ident()])  # keeps what is positive
+            if not self.users:
+                self.limit.restore_original_limits()
+
+    def leave_to_this_thread(self):
+        """Forget the other threads: in a process that has been forked they do not go on."""
+        self.lock = Lock()  # one of them may have held it
+        if self.users:
+            mine = self.users[get_ident()]
+            self.users = Counter({get_ident(): mine} if mine else {})
+            if not self.users:
                 self.limit.restore_original_limits()
 
 
 _ONE_BLAS_THREAD = _OneBlasThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ONE_BLAS_THREAD.leave_to_this_thread)
 
 
 @cache

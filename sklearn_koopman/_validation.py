@@ -8,6 +8,7 @@ from math import inf, isfinite
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils import check_random_state as sklearn_check_random_state
 
 # Rows that are taken as they are; all others become the first.
 DTYPES = [np.float64, np.float32]
@@ -152,6 +153,27 @@ def check_reals(estimator, name, *, low=-inf, high=inf, inclusive="both"):
     )
 
 
+def check_random_state(random_state):
+    """Return the generator of random numbers that a parameter names.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        What users give as `random_state`.
+
+    Returns
+    -------
+    generator : numpy.random.RandomState
+    """
+    try:
+        return sklearn_check_random_state(random_state)
+    except (ValueError, TypeError) as error:
+        raise InvalidParameterError(
+            f"random_state={random_state!r}: must be an int in the range [0, 2**32 - 1], a "
+            "numpy.random.RandomState instance or None."
+        ) from error
+
+
 def check_choice(estimator, name, choices, *, optional=False):
     """Check that a parameter is one of a few strings.
 
@@ -203,6 +225,24 @@ def check_boolean(estimator, name):
     if isinstance(value, bool | np.bool_):
         return bool(value)
     raise invalid_parameter(estimator, name, "a bool")
+
+
+def check_verbose(estimator):
+    """Check that `verbose` is an integer or a bool.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        The estimator that has the parameter.
+
+    Returns
+    -------
+    value : int or bool
+        The value of the parameter.
+    """
+    if isinstance(estimator.verbose, Integral | np.bool_):
+        return estimator.verbose
+    raise invalid_parameter(estimator, "verbose", "an int or a bool")
 
 
 def _ends(low, high, inclusive):

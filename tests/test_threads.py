@@ -4,10 +4,12 @@ Through a private module: pools larger than the number of cores, and copies of t
 clusters of dask, which these tests do not start.
 """
 
+import os
 import pickle
+from contextlib import ExitStack
 from copy import copy, deepcopy
 from itertools import chain
-from threading import Barrier, get_ident
+from threading import Barrier, Event, Thread, get_ident
 
 import numpy as np
 import pytest
@@ -152,3 +154,72 @@ def test_a_pool_without_a_size_is_as_large_as_blas_may_be_now():
         with threadpool_limits(limit, user_api="blas"):
             assert pool.size == limit
             assert len(pool.map_shares(list, range(5))) == limit
+
+
+def in_a_fork(check):
+    """Return whether a check holds in a process that is forked here."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if check() else 1)
+        finally:
+            os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks on this system")
+forks = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+FEW, MANY = (RowBlocks(np.broadcast_to(np.zeros(9), (n, 9))) for n in (10, 10**6))
+
+
+@needs_fork
+@forks
+def test_a_fork_while_another_thread_fits_has_limits_of_its_own():
+    before = blas_threads()
+    entered, may_leave = Event(), Event()
+
+    def fit():
+        with threads_for(FEW):
+            entered.set()
+            may_leave.wait()
+
+    thread = Thread(target=fit)
+    thread.start()
+    entered.wait()
+
+    def limits_are_applied():
+        outside = blas_threads()
+        with threads_for(FEW):
+            inside = blas_threads()
+        return (outside, inside, blas_threads()) == (before, {1}, before)
+
+    try:
+        assert in_a_fork(limits_are_applied)
+    finally:
+        may_leave.set()
+        thread.join()
+    assert blas_threads() == before
+
+
+@needs_fork
+@forks
+def test_a_fork_within_a_fit_leaves_it_as_usual():
+    before = blas_threads()
+
+    def is_limited_until_it_ends():
+        inside = blas_threads()
+        stack.close()
+        return (inside, blas_threads()) == ({1}, before)
+
+    with ExitStack() as stack:
+        stack.enter_context(threads_for(FEW))
+        assert in_a_fork(is_limited_until_it_ends)
+    assert blas_threads() == before
+
+
+@needs_fork
+@forks
+def test_a_pool_has_new_threads_in_a_fork():
+    pool = ThreadPool(2)
+    pool.map_shares(list, range(2))
+    assert in_a_fork(lambda: pool.map_shares(list, range(2)) == [[0], [1]])

@@ -4,13 +4,13 @@ from contextlib import contextmanager
 from copy import deepcopy
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
 from .._validation import (
     check_boolean,
     check_choice,
     check_integer,
+    check_random_state,
     check_real,
     invalid_parameter,
 )

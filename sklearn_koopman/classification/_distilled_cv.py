@@ -13,6 +13,7 @@ from ..rows import DiagonalMoments
 from ._distilling import DistillingClassifier, distillation_problem
 from ._folds import (
     WITHOUT_DASK,
+    CrossValidated,
     SplitMoments,
     accuracy,
     best_candidate,
@@ -28,7 +29,7 @@ from ._folds import (
 SCORINGS = {"accuracy": accuracy, "neg_log_loss": neg_log_loss, "fidelity": fidelity}
 
 
-class KoopmanDistilledClassifierCV(DistillingClassifier):
+class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     r"""Distilled classifier that chooses its settings by cross-validation.
 
     For every triple of ridge, temperature :math:`T` and soft weight :math:`a` the loss of
@@ -204,7 +205,7 @@ class KoopmanDistilledClassifierCV(DistillingClassifier):
             )
         return bool(needs)
 
-    def _solve(self, task):
+    def _solve(self, task, groups=None):
         check_gram_fits_in_memory(task.blocks.n_observables)
         task = judged(task)
         ridges, soft_weights, temperatures = self._grid()
@@ -214,7 +215,7 @@ class KoopmanDistilledClassifierCV(DistillingClassifier):
             dict(zip(("ridge", "soft_weight", "temperature"), values, strict=True))
             for values in product(*grid)
         ]
-        scores, starts, scale = self._scored(task, grid)
+        scores, starts, scale = self._scored(task, grid, groups)
         results = cv_results(candidates, scores)
         best = best_candidate(results["mean_test_score"])
         problem = distillation_problem(task, scale, **candidates[best])
@@ -226,7 +227,7 @@ class KoopmanDistilledClassifierCV(DistillingClassifier):
             "cv_results_": results,
         }
 
-    def _scored(self, task, grid):
+    def _scored(self, task, grid, groups):
         """Return how good all candidates are on held-out rows, and what the last fit starts with.
 
         Returns
@@ -238,7 +239,7 @@ class KoopmanDistilledClassifierCV(DistillingClassifier):
             Of all rows.
         """
         row_scores = SCORINGS[self.scoring]
-        splits = make_splits(self.cv, task)
+        splits = make_splits(self.cv, task, groups)
         moments = SplitMoments(
             splits,
             task.blocks.n_samples,

@@ -22,6 +22,7 @@ from ..students import (
 )
 from ._folds import (
     WITHOUT_DASK,
+    CrossValidated,
     SplitMoments,
     accuracy,
     best_candidate,
@@ -37,7 +38,7 @@ from ._folds import (
 SCORINGS = {"accuracy": accuracy, "neg_mean_squared_error": neg_mean_squared_error}
 
 
-class EDMDClassifierCV(KoopmanClassifier):
+class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
     r"""EDMD classifier that chooses its ridge by cross-validation, in the manner of RidgeCV.
 
     With ``cv=None`` every row is left out once, in closed form. With standardised observables
@@ -173,14 +174,14 @@ class EDMDClassifierCV(KoopmanClassifier):
         check_reals(self, "ridges", low=0.0, inclusive="neither")
         check_choice(self, "scoring", tuple(SCORINGS), optional=True)
 
-    def _solve(self, task):
+    def _solve(self, task, groups=None):
         task = judged(task)
         check_moments_fit_in_memory(task.blocks)
         ridges = sorted(check_reals(self, "ridges", low=0.0, inclusive="neither"), reverse=True)
         default = "neg_mean_squared_error" if self.cv is None else "accuracy"
         row_scores = SCORINGS[self.scoring or default]
         search = self._leave_one_out if self.cv is None else self._leave_folds_out
-        scores, coef_of, moments = search(task, ridges, row_scores)
+        scores, coef_of, moments = search(task, ridges, row_scores, groups)
         results = cv_results([{"ridge": ridge} for ridge in ridges], scores)
         best = best_candidate(results["mean_test_score"])
         n_classes = len(task.labels.classes)
@@ -192,8 +193,13 @@ class EDMDClassifierCV(KoopmanClassifier):
             "cv_results_": results,
         }
 
-    def _leave_one_out(self, task, ridges, row_scores):
+    def _leave_one_out(self, task, ridges, row_scores, groups):
         """Return scores (1, n_ridges), the function from ridge to coefficients, and moments."""
+        if groups is not None:
+            raise ValueError(
+                "cv=None leaves one row out at a time, whatever its group: give a splitter that "
+                "knows groups, such as cv=GroupKFold(5), or no groups."
+            )
         if task.soft_logits_from is not None:
             raise ValueError(
                 f"cv=None keeps the outputs of the teacher, and teacher={self.teacher!r} is "
@@ -219,9 +225,9 @@ class EDMDClassifierCV(KoopmanClassifier):
             )
         return scores[None], path.coef, moments
 
-    def _leave_folds_out(self, task, ridges, row_scores):
+    def _leave_folds_out(self, task, ridges, row_scores, groups):
         """Return scores (n_splits, n_ridges), the function to coefficients, and moments."""
-        splits = make_splits(self.cv, task)
+        splits = make_splits(self.cv, task, groups)
         tasks = split_tasks(task, splits)
         # Side by side: the targets for the model of all rows, then those of each fold's own
         # teacher, so that one pass serves them all.

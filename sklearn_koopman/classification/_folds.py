@@ -1,11 +1,13 @@
 """Cross-validation inside a classifier: splits, what is known of their rows, scores."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from scipy.special import log_softmax
 from scipy.stats import rankdata
 from sklearn.model_selection import check_cv
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ..rows import merged
 from ..students import OneHotRows
@@ -46,6 +48,44 @@ def neg_mean_squared_error(logits, codes, targets):
 NEEDS_LABELS = accuracy, neg_log_loss
 
 
+class CrossValidated:
+    """What classifiers with cross-validation inside are beside their base: `fit` takes groups."""
+
+    _fit: Callable  # of their base
+
+    __metadata_request__fit = {"groups": True}  # noqa: RUF012
+
+    def fit(
+        self, X, y=None, sample_weight=None, *, soft_labels=None, teacher_X=None, groups=None
+    ):
+        """Choose the settings, and fit the student.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to lift with `lifter`, or rows of observables if that is None. float32 and
+            float64 are kept. A ``numpy.memmap`` is read block by block.
+        y : array-like of shape (n_samples,), default=None
+            Labels: integers, strings, or whatever can be sorted. None: a teacher that is used as
+            it is, or `soft_labels`, speak alone, and its choices are those that count.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; a weight of 2 is the same as a row that is there twice.
+        soft_labels : array-like of shape (n_samples, n_columns), default=None
+            Probabilities or logits to learn from; the teacher is not called then.
+        teacher_X : array-like of shape (n_samples, ...), default=None
+            What the teacher sees; None lets it see X.
+        groups : array-like of shape (n_samples,), default=None
+            What `cv` keeps together, if it is a splitter such as
+            :class:`~sklearn.model_selection.GroupKFold`.
+
+        Returns
+        -------
+        self : object
+            Fitted classifier.
+        """
+        return self._fit(X, y, sample_weight, soft_labels, teacher_X, groups=groups)
+
+
 def judged(task):
     """Return a task with the labels that candidates are judged by: if none, the teacher's choices.
 
@@ -58,7 +98,7 @@ def judged(task):
     return replace(task, labels=replace(task.labels, codes=task.soft_logits.argmax(axis=1)))
 
 
-def make_splits(cv, task):
+def make_splits(cv, task, groups=None):
     """Return the (training, test) rows of every split, stratified by the labels.
 
     Parameters
@@ -66,6 +106,7 @@ def make_splits(cv, task):
     cv : int, splitter or iterable
         The `cv` parameter of a classifier.
     task : Task
+    groups : array-like of shape (n_samples,), default=None
 
     Returns
     -------
@@ -73,7 +114,13 @@ def make_splits(cv, task):
     """
     codes = task.labels.codes
     splitter = check_cv(cv, codes, classifier=True)
-    return list(splitter.split(np.zeros((len(codes), 1)), codes))
+    if groups is not None:
+        groups = column_or_1d(groups)
+        check_consistent_length(codes, groups)
+    splits = list(splitter.split(np.zeros((len(codes), 1)), codes, groups))
+    if not splits:
+        raise ValueError(f"cv={cv!r} has no split: give an int from 2 on, or pairs of indices.")
+    return splits
 
 
 def split_tasks(task, splits):

@@ -10,7 +10,8 @@ from hashlib import blake2b
 import numpy as np
 
 from .._extras import import_extra
-from ._idx import md5, write_atomically
+from .._files import replaced_when_whole
+from ._idx import md5
 from ._sources import (
     ENVIRONMENT_VARIABLE,
     check_dtype,
@@ -272,7 +273,9 @@ def _download(folder):
         if _reader(folder, part) is None:
             batches = np.split(records[rows], range(N_BATCH, len(rows), N_BATCH))
             for name, batch in zip(BATCHES[part], batches, strict=True):
-                write_atomically(folder / BINARY / name, batch.tobytes())
+                (folder / BINARY).mkdir(parents=True, exist_ok=True)
+                with replaced_when_whole(folder / BINARY / name) as file:
+                    file.write(batch.tobytes())
 
 
 def _test_rows(pixels, classes):

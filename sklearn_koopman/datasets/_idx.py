@@ -3,8 +3,6 @@
 import gzip
 import hashlib
 import math
-import os
-import uuid
 import zlib
 from pathlib import Path
 
@@ -12,6 +10,8 @@ import numpy as np
 
 # Two zero bytes, the code of the value type, the number of dimensions.
 _UINT8 = b"\x00\x00\x08"
+# More than any image set unpacks to; a small file may hold gigabytes of zeros.
+_LARGEST = 2**26
 
 
 def encode_idx(array: np.ndarray) -> bytes:
@@ -47,9 +47,10 @@ def md5(content: bytes) -> str:
 def read_idx(path: Path, checksum: str) -> np.ndarray:
     """Read an idx file, gzipped if its name says so, whose decompressed bytes have this MD5."""
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise ValueError(f"it holds more than {_LARGEST} bytes")
         array = decode_idx(content)
         if md5(content) != checksum:
             raise ValueError(f"its content has the MD5 sum {md5(content)}, expected {checksum}")
@@ -59,14 +60,3 @@ def read_idx(path: Path, checksum: str) -> np.ndarray:
             "move it, then fetch again or put a good copy in its place."
         ) from error
     return array
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that other processes see either whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

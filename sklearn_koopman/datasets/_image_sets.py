@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._idx import encode_idx, md5, read_idx, write_atomically
+from .._files import replaced_when_whole
+from ._idx import encode_idx, md5, read_idx
 from ._sources import (
     ENVIRONMENT_VARIABLE,
     check_dtype,
@@ -303,6 +304,8 @@ def _download(image_set, folder):
                 f"the MD5 sum {md5(content)}, expected {image_set.checksums[name]}. Nothing "
                 f"was kept. Try again, or {hint}."
             )
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         if _find(folder, name) is None:
-            write_atomically(folder / name, content)
+            with replaced_when_whole(folder / name) as file:
+                file.write(content)

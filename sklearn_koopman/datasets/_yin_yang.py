@@ -4,7 +4,8 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_random_state
+
+from .._validation import check_random_state
 
 
 def make_yin_yang(n_samples=5000, *, random_state=None, r_small=0.1, r_big=0.5):

@@ -1,6 +1,16 @@
 """Students in files that run no code when they are read."""
 
+import os
+from contextlib import nullcontext
+from importlib import import_module
+from zipfile import ZipFile
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
 from .._extras import import_extra
+from .._files import replaced_when_whole
+from .._finite import check_finite_attributes
 from ..lifting import (
     ChosenColumns,
     ChosenProducts,
@@ -11,6 +21,7 @@ from ..lifting import (
     UnivariatePolynomials,
 )
 from ..pipeline import Pipeline
+from ..students import KoopmanClassifier, Student, flat_steps
 from ..tensor_trains import TensorTrain
 from ._detach import detach_teacher
 from ._moved import with_current_names
@@ -30,6 +41,9 @@ _PARTS = (
     range,  # in files of version 0.1
 )
 
+# Files that unpack to so many bytes need not be asked whether they are compressed.
+_MOST_UNPACKED = 2**26
+
 
 def save_student(estimator, file):
     """Write a fitted student, without its teacher, to a file of skops.
@@ -41,6 +55,8 @@ def save_student(estimator, file):
         search, the best estimator is written.
     file : str, Path or binary file object
         Where to write it, by custom with the suffix ".skops".
+
+        A file of that name is replaced when the new one is whole, and stays if it cannot be.
 
     Raises
     ------
@@ -71,7 +87,10 @@ def save_student(estimator, file):
     """
     skops_io = _skops_io()
     detached = detach_teacher(estimator)
-    skops_io.dump(getattr(detached, "best_estimator_", detached), file)
+    student = getattr(detached, "best_estimator_", detached)
+    is_path = isinstance(file, str | os.PathLike)
+    with replaced_when_whole(file) if is_path else nullcontext(file) as content:
+        skops_io.dump(student, content)
 
 
 def load_student(file, *, trusted=()):
@@ -95,13 +114,68 @@ def load_student(file, *, trusted=()):
     ------
     ImportError
         If skops is not installed.
+    ValueError
+        If it is not a file of `save_student`, is damaged, or unpacks to much more than it is.
     skops.io.exceptions.UntrustedTypesFoundException
         If there is another type in the file.
     """
     own = [
         f"{kind.__module__}.{kind.__qualname__}" for kind in (*exported_estimators(), *_PARTS)
     ]
-    return _skops_io().load(with_current_names(file), trusted=[*own, *trusted])
+    skops_io = _skops_io()
+    refused = import_module("skops.io.exceptions").UntrustedTypesFoundException
+    try:
+        _check_size(file)
+        estimator = skops_io.load(with_current_names(file), trusted=[*own, *trusted])
+        _check_student(estimator)
+    except (OSError, refused):
+        raise
+    except Exception as error:  # of many types: of zip, JSON, numpy, skops
+        name = file if isinstance(file, str | os.PathLike) else getattr(file, "name", file)
+        raise ValueError(
+            f"file={str(name)!r} is not one that save_student wrote, or it is damaged: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return estimator
+
+
+def _check_size(file):
+    """Raise ValueError for a file that would take much more memory than room on the disk."""
+    with ZipFile(file) as saved:
+        parts = saved.infolist()
+        unpacked = sum(part.file_size for part in parts)
+        packed = sum(part.compress_size for part in parts)
+    if unpacked > max(_MOST_UNPACKED, 20 * packed):
+        raise ValueError(
+            f"{packed} bytes unpack to {unpacked}, and students compress less well"
+        )
+
+
+def _check_student(estimator):
+    """Raise an error for what is not whole: it would be found out by `predict` only."""
+    check_is_fitted(estimator)
+    for step in flat_steps(estimator):
+        if isinstance(step, Student):
+            check_finite_attributes(step, vars(step))
+        if isinstance(step, KoopmanClassifier):
+            shapes = (
+                np.shape(step.coef_)[:1],
+                np.shape(step.intercept_),
+                np.shape(step.classes_),
+            )
+            if len(set(shapes)) > 1 or np.ndim(step.coef_) != 2:
+                raise ValueError(
+                    f"coef_, intercept_ and classes_ have shapes {step.coef_.shape}, "
+                    f"{shapes[1]} and {shapes[2]}"
+                )
+            is_bare = getattr(step, "lifter_", None) is None
+            if is_bare and step.coef_.shape[1] != step.n_features_in_:
+                raise ValueError(
+                    f"coef_ is for {step.coef_.shape[1]} observables, and there is no lifter_ that "
+                    f"makes them of {step.n_features_in_} features"
+                )
+        if hasattr(step, "operations"):
+            step.operations()  # looks at all that is needed to predict
 
 
 def _skops_io():

@@ -2,18 +2,20 @@
 
 from copy import copy
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 
 import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from .._extras import import_extra
+from .._finite import finite
+from .._validation import check_random_state, is_integer
 from ..lifting import ConvolutionalLifter, OpticalLifter
 from ..rows import lifted_blocks
 from ..students import split_student
-from ._quantisation import convolutions_in, quantise_student, unit_levels
+from ._quantisation import check_rounding, convolutions_in, quantise_student, unit_levels
 
 
 @dataclass(frozen=True)
@@ -121,16 +123,17 @@ class Hardware:
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type is float and not 0 <= value < np.inf:
+            if field.type is float and not (_is_real(value) and 0 <= value < np.inf):
                 raise ValueError(
                     f"{field.name}={value!r}: must be a float in the range [0, inf)."
                 )
+        check_rounding(self.levels, self.scale, self.feedback)
         for name in ("weight_bits", "activation_bits", "input_bits", "filter_bits"):
             if getattr(self, name) is not None:
                 unit_levels(getattr(self, name), self.levels)
         for name in ("photoelectrons", "pixel_electrons"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < np.inf:
+            if value is not None and not (_is_real(value) and 0 < value < np.inf):
                 raise ValueError(
                     f"{name}={value!r}: must be a float in the range (0, inf) or None."
                 )
@@ -151,6 +154,10 @@ class Hardware:
             filter_noise=0.0,
             pixel_electrons=None,
         )
+
+
+def _is_real(value):
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 class SimulatedChip:
@@ -224,7 +231,7 @@ class SimulatedChip:
         -------
         logits : ndarray of shape (n_samples, n_classes)
         """
-        return self._read(self._lift(X), self._random_state)
+        return finite(self._read(self._lift(X), self._random_state), "The logits")
 
     def predict(self, X):
         """Return the class of the largest logit.
@@ -314,7 +321,12 @@ class SimulatedChip:
             coef = coef + hardware.additive_noise * np.abs(ideal).max() * draw(ideal.shape)
         if hardware.drift_decades:
             exponents = hardware.drift_spread * draw(ideal.shape)
-            coef = coef * 10.0 ** (-exponents * hardware.drift_decades)
+            with np.errstate(over="ignore", invalid="ignore"):
+                coef = coef * 10.0 ** (-exponents * hardware.drift_decades)
+        if not np.isfinite(coef).all():
+            raise ValueError(
+                f"{hardware!r} makes a matrix that is not finite: its noise or drift is too large."
+            )
         return coef
 
     def _read(self, psi, random_state):
@@ -416,7 +428,7 @@ def hardware_curve(
     if vary not in {field.name for field in fields(Hardware)}:
         names = ", ".join(field.name for field in fields(Hardware))
         raise ValueError(f"vary={vary!r}: must be one of {names}.")
-    if n_chips < 1:
+    if not is_integer(n_chips) or n_chips < 1:
         raise ValueError(f"n_chips={n_chips!r}: must be an int >= 1.")
     check_consistent_length(X, y)
     seeds = check_random_state(random_state).randint(2**31 - 1, size=n_chips)

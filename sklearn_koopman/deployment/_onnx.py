@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._extras import import_extra
-from ..lifting import Nodes, SupportsOnnx
+from ..lifting import Nodes, SupportsOnnx, steps_of
 from ..students import flat_steps
 from ..trees import DistilledTreeClassifier
 from ._parts import check_has_no_network, exported_estimators
@@ -57,7 +57,7 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     TypeError
         If `X_sample` is neither float32 nor float64, or the estimator a
         :class:`~sklearn_koopman.networks.LinearizedNetworkClassifier`, which torch exports.
-    skl2onnx.common.exceptions.MissingShapeCalculator
+    RuntimeError
         If a step says nothing of ONNX, and nobody has written a converter for it.
 
     See Also
@@ -102,9 +102,20 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     for kind, (_, extra_options) in _converters(kinds).items():
         if _is_classifier(kind):
             options[kind] = {"zipmap": False} | dict.fromkeys(extra_options, raw_scores)
-    return skl2onnx.to_onnx(
-        model, X_sample[:1], options=options, target_opset=target_opset or _OPSET
-    )
+    try:
+        return skl2onnx.to_onnx(
+            model, X_sample[:1], options=options, target_opset=target_opset or _OPSET
+        )
+    except RuntimeError as error:  # of several types, some of which name no step
+        foreign = [
+            type(step).__name__
+            for step in (*steps, *steps_of(getattr(steps[-1], "lifter_", None)))
+            if not isinstance(step, SupportsOnnx)
+        ]
+        raise RuntimeError(
+            f"to_onnx: skl2onnx cannot convert one of {', '.join(foreign)}: {error} Use another "
+            "transformer, or write one with a method add_to_graph."
+        ) from error
 
 
 def register_onnx_converters(*kinds):

@@ -78,13 +78,22 @@ def unit_levels(bits, kind="uniform"):
     if not is_integer(bits) or not 2 <= bits <= 16:
         raise ValueError(f"bits={bits!r}: must be an int in the range [2, 16].")
     n_positive = 2 ** (int(bits) - 1) - 1
+    check_rounding(levels=kind)
     if kind == "uniform":
         positive = np.arange(1, n_positive + 1) / n_positive
-    elif kind == "logarithmic":
-        positive = 2.0 ** np.arange(1 - n_positive, 1)
     else:
-        raise ValueError(f"levels={kind!r}: must be 'uniform' or 'logarithmic'.")
+        positive = 2.0 ** np.arange(1 - n_positive, 1)
     return np.concatenate([-positive[::-1], [0.0], positive])
+
+
+def check_rounding(levels="uniform", scale="row", feedback=True):
+    """Raise ValueError for a way of rounding that there is not; see `quantise_matrix`."""
+    if not (isinstance(levels, str) and levels in ("uniform", "logarithmic")):
+        raise ValueError(f"levels={levels!r}: must be 'uniform' or 'logarithmic'.")
+    if not (isinstance(scale, str) and scale in ("row", "matrix")):
+        raise ValueError(f"scale={scale!r}: must be 'row' or 'matrix'.")
+    if not isinstance(feedback, bool | np.bool_):
+        raise ValueError(f"feedback={feedback!r}: must be a bool.")
 
 
 def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", feedback=True):
@@ -131,8 +140,7 @@ def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", f
     gram = np.eye(n_inputs) if gram is None else check_array(gram, dtype=np.float64)
     if gram.shape != (n_inputs, n_inputs):
         raise ValueError(f"gram has shape {gram.shape}, must be ({n_inputs}, {n_inputs}).")
-    if scale not in ("row", "matrix"):
-        raise ValueError(f"scale={scale!r}: must be 'row' or 'matrix'.")
+    check_rounding(levels, scale, feedback)
     steps = unit_levels(bits, levels)
     largest = np.abs(matrix).max(axis=1)
     if scale == "matrix":

@@ -5,10 +5,13 @@ from math import ceil, log, log1p
 from numbers import Real
 
 import numpy as np
-from scipy.special import bdtr, betaincinv
+from scipy.special import betaincc, betaincinv
 
 from .._validation import is_integer
 from ._fidelity import choices
+
+# All integers up to here are floats too.
+_EXACT = 2**53
 
 
 def disagreement_bound(n_disagreements, n_samples, delta=0.05):
@@ -77,19 +80,27 @@ def certificate_sample_size(eps, delta=0.05, *, n_disagreements=0):
     """
     _check_probability("eps", eps)
     _check_probability("delta", delta)
-    _check_count("n_disagreements", n_disagreements, 0)
+    _check_count("n_disagreements", n_disagreements, 0, _EXACT)
     if n_disagreements == 0:
         return ceil(log(delta) / log1p(-eps))
     low, high = n_disagreements, 2 * (n_disagreements + 1)
-    while bdtr(n_disagreements, high, eps) > delta:
+    while _at_most(n_disagreements, high, eps) > delta:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if bdtr(n_disagreements, middle, eps) > delta:
+        if _at_most(n_disagreements, middle, eps) > delta:
             low = middle
         else:
             high = middle
     return high
+
+
+def _at_most(k, n, p):
+    """Return the probability of k events or fewer in n trials.
+
+    `scipy.special.bdtr` would count in 32 bits.
+    """
+    return betaincc(float(k + 1), float(n - k), p)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,14 @@
 from typing import Any
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import clone
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._extras import import_extra
-from ._cost import Operations, count_operations
+from ..students import OneHotRows, Student, encode_labels, some_rows
+from ._cost import count_operations
+from ._last_step import prefix_of, student_of
 
 _COSTS = {
     "multiplications": "multiplications per sample",
@@ -82,7 +86,8 @@ class AccuracyCostDisplay:
         """Draw the candidates of a finished search.
 
         A search keeps none of them fitted but the best, so each is fitted again to a few rows:
-        what it costs depends on the sizes of its parts alone.
+        what it costs depends on the sizes of its parts alone. Students that were given
+        `soft_labels` in the search learn from labels here.
 
         Parameters
         ----------
@@ -95,7 +100,8 @@ class AccuracyCostDisplay:
         teacher_score : float, default=None
             Its score on rows that it has not learned from, as those of the search are.
         n_rows : int, default=500
-            How many rows the candidates are fitted to.
+            How many rows the candidates are fitted to: as many of each class as there are in
+            its proportion, and one at least.
         ax : matplotlib Axes, default=None
 
         Returns
@@ -106,14 +112,15 @@ class AccuracyCostDisplay:
             raise ValueError(
                 "Give both teacher and teacher_score, its score on held-out rows, or neither."
             )
-        known: dict[str, Operations] = {}
+        y = column_or_1d(y)
+        check_consistent_length(X, y)
+        some = _some_of_each_class(y, n_rows)
+        some_X, some_y = some_rows(X, some), y[some]
         costs = []
         for params in search.cv_results_["params"]:
             candidate = clone(search.estimator).set_params(**clone(params, safe=False))
-            if repr(candidate) not in known:
-                candidate.fit(X[:n_rows], y[:n_rows])
-                known[repr(candidate)] = count_operations(candidate, X[:1])
-            costs.append(getattr(known[repr(candidate)], cost))
+            candidate.fit(some_X, some_y, **_soft_labels_instead(candidate, some_y))
+            costs.append(getattr(count_operations(candidate, X[:1]), cost))
         teacher_cost = (
             None if teacher is None else getattr(count_operations(teacher, X[:1]), cost)
         )
@@ -153,3 +160,26 @@ class AccuracyCostDisplay:
         self.ax_.set(xscale="log", xlabel=_COSTS[self.cost], ylabel="score")
         self.ax_.legend()
         return self
+
+
+def _some_of_each_class(y, n_rows):
+    """Return which rows to take, as a mask: evenly among those of each class, one at least."""
+    by_class = np.argsort(y, kind="stable")
+    chosen = np.zeros(len(y), dtype=bool)
+    chosen[by_class[np.linspace(0, len(y) - 1, min(n_rows, len(y))).astype(int)]] = True
+    chosen[np.unique(y, return_index=True)[1]] = True
+    return chosen
+
+
+def _soft_labels_instead(candidate, y):
+    """Return what `fit` needs of a student that has no teacher: soft labels, or nothing."""
+    student = student_of(candidate)
+    if not isinstance(student, Student) or student.teacher is not None:
+        return {}
+    if student.teacher_classes is None:
+        labels = encode_labels(y, student.unlabeled_value)
+    else:
+        labels = encode_labels(y, student.unlabeled_value, student.teacher_classes)
+    one_hot = OneHotRows(labels.codes, len(labels.classes))[:]
+    prefix = "" if get_config()["enable_metadata_routing"] else prefix_of(candidate)
+    return {f"{prefix}soft_labels": one_hot}

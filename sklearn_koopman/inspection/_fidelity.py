@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from ..students import check_weights
+from ..students import check_labels, check_weights
 
 
 def fidelity_score(y_teacher, y_student, *, sample_weight=None):
@@ -81,7 +81,10 @@ def choices(y_teacher, y_student):
 
 def _as_array(y, name):
     """Return labels as a 1-D array, or scores of at least two classes as a 2-D array."""
-    is_labels = np.ndim(y) < 2
+    try:
+        is_labels = np.ndim(y) < 2
+    except ValueError as error:  # numpy's, of lists that are not equally long
+        raise ValueError(f"{name} has rows of different lengths: {error}") from error
     array = check_array(
         y,
         ensure_2d=not is_labels,
@@ -94,6 +97,8 @@ def _as_array(y, name):
             f"{name} is 1-D with values like {array[array != np.round(array)][0]:.3g}, which "
             "are no labels. Pass labels, or scores of shape (n_samples, n_classes)."
         )
+    if is_labels and array.dtype == object:
+        check_labels(array.tolist(), name)
     return array
 
 

@@ -9,15 +9,16 @@ from time import perf_counter
 import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._devices import seeded_torch
+from .._validation import is_integer
 from ..classification import EDMDClassifier, KoopmanDistilledClassifier
 from ..students import has_label, some_rows
 from ..teachers import align_columns, as_teacher, column_classes, teacher_logits
 from ._cost import Operations, UncountableError, count_operations
 from ._fidelity import fidelity_score
+from ._last_step import prefix_of, student_of
 
 _NAN = float("nan")
 
@@ -233,7 +234,7 @@ def distillation_report(
     >>> report.rows[1].accuracy > 0.9
     True
     """
-    _check_student(_student_of(estimator))
+    _check_student(student_of(estimator))
     X, y, X_test, y_test, seeds = _checked(X, y, X_test, y_test, random_states)
 
     lesson: _Lesson | None = None
@@ -242,7 +243,7 @@ def distillation_report(
         """Yield the name and the run of every model of one seed."""
         nonlocal lesson
         if lesson is None or not lesson.is_fixed:
-            lesson = _ask_teacher(_student_of(model), X, y, X_test, y_test)
+            lesson = _ask_teacher(student_of(model), X, y, X_test, y_test)
         yield "teacher", lesson.run
         for name, variant, soft_labels in _variants(model, lesson, edmd_ridge):
             yield name, _run(variant, X, y, X_test, y_test, soft_labels, lesson.labels_test)
@@ -274,6 +275,12 @@ def _checked(X, y, X_test, y_test, random_states):
     seeds = (random_states,) if np.ndim(random_states) == 0 else tuple(random_states)
     if not seeds:
         raise ValueError("random_states is empty: give at least one seed.")
+    for seed in seeds:
+        if not is_integer(seed) or not 0 <= seed < 2**32:
+            raise ValueError(
+                f"random_states={random_states!r}: must be an int in the range [0, 2**32 - 1], or "
+                "a sequence of these."
+            )
     return X, y, X_test, y_test, seeds
 
 
@@ -345,7 +352,7 @@ def _ask_teacher(student, X, y, X_test, y_test):
 
 def _variants(model, lesson, edmd_ridge):
     """Yield the name, the estimator and the soft labels of all that learn from the rows."""
-    student = clone(_student_of(model)).set_params(
+    student = clone(student_of(model)).set_params(
         teacher=None, teacher_output=lesson.kind, teacher_classes=lesson.classes
     )
     edmd = EDMDClassifier(
@@ -367,7 +374,7 @@ def _run(model, X, y, X_test, y_test, soft_labels, labels_teacher):
     """Fit a model and evaluate it."""
     fit_params = {}
     if soft_labels is not None:
-        prefix = "" if get_config()["enable_metadata_routing"] else _prefix(model)
+        prefix = "" if get_config()["enable_metadata_routing"] else prefix_of(model)
         fit_params[f"{prefix}soft_labels"] = soft_labels
     start = perf_counter()
     model.fit(X, y, **fit_params)
@@ -408,25 +415,9 @@ def _summary(name, runs):
     )
 
 
-def _student_of(estimator):
-    """Return the last step of a pipeline, of pipelines within pipelines, or the estimator."""
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    return estimator
-
-
-def _prefix(estimator):
-    """Return what stands before a fit parameter of the last step: its name, as in step__."""
-    prefix = ""
-    while isinstance(estimator, Pipeline):
-        name, estimator = estimator.steps[-1]
-        prefix += f"{name}__"
-    return prefix
-
-
 def _with_student(model, student):
     """Return an unfitted clone of the model with another last step."""
-    prefix = _prefix(model)
+    prefix = prefix_of(model)
     if not prefix:
         return clone(student)
     return clone(model).set_params(**{prefix.removesuffix("__"): clone(student)})
@@ -436,7 +427,8 @@ def _check_student(student):
     if not isinstance(student, KoopmanDistilledClassifier):
         raise TypeError(
             "estimator must be a KoopmanDistilledClassifier or a Pipeline that ends in one, "
-            f"got {type(student).__name__}; of a grid search, pass best_estimator_."
+            f"got {type(student).__name__}. Of a grid search, pass best_estimator_; instead of one "
+            "with cross-validation inside, a KoopmanDistilledClassifier with what it chose."
         )
     if student.teacher is None:
         raise ValueError(

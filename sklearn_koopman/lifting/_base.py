@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_even_slices
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._finite import check_finite_attributes, finite
 from .._fitting import keeping_what_was_fitted
 from .._memory import check_fits_in_memory
 from .._threads import ThreadPool
@@ -49,7 +50,7 @@ class BlockLifter(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=DTYPES, reset=False)
         self._check_memory(len(X), X.dtype.itemsize)
-        return self._lift(X)
+        return finite(self._lift(X), "The lifted observables")
 
     def get_feature_names_out(self, input_features=None):
         """Get the names of the observables.
@@ -122,6 +123,7 @@ class Dictionary(BlockLifter):
         with keeping_what_was_fitted(self):
             self._check_parameters()
             self._fit(validate_data(self, X, dtype=DTYPES))
+            check_finite_attributes(self, vars(self))
         return self
 
     @abstractmethod

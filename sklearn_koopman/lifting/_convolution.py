@@ -4,7 +4,7 @@ from copy import copy
 from dataclasses import replace
 
 import numpy as np
-from sklearn.utils import check_random_state, gen_even_slices
+from sklearn.utils import gen_even_slices
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._memory import check_fits_in_memory
@@ -14,6 +14,7 @@ from .._validation import (
     check_boolean,
     check_choice,
     check_integer,
+    check_random_state,
     check_real,
     invalid_parameter,
     is_integer,

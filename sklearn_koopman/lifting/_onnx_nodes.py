@@ -3,6 +3,7 @@
 from importlib import import_module
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion
 
 from ._chain import steps_of
@@ -95,6 +96,8 @@ class Nodes:
                 rows = step.add_to_graph(self, rows)
             elif isinstance(step, FeatureUnion):  # skl2onnx takes them apart at the top only
                 rows = self._add_union(step, rows)
+            elif isinstance(step, ColumnTransformer):
+                rows = self._add_columns(step, rows)
             else:
                 rows = self._sub_estimator(step, rows)
         return rows
@@ -108,6 +111,21 @@ class Nodes:
                 if name in weights:
                     part = self.add("Mul", part, self.constant([weights[name]]))
                 parts.append(part)
+        return self.add("Concat", *parts, axis=1)
+
+    def _add_columns(self, transformer, rows):
+        weights = transformer.transformer_weights or {}
+        parts = []
+        for name, step, columns in transformer.transformers_:
+            places = _places(columns, transformer.n_features_in_)
+            if not len(places) or (isinstance(step, str) and step == "drop"):
+                continue
+            part = self.add("Gather", rows, places, axis=1)
+            if not isinstance(step, str):
+                part = self.add_transformer(step, part)
+            if name in weights:
+                part = self.add("Mul", part, self.constant([weights[name]]))
+            parts.append(part)
         return self.add("Concat", *parts, axis=1)
 
     def add_products(self, variables, lower, products):
@@ -170,8 +188,22 @@ class Nodes:
     def _sub_estimator(self, estimator, rows, **options):
         """Add what skl2onnx makes of a fitted estimator."""
         make = import_module("skl2onnx.algebra.onnx_operator").OnnxSubEstimator
+        if "input_types" not in options and hasattr(estimator, "n_features_in_"):
+            types = import_module("skl2onnx.common.data_types")
+            kind = "Double" if self._dtype == np.float64 else "Float"
+            tensor = getattr(types, f"{kind}TensorType")([None, estimator.n_features_in_])
+            options["input_types"] = [tensor]  # not every node tells it
         return make(estimator, rows, op_version=self._opset, **options)
 
     @staticmethod
     def _operator(kind):
         return getattr(import_module("skl2onnx.algebra.onnx_ops"), f"Onnx{kind}")
+
+
+def _places(columns, n_columns):
+    """Return the indices that columns of a ColumnTransformer stand for; they are no names."""
+    places = np.arange(n_columns, dtype=np.int64)
+    if isinstance(columns, slice):
+        return places[columns]
+    columns = np.atleast_1d(columns)
+    return places[columns] if len(columns) else places[:0]

@@ -1,11 +1,10 @@
 """What optics offers for nonlinearity: intensities, interferometers, absorbers that saturate."""
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._memory import check_fits_in_memory
-from .._validation import check_choice, check_integer, check_real
+from .._validation import check_choice, check_integer, check_random_state, check_real
 from ._base import Dictionary
 from ._operations import Operations
 from ._torch_layers import linear_layer, torch_layers

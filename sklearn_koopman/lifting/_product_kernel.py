@@ -2,11 +2,10 @@
 
 import numpy as np
 from scipy.linalg import eigh
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._memory import check_fits_in_memory
-from .._validation import check_choice, check_integer, check_real
+from .._validation import check_choice, check_integer, check_random_state, check_real
 from ._base import Dictionary
 from ._local_features import FEATURE_MAPS, LocalFeatures
 from ._operations import Operations

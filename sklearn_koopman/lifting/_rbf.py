@@ -5,10 +5,10 @@ from copy import copy
 import numpy as np
 from scipy.spatial.distance import pdist
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.utils import check_random_state, resample
+from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_choice, check_integer, check_real
+from .._validation import check_choice, check_integer, check_random_state, check_real
 from .._warnings import warn_user
 from ._base import Dictionary
 from ._operations import Operations

@@ -107,6 +107,13 @@ class DistillationLoss(LogitLoss):
 
     temperature: float
 
+    def __post_init__(self):
+        if not 0 < np.square(np.float64(self.temperature)) < np.inf:
+            raise ValueError(
+                f"temperature={self.temperature!r}: its square, which the loss is multiplied by, "
+                "overflows or vanishes; temperatures are of the order of 1 to 10."
+            )
+
     @property
     def kernel_temperature(self):
         """The temperature: the kernel sums this loss as well."""

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cache
+from traceback import walk_tb
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from .._devices import resolve_device
+from .._validation import check_random_state
 from ._loss import LogitLoss
 
 
@@ -65,8 +66,8 @@ def train_minibatches(
 
     Notes
     -----
-    As always in skorch, a KeyboardInterrupt ends the training early and quietly; that is how
-    callbacks stop it.
+    As always in skorch, a KeyboardInterrupt that one of the `callbacks` raises ends the training
+    early and quietly. Any other, by Ctrl-C say, comes through.
 
     Examples
     --------
@@ -110,7 +111,10 @@ def train_minibatches(
     net.callbacks = [("annealing", annealing if anneal else None), *(callbacks or [])]
     net.initialize_callbacks()
 
+    net.interrupt = None
     net.partial_fit(rows)
+    if net.interrupt is not None:
+        raise net.interrupt
     annealing.initialize()  # forgets the optimiser: skorch alone pickles it device by device
     return *_weights(net), net
 
@@ -238,6 +242,23 @@ def _net_class():
         def get_loss(self, y_pred, y_true, X=None, training=False):
             targets = to_tensor(y_true, device=self.device)
             return self.batch_loss(y_pred, targets, self.module_.weight)
+
+        def fit_loop(self, *args, **kwargs):
+            try:
+                return super().fit_loop(*args, **kwargs)
+            except KeyboardInterrupt as interrupt:  # skorch takes every one for the end
+                if not self._was_stopped(interrupt):
+                    self.interrupt = interrupt
+                raise
+
+        def _was_stopped(self, interrupt):
+            """Say whether a callback of the user has stopped the training."""
+            ours = {"annealing", *(name for name, _ in self.get_default_callbacks())}
+            users = [callback for name, callback in self.callbacks_ if name not in ours]
+            callers = (
+                frame.f_locals.get("self") for frame, _ in walk_tb(interrupt.__traceback__)
+            )
+            return any(caller is callback for caller in callers for callback in users)
 
     DistillationNet.__qualname__ = DistillationNet.__name__
     return DistillationNet

@@ -37,10 +37,24 @@ def noise_penalty(scale, multiplicative, additive):
     -------
     penalty : ndarray of shape (n_observables,)
         Zero for constant observables, which have no coefficient.
+
+    Raises
+    ------
+    ValueError
+        If it overflows.
     """
-    square = scale.deviation**2
-    penalty = (multiplicative**2 * (scale.mean**2 + square) + additive**2) / square
-    return np.where(scale.constant, 0.0, penalty)
+    relative, absolute = np.float64(multiplicative), np.float64(additive)
+    with np.errstate(over="ignore", invalid="ignore"):
+        ratio = relative * np.hypot(scale.mean / scale.deviation, 1.0)
+        penalty = ratio**2 + (absolute / scale.deviation) ** 2
+    penalty = np.where(scale.constant, 0.0, penalty)
+    if not np.isfinite(penalty.sum()):
+        raise ValueError(
+            f"multiplicative_noise={multiplicative}, additive_noise={additive}: what they add to "
+            "the ridge overflows, as they are too large for observables of such scales. Noise is "
+            "a standard deviation, relative to values or in their units."
+        )
+    return penalty
 
 
 def even_ridge(ridge):

@@ -92,13 +92,16 @@ class RidgePath:
         scale = self.scale
         n_targets = len(self.target_mean)
         inverse = 1.0 / (self.eigenvalues[:, None] + np.asarray(ridges))
-        coefs = (inverse[:, :, None] * self.projected[:, None]).reshape(len(inverse), -1)
+        coefs = (inverse[:, :, None] * self.projected[:, None]).reshape(
+            len(inverse), len(ridges) * n_targets
+        )
         deviation = np.where(scale.constant, np.inf, scale.deviation)[:, None]
         to_directions = self.directions / deviation
 
         def score_block(psi, weight, codes, targets):
             coordinates = (psi - scale.mean) @ to_directions
-            fitted = (coordinates @ coefs).reshape(len(psi), -1, n_targets) + self.target_mean
+            fitted = (coordinates @ coefs).reshape(len(psi), len(ridges), n_targets)
+            fitted += self.target_mean
             leverage = 1 + np.square(coordinates) @ inverse
             slack = 1 - (weight / self.weight)[:, None] * leverage
             is_held = slack < LEAST_SLACK

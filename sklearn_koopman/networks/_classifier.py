@@ -6,21 +6,23 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._finite import finite
 from .._progress import watched
 from .._validation import (
     DTYPES,
     check_boolean,
     check_choice,
     check_integer,
+    check_random_state,
     check_real,
+    check_verbose,
     invalid_parameter,
     is_integer,
 )
 from ..lifting import WITH_LAYERS
-from ..students import Labels, SharingEstimator, check_weights, encode_labels
+from ..students import Labels, SharingEstimator, check_weights, encode_labels, margin
 from ..teachers import (
     OUTPUT_KINDS,
     check_outputs,
@@ -297,7 +299,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             gives probabilities, their logarithms.
         """
         logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+        return finite(margin(logits), "The logits")
 
     def predict_proba(self, X):
         """Return the probabilities of the classes.
@@ -377,6 +379,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         return OutputColumns(self._output, self._columns).logits_of_array(outputs)
 
     def _check_parameters(self):
+        check_verbose(self)
         spans = self._spans()
         for name in ("lifter", "rank"):
             value = getattr(self, name)

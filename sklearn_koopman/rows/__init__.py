@@ -15,6 +15,7 @@ from ._enlarged import EnlargedRows
 from ._factors import (
     Factors as Factors,
     can_multiply as can_multiply,
+    say_if_not_compiled as say_if_not_compiled,
     vector_bytes as vector_bytes,
 )
 from ._given import (

@@ -1,5 +1,6 @@
 """Rows whose observables are products that are multiplied where they are summed, never stored."""
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,16 @@ def can_multiply():
 def vector_bytes():
     """Return how many bytes the vectors of the kernel have; None where there is no kernel."""
     return _kernel.vector_bytes() if can_multiply() else None
+
+
+@cache
+def say_if_not_compiled():
+    """Print that there is no kernel where there is none: once, in a session."""
+    if not can_multiply():
+        print(
+            "sklearn_koopman runs without its compiled kernel: results are the same, products of "
+            "features take longer. See sklearn_koopman.show_versions()."
+        )
 
 
 class Factors(NamedTuple):

@@ -308,7 +308,7 @@ cdef inline int fit(bint they_do) except -1 nogil:
 
 cdef inline int done(bint it_is) except -1 nogil:
     if not it_is:
-        raise MemoryError
+        raise MemoryError("There is no memory for the tables that rows are multiplied by in the kernel.")
     return 0
 
 

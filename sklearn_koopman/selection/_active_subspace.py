@@ -3,10 +3,16 @@
 import numpy as np
 from scipy.special import softmax
 from sklearn.decomposition import PCA
-from sklearn.utils import check_random_state, resample
+from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._validation import DTYPES, check_integer, check_real, invalid_parameter
+from .._validation import (
+    DTYPES,
+    check_integer,
+    check_random_state,
+    check_real,
+    invalid_parameter,
+)
 from ..lifting import BlockLifter, Operations, linear_layer
 from ..students import SharingEstimator
 from ..teachers import as_teacher, teacher_logits
@@ -167,6 +173,11 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         pca = PCA(most, random_state=random_state).fit(X)
         deviations = np.sqrt(pca.explained_variance_)
         varies = deviations > 10 * np.finfo(X.dtype).eps * deviations[0]
+        if not (np.isfinite(deviations).all() and varies.any()):
+            raise ValueError(
+                f"Standard deviations of the rows, the largest {deviations[0]:.3g}, overflow or "
+                f"vanish in {X.dtype}. Scale the features first (StandardScaler)."
+            )
         directions, deviations = pca.components_[varies], deviations[varies]
         some = X
         if len(X) > self.n_samples:

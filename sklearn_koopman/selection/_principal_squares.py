@@ -8,6 +8,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._finite import explaining_linear_algebra, finite
 from .._validation import is_integer
 from ..lifting import MonomialLifter, SquaredProjectionLifter, steps_of, transformed
 from ..rows import lifted_blocks
@@ -89,7 +90,10 @@ def principal_squares(student, X, *, max_observables=None):
     rows = student._validate_rows(X, reset=False)
     Z = lifted_blocks(head, rows).map(lambda coordinates: coordinates)
     linear, forms = _quadratic_forms(student, monomials)
-    values, directions = _diagonalised(forms, np.cov(Z.T, ddof=0).reshape(forms.shape[1:]))
+    finite(Z, "The coordinates")
+    with explaining_linear_algebra("principal_squares"):
+        covariance = np.cov(Z.T, ddof=0).reshape(forms.shape[1:])
+        values, directions = _diagonalised(forms, covariance)
     size = np.abs(values).max(axis=0)
     chosen = np.flatnonzero(size > EPS * size.max())
     if max_observables is not None:

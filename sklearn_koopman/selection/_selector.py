@@ -14,7 +14,7 @@ from sklearn.utils.validation import (
 
 from .._fitting import keeping_what_was_fitted, store_fitted
 from .._threads import threads_for
-from .._validation import DTYPES, check_integer, check_real, is_integer
+from .._validation import DTYPES, check_integer, check_real, check_verbose, is_integer
 from ..lifting import (
     BlockLifter,
     as_layer,
@@ -223,6 +223,7 @@ class ObservableSelector(BlockLifter):
         return getattr(self, "lifter_", None)
 
     def _check_parameters(self):
+        check_verbose(self)
         check_integer(self, "max_observables", minimum=1)
         check_real(self, "ridge", low=0.0, inclusive="left")
 

@@ -11,6 +11,7 @@ from ._targets import (
     PROBABILITY_FLOOR as PROBABILITY_FLOOR,
     Labels,
     OneHotRows as OneHotRows,
+    check_labels as check_labels,
     check_needs_no_labels as check_needs_no_labels,
     check_weights as check_weights,
     encode_labels as encode_labels,

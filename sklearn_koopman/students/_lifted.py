@@ -13,8 +13,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._finite import finite
 from .._threads import threads_for
-from .._validation import DTYPES, check_choice
+from .._validation import DTYPES, check_choice, check_random_state, check_verbose
 from ..lifting import takes_floats_alone
 from ..rows import (
     LiftedRows,
@@ -26,12 +27,13 @@ from ..rows import (
     float_rows,
     is_dask,
     lifted_blocks,
+    say_if_not_compiled,
     stored,
     telling_how_to_flatten,
 )
-from ..teachers import OUTPUT_KINDS
+from ..teachers import OUTPUT_KINDS, as_teacher
 from ._student import Student
-from ._targets import check_weights
+from ._targets import check_weights, refuse_missing_labels
 from ._task import Task
 
 
@@ -81,12 +83,18 @@ class LiftedStudent(Student):
         self : object
             Fitted classifier.
         """
+        return self._fit(X, y, sample_weight, soft_labels, teacher_X)
+
+    def _fit(self, X, y, sample_weight, soft_labels, teacher_X, **more):
+        """Fit the student; `_solve` takes what more a subclass knows of the rows."""
         with self._keeping_what_was_fitted():
             self._check_parameters()
+            if self.verbose > 0:
+                say_if_not_compiled()
             with telling_how_to_flatten(X):
                 task = self._prepare(X, y, sample_weight, soft_labels, teacher_X)
             with threads_for(task.blocks):
-                fitted = self._solve(task)
+                fitted = self._solve(task, **more)
             self._store(fitted | task.fitted)
         return self
 
@@ -103,7 +111,7 @@ class LiftedStudent(Student):
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
             For two classes, the logit of the second above that of the first.
         """
-        return self._map_logits(margin, X)
+        return self._map_logits(lambda logits: finite(margin(logits), "The logits"), X)
 
     def predict(self, X):
         """Return the class with the largest logit.
@@ -128,10 +136,14 @@ class LiftedStudent(Student):
         blocks = lifted_blocks(getattr(self, "lifter_", None), X)
         logits = self._logit_function()
         with threads_for(blocks):
-            return blocks.map(lambda psi: function(logits(psi)))
+            return blocks.map(lambda psi: function(finite(logits(psi), "The logits")))
 
     def _check_parameters(self):
         check_choice(self, "teacher_output", OUTPUT_KINDS)
+        check_verbose(self)
+        check_random_state(getattr(self, "random_state", None))
+        if self.teacher is not None:
+            as_teacher(self.teacher)  # raises the error that says what a teacher is
 
     def _prepare(
         self,
@@ -218,6 +230,7 @@ class LiftedStudent(Student):
             return X, None
         check_consistent_length(X, y)
         if self.unlabeled_value is None:
+            refuse_missing_labels(y)
             _, y = check_X_y(np.broadcast_to(0.0, (len(X), 1)), y, estimator=self)
         else:
             y = column_or_1d(y, warn=True)

@@ -18,6 +18,7 @@ from ._targets import (
     encode_labels,
     given_soft_targets,
     has_label,
+    refuse_missing_labels,
     soft_targets,
 )
 
@@ -90,6 +91,7 @@ class Student(ClassifierMixin, SharingEstimator):
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; rows without a label may have any marker in y."""
         if y is not None and self.unlabeled_value is None:
+            refuse_missing_labels(y)
             return validate_data(self, X, y, dtype=dtype, reset=reset)
         X = validate_data(self, X, dtype=dtype, reset=reset)
         if y is not None:

@@ -56,6 +56,9 @@ _NOT_THE_INPUTS = (
 _LEAST_KNOWLEDGE = 0.1
 _FEWEST_ROWS_TO_JUDGE = 20
 
+# Types of pandas that stand for a missing value.
+_MISSING = ("NAType", "NaTType")
+
 # An unseen class has the logit of about -16, the least that float32 networks give.
 PROBABILITY_FLOOR = 1e-7
 
@@ -138,6 +141,10 @@ def has_label(y, unlabeled_value):
     """
     if unlabeled_value is None:
         return np.ones(len(y), dtype=bool)
+    if np.ndim(unlabeled_value):
+        raise ValueError(
+            f"unlabeled_value={unlabeled_value!r}: must be one value that stands in y for no label."
+        )
     if _is_missing(unlabeled_value):
         return np.array([not _is_missing(value) for value in y.tolist()], dtype=bool)
     return np.asarray(y != unlabeled_value, dtype=bool)
@@ -164,7 +171,9 @@ def encode_labels(y, unlabeled_value=None, classes=None):
     labels : Labels
     """
     is_labelled = has_label(y, unlabeled_value)
-    known = np.asarray(y[is_labelled].tolist()) if y.dtype == object else y[is_labelled]
+    known = y[is_labelled]
+    if y.dtype == object:
+        known = np.asarray(check_labels(known.tolist(), "y"))
     if len(known):
         check_array(known, ensure_2d=False, dtype=None, input_name="y")
         check_classification_targets(known)
@@ -188,6 +197,43 @@ def encode_labels(y, unlabeled_value=None, classes=None):
     codes = np.full(len(y), -1)
     codes[is_labelled] = np.searchsorted(classes, known)
     return Labels(classes, codes)
+
+
+def check_labels(labels, name):
+    """Return labels; raise ValueError where they are not all of one type, or one is missing.
+
+    Parameters
+    ----------
+    labels : list
+    name : str
+        Name of the argument that has them.
+
+    Returns
+    -------
+    labels : list
+        The same.
+    """
+    missing = [label for label in labels if label is None or type(label).__name__ in _MISSING]
+    if missing:
+        raise ValueError(
+            f"{name} has missing values ({missing[0]!r}) among its labels: leave these rows out, "
+            "or say in unlabeled_value= what stands for no label, where there is that parameter."
+        )
+    texts = [label for label in labels if isinstance(label, str | bytes)]
+    if texts and len(texts) < len(labels):
+        other = next(label for label in labels if not isinstance(label, str | bytes))
+        raise ValueError(
+            f"{name} has labels of different types, {other!r} and {texts[0]!r} say: '1' is not 1. "
+            "Make all of them strings, or numbers."
+        )
+    return labels
+
+
+def refuse_missing_labels(y):
+    """Raise ValueError where a label is missing: scikit-learn's own check fails at pandas' NA."""
+    labels = np.asarray(y)
+    if labels.dtype == object and labels.ndim == 1:
+        check_labels(labels.tolist(), "y")
 
 
 def check_weights(sample_weight, n_samples):

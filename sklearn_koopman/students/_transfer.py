@@ -8,10 +8,15 @@ from threading import Lock
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 
 from .._devices import seeded_torch
-from .._validation import check_boolean, check_integer, invalid_parameter, is_integer
+from .._validation import (
+    check_boolean,
+    check_integer,
+    check_random_state,
+    invalid_parameter,
+    is_integer,
+)
 from ..rows import EnlargedRows, GivenRows, as_given
 
 # torch has one source of random numbers for all threads.

@@ -94,6 +94,8 @@ class Teacher:
         """
         if not (hasattr(X, "shape") or hasattr(X, "__len__")):
             X = np.asarray(X)
+        if hasattr(X, "shape") and len(X.shape) == 0:
+            raise ValueError(f"teacher {self!r}: expected rows, got the scalar X={X!r}.")
         n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
         outputs = self._evaluate(X)
         names = column_names(outputs)

@@ -297,7 +297,10 @@ def to_numpy(outputs):
         outputs = outputs.detach().cpu()
         if outputs.is_floating_point() and outputs.element_size() < 4:
             outputs = outputs.float()  # numpy has no bfloat16
-    return np.asarray(outputs)
+    try:
+        return np.asarray(outputs)
+    except ValueError as error:  # numpy's, of lists that are not equally long
+        raise ValueError(f"expected outputs of one shape for all rows: {error}") from error
 
 
 def _to_float(array, source):

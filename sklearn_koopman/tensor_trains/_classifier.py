@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._memory import check_fits_in_memory
-from .._validation import check_choice, check_integer, check_real
+from .._validation import check_choice, check_integer, check_random_state, check_real
 from .._warnings import warn_user
 from ..lifting import FEATURE_MAPS, LocalFeatures, Operations, operations_of
 from ..linear import check_finite_moments

@@ -6,13 +6,21 @@ import numpy as np
 from scipy.linalg import svd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._finite import finite
 from .._fitting import keeping_what_was_fitted, store_fitted
 from .._memory import check_fits_in_memory
 from .._threads import threads_for
-from .._validation import DTYPES, check_choice, check_integer, check_real, invalid_parameter
+from .._validation import (
+    DTYPES,
+    check_choice,
+    check_integer,
+    check_random_state,
+    check_real,
+    invalid_parameter,
+)
 from ..lifting import MonomialLifter, Operations, operations_of
 from ..rows import RowBlocks
 from ..students import KoopmanClassifier, Labels, margin
@@ -167,12 +175,12 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
 
     def _solve(self, X, labels, reducer, lifter):
         """Return the fitted attributes: a train that says what the student says."""
+        logits = _centred(_logits_of(self.student, X))  # refuses rows that are not its own
         Z = X if reducer is None else np.asarray(reducer.transform(X))
         scale = Z.std(axis=0, dtype=np.float64)
         scale = np.where(scale > 0, scale, 1.0)
         tensor = _symmetric_tensor(self.student, lifter, scale)
         train = _cut(tensor, self.rank)
-        logits = _centred(_logits_of(self.student, X))
         features = _with_one(Z / scale.astype(Z.dtype))
         with threads_for(RowBlocks(features.T)):
             if self.loss == "squared_error":
@@ -199,6 +207,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         check_real(self, "temperature", low=0.0, inclusive="neither")
         check_integer(self, "batch_size", minimum=1)
         check_real(self, "learning_rate", low=0.0, inclusive="neither")
+        check_random_state(self.random_state)
 
     def _codes(self, y, n_samples):
         """Return which class of the student each label is, -1 for all where none are needed."""
@@ -289,7 +298,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         -------
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
         """
-        return margin(self._logits(X))
+        return finite(margin(self._logits(X)), "The logits")
 
     def predict(self, X):
         """Return the class with the largest logit.
@@ -340,7 +349,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=DTYPES, reset=False)
         blocks = RowBlocks(X, n_observables=max(X.shape[1], self.tensor_train_.cores[0].size))
-        return blocks.map(self._logits_of_block)
+        return finite(blocks.map(self._logits_of_block), "The logits")
 
     def _logits_of_block(self, X):
         Z = X if self.reducer_ is None else np.asarray(self.reducer_.transform(X))

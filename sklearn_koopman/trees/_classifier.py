@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._threads import threads_for
@@ -12,6 +11,7 @@ from .._validation import (
     check_boolean,
     check_choice,
     check_integer,
+    check_random_state,
     check_real,
     invalid_parameter,
 )

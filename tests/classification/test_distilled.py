@@ -1,4 +1,5 @@
 import pickle
+import signal
 import warnings
 
 import numpy as np
@@ -296,6 +297,45 @@ def test_a_failed_epoch_leaves_a_stream_as_it_was():
         model.partial_fit(X, Y, soft_labels=P)
     assert_array_equal(stream.coef_, twin.coef_)
     assert len(stream.history_) == len(twin.history_) == 2
+
+
+class PressesControlC(MonomialLifter):
+    """Lifts rows so often, and then as if a user pressed Control-C."""
+
+    n_calls_left = 10**9
+
+    def _lift(self, X):
+        PressesControlC.n_calls_left -= 1
+        if PressesControlC.n_calls_left == 0:
+            signal.raise_signal(signal.SIGINT)
+        return super()._lift(X)
+
+
+@needs_skorch
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("n_calls", [3, 9])
+def test_an_interrupt_comes_through(method, n_calls):
+    from skorch.callbacks import Callback
+
+    model = adam(lifter=PressesControlC(1), batch_size=5, callbacks=[Callback()])
+    model.fit(X, Y, soft_labels=P)
+    before = vars(model).copy()
+    PressesControlC.n_calls_left = n_calls
+    with pytest.raises(KeyboardInterrupt):
+        getattr(model, method)(X, Y, soft_labels=P)
+    assert vars(model) == before
+
+
+@needs_skorch
+def test_a_callback_may_stop_the_training():
+    from skorch.callbacks import Callback
+
+    class Enough(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 2:
+                raise KeyboardInterrupt
+
+    assert adam(max_iter=4, callbacks=[Enough()]).fit(X, Y, soft_labels=P).n_iter_ == 2
 
 
 @needs_skorch

@@ -13,7 +13,6 @@ from sklearn_koopman.datasets._idx import (
     encode_idx,
     md5,
     read_idx,
-    write_atomically,
 )
 
 ARRAY = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
@@ -88,18 +87,10 @@ def test_damaged_file_is_named_and_kept(tmp_path, name, content, message):
     assert path.read_bytes() == content
 
 
-def test_write_leaves_one_whole_file(tmp_path):
-    write_atomically(tmp_path / "deep" / "er" / "file", b"content")
-
-    assert [p.name for p in (tmp_path / "deep" / "er").iterdir()] == ["file"]
-    assert (tmp_path / "deep" / "er" / "file").read_bytes() == b"content"
-
-
-def test_failed_write_leaves_nothing(tmp_path):
-    in_the_way = tmp_path / "file"
-    in_the_way.mkdir()
-    with pytest.raises(OSError):
-        write_atomically(in_the_way, b"content")
-
-    assert list(tmp_path.iterdir()) == [in_the_way]
-    assert list(in_the_way.iterdir()) == []
+def test_more_than_any_image_set_holds_is_not_unpacked(tmp_path):
+    path = tmp_path / "zeros.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(65):
+            file.write(bytes(2**20))
+    with pytest.raises(OSError, match="holds more than 67108864 bytes"):
+        read_idx(path, "")

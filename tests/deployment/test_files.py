@@ -1,6 +1,8 @@
 import io
 import json
+import tracemalloc
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import onnxruntime
 import pytest
@@ -132,3 +134,74 @@ def test_a_file_object_of_an_earlier_version_is_read_and_can_be_saved_again():
     again = io.BytesIO()
     save_student(student, again)
     assert_array_equal(load_student(again).predict(rows), student.predict(rows))
+
+
+def rewritten(content, rename=None, **changes):
+    """Return a file of skops with other parts, and words of its schema replaced."""
+    written = io.BytesIO()
+    with ZipFile(io.BytesIO(content)) as old, ZipFile(written, "w", ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            part = old.read(name)
+            if name == "schema.json":
+                for before, after in (rename or {}).items():
+                    part = part.replace(before, after)
+                part = changes.get("schema", part)
+            else:
+                part = changes.get("arrays", part)
+            new.writestr(name, part)
+    return written.getvalue()
+
+
+def saved():
+    file = io.BytesIO()
+    save_student(
+        EDMDClassifier(lifter=MonomialLifter(2)).fit(*load_iris(return_X_y=True)), file
+    )
+    return file.getvalue()
+
+
+SAVED = saved()
+DAMAGED = {
+    "no zip": b"hello",
+    "empty": b"",
+    "cut": SAVED[: len(SAVED) // 2],
+    "no schema": rewritten(SAVED, schema=b"{}"),
+    "null": rewritten(SAVED, schema=b"null"),
+    "no JSON": rewritten(SAVED, schema=b"{"),
+    "nested": rewritten(SAVED, schema=b"[" * 100_000),
+    "no arrays": rewritten(SAVED, arrays=b"hello"),
+    "no coef_": rewritten(SAVED, {b'"coef_"': b'"other_"'}),
+    "no lifter_": rewritten(SAVED, {b'"lifter_"': b'"other_"'}),
+    "no intercept_": rewritten(SAVED, {b'"intercept_"': b'"other_"'}),
+    "attributes exchanged": rewritten(
+        SAVED, {b'"intercept_"': b'"_"', b'"coef_"': b'"intercept_"', b'"_"': b'"coef_"'}
+    ),
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("has_name", [True, False])
+def test_damaged_files_are_named(content, has_name, tmp_path):
+    file = tmp_path / "student.skops" if has_name else io.BytesIO(content)
+    if has_name:
+        file.write_bytes(content)
+    name = "student.skops" if has_name else "BytesIO"
+    with pytest.raises(
+        ValueError, match=f"file='.*{name}.*' is not one that save_student wrote"
+    ):
+        load_student(file)
+
+
+def test_what_unpacks_to_far_more_is_not_unpacked():
+    content = rewritten(SAVED, arrays=bytes(2**25))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="bytes unpack to"):
+        load_student(io.BytesIO(content))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**22
+
+
+def test_no_such_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load_student(tmp_path / "none.skops")

@@ -10,6 +10,7 @@ import pytest
 import skl2onnx
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -17,6 +18,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline as sklearn_pipeline
+from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from sklearn_koopman import (
     DistilledTreeClassifier,
@@ -268,3 +270,34 @@ def test_ten_thousand_digits(degree):
     label, found = run(to_onnx(student, rows[:1]), rows)
     assert_array_equal(label, student.predict(rows))
     assert_allclose(found, student.predict_proba(rows), atol=1e-5)
+
+
+COLUMNS = {
+    "lists": [("a", StandardScaler(), [0, 2]), ("b", "passthrough", [1]), ("c", "drop", [3])],
+    "slices": [("a", StandardScaler(), slice(1, 3)), ("b", "passthrough", slice(-1, None))],
+    "masks": [("a", PCA(1), np.arange(64) < 3), ("none", StandardScaler(), [])],
+    "negative": [("a", StandardScaler(), [-1, 0]), ("one", "passthrough", [5])],
+    "nested": [("a", sklearn_pipeline(StandardScaler(), MonomialLifter(2)), [0, 1])],
+}
+
+
+@pytest.mark.parametrize("columns", COLUMNS.values(), ids=COLUMNS)
+@pytest.mark.parametrize("settings", [{}, {"transformer_weights": {"a": 2.0}}])
+@pytest.mark.parametrize("remainder", ["drop", "passthrough"])
+def test_columns_of_a_lifter(columns, settings, remainder):
+    rows = X[:200, 20:26].astype(np.float64)
+    columns = [
+        (name, step, place[:6] if isinstance(place, np.ndarray) else place)
+        for name, step, place in columns
+    ]
+    transformer = ColumnTransformer(columns, remainder=remainder, **settings)
+    student = EDMDClassifier(lifter=sklearn_pipeline(transformer, MonomialLifter(1)))
+    student.fit(rows, y[:200])
+    _, found = run(to_onnx(student, rows[:1]), rows)
+    assert_allclose(found, student.decision_function(rows), atol=1e-9)
+
+
+def test_a_step_without_a_converter_is_named():
+    student = EDMDClassifier(lifter=SplineTransformer(n_knots=3)).fit(X[:, 20:23], y)
+    with pytest.raises(RuntimeError, match=r"one of SplineTransformer.*add_to_graph"):
+        to_onnx(student, X[:1, 20:23])

@@ -1,0 +1,68 @@
+"""Files that are either whole or what they were before."""
+
+import os
+import shutil
+import uuid
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replaced_when_whole(path, text=False):
+    """Open a file to write; what was there is replaced at the end, and only if all went well.
+
+    A full disk, an error, an interrupt or a killed process leave the old file, or none. Where the
+    system has files without a name (Linux), nothing is left behind either.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where to write. A link stays one: the file that it points to is replaced. What is not a
+        file, such as ``/dev/stdout``, is written to as it is.
+    text : bool, default=False
+        Whether text is written, in UTF-8 and with its line ends as they are, or bytes.
+
+    Yields
+    ------
+    file : file object
+    """
+    path = Path(os.path.realpath(path))
+    form: dict[str, Any] = {"mode": "wb"}
+    if text:
+        form = {"mode": "w", "encoding": "utf-8", "newline": ""}
+    if path.exists() and not path.is_file():
+        with path.open(**form) as file:
+            yield file
+        return
+    part = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.part")
+    descriptor = _nameless_file(path.parent)
+    try:
+        with open(part if descriptor is None else descriptor, **form) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            if path.exists():
+                shutil.copymode(path, file.fileno())
+            if descriptor is not None:
+                _give_name(file.fileno(), part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _nameless_file(folder):
+    """Return the descriptor of a new file without a name, None where the system has none."""
+    if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
+        with suppress(OSError):  # not on every file system; a true problem shows up again
+            return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+    return None
+
+
+def _give_name(descriptor, path):
+    # Python follows the link that stands for the descriptor only if told a folder as well.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=folder, follow_symlinks=True)
+    finally:
+        os.close(folder)

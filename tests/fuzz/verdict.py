@@ -1,0 +1,95 @@
+"""What is wrong with the outcome of a case."""
+
+import signal
+from contextlib import contextmanager
+from traceback import extract_tb
+
+import numpy as np
+
+from .cases import run
+
+# A case takes milliseconds; what takes so many seconds hangs.
+LONGEST = 30
+REFUSALS = (ValueError, TypeError, MemoryError)
+# What numpy, scipy and Python say when nobody has looked first.
+BARE = (
+    "broadcast",
+    "ambiguous",
+    "did not converge",
+    "infs or NaNs",
+    "need at least one array",
+    "cannot reshape",
+    "not supported between",
+    "unhashable",
+    "object is not",
+    "out of bounds",
+    "has no len",
+    "unsupported operand",
+    "positional argument",
+    "math domain",
+    "zero-size array",
+    "Singular matrix",
+    "object has no attribute",
+    "not subscriptable",
+    "cannot convert float",
+    "matmul",
+    "probabilities contain NaN",
+)
+
+
+class HangError(Exception):
+    """A case that does not end."""
+
+
+@contextmanager
+def at_most(seconds):
+    """Raise HangError where the system has alarms and the time is over."""
+
+    def ring(*_):
+        raise HangError(f"not done after {seconds} s")
+
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def judged(seed):
+    """Try the case of a seed; return its name, how it ended, and what is wrong with that."""
+    with at_most(LONGEST):
+        outcome, error = run(seed)
+    problems = list(outcome.problems)
+    if error is not None:
+        problems += [f"{type(error).__name__}: {error}"] if is_bare(error) else []
+        if isinstance(error, HangError):
+            problems.append(str(error))
+    problems += [
+        f"{name} is not finite"
+        for name, value in outcome.found.items()
+        if isinstance(value, np.ndarray)
+        and value.dtype.kind in "fc"
+        and not np.isfinite(value).all()
+    ]
+    return outcome.what, "refused" if error is not None else "accepted", problems
+
+
+def is_bare(error):
+    """Say whether an exception does not tell what was wrong with which input."""
+    text = str(error)
+    if not isinstance(error, REFUSALS) or len(text) < 15:
+        return True
+    if "Scale the features" in text:
+        return False
+    last = extract_tb(error.__traceback__)[-1].filename
+    is_checked = any(where in last for where in ("sklearn", "fuzz"))
+    return not is_checked or any(each in text for each in BARE)
+
+
+def _is_float(value):
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fc"
