@@ -11,6 +11,7 @@ three folds. It writes experiments/results/series_choice.csv.
 
 - "RidgeClassifierCV" behind all 9,996 features of MiniRocket is what their authors do: features
   divided by their standard deviation, ten penalties from 0.001 to 1,000, every row left out once.
+  "least squares" chooses from the same ten.
 - "MiniRocket" is about 900 of them, "convolutional" a union of `ConvolutionalLifter`, one for each
   dilation 1, 2, 4, ... that has room in the series, "both" a union of the two, and "all" of all
   9,996 and the convolutions.
@@ -33,6 +34,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline, make_union
@@ -79,7 +81,7 @@ CHOICES = {
     "convolutional, proportion": {},
     "convolutional, proportion, not dilated": {"n_dilations": 1},
 }
-RIDGES = np.logspace(-3, 2, 6)  # of least squares
+PENALTIES = np.logspace(-3, 3, 10)  # of MiniRocket's authors, on sums over the series
 RIDGE = 1e-1  # of cross-entropy
 RIDGE_OF_MANY = 1.0  # the same, of ten thousand observables
 RIDGES_TRIED = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -209,10 +211,11 @@ def network(dataset, seed):
     return train(flat(X), y, X.shape[1:], seed)
 
 
-def make_student(name, teacher, n_observables=0):
-    """Return an unfitted student; it is told to ask a teacher only where it is distilled."""
+def make_student(name, teacher, shape):
+    """Return an unfitted student for lifted rows of a shape; only distilled ones ask a teacher."""
+    n_series, n_observables = shape
     if name == "least squares":
-        return EDMDClassifierCV(ridges=RIDGES)
+        return EDMDClassifierCV(ridges=PENALTIES / n_series)
     soft = SOFT if name == "distilled" else {"soft_weight": 0.0}
     return KoopmanDistilledClassifier(
         teacher if name == "distilled" else None,
@@ -224,9 +227,7 @@ def make_student(name, teacher, n_observables=0):
 
 def baseline():
     """Return what MiniRocket's authors put behind its features."""
-    return make_pipeline(
-        StandardScaler(with_mean=False), RidgeClassifierCV(alphas=np.logspace(-3, 3, 10))
-    )
+    return make_pipeline(StandardScaler(with_mean=False), RidgeClassifierCV(alphas=PENALTIES))
 
 
 @cache
@@ -251,7 +252,7 @@ def scores(dataset, dictionary, seed):
     rows, test_rows = lifted(dataset, dictionary, seed)
     teacher = network(dataset, seed)
     students = {BASELINE[1]: baseline()} if dictionary == BASELINE[0] else {}
-    students |= {name: make_student(name, teacher, rows.shape[1]) for name in STUDENTS}
+    students |= {name: make_student(name, teacher, rows.shape) for name in STUDENTS}
     found = {}
     for name, student in students.items():
         # The rows are lifted once for all students, so the teacher is handed its own here.
@@ -280,15 +281,18 @@ def measure(spec, n_seeds):
         }
 
 
-def measure_choice(choice):
-    """Yield the mean accuracies, in folds of the training series, behind a dictionary."""
-    students = {"least squares": make_student("least squares", None)} | {
-        f"no teacher, ridge {ridge}": make_student("no teacher", None).set_params(ridge=ridge)
+def candidates(shape):
+    """Return unfitted students to choose from, for lifted rows of a shape."""
+    no_teacher = make_student("no teacher", None, shape)
+    return {"least squares": make_student("least squares", None, shape)} | {
+        f"no teacher, ridge {ridge}": clone(no_teacher).set_params(ridge=ridge)
         for ridge in RIDGES_TRIED
     }
-    if choice.dictionary == BASELINE[0]:
-        students[BASELINE[1]] = baseline()
-    found = {name: [] for name in students}
+
+
+def measure_choice(choice):
+    """Yield the mean accuracies, in folds of the training series, behind a dictionary."""
+    found = {}
     for dataset in runner.full_or_quick(list(FILES), ["UnitTest"]):
         X, y = series(dataset, "train")
         for seed, (train, held) in enumerate(
@@ -296,9 +300,12 @@ def measure_choice(choice):
         ):
             lifter = make_dictionary(choice.dictionary, X.shape[1:], seed)
             lifted = lifter.fit_transform(flat(X[train])), lifter.transform(flat(X[held]))
+            students = candidates(lifted[0].shape)
+            if choice.dictionary == BASELINE[0]:
+                students[BASELINE[1]] = baseline()
             for name, student in students.items():
                 student.fit(lifted[0], y[train])
-                found[name].append(student.score(lifted[1], y[held]))
+                found.setdefault(name, []).append(student.score(lifted[1], y[held]))
     for name, accuracies in found.items():
         yield {"student": name, "accuracy": round(float(np.mean(accuracies)), 5)}
 
