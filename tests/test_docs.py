@@ -173,7 +173,8 @@ def test_pictures_of_the_guide(tmp_path):
         timeout=300,
     )
     drawn = {file.name for file in tmp_path.iterdir()}
-    assert drawn == {"idea.png", "lifting.png", "soft_labels.png"}
+    of_filters = {"filters.png", "logit_maps.png", "pooling.png"}
+    assert drawn == {"idea.png", "lifting.png", "soft_labels.png", *of_filters}
     assert drawn <= {file.name for file in (DOCS / "images").iterdir()}
 
 

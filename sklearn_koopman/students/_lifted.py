@@ -263,8 +263,11 @@ class LiftedStudent(Student):
 
 def _dtype_of_coefficients(X, blocks):
     """Return that of X if it has floats, else that of its observables."""
-    dtypes = [rows.dtype for rows in (X, blocks) if rows.dtype in DTYPES]
-    return dtypes[0] if dtypes else np.dtype(np.float64)
+    # The blocks lift a row to know theirs.
+    for rows in (X, blocks):
+        if rows.dtype in DTYPES:
+            return rows.dtype
+    return np.dtype(np.float64)
 
 
 def margin(logits):
