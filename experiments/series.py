@@ -78,7 +78,6 @@ FILTERS = {"filter_size": 9, "n_filters": 32, "nonlinearity": "proportion", "gri
 CHOICES = {
     "convolutional, threshold, grid 4": {"nonlinearity": "threshold", "grid": 4},
     "convolutional, threshold": {"nonlinearity": "threshold"},
-    "convolutional, proportion": {},
     "convolutional, proportion, not dilated": {"n_dilations": 1},
 }
 PENALTIES = np.logspace(-3, 3, 10)  # of MiniRocket's authors, on sums over the series
@@ -359,7 +358,7 @@ def main():
     specs = [
         Spec(dataset, dictionary)
         for dataset in runner.full_or_quick(list(FILES), ["UnitTest"])
-        for dictionary in ("none", BASELINE[0], *DICTIONARIES)
+        for dictionary in ("none", *DICTIONARIES)
     ]
     n_seeds = runner.full_or_quick(options.seeds, 1)
     runner.carry_out(options, results, specs, partial(measure, n_seeds=n_seeds))

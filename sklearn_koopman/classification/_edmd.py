@@ -1,5 +1,6 @@
 """Least squares: the Koopman matrix of extended dynamic mode decomposition."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
 from functools import partial
@@ -273,6 +274,7 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
 
     def _ways(self, task):
         """Return forms of moments, and solvers: where rounding would decide, the next is better."""
+        forms: list[Callable]
         if has_few_rows(task.blocks):
             forms = [TriangularMoments]  # which are the rows
         elif task.dtype != np.float32:
