@@ -59,6 +59,8 @@ class Dictionary:
         Seeds set its `random_state`, and those of its steps.
     is_trained : bool
         Whether its filters are trained, see `eyes.py`.
+    beside : str, default=None
+        Name of a dictionary of the same data set whose observables are taken, too.
     ridge : float
         Of students by cross-entropy, with a teacher or without.
     edmd_ridge : float
@@ -75,6 +77,7 @@ class Dictionary:
 
     lifter: object
     is_trained: bool = False
+    beside: str | None = None
     ridge: float = 1e-4
     edmd_ridge: float = 1e-3
     soft_weight: float = 0.5
@@ -82,7 +85,7 @@ class Dictionary:
     label_weight: float = 0.0
     n_seeds: int = 1
     transfer_sets: tuple[str, ...] = ("none",)
-    students: tuple[str, ...] = ("EDMD", "no teacher", "distilled")
+    students: tuple[str, ...] = ("distilled", "no teacher", "EDMD")
 
 
 @dataclass(frozen=True)
@@ -149,9 +152,7 @@ TASKS: Mapping[str, Task] = {
                 ridge=1e-5,
                 transfer_sets=("none", "shifts4"),
             ),
-            "small and monomials": Dictionary(
-                make_union(GRAY(n_filters=56, filter_size=7, grid=3), monomials(40)), ridge=1e-5
-            ),
+            "small and monomials": Dictionary(monomials(40), beside="small", ridge=1e-5),
         },
     ),
     "fashion_mnist": Task(
@@ -176,9 +177,13 @@ TASKS: Mapping[str, Task] = {
                 temperature=1.0,
                 transfer_sets=("none", "flips"),
             ),
-            "small and monomials": Dictionary(
-                make_union(GRAY(n_filters=32, padding=2), monomials(40)), temperature=1.0
+            "large, some trained": Dictionary(
+                GRAY(n_filters=96, padding=2),
+                beside="small, trained",
+                ridge=3e-4,
+                temperature=1.0,
             ),
+            "small and monomials": Dictionary(monomials(40), beside="small", temperature=1.0),
         },
     ),
     "cifar10": Task(
@@ -264,6 +269,17 @@ def seeded(lifter, seed):
     return clone(lifter).set_params(**settings)
 
 
+def make_lifter(dataset, name, seed):
+    """Return the unfitted lifter of a dictionary."""
+    dictionary = TASKS[dataset].dictionaries[name]
+    lifter = seeded(dictionary.lifter, seed)
+    if dictionary.is_trained:
+        lifter = eyes.trained(dataset, name, lifter, seed, teacher_of(dataset))
+    if dictionary.beside is None:
+        return lifter
+    return make_union(make_lifter(dataset, dictionary.beside, seed), lifter)
+
+
 def enlarged(X, transfer_set, shape):
     """Return rows, and behind them what a transfer set makes of them."""
     made = as_transfer_set(transfer_set, shape=shape)
@@ -289,13 +305,11 @@ def fit_and_lift(lifter, rows, file):
 def measure_seed(spec, seed, held_out):
     """Yield what is measured of each student of some filters."""
     dictionary = TASKS[spec.dataset].dictionaries[spec.dictionary]
-    data, ask = rows_of(spec.dataset, held_out), teacher_of(spec.dataset)
+    data = rows_of(spec.dataset, held_out)
     rows = enlarged(data.X, spec.transfer_set, SHAPES[spec.dataset])
     y, logits = (np.concatenate([each] * (1 + rows.n_copies)) for each in (data.y, data.logits))
     with TemporaryFile() as file:
-        lifter = seeded(dictionary.lifter, seed)
-        if dictionary.is_trained:
-            lifter = eyes.trained(spec.dataset, spec.dictionary, lifter, seed, ask)
+        lifter = make_lifter(spec.dataset, spec.dictionary, seed)
         (lifter, Z), lift_seconds = runner.timed(fit_and_lift, lifter, rows, file)
         Z_test = lifter.transform(data.X_test)
         for kind in dictionary.students:
@@ -303,10 +317,12 @@ def measure_seed(spec, seed, held_out):
             soft_labels = soft_labels_of(kind, dictionary, y, logits)
             _, fit_seconds = runner.timed(model.fit, Z, y, soft_labels=soft_labels)
             operations = cost(make_pipeline(lifter, model), data.X_test[:1], n_repeats=1)
+            accuracy = model.score(Z_test, data.y_test)
+            print(f"seed {seed}, {kind}: {accuracy:.4f}", flush=True)
             yield {
                 "student": kind,
                 "observables": Z.shape[1],
-                "accuracy": model.score(Z_test, data.y_test),
+                "accuracy": accuracy,
                 "parameters": operations.parameters,
                 "multiplications": operations.multiplications,
                 "lift_seconds": round(lift_seconds, 1),
