@@ -11,14 +11,18 @@ three folds. It writes experiments/results/series_choice.csv.
 
 - "RidgeClassifierCV" behind all 9,996 features of MiniRocket is what their authors do: features
   divided by their standard deviation, ten penalties from 0.001 to 1,000, every row left out once.
+  "least squares" chooses from the same ten.
 - "MiniRocket" is about 900 of them, "convolutional" a union of `ConvolutionalLifter`, one for each
-  dilation 1, 2, 4, ... that has room in the series, "both" a union of the two.
+  dilation 1, 2, 4, ... that has room in the series, "both" a union of the two, and "all" of all
+  9,996 and the convolutions.
 - "network" is a small convolutional network, trained here, and the teacher of the students that are
-  distilled.
+  distilled. It knows the few series by heart, so that its logits say little more than their labels:
+  they weigh a tenth, which was set beforehand.
 
-Mean and standard deviation over five seeds of kernels, filters and networks. The rows "mean" are
-means over the sets; their standard deviation takes the sets for independent. Writes
-experiments/results/series.csv.
+Mean and standard deviation over five seeds of kernels, filters and networks: the same kernels,
+filters and networks for all students of a seed. "lead" is what a student has more than the
+baseline, seed by seed, with its own standard deviation. The rows "mean" are means over the sets;
+their standard deviations take the sets for independent. Writes experiments/results/series.csv.
 
 numba compiles MiniRocket for about a minute when it is used for the first time.
 """
@@ -30,6 +34,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline, make_union
@@ -59,7 +64,12 @@ FILES = {
     )
 } | {name: f"{name}_eq" for name in ("JapaneseVowels", "PickupGestureWiimoteZ")}
 BASELINE = ("MiniRocket, all", "RidgeClassifierCV")
-DICTIONARIES = ("MiniRocket", "convolutional", "both")
+# Unions, and what is in them.
+UNIONS = {
+    "both": ("MiniRocket", "convolutional"),
+    "all": (BASELINE[0], "convolutional"),
+}
+DICTIONARIES = (BASELINE[0], "MiniRocket", "convolutional", *UNIONS)
 STUDENTS = ("least squares", "no teacher", "distilled")
 
 N_KERNELS = 1000
@@ -68,13 +78,14 @@ FILTERS = {"filter_size": 9, "n_filters": 32, "nonlinearity": "proportion", "gri
 CHOICES = {
     "convolutional, threshold, grid 4": {"nonlinearity": "threshold", "grid": 4},
     "convolutional, threshold": {"nonlinearity": "threshold"},
-    "convolutional, proportion": {},
     "convolutional, proportion, not dilated": {"n_dilations": 1},
 }
-RIDGES = np.logspace(-3, 2, 6)  # of least squares
+PENALTIES = np.logspace(-3, 3, 10)  # of MiniRocket's authors, on sums over the series
 RIDGE = 1e-1  # of cross-entropy
-RIDGES_TRIED = (1e-3, 1e-2, 1e-1, 1.0)
-SOFT = {"soft_weight": 0.5, "temperature": 2.0}
+RIDGE_OF_MANY = 1.0  # the same, of ten thousand observables
+RIDGES_TRIED = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+SOFT = {"soft_weight": 0.1, "temperature": 2.0}
+N_STEPS = 400  # of the networks
 
 
 @dataclass(frozen=True)
@@ -139,10 +150,11 @@ def filters(shape, seed, n_dilations=20, **settings):
 
 def make_dictionary(name, shape, seed):
     """Return an unfitted dictionary for series that are flat rows."""
+    if name in UNIONS:
+        return make_union(*(make_dictionary(part, shape, seed) for part in UNIONS[name]))
     if name.startswith("convolutional"):
         return filters(shape, seed, **CHOICES.get(name, {}))
-    rocket = minirocket(shape, 10_000 if name == BASELINE[0] else N_KERNELS, seed)
-    return make_union(rocket, filters(shape, seed)) if name == "both" else rocket
+    return minirocket(shape, 10_000 if name == BASELINE[0] else N_KERNELS, seed)
 
 
 def make_network(shape, n_classes):
@@ -177,7 +189,7 @@ def train(X, y, shape, seed):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = make_network(shape, len(classes)).train()
-        n_steps = runner.full_or_quick(200, 20)
+        n_steps = runner.full_or_quick(N_STEPS, 20)
         adam = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-2)
         slower = torch.optim.lr_scheduler.CosineAnnealingLR(adam, n_steps)
         for _ in range(n_steps):
@@ -198,34 +210,37 @@ def network(dataset, seed):
     return train(flat(X), y, X.shape[1:], seed)
 
 
-def make_student(name, teacher):
-    """Return an unfitted student; it is told to ask a teacher only where it is distilled."""
+def make_student(name, teacher, shape):
+    """Return an unfitted student for lifted rows of a shape; only distilled ones ask a teacher."""
+    n_series, n_observables = shape
     if name == "least squares":
-        return EDMDClassifierCV(ridges=RIDGES)
+        return EDMDClassifierCV(ridges=PENALTIES / n_series)
     soft = SOFT if name == "distilled" else {"soft_weight": 0.0}
     return KoopmanDistilledClassifier(
-        teacher if name == "distilled" else None, ridge=RIDGE, tol=1e-4, **soft
+        teacher if name == "distilled" else None,
+        ridge=RIDGE if n_observables < 9996 else RIDGE_OF_MANY,
+        tol=1e-4,
+        **soft,
     )
 
 
 def baseline():
     """Return what MiniRocket's authors put behind its features."""
-    return make_pipeline(
-        StandardScaler(with_mean=False), RidgeClassifierCV(alphas=np.logspace(-3, 3, 10))
-    )
+    return make_pipeline(StandardScaler(with_mean=False), RidgeClassifierCV(alphas=PENALTIES))
 
 
 @cache
 def lifted(dataset, dictionary, seed):
     """Return the observables of training and test series."""
-    if dictionary == "both":
-        parts = zip(*(lifted(dataset, name, seed) for name in DICTIONARIES[:2]), strict=True)
-        return [np.hstack(part) for part in parts]
+    if dictionary in UNIONS:
+        parts = [lifted(dataset, name, seed) for name in UNIONS[dictionary]]
+        return [np.hstack(part) for part in zip(*parts, strict=True)]
     (X, y), (X_test, _) = (series(dataset, part) for part in ("train", "test"))
     lifter = make_dictionary(dictionary, X.shape[1:], seed)
     return [lifter.fit_transform(flat(X), y), lifter.transform(flat(X_test))]
 
 
+@cache
 def scores(dataset, dictionary, seed):
     """Return the number of observables, and the accuracy of each student."""
     (X, y), (X_test, y_test) = (series(dataset, part) for part in ("train", "test"))
@@ -234,11 +249,9 @@ def scores(dataset, dictionary, seed):
         guesses = np.unique(y)[logits.argmax(axis=1)]
         return 0, {"network": float(np.mean(guesses == y_test))}
     rows, test_rows = lifted(dataset, dictionary, seed)
-    if dictionary == BASELINE[0]:
-        students = {BASELINE[1]: baseline()}
-    else:
-        teacher = network(dataset, seed)
-        students = {name: make_student(name, teacher) for name in STUDENTS}
+    teacher = network(dataset, seed)
+    students = {BASELINE[1]: baseline()} if dictionary == BASELINE[0] else {}
+    students |= {name: make_student(name, teacher, rows.shape) for name in STUDENTS}
     found = {}
     for name, student in students.items():
         # The rows are lifted once for all students, so the teacher is handed its own here.
@@ -249,27 +262,36 @@ def scores(dataset, dictionary, seed):
 
 def measure(spec, n_seeds):
     """Yield the rows of the students of a dictionary."""
+    dictionary, baseline = BASELINE
     measured = [scores(spec.dataset, spec.dictionary, seed) for seed in range(n_seeds)]
+    others = [scores(spec.dataset, dictionary, seed)[1][baseline] for seed in range(n_seeds)]
     for student in measured[0][1]:
-        accuracy, std = runner.mean_and_std([found[student] for _, found in measured])
+        accuracies = np.array([found[student] for _, found in measured])
+        accuracy, accuracy_std = runner.mean_and_std(accuracies)
+        lead, lead_std = runner.mean_and_std(accuracies - others)
         yield {
             "student": student,
             "observables": measured[0][0] or "",
             "accuracy": accuracy,
-            "accuracy_std": std,
+            "accuracy_std": accuracy_std,
+            "lead": lead,
+            "lead_std": lead_std,
             "seeds": n_seeds,
         }
 
 
-def measure_choice(choice):
-    """Yield the mean accuracies, in folds of the training series, behind a dictionary."""
-    students = {"least squares": make_student("least squares", None)} | {
-        f"no teacher, ridge {ridge}": make_student("no teacher", None).set_params(ridge=ridge)
+def candidates(shape):
+    """Return unfitted students to choose from, for lifted rows of a shape."""
+    no_teacher = make_student("no teacher", None, shape)
+    return {"least squares": make_student("least squares", None, shape)} | {
+        f"no teacher, ridge {ridge}": clone(no_teacher).set_params(ridge=ridge)
         for ridge in RIDGES_TRIED
     }
-    if choice.dictionary == BASELINE[0]:
-        students = {BASELINE[1]: baseline()}
-    found = {name: [] for name in students}
+
+
+def measure_choice(choice):
+    """Yield the mean accuracies, in folds of the training series, behind a dictionary."""
+    found = {}
     for dataset in runner.full_or_quick(list(FILES), ["UnitTest"]):
         X, y = series(dataset, "train")
         for seed, (train, held) in enumerate(
@@ -277,9 +299,12 @@ def measure_choice(choice):
         ):
             lifter = make_dictionary(choice.dictionary, X.shape[1:], seed)
             lifted = lifter.fit_transform(flat(X[train])), lifter.transform(flat(X[held]))
+            students = candidates(lifted[0].shape)
+            if choice.dictionary == BASELINE[0]:
+                students[BASELINE[1]] = baseline()
             for name, student in students.items():
                 student.fit(lifted[0], y[train])
-                found[name].append(student.score(lifted[1], y[held]))
+                found.setdefault(name, []).append(student.score(lifted[1], y[held]))
     for name, accuracies in found.items():
         yield {"student": name, "accuracy": round(float(np.mean(accuracies)), 5)}
 
@@ -292,7 +317,6 @@ def add_means(results):
             groups.setdefault((row["dictionary"], row["student"]), []).append(row)
     for (dictionary, student), rows in groups.items():
         if len(rows) == len(FILES):
-            stds = [float(row["accuracy_std"]) for row in rows]
             sizes = [float(row["observables"]) for row in rows if row["observables"]]
             results.add(
                 {
@@ -300,11 +324,18 @@ def add_means(results):
                     "dictionary": dictionary,
                     "student": student,
                     "observables": round(np.mean(sizes)) if sizes else "",
-                    "accuracy": round(np.mean([float(row["accuracy"]) for row in rows]), 5),
-                    "accuracy_std": round(float(np.linalg.norm(stds)) / len(rows), 5),
+                    **mean_of(rows, "accuracy"),
+                    **mean_of(rows, "lead"),
                     "seeds": rows[0]["seeds"],
                 }
             )
+
+
+def mean_of(rows, column):
+    """Return the mean of a column, and its standard deviation, by their names."""
+    means, stds = ([float(row[name]) for row in rows] for name in (column, f"{column}_std"))
+    deviation = float(np.linalg.norm(stds)) / len(rows)
+    return {column: round(np.mean(means), 5), f"{column}_std": round(deviation, 5)}
 
 
 def parser():
@@ -320,14 +351,14 @@ def main():
     options = runner.parse(parser())
     if options.choose:
         results = runner.Results("series_choice.csv", ["dictionary", "student"])
-        choices = [Choice(name) for name in (BASELINE[0], "MiniRocket", *CHOICES, "both")]
+        choices = [Choice(name) for name in (*DICTIONARIES, *CHOICES)]
         runner.carry_out(options, results, choices, measure_choice)
         return
     results = runner.Results("series.csv", ["dataset", "dictionary", "student"])
     specs = [
         Spec(dataset, dictionary)
         for dataset in runner.full_or_quick(list(FILES), ["UnitTest"])
-        for dictionary in ("none", BASELINE[0], *DICTIONARIES)
+        for dictionary in ("none", *DICTIONARIES)
     ]
     n_seeds = runner.full_or_quick(options.seeds, 1)
     runner.carry_out(options, results, specs, partial(measure, n_seeds=n_seeds))

@@ -17,6 +17,7 @@ from .._validation import (
 from ..linear import (
     check_finite_moments,
     check_gram_fits_in_memory,
+    check_moments_fit_in_memory,
     noise_penalty,
     train_minibatches,
     with_even_ridge,
@@ -161,6 +162,9 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     standard deviation, m `multiplicative_noise` and a `additive_noise`. The bound is far from tight
     where the student is sure, so that a smaller m than the hardware's may do better: choose it
     as other penalties, on held-out rows with simulated noise.
+
+    With "lbfgs" and a `ridge`, n rows of D >= 2 n observables are kept lifted, in float64, and the
+    matrix is found in n coordinates, those of the rows: memory is O(n D), not O(D^2).
 
     References
     ----------
@@ -319,7 +323,10 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     def _solve(self, task):
         start = self._warm_coefficients(task)
         if self.solver == "lbfgs":
-            check_gram_fits_in_memory(task.blocks.n_observables)
+            if self.ridge > 0:
+                check_moments_fit_in_memory(task.blocks)
+            else:
+                check_gram_fits_in_memory(task.blocks.n_observables)
         moments = self._accumulate(task, DiagonalMoments(task.blocks.n_observables))
         problem = self._problem(task, moments.scale)
         if self.solver == "lbfgs":

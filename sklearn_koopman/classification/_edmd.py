@@ -1,5 +1,6 @@
 """Least squares: the Koopman matrix of extended dynamic mode decomposition."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
 from functools import partial
@@ -12,8 +13,11 @@ from .._warnings import warn_user
 from ..linear import (
     check_finite_moments,
     check_gram_fits_in_memory,
+    check_moments_fit_in_memory,
+    has_few_rows,
     noise_penalty,
     solve_gram,
+    solve_rows,
     solve_triangular_factor,
 )
 from ..rows import GramMoments, TriangularMoments, accumulated
@@ -119,8 +123,10 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
     every student, so there is no parameter for it.
 
     One pass over the rows, O(D^2) memory for D observables. float32 rows are centred and multiplied
-    in float32, some thousand at a time, and these products summed in float64. Probabilities of a
-    teacher below 1e-7 are raised to it: least squares would otherwise fit the logarithms of zeros.
+    in float32, some thousand at a time, and these products summed in float64. Of n rows,
+    at most D / 2, `fit` keeps the lifted rows instead, in float64, and solves n equations for the
+    same matrix: O(n D) memory. Probabilities of a teacher below 1e-7 are raised to it: least
+    squares would otherwise fit the logarithms of zeros.
 
     References
     ----------
@@ -228,8 +234,10 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
                 )
             # A copy, so that an interrupted call leaves no half a batch behind.
             start = deepcopy(self.moments_) if continues else None
+            check_gram_fits_in_memory(task.blocks.n_observables)
             moments = self._accumulate(task, self._streaming_form(), start)
-            fitted = self._solve_moments(moments, task.dtype)
+            solver = "cholesky" if isinstance(moments, GramMoments) else "svd"
+            fitted = self._solve_moments(moments, task.dtype, solver)
             stream = {"moments_": moments, "_stream_learns_from": learns_from}
             self._store(fitted | task.fitted | stream)
         return self
@@ -243,60 +251,67 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
         check_real(self, "additive_noise", low=0.0, inclusive="left")
 
     def _solve(self, task):
-        *faster, last = self._forms(task)
-        for form in faster:
+        check_moments_fit_in_memory(task.blocks)
+        *faster, (form, solver) = self._ways(task)
+        for faster_form, faster_solver in faster:
             with suppress(LinAlgError):  # no name for the moments: the next need the room
                 return self._solve_moments(
-                    self._accumulate(task, form), task.dtype, overwrite=True
+                    self._accumulate(task, faster_form),
+                    task.dtype,
+                    faster_solver,
+                    overwrite=True,
                 )
-        return self._solve_moments(self._accumulate(task, last), task.dtype, overwrite=True)
+        return self._solve_moments(
+            self._accumulate(task, form), task.dtype, solver, overwrite=True
+        )
 
     def _accumulate(self, task, form, start=None):
         """Return the moments of a task's rows, of some form or together with those of others."""
         targets, weight = regression_targets(task)
-        check_gram_fits_in_memory(task.blocks.n_observables)
         if start is None:
             start = form(task.blocks.n_observables, len(task.labels.classes))
         return accumulated(start, task.blocks, targets, weight)
 
-    def _forms(self, task):
-        """Return forms of moments: where rounding would decide, the next one is more exact."""
-        of_gram = [GramMoments, EXACT_MOMENTS]
-        if task.dtype != np.float32:
-            of_gram = [GramMoments]
+    def _ways(self, task):
+        """Return forms of moments, and solvers: where rounding would decide, the next is better."""
+        forms: list[Callable]
+        if has_few_rows(task.blocks):
+            forms = [TriangularMoments]  # which are the rows
+        elif task.dtype != np.float32:
+            forms = [GramMoments]
         elif task.blocks.n_samples < task.blocks.n_observables:
-            of_gram = [EXACT_MOMENTS]  # nothing but the ridge keeps the Gram matrix regular
-        forms = {
-            "auto": [*of_gram, TriangularMoments],
-            "cholesky": of_gram,
-            "svd": [TriangularMoments],
-        }
-        return forms[self.solver]
+            forms = [EXACT_MOMENTS]  # nothing but the ridge keeps the Gram matrix regular
+        else:
+            forms = [GramMoments, EXACT_MOMENTS]
+        by_cholesky = [(form, "cholesky") for form in forms]
+        by_svd = [(TriangularMoments, "svd")]
+        ways = {"auto": by_cholesky + by_svd, "cholesky": by_cholesky, "svd": by_svd}
+        return ways[self.solver]
 
     def _streaming_form(self):
         """Return the form of moments of a stream, which cannot be read twice for a second try."""
         safe_for_gram = self.solver == "cholesky" or self.ridge >= 1e-10
         return EXACT_MOMENTS if self.solver != "svd" and safe_for_gram else TriangularMoments
 
-    def _solve_moments(self, moments, dtype, *, overwrite=False):
+    def _solve_moments(self, moments, dtype, solver, *, overwrite=False):
         """Return the fitted attributes of the moments of all rows."""
         scale = moments.scale
         check_finite_moments(scale)
         ridge = self.ridge
         if self.multiplicative_noise or self.additive_noise:
             ridge = ridge + noise_penalty(scale, self.multiplicative_noise, self.additive_noise)
-        if isinstance(moments, GramMoments):
-            coef = solve_gram(moments, ridge, self.rank, overwrite=overwrite)
-            if coef is None:
-                raise LinAlgError(
-                    f"The Gram matrix of the {moments.n_observables} observables is not "
-                    f"numerically positive definite with ridge={self.ridge}: raise ridge, or use "
-                    "solver='svd'."
-                )
-            solver = "cholesky"
-        else:
+        if solver == "svd":
             coef = solve_triangular_factor(moments, ridge, self.rank)
-            solver = "svd"
+        elif isinstance(moments, TriangularMoments):
+            coef = solve_rows(moments, ridge, self.rank)
+        else:
+            coef = solve_gram(moments, ridge, self.rank, overwrite=overwrite)
+        if coef is None:
+            raise LinAlgError(
+                f"The Gram matrix of the {moments.n_observables} observables is not "
+                f"numerically positive definite with ridge={self.ridge}: raise ridge, or use "
+                "solver='svd'."
+            )
         return {
             **koopman_attributes(coef, moments.target_mean, scale, dtype),
             "solver_": solver,

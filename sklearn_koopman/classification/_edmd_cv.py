@@ -1,12 +1,19 @@
 """Least squares with a ridge that cross-validation chooses."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from .._validation import check_choice, check_reals
-from ..linear import RidgePath, check_finite_moments, check_gram_fits_in_memory, solve_gram
-from ..rows import GramMoments, accumulated
+from ..linear import (
+    RidgePath,
+    check_finite_moments,
+    check_moments_fit_in_memory,
+    has_few_rows,
+    solve_gram,
+)
+from ..rows import GramMoments, TriangularMoments, accumulated
 from ..students import (
     PROBABILITY_FLOOR,
     KoopmanClassifier,
@@ -113,7 +120,9 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
     -----
     One pass over the rows accumulates Gram matrices (one for each fold; their mergers, which
     subtract nothing, are those of the training rows), a second one scores held-out rows for all
-    ridges together. Memory is O(D^2) for every fold, or O(D^2) with ``cv=None``.
+    ridges together. Memory is O(D^2) for every fold, or O(D^2) with ``cv=None``. Where there are at
+    least twice as many observables as rows, the lifted rows are kept instead, in float64, and all
+    equations are in as many unknowns as there are rows, for the same models and scores.
 
     References
     ----------
@@ -167,7 +176,7 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
 
     def _solve(self, task, groups=None):
         task = judged(task)
-        check_gram_fits_in_memory(task.blocks.n_observables)
+        check_moments_fit_in_memory(task.blocks)
         ridges = sorted(check_reals(self, "ridges", low=0.0, inclusive="neither"), reverse=True)
         default = "neg_mean_squared_error" if self.cv is None else "accuracy"
         row_scores = SCORINGS[self.scoring or default]
@@ -198,7 +207,7 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
                 "every fold, or wrap a teacher that has seen other data in FrozenEstimator."
             )
         targets, weight = regression_targets(task)
-        moments = _accumulate(task, targets, weight)
+        moments = _accumulate(_blank_moments(task, targets)(), task, targets, weight)
         path = RidgePath(moments)
         scores = path.leave_one_out(
             ridges,
@@ -228,10 +237,11 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
         per_split = [regression_targets(part)[0] if own_targets else targets for part in tasks]
         stacked = np.hstack([targets, *per_split]) if own_targets else targets
         n_classes = len(task.labels.classes)
+        blank = _blank_moments(task, stacked)
         split_moments = SplitMoments(
             splits,
             len(weight),
-            lambda rows: _accumulate(task.at(rows), stacked[rows], weight[rows]),
+            lambda rows: _accumulate(blank(), task.at(rows), stacked[rows], weight[rows]),
         )
         scores = []
         for split, (_, test) in enumerate(splits):
@@ -252,11 +262,17 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
         return np.array(scores), _solver(moments), moments
 
 
-def _accumulate(task, targets, weight):
-    n_targets = targets[:1].shape[1]
+def _blank_moments(task, targets):
+    """Return what makes moments that are small for the rows of a task, or for some of them."""
+    blocks, n_targets = task.blocks, targets[:1].shape[1]
+    if has_few_rows(blocks):
+        return partial(TriangularMoments, blocks.n_observables, n_targets)
     # Exact, as there may be ridges among the candidates that float32 has no digits for.
-    start = GramMoments(task.blocks.n_observables, n_targets, exact=True)
-    moments = accumulated(start, task.blocks, targets, weight)
+    return partial(GramMoments, blocks.n_observables, n_targets, exact=True)
+
+
+def _accumulate(moments, task, targets, weight):
+    moments = accumulated(moments, task.blocks, targets, weight)
     if moments.weight == 0.0:
         raise ValueError(
             "No row to learn from in the training rows of a split of cv: none has a positive "
@@ -268,6 +284,8 @@ def _accumulate(task, targets, weight):
 
 def _solver(moments):
     """Return the function from a ridge to coefficients of standardised observables."""
+    if isinstance(moments, TriangularMoments):
+        return RidgePath(moments).coef
 
     def coef_of(ridge):
         coef = solve_gram(moments, ridge)

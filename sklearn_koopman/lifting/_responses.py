@@ -222,8 +222,11 @@ class Responses:
         n_more = -n_filters % (_pooling.LINE_BYTES // X.itemsize)
         weights = np.ascontiguousarray(np.pad(weights, ((0, 0), (0, n_more))))
         width = places.padded[2]
+        if any(places.padding):
+            around = [(0, 0), (0, 0), *((n, n) for n in places.padding)]
+            X = np.pad(X.reshape(-1, *places.image), around).reshape(len(X), -1)
         _pooling.lift(
-            np.ascontiguousarray(places.with_zeros(X)),
+            np.ascontiguousarray(X),
             weights[:-1],
             weights[-1],
             n_filters,

@@ -9,6 +9,8 @@ and parts of a minimiser, which tests take one by one.
 from ._checks import (
     check_finite_moments as check_finite_moments,
     check_gram_fits_in_memory as check_gram_fits_in_memory,
+    check_moments_fit_in_memory as check_moments_fit_in_memory,
+    has_few_rows as has_few_rows,
 )
 from ._distillation import (
     BlockLoss as BlockLoss,
@@ -21,6 +23,7 @@ from ._least_squares import (
     correlation,
     restrict_rank as restrict_rank,
     solve_gram,
+    solve_rows,
     solve_triangular_factor,
 )
 from ._loss import DistillationLoss, LogitLoss, LossTerms
@@ -53,6 +56,7 @@ __all__ = [
     "minimise_path",
     "noise_penalty",
     "solve_gram",
+    "solve_rows",
     "solve_triangular_factor",
     "train_minibatches",
     "with_even_ridge",

@@ -5,6 +5,32 @@ import numpy as np
 from .._memory import check_fits_in_memory
 
 
+def has_few_rows(blocks):
+    """Return whether lifted rows take no more room than a triangle of their Gram matrix.
+
+    Then problems are solved in as many unknowns as there are rows.
+
+    Parameters
+    ----------
+    blocks : RowBlocks
+    """
+    return 2 * blocks.n_samples <= blocks.n_observables
+
+
+def check_moments_fit_in_memory(blocks):
+    """Raise MemoryError when neither the lifted rows nor their Gram matrix fit in memory."""
+    n_samples, n_observables = blocks.n_samples, blocks.n_observables
+    if not has_few_rows(blocks):
+        check_gram_fits_in_memory(n_observables)
+        return
+    check_fits_in_memory(
+        8 * n_samples * n_observables,
+        f"The {n_samples} lifted rows of {n_observables} observables",
+        "Lower the degree of the lifter or the number of PCA components, or use "
+        "KoopmanDistilledClassifier(solver='adam'), which keeps no lifted rows.",
+    )
+
+
 def check_gram_fits_in_memory(n_observables):
     """Raise MemoryError when the Gram matrix of the observables is larger than the memory."""
     check_fits_in_memory(

@@ -17,13 +17,15 @@ curvature: of the Hessian, if all classes curved alike.
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..rows import GramMoments, accumulated
+from ._checks import has_few_rows
 from ._lbfgs import History, Point, line_search
 from ._preconditioner import CurvaturePreconditioner
+from ._row_coordinates import in_row_coordinates
 from ._sampling import choose_rows
 
 # Lifted numbers below which every step evaluates all rows: they cost no more than the bookkeeping.
@@ -104,11 +106,34 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     -------
     solution : Solution
     """
+    if problem.ridge > 0 and has_few_rows(problem.blocks):
+        return _minimise_in_row_coordinates(problem, coef, intercept, max_iter, tol, report)
     problem = problem.keeping_few_rows()
     start = _stacked(problem, coef, intercept)
     search = Search(problem, start, max_iter, tol, problem.leverage(), report)
     search.run()
     return search.solution
+
+
+def _minimise_in_row_coordinates(problem, coef, intercept, max_iter, tol, report):
+    smaller, basis = in_row_coordinates(problem)
+    solution = minimise(
+        smaller,
+        basis.T @ coef,
+        intercept,
+        max_iter=max_iter,
+        # No component is larger in other coordinates then.
+        tol=tol / np.sqrt(smaller.blocks.n_observables),
+        report=report,
+    )
+    _, gradient, intercept_gradient = smaller(solution.coef, solution.intercept)
+    gradient_norm = max(np.abs(basis @ gradient).max(), np.abs(intercept_gradient).max())
+    return replace(
+        solution,
+        coef=basis @ solution.coef,
+        gradient_norm=float(gradient_norm),
+        converged=bool(gradient_norm <= tol),
+    )
 
 
 def minimise_path(

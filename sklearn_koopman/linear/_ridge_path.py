@@ -12,9 +12,10 @@ rank-one change of the normal equations, with the intercept among their unknowns
 """
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import eigh, svd
 
-from ._least_squares import correlation
+from ..rows import TriangularMoments
+from ._least_squares import correlation, standardised_factor
 
 # Rows that hold themselves by more than one less this leave nothing but rounding when left out.
 LEAST_SLACK = 1e-10
@@ -27,8 +28,9 @@ class RidgePath:
 
     Parameters
     ----------
-    moments : GramMoments
-        It is left as it is.
+    moments : GramMoments or TriangularMoments
+        It is left as it is. The second, of fewer rows than observables, takes a decomposition of
+        these rows alone.
 
     Attributes
     ----------
@@ -46,11 +48,8 @@ class RidgePath:
         self.scale = scale = moments.scale
         self.target_mean = moments.target_mean
         self.weight = moments.weight
-        matrix = correlation(moments)
-        # A constant observable is a direction of its own, without any variance.
-        matrix[scale.constant, scale.constant] = 0.0
-        values, vectors = eigh(matrix, overwrite_a=True, check_finite=False)
-        varies = values > moments.rounding * values[-1]
+        values, vectors = _eigenpairs(moments)
+        varies = values > moments.rounding * values.max()
         self.eigenvalues, self.directions = values[varies], vectors[:, varies]
         cross = moments.cross / (scale.deviation[:, None] * moments.weight)
         cross[scale.constant] = 0.0
@@ -113,3 +112,20 @@ class RidgePath:
 
         total, n_held = blocks.sum(score_block, sample_weight, codes, targets)
         return np.where(n_held > 0, -np.inf, total / sample_weight.sum())
+
+
+def _eigenpairs(moments):
+    """Return eigenvalues and eigenvectors of the Gram matrix, without some of those of zero."""
+    if isinstance(moments, TriangularMoments):
+        _, singular, right = svd(
+            standardised_factor(moments),
+            full_matrices=False,
+            overwrite_a=True,
+            check_finite=False,
+        )
+        return singular**2, right.T
+    matrix = correlation(moments)
+    # A constant observable is a direction of its own, without any variance.
+    constant = moments.scale.constant
+    matrix[constant, constant] = 0.0
+    return eigh(matrix, overwrite_a=True, check_finite=False)

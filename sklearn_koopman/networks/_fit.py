@@ -131,18 +131,11 @@ def _regress(batches, lifter, target_lifter, ridge, rank):
         if coef is not None:
             break
     scale = moments.scale
-    cross = _cross(moments) / (scale.deviation[:, None] * moments.weight)
+    cross = moments.cross / (scale.deviation[:, None] * moments.weight)
     cross[scale.constant] = 0.0
     variances = eigvalsh(coef.T @ cross)[::-1][: min(coef.shape)]
     coef = restrict_rank(coef, cross, rank)
     return coef, moments.target_mean, scale, np.sqrt(np.maximum(variances, 0.0))
-
-
-def _cross(moments):
-    """Return the scatter of the observables with the targets."""
-    if isinstance(moments, GramMoments):
-        return moments.cross
-    return moments.factor.T @ moments.projected
 
 
 def _accumulate(batches, lifter, target_lifter, kind):

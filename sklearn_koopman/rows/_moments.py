@@ -435,11 +435,15 @@ class GramMoments(RunningMoments):
 class TriangularMoments(RunningMoments):
     """Moments kept as the triangular factor of the rows: twice the digits of a Gram matrix.
 
+    As long as there are fewer rows than observables, these are the factor: centred, and times the
+    roots of their weights.
+
     Attributes
     ----------
-    factor : ndarray of shape (n_observables, n_observables)
-        Upper triangular R with ``R.T @ R`` the scatter of the observables.
-    projected : ndarray of shape (n_observables, n_targets)
+    factor : ndarray of shape (n_factor_rows, n_observables)
+        R with ``R.T @ R`` the scatter of the observables, upper triangular when it has as many
+        rows as columns. It never has more.
+    projected : ndarray of shape (n_factor_rows, n_targets)
         The targets in the coordinates of R: ``R.T @ projected`` is their cross scatter.
     """
 
@@ -447,8 +451,18 @@ class TriangularMoments(RunningMoments):
 
     def __init__(self, n_observables, n_targets=0):
         super().__init__(n_observables, n_targets)
-        self.factor = np.zeros((n_observables, n_observables))
-        self.projected = np.zeros((n_observables, n_targets))
+        self.factor = np.empty((0, n_observables))
+        self.projected = np.empty((0, n_targets))
+
+    @property
+    def cross(self):
+        """Scatter of the observables with the targets, shape (n_observables, n_targets)."""
+        return self.factor.T @ self.projected
+
+    @property
+    def rounding(self):
+        """What rounding leaves of a Gram matrix of norm one, at most."""
+        return self.n_observables * np.finfo(np.float64).eps
 
     @property
     def block_rows(self):
@@ -456,9 +470,13 @@ class TriangularMoments(RunningMoments):
         return max(1024, self.n_observables // 2)
 
     def _absorb(self, rows):
+        n = self.n_observables
+        if len(self.factor) + len(rows) <= n:
+            self.factor = np.vstack([self.factor, rows[:, :n]])
+            self.projected = np.vstack([self.projected, rows[:, n:]])
+            return
         stacked = np.vstack([np.hstack([self.factor, self.projected]), rows])
         (reduced,) = qr(stacked, overwrite_a=True, mode="r", check_finite=False)
-        n = self.n_observables
         self.factor, self.projected = reduced[:n, :n].copy(), reduced[:n, n:].copy()
 
     def _add_scatter(self, other):

@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 
 from sklearn_koopman import (
+    ConvolutionalLifter,
     DistilledTreeClassifier,
     EDMDClassifier,
     KoopmanDistilledClassifier,
@@ -48,11 +49,22 @@ STUDENT = KoopmanDistilledClassifier(
     [
         TensorTrainClassifier(TEACHER, rank=2, lifter=REDUCER, solver="adam", max_iter=1),
         EDMDClassifier(TEACHER, lifter=sklearn_pipeline(REDUCER, ProductKernelLifter())),
+        EDMDClassifier(
+            TEACHER,
+            lifter=ConvolutionalLifter(
+                (8, 8),
+                dilation=2,
+                nonlinearity="proportion",
+                n_filters=4,
+                filter_size=3,
+                grid=1,
+            ),
+        ),
         CompressedStudent(STUDENT.fit(X, y), rank=2),
     ],
-    ids=lambda student: type(student).__name__,
+    ids=["train", "kernel", "filters", "compressed"],
 )
-def test_trains_and_kernels(student):
+def test_trains_kernels_and_filters(student):
     file = io.BytesIO()
     save_student(student.fit(X[:200], y[:200]), file)
     restored = load_student(file)

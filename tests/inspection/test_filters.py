@@ -38,6 +38,7 @@ def filters(shape=(8, 8), **settings):
 STUDENTS = {
     "inside": EDMDClassifier(lifter=filters()),
     "step": make_pipeline(filters(nonlinearity="intensity"), EDMDClassifier()),
+    "dilated": EDMDClassifier(lifter=filters(nonlinearity="proportion", dilation=2)),
     "scaled": make_pipeline(StandardScaler(with_std=False), filters(), EDMDClassifier()),
     "frozen": make_pipeline(FrozenEstimator(filters().fit(X)), EDMDClassifier(lifter=None)),
     "search": GridSearchCV(
@@ -109,6 +110,15 @@ def test_weights_are_entries_of_the_matrix(one):
     scaled = filter_weights(one, X)
     spread = one.lifter_.transform(X).std(axis=0).reshape(1, 5, 2, 2, 3)
     assert_allclose(scaled, weights * spread)
+
+
+@pytest.mark.parametrize(
+    ("nonlinearity", "n_signs"),
+    [("threshold", 2), ("proportion", 2), ("intensity", 1), ("magnitude", 1)],
+)
+def test_weights_have_the_signs_of_the_observables(nonlinearity, n_signs):
+    student = EDMDClassifier(lifter=filters(nonlinearity=nonlinearity)).fit(X, NAMES)
+    assert filter_weights(student).shape == (10, 5, n_signs, 2, 3)
 
 
 def test_frontier_of_filters(pyplot):

@@ -1,0 +1,45 @@
+"""Problems of few rows and many observables, in as many coordinates as there are rows.
+
+Coefficients that are at right angles to all rows change no logit, and a ridge makes them zero. So
+the minimiser is a sum of the rows, and of the coefficients no more need to be found than there are
+rows: those of an orthonormal basis of what the rows span, in which the penalty is the same.
+"""
+
+from copy import copy
+
+import numpy as np
+from scipy.linalg import qr
+
+from ..rows import RowBlocks, Scale, as_numpy
+
+
+def in_row_coordinates(problem):
+    """Return a problem in the coordinates of its rows, and the basis.
+
+    Parameters
+    ----------
+    problem : DistillationProblem
+
+    Returns
+    -------
+    smaller : DistillationProblem
+        In float64, with `n_samples` observables that are not standardised any further.
+    basis : ndarray of shape (n_observables, n_samples)
+        Its product with coefficients of the smaller problem gives those of the problem.
+    """
+    scale = problem.scale
+    phi = as_numpy(problem.blocks.map(_unchanged)) - scale.mean
+    phi *= np.where(scale.constant, 0.0, 1 / scale.deviation)
+    basis, factor = qr(phi.T, mode="economic", overwrite_a=True, check_finite=False)
+    n_rows = len(phi)
+    smaller = copy(problem)
+    smaller.blocks = RowBlocks(np.ascontiguousarray(factor.T), pool=problem.blocks.pool)
+    smaller.scale = Scale(np.zeros(n_rows), np.ones(n_rows), np.zeros(n_rows, dtype=bool))
+    smaller.is_centred = False
+    smaller.dtype = np.dtype(np.float64)
+    smaller.softened = None if problem.softened is None else as_numpy(problem.softened)
+    return smaller, basis
+
+
+def _unchanged(psi):
+    return psi
