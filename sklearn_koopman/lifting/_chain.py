@@ -115,7 +115,7 @@ def learns_nothing(step):
 
 
 def products_of_chain(lifter, n_features):
-    """Return the observables as `PairProducts` of the features, None if they are no products."""
+    """Return the observables as `PairProducts` of the features, None if they are not products."""
     steps = steps_of(lifter)
     columns = np.arange(n_features)
     while steps and isinstance(steps[0], SelectorMixin):
