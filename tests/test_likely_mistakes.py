@@ -177,8 +177,10 @@ def test_a_huge_degree(classifier):
     with pytest.raises(MemoryError, match=message):
         classifier(lifter=MonomialLifter(12)).fit(X, Y, soft_labels=LOGITS)
     lifter = make_plain_pipeline(PCA(30), MonomialLifter(5))  # 324,632 of them
+    # Of fewer rows than half of that the rows would be held, not the Gram matrix.
+    many = [np.tile(each.T, 170_000 // len(X)).T for each in (X, Y, LOGITS)]
     with pytest.raises(MemoryError, match=r"Gram matrix .* needs .* GB.*solver='adam'"):
-        classifier(lifter=lifter).fit(X, Y, soft_labels=LOGITS)
+        classifier(lifter=lifter).fit(*many[:2], soft_labels=many[2])
 
 
 # Unscaled pixels

@@ -54,6 +54,9 @@ POOR, GOOD = 0.5, 0.8
 FLOOR = 0.02
 # Rows per observable that make a preconditioner, if so many may be held lifted.
 PRECONDITIONER_ROWS_PER_OBSERVABLE = 8
+# From so many observables on, few rows make fewer unknowns. Below, all problems are solved in the
+# same coordinates, in which weights and repeated rows take the same steps.
+LEAST_OBSERVABLES_OF_FEW_ROWS = 1024
 # The preconditioner is made anew when the rows curve less than this share of what they did.
 REFRESHED_BELOW = 0.5
 
@@ -106,7 +109,9 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     -------
     solution : Solution
     """
-    if problem.ridge > 0 and has_few_rows(problem.blocks):
+    blocks = problem.blocks
+    is_wide = blocks.n_observables >= LEAST_OBSERVABLES_OF_FEW_ROWS and has_few_rows(blocks)
+    if problem.ridge > 0 and is_wide:
         return _minimise_in_row_coordinates(problem, coef, intercept, max_iter, tol, report)
     problem = problem.keeping_few_rows()
     start = _stacked(problem, coef, intercept)

@@ -107,5 +107,5 @@ def test_bad_r_small(r_small):
 
 
 def test_bad_random_state():
-    with pytest.raises(ValueError, match="cannot be used to seed"):
+    with pytest.raises(ValueError, match="random_state='seed': must be an int"):
         make_yin_yang(5, random_state="seed")
