@@ -152,7 +152,7 @@ def has_label(y, unlabeled_value):
 
 def _is_missing(value):
     """Return whether a label is None, NaN, or pandas' NA, which is not even equal to itself."""
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
+    return value is None or type(value).__name__ in _MISSING or value != value
 
 
 def encode_labels(y, unlabeled_value=None, classes=None):
