@@ -42,7 +42,7 @@ _THREE_WAYS = (
     "soft_labels=."
 )
 
-# What is no fault of the inputs, so that there is nothing to say of these.
+# What is not the fault of the inputs, so that there is nothing to say about these.
 _NOT_THE_INPUTS = (
     NotFittedError,
     MemoryError,
