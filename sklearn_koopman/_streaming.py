@@ -165,11 +165,10 @@ class _LiftingStep(BaseEstimator):
     def fit(self, X, y=None, **params):
         """Fit the step."""
         X, y = rows_to_fit(self.step, as_floats(X), y, "step")
-        if self.is_labelled is None:
-            self.step.fit(X, y, **params)
-        else:
-            is_labelled = self.is_labelled[: len(X)]  # as few as the step is fitted to
-            fit_on_labelled(self.step, X, np.asarray(y), is_labelled, **params)
+        is_labelled = self.is_labelled
+        if is_labelled is not None:
+            is_labelled = is_labelled[: len(y)]  # as few as the step is fitted to
+        fit_on_labelled(self.step, X, y, is_labelled, **params)
         return self
 
     def fit_transform(self, X, y=None, **params):
@@ -183,19 +182,20 @@ class _LiftingStep(BaseEstimator):
         if is_dask(X):
             return LiftedRows(float_rows(X), [self.step])
         first = next(iter(steps_of(self.step)), None)
-        if isinstance(first, BlockLifter) and as_floats(X) is not X:
-            rows = as_floats(X)
-            validate_data(first, rows[:1], reset=False)
-            return LiftedRows(rows, [self.step])
         if isinstance(first, BlockLifter):
-            return LiftedRows(validate_data(first, X, dtype=DTYPES, reset=False), [self.step])
+            rows = as_floats(X)
+            if rows is X:
+                rows = validate_data(first, X, dtype=DTYPES, reset=False)
+            else:  # converted when they are read: only their form is looked at
+                validate_data(first, rows[:1], reset=False)
+            return LiftedRows(rows, [self.step])
         if isinstance(X, np.ndarray) and X.ndim == 2:
             return LiftedRows(X, [self.step])
         return self.step.transform(X)
 
 
 class _LabelledStep(BaseEstimator):
-    """A step that is fitted to rows of which some have no label.
+    """A step that is fitted to rows some of which have no label.
 
     Parameters
     ----------
@@ -212,12 +212,11 @@ class _LabelledStep(BaseEstimator):
 
     def fit(self, X, y=None, **params):
         """Fit the step."""
-        fit_on_labelled(self.step, X, np.asarray(y), self.is_labelled, **params)
+        fit_on_labelled(self.step, X, y, self.is_labelled, **params)
         return self
 
     def fit_transform(self, X, y=None, **params):
         """Fit the step, and return what it makes of all rows."""
-        y = np.asarray(y)
         return fit_transform_on_labelled(self.step, X, y, self.is_labelled, **params)
 
     def transform(self, X):

@@ -54,7 +54,7 @@ class ThreadPool:
     def __init__(self, size=None):
         self._given_size = size
         self._kept_size = None  # while BLAS is kept to one thread
-        # Of which process they are, as forks have no threads; how many; and what has them.
+        # Their process, as a fork of it does not have them; how many they are; their executor.
         self._workers: tuple[int, int, ThreadPoolExecutor | None] = 0, 0, None
 
     def __reduce__(self):

@@ -6,9 +6,10 @@ Each kind is tried on every estimator that can have it.
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 
 import sklearn_koopman as sk
@@ -23,6 +24,7 @@ from sklearn_koopman.inspection import (
     fidelity_score,
 )
 from sklearn_koopman.lifting import OpticalLifter, ProductKernelLifter
+from sklearn_koopman.pipeline import make_pipeline as ours
 from sklearn_koopman.selection import principal_squares
 from sklearn_koopman.teachers import as_teacher
 
@@ -334,6 +336,27 @@ def test_groups_stay_together(student):
     assert all(not set(groups[train]) & set(groups[test]) for train, test in seen)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         clone(student).set_params(cv=GroupKFold(2)).fit(X, y, groups=groups[1:])
+
+
+@pytest.mark.parametrize("make", [lambda student: student, make_pipeline, ours])
+@pytest.mark.parametrize("student", [STUDENTS[1], STUDENTS[3]], **by_name)
+def test_groups_are_routed(student, make):
+    """Metadata routing takes them through pipelines and other folds; nothing is requested."""
+    groups, folds = np.arange(40) // 4, [(np.arange(20), np.arange(20, 40))]
+    seen = []
+
+    class Watched(GroupKFold):
+        def split(self, X, y=None, groups=None):
+            seen.append(groups)
+            return super().split(X, y, groups)
+
+    model = make(clone(student).set_params(cv=Watched(2)))
+    with config_context(enable_metadata_routing=True):
+        model.fit(X, y, groups=groups)
+        cross_validate(model, X, y, cv=folds, params={"groups": groups}, error_score="raise")
+    assert len(seen) == 2
+    assert_array_equal(seen[0], groups)
+    assert_array_equal(seen[1], groups[:20])
 
 
 def test_groups_need_a_splitter():

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -15,6 +16,7 @@ from sklearn.svm import SVC
 
 from sklearn_koopman import (
     EDMDClassifier,
+    EDMDClassifierCV,
     KoopmanDistilledClassifier,
     MonomialLifter,
     TensorTrainClassifier,
@@ -278,3 +280,42 @@ def test_a_device_that_is_not_there(device, torch):
     for solver in ("lbfgs", "adam"):
         with pytest.raises(ValueError, match=message):
             student(device=device, solver=solver).fit(X, Y, soft_labels=LOGITS)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        EDMDClassifier(ridge=0),
+        EDMDClassifierCV(ridges=[1e-14], cv=2),
+        KoopmanDistilledClassifier(soft_weight=0, ridge=1e-12),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_logits_that_rounding_changes_are_told(estimator):
+    """Squares and products of float32 rows far from zero: float64 shows what rounding does."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(300, 3))
+    y = (rows[:, 0] * rows[:, 1] > 0) + 1 * (rows[:, 2] > 1)
+    estimator = clone(estimator).set_params(lifter=MonomialLifter(2))
+
+    def fitted(offset):
+        X = (rows + offset).astype(np.float32)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            estimator.fit(X, y)
+        psi = estimator.lifter_.transform(X.astype(np.float64))
+        error = estimator.decision_function(X) - (
+            psi @ estimator.coef_.T.astype(np.float64) + estimator.intercept_
+        )
+        return np.ptp(error, axis=1).max(), [
+            each for each in caught if "Rounding in float32" in str(each.message)
+        ]
+
+    error, told = fitted(0)
+    assert error < 1e-3
+    assert not told
+    error, told = fitted(3e3)
+    assert error > 0.05
+    assert len(told) == 1
+    assert "StandardScaler" in str(told[0].message)
+    assert told[0].filename == __file__

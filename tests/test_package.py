@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sklearn_koopman
@@ -79,3 +80,32 @@ def test_versions_say_whether_there_is_a_kernel():
     shown = shown_versions("sys.modules['sklearn_koopman.rows._kernel'] = None")
     assert shown["compiled"] == "not compiled: everything works, slower"
     assert "vectors" not in shown
+
+
+@pytest.mark.parametrize(
+    ("there_is", "said"), [(True, [0, 0, 0]), (False, [0, 1, 1])], ids=["compiled", "not"]
+)
+def test_verbose_says_once_that_there_is_no_kernel(there_is, said):
+    """Of a fit that is not verbose, and then of two that are, in a fresh interpreter."""
+    if there_is:
+        pytest.importorskip("sklearn_koopman.rows._kernel", reason="not compiled")
+    code = f"""
+import sys
+if not {there_is}:
+    sys.modules["sklearn_koopman.rows._kernel"] = None
+from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier
+X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+for student in (
+    EDMDClassifier(),
+    EDMDClassifier(verbose=1),
+    KoopmanDistilledClassifier(soft_weight=0, verbose=1),
+):
+    student.fit(X, y)
+    print("end of a fit", flush=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    fits = done.stdout.split("end of a fit")
+    counts = ["without its compiled kernel" in shown for shown in fits[:-1]]
+    assert np.cumsum(counts).tolist() == said

@@ -166,6 +166,10 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     With "lbfgs" and a `ridge`, n rows of D >= 2 n observables are kept lifted, in float64, and the
     matrix is found in n coordinates, those of the rows: memory is O(n D), not O(D^2).
 
+    Fits with the same number of threads are the same to the last digit. With several BLAS threads,
+    fits at the same time in threads of one process may differ in rounding from one alone:
+    ``threadpoolctl.threadpool_limits(1)`` around them all prevents it.
+
     References
     ----------
     .. [1] Kimura and Ohkubo (2026), arXiv:2604.06732.

@@ -128,6 +128,10 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
     same matrix: O(n D) memory. Probabilities of a teacher below 1e-7 are raised to it: least
     squares would otherwise fit the logarithms of zeros.
 
+    Fits with the same number of threads are the same to the last digit. With several BLAS threads,
+    fits at the same time in threads of one process may differ in rounding from one alone:
+    ``threadpoolctl.threadpool_limits(1)`` around them all prevents it.
+
     References
     ----------
     .. [1] Kimura and Ohkubo (2026), arXiv:2604.06732, the baseline of the experiments.

@@ -29,7 +29,7 @@ BATCHES = {
     "train": [f"data_batch_{number}.bin" for number in range(1, 6)],
     "test": ["test_batch.bin"],
 }
-# Of the pixels and behind them the classes, as bytes, in the order of `in_order`.
+# MD5 sums of the pixels, then the classes, as bytes in the order of `in_order`.
 CHECKSUMS = {
     "train": "86a81eac0e2e978d2f9ad83dc1f8e0d3",
     "test": "b3e114f8363123fb52b5c29416b56343",

@@ -22,8 +22,8 @@ from ._quantisation import check_rounding, convolutions_in, quantise_student, un
 class Hardware:
     r"""What is not perfect about a device that multiplies observables by a matrix.
 
-    The device computes :math:`y_c = \sum_j K_{cj} \psi_j`, and intensities in front of it: by
-    filters behind a lens, or by a random medium, and coarse pixels. All other lifting, and
+    The device computes :math:`y_c = \sum_j K_{cj} \psi_j`, and intensities before that: by filters
+    behind a lens, or by a random medium, and coarse pixels. All other lifting, and
     intercepts, are taken to be exact. By default everything is. Applied in this order:
 
     ============================ ============================================================
@@ -292,7 +292,7 @@ class SimulatedChip:
         return noisy
 
     def _split_at_detectors(self, transformers, X_calibration):
-        """Return what lifts rows, in parts, each with the detectors behind it or None."""
+        """Return what lifts rows, in parts, each with the detectors after it or None."""
         n_electrons, parts, start = self.hardware.pixel_electrons, [], 0
         if n_electrons is not None:
             rows = X_calibration

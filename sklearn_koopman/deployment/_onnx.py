@@ -106,7 +106,7 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
         return skl2onnx.to_onnx(
             model, X_sample[:1], options=options, target_opset=target_opset or _OPSET
         )
-    except RuntimeError as error:  # of several types, some of which name no step
+    except RuntimeError as error:  # of several types; some do not name the step
         foreign = [
             type(step).__name__
             for step in (*steps, *steps_of(getattr(steps[-1], "lifter_", None)))

@@ -20,8 +20,8 @@ def filter_weights(student, X=None):
     Parameters
     ----------
     student : estimator
-        A fitted classifier with a Koopman matrix right behind a
-        :class:`~sklearn_koopman.ConvolutionalLifter`, or behind an
+        A fitted classifier with a Koopman matrix right after a
+        :class:`~sklearn_koopman.ConvolutionalLifter`, or after an
         :class:`~sklearn_koopman.ObservableSelector` of one; or a pipeline or search that ends in
         it.
     X : array-like of shape (n_samples, n_features), default=None
@@ -131,16 +131,16 @@ def convolution_of(estimator):
 
 
 class StudentOfFilters:
-    """A student that is a matrix right behind a convolution."""
+    """A student that is a matrix right after a convolution."""
 
     def __init__(self, student):
         transformers, classifier = split_student(student)
         before, self.lifter = convolution_of(make_pipeline(*transformers, "passthrough"))
-        behind = transformers[len(before) + 1 :]
-        if behind:
+        between = transformers[len(before) + 1 :]
+        if between:
             raise ValueError(
                 f"Between the ConvolutionalLifter and the matrix is "
-                f"{', '.join(type(step).__name__ for step in behind)}, so that no weight belongs "
+                f"{', '.join(type(step).__name__ for step in between)}, so that no weight belongs "
                 "to one filter and cell."
             )
         self.before = before

@@ -67,7 +67,7 @@ def span_report(
     -------
     report : DistillationReport
         Print it, or take its `rows` or `to_frame()`. `fidelity` is to the network. Entries that are
-        zero are no parameters and multiply nothing.
+        zero are not parameters and multiply nothing.
 
     See Also
     --------

@@ -86,7 +86,7 @@ class ConvolutionalLifter(Dictionary):
         twice as far. Several lifters in a union see several scales.
     padding : int or tuple of int, default=0
         Lines of zeros above and below an image and columns left and right of it, or numbers before
-        and behind a series: where what is seen reaches to the edge, filters see it there too.
+        and after a series: where what is seen reaches to the edge, filters see it there too.
     normalization : {"auto", "contrast", "brightness", "none"}, default="auto"
         "contrast" is the formula above; "brightness" does not divide, and "none" takes patches as
         they are, too. "auto" is "contrast" for filters that are found, "none" for given ones.

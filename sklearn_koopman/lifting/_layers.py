@@ -324,7 +324,7 @@ class Intensities(nn.Module):
     real, imaginary : torch.nn.Linear
         The two parts of the amplitudes.
     optical_depth : float
-        0 is no absorber.
+        0 is not an absorber.
     """
 
     def __init__(self, real, imaginary, optical_depth):

@@ -201,7 +201,7 @@ class Nodes:
 
 
 def _places(columns, n_columns):
-    """Return the indices that columns of a ColumnTransformer stand for; they are no names."""
+    """Return the indices that columns of a ColumnTransformer stand for, which are not names."""
     places = np.arange(n_columns, dtype=np.int64)
     if isinstance(columns, slice):
         return places[columns]

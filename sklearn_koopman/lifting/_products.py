@@ -241,7 +241,7 @@ class ChosenProducts:
         return products if self.factors is None else self.factors.operations() + products
 
     def pair_products(self):
-        """Return the products as `PairProducts`, None where the factors are no variables."""
+        """Return the products as `PairProducts`, None where the factors are not variables."""
         if self.factors is not None or self.n_features is None:
             return None
         degrees, places = self.by_degree()

@@ -71,7 +71,7 @@ class SupportsProducts(Protocol):
         Returns
         -------
         products : PairProducts or None
-            None if this one's observables are no products after all.
+            None if this one's observables are not products after all.
         """
 
 

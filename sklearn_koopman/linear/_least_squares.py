@@ -116,7 +116,7 @@ def solve_triangular_factor(moments, ridge, rank=None):
 def solve_rows(moments, ridge, rank=None):
     """Solve as many equations as there are rows of the factor, by Cholesky.
 
-    Much faster than the others where there are fewer rows than observables.
+    For fewer rows than observables: there are then fewer equations than coefficients.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ def train_minibatches(
     Notes
     -----
     As always in skorch, a KeyboardInterrupt that one of the `callbacks` raises ends the training
-    early and quietly. Any other, by Ctrl-C say, comes through.
+    early and quietly. Any other, such as that of Ctrl-C, comes through.
 
     Examples
     --------

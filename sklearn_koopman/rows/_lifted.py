@@ -80,7 +80,7 @@ def lifted_blocks(lifter, X, *, device=None):
     X : ndarray, EnlargedRows, dask array, GivenRows or LiftedRows of shape (n_samples, n_features)
         LiftedRows have passed the steps of a pipeline before they are lifted. Of rows that are
         made, the narrowest form is held too; where that is the rows as they are, they are made
-        anew in every pass, unless they are dear to lift: see `stored`.
+        anew in every pass, unless they are costly to lift: see `stored`.
     device : torch.device, default=None
         Where to lift and to sum the blocks; None: here.
 
@@ -95,7 +95,7 @@ def lifted_blocks(lifter, X, *, device=None):
         return row_blocks(X, device=device)
     with arrays_between_steps():
         row = row_like(X) if is_dask(X) else X[:1]
-        # A device is sent floats, so what is no row of floats is lifted before that.
+        # A device is sent floats, so what is not a row of floats is lifted before that.
         are_rows = X.ndim == 2 and are_floats(X.dtype)
         width = n_numbers(row) if are_rows or device is None else inf
         head, tail, n_observables = split_at_narrowest(lifter, row, width)

@@ -32,7 +32,7 @@ class LiftedRows:
 
     Parameters
     ----------
-    X : ndarray or dask array of shape (n_samples, n_columns)
+    X : ndarray, FloatRows or dask array of shape (n_samples, n_columns)
         What enters the first of the steps.
     steps : sequence of fitted transformers
         Each lifts every row by itself.

@@ -1,4 +1,4 @@
-"""Rows that are dear to lift, lifted once and kept: in memory, or else in a temporary file.
+"""Rows that are costly to lift, lifted once and kept: in memory, or else in a temporary file.
 
 Passes read the same array in either case, and so give the same results to the last digit.
 """
@@ -49,7 +49,7 @@ class StoredBlocks(RowBlocks):
     def _read_ahead(self, row):
         """Have the system read what comes next, if it is not in memory, in the meantime.
 
-        Without that, passes over rows on disk take twice as long.
+        Otherwise threads wait for the disk at every block.
         """
         row_bytes = self.n_observables * self.X.dtype.itemsize
         start = row * row_bytes // mmap.PAGESIZE * mmap.PAGESIZE
@@ -58,12 +58,12 @@ class StoredBlocks(RowBlocks):
             self._file.madvise(mmap.MADV_WILLNEED, start, n_bytes)
 
     def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
-        """Return self: rows that lie in one piece are read as fast as tiles."""
+        """Return self: the rows have been kept already."""
         return self
 
 
 def stored(blocks):
-    """Return rows that are dear to lift as blocks that are lifted now, others as they are.
+    """Return rows that are costly to lift as blocks that are lifted now, others as they are.
 
     They are kept in memory up to scikit-learn's ``working_memory``, but in no more than a quarter
     of the machine's. Others are kept in a file without a name, in the folder that the environment

@@ -15,7 +15,7 @@ _PLACEHOLDERS = (None, "passthrough", "drop")
 
 
 def fit_on_labelled(transformer, X, y, is_labelled, **params):
-    """Fit a transformer, in place, to rows of which some have no label.
+    """Fit a transformer, in place, to rows some of which have no label.
 
     What needs labels learns from the rows that have one; all else from all rows, and without y.
     So what stands in y for "no label" is nobody's class. Pipelines and unions are taken apart; what
@@ -25,7 +25,7 @@ def fit_on_labelled(transformer, X, y, is_labelled, **params):
     ----------
     transformer : transformer
     X : array-like of shape (n_samples, ...)
-    y : ndarray of shape (n_samples,), or None
+    y : array-like of shape (n_samples,), or None
     is_labelled : ndarray of bool, shape (n_samples,), or None
         None: all rows have a label.
     **params : dict of str -> object
@@ -35,6 +35,11 @@ def fit_on_labelled(transformer, X, y, is_labelled, **params):
     -------
     transformer : transformer
         The same, fitted.
+
+    Raises
+    ------
+    ValueError
+        If a transformer learns from labels, and no row has one.
     """
     if y is None or is_labelled is None or is_labelled.all():
         return transformer.fit(X, y, **params)
@@ -56,6 +61,7 @@ def fit_on_labelled(transformer, X, y, is_labelled, **params):
         return transformer.fit(X, None, **params)
     if not is_labelled.any():
         raise ValueError(f"{transformer!r} learns from labels, and no row has one.")
+    y = np.asarray(y)
     known = np.asarray(y[is_labelled].tolist()) if y.dtype == object else y[is_labelled]
     params = {
         name: taken(value, is_labelled) if np.shape(value)[:1] == y.shape else value
@@ -93,11 +99,7 @@ def _says_so(transformer):
         if y is not None and y.default is Parameter.empty:
             return True
         return get_tags(transformer).target_tags.required
-    except (
-        AttributeError,
-        TypeError,
-        ValueError,
-    ):  # one that is no estimator of scikit-learn's
+    except (AttributeError, TypeError, ValueError):  # it does not derive from scikit-learn's
         return False
 
 

@@ -6,8 +6,13 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._warnings import warn_user
 from ..lifting import Operations, operations_of
 from ._lifted import LiftedStudent
+
+# Rounding errors of logits above this are told. One-hot targets differ by 1, and log-odds that are
+# off by this much are probabilities that are off by up to 0.025.
+LARGEST_ERROR = 0.1
 
 
 class KoopmanClassifier(LiftedStudent):
@@ -103,12 +108,37 @@ def koopman_attributes(coef, intercept, scale, dtype):
     fitted : dict of str -> object
     """
     coef, intercept = scale.unscale(coef, intercept)
+    warn_if_rounded_away(coef, scale, dtype)
     ones = np.flatnonzero(scale.constant & (scale.mean == 1.0))
     return {
         "coef_": np.ascontiguousarray(coef.T, dtype=dtype),
         "intercept_": intercept.astype(dtype),
         "_constant_observable": int(ones[0]) if len(ones) else None,
     }
+
+
+def warn_if_rounded_away(coef, scale, dtype):
+    """Warn where logits are small differences of terms so large that rounding changes classes.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_observables, n_classes)
+        For the observables as they are.
+    scale : Scale
+        Means and deviations of the observables.
+    dtype : numpy.dtype
+        What logits are computed in.
+    """
+    size = np.hypot(scale.mean, np.where(scale.constant, 0.0, scale.deviation))
+    # Of terms that are rounded one by one, and independently of each other.
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is an error, later
+        error = np.finfo(dtype).eps * np.linalg.norm(coef * size[:, None], axis=0).max()
+    if LARGEST_ERROR < error < np.inf:
+        warn_user(
+            f"Rounding in {np.dtype(dtype)} changes logits by about {error:.1g}, as they are small "
+            "differences of large numbers: predictions may be wrong. Scale the features first "
+            "(StandardScaler), use float64, or raise ridge."
+        )
 
 
 def _affine(matrix, offset, psi):

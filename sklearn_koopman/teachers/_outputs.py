@@ -257,7 +257,7 @@ def columns_of(teacher_classes, classes, source="teacher"):
     if missing:
         raise UnusableTeacherError(
             f"{source} does not know the classes {shortened(missing)} of y; its columns are "
-            f"{shortened(known)}.{_type_hint(missing, known)}"
+            f"{shortened(known)}.{_type_hint(missing, known)}{_codes_hint(wanted, known)}"
         )
     return list(columns.values())
 
@@ -415,3 +415,19 @@ def _type_hint(missing, known):
     if {str(label) for label in missing} <= {str(label) for label in known}:
         return " They only look alike: labels must have the same type, '1' is not 1."
     return ""
+
+
+def _codes_hint(wanted, known):
+    """Say what to pass where y seems to have the numbers of the teacher's sorted classes."""
+    try:
+        classes = sorted(set(known))
+    except TypeError:  # labels of several types, which nobody has numbered
+        return ""
+    if wanted != list(range(len(classes))):
+        return ""
+    codes = [classes.index(label) for label in known]
+    value = f"range({len(codes)})" if codes == wanted else codes
+    return (
+        " If y was numbered, as VotingClassifier, StackingClassifier and BaggingClassifier do with "
+        f"the sorted classes, pass teacher_classes={value}, the number of each column's class."
+    )

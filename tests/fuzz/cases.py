@@ -247,6 +247,7 @@ def try_estimator(rng, outcome):
     (y, must_y), (weight, must_weight) = labels(rng, n_samples), weights(rng, n_samples)
     takes_labels = is_student and outcome.what != "CompressedStudent"
     arguments = {"sample_weight": weight} if takes_labels and _takes_weights(estimator) else {}
+    must_y |= y is None and getattr(estimator, "teacher", None) is None  # nothing to learn from
     outcome.must_refuse = must | must_X | (takes_labels and must_y)
     outcome.must_refuse |= bool(arguments) and must_weight
     before, kept = vars(estimator).copy(), X.copy() if isinstance(X, np.ndarray) else X

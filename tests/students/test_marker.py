@@ -4,6 +4,7 @@ import numpy as np
 import pandas
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
@@ -11,6 +12,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, f_regression
 from sklearn.frozen import FrozenEstimator
+from sklearn.kernel_approximation import RBFSampler
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler, TargetEncoder
@@ -197,6 +199,14 @@ def test_parameters_of_fit_go_with_the_rows():
     pipeline = make_koopman_pipeline(Weighted(k=2), semi(EDMDClassifier(), "-1"))
     pipeline.fit(X, MARKERS["-1"][1], **soft(), weighted__sample_weight=weight)
     assert_array_equal(seen[0], weight[KNOWN])
+
+
+def test_sparse_rows_may_have_markers_too():
+    lifter = RBFSampler(n_components=5, random_state=0)
+    pipeline = make_koopman_pipeline(lifter, EDMDClassifier(unlabeled_value=-1))
+    fit = {"y": MARKERS["-1"][1], "edmdclassifier__soft_labels": LOGITS}
+    dense = clone(pipeline).fit(X, **fit)
+    assert_allclose(pipeline.fit(csr_array(X), **fit)[-1].coef_, dense[-1].coef_, rtol=1e-6)
 
 
 def test_a_selector_by_another_model():

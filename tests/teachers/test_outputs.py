@@ -1,11 +1,17 @@
+import re
+from ast import literal_eval
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 
+from sklearn_koopman import EDMDClassifier
 from sklearn_koopman.teachers import (
+    CallableTeacher,
     align_columns,
     check_outputs,
     column_classes,
@@ -302,3 +308,40 @@ def test_long_lists_of_classes_are_shortened():
         ValueError, match=r"y has 99 classes \[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, \.\.\.\]"
     ):
         align_columns(np.ones((2, 3)), None, np.arange(99))
+
+
+META_ESTIMATORS = {
+    "voting": lambda student: VotingClassifier([("student", student)]),
+    "stacking": lambda student: StackingClassifier([("student", student)], cv=2),
+    "bagging": lambda student: BaggingClassifier(student, n_estimators=2, random_state=0),
+}
+
+
+@pytest.mark.parametrize("inside", META_ESTIMATORS.values(), ids=META_ESTIMATORS.keys())
+@pytest.mark.parametrize(
+    ("columns", "passed"),
+    [
+        (["cat", "dog", "eel"], "range(3)"),
+        (["0", "1", "2"], "range(3)"),
+        ([7, 8, 9], "range(3)"),
+        (["dog", "cat", "dog"], "[1, 0, 1]"),
+    ],
+)
+def test_labels_that_a_meta_estimator_numbers(columns, passed, inside):
+    """The error says what to pass; with that, the student learns what the teacher knows."""
+    X = np.tile(np.eye(3), (20, 1)) + np.random.default_rng(0).normal(scale=0.1, size=(60, 3))
+    y = np.array(columns)[X.argmax(axis=1)]
+    teacher = CallableTeacher(lambda X: 9 * X, columns)
+    assert EDMDClassifier(teacher, ridge=1e-3).fit(X, y).score(X, y) == 1.0
+    message = re.escape(f"pass teacher_classes={passed}, the number of each column's class")
+    with pytest.raises(ValueError, match=message):
+        inside(EDMDClassifier(teacher)).fit(X, y)
+    values = literal_eval(passed) if "[" in passed else range(3)
+    student = EDMDClassifier(teacher, ridge=1e-3, teacher_classes=values)
+    assert inside(student).fit(X, y).score(X, y) == 1.0
+
+
+def test_other_labels_that_the_teacher_does_not_know_are_not_taken_for_numbers():
+    with pytest.raises(ValueError, match=r"does not know the classes \['owl'\]") as raised:
+        align_columns(np.ones((2, 2)), ["cat", "dog"], ["cat", "owl"])
+    assert "numbered" not in str(raised.value)
