@@ -63,8 +63,8 @@ FilterDisplay.from_estimator(student)
 # Beside other students
 # ---------------------
 # Multiplications are those of a prediction, from the pixels to the ten scores: most of them are
-# those of the convolution. Squares are what a detector sees behind a lens and a mask; products of
-# pooled responses are a second dictionary behind the first.
+# those of the convolution. Squares are what a detector sees after a lens and a mask; products of
+# pooled responses are a second dictionary after the first.
 
 students = {
     "products of 20 principal components": student_of(

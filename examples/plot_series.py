@@ -161,7 +161,7 @@ plt.show()
 # %%
 # On series of your own, MiniRocket [2]_, of the package aeon, is a dictionary like any other. It
 # takes series in three dimensions, (series, channels, time), and so does a pipeline that begins
-# with it, with its teacher. Where rows are flat, a step in front of it gives them their shape::
+# with it, with its teacher. Where rows are flat, a step before it gives them their shape::
 #
 #     from aeon.transformations.collection.convolution_based import MiniRocket
 #     from sklearn.preprocessing import FunctionTransformer

@@ -281,7 +281,7 @@ def make_lifter(dataset, name, seed):
 
 
 def enlarged(X, transfer_set, shape):
-    """Return rows, and behind them what a transfer set makes of them."""
+    """Return rows, and after them what a transfer set makes of them."""
     made = as_transfer_set(transfer_set, shape=shape)
     return EnlargedRows(X, [], 0) if made is None else made.enlarge(X)
 

@@ -1,7 +1,7 @@
 """Filters of a small convolutional dictionary, trained as the first layer of a network.
 
 The network is the dictionary, with the filters that it finds without labels to start from, and a
-matrix behind it. Both are trained on labels and on what the teacher says, by one-cycle AdamW, on
+matrix after it. Both are trained on labels and on what the teacher says, by one-cycle AdamW, on
 images that are shifted by up to a pixel, those of Fashion-MNIST flipped at random too. Filters and
 their offsets are kept in experiments/data. `convolutional.py`, which has them trained where there
 are none, takes them as it takes others, and finds the matrix anew.

@@ -9,7 +9,7 @@ of unequal length, and come padded as well: these are taken. Settings are the sa
 They were chosen by the second command, on training series alone: mean accuracy over the sets in
 three folds. It writes experiments/results/series_choice.csv.
 
-- "RidgeClassifierCV" behind all 9,996 features of MiniRocket is what their authors do: features
+- "RidgeClassifierCV" on all 9,996 features of MiniRocket is what their authors do: features
   divided by their standard deviation, ten penalties from 0.001 to 1,000, every row left out once.
   "least squares" chooses from the same ten.
 - "MiniRocket" is about 900 of them, "convolutional" a union of `ConvolutionalLifter`, one for each
@@ -225,7 +225,7 @@ def make_student(name, teacher, shape):
 
 
 def baseline():
-    """Return what MiniRocket's authors put behind its features."""
+    """Return what MiniRocket's authors put after its features."""
     return make_pipeline(StandardScaler(with_mean=False), RidgeClassifierCV(alphas=PENALTIES))
 
 
@@ -290,7 +290,7 @@ def candidates(shape):
 
 
 def measure_choice(choice):
-    """Yield the mean accuracies, in folds of the training series, behind a dictionary."""
+    """Yield the mean accuracies, in folds of the training series, after a dictionary."""
     found = {}
     for dataset in runner.full_or_quick(list(FILES), ["UnitTest"]):
         X, y = series(dataset, "train")

@@ -65,7 +65,7 @@ class LiftedStudent(Student):
         X : array-like or dask array of shape (n_samples, n_features)
             Rows to lift with `lifter`, or rows of observables if that is None. float32 and
             float64 are kept. A ``numpy.memmap`` is read block by block, and whole numbers are
-            converted block by block. With a `lifter` whose first step is no dictionary of this
+            converted block by block. With a `lifter` whose first step is not one of this
             package, rows of any kind that this step takes: texts, images, data frames.
         y : array-like of shape (n_samples,), default=None
             Labels: integers, strings, or whatever can be sorted. None: a teacher that is used as

@@ -42,7 +42,7 @@ _THREE_WAYS = (
     "soft_labels=."
 )
 
-# What is no fault of the inputs, so that there is nothing to say of these.
+# What is not the fault of the inputs, so that there is nothing to say about these.
 _NOT_THE_INPUTS = (
     NotFittedError,
     MemoryError,
@@ -152,7 +152,7 @@ def has_label(y, unlabeled_value):
 
 def _is_missing(value):
     """Return whether a label is None, NaN, or pandas' NA, which is not even equal to itself."""
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
+    return value is None or type(value).__name__ in _MISSING or value != value
 
 
 def encode_labels(y, unlabeled_value=None, classes=None):
