@@ -96,8 +96,8 @@ class Task:
     ----------
     teacher : str
     teacher_multiplications : int
-        What `sklearn_koopman.inspection.cost` would count of it, added up by hand from its layers: the
-        network itself is not at hand.
+        What `sklearn_koopman.inspection.cost` would count of it, added up by hand from its layers:
+        the network itself is not at hand.
     dictionaries : mapping of str to Dictionary
     quick_teacher : str
         The one with ``--quick``.
