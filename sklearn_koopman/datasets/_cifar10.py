@@ -4,7 +4,6 @@ The sources have the images in different orders. Here they get one order, and on
 part then serves them all.
 """
 
-from collections import namedtuple
 from hashlib import blake2b
 
 import numpy as np
@@ -14,6 +13,7 @@ from .._files import replaced_when_whole
 from ._idx import md5
 from ._sources import (
     ENVIRONMENT_VARIABLE,
+    ImageSet,
     check_dtype,
     check_subset,
     from_openml,
@@ -35,8 +35,7 @@ CHECKSUMS = {
     "test": "b3e114f8363123fb52b5c29416b56343",
 }
 
-_Cifar10 = namedtuple("_Cifar10", ["target_names", "description"])
-_CIFAR10 = _Cifar10(
+_CIFAR10 = ImageSet(
     target_names=(
         "airplane",
         "automobile",

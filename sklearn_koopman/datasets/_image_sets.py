@@ -12,6 +12,7 @@ from .._files import replaced_when_whole
 from ._idx import encode_idx, md5, read_idx
 from ._sources import (
     ENVIRONMENT_VARIABLE,
+    ImageSet,
     check_dtype,
     check_subset,
     from_openml,
@@ -24,18 +25,16 @@ _N_TRAIN = 60_000
 
 
 @dataclass(frozen=True)
-class _ImageSet:
-    """What tells one collection of labelled 28 x 28 images from another."""
+class _IdxSet(ImageSet):
+    """A collection of labelled 28 x 28 images in idx files, and where they are found."""
 
     caller: str
     folder: str
     openml_name: str
-    target_names: tuple[str, ...]
     checksums: dict[str, str]
-    description: str
 
 
-_MNIST = _ImageSet(
+_MNIST = _IdxSet(
     caller="fetch_mnist",
     folder="MNIST",
     openml_name="mnist_784",
@@ -52,7 +51,7 @@ _MNIST = _ImageSet(
     ),
 )
 
-_FASHION_MNIST = _ImageSet(
+_FASHION_MNIST = _IdxSet(
     caller="fetch_fashion_mnist",
     folder="FashionMNIST",
     openml_name="Fashion-MNIST",

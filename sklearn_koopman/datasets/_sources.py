@@ -1,6 +1,7 @@
 """What all fetch functions share: their parameters, the folder, OpenML, and what they return."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,21 @@ from sklearn.utils import Bunch
 ENVIRONMENT_VARIABLE = "SKLEARN_KOOPMAN_DATA"
 SUBSETS = ("train", "test", "all")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """What is said of a collection of labelled images.
+
+    Attributes
+    ----------
+    target_names : tuple of str
+        The names of the classes.
+    description : str
+    """
+
+    target_names: tuple[str, ...]
+    description: str
 
 
 def check_subset(subset, caller):
@@ -51,8 +67,7 @@ def images_and_classes(image_set, pixels, classes, dtype, return_X_y):
 
     Parameters
     ----------
-    image_set : object
-        Has `target_names` and a `description`.
+    image_set : ImageSet
     pixels : ndarray of shape (n_samples, ...), uint8
     classes : ndarray of shape (n_samples,)
     dtype : dtype
