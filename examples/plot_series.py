@@ -132,7 +132,7 @@ for name, dictionary in dictionaries.items():
 # %%
 # What a filter looks at
 # ----------------------
-# Of each dilation the filter that the distilled student relies on most, by its coefficients.
+# For each dilation, show the filter that has the largest coefficients in the distilled student.
 
 student = students["filters, threshold", network]
 # Two signs and two cells are successive.

@@ -65,7 +65,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     scoring : {"accuracy", "neg_log_loss", "fidelity"}, default="accuracy"
         What the settings are chosen by on held-out rows; "fidelity" is the share of rows where
         student and teacher agree, and needs no labels. Ties go to the larger ridge, then to what
-        comes first in `soft_weights` and `temperatures`. Of a fit without labels, folds and scores
+        comes first in `soft_weights` and `temperatures`. Without labels, folds and scores
         go by the teacher's choices, and the soft weight is 1.
     max_iter : int, default=300
         Most iterations of each minimisation.

@@ -31,7 +31,7 @@ def vector_bytes():
 
 @cache
 def say_if_not_compiled():
-    """Print that there is no kernel where there is none: once, in a session."""
+    """Print, once in a session, that the kernel has not been compiled."""
     if not can_multiply():
         print(
             "sklearn_koopman runs without its compiled kernel: results are the same, products of "

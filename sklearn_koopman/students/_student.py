@@ -100,7 +100,7 @@ class Student(ClassifierMixin, SharingEstimator):
         return X, y
 
     def _check_something_to_learn_from(self, y, soft_labels):
-        """Raise ValueError where there are no labels and nothing in their place."""
+        """Raise ValueError if there are neither labels nor a teacher or `soft_labels`."""
         if y is not None:
             return
         if self.teacher is None and soft_labels is None:
@@ -206,7 +206,7 @@ class Student(ClassifierMixin, SharingEstimator):
     def _encode(self, y, n_samples, teacher, classes):
         """Return the labels; without any in y the classes are the teacher's.
 
-        None where there is no y and the teacher does not know its classes.
+        None if y is None and the teacher does not know its classes.
         """
         is_labelled = y is not None and has_label(y, self.unlabeled_value).any()
         if classes is None and not is_labelled:

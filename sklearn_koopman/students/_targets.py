@@ -369,7 +369,7 @@ def _labels_of_columns(outputs, n_samples, names=None):
 
 
 def check_needs_no_labels(teacher):
-    """Raise ValueError for a teacher that would have to be fitted, where there are no labels.
+    """Raise ValueError if the teacher has to be fitted and there are no labels.
 
     Parameters
     ----------
