@@ -30,8 +30,8 @@ from sklearn.utils import get_tags
 
 from .._finite import all_finite
 from ._base import BlockLifter
+from ._forms._protocols import SupportsOnnx, SupportsProducts, SupportsTorch
 from ._products import of_columns, united, variables_alone
-from ._protocols import SupportsOnnx, SupportsProducts, SupportsTorch
 
 # Transformers of scikit-learn that lift every row by itself, and whose fit_transform is no more
 # than fit and then transform.
