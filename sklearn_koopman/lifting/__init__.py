@@ -14,6 +14,7 @@ from ._chain import (
     split_at_narrowest as split_at_narrowest,
     steps_of as steps_of,
     takes_floats_alone as takes_floats_alone,
+    taking_arrays as taking_arrays,
     transformed as transformed,
 )
 from ._chosen import (
