@@ -383,7 +383,7 @@ def _gives_intensities(step):
 
 
 def _lifted(lifter, rows):
-    return lifted_blocks(lifter, rows).map(lambda psi: psi)
+    return lifted_blocks(lifter, rows).all_lifted()
 
 
 def hardware_curve(

@@ -285,7 +285,7 @@ class SoftTargets:
 
 
 def soft_targets(
-    teacher, X, y, labels, sample_weight, train=None, *, n_samples, teacher_X, kind, floor
+    teacher, X, labels, sample_weight, train=None, *, n_samples, teacher_X, kind, floor
 ):
     """Ask a teacher for the soft targets of a fit.
 
@@ -296,7 +296,6 @@ def soft_targets(
     X : array-like of shape (n_samples, n_features), or EnlargedRows of these
         What `fit` received; the teacher sees it unless it has a `teacher_X`. It is never fitted
         on rows that are made.
-    y : ndarray of shape (n_samples,), or None
     labels : Labels or None
         None: there are none, and the classes are numbered as the columns are.
     sample_weight : ndarray of shape (n_samples,) or None
@@ -315,7 +314,7 @@ def soft_targets(
     targets : SoftTargets
     """
     seen = X if teacher_X is None else teacher_X
-    if y is None:
+    if labels is None or not labels.were_given:
         check_needs_no_labels(teacher)
     if isinstance(seen, LiftedRows):
         seen = by_rows(np.asarray, seen)
@@ -323,7 +322,7 @@ def soft_targets(
     try:
         if not teacher.is_fixed:
             real = seen.real if are_made else seen
-            teacher = _taught(teacher, real, y, labels, sample_weight, train)
+            teacher = _taught(teacher, real, labels, sample_weight, train)
         if labels is not None:
             teacher = teacher.expecting(labels.classes)
         if is_dask(seen) and isinstance(teacher, CallableTeacher):
@@ -348,11 +347,11 @@ def soft_targets(
     return SoftTargets(logits, labels, teacher)
 
 
-def _taught(teacher, X, y, labels, sample_weight, train):
+def _taught(teacher, X, labels, sample_weight, train):
     """Return a teacher that is fitted on the labelled rows, or on those of them in a mask."""
     labelled = labels.is_labelled if train is None else labels.is_labelled & train
     weight = None if sample_weight is None else sample_weight[labelled]
-    # Not y: beside markers of another type, its labels may be objects.
+    # Not those of y: beside markers of another type they may be objects.
     known = labels.classes[labels.codes[labelled]]
     return teacher.fit(some_rows(X, labelled), known, sample_weight=weight)
 
