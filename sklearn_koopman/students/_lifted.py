@@ -29,7 +29,7 @@ from ..rows import (
     lifted_blocks,
     say_if_not_compiled,
     stored,
-    telling_how_to_flatten,
+    telling_what_rows_are,
 )
 from ..teachers import OUTPUT_KINDS, as_teacher
 from ._student import Student
@@ -91,7 +91,7 @@ class LiftedStudent(Student):
             self._check_parameters()
             if self.verbose > 0:
                 say_if_not_compiled()
-            with telling_how_to_flatten(X):
+            with telling_what_rows_are(X):
                 task = self._prepare(X, y, sample_weight, soft_labels, teacher_X)
             with threads_for(task.blocks):
                 fitted = self._solve(task, **more)
