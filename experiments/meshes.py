@@ -193,9 +193,14 @@ def plot():
     runner.save_picture(figure, "meshes", dpi=130)
 
 
+def parser():
+    """Return the parser of the command line."""
+    return runner.experiment_parser(__doc__, plot=True)
+
+
 def main():
     """Run what is missing, show the table, or draw it."""
-    options = runner.parse(runner.experiment_parser(__doc__, plot=True))
+    options = runner.parse(parser())
     results = runner.Results("meshes.csv", ["student", "layout", "error", "value", "steps"])
     runner.carry_out(options, results, specs(), measure, plot)
 

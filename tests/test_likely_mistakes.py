@@ -129,8 +129,13 @@ def test_what_brings_rows_one_after_the_other(torch):
     data = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(Y))
     loader = torch.utils.data.DataLoader(data, batch_size=50)
     for rows in (loader, data, iter(X)):
-        for model in (student(FrozenEstimator(FITTED)), make_pipeline(PCA(2), EDMDClassifier())):
-            with pytest.raises(TypeError, match=rf"X is a {type(rows).__name__}.*np.concatenate"):
+        for model in (
+            student(FrozenEstimator(FITTED)),
+            make_pipeline(PCA(2), EDMDClassifier()),
+        ):
+            with pytest.raises(
+                TypeError, match=rf"X is a {type(rows).__name__}.*np.concatenate"
+            ):
                 model.fit(rows, Y)
 
 
