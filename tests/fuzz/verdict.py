@@ -66,7 +66,8 @@ def judged(seed):
         outcome, error = run(seed)
     problems = list(outcome.problems)
     if error is not None:
-        problems += [f"{type(error).__name__}: {error}"] if is_bare(error) else []
+        is_wrong = outcome.must_accept or is_bare(error)
+        problems += [f"{type(error).__name__}: {error}"] if is_wrong else []
         if isinstance(error, HangError):
             problems.append(str(error))
     problems += [
