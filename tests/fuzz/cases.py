@@ -87,7 +87,7 @@ def transformer(rng, n_features):
         lambda: sk.RBFLifter(2),
         lambda: sk.DelayLifter(),
         lambda: lifting.OpticalLifter(3),
-        lambda: lifting.ProductKernelLifter(n_components=2),
+        lambda: lifting.ProductKernelLifter(n_landmarks=2),
         lambda: sk.ConvolutionalLifter(
             pick(rng, (None, None, (n_features,), (1, n_features), (2, 2), (1, 2, 2))),
             filters=pick(rng, ("kmeans", "random", "pca", np.ones((2, 1, 1)))),

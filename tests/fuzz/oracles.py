@@ -148,7 +148,7 @@ def any_lifter(rng, n_features):
         lambda: sk.RBFLifter(3, random_state=0),
         lambda: sk.DelayLifter(1),
         lambda: lifting.OpticalLifter(3, random_state=0),
-        lambda: lifting.ProductKernelLifter(n_components=2, random_state=0),
+        lambda: lifting.ProductKernelLifter(n_landmarks=3, random_state=0),
         lambda: sk.ConvolutionalLifter(
             filters=pick(rng, ("random", "pca")),
             n_filters=2,

@@ -8,7 +8,7 @@ import numpy as np
 
 from .cases import run
 
-# A case takes milliseconds; what takes so many seconds of the processor, or waits for so many, hangs.
+# A case takes milliseconds; what computes for so many seconds, or waits for so many, hangs.
 LONGEST, LONGEST_WAIT = 30, 600
 REFUSALS = (ValueError, TypeError, MemoryError)
 # What numpy, scipy and Python say when nobody has looked first.
