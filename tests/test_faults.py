@@ -183,14 +183,6 @@ def test_seeds_of_a_report(seeds):
         distillation_report(student, X, y, X_test=X, y_test=y, random_states=seeds)
 
 
-def test_a_report_says_what_it_does_not_take():
-    student = sk.KoopmanDistilledClassifierCV(linear_teacher)
-    with pytest.raises(
-        TypeError, match=r"got KoopmanDistilledClassifierCV.*with what it chose"
-    ):
-        distillation_report(student, X, y, X_test=X, y_test=y)
-
-
 def test_failed_refits_of_a_compressed_student():
     small = CompressedStudent(SQUARES).fit(X)
     before = small.predict(X)
