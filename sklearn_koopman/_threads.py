@@ -31,7 +31,16 @@ def threads_for(blocks):
 
 
 def n_threads():
-    """Return how many threads BLAS may use now: what the user or the parent process allows."""
+    """Return how many threads this thread's work may have: what the user or parent process allows.
+
+    One within `threads_for` few rows, or a share of work; but what other threads do there at the
+    same time does not matter.
+    """
+    return _ONE_BLAS_THREAD.n_threads_here()
+
+
+def _n_blas_threads():
+    """Return how many threads BLAS may use now, whoever has limited them."""
     counts = [
         pool.num_threads for pool in _controller().select(user_api="blas").lib_controllers
     ]
@@ -76,9 +85,20 @@ class ThreadPool:
         finally:
             self._kept_size = before
 
+    @contextmanager
     def lending_threads_to_blas(self):
-        """Return a context in which BLAS has as many threads as the pool, for one large task."""
-        return _controller().limit(limits=self._given_size or self._kept_size, user_api="blas")
+        """Let BLAS have as many threads as the pool, for one large task."""
+        size = self._given_size or self._kept_size
+        if size is None:  # it has them
+            yield
+            return
+        with _controlling_blas():
+            limit = _controller().limit(limits=size, user_api="blas")
+        try:
+            yield
+        finally:
+            with _controlling_blas():
+                limit.restore_original_limits()
 
     def map_shares(self, function, items):
         """Return ``function(share)`` of every share of the items, in a fixed order.
@@ -99,10 +119,15 @@ class ThreadPool:
         n_shares = min(self.size, len(items))
         if n_shares < 2:
             return [function(items)]
+
+        def of_share(first):
+            with _ONE_BLAS_THREAD:
+                return function(items[first::n_shares])
+
         submit = self._executor_of(n_shares - 1).submit
         with _ONE_BLAS_THREAD:
-            others = [submit(function, items[first::n_shares]) for first in range(1, n_shares)]
-            return [function(items[::n_shares]), *(other.result() for other in others)]
+            others = [submit(of_share, first) for first in range(1, n_shares)]
+            return [of_share(0), *(other.result() for other in others)]
 
     def _executor_of(self, n_workers):
         """Return an executor with threads for so many shares at once; idle ones cost nothing."""
@@ -124,18 +149,32 @@ class _OneBlasThread:
     def __init__(self):
         self.lock = Lock()
         self.users: Counter[int] = Counter()  # how often each thread has entered
+        self.n_outside = 1  # threads of BLAS before the first of them
 
     def __enter__(self):
         with self.lock:
             if not self.users:
-                self.limit = _controller().limit(limits=1, user_api="blas")
+                self.n_outside = _n_blas_threads()
+                with _controlling_blas():
+                    self.limit = _controller().limit(limits=1, user_api="blas")
             self.users[get_ident()] += 1
 
     def __exit__(self, *error):
         with self.lock:
             self.users -= Counter([get_ident()])  # keeps what is positive
             if not self.users:
-                self.limit.restore_original_limits()
+                self._lift_the_limit()
+
+    def _lift_the_limit(self):
+        with _controlling_blas():
+            self.limit.restore_original_limits()
+
+    def n_threads_here(self):
+        """Return how many threads BLAS may use but for other threads that are in here."""
+        with self.lock:
+            if not self.users or get_ident() in self.users:
+                return _n_blas_threads()
+            return self.n_outside
 
     def leave_to_this_thread(self):
         """Forget the other threads: in a process that has been forked they do not go on."""
@@ -144,12 +183,32 @@ class _OneBlasThread:
             mine = self.users[get_ident()]
             self.users = Counter({get_ident(): mine} if mine else {})
             if not self.users:
-                self.limit.restore_original_limits()
+                self._lift_the_limit()
 
 
 _ONE_BLAS_THREAD = _OneBlasThread()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_ONE_BLAS_THREAD.leave_to_this_thread)
+
+
+@contextmanager
+def _controlling_blas():
+    """Let this thread set how many threads BLAS has, and any thread after it.
+
+    From threadpoolctl 3.8 on the first thread that does so would be the only one that can, and
+    others be ignored without a word: a limit that another thread set could not be lifted.
+    """
+    _let_any_thread_control_blas()
+    try:
+        yield
+    finally:
+        _let_any_thread_control_blas()
+
+
+def _let_any_thread_control_blas():
+    for library in _controller().lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
 
 
 @cache

@@ -183,14 +183,6 @@ def test_seeds_of_a_report(seeds):
         distillation_report(student, X, y, X_test=X, y_test=y, random_states=seeds)
 
 
-def test_a_report_says_what_it_does_not_take():
-    student = sk.KoopmanDistilledClassifierCV(linear_teacher)
-    with pytest.raises(
-        TypeError, match=r"got KoopmanDistilledClassifierCV.*with what it chose"
-    ):
-        distillation_report(student, X, y, X_test=X, y_test=y)
-
-
 def test_failed_refits_of_a_compressed_student():
     small = CompressedStudent(SQUARES).fit(X)
     before = small.predict(X)
@@ -370,3 +362,48 @@ def test_chunks_of_one_row(chunks):
     student = sk.EDMDClassifier(lifter=sk.MonomialLifter(3), ridge=1e-2)
     rows = dask_array.from_array(X, chunks=(chunks, 3))
     assert_allclose(student.fit(rows, y).coef_, clone(student).fit(X, y).coef_, atol=1e-9)
+
+
+WEIGHTED = [
+    *(sk.EDMDClassifier(ridge=1e-2), sk.EDMDClassifier(ridge=1e-2, lifter=MONOMIALS)),
+    sk.EDMDClassifierCV(lifter=MONOMIALS, cv=2),
+    sk.KoopmanDistilledClassifier(soft_weight=0, lifter=MONOMIALS, ridge=1e-2),
+    sk.TensorTrainClassifier(soft_weight=0, rank=2, max_iter=2, random_state=0),
+    sk.ObservableSelector(MONOMIALS, max_observables=3),
+]
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("model", WEIGHTED, **by_name)
+def test_only_ratios_of_weights_matter(model, dtype):
+    """Those that single precision cannot hold, or whose squares overflow, are weights too."""
+    rows, weight = X.astype(dtype), np.arange(40) % 3 + 0.1
+
+    def found(scale):
+        fitted = clone(model).fit(rows, y, sample_weight=scale * weight)
+        if hasattr(fitted, "transform"):
+            return fitted.transform(rows)
+        return fitted.predict_proba(rows) if hasattr(fitted, "predict_proba") else fitted.coef_
+
+    for power in (-960, -140, 130, 960):
+        assert_allclose(found(2.0**power), found(1.0), atol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+@pytest.mark.parametrize(
+    "student",
+    [sk.EDMDClassifier(), sk.KoopmanDistilledClassifier(soft_weight=0, solver="adam")],
+    **by_name,
+)
+def test_weights_that_later_ones_are_compared_with_are_not_scaled(student, scale):
+    with pytest.raises(ValueError, match=r"rows of later calls are compared .* in the range"):
+        student.partial_fit(X, y, classes=np.unique(y), sample_weight=np.full(40, scale))
+
+
+def test_arrays_of_dask_come_into_memory_where_rows_are_not_summed():
+    dask_array = pytest.importorskip("dask.array")
+    rows = dask_array.from_array(X, chunks=(15, 3))
+    tree = sk.DistilledTreeClassifier(linear_teacher, max_depth=2, random_state=0)
+    lazy = clone(tree).fit(rows, dask_array.from_array(y, chunks=7), teacher_X=rows)
+    assert_array_equal(lazy.predict(X), tree.fit(X, y).predict(X))

@@ -13,9 +13,11 @@ from threading import Barrier, Event, Thread, get_ident
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
 from sklearn_koopman._threads import ThreadPool, n_threads
 from sklearn_koopman.rows import DiagonalMoments, GramMoments, RowBlocks
 from sklearn_koopman.solvers import threads_for
@@ -79,6 +81,79 @@ def test_whoever_leaves_last_lifts_the_limit():
         second.__exit__(None, None, None)
         assert blas_threads() == inside
     assert blas_threads() == before
+
+
+def in_a_thread(function):
+    """Return what a function gives in a thread of its own."""
+    results: list = []
+    thread = Thread(target=lambda: results.append(function()))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+def test_any_thread_limits_blas_and_lifts_what_another_has_limited():
+    """Newer versions of threadpoolctl listen to one thread alone, as long as that is alive."""
+    with threadpool_limits(2, user_api="blas"):
+        inside = blas_threads()
+        pool = ThreadPool()
+        with pool.keeping_blas_to_one_thread():  # from here on that would be this thread
+            pass
+
+        def limited():
+            with ThreadPool().keeping_blas_to_one_thread():
+                return blas_threads()
+
+        assert in_a_thread(limited) == {1}
+        assert blas_threads() == inside
+        is_in, may_leave = Event(), Event()
+
+        def stay():
+            with ThreadPool().keeping_blas_to_one_thread():
+                is_in.set()
+                may_leave.wait(timeout=10)
+
+        thread = Thread(target=stay)
+        with ThreadPool().keeping_blas_to_one_thread():
+            thread.start()
+            is_in.wait(timeout=10)
+        assert blas_threads() == {1}
+        may_leave.set()
+        thread.join()
+        assert blas_threads() == inside
+
+
+def test_a_pool_is_as_large_as_without_other_threads():
+    with threadpool_limits(2, user_api="blas"):
+        alone = ThreadPool().size
+        with ThreadPool().keeping_blas_to_one_thread():
+            assert in_a_thread(lambda: ThreadPool().size) == alone
+            assert ThreadPool().size == 1  # shares of work share no more
+        inside = ThreadPool(2).map_shares(lambda share: [ThreadPool().size], range(2))
+        assert inside == [[1], [1]]
+
+
+def test_fits_at_the_same_time_are_fits_alone_to_the_last_digit():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(12_000, 20))  # so many that threads share them
+    y = np.square(X[:, :3]).argmax(axis=1)
+    student = KoopmanDistilledClassifier(
+        soft_weight=0, lifter=MonomialLifter(2), max_iter=5, tol=0.05
+    )
+    fitted: dict = {}
+
+    def fit(name):
+        fitted[name] = clone(student).fit(X, y).coef_
+
+    with threadpool_limits(2, user_api="blas"):
+        fit("alone")
+        threads = [Thread(target=fit, args=(number,)) for number in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert_array_equal(fitted[0], fitted["alone"])
+    assert_array_equal(fitted[1], fitted["alone"])
 
 
 def test_every_thread_of_a_pool_has_one_blas_thread():

@@ -13,7 +13,8 @@ from ._filter_display import FilterDisplay
 from ._filter_weights_display import FilterWeightsDisplay
 from ._filters import filter_weights, logit_maps
 from ._logit_map_display import LogitMapDisplay
-from ._report import DistillationReport, distillation_report
+from ._report import distillation_report
+from ._report_table import DistillationReport
 from ._span_report import span_report
 from ._spectrum import SpanSpectrum, SpanSpectrumDisplay, span_spectrum
 

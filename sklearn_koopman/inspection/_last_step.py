@@ -1,5 +1,6 @@
 """The student at the end of pipelines."""
 
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 
@@ -17,3 +18,11 @@ def prefix_of(estimator):
         name, estimator = estimator.steps[-1]
         prefix += f"{name}__"
     return prefix
+
+
+def with_student(model, student):
+    """Return an unfitted clone of the model with another last step."""
+    prefix = prefix_of(model)
+    if not prefix:
+        return clone(student)
+    return clone(model).set_params(**{prefix.removesuffix("__"): clone(student)})

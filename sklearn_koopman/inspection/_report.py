@@ -2,8 +2,7 @@
 
 import sys
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
-from html import escape
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -13,150 +12,20 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._devices import seeded_torch
 from .._validation import is_integer
-from ..classification import EDMDClassifier, KoopmanDistilledClassifier
+from ..classification import (
+    EDMDClassifier,
+    KoopmanDistilledClassifier,
+    KoopmanDistilledClassifierCV,
+)
 from ..students import has_label, some_rows
 from ..teachers import align_columns, as_teacher, column_classes, teacher_logits
+from ._chosen import chosen_student, innermost_student
 from ._cost import Operations, UncountableError, count_operations
 from ._fidelity import fidelity_score
-from ._last_step import prefix_of, student_of
+from ._last_step import prefix_of, student_of, with_student
+from ._report_table import DistillationReport, ReportRow
 
 _NAN = float("nan")
-
-
-@dataclass(frozen=True)
-class ReportRow:
-    """One model of a report.
-
-    Attributes
-    ----------
-    model : str
-        Its name.
-    accuracy, accuracy_std : float
-        Fraction of test rows with the right class; mean and standard deviation over the seeds.
-    fidelity, fidelity_std : float
-        Fraction of test rows with the teacher's class.
-    parameters : int or None
-        Fitted numbers; None where the model cannot be counted.
-    multiplications : int or None
-        Multiplications for one sample, from the raw row to the scores.
-    nonlinear_multiplications : int or None
-        Those among them that multiply two variables.
-    fit_time, fit_time_std : float
-        Seconds, without those of the teacher; NaN where nothing was fitted.
-    predict_time, predict_time_std : float
-        Seconds for all test rows.
-    """
-
-    model: str
-    accuracy: float
-    accuracy_std: float
-    fidelity: float
-    fidelity_std: float
-    parameters: int | None
-    multiplications: int | None
-    nonlinear_multiplications: int | None
-    fit_time: float
-    fit_time_std: float
-    predict_time: float
-    predict_time_std: float
-
-
-@dataclass(frozen=True, repr=False)
-class DistillationReport:
-    """What `distillation_report` found; printed, it is a table.
-
-    Attributes
-    ----------
-    rows : list of ReportRow
-        One per model, the teacher first.
-    n_train, n_test : int
-        Numbers of rows.
-    random_states : tuple of int
-        The seeds.
-    """
-
-    rows: list
-    n_train: int
-    n_test: int
-    random_states: tuple
-
-    def to_frame(self):
-        """Return the table as a pandas DataFrame, indexed by the model.
-
-        Returns
-        -------
-        frame : pandas.DataFrame
-            The attributes of `ReportRow` as columns.
-        """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "to_frame needs pandas: pip install pandas. Without it, rows holds the same "
-                "numbers.",
-                name="pandas",
-            ) from error
-        return pd.DataFrame([asdict(row) for row in self.rows]).set_index("model")
-
-    def __str__(self):
-        cells = [_HEADER, *(self._cells(row) for row in self.rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            "  ".join(
-                [first.ljust(widths[0])]
-                + [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-            )
-            for first, *rest in cells
-        ]
-        return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], self._caption()])
-
-    __repr__ = __str__
-
-    def _repr_html_(self):
-        head = "".join(f"<th>{escape(title)}</th>" for title in _HEADER)
-        body = "".join(
-            "<tr><th style='text-align:left'>{}</th>{}</tr>".format(
-                escape(first), "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-            )
-            for first, *rest in map(self._cells, self.rows)
-        )
-        return (
-            f"<table><caption style='caption-side:bottom'>{escape(self._caption())}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        )
-
-    def _cells(self, row):
-        with_std = len(self.random_states) > 1
-        return [
-            row.model,
-            _score(row.accuracy, row.accuracy_std, with_std),
-            _score(row.fidelity, row.fidelity_std, with_std),
-            _count(row.parameters),
-            _count(row.multiplications),
-            _count(row.nonlinear_multiplications),
-            _seconds(row.fit_time),
-            _seconds(row.predict_time),
-        ]
-
-    def _caption(self):
-        n_seeds = len(self.random_states)
-        seeds = f"mean ± std of {n_seeds} seeds" if n_seeds > 1 else "1 seed"
-        return (
-            f"{self.n_train} training rows, {self.n_test} test rows, {seeds}; "
-            "multiplications per sample, seconds for all rows"
-        )
-
-
-_HEADER = [
-    "model",
-    "accuracy",
-    "fidelity",
-    "parameters",
-    "multiplications",
-    "nonlinear",
-    "fit (s)",
-    "predict (s)",
-]
 
 
 def distillation_report(
@@ -178,9 +47,11 @@ def distillation_report(
 
     Parameters
     ----------
-    estimator : KoopmanDistilledClassifier or Pipeline
+    estimator : KoopmanDistilledClassifier, KoopmanDistilledClassifierCV, Pipeline or search
         A student with a teacher, or a pipeline (of this package or of scikit-learn) that ends
-        in one. It is cloned, fitted or not.
+        in one. It is cloned, fitted or not. One that chooses settings (with cross-validation
+        inside, or a `GridSearchCV` of a student or pipeline) chooses them on X for each seed, and
+        the report is of the student that was chosen: `fit_time` is without the choice.
     X : array-like of shape (n_samples, n_features)
         Training rows. The teacher sees them as they are, whatever the pipeline does to them.
     y : array-like of shape (n_samples,)
@@ -234,14 +105,18 @@ def distillation_report(
     >>> report.rows[1].accuracy > 0.9
     True
     """
-    _check_student(student_of(estimator))
+    _check_student(innermost_student(estimator))
     X, y, X_test, y_test, seeds = _checked(X, y, X_test, y_test, random_states)
 
     lesson: _Lesson | None = None
+    chosen = []
 
     def runs_of(model):
         """Yield the name and the run of every model of one seed."""
         nonlocal lesson
+        model, settings = chosen_student(model, X, y)
+        if settings:
+            chosen.append(settings)
         if lesson is None or not lesson.is_fixed:
             lesson = _ask_teacher(student_of(model), X, y, X_test, y_test)
         yield "teacher", lesson.run
@@ -249,7 +124,7 @@ def distillation_report(
             yield name, _run(variant, X, y, X_test, y_test, soft_labels, lesson.labels_test)
 
     rows = _repeated(estimator, seeds, runs_of, verbose)
-    return DistillationReport(rows, len(X), len(X_test), seeds)
+    return DistillationReport(rows, len(X), len(X_test), seeds, tuple(chosen))
 
 
 def _repeated(estimator, seeds, runs_of, verbose):
@@ -363,11 +238,11 @@ def _variants(model, lesson, edmd_ridge):
         unlabeled_value=student.unlabeled_value,
     )
     alone = clone(student).set_params(soft_weight=0)
-    yield "distilled student", _with_student(model, student), lesson.outputs
+    yield "distilled student", with_student(model, student), lesson.outputs
     if lesson.any_label:
-        yield "student without teacher", _with_student(model, alone), None
-        yield "EDMD on labels", _with_student(model, edmd), None
-    yield "EDMD on teacher logits", _with_student(model, edmd), lesson.outputs
+        yield "student without teacher", with_student(model, alone), None
+        yield "EDMD on labels", with_student(model, edmd), None
+    yield "EDMD on teacher logits", with_student(model, edmd), lesson.outputs
 
 
 def _run(model, X, y, X_test, y_test, soft_labels, labels_teacher):
@@ -415,31 +290,26 @@ def _summary(name, runs):
     )
 
 
-def _with_student(model, student):
-    """Return an unfitted clone of the model with another last step."""
-    prefix = prefix_of(model)
-    if not prefix:
-        return clone(student)
-    return clone(model).set_params(**{prefix.removesuffix("__"): clone(student)})
-
-
 def _check_student(student):
-    if not isinstance(student, KoopmanDistilledClassifier):
+    kinds = KoopmanDistilledClassifier, KoopmanDistilledClassifierCV
+    if not isinstance(student, kinds):
         raise TypeError(
-            "estimator must be a KoopmanDistilledClassifier or a Pipeline that ends in one, "
-            f"got {type(student).__name__}. Of a grid search, pass best_estimator_; instead of one "
-            "with cross-validation inside, a KoopmanDistilledClassifier with what it chose."
+            "estimator must be a KoopmanDistilledClassifier, a KoopmanDistilledClassifierCV, or a "
+            f"Pipeline or search that ends in one, got {type(student).__name__}. Least squares is "
+            "in the report of either, with the ridge edmd_ridge=."
         )
     if student.teacher is None:
         raise ValueError(
             "The student has no teacher, so there is nothing to compare it with: pass teacher=."
         )
-    if student.soft_weight == 0:
+    chooses = isinstance(student, KoopmanDistilledClassifierCV)
+    name = "soft_weights" if chooses else "soft_weight"
+    if not np.any(getattr(student, name)):
         raise ValueError(
-            "soft_weight=0 learns nothing from the teacher: raise it. The report adds the "
-            "student without teacher by itself."
+            f"{name}={getattr(student, name)!r} learns nothing from the teacher: raise it. The "
+            "report adds the student without teacher by itself."
         )
-    if student.transfer_set is not None:
+    if not chooses and student.transfer_set is not None:
         raise ValueError(
             "The report compares students of the rows of X, and transfer_set makes more: set "
             "transfer_set=None."
@@ -463,15 +333,3 @@ def _seeding_torch(seed):
     if torch.cuda.is_available():
         torch.cuda.init()  # else it is not seeded: no model has used it yet
     return seeded_torch(seed)
-
-
-def _score(mean, std, with_std):
-    return f"{mean:.4f} ± {std:.4f}" if with_std else f"{mean:.4f}"
-
-
-def _count(number):
-    return "n/a" if number is None else f"{number:,}"
-
-
-def _seconds(time):
-    return "-" if np.isnan(time) else f"{time:.3g}"

@@ -22,6 +22,7 @@ from .._validation import (
     is_integer,
 )
 from ..lifting import WITH_LAYERS
+from ..rows import as_numpy
 from ..students import Labels, SharingEstimator, check_weights, encode_labels, margin
 from ..teachers import (
     OUTPUT_KINDS,
@@ -236,6 +237,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         with self._keeping_what_was_fitted():
             import_torch("LinearizedNetworkClassifier")
             spans = self._check_parameters()
+            X, y, sample_weight = map(as_numpy, (X, y, sample_weight))
             raw_X = X
             if y is None:
                 X = validate_data(self, X, dtype=_dtypes_of(X), allow_nd=True)

@@ -88,6 +88,7 @@ class KoopmanClassifier(LiftedStudent):
             teacher_X,
             first=not continues,
             classes=classes,
+            are_more_to_come=True,
         )
 
 

@@ -155,6 +155,7 @@ class LiftedStudent(Student):
         *,
         first=True,
         classes=None,
+        are_more_to_come=False,
     ):
         """Validate what `fit` or `partial_fit` received and put the solver's task together."""
         device = self._device_for(X)
@@ -164,7 +165,9 @@ class LiftedStudent(Student):
         raw_X, soft_labels, teacher_X = (
             aligned_with(X, array) for array in (raw_X, soft_labels, teacher_X)
         )
-        weights = check_weights(as_numpy(sample_weight), len(X))
+        weights = check_weights(
+            as_numpy(sample_weight), len(X), are_more_to_come=are_more_to_come
+        )
         n_before = 0 if first else getattr(self, "_stream_n_rows", 0)
         rows, keeps_labels = self._rows_to_learn_from(
             X, raw_X, soft_labels, teacher_X, n_before

@@ -53,6 +53,9 @@ _NOT_THE_INPUTS = (
     UnusableTeacherError,
 )
 
+# Of the largest of all weights, whose squares single precision can hold.
+SMALLEST_WEIGHT, LARGEST_WEIGHT = 1e-12, 1e12
+
 # Soft targets are suspect that agree with fewer labels than this far from chance to all.
 _LEAST_KNOWLEDGE = 0.1
 _FEWEST_ROWS_TO_JUDGE = 20
@@ -239,13 +242,19 @@ def refuse_missing_labels(y):
         check_labels(labels.tolist(), "y")
 
 
-def check_weights(sample_weight, n_samples):
+def check_weights(sample_weight, n_samples, *, are_more_to_come=False):
     """Return non-negative float64 weights, not all of them zero.
+
+    Their ratios are what matters: those that single precision could not hold are scaled, all by
+    the same power of two.
 
     Parameters
     ----------
     sample_weight : array-like of shape (n_samples,), float or None
     n_samples : int
+    are_more_to_come : bool, default=False
+        Whether they are to be compared with weights of later rows; they are refused then, rather
+        than scaled.
 
     Returns
     -------
@@ -265,7 +274,16 @@ def check_weights(sample_weight, n_samples):
         raise ValueError(f"Negative values in sample_weight: the least is {weight.min()}.")
     if not weight.any():
         raise ValueError("Sample weights must not all be zero: sample_weight sums to 0.")
-    return weight
+    largest = weight.max()
+    if SMALLEST_WEIGHT <= largest <= LARGEST_WEIGHT:
+        return weight
+    if are_more_to_come:
+        raise ValueError(
+            f"sample_weight: the largest is {largest}, and rows of later calls are compared with "
+            f"these: it must be in the range [{SMALLEST_WEIGHT:.0e}, {LARGEST_WEIGHT:.0e}]. Scale "
+            "the weights of all calls."
+        )
+    return np.ldexp(weight, -np.frexp(largest)[1])
 
 
 @dataclass(frozen=True)

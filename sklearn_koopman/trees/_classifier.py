@@ -16,7 +16,7 @@ from .._validation import (
     invalid_parameter,
 )
 from ..linear import LinearProbes
-from ..rows import RowBlocks
+from ..rows import RowBlocks, as_numpy
 from ..students import Student, some_rows
 from ..teachers import OUTPUT_KINDS
 from ._clauses import Literals, grow_clauses
@@ -244,6 +244,7 @@ class DistilledTreeClassifier(Student):
         """
         with self._keeping_what_was_fitted():
             self._check_parameters()
+            X, y, soft_labels, teacher_X = map(as_numpy, (X, y, soft_labels, teacher_X))
             raw_X = X
             self._check_something_to_learn_from(y, soft_labels)
             X, y = self._validate(X, y, reset=True, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Random calls of the compiled kernel, with arrays that fit and arrays that do not.
+"""Random calls of the compiled kernels, with arrays that fit and arrays that do not.
 
 ``make sanitize`` runs it where the kernels are compiled with the sanitizers of addresses and of
 undefined behaviour, which end the process at the first finding. The calls that fits make are
@@ -8,19 +8,45 @@ looks for what no public door lets through.
 
 import sys
 import warnings
-from types import SimpleNamespace
+from dataclasses import dataclass
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 
 from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
 from sklearn_koopman.lifting import ConvolutionalLifter
+from sklearn_koopman.lifting._filtering import (  # type: ignore[attr-defined]
+    _pooling,
+    _responses,
+)
 from sklearn_koopman.rows import _factors, _kernel, _power_sums  # type: ignore[attr-defined]
 
-FUNCTIONS = [
-    name
-    for name in dir(_kernel)
-    if name.startswith(("add_", "set_")) and callable(getattr(_kernel, name))
-]
+
+@dataclass(frozen=True)
+class Kernel:
+    """A compiled module, those that call it, and the name that it has there."""
+
+    module: ModuleType
+    callers: tuple
+    name: str
+
+    @property
+    def functions(self):
+        """The names of what computes."""
+        begin = "add_", "set_", "lift"
+        return [name for name in dir(self.module) if name.startswith(begin)]
+
+
+KERNELS = (
+    Kernel(_kernel, (_factors, _power_sums), "_kernel"),
+    Kernel(_pooling, (_responses,), "_pooling"),
+)
+FUNCTIONS = [(kernel.module, name) for kernel in KERNELS for name in kernel.functions]
+ODD: tuple[Any, ...] = (
+    *(None, -1, 0, 2**62, 1e300, np.nan, "x", "intensity", "proportion", True),
+    *((0, -1), (-1, 0), (2**62, 2**62), (1, 2**40), (0, 0), (1, 1, 1)),
+)
 
 
 def fit(rng):
@@ -33,35 +59,49 @@ def fit(rng):
     EDMDClassifier(lifter=lifter, ridge=1e-2).fit(X, y).predict(X)
     student = KoopmanDistilledClassifier(soft_weight=0.5, lifter=lifter, max_iter=3, tol=1.0)
     student.fit(X, y, soft_labels=np.eye(int(y.max()) + 1)[y]).predict_proba(X)
-    images = rng.normal(size=(5, 49)).astype(dtype)
-    filters = ConvolutionalLifter((7, 7), filters="random", n_filters=3, random_state=0)
+    shape = tuple(int(size) for size in rng.integers(1, 9, size=3))
+    images = rng.normal(size=(5, np.prod(shape))).astype(dtype)
+    filters = ConvolutionalLifter(
+        shape,
+        filters="random",
+        n_filters=int(rng.integers(1, 40)),
+        filter_size=(int(rng.integers(1, shape[1] + 1)), int(rng.integers(1, shape[2] + 1))),
+        nonlinearity=("threshold", "proportion", "intensity", "magnitude")[
+            int(rng.integers(4))
+        ],
+        padding=int(rng.integers(2)),
+        grid=1,
+        mirror=bool(rng.integers(2)),
+        random_state=0,
+    )
     filters.fit_transform(images)
 
 
 def recorded(rng, n_fits):
-    """Return copies of the arguments that the kernel receives in fits."""
-    calls: list = []
+    """Return copies of the arguments that the kernels receive in fits, by function."""
+    calls: dict = {function: [] for function in FUNCTIONS}
 
-    def record(name):
+    def record(module, name):
         def call(*args):
-            calls.append((name, [copied(arg) for arg in args]))
-            return getattr(_kernel, name)(*args)
+            calls[module, name].append([copied(arg) for arg in args])
+            return getattr(module, name)(*args)
 
         return call
 
-    recorder = SimpleNamespace(**{name: getattr(_kernel, name) for name in dir(_kernel)})
-    vars(recorder).update({name: record(name) for name in FUNCTIONS})
-    modules = [module for module in (_factors, _power_sums) if hasattr(module, "_kernel")]
-    for module in modules:
-        module._kernel = recorder
+    for kernel in KERNELS:
+        recorder = SimpleNamespace(**vars(kernel.module))
+        vars(recorder).update({name: record(kernel.module, name) for name in kernel.functions})
+        for caller in kernel.callers:
+            setattr(caller, kernel.name, recorder)
     try:
         for _ in range(n_fits):
             fit(rng)
         powers = rng.normal(size=(2000, 10))  # so many that sums of powers are cheaper
         EDMDClassifier(lifter=MonomialLifter(3)).fit(powers, np.arange(2000) % 3)
     finally:
-        for module in modules:
-            module._kernel = _kernel
+        for kernel in KERNELS:
+            for caller in kernel.callers:
+                setattr(caller, kernel.name, kernel.module)
     return calls
 
 
@@ -72,7 +112,7 @@ def copied(arg):
 def changed(rng, arg):
     """Return an argument that is odd: another form, or values out of range."""
     if not isinstance(arg, np.ndarray):
-        return (None, -1, 0, 2**62, 1e300, np.nan)[int(rng.integers(6))]
+        return ODD[int(rng.integers(len(ODD)))]
     kind, axis = int(rng.integers(6)), int(rng.integers(max(arg.ndim, 1)))
     if kind == 0:
         return arg.astype((np.float32, np.float64, np.int32, np.int64)[int(rng.integers(4))])
@@ -94,26 +134,24 @@ def main(n_fits=30, n_calls=20_000):
     rng = np.random.default_rng(0)
     refused = 0
     calls = recorded(rng, n_fits)
-    assert {name for name, _ in calls} == set(FUNCTIONS), {name for name, _ in calls}
-    by_name = [[args for name, args in calls if name == each] for each in FUNCTIONS]
+    assert all(calls.values()), [name for name, known in calls.items() if not known]
     for n_bytes in (16, 32, 64):
-        if not _kernel.use_vectors(n_bytes):
+        if not all(kernel.module.use_vectors(n_bytes) for kernel in KERNELS):
             continue
         for _ in range(n_fits):
             fit(rng)
         for number in range(n_calls):
-            which = number % len(FUNCTIONS)
-            known = by_name[which]
+            module, name = FUNCTIONS[number % len(FUNCTIONS)]
+            known = calls[module, name]
             args = [copied(arg) for arg in known[int(rng.integers(len(known)))]]
             for place in rng.integers(len(args), size=int(rng.integers(1, 3))):
                 args[place] = changed(rng, args[place])
             try:
-                getattr(_kernel, FUNCTIONS[which])(*args)
-            except (ValueError, TypeError, OverflowError, MemoryError):
+                getattr(module, name)(*args)
+            except (ValueError, TypeError, OverflowError, MemoryError, KeyError):
                 refused += 1
-    print(
-        f"{_kernel.__file__}: {n_calls} odd calls of each width, {refused} refused; no finding"
-    )
+    files = ", ".join(str(kernel.module.__file__) for kernel in KERNELS)
+    print(f"{files}: {n_calls} odd calls of each width, {refused} refused; no finding")
 
 
 if __name__ == "__main__":

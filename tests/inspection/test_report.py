@@ -9,11 +9,13 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_koopman import (
     EDMDClassifier,
+    EDMDClassifierCV,
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
     MonomialLifter,
@@ -356,6 +358,74 @@ class TestPresentation:
             report.to_frame()
 
 
+def chooser(teacher, **settings):
+    return KoopmanDistilledClassifierCV(
+        teacher,
+        ridges=[1e-4, 1e-1],
+        soft_weights=[0.3, 1.0],
+        temperatures=[1.0],
+        cv=3,
+        **settings,
+    )
+
+
+def report_by_hand(model, settings):
+    """Return the rows of a report of a student with settings that were chosen by hand."""
+    student = KoopmanDistilledClassifier(Counting(), **settings)
+    return rows_of(distillation_report(make_pipeline(*model, student), **DATA))
+
+
+@pytest.mark.parametrize("maker", [make_pipeline, sklearn_pipeline])
+@pytest.mark.parametrize("routing", [False, True])
+def test_the_report_of_a_student_that_chooses_is_that_of_the_chosen_one(maker, routing):
+    steps = PCA(2), MonomialLifter(2)
+    alone = make_pipeline(*steps, chooser(Counting())).fit(X, y)[-1]
+    settings = {
+        "ridge": alone.ridge_,
+        "temperature": alone.temperature_,
+        "soft_weight": alone.soft_weight_,
+    }
+    model = maker(*steps, chooser(Counting()))
+    with sklearn.config_context(enable_metadata_routing=routing):
+        report = distillation_report(model, **DATA)
+    assert report.chosen == (settings,)
+    found, expected = rows_of(report), report_by_hand(steps, settings)
+    assert list(found) == MODELS
+    for name in MODELS:
+        assert found[name].accuracy == expected[name].accuracy
+        assert found[name].fidelity == expected[name].fidelity
+    assert f"chosen on the training rows: ridge={alone.ridge_!r}" in str(report)
+    assert not hasattr(model[-1], "ridge_")
+
+
+def test_the_report_of_a_search_is_that_of_what_it_chooses():
+    steps = PCA(2), MonomialLifter()
+    pipeline = make_pipeline(*steps, KoopmanDistilledClassifier(Counting()))
+    grid = {
+        "monomiallifter__degree": [1, 2],
+        "koopmandistilledclassifier__ridge": [1e-3, 10.0],
+    }
+    search = GridSearchCV(pipeline, grid, cv=3)
+    best = clone(search).fit(X, y).best_params_
+    report = distillation_report(search, random_states=(0, 1), **DATA)
+    assert report.chosen == (best, best)
+    lifter = MonomialLifter(best["monomiallifter__degree"])
+    expected = report_by_hand(
+        (PCA(2), lifter), {"ridge": best["koopmandistilledclassifier__ridge"]}
+    )
+    for name, row in rows_of(report).items():
+        assert row.accuracy == expected[name].accuracy
+
+
+def test_a_search_at_the_end_of_a_pipeline_over_students_that_choose():
+    search = GridSearchCV(chooser(RandomForestClassifier(3)), {"lifter__degree": [1, 2]}, cv=2)
+    search.estimator.set_params(lifter=MonomialLifter())
+    report = distillation_report(make_pipeline(StandardScaler(), search), **DATA)
+    (settings,) = report.chosen
+    assert set(settings) == {"lifter__degree", "ridge", "temperature", "soft_weight"}
+    assert rows_of(report)["distilled student"].accuracy > 0.8
+
+
 def test_verbose(capsys):
     student = KoopmanDistilledClassifier(fixed_teacher())
     distillation_report(student, **DATA)
@@ -370,10 +440,16 @@ def test_verbose(capsys):
     ("changes", "error", "message"),
     [
         ({"estimator": EDMDClassifier()}, TypeError, "got EDMDClassifier"),
+        ({"estimator": KoopmanDistilledClassifierCV()}, ValueError, "has no teacher"),
         (
-            {"estimator": KoopmanDistilledClassifierCV()},
+            {"estimator": EDMDClassifierCV(Counting())},
             TypeError,
-            "got KoopmanDistilledClass.*CV",
+            "got EDMDClassifierCV.*edmd_ri",
+        ),
+        (
+            {"estimator": KoopmanDistilledClassifierCV(Counting(), soft_weights=[0.0])},
+            ValueError,
+            r"soft_weights=\[0.0\] learns nothing from the teacher",
         ),
         ({"estimator": make_pipeline(PCA(), LogisticRegression())}, TypeError, "got Logistic"),
         ({"estimator": KoopmanDistilledClassifier()}, ValueError, "has no teacher"),

@@ -1,0 +1,68 @@
+"""The student that a search, or a classifier with cross-validation inside, chooses."""
+
+from sklearn import get_config
+from sklearn.base import clone
+
+from ..classification import KoopmanDistilledClassifier, KoopmanDistilledClassifierCV
+from ._last_step import prefix_of, student_of, with_student
+
+_CHOSEN_BY_FOLDS = "ridge", "temperature", "soft_weight"
+
+
+def innermost_student(estimator):
+    """Return the student at the end of pipelines and searches."""
+    last = student_of(estimator)
+    return innermost_student(last.estimator) if _is_search(last) else last
+
+
+def chosen_student(model, X, y):
+    """Return a model with the settings that it chooses on some rows, and these.
+
+    Parameters
+    ----------
+    model : estimator
+        One that `innermost_student` takes apart; it is fitted where there is something to choose.
+    X, y
+        Rows as the teacher takes them, and their labels.
+
+    Returns
+    -------
+    model : estimator
+        An unfitted one that ends in a `KoopmanDistilledClassifier`.
+    settings : dict of str -> object
+        What was chosen, by the names of parameters.
+    """
+    last = student_of(model)
+    if _is_search(last):
+        best = _fitted(model, X, y)
+        settings = dict(student_of(best).best_params_)
+        best = with_student(model, clone(last.estimator).set_params(**settings))
+        best, more = chosen_student(best, X, y)
+        return best, settings | more
+    if isinstance(last, KoopmanDistilledClassifierCV):
+        fitted = student_of(_fitted(model, X, y))
+        settings = {name: getattr(fitted, f"{name}_") for name in _CHOSEN_BY_FOLDS}
+        known = KoopmanDistilledClassifier().get_params(deep=False)
+        shared = {
+            name: value for name, value in last.get_params(deep=False).items() if name in known
+        }
+        return with_student(model, KoopmanDistilledClassifier(**shared | settings)), settings
+    return model, {}
+
+
+def _fitted(model, X, y):
+    """Return a fitted clone of a model whose teacher sees the rows as they are."""
+    prefix = "" if get_config()["enable_metadata_routing"] else _prefix_inside(model)
+    return clone(model).fit(X, y, **{f"{prefix}teacher_X": X})
+
+
+def _prefix_inside(estimator):
+    """Return the prefix of what searches hand on as they get it."""
+    last = student_of(estimator)
+    inside = _prefix_inside(last.estimator) if _is_search(last) else ""
+    return prefix_of(estimator) + inside
+
+
+def _is_search(estimator):
+    """Say whether an estimator is one of scikit-learn's searches: there is no public base."""
+    return hasattr(estimator, "refit") and hasattr(estimator, "estimator")
