@@ -42,7 +42,6 @@ from sklearn_koopman import (
     MonomialLifter,
 )
 from sklearn_koopman.inspection import cost
-from sklearn_koopman.solvers import EnlargedRows
 
 # Students of more lifted numbers than these read them from a file.
 IN_MEMORY = 2**29
@@ -306,10 +305,14 @@ def make_lifter(dataset, name, seed):
     return make_union(make_lifter(dataset, dictionary.beside, seed), lifter)
 
 
-def enlarged(X, transfer_set, shape):
-    """Return rows, and after them what a transfer set makes of them."""
+def enlarged(data, transfer_set, shape, ask):
+    """Return training rows, labels and logits, after them those of what a transfer set makes."""
     made = as_transfer_set(transfer_set, shape=shape)
-    return EnlargedRows(X, [], 0) if made is None else made.enlarge(X)
+    if made is None:
+        return data.X, data.y, data.logits
+    rows = made.enlarge(data.X)
+    X = rows[:]
+    return X, rows.repeated(data.y), ask(X)
 
 
 def lift(lifter, rows, file):
@@ -322,9 +325,9 @@ def lift(lifter, rows, file):
     return Z
 
 
-def fit_and_lift(lifter, rows, file):
-    """Return a lifter that is fitted to the rows that are not made, and all rows lifted."""
-    fitted = lifter.fit(rows.real)
+def fit_and_lift(lifter, given, rows, file):
+    """Return a lifter that is fitted to the rows that were given, and all rows lifted."""
+    fitted = lifter.fit(given)
     return fitted, lift(fitted, rows, file)
 
 
@@ -333,14 +336,11 @@ def measure_seed(spec, seed, held_out):
     dictionary = TASKS[spec.dataset].dictionaries[spec.dictionary]
     teacher_kind = kind_of_teacher(spec.dataset, spec.dictionary)
     data = rows_of(spec.dataset, teacher_kind, held_out)
-    rows = enlarged(data.X, spec.transfer_set, SHAPES[spec.dataset])
-    y = rows.repeated(data.y)
-    logits = data.logits
-    if rows.n_copies:
-        logits = teacher_of(spec.dataset, teacher_kind)(rows[:])
+    ask = teacher_of(spec.dataset, teacher_kind)
+    X, y, logits = enlarged(data, spec.transfer_set, SHAPES[spec.dataset], ask)
     with TemporaryFile() as file:
         lifter = make_lifter(spec.dataset, spec.dictionary, seed)
-        (lifter, Z), lift_seconds = runner.timed(fit_and_lift, lifter, rows, file)
+        (lifter, Z), lift_seconds = runner.timed(fit_and_lift, lifter, data.X, X, file)
         Z_test = lifter.transform(data.X_test)
         for kind in dictionary.students:
             model = make_student(kind, dictionary)

@@ -273,5 +273,5 @@ def train(kind, X, y, *, n_epochs, seed=0, batch_size=512, learning_rate=0.4):
 KINDS = {
     "colour": Kind((3, 32, 32), (64, 256, 256), moved_and_flipped, True, 0.1),
     "clothes": Kind((1, 28, 28), (64, 128, 256), alter_clothes, True, 0.0),
-    "digits": Kind((1, 28, 28), (48, 96, 192), bent, False, 0.0),
+    "digits": Kind((1, 28, 28), (24, 64, 128), bent, False, 0.0),
 }
