@@ -11,8 +11,9 @@ settings stand in `TASKS`. They were chosen on a sixth of the training images th
 which the second command fits nothing to and measures accuracies on: its table is
 convolutional_held_out.csv. The test images had no part in it, and no teacher has seen the sixth.
 
-In a transfer set an image that is moved, mirrored or deformed has the label of the original, and
-the teacher is asked about it.
+In a transfer set an image that is moved, mirrored or deformed has the label of the original. The
+teacher is asked about it where the network is kept; where only what it said is kept, what it said
+of the original counts.
 
 `accuracy` is the mean over seeds, `accuracy_std` their standard deviation; seeds draw the filters.
 Rows are lifted once for all students of a seed and transfer set: `lift_seconds` is what that took,
@@ -33,6 +34,7 @@ from sklearn.utils import gen_batches
 
 from experiments import eyes, runner
 from experiments.images import SHAPES, images, split
+from experiments.kept_logits import KeptLogits
 from experiments.teachers import teacher
 from experiments.transfer_sets import as_transfer_set
 from sklearn_koopman import (
@@ -312,7 +314,9 @@ def enlarged(data, transfer_set, shape, ask):
         return data.X, data.y, data.logits
     rows = made.enlarge(data.X)
     X = rows[:]
-    return X, rows.repeated(data.y), ask(X)
+    of_originals = isinstance(ask, KeptLogits)
+    logits = np.tile(data.logits, (1 + rows.n_copies, 1)) if of_originals else ask(X)
+    return X, rows.repeated(data.y), logits
 
 
 def lift(lifter, rows, file):
