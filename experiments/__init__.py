@@ -20,7 +20,7 @@ filters, and what ONNX and torch make of them; `meshes.py`: errors of a photonic
 All scripts work alike (`runner.py`). Called without options, a script measures what its table of
 results lacks; ``--again`` measures all of it anew, ``--show`` prints what there is, ``--quick``
 tries the script out within seconds and writes nothing. Teachers are trained where they are
-needed, and kept (`teachers.py`, `colour_network.py`, `tree_networks.py`). Speed is measured in
+needed, and kept (`teachers.py`, `image_network.py`, `tree_networks.py`). Speed is measured in
 `benchmarks/`.
 
 The scripts find each other in an environment in which the repository is installed (`make test`, or

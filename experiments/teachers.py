@@ -2,16 +2,19 @@
 
     python experiments/teachers.py --dataset mnist --teacher mlp
     python experiments/teachers.py --dataset mnist --teacher resnet18 --held-out --keep-logits
+    python experiments/teachers.py --dataset mnist --teacher digits --held-out --keep-weights
     python experiments/teachers.py --dataset cifar10 --teacher colour --held-out --keep-logits
 
 The teachers see the training images only, shifted by a pixel or two at random: one that has seen
 the very same images thirty times knows their labels by heart, and its soft targets say little else.
 The number of epochs is fixed beforehand, not chosen on the test set. Images of Fashion-MNIST are
 also flipped left to right at random where the teacher is convolutional. The teacher "colour" is for
-the photographs of CIFAR-10, in colour, and no other is; `colour_network` says how it is trained.
+the photographs of CIFAR-10, in colour, and no other is; "digits" is for MNIST, "clothes" for
+Fashion-MNIST: `image_network` says how the three are trained.
 
 With --keep-logits what the teacher says of the training and test images goes to experiments/data:
-`load_teacher` takes it from there, without the network, which takes long to train.
+`teacher` takes it from there, without the network, which takes long to train. With --keep-weights
+the network goes there itself, so that it can be asked about other images too.
 """
 
 from functools import cache, partial
@@ -23,13 +26,12 @@ import torch
 from sklearn.datasets import get_data_home
 from torch import nn
 
-from experiments import colour_network, kept_logits, runner
-from experiments.colour_network import make_colour_network
+from experiments import image_network, kept_logits, runner
 from experiments.images import SHAPES, images, split
 from experiments.vision import make_resnet18
 from sklearn_koopman.teachers import TorchTeacher
 
-LOGITS = Path(__file__).parent / "data"
+KEPT = Path(__file__).parent / "data"
 EPOCHS = {
     "mlp": 30,
     "cnn": 20,
@@ -38,6 +40,8 @@ EPOCHS = {
     "lenet": 10,
     "resnet18": 5,
     "colour": 14,
+    "clothes": 18,
+    "digits": 8,
 }
 # Where others are better on the images that settings are chosen on: a perceptron on Fashion-MNIST
 # still learns after 30 epochs.
@@ -118,7 +122,10 @@ MAKE = {
     "deep-short": make_deep,
     "lenet": make_lenet,
     "resnet18": make_resnet18,
-    "colour": make_colour_network,
+}
+MAKE |= {
+    name: partial(image_network.make_network, kind)
+    for name, kind in image_network.KINDS.items()
 }
 
 
@@ -185,7 +192,7 @@ def load_or_train(file, make, train):
 
 @cache
 def network(dataset, kind, *, seed=0, held_out=False):
-    """Return the teacher of a table, from the cache folder if it was trained before.
+    """Return the teacher of a table, from its kept weights, or the cache folder if it is there.
 
     With `held_out` one that has not seen the rows that settings are chosen on.
     """
@@ -199,18 +206,27 @@ def network(dataset, kind, *, seed=0, held_out=False):
         if held_out:
             n_epochs = HELD_OUT_EPOCHS.get((dataset, kind), n_epochs)
         n_epochs = runner.full_or_quick(n_epochs, 2)
-        if kind == "colour":
-            return colour_network.train(X, y, n_epochs=n_epochs, seed=seed)
+        if kind in image_network.KINDS:
+            settings = image_network.KINDS[kind]
+            return image_network.train(settings, X, y, n_epochs=n_epochs, seed=seed)
         flips = (dataset, kind) in FLIPPED
         return train(kind, X, y, n_epochs=n_epochs, flips=flips, seed=seed)
 
+    kept = weights_file(dataset, kind, held_out)
+    if seed == 0 and kept.exists() and not runner.is_quick():
+        return image_network.load(kept, image_network.KINDS[kind]).eval()
     name = f"{dataset}-{kind}-{seed}{'-held-out' if held_out else ''}.pt"
     return load_or_train(cache_folder("teachers") / name, MAKE[kind], trained)
 
 
 def logits_file(dataset, kind, held_out=False):
     """Return where the logits of a teacher are kept."""
-    return LOGITS / f"{dataset}-{kind}{'-held-out' if held_out else ''}.npz"
+    return KEPT / f"{dataset}-{kind}{'-held-out' if held_out else ''}.npz"
+
+
+def weights_file(dataset, kind, held_out=False):
+    """Return where the weights of a teacher are kept, if they are among the data."""
+    return KEPT / f"{dataset}-{kind}{'-held-out' if held_out else ''}-weights.npz"
 
 
 @cache
@@ -242,19 +258,29 @@ def parser():
     made.add_argument(
         "--keep-logits", action="store_true", help="write them to experiments/data"
     )
+    made.add_argument(
+        "--keep-weights",
+        action="store_true",
+        help=f"the same, of {', '.join(image_network.KINDS)}",
+    )
     return made
 
 
 def main():
     """Train one teacher and print its test accuracy."""
     options = runner.parse(parser())
-    trained = TorchTeacher(network(options.dataset, options.teacher, held_out=options.held_out))
+    module = network(options.dataset, options.teacher, held_out=options.held_out)
+    trained = TorchTeacher(module)
     X, y = images(options.dataset, "test")
     accuracy = np.mean(trained(X).argmax(axis=1) == y)
     print(f"{options.dataset} {options.teacher}: test accuracy {accuracy:.4f}")
     if options.keep_logits and not options.quick:
         file = logits_file(options.dataset, options.teacher, options.held_out)
         kept_logits.save(file, trained, partial(images, options.dataset))
+        print(f"{file}: {file.stat().st_size / 2**20:.1f} MB")
+    if options.keep_weights and not options.quick:
+        file = weights_file(options.dataset, options.teacher, options.held_out)
+        image_network.save(file, module)
         print(f"{file}: {file.stat().st_size / 2**20:.1f} MB")
 
 

@@ -61,6 +61,7 @@ SETS = {
     "shifts2": moved(CROSS[:2]),
     "shifts4": moved(CROSS),
     "shifts8": moved(SQUARE),
+    "deformed4": [deformed] * 4,
     "shifts8, deformed4": [*moved(SQUARE), *[deformed] * 4],
     "shifts8, deformed8": [*moved(SQUARE), *[deformed] * 8],
     "flips": [flipped],
