@@ -7,10 +7,12 @@ from functools import partial
 
 import numpy as np
 from scipy.linalg import LinAlgError
+from sklearn.exceptions import ConvergenceWarning
 
 from .._validation import check_choice, check_integer, check_real
 from .._warnings import warn_user
 from ..linear import (
+    TOLERANCE,
     check_finite_moments,
     check_gram_fits_in_memory,
     check_moments_fit_in_memory,
@@ -18,9 +20,10 @@ from ..linear import (
     noise_penalty,
     solve_gram,
     solve_rows,
+    solve_sparse,
     solve_triangular_factor,
 )
-from ..rows import GramMoments, TriangularMoments, accumulated
+from ..rows import DiagonalMoments, GramMoments, TriangularMoments, accumulated
 from ..students import (
     PROBABILITY_FLOOR,
     KoopmanClassifier,
@@ -255,6 +258,8 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
         check_real(self, "additive_noise", low=0.0, inclusive="left")
 
     def _solve(self, task):
+        if task.blocks.is_sparse and self.solver == "auto":
+            return self._solve_sparse(task)
         check_moments_fit_in_memory(task.blocks)
         *faster, (form, solver) = self._ways(task)
         for faster_form, faster_solver in faster:
@@ -267,6 +272,34 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
                 )
         return self._solve_moments(
             self._accumulate(task, form), task.dtype, solver, overwrite=True
+        )
+
+    def _solve_sparse(self, task):
+        """Return the fitted attributes of wide sparse rows, which are never made dense."""
+        targets, weight = regression_targets(task)
+        targets = targets[:]
+        scale = accumulated(
+            DiagonalMoments(task.blocks.n_observables), task.blocks, weight
+        ).scale
+        check_finite_moments(scale)
+        coef, solver, gradient = solve_sparse(
+            task.blocks, scale, targets, weight, self._ridge_for(scale), self.rank
+        )
+        if gradient > TOLERANCE:
+            warn_user(
+                f"Conjugate gradients stopped at a gradient of {gradient:.1e} of what it was, above "
+                f"{TOLERANCE:.0e}, with ridge={self.ridge}: raise ridge.",
+                ConvergenceWarning,
+            )
+        mean = weight @ targets / weight.sum()
+        return {**koopman_attributes(coef, mean, scale, task.dtype), "solver_": solver}
+
+    def _ridge_for(self, scale):
+        """Return the ridge of every observable: what noise adds is its own."""
+        if not (self.multiplicative_noise or self.additive_noise):
+            return self.ridge
+        return self.ridge + noise_penalty(
+            scale, self.multiplicative_noise, self.additive_noise
         )
 
     def _accumulate(self, task, form, start=None):
@@ -301,9 +334,7 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
         """Return the fitted attributes of the moments of all rows."""
         scale = moments.scale
         check_finite_moments(scale)
-        ridge = self.ridge
-        if self.multiplicative_noise or self.additive_noise:
-            ridge = ridge + noise_penalty(scale, self.multiplicative_noise, self.additive_noise)
+        ridge = self._ridge_for(scale)
         if solver == "svd":
             coef = solve_triangular_factor(moments, ridge, self.rank)
         elif isinstance(moments, TriangularMoments):

@@ -13,12 +13,18 @@ def has_few_rows(blocks):
     Parameters
     ----------
     blocks : RowBlocks
+        Of rows that are kept sparse, lifted ones would take far more room.
     """
-    return 2 * blocks.n_samples <= blocks.n_observables
+    return not blocks.is_sparse and 2 * blocks.n_samples <= blocks.n_observables
 
 
 def check_moments_fit_in_memory(blocks):
-    """Raise MemoryError when neither the lifted rows nor their Gram matrix fit in memory."""
+    """Raise MemoryError when neither the lifted rows nor their Gram matrix fit in memory.
+
+    Rows that are kept sparse need neither.
+    """
+    if blocks.is_sparse:
+        return
     n_samples, n_observables = blocks.n_samples, blocks.n_observables
     if not has_few_rows(blocks):
         check_gram_fits_in_memory(n_observables)

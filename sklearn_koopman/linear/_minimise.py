@@ -21,8 +21,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..rows import GramMoments, accumulated
+from ..rows import DiagonalMoments, GramMoments, accumulated
 from ._checks import has_few_rows
+from ._diagonal import DiagonalPreconditioner
 from ._lbfgs import History, Point, line_search
 from ._preconditioner import CurvaturePreconditioner
 from ._row_coordinates import in_row_coordinates
@@ -285,6 +286,12 @@ class Search:
 
     def precondition(self):
         """Precondition by a sample that is just large enough for a Gram matrix."""
+        blocks = self.problem.blocks
+        if blocks.is_sparse:
+            moments = accumulated(DiagonalMoments(blocks.n_observables), blocks, self.curvature)
+            self.preconditioner = DiagonalPreconditioner(self.problem, moments)
+            self.preconditioned_at = self.curvature.sum()
+            return
         enough = max(
             PRECONDITIONER_ROWS_PER_OBSERVABLE * self.problem.blocks.n_observables, 4096
         )
@@ -307,9 +314,9 @@ class Search:
         """Return the problem of some rows, lifted into the buffer of those before them.
 
         A new one takes as long to allocate as lifting takes to fill it. Rows whose products are
-        not stored need none.
+        not stored need none, nor do sparse ones.
         """
-        if self.problem.makes_products:
+        if self.problem.makes_products or self.problem.blocks.is_sparse:
             return self.problem.restricted(rows, factor)
         size = len(rows) * self.problem.blocks.n_observables
         if len(self.sample_buffer) < size:
@@ -333,7 +340,7 @@ class Search:
     def choose_sample(self):
         """Return rows and what their weights are raised by, None where all rows are better."""
         blocks = self.problem.blocks
-        if blocks.n_samples * blocks.n_observables < SAMPLED_FROM:
+        if blocks.n_numbers < SAMPLED_FROM:
             return None
         rows, factor = self.choose_rows(LEFT_TO_CHANCE, self.most_rows)
         return (rows, factor) if len(rows) <= LARGEST_SAMPLE * blocks.n_samples else None

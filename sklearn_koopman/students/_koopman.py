@@ -1,6 +1,6 @@
 """What the classifiers with one matrix share: storing it, and predicting with it."""
 
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._warnings import warn_user
 from ..lifting import Operations, operations_of
+from ..rows import BlockFunction
 from ._lifted import LiftedStudent
 
 # Rounding errors of logits above this are told. One-hot targets differ by 1, and log-odds that are
@@ -19,6 +20,8 @@ class KoopmanClassifier(LiftedStudent):
     """Base of the classifiers whose logits are one matrix times the observables."""
 
     __metadata_request__partial_fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
+
+    _takes_sparse = True
 
     # What every subclass has.
     moments_: Any
@@ -67,7 +70,7 @@ class KoopmanClassifier(LiftedStudent):
 
     def _logit_function(self):
         """Return what maps lifted rows to logits: all that a worker must be sent."""
-        return partial(_affine, self.coef_.T, self.intercept_)
+        return Affine(self.coef_.T, self.intercept_)
 
     def _prepare_more(self, X, y, classes, sample_weight, soft_labels, teacher_X, *, continues):
         """Put the task of one call of `partial_fit` together."""
@@ -141,5 +144,21 @@ def warn_if_rounded_away(coef, scale, dtype):
         )
 
 
-def _affine(matrix, offset, psi):
-    return psi @ matrix + offset
+@dataclass(frozen=True)
+class Affine(BlockFunction):
+    """A matrix times observables, dense or sparse, and what is added.
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (n_observables, n_outputs)
+    offset : ndarray of shape (n_outputs,)
+    """
+
+    matrix: np.ndarray
+    offset: np.ndarray
+
+    takes_sparse = True
+
+    def __call__(self, psi):
+        """Return the outputs of a block of rows."""
+        return psi @ self.matrix + self.offset

@@ -1,9 +1,11 @@
 """What the students share that learn from lifted rows: lifting, fitting, prediction."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import (
@@ -18,11 +20,13 @@ from .._threads import threads_for
 from .._validation import DTYPES, check_choice, check_random_state, check_verbose
 from ..lifting import takes_floats_alone
 from ..rows import (
+    BlockFunction,
     LiftedRows,
     aligned_with,
     as_floats,
     as_given,
     as_numpy,
+    consumer_of,
     fit_lifter,
     float_rows,
     is_dask,
@@ -30,6 +34,7 @@ from ..rows import (
     say_if_not_compiled,
     stored,
     telling_how_to_flatten,
+    without_duplicates,
 )
 from ..teachers import OUTPUT_KINDS, as_teacher
 from ._student import Student
@@ -51,6 +56,9 @@ class LiftedStudent(Student):
 
     # Whether its solver goes over the rows once, so that they need not be kept.
     _reads_rows_once = False
+
+    # Whether it takes sparse rows of observables.
+    _takes_sparse = False
 
     # Why it takes no dask arrays, and what to do instead.
     _without_dask: str | None = None
@@ -136,7 +144,12 @@ class LiftedStudent(Student):
         blocks = lifted_blocks(getattr(self, "lifter_", None), X)
         logits = self._logit_function()
         with threads_for(blocks):
-            return blocks.map(lambda psi: function(finite(logits(psi), "The logits")))
+            return blocks.map(OfLogits(function, logits))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self._takes_sparse and self.lifter is None
+        return tags
 
     def _check_parameters(self):
         check_choice(self, "teacher_output", OUTPUT_KINDS)
@@ -164,7 +177,7 @@ class LiftedStudent(Student):
         raw_X, soft_labels, teacher_X = (
             aligned_with(X, array) for array in (raw_X, soft_labels, teacher_X)
         )
-        weights = check_weights(as_numpy(sample_weight), len(X))
+        weights = check_weights(as_numpy(sample_weight), X.shape[0])
         n_before = 0 if first else getattr(self, "_stream_n_rows", 0)
         rows, keeps_labels = self._rows_to_learn_from(
             X, raw_X, soft_labels, teacher_X, n_before
@@ -177,7 +190,7 @@ class LiftedStudent(Student):
             None if sample_weight is None else weights,
             soft_labels,
             teacher_X,
-            n_samples=len(X),
+            n_samples=X.shape[0],
             fitted_teacher=None if first else getattr(self, "teacher_", None),
             classes=classes,
         )
@@ -210,7 +223,7 @@ class LiftedStudent(Student):
             teacher,
             _dtype_of_coefficients(X, blocks),
             soft_logits_from,
-            n_rows_made_of=None if rows is X else n_before + len(X),
+            n_rows_made_of=None if rows is X else n_before + X.shape[0],
         )
 
     def _device_for(self, X):
@@ -231,7 +244,7 @@ class LiftedStudent(Student):
         check_consistent_length(X, y)
         if self.unlabeled_value is None:
             refuse_missing_labels(y)
-            _, y = check_X_y(np.broadcast_to(0.0, (len(X), 1)), y, estimator=self)
+            _, y = check_X_y(np.broadcast_to(0.0, (X.shape[0], 1)), y, estimator=self)
         else:
             y = column_or_1d(y, warn=True)
         return X, y
@@ -258,7 +271,32 @@ class LiftedStudent(Student):
         if rows is not X:
             validate_data(self, rows[:1], reset=reset)
             return rows
-        return validate_data(self, X, dtype=DTYPES, reset=reset)
+        if not (self._takes_sparse and lifter is None):
+            return validate_data(self, X, dtype=DTYPES, reset=reset)
+        X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=reset)
+        return without_duplicates(X) if issparse(X) else X
+
+
+@dataclass(frozen=True)
+class OfLogits(BlockFunction):
+    """A function of the logits of a block, in the forms of rows that these take.
+
+    Attributes
+    ----------
+    function, logits : callable
+    """
+
+    function: Callable
+    logits: Callable
+
+    @property
+    def takes_sparse(self):
+        """Whether the logits are a function of sparse rows too."""
+        return consumer_of(self.logits).takes_sparse
+
+    def __call__(self, psi):
+        """Return the function of the logits."""
+        return self.function(finite(self.logits(psi), "The logits"))
 
 
 def _dtype_of_coefficients(X, blocks):
