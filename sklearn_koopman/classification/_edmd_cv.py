@@ -7,6 +7,7 @@ import numpy as np
 
 from .._validation import check_choice, check_reals
 from ..linear import (
+    check_gram_fits_in_memory,
     RidgePath,
     check_finite_moments,
     check_moments_fit_in_memory,
@@ -176,6 +177,12 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
 
     def _solve(self, task, groups=None):
         task = judged(task)
+        if task.blocks.is_sparse:
+            check_gram_fits_in_memory(
+                task.blocks.n_observables,
+                "For sparse rows use KoopmanDistilledClassifierCV, or GridSearchCV with an "
+                "EDMDClassifier: they need none.",
+            )
         check_moments_fit_in_memory(task.blocks)
         ridges = sorted(check_reals(self, "ridges", low=0.0, inclusive="neither"), reverse=True)
         default = "neg_mean_squared_error" if self.cv is None else "accuracy"

@@ -4,6 +4,11 @@ import numpy as np
 
 from .._memory import check_fits_in_memory
 
+LOWER_THE_DEGREE = (
+    "Lower the degree of the lifter or the number of PCA components, or use "
+    "KoopmanDistilledClassifier(solver='adam'), which needs no Gram matrix."
+)
+
 
 def has_few_rows(blocks):
     """Return whether lifted rows take no more room than a triangle of their Gram matrix.
@@ -37,13 +42,12 @@ def check_moments_fit_in_memory(blocks):
     )
 
 
-def check_gram_fits_in_memory(n_observables):
+def check_gram_fits_in_memory(n_observables, advice=LOWER_THE_DEGREE):
     """Raise MemoryError when the Gram matrix of the observables is larger than the memory."""
     check_fits_in_memory(
         8 * n_observables**2,
         f"The {n_observables} x {n_observables} Gram matrix of the observables",
-        "Lower the degree of the lifter or the number of PCA components, or use "
-        "KoopmanDistilledClassifier(solver='adam'), which needs no Gram matrix.",
+        advice,
     )
 
 

@@ -28,6 +28,7 @@ from ._lbfgs import History, Point, line_search
 from ._preconditioner import CurvaturePreconditioner
 from ._row_coordinates import in_row_coordinates
 from ._sampling import choose_rows
+from ._sparse_minimise import RowSearch
 
 # Lifted numbers below which every step evaluates all rows: they cost no more than the bookkeeping.
 SAMPLED_FROM = 2**20
@@ -111,6 +112,9 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     solution : Solution
     """
     blocks = problem.blocks
+    if problem.ridge > 0 and blocks.is_sparse and not coef.any() and not intercept.any():
+        if blocks.n_samples <= blocks.n_observables:
+            return _minimise_among_row_sums(problem, max_iter, tol, report)
     is_wide = blocks.n_observables >= LEAST_OBSERVABLES_OF_FEW_ROWS and has_few_rows(blocks)
     if problem.ridge > 0 and is_wide:
         return _minimise_in_row_coordinates(problem, coef, intercept, max_iter, tol, report)
@@ -119,6 +123,20 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     search = Search(problem, start, max_iter, tol, problem.leverage(), report)
     search.run()
     return search.solution
+
+
+def _minimise_among_row_sums(problem, max_iter, tol, report):
+    search = RowSearch(problem)
+    search.run(max_iter, tol, report)
+    return Solution(
+        coef=search.coef,
+        intercept=search.intercept,
+        objective=search.objective,
+        gradient_norm=search.gradient_norm,
+        n_iter=search.n_iter,
+        n_passes=search.n_iter + 1,
+        converged=search.gradient_norm <= tol,
+    )
 
 
 def _minimise_in_row_coordinates(problem, coef, intercept, max_iter, tol, report):

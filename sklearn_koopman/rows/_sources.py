@@ -45,7 +45,7 @@ def row_blocks(
     if issparse(X):
         if device is not None:
             raise TypeError(
-                f"device={device!r} takes no sparse X: convert it with X.toarray(), or use "
+                f"device={str(device)!r} takes no sparse X: convert it with X.toarray(), or use "
                 "device=None."
             )
         return sparse_blocks(X)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from scipy.sparse import issparse
+
 from ..lifting import takes_floats_alone
 from ..rows import LiftedRows, as_floats, as_given, is_dask
 from ._lifted import LiftedStudent
@@ -50,5 +52,12 @@ class TransferringStudent(LiftedStudent):
         if isinstance(X, LiftedRows):
             of_floats = takes_floats_alone(X.origin.lifter)
             X = as_floats(X.origin.entered) if of_floats else as_given(X.origin.entered)
+        if issparse(X):
+            raise TypeError(
+                "transfer_set takes no sparse X. Make rows of what X is made of, texts say: put "
+                "the step that makes X into a sklearn_koopman.pipeline.make_pipeline. Or make "
+                "sparse rows yourself, and fit all of them: scipy.sparse.vstack([X, made]), with "
+                "unlabeled_value= in the y of those that are made."
+            )
         rows = self.transfer_set.enlarge(X, n_before=n_before)
         return rows, self.transfer_set.keep_labels
