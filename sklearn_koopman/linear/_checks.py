@@ -23,6 +23,18 @@ def has_few_rows(blocks):
     return not blocks.is_sparse and 2 * blocks.n_samples <= blocks.n_observables
 
 
+def has_few_sparse_rows(blocks):
+    """Return whether rows are sparse, and fewer than their observables.
+
+    Then a number for each row and class takes less room than the coefficients.
+
+    Parameters
+    ----------
+    blocks : RowBlocks
+    """
+    return blocks.is_sparse and blocks.n_samples <= blocks.n_observables
+
+
 def check_moments_fit_in_memory(blocks):
     """Raise MemoryError when neither the lifted rows nor their Gram matrix fit in memory.
 
