@@ -287,8 +287,8 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
         )
         if gradient > TOLERANCE:
             warn_user(
-                f"Conjugate gradients stopped at a gradient of {gradient:.1e} of what it was, above "
-                f"{TOLERANCE:.0e}, with ridge={self.ridge}: raise ridge.",
+                f"Conjugate gradients stopped at {gradient:.1e} of the gradient that they began "
+                f"with, above {TOLERANCE:.0e}, with ridge={self.ridge}: raise ridge.",
                 ConvergenceWarning,
             )
         mean = weight @ targets / weight.sum()
@@ -298,9 +298,7 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
         """Return the ridge of every observable: what noise adds is its own."""
         if not (self.multiplicative_noise or self.additive_noise):
             return self.ridge
-        return self.ridge + noise_penalty(
-            scale, self.multiplicative_noise, self.additive_noise
-        )
+        return self.ridge + noise_penalty(scale, self.multiplicative_noise, self.additive_noise)
 
     def _accumulate(self, task, form, start=None):
         """Return the moments of a task's rows, of some form or together with those of others."""

@@ -7,9 +7,9 @@ import numpy as np
 
 from .._validation import check_choice, check_reals
 from ..linear import (
-    check_gram_fits_in_memory,
     RidgePath,
     check_finite_moments,
+    check_gram_fits_in_memory,
     check_moments_fit_in_memory,
     has_few_rows,
     solve_gram,

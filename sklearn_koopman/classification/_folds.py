@@ -210,7 +210,7 @@ def held_out_scores(task, test, coef, intercept, row_scores, targets=None):
     """
     part = task.at(test)
     codes = part.labels.codes
-    n_candidates, n_classes, n_observables = coef.shape
+    _, n_classes, n_observables = coef.shape
     if targets is not None:
         targets = targets[test]
     elif part.soft_logits is not None:

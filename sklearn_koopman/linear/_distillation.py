@@ -150,8 +150,9 @@ class DistillationProblem:
         offset = scale.mean if self.is_centred else np.zeros(len(coef))
         intercept = (intercept + offset @ weights).astype(self.dtype)[:, None]
         # Sparse rows are multiplied by the numbers of all classes for an observable, one by one.
-        order = "F" if self.blocks.is_sparse else "C"
-        weights = np.asarray(weights.T, dtype=self.dtype, order=order)
+        weights = weights.astype(self.dtype, copy=False).T
+        if not self.blocks.is_sparse:
+            weights = np.ascontiguousarray(weights)
         value, psi_gradient, sums = self.blocks.sum(
             BlockLoss(weights, intercept, offset if self.is_centred else None, self.loss),
             self.labels,

@@ -3,8 +3,8 @@ r"""The minimiser of the distillation loss on wide sparse rows, in the coordinat
 With a ridge the minimiser is a sum of the standardised rows :math:`\Phi`, so :math:`W = \Phi^T A`
 with a number in A for each row and class. All that L-BFGS moves along is such a sum too: the
 gradient is that of :math:`R + ridge\, A`, with R the residuals. Inner products of coefficients are
-those of such numbers with the logits that they give, :math:`\langle A, \Phi \Phi^T A' \rangle`. So a
-step takes two products with the sparse rows, and else nothing but arrays of n x n_classes: of
+those of such numbers with the logits that they give, :math:`\langle A, \Phi \Phi^T A' \rangle`.
+So a step takes two products with the sparse rows, and else nothing but arrays of n x n_classes: of
 coefficients, which are far more, none is kept. Along a step logits are a line, and to search it
 costs no product.
 """
@@ -201,7 +201,9 @@ class RowSearch:
                 secant = length * 2 if high == np.inf else 0.5 * (low + high)
             else:
                 high = length
-                secant = low + (high - low) * low_slope / (low_slope - here) if here > 0 else 0.0
+                secant = (
+                    low + (high - low) * low_slope / (low_slope - here) if here > 0 else 0.0
+                )
             is_inside = low < secant < high
             length = secant if is_inside else 0.5 * (low + high)
         return low or None

@@ -7,7 +7,7 @@ that does not square the condition number of :math:`\Phi` (CGLS, Hestenes & Stie
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_solve, lapack
@@ -63,7 +63,10 @@ def solve_sparse(blocks, scale, targets, sample_weight, ridge, rank=None):
     share = sample_weight / sample_weight.sum()
     root = np.sqrt(share)[:, None]
     rows = StandardisedRows(
-        blocks.X, scale.mean, np.where(scale.constant, 0.0, 1 / (scale.deviation * stretch)), root
+        blocks.X,
+        scale.mean,
+        np.where(scale.constant, 0.0, 1 / (scale.deviation * stretch)),
+        root,
     )
     targets = root * (targets - share @ targets)
     cross = rows.transposed(targets)
@@ -90,7 +93,7 @@ class StandardisedRows:
         What a row is multiplied by.
     """
 
-    psi: object
+    psi: Any
     mean: np.ndarray
     rate: np.ndarray
     root: np.ndarray

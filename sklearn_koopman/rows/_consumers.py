@@ -103,7 +103,14 @@ class MadeRows(ABC):
 
 
 _PLAIN = Consumer()
-_DECLARED = "takes_factors", "takes_tiles", "takes_sparse", "block_rows", "on_device", "is_small"
+_DECLARED = (
+    "takes_factors",
+    "takes_tiles",
+    "takes_sparse",
+    "block_rows",
+    "on_device",
+    "is_small",
+)
 
 
 def consumer_of(given):

@@ -5,6 +5,7 @@ centred nor made dense for whoever takes sparse blocks; to anyone else they come
 """
 
 import numpy as np
+
 from ._blocks import RowBlocks
 
 # Up to so many columns a Gram matrix takes little memory, and what it saves in steps is worth it.

@@ -19,6 +19,11 @@ class TransferringStudent(LiftedStudent):
     # What every subclass has.
     transfer_set: Any
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse &= self.transfer_set is None
+        return tags
+
     def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X, n_before):
         if self.transfer_set is None:
             return X, True

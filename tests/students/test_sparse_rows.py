@@ -23,7 +23,7 @@ from sklearn_koopman import (
 from sklearn_koopman.pipeline import make_pipeline
 
 # Few columns; as many equations as rows; conjugate gradients, and coefficients of all columns.
-SHAPES = {"narrow": (90, 30), "few rows": (120, 1500), "many rows": (2100, 1100)}
+SHAPES = {"narrow": (90, 30), "few rows": (120, 1100), "many rows": (2100, 1050)}
 
 
 def rows(shape, seed=0):
@@ -33,6 +33,7 @@ def rows(shape, seed=0):
     X[:, 5] = 2.0
     X[:, 6] = 0.0
     truth = rng.normal(size=(shape[1], 3))
+    truth[5] = 0.0
     X = sparse.csr_array(X)
     logits = X @ truth + 0.3 * rng.normal(size=(shape[0], 3))
     return X, logits.argmax(axis=1), logits
@@ -160,7 +161,7 @@ def test_every_form(student, form):
 def test_dtypes(student):
     X, y, logits = rows(SHAPES["few rows"])
     exact = student.fit(X, y, soft_labels=logits).decision_function(X)
-    student.set_params(**({"tol": 1e-4} if "tol" in student.get_params() else {}))
+    student.set_params(**({"tol": 1e-5} if "tol" in student.get_params() else {}))
     X32 = X.astype(np.float32)
     found = student.fit(X32, y, soft_labels=logits)
     assert found.coef_.dtype == found.decision_function(X32).dtype == np.float32
@@ -168,7 +169,7 @@ def test_dtypes(student):
     assert student.fit((X > 0).astype(int), y, soft_labels=logits).coef_.dtype == np.float64
 
 
-LARGE = 300, 200_000
+LARGE = 300, 60_000
 WITHOUT_DENSE_ROWS = {
     "EDMD": edmd(),
     "distilled": distilled(tol=1e-3),
@@ -182,7 +183,7 @@ WITHOUT_DENSE_ROWS = {
 @pytest.mark.parametrize("student", WITHOUT_DENSE_ROWS.values(), ids=list(WITHOUT_DENSE_ROWS))
 def test_rows_are_never_made_dense(student):
     X, y, logits = rows((300, 2000))
-    X = sparse.csr_array((X.data, 100 * X.indices, X.indptr), shape=LARGE)
+    X = sparse.csr_array((X.data, 30 * X.indices, X.indptr), shape=LARGE)
     tracemalloc.start()
     try:
         student.fit(X, y, soft_labels=logits).predict(X)
@@ -208,12 +209,12 @@ def test_what_makes_no_sense_is_refused():
     X, y, _ = rows(SHAPES["few rows"])
     with pytest.raises(TypeError, match="device='cpu' takes no sparse X"):
         distilled(soft_weight=0.0, device="cpu").fit(X, y)
-    with pytest.raises(TypeError, match="transfer_set takes no sparse X.*texts"):
+    with pytest.raises(TypeError, match=r"transfer_set takes no sparse X.*texts"):
         edmd(LogisticRegression(), transfer_set=TransferSet(np.negative)).fit(X, y)
     with pytest.raises(TypeError, match="Sparse data was passed"):
         edmd(lifter=MonomialLifter(2)).fit(X, y)
-    wide = sparse.csr_array((X.data, X.indices, X.indptr), shape=(len(y), 10_000_000))
-    with pytest.raises(MemoryError, match="Gram matrix.*KoopmanDistilledClassifierCV"):
+    wide = sparse.csr_array((X.data, X.indices, X.indptr), shape=(len(y), 1_000_000))
+    with pytest.raises(MemoryError, match=r"Gram matrix.*KoopmanDistilledClassifierCV"):
         EDMDClassifierCV().fit(wide, y)
     with pytest.raises(MemoryError, match="Gram matrix"):
         edmd().partial_fit(wide, y, classes=[0, 1, 2])
@@ -238,7 +239,7 @@ def test_chosen_by_folds_as_of_dense_rows():
     for student in (
         EDMDClassifierCV(cv=3, ridges=[1e-3, 1e-1]),
         KoopmanDistilledClassifierCV(
-            cv=3, ridges=[1e-3, 1e-1], temperatures=[1.0], cv_tol=1e-6
+            cv=3, ridges=[1e-2, 1e-1], temperatures=[1.0], soft_weights=[0.5], cv_tol=1e-5
         ),
     ):
         expected = student.fit(X.toarray(), y, soft_labels=logits).cv_results_[
@@ -288,4 +289,4 @@ def test_categories_beside_numbers_in_a_search():
     search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X, y)
     assert search.best_params_ == {"koopmandistilledclassifier__ridge": 1e-2}
     assert search.best_estimator_[-1].coef_.shape[1] > 1024
-    assert search.best_score_ > 0.7
+    assert search.best_score_ > 0.65
