@@ -1,23 +1,26 @@
 """Students that learn from more rows than they were given."""
 
+from collections.abc import Callable
 from typing import Any
 
 from scipy.sparse import issparse
 
 from ..lifting import takes_floats_alone
 from ..rows import LiftedRows, as_floats, as_given, is_dask
-from ._lifted import LiftedStudent
+from ._lifted_rows import LiftedEstimator
 from ._transfer import check_transfer_set
 
 
-class TransferringStudent(LiftedStudent):
-    """Base of the students that have the parameter `transfer_set`.
+class TransferringStudent(LiftedEstimator):
+    """Base of the students that have the parameter `transfer_set`, beside another base.
 
     Classifiers that choose by folds do not have it: what is made of a row must stay in its fold.
     """
 
     # What every subclass has.
+    teacher: Any
     transfer_set: Any
+    _wants_soft_targets: Callable
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
