@@ -18,6 +18,7 @@ from ._parts import flat_steps as flat_steps, split_student as split_student
 from ._student import SharingEstimator as SharingEstimator, Student
 from ._targets import (
     PROBABILITY_FLOOR as PROBABILITY_FLOOR,
+    THREE_WAYS as THREE_WAYS,
     Labels,
     OneHotRows as OneHotRows,
     check_labels as check_labels,
