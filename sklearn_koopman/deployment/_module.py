@@ -13,17 +13,17 @@ def to_module(estimator):
 
     A ``torch.nn.Sequential`` that maps rows, as the student takes them, to the logits of all
     classes, or to the predictions of a regressor, (n_samples, n_targets). All that was fitted is a
-    parameter of the module, to be trained further, and in its `state_dict`, to be kept by ``safetensors.torch.save_file`` without a pickle. The module is in
-    eval mode, of the dtype of the student's matrix, and runs with ``torch.export`` and
-    ``torch.compile``.
+    parameter of the module, to be trained further, and in its `state_dict`, to be kept by
+    ``safetensors.torch.save_file`` without a pickle. The module is in eval mode, of the dtype of
+    the student's matrix, and runs with ``torch.export`` and ``torch.compile``.
 
     Parameters
     ----------
     estimator : estimator
         A fitted classifier or regressor with a Koopman matrix, or a pipeline or search that ends
-        in one. The transformers before it may be PCA, IncrementalPCA, ActiveSubspace, StandardScaler,
-        RobustScaler, MinMaxScaler, MaxAbsScaler, PolynomialFeatures, RBFSampler, Nystroem with a
-        Gaussian kernel, the dictionaries of this package, unions and ObservableSelectors of them,
+        in one. The transformers before it may be PCA, IncrementalPCA, ActiveSubspace,
+        StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, PolynomialFeatures, RBFSampler,
+        Nystroem with a Gaussian kernel, the dictionaries of this package, unions and ObservableSelectors of them,
         and whatever has a method `to_layer`: see
         :class:`~sklearn_koopman.lifting.SupportsTorch`.
 

@@ -177,7 +177,7 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
             soft, teacher = self._ask(seen if teacher_X is None else teacher_X, y, weight)
         lifter = fit_lifter(self.lifter, X, y)
         hard = None if y is None else as_columns(y)
-        is_flat = soft.shape[1] == 1 if y is None else y.ndim == 1
+        is_flat = soft is not None and soft.shape[1] == 1 if y is None else y.ndim == 1
         share = np.ones_like(weights)
         if are_made:
             weights = rows.repeated(weights)

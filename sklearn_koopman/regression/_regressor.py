@@ -95,6 +95,10 @@ class KoopmanRegressor(MultiOutputMixin, RegressorMixin, LeastSquares):
 
     def _prepare(self, X, y, sample_weight):
         """Validate what `fit` received and put the solver's task together."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
         X, y, weights = self._validate(X, y, sample_weight)
         lifter = fit_lifter(self.lifter, X, y)
         return RegressionTask(
