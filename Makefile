@@ -131,7 +131,7 @@ endef
 
 # What it has to be made anew for.
 BUILT_FROM = pyproject.toml setup.py \
-	$(wildcard sklearn_koopman/*/_*.pyx sklearn_koopman/rows/_kernel*.[ch])
+	$(shell find sklearn_koopman -name '*.pyx' -o -name '*.[ch]')
 
 $(VENV)/.compiled: $(BUILT_FROM) $(CONSTRAINTS)
 	$(call COMPILE,$(VENV),$(CONSTRAINTS))

@@ -22,34 +22,22 @@ settings = {
     "py_limited_api": True,
     "optional": True,
 }
-kernels = [
-    Extension(
-        "sklearn_koopman.rows._kernel",
-        sources=[
-            "sklearn_koopman/rows/_kernel.pyx",
-            "sklearn_koopman/rows/_kernel_arithmetic.c",
-        ],
-        depends=[
-            "sklearn_koopman/rows/_kernel_arithmetic.h",
-            "sklearn_koopman/rows/_kernel_template.h",
-        ],
-        include_dirs=["sklearn_koopman/rows"],
+HEADERS = ["sklearn_koopman/_each_width.h", "sklearn_koopman/_widths.h"]
+
+
+def kernel(folder, name):
+    """Return a kernel in a folder of the package: its door in Cython, and what computes in C."""
+    path = f"sklearn_koopman/{folder}/{name}"
+    return Extension(
+        path.replace("/", "."),
+        sources=[f"{path}.pyx", f"{path}_arithmetic.c"],
+        depends=[f"{path}_arithmetic.h", f"{path}_template.h", *HEADERS],
+        include_dirs=[f"sklearn_koopman/{folder}", "sklearn_koopman"],
         **settings,
-    ),
-    Extension(
-        "sklearn_koopman.lifting._pooling",
-        sources=[
-            "sklearn_koopman/lifting/_pooling.pyx",
-            "sklearn_koopman/lifting/_pooling_arithmetic.c",
-        ],
-        depends=[
-            "sklearn_koopman/lifting/_pooling_arithmetic.h",
-            "sklearn_koopman/lifting/_pooling_template.h",
-        ],
-        include_dirs=["sklearn_koopman/lifting"],
-        **settings,
-    ),
-]
+    )
+
+
+kernels = [kernel("rows", "_kernel"), kernel("lifting/_filtering", "_pooling")]
 setup(
     ext_modules=kernels,
     cmdclass={"bdist_wheel": WheelOfTheStableInterface},

@@ -15,7 +15,7 @@ Whose networks? `strangers.py`: pretrained ones out of other people's packages, 
 `strange_inputs.py`.
 
 What does hardware take away? `deployment.py`: few bits and noise; `filters.py`: the same of
-filters, and what ONNX and torch make of them.
+filters, and what ONNX and torch make of them; `meshes.py`: errors of a photonic mesh.
 
 All scripts work alike (`runner.py`). Called without options, a script measures what its table of
 results lacks; ``--again`` measures all of it anew, ``--show`` prints what there is, ``--quick``

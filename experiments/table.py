@@ -27,6 +27,7 @@ With --like P:Q settings are those chosen for the same student of another dictio
 other work to do: no measure of speed.
 """
 
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from itertools import product
@@ -228,11 +229,12 @@ def belongs(method, components, degree):
 
 def specs(options):
     """Return the students that the options ask for."""
-    dictionaries = [dictionary(each) for each in options.dictionaries]
     return [
         Spec(dataset, kind, *each, method, made)
         for dataset, kind in product(options.datasets, options.teachers)
-        for each, made in product(dictionaries, options.sets or ("none", TRANSFER_SET[dataset]))
+        for each, made in product(
+            options.dictionaries, options.sets or ("none", TRANSFER_SET[dataset])
+        )
         for method in options.methods
         if made == "none" or method in WITH_TRANSFER_SETS or options.sets
         if belongs(method, *each)
@@ -241,7 +243,12 @@ def specs(options):
 
 def dictionary(text):
     """Return components and degree of a dictionary such as "60:2"."""
-    components, degree = map(int, text.split(":"))
+    try:
+        components, degree = map(int, text.split(":"))
+    except ValueError:
+        raise ArgumentTypeError(
+            f"{text!r} is not a dictionary: PCA coordinates and degree, 60:2 say"
+        ) from None
     return components, degree
 
 
@@ -332,10 +339,13 @@ def parser():
     made = runner.experiment_parser(__doc__)
     made.add_argument("--datasets", nargs="+", choices=DATASETS, default=DATASETS)
     made.add_argument("--teachers", nargs="+", choices=MAKE, default=TEACHERS)
-    made.add_argument("--dictionaries", nargs="+", default=DICTIONARIES, metavar="P:Q")
+    made.add_argument("--dictionaries", nargs="+", type=dictionary, metavar="P:Q")
     made.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     made.add_argument("--sets", nargs="+", choices=SETS, metavar="SET")
-    made.add_argument("--like", metavar="P:Q", help="take the settings of this dictionary")
+    made.set_defaults(dictionaries=[dictionary(each) for each in DICTIONARIES])
+    made.add_argument(
+        "--like", type=dictionary, metavar="P:Q", help="take the settings of this dictionary"
+    )
     made.add_argument("--settings", nargs=3, metavar="S", help="instead of choosing them")
     made.add_argument("--choose-on", type=int, default=12_000, help="rows to choose on")
     made.add_argument("--baselines", action="store_true", help="these instead of students")
@@ -347,7 +357,7 @@ def main():
     options = runner.parse(parser())
     if options.quick:
         options.datasets, options.teachers = ["mnist"], ["mlp"]
-        options.dictionaries = ["6:2", "4:3"]
+        options.dictionaries = [(6, 2), (4, 3)]
     if options.show:
         show()
     elif options.baselines:
@@ -359,7 +369,7 @@ def main():
     else:
         how_chosen = {
             "n_rows": options.choose_on,
-            "like": options.like and dictionary(options.like),
+            "like": options.like,
             "given": options.settings,
         }
         runner.run(TABLE, specs(options), partial(measure, **how_chosen), again=options.again)

@@ -178,7 +178,7 @@ class _LiftingStep(BaseEstimator):
     def transform(self, X):
         """Return the rows as they are, and the step beside them."""
         if isinstance(X, LiftedRows):
-            return LiftedRows(X.X, [*X.steps, self.step])
+            return X.lifted_by(self.step)
         if is_dask(X):
             return LiftedRows(float_rows(X), [self.step])
         first = next(iter(steps_of(self.step)), None)
@@ -188,7 +188,8 @@ class _LiftingStep(BaseEstimator):
                 rows = validate_data(first, X, dtype=DTYPES, reset=False)
             else:  # converted when they are read: only their form is looked at
                 validate_data(first, rows[:1], reset=False)
-            return LiftedRows(rows, [self.step])
+            row = X[:1] if hasattr(first, "feature_names_in_") else None
+            return LiftedRows(rows, [self.step], row=row)
         if isinstance(X, np.ndarray) and X.ndim == 2:
             return LiftedRows(X, [self.step])
         return self.step.transform(X)

@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter
 
 from ._streaming import are_few, knowing_labels, streamed, unwrapped, with_origin
-from .rows import telling_how_to_flatten
+from .rows import telling_what_rows_are
 
 __all__ = ["Pipeline", "make_pipeline"]
 
@@ -173,7 +173,7 @@ class Pipeline(_sklearn_pipeline.Pipeline):
         params = self._add_teacher_X("fit", X, params)
         pipeline = self._with_steps(knowing_labels(streamed(self.steps, X), y))
         with_origin(pipeline, X)
-        with telling_how_to_flatten(X):
+        with telling_what_rows_are(X):
             super(Pipeline, pipeline).fit(X, y, **params)
         steps = unwrapped(pipeline.steps)
         is_same = all(new is old for (_, new), (_, old) in zip(steps, self.steps, strict=True))

@@ -12,6 +12,16 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
+# Tests of what knows no scikit-learn, or next to nothing: they are slow ones, see CONTRIBUTING.
+WITHOUT_SCIKIT_LEARN = {"rows", "linear", "meshes", "datasets"}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent.name in WITHOUT_SCIKIT_LEARN:
+            item.add_marker("slow")
+
+
 @pytest.fixture
 def has_memory(monkeypatch, tmp_path):
     """Return a function that says how many bytes machine and container have from now on.

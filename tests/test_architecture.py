@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "sklearn_koopman"
 # Each folder, or module beside them, imports from the floors below its own and from no other. On
 # the ground are the other modules beside the folders, all with names that begin with "_".
 FLOORS = [
-    ["lifting", "teachers", "datasets"],
+    ["lifting", "teachers", "datasets", "meshes"],
     ["rows"],
     ["linear"],
     ["students"],

@@ -34,6 +34,7 @@ THREE_WAYS = (
     r"three ways out: build the pipeline with sklearn_koopman\.pipeline\.make_pipeline.*"
     r"lifter= parameter.*teacher_X="
 )
+ORDERED = r"the first choice is the label of \d+% of 400 .* of (9\d|100)% if the columns"
 GUESSING = "the first choice is the label of only .* of 400 labelled rows.*guessing"
 
 
@@ -106,14 +107,36 @@ def test_an_untrained_network(torch):
 @pytest.mark.parametrize("classifier", [student, EDMDClassifier])
 def test_columns_in_another_order(classifier):
     backwards = classifier(lambda X: FITTED.decision_function(X)[:, ::-1])
-    with pytest.warns(UserWarning, match=rf"teacher: {GUESSING}.*\[0, 1, .*teacher_classes="):
+    with pytest.warns(UserWarning, match=rf"teacher: {ORDERED}.*\[9, 8, .*teacher_classes=\["):
         backwards.fit(X, Y)
-    with pytest.warns(UserWarning, match=f"soft_labels: {GUESSING}") as caught:
+    with pytest.warns(UserWarning, match=f"soft_labels: {ORDERED}") as caught:
         classifier().fit(X, Y, soft_labels=PROBA[:, ::-1])
     assert caught[0].filename == __file__
     with warnings.catch_warnings(action="error"):
         backwards.set_params(teacher_classes=range(9, -1, -1)).fit(X, Y)
     assert backwards.score(X, Y) > 0.8
+
+
+def test_two_columns_in_the_wrong_place():
+    swapped = [0, 1, 2, 7, 4, 5, 6, 3, 8, 9]
+    with pytest.warns(UserWarning, match=rf"{ORDERED}.*teacher_classes=\[0, 1, 2, 7, "):
+        student().fit(X, Y, soft_labels=PROBA[:, swapped])
+    with warnings.catch_warnings(action="error"):
+        student(teacher_classes=swapped).fit(X, Y, soft_labels=PROBA[:, swapped])
+
+
+def test_what_brings_rows_one_after_the_other(torch):
+    data = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(Y))
+    loader = torch.utils.data.DataLoader(data, batch_size=50)
+    for rows in (loader, data, iter(X)):
+        for model in (
+            student(FrozenEstimator(FITTED)),
+            make_pipeline(PCA(2), EDMDClassifier()),
+        ):
+            with pytest.raises(
+                TypeError, match=rf"X is a {type(rows).__name__}.*np.concatenate"
+            ):
+                model.fit(rows, Y)
 
 
 def test_what_is_no_reason_to_warn():

@@ -309,6 +309,37 @@ def test_names_of_observables_reach_the_student(globally):
     assert ours[-1].feature_names_in_[1] == "a"
 
 
+@pytest.mark.filterwarnings("error:X does not have valid feature names")
+@pytest.mark.parametrize("output", ["default", "pandas"])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [RBFLifter(5, random_state=0)],
+        [MonomialLifter(2), RBFLifter(5, random_state=0)],
+        [StandardScaler(), FrozenEstimator(MonomialLifter(2).fit(X))],
+        [Pipeline([("none", "passthrough"), ("lift", MonomialLifter(2))])],
+    ],
+    ids=["lifter", "lifters", "scaler", "nested"],
+)
+def test_data_frames_are_lifted_without_a_warning_of_names(steps, output):
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    ours, theirs = pipelines(steps, EDMDClassifier())
+    with sklearn.config_context(transform_output=output):
+        ours.fit(frame, Y), theirs.fit(frame, Y)
+        assert_allclose(ours.decision_function(frame), theirs.decision_function(frame))
+        names = [getattr(each[-1], "feature_names_in_", None) for each in (ours, theirs)]
+        assert_array_equal(*names)
+        with pytest.warns(UserWarning, match="X does not have valid feature names"):
+            ours[:-1].transform(X)  # which scikit-learn tells, too
+
+
+def test_other_names_are_refused():
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    pipeline = make_pipeline(MonomialLifter(2), EDMDClassifier()).fit(frame, Y)
+    with pytest.raises(ValueError, match="feature names should match"):
+        pipeline.predict(frame[list("bacdef")])
+
+
 @pytest.mark.parametrize("lifts", [True, False])
 def test_a_lifter_inside_follows_those_before(lifts):
     inside = EDMDClassifier(lifter=MonomialLifter(2) if lifts else StandardScaler(), ridge=1e-3)

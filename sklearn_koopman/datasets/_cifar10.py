@@ -13,6 +13,7 @@ from .._files import replaced_when_whole
 from ._idx import md5
 from ._sources import (
     ENVIRONMENT_VARIABLE,
+    WHERE_ELSE,
     ImageSet,
     check_dtype,
     check_subset,
@@ -255,7 +256,7 @@ def _read_sheets(folder, part):
 
 def _download(folder):
     """Fetch the data from OpenML, compare them with the checksums, keep what is missing."""
-    hint = f"put the binary version of CIFAR-10 into {folder / BINARY}"
+    hint = f"put the binary version of CIFAR-10 into {folder / BINARY} ({WHERE_ELSE})"
     pixels, classes = from_openml("CIFAR_10", hint)
     classes = classes.astype(np.uint8)
     rows = _test_rows(pixels, classes)

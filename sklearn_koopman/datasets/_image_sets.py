@@ -12,6 +12,7 @@ from .._files import replaced_when_whole
 from ._idx import encode_idx, md5, read_idx
 from ._sources import (
     ENVIRONMENT_VARIABLE,
+    WHERE_ELSE,
     ImageSet,
     check_dtype,
     check_subset,
@@ -286,7 +287,7 @@ def _read(image_set, folder, names):
 
 def _download(image_set, folder):
     """Fetch the data from OpenML, compare them with the checksums, keep what is missing."""
-    hint = f"put the idx files, gzipped or not, into {folder}"
+    hint = f"put the idx files, gzipped or not, into {folder} ({WHERE_ELSE})"
     pixels, classes = from_openml(image_set.openml_name, hint)
     # OpenML keeps the published order: first the training images, then the test images.
     images, labels = pixels.reshape(-1, 28, 28), classes.astype(np.uint8)

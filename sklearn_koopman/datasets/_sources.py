@@ -9,6 +9,9 @@ import sklearn.datasets
 from sklearn.utils import Bunch
 
 ENVIRONMENT_VARIABLE = "SKLEARN_KOOPMAN_DATA"
+WHERE_ELSE = (
+    f"data_home= and the environment variable {ENVIRONMENT_VARIABLE} name another folder"
+)
 SUBSETS = ("train", "test", "all")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
 

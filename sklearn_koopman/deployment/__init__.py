@@ -3,9 +3,13 @@
 `__all__` is for users; the other names are the steps of a rounding, which tests take one by one.
 """
 
+from ._chip import SimulatedChip
 from ._detach import detach_teacher
 from ._files import load_student, save_student
-from ._hardware import Hardware, HardwareDisplay, SimulatedChip, hardware_curve
+from ._hardware import Hardware
+from ._hardware_curve import HardwareDisplay, hardware_curve
+from ._mesh import StudentMesh, to_mesh
+from ._mesh_display import MeshDisplay
 from ._module import to_module
 from ._onnx import register_onnx_converters, to_onnx
 from ._quantisation import (
@@ -19,7 +23,9 @@ from ._quantisation import (
 __all__ = [
     "Hardware",
     "HardwareDisplay",
+    "MeshDisplay",
     "SimulatedChip",
+    "StudentMesh",
     "detach_teacher",
     "hardware_curve",
     "load_student",
@@ -27,6 +33,7 @@ __all__ = [
     "quantise_student",
     "register_onnx_converters",
     "save_student",
+    "to_mesh",
     "to_module",
     "to_onnx",
     "unit_levels",

@@ -1,21 +1,13 @@
-"""Students on analogue hardware: what finite levels, noise and drift do to their matrix."""
+"""What is not perfect about analogue hardware."""
 
-from copy import copy
 from dataclasses import dataclass, fields, replace
 from numbers import Real
 
 import numpy as np
-from sklearn.metrics import accuracy_score
-from sklearn.pipeline import make_pipeline
-from sklearn.utils.validation import check_array, check_consistent_length
 
-from .._extras import import_extra
-from .._finite import finite
-from .._validation import check_random_state, is_integer
-from ..lifting import ConvolutionalLifter, OpticalLifter
-from ..rows import lifted_blocks
-from ..students import split_student
-from ._quantisation import check_rounding, convolutions_in, quantise_student, unit_levels
+from .._validation import is_integer
+from ..meshes import LAYOUTS, MeshErrors
+from ._quantisation import check_rounding, unit_levels
 
 
 @dataclass(frozen=True)
@@ -40,6 +32,12 @@ class Hardware:
                                  noise of size `observable_noise`, for each row anew
     detecting, for each row anew shot noise, then thermal noise, in electrons
     ============================ ============================================================
+
+    With ``mesh`` the matrix and the intercept are not programmed entry by entry: they are two
+    meshes of interferometers with attenuators between them, see `to_mesh`. Drivers have
+    ``phase_bits``; ``phase_error`` and ``splitter_error`` are drawn once for a chip; there are
+    ``crosstalk`` and ``interferometer_loss``. ``recalibration_steps`` follow on the chip as it is,
+    and one gain for all detectors makes good what all outputs lose. Detectors are homodyne.
 
     Parameters
     ----------
@@ -84,6 +82,24 @@ class Hardware:
         is for dictionaries whose observables are intensities or, with ``root=True``, their roots:
         :class:`~sklearn_koopman.ConvolutionalLifter` and
         :class:`~sklearn_koopman.OpticalLifter` with ``nonlinearity="intensity"``. None: no noise.
+    mesh : {"tree", "clements", "reck"}, default=None
+        The order of the interferometers, see `to_mesh`. None: no mesh; the matrix is programmed
+        entry by entry.
+    phase_error : float, default=0.0
+        Standard deviation of the error of each phase shifter, in radians.
+    splitter_error : float, default=0.0
+        Standard deviation of the angle of each splitter, in radians, where :math:`\pi / 4` parts
+        light into halves: 0.01 is 51 : 49.
+    interferometer_loss : float, default=0.0
+        Decibels of power that an interferometer takes.
+    crosstalk : float, default=0.0
+        What a phase shifter adds to its neighbours, those of its kind that are next to it in its
+        column, as a share of its own phase.
+    phase_bits : int, default=None
+        Bits of a driver of phases, between 0 and :math:`2 \pi`. None rounds nothing.
+    recalibration_steps : int, default=0
+        Steps of L-BFGS that set all phases and attenuators anew, by what the chip is measured to do
+        with the calibration rows, and by gradients of light that is sent backwards [7]_.
 
     References
     ----------
@@ -100,6 +116,10 @@ class Hardware:
        behind a lens.
     .. [6] B. E. A. Saleh and M. C. Teich, "Fundamentals of Photonics", chapter on semiconductor
        photon detectors: shot and thermal noise.
+    .. [7] T. W. Hughes et al., "Training of photonic neural networks through in situ
+       backpropagation and gradient measurement", Optica 5, 864-871 (2018); M. Y.-S. Fang et al.,
+       "Design of optical neural networks with component imprecisions", Optics Express 27,
+       14009-14029 (2019): errors of phases and splitters.
     """
 
     weight_bits: int | None = None
@@ -119,6 +139,13 @@ class Hardware:
     filter_bits: int | None = None
     filter_noise: float = 0.0
     pixel_electrons: float | None = None
+    mesh: str | None = None
+    phase_error: float = 0.0
+    splitter_error: float = 0.0
+    interferometer_loss: float = 0.0
+    crosstalk: float = 0.0
+    phase_bits: int | None = None
+    recalibration_steps: int = 0
 
     def __post_init__(self):
         for field in fields(self):
@@ -142,6 +169,36 @@ class Hardware:
                 f"thermal_electrons={self.thermal_electrons!r} is a number beside that of the "
                 "light: give photoelectrons too."
             )
+        self._check_mesh()
+
+    def _check_mesh(self):
+        if self.mesh is not None and self.mesh not in LAYOUTS:
+            raise ValueError(f"mesh={self.mesh!r}: must be one of {LAYOUTS} or None.")
+        for name, lowest in (("phase_bits", 1), ("recalibration_steps", 0)):
+            value = getattr(self, name)
+            if value is not None and not (is_integer(value) and value >= lowest):
+                raise ValueError(f"{name}={value!r}: must be an int >= {lowest}.")
+        perfect = {field.name: field.default for field in fields(self)}
+        with_mesh = _OF_MESHES if self.mesh is None else _OF_ENTRIES
+        for name in with_mesh:
+            if getattr(self, name) != perfect[name]:
+                advice = (
+                    'is about a mesh: give mesh="tree" too, or leave it'
+                    if self.mesh is None
+                    else f"is not about a mesh: leave it, or mesh={self.mesh!r},"
+                )
+                raise ValueError(f"{name}={getattr(self, name)!r} {advice} as it is.")
+
+    @property
+    def mesh_errors(self):
+        """What the mesh of a chip gets wrong."""
+        return MeshErrors(
+            phase_error=self.phase_error,
+            splitter_error=self.splitter_error,
+            loss=self.interferometer_loss,
+            crosstalk=self.crosstalk,
+            phase_bits=self.phase_bits,
+        )
 
     @property
     def lifts_exactly(self):
@@ -160,419 +217,19 @@ def _is_real(value):
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-class SimulatedChip:
-    """One chip: a student whose matrix is on imperfect hardware.
-
-    Parameters
-    ----------
-    estimator : estimator
-        A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one. It is
-        left as it is.
-    hardware : Hardware
-    X_calibration : array-like of shape (n_samples, n_features)
-        Rows, without labels, that ranges and rounding are set by. Training rows will do.
-    random_state : int, RandomState instance or None, default=None
-        Draws the chip, and the noise of its readings.
-
-    Attributes
-    ----------
-    coef_ : ndarray of shape (n_classes, n_observables)
-        What the chip's matrix has become.
-    classes_ : ndarray of shape (n_classes,)
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
-    >>> from sklearn_koopman.deployment import Hardware, SimulatedChip
-    >>> X, y = load_iris(return_X_y=True)
-    >>> student = EDMDClassifier(lifter=MonomialLifter(2), multiplicative_noise=0.01).fit(X, y)
-    >>> chip = SimulatedChip(
-    ...     student, Hardware(multiplicative_noise=0.01), X, random_state=0
-    ... )
-    >>> bool(chip.score(X, y) > 0.9)
-    True
-    """
-
-    def __init__(self, estimator, hardware, X_calibration, *, random_state=None):
-        self.hardware = hardware
-        self._random_state = check_random_state(random_state)
-        if (hardware.weight_bits, hardware.filter_bits) != (None, None):
-            estimator = quantise_student(
-                estimator,
-                X_calibration,
-                bits=hardware.weight_bits,
-                filter_bits=hardware.filter_bits,
-                levels=hardware.levels,
-                scale=hardware.scale,
-                feedback=hardware.feedback,
-            )
-        transformers, classifier = split_student(estimator)
-        if hardware.filter_noise:
-            transformers = self._with_noisy_filters(transformers)
-        X_calibration = check_array(X_calibration, dtype=[np.float64, np.float32])
-        self._input_range = X_calibration.min(), X_calibration.max()
-        self._steps = self._split_at_detectors(transformers, X_calibration)
-        self.classes_ = classifier.classes_
-        self._intercept = classifier.intercept_
-        psi = self._lift(X_calibration)
-        self._range = np.abs(psi).max(axis=0)
-        self.coef_ = self._program(np.asarray(classifier.coef_, dtype=np.float64))
-        self._full_scale = (np.abs(psi) @ np.abs(self.coef_).T).max()
-
-    def decision_function(self, X):
-        """Return the logits that the chip reads for rows, of all classes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        logits : ndarray of shape (n_samples, n_classes)
-        """
-        return finite(self._read(self._lift(X), self._random_state), "The logits")
-
-    def predict(self, X):
-        """Return the class of the largest logit.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        return self.classes_[self.decision_function(X).argmax(axis=1)]
-
-    def score(self, X, y):
-        """Return the share of labels that the chip finds.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-
-        Returns
-        -------
-        accuracy : float
-        """
-        return accuracy_score(y, self.predict(X))
-
-    def _lift(self, X):
-        rows = self._modulated(check_array(X, dtype=[np.float64, np.float32]))
-        for lifter, detector in self._steps:
-            rows = _lifted(lifter, rows)
-            if detector is not None:
-                rows = detector.read(rows, self._random_state)
-        return rows
-
-    def _modulated(self, X):
-        """Return rows as a modulator sends them."""
-        hardware = self.hardware
-        if hardware.input_bits is not None:
-            low, high = self._input_range
-            step = (high - low) / (2**hardware.input_bits - 1) or X.dtype.type(1)
-            X = low + np.rint((np.clip(X, low, high) - low) / step) * step
-        if hardware.input_noise:
-            noise = self._random_state.standard_normal(X.shape)
-            X = X + (hardware.input_noise * noise).astype(X.dtype)
-        return X
-
-    def _with_noisy_filters(self, transformers):
-        """Return a list of transformers with the filters of one chip."""
-        size, noisy = self.hardware.filter_noise, list(transformers)
-        for i in convolutions_in(transformers, f"filter_noise={size!r}"):
-            noisy[i] = lifter = copy(transformers[i])
-            noise = self._random_state.standard_normal(lifter.filters_.shape)
-            largest = np.abs(lifter.filters_).max(axis=(1, 2, 3), keepdims=True)
-            errors = size * largest * noise
-            lifter.filters_ = lifter.filters_ + errors.astype(lifter.filters_.dtype)
-        return noisy
-
-    def _split_at_detectors(self, transformers, X_calibration):
-        """Return what lifts rows, in parts, each with the detectors after it or None."""
-        n_electrons, parts, start = self.hardware.pixel_electrons, [], 0
-        if n_electrons is not None:
-            rows = X_calibration
-            for i, step in enumerate(transformers):
-                if _gives_intensities(step):
-                    lifter = make_pipeline(*transformers[start : i + 1])
-                    rows = _lifted(lifter, rows)
-                    parts.append((lifter, _Detectors.seeing(step, rows, n_electrons)))
-                    start = i + 1
-            if not parts:
-                raise ValueError(
-                    f"pixel_electrons={n_electrons!r} needs intensities, of a ConvolutionalLifter "
-                    "or OpticalLifter that is a step of the student, and there are none; leave it "
-                    "None."
-                )
-        rest = transformers[start:]
-        return [*parts, (make_pipeline(*rest) if rest else None, None)]
-
-    def _program(self, ideal):
-        """Return the matrix with the errors of one chip, after drift."""
-        hardware, draw = self.hardware, self._random_state.standard_normal
-        coef = ideal
-        if hardware.multiplicative_noise:
-            coef = coef + hardware.multiplicative_noise * ideal * draw(ideal.shape)
-        if hardware.additive_noise:
-            coef = coef + hardware.additive_noise * np.abs(ideal).max() * draw(ideal.shape)
-        if hardware.drift_decades:
-            exponents = hardware.drift_spread * draw(ideal.shape)
-            with np.errstate(over="ignore", invalid="ignore"):
-                coef = coef * 10.0 ** (-exponents * hardware.drift_decades)
-        if not np.isfinite(coef).all():
-            raise ValueError(
-                f"{hardware!r} makes a matrix that is not finite: its noise or drift is too large."
-            )
-        return coef
-
-    def _read(self, psi, random_state):
-        """Return the logits of lifted rows, read once."""
-        hardware = self.hardware
-        if hardware.activation_bits is not None:
-            n_positive = 2 ** (hardware.activation_bits - 1) - 1
-            step = np.where(self._range > 0, self._range, 1.0) / n_positive
-            psi = np.clip(np.rint(psi / step), -n_positive, n_positive) * step
-        if hardware.observable_noise:
-            psi = psi + hardware.observable_noise * random_state.standard_normal(psi.shape)
-        products = psi @ self.coef_.T
-        if hardware.photoelectrons is not None:
-            electron = self._full_scale / hardware.photoelectrons
-            light = np.abs(psi) @ np.abs(self.coef_).T
-            variance = electron * light + (electron * hardware.thermal_electrons) ** 2
-            products += np.sqrt(variance) * random_state.standard_normal(products.shape)
-        return products + self._intercept
-
-
-@dataclass(frozen=True)
-class _Detectors:
-    """Pixels that count electrons.
-
-    Attributes
-    ----------
-    electron : float
-        The intensity that gives one.
-    root : bool
-        Whether observables are roots of intensities.
-    """
-
-    electron: float
-    root: bool
-
-    @classmethod
-    def seeing(cls, lifter, psi, n_electrons):
-        """Return detectors whose brightest reading of some observables has so many electrons."""
-        root = isinstance(lifter, ConvolutionalLifter) and lifter.root
-        brightest = float(psi.max()) ** (2 if root else 1)
-        return cls(brightest / n_electrons, root)
-
-    def read(self, psi, random_state):
-        """Return observables as they are read, once."""
-        intensity = np.square(psi) if self.root else psi
-        noise = np.sqrt(self.electron * intensity) * random_state.standard_normal(psi.shape)
-        read = np.maximum(intensity + noise, 0).astype(psi.dtype)
-        return np.sqrt(read) if self.root else read
-
-
-def _gives_intensities(step):
-    is_optical = isinstance(step, ConvolutionalLifter | OpticalLifter)
-    return is_optical and step.nonlinearity == "intensity"
-
-
-def _lifted(lifter, rows):
-    return lifted_blocks(lifter, rows).map(lambda psi: psi)
-
-
-def hardware_curve(
-    estimator,
-    X,
-    y,
-    *,
-    vary,
-    values,
-    X_calibration,
-    hardware=None,
-    n_chips=10,
-    random_state=None,
-):
-    """Return the accuracy of a student on chips that differ in one property.
-
-    Parameters
-    ----------
-    estimator : estimator
-        A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one.
-    X : array-like of shape (n_samples, n_features)
-        Rows to classify.
-    y : array-like of shape (n_samples,)
-    vary : str
-        Name of the property of `Hardware`.
-    values : sequence
-        What it takes, for example ``[2, 3, 4, 6, 8]`` bits.
-    X_calibration : array-like of shape (n_samples, n_features)
-        As for `SimulatedChip`.
-    hardware : Hardware, default=None
-        All other properties. None: perfect.
-    n_chips : int, default=10
-        Chips that are drawn for each value; their noise is the same for all values, up to its
-        size.
-    random_state : int, RandomState instance or None, default=None
-
-    Returns
-    -------
-    accuracies : ndarray of shape (n_values, n_chips)
-    """
-    hardware = Hardware() if hardware is None else hardware
-    if vary not in {field.name for field in fields(Hardware)}:
-        names = ", ".join(field.name for field in fields(Hardware))
-        raise ValueError(f"vary={vary!r}: must be one of {names}.")
-    if not is_integer(n_chips) or n_chips < 1:
-        raise ValueError(f"n_chips={n_chips!r}: must be an int >= 1.")
-    check_consistent_length(X, y)
-    seeds = check_random_state(random_state).randint(2**31 - 1, size=n_chips)
-    y, exact = np.asarray(y), None
-    accuracies = np.empty((len(values), n_chips))
-    for i, value in enumerate(values):
-        device = replace(hardware, **{vary: value})
-        for j, seed in enumerate(seeds):
-            chip = SimulatedChip(estimator, device, X_calibration, random_state=int(seed))
-            if not device.lifts_exactly:
-                psi = chip._lift(X)
-            else:
-                psi = exact = chip._lift(X) if exact is None else exact
-            logits = chip._read(psi, chip._random_state)
-            accuracies[i, j] = np.mean(chip.classes_[logits.argmax(axis=1)] == y)
-    return accuracies
-
-
-class HardwareDisplay:
-    """Accuracy of students against bits, noise or age of the hardware.
-
-    Parameters
-    ----------
-    values : sequence of float
-        What the property takes.
-    accuracies : dict of str -> ndarray of shape (n_values, n_chips)
-        By the name of the student.
-    vary : str
-        Name of the property.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
-    lines_ : list of matplotlib artists
-        Means over chips.
-    bands_ : list of matplotlib artists
-        From the worst chip to the best.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
-    >>> from sklearn_koopman.deployment import HardwareDisplay
-    >>> X, y = load_iris(return_X_y=True)
-    >>> student = EDMDClassifier(lifter=MonomialLifter(2)).fit(X, y)
-    >>> display = HardwareDisplay.from_estimators(
-    ...     {"EDMD": student}, X, y, vary="weight_bits", values=[2, 4, 8], X_calibration=X
-    ... )
-    >>> display.accuracies["EDMD"].shape
-    (3, 1)
-    """
-
-    def __init__(self, values, accuracies, *, vary):
-        self.values = values
-        self.accuracies = accuracies
-        self.vary = vary
-
-    @classmethod
-    def from_estimators(cls, estimators, X, y, *, vary, values, ax=None, **settings):
-        """Simulate chips of several students and draw their accuracies.
-
-        Parameters
-        ----------
-        estimators : dict of str -> estimator
-            Fitted students by name.
-        X, y, vary, values, **settings
-            As for `hardware_curve`. Where nothing is drawn at random, `n_chips` is 1.
-        ax : matplotlib Axes, default=None
-
-        Returns
-        -------
-        display : HardwareDisplay
-        """
-        hardware = settings.get("hardware") or Hardware()
-        if vary not in _RANDOM and not any(getattr(hardware, name) for name in _RANDOM):
-            settings["n_chips"] = 1
-        accuracies = {
-            name: hardware_curve(estimator, X, y, vary=vary, values=values, **settings)
-            for name, estimator in estimators.items()
-        }
-        return cls(values, accuracies, vary=vary).plot(ax)
-
-    def plot(self, ax=None):
-        """Draw the accuracies.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None makes a figure.
-
-        Returns
-        -------
-        display : HardwareDisplay
-        """
-        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
-        self.ax_ = plt.subplots()[1] if ax is None else ax
-        self.figure_ = self.ax_.figure
-        self.lines_, self.bands_ = [], []
-        for name, accuracies in self.accuracies.items():
-            (line,) = self.ax_.plot(
-                self.values, accuracies.mean(axis=1), marker="o", markersize=3, label=name
-            )
-            band = self.ax_.fill_between(
-                self.values,
-                accuracies.min(axis=1),
-                accuracies.max(axis=1),
-                color=line.get_color(),
-                alpha=0.2,
-                linewidth=0,
-            )
-            self.lines_.append(line)
-            self.bands_.append(band)
-        if self.vary in ("photoelectrons", "pixel_electrons"):
-            self.ax_.set_xscale("log")
-        self.ax_.set(xlabel=_AXES.get(self.vary, self.vary), ylabel="accuracy")
-        self.ax_.legend()
-        return self
-
-
-# Properties that draw something at random.
-_RANDOM = (
-    "observable_noise",
+_OF_MESHES = (
+    "phase_error",
+    "splitter_error",
+    "interferometer_loss",
+    "crosstalk",
+    "phase_bits",
+    "recalibration_steps",
+)
+# What is drawn for each entry of a matrix, or detected without a local oscillator.
+_OF_ENTRIES = (
+    "weight_bits",
     "multiplicative_noise",
     "additive_noise",
     "drift_decades",
-    "photoelectrons",
     "thermal_electrons",
-    "input_noise",
-    "filter_noise",
-    "pixel_electrons",
 )
-_AXES = {
-    "weight_bits": "bits of an entry of the matrix",
-    "activation_bits": "bits of an observable",
-    "observable_noise": "noise of an observable, in its units",
-    "multiplicative_noise": "noise of an entry, relative to its value",
-    "additive_noise": "noise of an entry, relative to the full scale",
-    "drift_decades": "decades of time since programming",
-    "photoelectrons": "photoelectrons of a reading at full scale",
-    "thermal_electrons": "thermal noise (electrons)",
-    "input_bits": "bits of a feature",
-    "input_noise": "noise of a feature, in its units",
-    "filter_bits": "bits of a number of a filter",
-    "filter_noise": "noise of a filter, relative to its largest entry",
-    "pixel_electrons": "electrons of the brightest pooled pixel",
-}

@@ -1,9 +1,10 @@
-"""What this package exports, and what torch exports by itself."""
+"""Parts of students: what is exported, what torch exports by itself, observables of rows."""
 
 from sklearn.base import BaseEstimator
 
 from .. import classification, lifting, regression, selection
 from ..networks import LinearizedNetworkClassifier
+from ..rows import lifted_blocks
 from ..students import flat_steps
 
 
@@ -35,3 +36,14 @@ def check_has_no_network(estimator, purpose):
             "torch.export.export and torch.onnx.export(network.to_module(), (inputs,), "
             '"network.onnx") take.'
         )
+
+
+def observables_of(lifter, rows):
+    """Return the observables of rows: ndarray of shape (n_samples, n_observables).
+
+    Parameters
+    ----------
+    lifter : fitted transformer or None
+    rows : ndarray of shape (n_samples, n_features)
+    """
+    return lifted_blocks(lifter, rows).all_lifted()

@@ -9,8 +9,10 @@ from ._certificate import (
 from ._cost import Cost, UncountableError, cost
 from ._cost_display import AccuracyCostDisplay
 from ._fidelity import fidelity_score
-from ._filter_displays import FilterDisplay, FilterWeightsDisplay, LogitMapDisplay
+from ._filter_display import FilterDisplay
+from ._filter_weights_display import FilterWeightsDisplay
 from ._filters import filter_weights, logit_maps
+from ._logit_map_display import LogitMapDisplay
 from ._report import DistillationReport, distillation_report
 from ._span_report import span_report
 from ._spectrum import SpanSpectrum, SpanSpectrumDisplay, span_spectrum

@@ -10,6 +10,9 @@ from ..rows import DiagonalMoments, accumulated, lifted_blocks
 from ..selection import ObservableSelector
 from ..students import flat_steps, split_student
 
+# Red speaks for a class, blue against it.
+COLORS = "RdBu_r"
+
 
 def filter_weights(student, X=None):
     """Return the weights that each class gives each filter in each cell of the grid.
@@ -45,11 +48,7 @@ def filter_weights(student, X=None):
     >>> filter_weights(student, X).shape
     (10, 6, 2, 2, 2)
     """
-    parts = StudentOfFilters(student)
-    weights = parts.matrix
-    if X is not None:
-        weights = weights * parts.mean_and_std(X)[1]
-    return parts.by_filter(weights)
+    return StudentOfFilters(student).weights(X)
 
 
 def logit_maps(student, X, *, X_reference=None):
@@ -90,12 +89,7 @@ def logit_maps(student, X, *, X_reference=None):
     >>> np.allclose(logits, student.decision_function(X[:5]))
     True
     """
-    parts = StudentOfFilters(student)
-    observables = parts.observables(X).astype(np.float64)
-    if X_reference is not None:
-        observables -= parts.mean_and_std(X_reference)[0]
-    weights = parts.by_filter(parts.matrix)
-    return np.einsum("nfsyx,cfsyx->ncyx", parts.by_filter(observables), weights, optimize=True)
+    return StudentOfFilters(student).logit_maps(X, X_reference)
 
 
 def convolution_of(estimator):
@@ -153,11 +147,34 @@ class StudentOfFilters:
             self.matrix = np.zeros((len(chosen), self.lifter.n_output_features_))
             self.matrix[:, selector.get_support()] = chosen
 
+    def index_of(self, label):
+        """Return which of the classes a label is."""
+        found = np.flatnonzero(self.classes == label)
+        if len(found) != 1:
+            raise ValueError(f"label={label!r} is not a class: they are {list(self.classes)}.")
+        return int(found[0])
+
+    def weights(self, X=None):
+        """Return weights as `filter_weights` does."""
+        weights = self.matrix
+        if X is not None:
+            weights = weights * self._mean_and_std(X)[1]
+        return self._by_filter(weights)
+
+    def logit_maps(self, X, X_reference=None):
+        """Return maps as the function of this name does."""
+        observables = self.observables(X).astype(np.float64)
+        if X_reference is not None:
+            observables -= self._mean_and_std(X_reference)[0]
+        weights = self._by_filter(self.matrix)
+        observables = self._by_filter(observables)
+        return np.einsum("nfsyx,cfsyx->ncyx", observables, weights, optimize=True)
+
     def observables(self, X):
         """Return all observables of rows."""
         return transformed(self._lifter_of_rows, check_array(X, dtype=DTYPES))
 
-    def mean_and_std(self, X):
+    def _mean_and_std(self, X):
         """Return means and standard deviations of the observables, block by block."""
         blocks = lifted_blocks(self._lifter_of_rows, check_array(X, dtype=DTYPES))
         moments = DiagonalMoments(blocks.n_observables)
@@ -168,6 +185,14 @@ class StudentOfFilters:
     def _lifter_of_rows(self):
         return make_pipeline(*self.before, self.lifter)
 
-    def by_filter(self, values):
+    def _by_filter(self, values):
         """Return values of observables by filter, sign and cell."""
         return values.reshape(len(values), len(self.lifter.filters_), -1, *self.lifter.grid_)
+
+
+def checked_axes(axes, shape):
+    """Return axes as an array of a shape; raise ValueError for others."""
+    axes = np.asarray(axes)
+    if axes.shape != shape:
+        raise ValueError(f"axes: an array of shape {shape} is needed, got {axes.shape}.")
+    return axes

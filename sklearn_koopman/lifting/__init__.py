@@ -3,11 +3,6 @@
 `__all__` is for users; the other names are what the folders above use of this one.
 """
 
-from ._as_layer import (
-    WITH_LAYERS as WITH_LAYERS,
-    NoLayerError as NoLayerError,
-    as_layer as as_layer,
-)
 from ._base import BlockLifter as BlockLifter
 from ._chain import (
     are_floats as are_floats,
@@ -19,6 +14,7 @@ from ._chain import (
     split_at_narrowest as split_at_narrowest,
     steps_of as steps_of,
     takes_floats_alone as takes_floats_alone,
+    taking_arrays as taking_arrays,
     transformed as transformed,
 )
 from ._chosen import (
@@ -27,13 +23,26 @@ from ._chosen import (
     choose_observables as choose_observables,
 )
 from ._convolution import ConvolutionalLifter
-from ._costs import operations_of as operations_of
 from ._delay import DelayLifter
-from ._filters import PATCH_BATCH as PATCH_BATCH
+from ._filtering._filters import PATCH_BATCH as PATCH_BATCH
+from ._forms._as_layer import (
+    WITH_LAYERS as WITH_LAYERS,
+    NoLayerError as NoLayerError,
+    as_layer as as_layer,
+)
+from ._forms._costs import operations_of as operations_of
+from ._forms._onnx_nodes import Nodes
+from ._forms._operations import Operations, UncountableError as UncountableError
+from ._forms._protocols import (
+    SupportsChoice,
+    SupportsCost,
+    SupportsOnnx,
+    SupportsProducts,
+    SupportsTorch,
+)
+from ._forms._torch_layers import linear_layer as linear_layer
 from ._local_features import FEATURE_MAPS as FEATURE_MAPS, LocalFeatures as LocalFeatures
 from ._monomial import Level as Level, MonomialLifter
-from ._onnx_nodes import Nodes
-from ._operations import Operations, UncountableError as UncountableError
 from ._optical import OpticalLifter
 from ._orthogonal import (
     OrthogonalPolynomialLifter,
@@ -46,16 +55,8 @@ from ._products import (
     PairProducts,
     Step as Step,
 )
-from ._protocols import (
-    SupportsChoice,
-    SupportsCost,
-    SupportsOnnx,
-    SupportsProducts,
-    SupportsTorch,
-)
 from ._rbf import RBFLifter
 from ._squares import SquaredProjectionLifter
-from ._torch_layers import linear_layer as linear_layer
 
 __all__ = [
     "ConvolutionalLifter",

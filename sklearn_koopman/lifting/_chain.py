@@ -1,5 +1,6 @@
 """How a chain of fitted steps is applied to rows: taken apart, split where a row is narrowest."""
 
+from copy import copy
 from functools import partial
 from math import inf
 
@@ -30,8 +31,8 @@ from sklearn.utils import get_tags
 
 from .._finite import all_finite
 from ._base import BlockLifter
+from ._forms._protocols import SupportsOnnx, SupportsProducts, SupportsTorch
 from ._products import of_columns, united, variables_alone
-from ._protocols import SupportsOnnx, SupportsProducts, SupportsTorch
 
 # Transformers of scikit-learn that lift every row by itself, and whose fit_transform is no more
 # than fit and then transform.
@@ -162,6 +163,32 @@ def steps_of(lifter):
     if isinstance(lifter, Pipeline):
         return [part for _, step in lifter.steps for part in steps_of(step)]
     return [] if _does_nothing(lifter) else [lifter]
+
+
+def taking_arrays(step):
+    """Return a fitted step that takes arrays without a warning, if it was fitted to a data frame.
+
+    The names of the columns are to be checked before the rows become an array.
+
+    Parameters
+    ----------
+    step : fitted transformer
+        Its first part that does something is a dictionary of this package.
+
+    Returns
+    -------
+    step : fitted transformer
+        The same, or a shallow copy that knows no names.
+    """
+    if isinstance(step, FrozenEstimator):
+        return FrozenEstimator(taking_arrays(step.estimator))
+    if isinstance(step, Pipeline):
+        return make_pipeline(*map(taking_arrays, steps_of(step)))
+    if not hasattr(step, "feature_names_in_"):
+        return step
+    nameless = copy(step)
+    del nameless.feature_names_in_
+    return nameless
 
 
 def _does_nothing(step):

@@ -4,12 +4,12 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion
 
-from ._as_layer import as_layer
 from ._chain import block_lift, steps_of, transformed
-from ._costs import operations_of
-from ._operations import Operations
-from ._protocols import SupportsChoice
-from ._torch_layers import torch_layers
+from ._forms._as_layer import as_layer
+from ._forms._costs import operations_of
+from ._forms._operations import Operations
+from ._forms._protocols import SupportsChoice
+from ._forms._torch_layers import torch_layers
 
 
 class ChosenColumns:

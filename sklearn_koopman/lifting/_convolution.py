@@ -22,11 +22,11 @@ from .._validation import (
 from .._warnings import warn_user
 from ._base import Dictionary
 from ._chosen import ChosenColumns
-from ._filters import LEARNT, drawn_patches, given_filters, is_module, learnt_filters
-from ._mirror import MirroredResponses
-from ._operations import Operations
-from ._responses import NONLINEARITIES, Places, Responses, signs_of
-from ._torch_layers import torch_layers
+from ._filtering._filters import LEARNT, drawn_patches, given_filters, is_module, learnt_filters
+from ._filtering._mirror import MirroredResponses
+from ._filtering._responses import NONLINEARITIES, Places, Responses, signs_of
+from ._forms._operations import Operations
+from ._forms._torch_layers import torch_layers
 
 # Filters and grids where none are given, if the rows have room for them.
 FILTER_SIZE, GRID = 5, 4

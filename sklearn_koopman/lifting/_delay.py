@@ -6,8 +6,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_integer
 from ._base import Dictionary
-from ._operations import Operations
-from ._torch_layers import torch_layers
+from ._forms._operations import Operations
+from ._forms._torch_layers import torch_layers
 
 
 class DelayLifter(Dictionary):

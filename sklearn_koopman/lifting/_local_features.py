@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import eval_legendre
 
-from ._operations import Operations
-from ._torch_layers import torch_layers
+from ._forms._operations import Operations
+from ._forms._torch_layers import torch_layers
 
 FEATURE_MAPS = ("monomial", "legendre", "trigonometric")
 

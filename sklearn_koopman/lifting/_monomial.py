@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_boolean, check_choice, invalid_parameter, is_integer
 from ._base import BLOCK_ROWS, Dictionary, check_products_fit_in_memory, lifted_by_columns
-from ._operations import Operations
+from ._forms._operations import Operations
+from ._forms._torch_layers import torch_layers
 from ._products import (
     CONSTANT,
     ChosenProducts,
@@ -20,7 +21,6 @@ from ._products import (
     powers_of,
     terms_of,
 )
-from ._torch_layers import torch_layers
 
 
 class MonomialLifter(Dictionary):

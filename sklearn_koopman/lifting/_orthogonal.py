@@ -9,10 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_boolean, check_choice, check_integer
 from ._base import Dictionary, check_products_fit_in_memory, lifted_by_columns
+from ._forms._operations import Operations
+from ._forms._torch_layers import torch_layers
 from ._monomial import monomial_plan, products_of_plan
-from ._operations import Operations
 from ._products import ChosenProducts, powers_of, terms_of
-from ._torch_layers import torch_layers
 
 # P_{k + 1}(u) = slope(k) u P_k(u) - drop(k) P_{k - 1}(u), and how the polynomials are called.
 RECURRENCES = {

@@ -7,9 +7,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_random_state, check_real
 from ._base import Dictionary
+from ._forms._operations import Operations
+from ._forms._torch_layers import torch_layers
 from ._local_features import FEATURE_MAPS, LocalFeatures
-from ._operations import Operations
-from ._torch_layers import torch_layers
 
 
 class ProductKernelLifter(Dictionary):

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ._base import lifted_by_columns
-from ._operations import Operations
-from ._torch_layers import torch_layers
+from ._forms._operations import Operations
+from ._forms._torch_layers import torch_layers
 
 
 class Step(NamedTuple):

@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._validation import check_choice, check_integer, check_random_state, check_real
 from .._warnings import warn_user
 from ._base import Dictionary
-from ._operations import Operations
-from ._torch_layers import torch_layers
+from ._forms._operations import Operations
+from ._forms._torch_layers import torch_layers
 
 # Rows whose distances the median is taken of: half a million pairs.
 MEDIAN_ROWS = 1000

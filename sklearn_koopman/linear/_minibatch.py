@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cache
-from traceback import walk_tb
 
 import numpy as np
 
@@ -111,7 +110,7 @@ def train_minibatches(
     net.callbacks = [("annealing", annealing if anneal else None), *(callbacks or [])]
     net.initialize_callbacks()
 
-    net.interrupt = None
+    net.interrupt, net.has_callbacks = None, bool(callbacks)
     net.partial_fit(rows)
     if net.interrupt is not None:
         raise net.interrupt
@@ -244,21 +243,20 @@ def _net_class():
             return self.batch_loss(y_pred, targets, self.module_.weight)
 
         def fit_loop(self, *args, **kwargs):
+            self.is_stopped = False
             try:
                 return super().fit_loop(*args, **kwargs)
             except KeyboardInterrupt as interrupt:  # skorch takes every one for the end
-                if not self._was_stopped(interrupt):
+                if not self.is_stopped:
                     self.interrupt = interrupt
                 raise
 
-        def _was_stopped(self, interrupt):
-            """Say whether a callback of the user has stopped the training."""
-            ours = {"annealing", *(name for name, _ in self.get_default_callbacks())}
-            users = [callback for name, callback in self.callbacks_ if name not in ours]
-            callers = (
-                frame.f_locals.get("self") for frame, _ in walk_tb(interrupt.__traceback__)
-            )
-            return any(caller is callback for caller in callers for callback in users)
+        def notify(self, method_name, **kwargs):
+            try:
+                super().notify(method_name, **kwargs)
+            except KeyboardInterrupt:  # one of the user's callbacks stops the training
+                self.is_stopped = self.has_callbacks
+                raise
 
     DistillationNet.__qualname__ = DistillationNet.__name__
     return DistillationNet

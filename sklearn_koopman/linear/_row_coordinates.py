@@ -28,7 +28,7 @@ def in_row_coordinates(problem):
         Its product with coefficients of the smaller problem gives those of the problem.
     """
     scale = problem.scale
-    phi = as_numpy(problem.blocks.map(_unchanged)) - scale.mean
+    phi = as_numpy(problem.blocks.all_lifted()) - scale.mean
     phi *= np.where(scale.constant, 0.0, 1 / scale.deviation)
     basis, factor = qr(phi.T, mode="economic", overwrite_a=True, check_finite=False)
     n_rows = len(phi)
@@ -39,7 +39,3 @@ def in_row_coordinates(problem):
     smaller.dtype = np.dtype(np.float64)
     smaller.softened = None if problem.softened is None else as_numpy(problem.softened)
     return smaller, basis
-
-
-def _unchanged(psi):
-    return psi

@@ -143,7 +143,7 @@ def _accumulate(batches, lifter, target_lifter, kind):
     for before, behind, weight in batches():
         blocks = lifted_blocks(lifter, before)
         if target_lifter is not None:
-            behind = lifted_blocks(target_lifter, behind).map(lambda psi: psi)
+            behind = lifted_blocks(target_lifter, behind).all_lifted()
         if moments is None:
             check_gram_fits_in_memory(blocks.n_observables)
             moments = kind(blocks.n_observables, behind.shape[1])

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from .._threads import threads_for
 from .._validation import DTYPES, check_verbose
-from ..rows import RowBlocks, as_numpy, fit_lifter, telling_how_to_flatten
+from ..rows import RowBlocks, as_numpy, fit_lifter, telling_what_rows_are
 from ..students import LeastSquares, check_weights, dtype_of_coefficients
 
 
@@ -86,7 +86,7 @@ class KoopmanRegressor(MultiOutputMixin, RegressorMixin, LeastSquares):
         """Fit the regressor; a subclass takes what more there is to learn from."""
         with self._keeping_what_was_fitted():
             self._check_parameters()
-            with telling_how_to_flatten(X):
+            with telling_what_rows_are(X):
                 task = self._prepare(X, y, sample_weight, **more)
             with threads_for(task.blocks):
                 fitted = self._solve(task)

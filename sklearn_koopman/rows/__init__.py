@@ -30,7 +30,7 @@ from ._given import (
     as_floats as as_floats,
     as_given as as_given,
     taken as taken,
-    telling_how_to_flatten as telling_how_to_flatten,
+    telling_what_rows_are as telling_what_rows_are,
 )
 from ._lifted import fit_lifter, lifted_blocks, rows_to_fit as rows_to_fit
 from ._lifted_rows import LiftedRows, Origin as Origin

@@ -104,6 +104,10 @@ class Blocks(ABC):
         results = [shares[i % len(shares)][i // len(shares)] for i in range(len(batches))]
         return np.concatenate(results)
 
+    def all_lifted(self):
+        """Return the observables of all rows, (n_samples, n_observables), joined as by `map`."""
+        return self.map(_unchanged)
+
     def map_reduce(self, update, total, *aligned):
         """Return ``total`` after ``total = update(total, psi, *aligned)`` for every block.
 
@@ -324,6 +328,10 @@ class RowBlocks(Blocks):
 
     def _factors(self, rows):
         return Factors(self.X[rows], self.products)
+
+
+def _unchanged(psi):
+    return psi
 
 
 def rows_of(aligned, rows):

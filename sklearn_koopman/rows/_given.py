@@ -3,6 +3,7 @@
 Whoever reads them takes some at a time, and so they are converted, or lifted, block by block.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf, prod
 
@@ -142,8 +143,15 @@ def n_numbers(row):
 
 
 @contextmanager
-def telling_how_to_flatten(X):
-    """Add to the error of a step that takes flat rows how to flatten those of X."""
+def telling_what_rows_are(X):
+    """Refuse what brings its rows one after the other, and say how to flatten rows that are not."""
+    if type(X).__module__.startswith("torch.utils.data") or isinstance(X, Iterator):
+        raise TypeError(
+            f"X is a {type(X).__name__}, which brings its rows one after the other: fit needs all "
+            "of them, as an array of flat rows. Out of a DataLoader of images and labels: "
+            "batches = list(loader); X = np.concatenate([images.flatten(1).numpy() for images, _ "
+            "in batches]); y = np.concatenate([labels.numpy() for _, labels in batches])."
+        )
     try:
         yield
     except ValueError as error:

@@ -4,24 +4,15 @@
    numpy makes the observables of a block of rows, reads them for the logits and once more for the
    gradient, and all of that takes longer than the arithmetic. Here they are never stored: each is
    the product of two rows of a table of lower products, which is small enough to stay in the
-   processor's caches, and is multiplied where it is needed.
-
-   Compiled by GCC or Clang; without it the package does the same in numpy. */
+   processor's caches, and is multiplied where it is needed. */
 
 #include "_kernel_arithmetic.h"
-
-#include <stdlib.h>
-
-#if !defined(__GNUC__)
-#error "vectors need an extension of C that GCC and Clang have"
-#endif
 
 /* Sums that are kept in registers, several times: one for each class of ten but the last. */
 #define MOST_SUMS 9
 /* Problems of two or three classes take these instead. */
 #define FEW_SUMS 2
 
-#define LINE_BYTES 64
 /* Rows of a table are an odd number of cache lines long, so that they do not evict each other. */
 #define MOST_LINES 33
 #define FEWEST_LINES 5
@@ -84,105 +75,8 @@ int add_columns(const Layout *layout, double weight, ptrdiff_t first, ptrdiff_t 
 #define READ_ONCE(vector)
 #endif
 
-static char *aligned_memory(size_t n_bytes)
-{
-    void *memory = NULL;
-    return posix_memalign(&memory, LINE_BYTES, n_bytes) ? NULL : memory;
-}
-
-#define PASTE_(x, suffix) x##_##suffix
-#define PASTE(x, suffix) PASTE_(x, suffix)
-#define NAME(x) PASTE(PASTE(x, REAL), VECTOR_BYTES)
-
-#define VECTOR_BYTES 16
-#define AT_ONCE 1
-#define AT_ONCE_BACK 1
-#define TARGET
-#define REAL float
-#define UNSIGNED uint32_t
-#include "_kernel_template.h"
-#undef REAL
-#undef UNSIGNED
-#define REAL double
-#define UNSIGNED uint64_t
-#include "_kernel_template.h"
-#undef REAL
-#undef UNSIGNED
-#undef VECTOR_BYTES
-#undef AT_ONCE
-#undef AT_ONCE_BACK
-#undef TARGET
-
-#if defined(__x86_64__)
-#define VECTOR_BYTES 32
-#define AT_ONCE 1
-#define AT_ONCE_BACK 1
-#define TARGET __attribute__((target("avx2,fma")))
-#define REAL float
-#define UNSIGNED uint32_t
-#include "_kernel_template.h"
-#undef REAL
-#undef UNSIGNED
-#define REAL double
-#define UNSIGNED uint64_t
-#include "_kernel_template.h"
-#undef REAL
-#undef UNSIGNED
-#undef VECTOR_BYTES
-#undef AT_ONCE
-#undef AT_ONCE_BACK
-#undef TARGET
-
-#define VECTOR_BYTES 64
-#define AT_ONCE 2
-#define AT_ONCE_BACK 3
-#define TARGET __attribute__((target("avx512f,avx512dq,fma")))
-#define REAL float
-#define UNSIGNED uint32_t
-#include "_kernel_template.h"
-#undef REAL
-#undef UNSIGNED
-#define REAL double
-#define UNSIGNED uint64_t
-#include "_kernel_template.h"
-#undef REAL
-#undef UNSIGNED
-#undef VECTOR_BYTES
-#undef AT_ONCE
-#undef AT_ONCE_BACK
-#undef TARGET
-#endif
-
+#define TEMPLATE "_kernel_template.h"
 #define FUNCTIONS(type, bytes) \
     ((Functions){PASTE(PASTE(add_loss, type), bytes), PASTE(PASTE(add_moments, type), bytes), \
                  PASTE(PASTE(set_centred, type), bytes), PASTE(PASTE(set_norms, type), bytes)})
-
-static Functions of_float, of_double;
-static int vector_bytes;
-
-const Functions *functions_of(size_t number_bytes)
-{
-    return number_bytes == sizeof(float) ? &of_float : &of_double;
-}
-
-int bytes_in_use(void)
-{
-    return vector_bytes;
-}
-
-#define USE(bytes) \
-    (of_float = FUNCTIONS(float, bytes), of_double = FUNCTIONS(double, bytes), \
-     vector_bytes = bytes)
-
-int use_bytes(long n_bytes)
-{
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (n_bytes == 64 && __builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512dq"))
-        return USE(64);
-    if (n_bytes == 32 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return USE(32);
-#endif
-    return n_bytes == 16 ? USE(16) : 0;
-}
+#include "_each_width.h"

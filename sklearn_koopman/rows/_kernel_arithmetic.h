@@ -42,14 +42,7 @@ typedef struct {
     int (*set_norms)(const Rows *, const void *mean, const void *rate, void *norms);
 } Functions;
 
-/* Of numbers of so many bytes: float or double. */
-const Functions *functions_of(size_t number_bytes);
-
-/* Use vectors of so many bytes; return 0 if this processor has no instructions for them. */
-int use_bytes(long n_bytes);
-
-/* Bytes of the vectors in use. */
-int bytes_in_use(void);
+#include "_widths.h"
 
 /* Monomials, and where the sums of their products are; see _power_sums.py. */
 typedef struct {

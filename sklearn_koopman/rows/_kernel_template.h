@@ -1,14 +1,18 @@
 /* Sums over rows of products for one number type and one set of instructions.
 
-   _kernel_arithmetic.c includes this file once for each, and defines before
-   REAL, UNSIGNED   the number type, and an unsigned integer as large,
-   VECTOR_BYTES     the size of a vector,
-   AT_ONCE          strips whose logits are summed together, MOST_SUMS vectors each,
-   AT_ONCE_BACK     observables whose gradients are, as many as fit into registers,
-   TARGET           the attribute that allows these instructions,
-   NAME(x)          what x is called.
+   _each_width.h includes this file once for each, and says what it defines before.
 
    Rows are taken as many at a time as a vector has lanes: a strip, one row a lane. */
+
+/* Strips whose logits are summed together, MOST_SUMS vectors each, and observables whose gradients
+   are: as many as fit into registers. */
+#if VECTOR_BYTES == 64
+#define AT_ONCE 2
+#define AT_ONCE_BACK 3
+#else
+#define AT_ONCE 1
+#define AT_ONCE_BACK 1
+#endif
 
 typedef REAL NAME(vector) __attribute__((vector_size(VECTOR_BYTES), may_alias));
 typedef REAL NAME(unaligned) __attribute__((vector_size(VECTOR_BYTES), may_alias,
@@ -484,3 +488,5 @@ static TARGET int NAME(set_norms)(const Rows *rows, const void *means, const voi
 #undef BITS
 #undef LANES
 #undef INLINE
+#undef AT_ONCE
+#undef AT_ONCE_BACK

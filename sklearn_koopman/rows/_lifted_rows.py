@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
-from ..lifting import transformed
+from ..lifting import taking_arrays, transformed
 
 
 class Origin(NamedTuple):
@@ -38,6 +38,8 @@ class LiftedRows:
         Each lifts every row by itself.
     origin : Origin, default=None
         What entered the pipeline, if that is known.
+    row : data frame of shape (1, n_columns), default=None
+        The first row with its names, where the steps were fitted to a data frame.
 
     Attributes
     ----------
@@ -59,10 +61,15 @@ class LiftedRows:
 
     ndim = 2
 
-    def __init__(self, X, steps, origin=None):
+    def __init__(self, X, steps, origin=None, row=None):
         self.X = X
-        self.steps = list(steps)
+        self._fitted_steps = list(steps)
+        self.steps = self._fitted_steps
+        if row is not None:
+            first, *others = steps
+            self.steps = [taking_arrays(first), *others]
         self.origin = origin
+        self._row = row
         row = self.lift(self.first_row())
         self.shape = (X.shape[0], row.shape[1])
         self.dtype = row.dtype
@@ -81,10 +88,14 @@ class LiftedRows:
         """Return the first row before it is lifted; of a dask array, zeros in its form."""
         return row_like(self.X) if hasattr(self.X, "__dask_graph__") else self.X[:1]
 
+    def lifted_by(self, step):
+        """Return the rows behind one more step."""
+        return LiftedRows(self.X, [*self._fitted_steps, step], row=self._row)
+
     def named_row(self):
         """Return an observable row as the last step gives it: a data frame if it was told to."""
-        row = self.first_row()
-        for step in self.steps:
+        row = self.first_row() if self._row is None else self._row
+        for step in self._fitted_steps:
             row = step.transform(row)
         return row
 

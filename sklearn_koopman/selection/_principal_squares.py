@@ -88,7 +88,7 @@ def principal_squares(student, X, *, max_observables=None):
         return type(student)([*before, (name, smaller)])
     head, monomials = _split(student)
     rows = student._validate_rows(X, reset=False)
-    Z = lifted_blocks(head, rows).map(lambda coordinates: coordinates)
+    Z = lifted_blocks(head, rows).all_lifted()
     linear, forms = _quadratic_forms(student, monomials)
     finite(Z, "The coordinates")
     with explaining_linear_algebra("principal_squares"):

@@ -18,7 +18,7 @@ from ..rows import (
     as_numpy,
     fit_lifter,
     say_if_not_compiled,
-    telling_how_to_flatten,
+    telling_what_rows_are,
 )
 from ..teachers import OUTPUT_KINDS, as_teacher
 from ._lifted_rows import LiftedEstimator, dtype_of_coefficients
@@ -71,7 +71,7 @@ class LiftedStudent(LiftedEstimator, Student):
             self._check_parameters()
             if self.verbose > 0:
                 say_if_not_compiled()
-            with telling_how_to_flatten(X):
+            with telling_what_rows_are(X):
                 task = self._prepare(X, y, sample_weight, soft_labels, teacher_X)
             with threads_for(task.blocks):
                 fitted = self._solve(task, **more)

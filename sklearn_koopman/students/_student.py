@@ -184,7 +184,6 @@ class Student(ClassifierMixin, SharingEstimator):
                 soft_targets,
                 teacher,
                 X,
-                y,
                 labels,
                 sample_weight,
                 n_samples=n_samples,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length
@@ -55,6 +56,8 @@ _NOT_THE_INPUTS = (
 # Soft targets are suspect that agree with fewer labels than this far from chance to all.
 _LEAST_KNOWLEDGE = 0.1
 _FEWEST_ROWS_TO_JUDGE = 20
+# Columns are suspect that agree with so much more of the labels in another order, besides chance.
+_MUCH_BETTER = 0.05
 
 # Types of pandas that stand for a missing value.
 _MISSING = ("NAType", "NaTType")
@@ -285,7 +288,7 @@ class SoftTargets:
 
 
 def soft_targets(
-    teacher, X, y, labels, sample_weight, train=None, *, n_samples, teacher_X, kind, floor
+    teacher, X, labels, sample_weight, train=None, *, n_samples, teacher_X, kind, floor
 ):
     """Ask a teacher for the soft targets of a fit.
 
@@ -296,7 +299,6 @@ def soft_targets(
     X : array-like of shape (n_samples, n_features), or EnlargedRows of these
         What `fit` received; the teacher sees it unless it has a `teacher_X`. It is never fitted
         on rows that are made.
-    y : ndarray of shape (n_samples,), or None
     labels : Labels or None
         None: there are none, and the classes are numbered as the columns are.
     sample_weight : ndarray of shape (n_samples,) or None
@@ -315,7 +317,7 @@ def soft_targets(
     targets : SoftTargets
     """
     seen = X if teacher_X is None else teacher_X
-    if y is None:
+    if labels is None or not labels.were_given:
         check_needs_no_labels(teacher)
     if isinstance(seen, LiftedRows):
         seen = by_rows(np.asarray, seen)
@@ -323,7 +325,7 @@ def soft_targets(
     try:
         if not teacher.is_fixed:
             real = seen.real if are_made else seen
-            teacher = _taught(teacher, real, y, labels, sample_weight, train)
+            teacher = _taught(teacher, real, labels, sample_weight, train)
         if labels is not None:
             teacher = teacher.expecting(labels.classes)
         if is_dask(seen) and isinstance(teacher, CallableTeacher):
@@ -348,11 +350,11 @@ def soft_targets(
     return SoftTargets(logits, labels, teacher)
 
 
-def _taught(teacher, X, y, labels, sample_weight, train):
+def _taught(teacher, X, labels, sample_weight, train):
     """Return a teacher that is fitted on the labelled rows, or on those of them in a mask."""
     labelled = labels.is_labelled if train is None else labels.is_labelled & train
     weight = None if sample_weight is None else sample_weight[labelled]
-    # Not y: beside markers of another type, its labels may be objects.
+    # Not those of y: beside markers of another type they may be objects.
     known = labels.classes[labels.codes[labelled]]
     return teacher.fit(some_rows(X, labelled), known, sample_weight=weight)
 
@@ -437,7 +439,7 @@ def _class_logits(outputs, kind, column_classes, labels, *, floor, source):
 
 
 def _warn_of_guesses(logits, labels, source):
-    """Warn where soft targets know no more of the labels than chance: a mistake, most likely."""
+    """Warn where soft targets know no more than chance, or more in another order of columns."""
     rows = np.flatnonzero(labels.is_labelled)
     if len(rows) < _FEWEST_ROWS_TO_JUDGE:
         return
@@ -445,7 +447,16 @@ def _warn_of_guesses(logits, labels, source):
     logits = logits[rows]
     agreed = np.mean(logits[np.arange(len(rows)), labels.codes[rows]] >= logits.max(axis=1))
     chance = 1 / len(labels.classes)
-    if agreed < chance + _LEAST_KNOWLEDGE * (1 - chance):
+    best, order = _best_order(logits, labels.codes[rows])
+    knows = best > (1 + chance) / 2  # what knows nothing is better in another order, too
+    if knows and best - agreed > max(_MUCH_BETTER, 3 / np.sqrt(len(rows))):
+        classes = shortened(labels.classes[order].tolist())
+        warn_user(
+            f"{source}: the first choice is the label of {agreed:.0%} of {len(rows)} labelled "
+            f"rows, and of {best:.0%} if the columns are of the classes {classes}, in this order. "
+            f"If they are, pass teacher_classes={classes}.",
+        )
+    elif agreed < chance + _LEAST_KNOWLEDGE * (1 - chance):
         warn_user(
             f"{source}: the first choice is the label of only {agreed:.0%} of {len(rows)} labelled "
             "rows, which is about what guessing gives. Are the columns in the order of the "
@@ -453,6 +464,18 @@ def _warn_of_guesses(logits, labels, source):
             "teacher_classes=)? Does the teacher see inputs like those it was trained on (behind "
             "other steps: sklearn_koopman.pipeline.make_pipeline, or teacher_X=)? Is it trained?",
         )
+
+
+def _best_order(logits, codes):
+    """Return the largest share of labels that are first choices, and the order of columns for it.
+
+    Entry j of the order is the class that column j is then taken to be of.
+    """
+    n_classes = logits.shape[1]
+    counts = np.zeros((n_classes, n_classes))
+    np.add.at(counts, (logits.argmax(axis=1), codes), 1)
+    columns, order = linear_sum_assignment(counts, maximize=True)
+    return counts[columns, order].sum() / len(codes), order
 
 
 def _logits(outputs, kind, *, floor, source):

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from ._base import CallableTeacher, Teacher
-from ._estimator import EstimatorTeacher, warn_of_refit
+from ._estimator import EstimatorTeacher, may_give_scores, warn_of_refit, without_scores
 from ._onnx import OnnxTeacher
 from ._outputs import KNOWN_KINDS, OUTPUT_KINDS, UnusableTeacherError
 from ._torch import TorchTeacher
@@ -60,7 +60,7 @@ def as_teacher(teacher, *, classes=None, output=None):
         return teacher if classes is None else _with(teacher, classes=classes)
     if isinstance(teacher, type):
         raise TypeError(f"teacher is the class {teacher.__name__}, pass an instance.")
-    if _is_classifier(teacher):
+    if may_give_scores(teacher):
         return EstimatorTeacher(teacher, classes)
     if is_torch_module(teacher):
         return TorchTeacher(teacher, classes=classes)
@@ -69,10 +69,7 @@ def as_teacher(teacher, *, classes=None, output=None):
     if callable(teacher):
         return CallableTeacher(teacher, classes)
     if hasattr(teacher, "fit"):
-        raise TypeError(
-            f"teacher {type(teacher).__name__} has neither predict_proba nor "
-            f"decision_function; a teacher is {_ACCEPTED}."
-        )
+        raise TypeError(f"{without_scores(teacher)}; a teacher is {_ACCEPTED}.")
     raise TypeError(f"teacher={teacher!r} ({type(teacher).__name__}): must be {_ACCEPTED}.")
 
 
@@ -100,11 +97,6 @@ def share_or_clone(teacher):
             warn_of_refit(teacher)
         return clone(teacher)
     return teacher
-
-
-def _is_classifier(teacher):
-    gives_scores = hasattr(teacher, "predict_proba") or hasattr(teacher, "decision_function")
-    return gives_scores and hasattr(teacher, "fit") and hasattr(teacher, "get_params")
 
 
 def is_torch_module(teacher):

@@ -1,7 +1,7 @@
 """The teacher that is a scikit-learn or skorch estimator."""
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._warnings import warn_user
 from ._base import Teacher
 from ._one_vs_one import refuse_one_vs_one
+from ._outputs import UnusableTeacherError
 from ._skorch import is_skorch, skorch_input, skorch_targets
 from ._weights import fit_weighted
 
@@ -89,11 +90,15 @@ class EstimatorTeacher(Teacher):
         if self.is_fixed:
             return self
         warn_of_refit(self.estimator)
-        fitted = EstimatorTeacher(clone(self.estimator), self.classes)
-        if is_skorch(fitted.estimator):
-            fitted._labels, codes = np.unique(y, return_inverse=True)
-            X, y = skorch_input(X), skorch_targets(fitted.estimator, codes)
-        fitted.estimator = FrozenEstimator(fit_weighted(fitted.estimator, X, y, sample_weight))
+        estimator, labels = clone(self.estimator), None
+        if is_skorch(estimator):
+            labels, codes = np.unique(y, return_inverse=True)
+            X, y = skorch_input(X), skorch_targets(estimator, codes)
+        estimator = fit_weighted(estimator, X, y, sample_weight)
+        if not _gives_scores(estimator):
+            raise UnusableTeacherError(f"{without_scores(estimator)}, now that it is fitted.")
+        fitted = EstimatorTeacher(FrozenEstimator(estimator), self.classes)
+        fitted._labels = labels
         return fitted
 
     def _evaluate(self, X):
@@ -142,6 +147,28 @@ class EstimatorTeacher(Teacher):
     def __repr__(self):
         name = type(self._inner).__name__
         return f"EstimatorTeacher({f'frozen {name}' if self.is_fixed else name})"
+
+
+def may_give_scores(teacher):
+    """Say whether a teacher is an estimator with scores, or may be one when it is fitted.
+
+    Of some, a StackingClassifier say, only what they have fitted tells.
+    """
+    if not (hasattr(teacher, "fit") and hasattr(teacher, "get_params")):
+        return False
+    if _gives_scores(teacher):
+        return True
+    return _gives_scores(type(teacher)) and is_classifier(teacher) and not _is_fitted(teacher)
+
+
+def without_scores(estimator):
+    """Return the words for an estimator that is not a teacher."""
+    name = type(estimator).__name__
+    return f"teacher {name} has neither predict_proba nor decision_function"
+
+
+def _gives_scores(estimator):
+    return hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function")
 
 
 def warn_of_refit(estimator):

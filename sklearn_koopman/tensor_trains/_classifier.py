@@ -317,7 +317,7 @@ class TensorTrainClassifier(LiftedStudent):
 
     def _solve(self, task):
         random_state = check_random_state(self.random_state)
-        variables = task.blocks.map(_unchanged).astype(task.dtype, copy=False)
+        variables = task.blocks.all_lifted().astype(task.dtype, copy=False)
         task = replace(task, blocks=RowBlocks(variables))
         train, held_out = self._split_rows(task, random_state)
         learned = task if held_out is None else task.at(train)
@@ -545,7 +545,3 @@ def _accuracy(logits, task):
         truth = np.where(truth >= 0, truth, task.soft_logits.argmax(axis=1))
     weight = task.sample_weight * (truth >= 0)
     return float(np.average(logits.argmax(axis=1) == truth, weights=weight))
-
-
-def _unchanged(psi):
-    return psi

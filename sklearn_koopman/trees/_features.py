@@ -92,8 +92,8 @@ def _inside(model):
 
 def _observables(student, X):
     check_is_fitted(student)
-    blocks = lifted_blocks(getattr(student, "lifter_", None), check_array(X, dtype=DTYPES))
-    return blocks.map(lambda psi: psi)
+    X = check_array(X, dtype=DTYPES)
+    return lifted_blocks(getattr(student, "lifter_", None), X).all_lifted()
 
 
 def _perceptron(model, X):

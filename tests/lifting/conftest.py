@@ -1,6 +1,6 @@
 import pytest
 
-from sklearn_koopman.lifting import _responses
+import sklearn_koopman.lifting._filtering._responses as _responses
 
 
 @pytest.fixture

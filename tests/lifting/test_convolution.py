@@ -359,7 +359,9 @@ def test_blocks_of_rows_change_nothing(small_blocks, no_pooling):
 @pytest.fixture(params=[16, 32, 64])
 def pooling(request):
     """Return the kernel, told to use vectors of some width."""
-    kernel = pytest.importorskip("sklearn_koopman.lifting._pooling", reason="not compiled")
+    kernel = pytest.importorskip(
+        "sklearn_koopman.lifting._filtering._pooling", reason="not compiled"
+    )
     widest = kernel.vector_bytes()
     if not kernel.use_vectors(request.param):
         pytest.skip("this processor has no such vectors")

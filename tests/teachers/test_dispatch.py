@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -13,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_koopman import ActiveSubspace
+from sklearn_koopman import ActiveSubspace, EDMDClassifier
 from sklearn_koopman.teachers import (
     CallableTeacher,
     EstimatorTeacher,
@@ -161,6 +162,26 @@ def test_a_class_is_no_teacher():
 def test_a_regressor_is_no_teacher():
     with pytest.raises(TypeError, match="LinearRegression has neither predict_proba nor"):
         as_teacher(LinearRegression())
+
+
+@pytest.mark.parametrize("final", [None, GaussianNB(), SVC()])
+def test_what_a_stack_gives_is_known_when_it_is_fitted(final):
+    stack = StackingClassifier([("bayes", GaussianNB())], final, cv=3)
+    teacher = as_teacher(stack).fit(X, Y)
+    alone = clone(stack).fit(X, Y)
+    gives = "decision_function" if isinstance(final, SVC) else "predict_proba"
+    assert_allclose(teacher(X), getattr(alone, gives)(X))
+    assert teacher.output == ("logits" if isinstance(final, SVC) else "proba")
+    student = EDMDClassifier(stack).fit(X, Y)
+    assert_allclose(
+        student.decision_function(X), EDMDClassifier(teacher).fit(X, Y).decision_function(X)
+    )
+
+
+def test_a_vote_that_is_counted_is_no_teacher():
+    vote = VotingClassifier([("bayes", GaussianNB())], voting="hard")
+    with pytest.raises(TypeError, match="VotingClassifier has neither predict_proba nor"):
+        EDMDClassifier(vote).fit(X, Y)
 
 
 def test_a_subclass_defines_evaluate():

@@ -1,11 +1,13 @@
 /* Pooled responses for one number type and one set of instructions.
 
-   _pooling_arithmetic.c includes this file once for each, and defines before
-   REAL, UNSIGNED   the number type, and an unsigned integer as large,
-   VECTOR_BYTES     the size of a vector,
-   VECTORS          vectors of filters that are multiplied together: as many as fit into registers,
-   TARGET           the attribute that allows these instructions,
-   NAME(x)          what x is called. */
+   _each_width.h includes this file once for each, and says what it defines before. */
+
+/* Vectors of filters that are multiplied together: as many as fit into registers. */
+#if VECTOR_BYTES == 64
+#define VECTORS 4
+#else
+#define VECTORS 2
+#endif
 
 typedef REAL NAME(vector) __attribute__((vector_size(VECTOR_BYTES), may_alias));
 typedef REAL NAME(unaligned) __attribute__((vector_size(VECTOR_BYTES), may_alias,
@@ -235,3 +237,4 @@ TARGET static int NAME(lift)(const Plan *plan, const void *images, ptrdiff_t n_i
 #undef BITS
 #undef LANES
 #undef INLINE
+#undef VECTORS

@@ -22,12 +22,14 @@ cdef extern from "_pooling_arithmetic.h":
         double contrast, width
         int function, is_centred, root
 
-    ctypedef bint (*Lift)(
-        const Plan *, const void *, ptrdiff_t, const void *, const void *, void *
-    ) noexcept nogil
-    Lift lift_of(size_t number_bytes) noexcept nogil
-    bint use_bytes_of_vectors(long n_bytes) noexcept nogil
-    int vectors_in_use() noexcept nogil
+    ctypedef struct Functions:
+        bint (*lift)(
+            const Plan *, const void *, ptrdiff_t, const void *, const void *, void *
+        ) noexcept nogil
+
+    const Functions *functions_of(size_t number_bytes) noexcept nogil
+    bint use_bytes(long n_bytes) noexcept
+    int bytes_in_use() noexcept
 
 
 ctypedef fused real:
@@ -46,12 +48,12 @@ _FUNCTIONS = {
 
 def use_vectors(long n_bytes, /):
     """Use vectors of 16, 32 or 64 bytes from now on; return whether the processor can."""
-    return use_bytes_of_vectors(n_bytes)
+    return use_bytes(n_bytes)
 
 
 def vector_bytes():
     """Return how many bytes the vectors in use have."""
-    return vectors_in_use()
+    return bytes_in_use()
 
 
 def lift(
@@ -130,7 +132,7 @@ def lift(
     plan.cell_of_column = <const ptrdiff_t *>&cell_of_column[0]
     plan.cell_weights = &cell_weights[0, 0]
     with nogil:
-        has_memory = lift_of(sizeof(real))(
+        has_memory = functions_of(sizeof(real)).lift(
             &plan, &images[0, 0], n_images, &filters[0, 0], &offsets[0], &observables[0, 0]
         )
     if not has_memory:
@@ -144,5 +146,5 @@ cdef int fit(bint they_do) except -1:
 
 
 for n_bytes in (64, 32, 16):  # the widest that there are
-    if use_bytes_of_vectors(n_bytes):
+    if use_bytes(n_bytes):
         break

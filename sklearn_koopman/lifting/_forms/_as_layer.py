@@ -17,7 +17,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from ._monomial import monomials_like
+from .._monomial import monomials_like
 from ._protocols import SupportsTorch
 from ._torch_layers import linear_layer, torch_layers
 

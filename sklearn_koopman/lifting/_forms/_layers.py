@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ._responses import TWO_SIDED
+from .._filtering._responses import TWO_SIDED
 
 
 class Affine(nn.Module):

@@ -16,8 +16,8 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from ._chain import steps_of
-from ._monomial import monomials_like
+from .._chain import steps_of
+from .._monomial import monomials_like
 from ._operations import Operations, UncountableError
 from ._protocols import SupportsCost
 

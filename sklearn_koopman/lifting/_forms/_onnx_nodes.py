@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion
 
-from ._chain import steps_of
-from ._orthogonal import RECURRENCES
+from .._chain import steps_of
+from .._orthogonal import RECURRENCES
 from ._protocols import SupportsOnnx
 
 

@@ -1,6 +1,6 @@
 """Layers of torch, which is imported when the first is made."""
 
-from .._extras import import_extra
+from ..._extras import import_extra
 
 
 def linear_layer(weight, bias=None):

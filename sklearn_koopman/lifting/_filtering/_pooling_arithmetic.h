@@ -21,17 +21,13 @@ typedef struct {
     int function, is_centred, root;
 } Plan;
 
-/* Write the observables of images of one number type; return 0 if there is no memory. */
-typedef int (*Lift)(const Plan *plan, const void *images, ptrdiff_t n_images,
-                    const void *filters, /* n_numbers rows of n_padded */
-                    const void *offsets, /* n_padded */
-                    void *observables);
+/* What is done to images, in one number type. */
+typedef struct {
+    /* Write their observables; return 0 if there is no memory. */
+    int (*lift)(const Plan *plan, const void *images, ptrdiff_t n_images,
+                const void *filters, /* n_numbers rows of n_padded */
+                const void *offsets, /* n_padded */
+                void *observables);
+} Functions;
 
-/* For numbers of so many bytes: float or double. */
-Lift lift_of(size_t number_bytes);
-
-/* Use vectors of so many bytes; return 0 if this processor has no instructions for them. */
-int use_bytes_of_vectors(long n_bytes);
-
-/* Bytes of the vectors in use. */
-int vectors_in_use(void);
+#include "_widths.h"

@@ -1,0 +1,199 @@
+"""A student's matrix as meshes of Mach-Zehnder interferometers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.validation import check_array
+
+from .._finite import finite
+from .._validation import check_random_state
+from ..meshes import LAYOUTS, Circuit, FabricatedCircuit, as_circuit, recalibrated
+from ..students import split_student
+from ._parts import observables_of
+
+
+@dataclass(frozen=True)
+class StudentMesh:
+    r"""The optical circuit of a student's matrix: `to_mesh` makes it.
+
+    A modulator gives input j the amplitude :math:`\psi_j / p_j`, the last input the amplitude one,
+    for the intercept. Readings, times the gain, are the logits less their mean over classes, which
+    neither classes nor probabilities depend on.
+
+    Attributes
+    ----------
+    circuit : Circuit
+        `input_mesh`, `attenuations`, `output_mesh` with all phases in radians, and `gain`.
+    port_scales : ndarray of shape (n_observables + 1,)
+        p: the root mean square of each observable on the calibration rows; 1 for the constant, and
+        for observables that are always zero.
+    matrix : ndarray of shape (n_classes, n_observables + 1)
+        What the circuit is to be, from amplitudes to logits less their mean.
+    moments : ndarray of shape (n_observables + 1, n_observables + 1)
+        Means of products of amplitudes on the calibration rows.
+    """
+
+    circuit: Circuit
+    port_scales: np.ndarray
+    matrix: np.ndarray
+    moments: np.ndarray
+
+    @property
+    def n_interferometers(self):
+        r"""Number of interferometers.
+
+        With C classes, D observables and rank r, at most C - 1: :math:`r (D + 1) - r (r + 1) / 2
+        + C (C - 1) / 2`.
+        """
+        return self.circuit.n_interferometers
+
+    @property
+    def depth(self):
+        """Largest number of interferometers on a way from an input to an output."""
+        return self.circuit.depth
+
+    def insertion_loss(self, interferometer_loss):
+        """Return the loss of the longest way through all interferometers, in decibels.
+
+        Parameters
+        ----------
+        interferometer_loss : float
+            Decibels of one.
+
+        Returns
+        -------
+        loss : float
+            Attenuators, and light that is led away because no class needs it, are not counted.
+        """
+        return self.depth * interferometer_loss
+
+    def coef_and_intercept(self, matrix=None):
+        """Return what a circuit does with observables, in their own units.
+
+        Parameters
+        ----------
+        matrix : ndarray of shape (n_classes, n_observables + 1), default=None
+            From amplitudes to logits; None: that of the perfect circuit.
+
+        Returns
+        -------
+        coef : ndarray of shape (n_classes, n_observables)
+        intercept : ndarray of shape (n_classes,)
+        """
+        matrix = self.circuit.matrix() if matrix is None else matrix
+        scaled = matrix / self.port_scales
+        return scaled[:, :-1], scaled[:, -1]
+
+    def fabricated(self, errors, *, recalibration_steps=0, random_state=None):
+        """Return what a chip with errors does with observables.
+
+        Parameters
+        ----------
+        errors : MeshErrors
+        recalibration_steps : int, default=0
+            Steps of L-BFGS that set phases and attenuators anew.
+        random_state : int, RandomState instance or None, default=None
+            Draws the chip.
+
+        Returns
+        -------
+        coef : ndarray of shape (n_classes, n_observables)
+        intercept : ndarray of shape (n_classes,)
+        """
+        chip = FabricatedCircuit(self.circuit, errors, check_random_state(random_state))
+        settings = recalibrated(
+            chip, self.circuit, self.matrix, self.moments, n_steps=recalibration_steps
+        )
+        return self.coef_and_intercept(chip.matrix(settings))
+
+
+def to_mesh(estimator, X_calibration, *, layout="tree"):
+    r"""Return the phases of an optical circuit that multiplies observables by a student's matrix.
+
+    With the singular values of the Koopman matrix, :math:`K = U \Sigma V^T`: a mesh of Mach-Zehnder
+    interferometers for the rows of :math:`V^T`, an attenuator for each singular value, a mesh for
+    U. The mean over classes is taken off beforehand, which leaves classes and probabilities as
+    they are and saves a row. Lifting comes before the circuit and is not in it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one.
+    X_calibration : array-like of shape (n_samples, n_features)
+        Rows, without labels, that say how large observables are. Training rows will do.
+    layout : {"tree", "clements", "reck"}, default="tree"
+        All have the same number of interferometers, less than :math:`C D` for C classes and D
+        observables. What differs is how many stand one after the other, and so what losses and
+        errors do. "reck" is a triangle [1]_, about D deep. "clements" is a rectangle [2]_ for U;
+        for the observables it begins at both ends and meets in the middle, half as deep. "tree"
+        leads halves of halves together, and its depth grows as :math:`C \log_2 (D / C)`;
+        waveguides must cross, which is not counted.
+
+    Returns
+    -------
+    mesh : StudentMesh
+
+    Raises
+    ------
+    TypeError
+        If there is no Koopman matrix.
+    ValueError
+        If all classes have the same logits: no light would be needed.
+
+    References
+    ----------
+    .. [1] M. Reck et al., "Experimental realization of any discrete unitary operator", Physical
+       Review Letters 73, 58-61 (1994).
+    .. [2] W. R. Clements et al., "Optimal design for universal multiport interferometers",
+       Optica 3, 1460-1465 (2016).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
+    >>> from sklearn_koopman.deployment import to_mesh
+    >>> X, y = load_digits(return_X_y=True)
+    >>> student = EDMDClassifier(lifter=MonomialLifter(1)).fit(X, y)
+    >>> mesh = to_mesh(student, X)
+    >>> mesh.n_interferometers, mesh.depth
+    (594, 52)
+    >>> to_mesh(student, X, layout="reck").depth
+    90
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout={layout!r}: must be one of {LAYOUTS}.")
+    transformers, classifier = split_student(estimator)
+    rows = check_array(X_calibration, dtype=[np.float64, np.float32])
+    psi = observables_of(make_pipeline(*transformers) if transformers else None, rows)
+    return mesh_of(np.asarray(classifier.coef_, np.float64), classifier.intercept_, psi, layout)
+
+
+def mesh_of(coef, intercept, psi, layout):
+    """Return the circuit of a matrix and an intercept.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_classes, n_observables)
+    intercept : ndarray of shape (n_classes,)
+    psi : ndarray of shape (n_samples, n_observables)
+        Observables of calibration rows.
+    layout : str
+
+    Returns
+    -------
+    mesh : StudentMesh
+    """
+    amplitudes = np.column_stack([psi, np.ones(len(psi))])
+    scales = np.sqrt(np.mean(np.square(amplitudes), axis=0))
+    scales[scales == 0] = 1.0
+    amplitudes /= scales
+    logits = np.column_stack([coef, intercept]) * scales
+    matrix = finite(logits - logits.mean(axis=0), "The matrix of the circuit")
+    if np.abs(matrix).max() <= len(matrix) * np.finfo(matrix.dtype).eps * np.abs(logits).max():
+        raise ValueError(
+            "All classes have the same logits, so that there is nothing for a circuit to do: fit "
+            "a student that tells classes apart."
+        )
+    circuit = as_circuit(matrix, layout=layout, most_attenuators=len(matrix) - 1)
+    return StudentMesh(circuit, scales, matrix, amplitudes.T @ amplitudes / len(psi))

@@ -1,0 +1,1 @@
+"""Filters on images: which there are, where they are laid, and their responses, pooled."""
