@@ -18,6 +18,7 @@ from .lifting import (
     RBFLifter,
     SquaredProjectionLifter,
 )
+from .regression import EDMDRegressor, KoopmanDistilledRegressor
 from .selection import ActiveSubspace, ObservableSelector
 from .trees import DistilledTreeClassifier
 
@@ -28,8 +29,10 @@ __all__ = [
     "DistilledTreeClassifier",
     "EDMDClassifier",
     "EDMDClassifierCV",
+    "EDMDRegressor",
     "KoopmanDistilledClassifier",
     "KoopmanDistilledClassifierCV",
+    "KoopmanDistilledRegressor",
     "MonomialLifter",
     "ObservableSelector",
     "OpticalLifter",

@@ -17,7 +17,7 @@ from .rows import (
     is_dask,
     rows_to_fit,
 )
-from .students import LiftedStudent, Student, TransferringStudent, has_label
+from .students import LiftedEstimator, Student, TransferringStudent, has_label
 
 # Rows that are lifted at once when a student predicts: they take little memory, and one row should
 # not wait for what blocks of rows need.
@@ -129,7 +129,7 @@ def _ends_in_a_reader(steps):
         _, last = steps[-1]
     except (TypeError, ValueError, LookupError):  # no list of pairs: the pipeline will say so
         return False
-    return isinstance(last, LiftedStudent)
+    return isinstance(last, LiftedEstimator)
 
 
 def _wrapped(steps, *, all_of_them):
@@ -230,7 +230,7 @@ class _TransferringStep:
 
     Parameters
     ----------
-    step : LiftedStudent
+    step : TransferringStudent
     pipeline : Pipeline
         The one that it is the last step of.
     entered : array-like of shape (n_samples, ...)

@@ -17,7 +17,7 @@ FLOORS = [
     ["linear"],
     ["students"],
     ["tensor_trains", "_streaming"],
-    ["classification", "trees", "networks", "selection", "solvers"],
+    ["classification", "regression", "trees", "networks", "selection", "solvers"],
     ["pipeline", "_versions"],
     ["inspection", "deployment"],
 ]

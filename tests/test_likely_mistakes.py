@@ -274,7 +274,7 @@ def test_a_DataFrame(torch):
 
 @pytest.mark.parametrize(
     "estimator",
-    [student(lifter=None), EDMDClassifier(), TensorTrainClassifier(), MonomialLifter()],
+    [student(lifter=MonomialLifter()), TensorTrainClassifier(), MonomialLifter()],
     ids=lambda estimator: type(estimator).__name__,
 )
 def test_a_sparse_matrix(estimator):

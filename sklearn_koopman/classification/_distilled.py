@@ -327,7 +327,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     def _solve(self, task):
         start = self._warm_coefficients(task)
         if self.solver == "lbfgs":
-            if self.ridge > 0:
+            if self.ridge > 0 or task.blocks.is_sparse:
                 check_moments_fit_in_memory(task.blocks)
             else:
                 check_gram_fits_in_memory(task.blocks.n_observables)

@@ -206,7 +206,8 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         return bool(needs)
 
     def _solve(self, task, groups=None):
-        check_gram_fits_in_memory(task.blocks.n_observables)
+        if not task.blocks.is_sparse:
+            check_gram_fits_in_memory(task.blocks.n_observables)
         task = judged(task)
         ridges, soft_weights, temperatures = self._grid()
         soft_weights = list(dict.fromkeys(map(task.labels.soft_weight, soft_weights)))

@@ -33,7 +33,7 @@ class DistillingClassifier(KoopmanClassifier):
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
         """
-        return self._map_logits(partial(softmax, axis=1), X)
+        return self._map_outputs(partial(softmax, axis=1), X)
 
     def _accumulate(self, task, moments):
         return task.blocks.map_reduce(DiagonalMoments.update, moments, task.sample_weight)

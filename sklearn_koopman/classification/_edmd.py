@@ -1,38 +1,20 @@
 """Least squares: the Koopman matrix of extended dynamic mode decomposition."""
 
-from collections.abc import Callable
-from contextlib import suppress
 from copy import deepcopy
-from functools import partial
 
-import numpy as np
-from scipy.linalg import LinAlgError
-
-from .._validation import check_choice, check_integer, check_real
 from .._warnings import warn_user
-from ..linear import (
-    check_finite_moments,
-    check_gram_fits_in_memory,
-    check_moments_fit_in_memory,
-    has_few_rows,
-    noise_penalty,
-    solve_gram,
-    solve_rows,
-    solve_triangular_factor,
-)
-from ..rows import GramMoments, TriangularMoments, accumulated
+from ..linear import check_gram_fits_in_memory
+from ..rows import GramMoments
 from ..students import (
     PROBABILITY_FLOOR,
     KoopmanClassifier,
+    LeastSquares,
     TransferringStudent,
-    koopman_attributes,
     regression_targets,
 )
 
-EXACT_MOMENTS = partial(GramMoments, exact=True)
 
-
-class EDMDClassifier(TransferringStudent, KoopmanClassifier):
+class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
     r"""Linear classifier on observables, fitted by ridge least squares (EDMD).
 
     With observables :math:`\psi`, standardised to :math:`\phi`, and centred targets :math:`y_i`,
@@ -159,8 +141,6 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
 
     _stream_learns_from: str  # targets of earlier calls to partial_fit
 
-    _reads_rows_once = True
-
     def __init__(
         self,
         teacher=None,
@@ -248,75 +228,7 @@ class EDMDClassifier(TransferringStudent, KoopmanClassifier):
 
     def _check_parameters(self):
         super()._check_parameters()
-        check_real(self, "ridge", low=0.0, inclusive="left")
-        check_integer(self, "rank", minimum=1, optional=True)
-        check_choice(self, "solver", ("auto", "cholesky", "svd"))
-        check_real(self, "multiplicative_noise", low=0.0, inclusive="left")
-        check_real(self, "additive_noise", low=0.0, inclusive="left")
+        self._check_least_squares()
 
-    def _solve(self, task):
-        check_moments_fit_in_memory(task.blocks)
-        *faster, (form, solver) = self._ways(task)
-        for faster_form, faster_solver in faster:
-            with suppress(LinAlgError):  # no name for the moments: the next need the room
-                return self._solve_moments(
-                    self._accumulate(task, faster_form),
-                    task.dtype,
-                    faster_solver,
-                    overwrite=True,
-                )
-        return self._solve_moments(
-            self._accumulate(task, form), task.dtype, solver, overwrite=True
-        )
-
-    def _accumulate(self, task, form, start=None):
-        """Return the moments of a task's rows, of some form or together with those of others."""
-        targets, weight = regression_targets(task)
-        if start is None:
-            start = form(task.blocks.n_observables, len(task.labels.classes))
-        return accumulated(start, task.blocks, targets, weight)
-
-    def _ways(self, task):
-        """Return forms of moments, and solvers: where rounding would decide, the next is better."""
-        forms: list[Callable]
-        if has_few_rows(task.blocks):
-            forms = [TriangularMoments]  # which are the rows
-        elif task.dtype != np.float32:
-            forms = [GramMoments]
-        elif task.blocks.n_samples < task.blocks.n_observables:
-            forms = [EXACT_MOMENTS]  # nothing but the ridge keeps the Gram matrix regular
-        else:
-            forms = [GramMoments, EXACT_MOMENTS]
-        by_cholesky = [(form, "cholesky") for form in forms]
-        by_svd = [(TriangularMoments, "svd")]
-        ways = {"auto": by_cholesky + by_svd, "cholesky": by_cholesky, "svd": by_svd}
-        return ways[self.solver]
-
-    def _streaming_form(self):
-        """Return the form of moments of a stream, which cannot be read twice for a second try."""
-        safe_for_gram = self.solver == "cholesky" or self.ridge >= 1e-10
-        return EXACT_MOMENTS if self.solver != "svd" and safe_for_gram else TriangularMoments
-
-    def _solve_moments(self, moments, dtype, solver, *, overwrite=False):
-        """Return the fitted attributes of the moments of all rows."""
-        scale = moments.scale
-        check_finite_moments(scale)
-        ridge = self.ridge
-        if self.multiplicative_noise or self.additive_noise:
-            ridge = ridge + noise_penalty(scale, self.multiplicative_noise, self.additive_noise)
-        if solver == "svd":
-            coef = solve_triangular_factor(moments, ridge, self.rank)
-        elif isinstance(moments, TriangularMoments):
-            coef = solve_rows(moments, ridge, self.rank)
-        else:
-            coef = solve_gram(moments, ridge, self.rank, overwrite=overwrite)
-        if coef is None:
-            raise LinAlgError(
-                f"The Gram matrix of the {moments.n_observables} observables is not "
-                f"numerically positive definite with ridge={self.ridge}: raise ridge, or use "
-                "solver='svd'."
-            )
-        return {
-            **koopman_attributes(coef, moments.target_mean, scale, dtype),
-            "solver_": solver,
-        }
+    def _targets(self, task):
+        return regression_targets(task)

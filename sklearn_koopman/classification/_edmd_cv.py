@@ -9,6 +9,7 @@ from .._validation import check_choice, check_reals
 from ..linear import (
     RidgePath,
     check_finite_moments,
+    check_gram_fits_in_memory,
     check_moments_fit_in_memory,
     has_few_rows,
     solve_gram,
@@ -176,6 +177,12 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
 
     def _solve(self, task, groups=None):
         task = judged(task)
+        if task.blocks.is_sparse:
+            check_gram_fits_in_memory(
+                task.blocks.n_observables,
+                "For sparse rows use KoopmanDistilledClassifierCV, or GridSearchCV with an "
+                "EDMDClassifier: they need none.",
+            )
         check_moments_fit_in_memory(task.blocks)
         ridges = sorted(check_reals(self, "ridges", low=0.0, inclusive="neither"), reverse=True)
         default = "neg_mean_squared_error" if self.cv is None else "accuracy"

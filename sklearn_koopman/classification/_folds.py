@@ -1,7 +1,7 @@
 """Cross-validation inside a classifier: splits, what is known of their rows, scores."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import log_softmax
@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from ..rows import merged
+from ..rows import BlockFunction, merged
 from ..students import OneHotRows
 
 # Scores that differ by less are the same score: sums of weights in another order.
@@ -210,7 +210,7 @@ def held_out_scores(task, test, coef, intercept, row_scores, targets=None):
     """
     part = task.at(test)
     codes = part.labels.codes
-    n_candidates, n_classes, n_observables = coef.shape
+    _, n_classes, n_observables = coef.shape
     if targets is not None:
         targets = targets[test]
     elif part.soft_logits is not None:
@@ -219,13 +219,33 @@ def held_out_scores(task, test, coef, intercept, row_scores, targets=None):
         targets = OneHotRows(codes, n_classes)
     matrix = coef.reshape(-1, n_observables).T.astype(task.dtype)
 
-    def score_block(psi, weight, codes, targets):
-        logits = (psi @ matrix).reshape(len(psi), n_candidates, n_classes) + intercept
-        return (weight @ row_scores(logits, codes, targets),)
-
     weight = scored_weight(part, row_scores)
-    (total,) = part.blocks.sum(score_block, weight, codes, targets)
+    score = BlockScores(matrix, intercept, row_scores)
+    (total,) = part.blocks.sum(score, weight, codes, targets)
     return total / weight.sum()
+
+
+@dataclass(frozen=True)
+class BlockScores(BlockFunction):
+    """Sums over the rows of a block of the scores of all candidates.
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (n_observables, n_candidates * n_classes)
+    intercept : ndarray of shape (n_candidates, n_classes)
+    row_scores : callable
+    """
+
+    matrix: np.ndarray
+    intercept: np.ndarray
+    row_scores: Callable
+
+    takes_sparse = True
+
+    def __call__(self, psi, weight, codes, targets):
+        """Return the sums, in a tuple."""
+        logits = (psi @ self.matrix).reshape(-1, *self.intercept.shape) + self.intercept
+        return (weight @ self.row_scores(logits, codes, targets),)
 
 
 def scored_weight(task, row_scores):

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ..lifting import ChosenColumns, ChosenUnion
+from ..students import KoopmanMatrix
 from ..teachers import is_torch_module
 
 # What only training needs. Callbacks are skorch's, and would bring torch along.
@@ -161,7 +162,8 @@ class _Detaching:
 
 
 def _is_student(value):
-    return isinstance(value, BaseEstimator) and "teacher" in vars(value)
+    is_estimator = isinstance(value, BaseEstimator)
+    return is_estimator and ("teacher" in vars(value) or isinstance(value, KoopmanMatrix))
 
 
 def _is_container(value):

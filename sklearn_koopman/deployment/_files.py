@@ -21,7 +21,7 @@ from ..lifting import (
     UnivariatePolynomials,
 )
 from ..pipeline import Pipeline
-from ..students import KoopmanClassifier, Student, flat_steps
+from ..students import KoopmanMatrix, SharingEstimator, flat_steps
 from ..tensor_trains import TensorTrain
 from ._detach import detach_teacher
 from ._moved import with_current_names
@@ -155,13 +155,13 @@ def _check_student(estimator):
     """Raise an error for what is not whole: it would be found out by `predict` only."""
     check_is_fitted(estimator)
     for step in flat_steps(estimator):
-        if isinstance(step, Student):
+        if isinstance(step, SharingEstimator):
             check_finite_attributes(step, vars(step))
-        if isinstance(step, KoopmanClassifier):
+        if isinstance(step, KoopmanMatrix):
             shapes = (
                 np.shape(step.coef_)[:1],
                 np.shape(step.intercept_),
-                np.shape(step.classes_),
+                np.shape(getattr(step, "classes_", step.intercept_)),
             )
             if len(set(shapes)) > 1 or np.ndim(step.coef_) != 2:
                 raise ValueError(

@@ -4,7 +4,7 @@ import numpy as np
 
 from .._extras import import_extra
 from ..lifting import as_layer, linear_layer
-from ..students import split_student
+from ..students import KoopmanMatrix, split_student
 from ._parts import check_has_no_network
 
 
@@ -12,19 +12,19 @@ def to_module(estimator):
     """Return a fitted student as a torch module: reduce, lift, multiply by one matrix.
 
     A ``torch.nn.Sequential`` that maps rows, as the student takes them, to the logits of all
-    classes. All that was fitted is a parameter of the module, to be trained further, and in its
-    `state_dict`, to be kept by ``safetensors.torch.save_file`` without a pickle. The module is in
-    eval mode, of the dtype of the student's matrix, and runs with ``torch.export`` and
-    ``torch.compile``.
+    classes, or to the predictions of a regressor, (n_samples, n_targets). All that was fitted is a
+    parameter of the module, to be trained further, and in its `state_dict`, to be kept by
+    ``safetensors.torch.save_file`` without a pickle. The module is in eval mode, of the dtype of
+    the student's matrix, and runs with ``torch.export`` and ``torch.compile``.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one. The
-        transformers before it may be PCA, IncrementalPCA, ActiveSubspace, StandardScaler,
-        RobustScaler, MinMaxScaler, MaxAbsScaler, PolynomialFeatures, RBFSampler, Nystroem with a
-        Gaussian kernel, the dictionaries of this package, unions and ObservableSelectors of them,
-        and whatever has a method `to_layer`: see
+        A fitted classifier or regressor with a Koopman matrix, or a pipeline or search that ends
+        in one. The transformers before it may be PCA, IncrementalPCA, ActiveSubspace,
+        StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, PolynomialFeatures, RBFSampler,
+        Nystroem with a Gaussian kernel, the dictionaries of this package, unions and
+        ObservableSelectors of them, and whatever has a method `to_layer`: see
         :class:`~sklearn_koopman.lifting.SupportsTorch`.
 
     Returns
@@ -61,7 +61,7 @@ def to_module(estimator):
     """
     torch = import_extra("torch", "to_module", "torch")
     check_has_no_network(estimator, "to_module")
-    transformers, classifier = split_student(estimator)
+    transformers, classifier = split_student(estimator, KoopmanMatrix)
     layers = [as_layer(transformer) for transformer in transformers]
     layers.append(linear_layer(classifier.coef_, classifier.intercept_))
     dtype = torch.float32 if classifier.coef_.dtype == np.float32 else torch.float64

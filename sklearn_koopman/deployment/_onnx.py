@@ -3,11 +3,13 @@
 from importlib import import_module
 
 import numpy as np
+from sklearn.base import is_classifier as is_sklearn_classifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._extras import import_extra
 from ..lifting import Nodes, SupportsOnnx, steps_of
+from ..regression import KoopmanRegressor
 from ..students import flat_steps
 from ..trees import DistilledTreeClassifier
 from ._parts import check_has_no_network, exported_estimators
@@ -26,12 +28,14 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     The graph has the input "X" and, for a classifier, the outputs "label" and "probabilities"
     of shape (n_samples, n_classes). Where a student has no probabilities
     (:class:`~sklearn_koopman.EDMDClassifier`), or with `raw_scores`, the second one holds
-    logits, of both classes if there are two. For a transformer the output is "variable".
+    logits, of both classes if there are two. For a transformer the output is "variable", and so
+    it is for a regressor, of shape (n_samples, n_targets).
 
     Parameters
     ----------
     estimator : estimator
-        A fitted transformer or classifier of this package or of scikit-learn, a transformer of
+        A fitted transformer, classifier or regressor of this package or of scikit-learn, a
+        transformer of
         your own with a method `add_to_graph`
         (:class:`~sklearn_koopman.lifting.SupportsOnnx`), or a pipeline of them. Of a search, the
         best estimator is taken.
@@ -98,7 +102,7 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     model = steps[0] if len(steps) == 1 else make_pipeline(*steps)
     kinds = {type(part) for part in _parts_of(model) if isinstance(part, SupportsOnnx)}
     register_onnx_converters(*kinds)
-    options: dict = {id(model): {"zipmap": False}} if hasattr(model, "predict") else {}
+    options: dict = {id(model): {"zipmap": False}} if is_sklearn_classifier(model) else {}
     for kind, (_, extra_options) in _converters(kinds).items():
         if _is_classifier(kind):
             options[kind] = {"zipmap": False} | dict.fromkeys(extra_options, raw_scores)
@@ -139,10 +143,11 @@ def register_onnx_converters(*kinds):
     for kind, (convert, extra_options) in _converters(kinds).items():
         is_classifier = _is_classifier(kind)
         options = (*_CLASSIFIER_OPTIONS, *extra_options) if is_classifier else ()
+        shapes = _classifier_shapes if is_classifier else _transformer_shapes
         register(
             kind,
             f"{kind.__module__}.{kind.__qualname__}",
-            _classifier_shapes if is_classifier else _transformer_shapes,
+            _regressor_shapes if issubclass(kind, KoopmanRegressor) else shapes,
             convert,
             options={name: [True, False] for name in options},
         )
@@ -161,7 +166,7 @@ def _converters(kinds):
 
 
 def _is_classifier(kind):
-    return hasattr(kind, "predict")
+    return hasattr(kind, "predict") and not issubclass(kind, KoopmanRegressor)
 
 
 def _parts_of(estimator):
@@ -171,7 +176,7 @@ def _parts_of(estimator):
 
 
 def _convert_transformer(scope, operator, container):
-    """Let a transformer add itself."""
+    """Let a transformer, or a regressor, add itself."""
     nodes = OperatorNodes(scope, operator, container)
     nodes.finish_with(operator.raw_operator.add_to_graph(nodes, nodes.inputs))
 
@@ -209,6 +214,13 @@ def _transformer_shapes(operator):
     transformer, variables = operator.raw_operator, operator.inputs[0].type
     n_columns = transformer.transform(np.zeros((1, transformer.n_features_in_))).shape[1]
     operator.outputs[0].type = type(variables)([variables.shape[0], n_columns])
+
+
+def _regressor_shapes(operator):
+    """Tell skl2onnx how many targets a regressor has."""
+    variables = operator.inputs[0].type
+    n_targets = len(operator.raw_operator.intercept_)
+    operator.outputs[0].type = type(variables)([variables.shape[0], n_targets])
 
 
 def _classifier_shapes(operator):

@@ -2,7 +2,7 @@
 
 from sklearn.base import BaseEstimator
 
-from .. import classification, lifting, selection
+from .. import classification, lifting, regression, selection
 from ..networks import LinearizedNetworkClassifier
 from ..rows import lifted_blocks
 from ..students import flat_steps
@@ -12,7 +12,7 @@ def exported_estimators():
     """Return the dictionaries, other transformers and students that this package exports."""
     exported = [
         getattr(module, name)
-        for module in (lifting, selection, classification)
+        for module in (lifting, selection, classification, regression)
         for name in module.__all__
     ]
     return [

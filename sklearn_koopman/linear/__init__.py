@@ -42,6 +42,7 @@ from ._preconditioner import (
 from ._probes import LinearProbes
 from ._ridge_path import RidgePath
 from ._sampling import choose_rows as choose_rows
+from ._sparse_rows import TOLERANCE as TOLERANCE, solve_sparse
 
 __all__ = [
     "DistillationLoss",
@@ -57,6 +58,7 @@ __all__ = [
     "noise_penalty",
     "solve_gram",
     "solve_rows",
+    "solve_sparse",
     "solve_triangular_factor",
     "train_minibatches",
     "with_even_ridge",

@@ -4,6 +4,11 @@ import numpy as np
 
 from .._memory import check_fits_in_memory
 
+LOWER_THE_DEGREE = (
+    "Lower the degree of the lifter or the number of PCA components, or use "
+    "KoopmanDistilledClassifier(solver='adam'), which needs no Gram matrix."
+)
+
 
 def has_few_rows(blocks):
     """Return whether lifted rows take no more room than a triangle of their Gram matrix.
@@ -13,12 +18,30 @@ def has_few_rows(blocks):
     Parameters
     ----------
     blocks : RowBlocks
+        Of rows that are kept sparse, lifted ones would take far more room.
     """
-    return 2 * blocks.n_samples <= blocks.n_observables
+    return not blocks.is_sparse and 2 * blocks.n_samples <= blocks.n_observables
+
+
+def has_few_sparse_rows(blocks):
+    """Return whether rows are sparse, and fewer than their observables.
+
+    Then a number for each row and class takes less room than the coefficients.
+
+    Parameters
+    ----------
+    blocks : RowBlocks
+    """
+    return blocks.is_sparse and blocks.n_samples <= blocks.n_observables
 
 
 def check_moments_fit_in_memory(blocks):
-    """Raise MemoryError when neither the lifted rows nor their Gram matrix fit in memory."""
+    """Raise MemoryError when neither the lifted rows nor their Gram matrix fit in memory.
+
+    Rows that are kept sparse need neither.
+    """
+    if blocks.is_sparse:
+        return
     n_samples, n_observables = blocks.n_samples, blocks.n_observables
     if not has_few_rows(blocks):
         check_gram_fits_in_memory(n_observables)
@@ -31,13 +54,12 @@ def check_moments_fit_in_memory(blocks):
     )
 
 
-def check_gram_fits_in_memory(n_observables):
+def check_gram_fits_in_memory(n_observables, advice=LOWER_THE_DEGREE):
     """Raise MemoryError when the Gram matrix of the observables is larger than the memory."""
     check_fits_in_memory(
         8 * n_observables**2,
         f"The {n_observables} x {n_observables} Gram matrix of the observables",
-        "Lower the degree of the lifter or the number of PCA components, or use "
-        "KoopmanDistilledClassifier(solver='adam'), which needs no Gram matrix.",
+        advice,
     )
 
 

@@ -19,6 +19,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import gen_batches
 
 from ..rows import (
     BlockFunction,
@@ -33,6 +35,8 @@ from ..rows import (
 )
 from ._loss import DistillationLoss, LogitLoss
 
+# Sparse rows whose logits fit in cache with what is made of them.
+LOSS_ROWS = 1024
 # Means this many deviations from zero cost a product too many digits.
 FAR_FROM_ZERO = 100.0
 
@@ -96,8 +100,9 @@ class DistillationProblem:
         self.loss = DistillationLoss(float(temperature)) if loss is None else loss
         self.ridge = ridge
         self.weight = sample_weight.sum()
-        self.is_centred = _is_far_from_zero(scale)
-        keeps_float32 = not self.is_centred and blocks.dtype == np.float32
+        is_far = _is_far_from_zero(scale)
+        self.is_centred = is_far and not blocks.is_sparse  # which would fill the zeros
+        keeps_float32 = not is_far and blocks.dtype == np.float32
         self.dtype = np.dtype(np.float32 if keeps_float32 else np.float64)
         self.hard_weight = (1 - soft_weight) * _normalised(sample_weight * (labels >= 0))
         self.soft_weight = soft_weight * _normalised(sample_weight)
@@ -144,7 +149,10 @@ class DistillationProblem:
         weights, intercept = scale.unscale(coef, x[-1])
         offset = scale.mean if self.is_centred else np.zeros(len(coef))
         intercept = (intercept + offset @ weights).astype(self.dtype)[:, None]
-        weights = np.ascontiguousarray(weights.T, dtype=self.dtype)
+        # Sparse rows are multiplied by the numbers of all classes for an observable, one by one.
+        weights = weights.astype(self.dtype, copy=False).T
+        if not self.blocks.is_sparse:
+            weights = np.ascontiguousarray(weights)
         value, psi_gradient, sums = self.blocks.sum(
             BlockLoss(weights, intercept, offset if self.is_centred else None, self.loss),
             self.labels,
@@ -253,7 +261,7 @@ class BlockLoss(DeviceFunction):
     offset: np.ndarray | None
     loss: LogitLoss
 
-    takes_tiles = True
+    takes_tiles = takes_sparse = True
 
     @property
     def takes_factors(self):
@@ -266,6 +274,8 @@ class BlockLoss(DeviceFunction):
         if isinstance(psi, Factors):
             model = self.weights, self.intercept[:, 0], self.loss.kernel_temperature
             return psi.distillation_loss(*model, *aligned)
+        if issparse(psi):
+            return self._evaluate_sparse(psi, aligned)
         if self.offset is not None:
             psi = psi - self.offset
         psi = psi.astype(self.weights.dtype, copy=False)
@@ -274,9 +284,28 @@ class BlockLoss(DeviceFunction):
 
     def _evaluate(self, psi, labels, hard_weight, soft_weight, softened, curvature):
         """Return loss, gradient by the weights and by the intercepts of some tiles of rows."""
-        dtype = self.weights.dtype
         logits = self.weights @ psi.transpose(0, 2, 1)
         logits += self.intercept
+        value, residual = self._residual(
+            logits, labels, hard_weight, soft_weight, softened, curvature
+        )
+        return value, _gradient(psi, residual), residual.sum(axis=(0, 2))
+
+    def _evaluate_sparse(self, psi, aligned):
+        """Return loss, gradient by the weights and by the intercepts of sparse rows."""
+        residual = np.empty((psi.shape[0], len(self.weights)), self.weights.dtype)
+        value = 0.0
+        for rows in gen_batches(len(residual), LOSS_ROWS):
+            logits = (psi[rows] @ self.weights.T).T + self.intercept
+            parts = (None if array is None else array[rows] for array in aligned)
+            value_of_rows, residual_of_rows = self._residual(logits, *parts)
+            value += value_of_rows
+            residual[rows] = residual_of_rows.T
+        return value, psi.T @ residual, residual.sum(axis=0, dtype=np.float64)
+
+    def _residual(self, logits, labels, hard_weight, soft_weight, softened, curvature):
+        """Return the loss of logits and its gradient by them; fill the curvature."""
+        dtype = self.weights.dtype
         terms = self.loss(
             logits,
             labels,
@@ -287,8 +316,7 @@ class BlockLoss(DeviceFunction):
         )
         if curvature is not None:
             curvature[...] = terms.curvature
-        value = terms.losses.sum(dtype=np.float64)
-        return value, _gradient(psi, terms.residual), terms.residual.sum(axis=(0, 2))
+        return terms.losses.sum(dtype=np.float64), terms.residual
 
     def on_device(self, place):
         """Return the same loss of blocks that are tensors."""
@@ -348,11 +376,15 @@ class SquaredNorms(BlockFunction):
     mean: np.ndarray
     rate: np.ndarray
 
-    takes_factors = True
+    takes_factors = takes_sparse = True
 
     def __call__(self, psi):
         """Return the squared norms."""
         rate = np.minimum(self.rate, np.finfo(psi.dtype).max)
+        if issparse(psi):
+            of_zeros = (self.mean * rate) ** 2
+            less = (psi.multiply(psi) @ rate**2) - 2 * (psi @ (self.mean * rate**2))
+            return np.maximum(less + of_zeros.sum(), 0.0)
         if isinstance(psi, Factors):
             return psi.squared_norms(self.mean, rate)
         scaled = psi - self.mean.astype(psi.dtype)

@@ -21,12 +21,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..rows import GramMoments, accumulated
-from ._checks import has_few_rows
+from ..rows import DiagonalMoments, GramMoments, accumulated
+from ._checks import has_few_rows, has_few_sparse_rows
+from ._diagonal import DiagonalPreconditioner
 from ._lbfgs import History, Point, line_search
 from ._preconditioner import CurvaturePreconditioner
 from ._row_coordinates import in_row_coordinates
 from ._sampling import choose_rows
+from ._sparse_minimise import RowSearch
 
 # Lifted numbers below which every step evaluates all rows: they cost no more than the bookkeeping.
 SAMPLED_FROM = 2**20
@@ -40,6 +42,8 @@ SAMPLE_BYTES = 2**27
 FEWEST_ROWS_PER_OBSERVABLE = 1.5
 
 N_PAIRS = 20
+# Pairs of the coefficients of wide sparse rows would take more room than the rows.
+N_PAIRS_IF_SPARSE = 6
 # Steps on all rows before a sample is tried again; as many are the first that it is trusted with.
 FULL_STEPS = 8
 # Attempts on all rows, in double precision, without getting better.
@@ -110,6 +114,9 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     solution : Solution
     """
     blocks = problem.blocks
+    starts_at_zero = not (coef.any() or intercept.any())
+    if starts_at_zero and problem.ridge > 0 and has_few_sparse_rows(blocks):
+        return _minimise_among_row_sums(problem, max_iter, tol, report)
     is_wide = blocks.n_observables >= LEAST_OBSERVABLES_OF_FEW_ROWS and has_few_rows(blocks)
     if problem.ridge > 0 and is_wide:
         return _minimise_in_row_coordinates(problem, coef, intercept, max_iter, tol, report)
@@ -118,6 +125,20 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     search = Search(problem, start, max_iter, tol, problem.leverage(), report)
     search.run()
     return search.solution
+
+
+def _minimise_among_row_sums(problem, max_iter, tol, report=None):
+    search = RowSearch(problem)
+    search.run(max_iter, tol, report)
+    return Solution(
+        coef=search.coef,
+        intercept=search.intercept,
+        objective=search.objective,
+        gradient_norm=search.gradient_norm,
+        n_iter=search.n_iter,
+        n_passes=search.n_iter + 1,
+        converged=search.gradient_norm <= tol,
+    )
 
 
 def _minimise_in_row_coordinates(problem, coef, intercept, max_iter, tol, report):
@@ -165,6 +186,10 @@ def minimise_path(
     ------
     solution : Solution
     """
+    if min(ridges) > 0 and has_few_sparse_rows(problem.blocks):
+        for ridge in ridges:  # each from zero
+            yield _minimise_among_row_sums(problem.with_ridge(ridge), max_iter, tol)
+        return
     problem = problem.with_ridge(ridges[0])
     start = _stacked(problem, coef, intercept)
     search = Search(problem, start, max_iter, tol, leverage)
@@ -194,7 +219,8 @@ class Search:
         self.report = report
         self.n_iter = self.n_passes = 0
         self.n_sample_steps = FULL_STEPS
-        self.history = History(N_PAIRS)
+        self.n_pairs = N_PAIRS_IF_SPARSE if problem.blocks.is_sparse else N_PAIRS
+        self.history = History(self.n_pairs)
         self.preconditioner: Callable | None = None
         self.curvature = np.empty(problem.blocks.n_samples, dtype=problem.dtype)
         self.sample_buffer = np.empty(0, problem.blocks.dtype)
@@ -225,7 +251,7 @@ class Search:
                 patience = PATIENCE
             elif self.problem.dtype == np.float64:
                 patience -= 1
-                self.history = History(N_PAIRS)
+                self.history = History(self.n_pairs)
             else:
                 self.change_to_double_precision()
 
@@ -259,7 +285,7 @@ class Search:
             self.point.value + 0.5 * more * np.vdot(coef, coef),
             self.point.gradient + more * coef,
         )
-        pairs, self.history = self.history.pairs, History(N_PAIRS)
+        pairs, self.history = self.history.pairs, History(self.n_pairs)
         for step, change, _ in pairs:
             change = change.copy()
             change[:-1] += more * step[:-1]
@@ -267,7 +293,7 @@ class Search:
 
     def change_to_double_precision(self):
         self.problem = self.problem.in_double_precision()
-        self.history = History(N_PAIRS)
+        self.history = History(self.n_pairs)
         self.curvature = self.curvature.astype(np.float64)
         self.point = self.evaluate(self.point.x)
         self.precondition()
@@ -285,6 +311,12 @@ class Search:
 
     def precondition(self):
         """Precondition by a sample that is just large enough for a Gram matrix."""
+        blocks = self.problem.blocks
+        if blocks.is_sparse:
+            moments = accumulated(DiagonalMoments(blocks.n_observables), blocks, self.curvature)
+            self.preconditioner = DiagonalPreconditioner(self.problem, moments)
+            self.preconditioned_at = self.curvature.sum()
+            return
         enough = max(
             PRECONDITIONER_ROWS_PER_OBSERVABLE * self.problem.blocks.n_observables, 4096
         )
@@ -307,9 +339,9 @@ class Search:
         """Return the problem of some rows, lifted into the buffer of those before them.
 
         A new one takes as long to allocate as lifting takes to fill it. Rows whose products are
-        not stored need none.
+        not stored need none, nor do sparse ones.
         """
-        if self.problem.makes_products:
+        if self.problem.makes_products or self.problem.blocks.is_sparse:
             return self.problem.restricted(rows, factor)
         size = len(rows) * self.problem.blocks.n_observables
         if len(self.sample_buffer) < size:
@@ -333,7 +365,7 @@ class Search:
     def choose_sample(self):
         """Return rows and what their weights are raised by, None where all rows are better."""
         blocks = self.problem.blocks
-        if blocks.n_samples * blocks.n_observables < SAMPLED_FROM:
+        if blocks.n_numbers < SAMPLED_FROM:
             return None
         rows, factor = self.choose_rows(LEFT_TO_CHANCE, self.most_rows)
         return (rows, factor) if len(rows) <= LARGEST_SAMPLE * blocks.n_samples else None

@@ -9,7 +9,13 @@ exact as asked for.
 """
 
 from ._blocks import Blocks, RowBlocks, added as added
-from ._consumers import BlockFunction, DeviceFunction, MadeRows, Total
+from ._consumers import (
+    BlockFunction,
+    DeviceFunction,
+    MadeRows,
+    Total,
+    consumer_of as consumer_of,
+)
 from ._device import exact_device, lifting_there
 from ._enlarged import EnlargedRows
 from ._factors import (
@@ -47,6 +53,7 @@ from ._sources import (
     row_blocks,
     take as take,
 )
+from ._sparse import SparseBlocks, without_duplicates as without_duplicates
 from ._stored import stored as stored
 from ._tiles import in_tiles as in_tiles, tile_rows as tile_rows
 from ._unlabelled import (
@@ -67,6 +74,7 @@ __all__ = [
     "MadeRows",
     "RowBlocks",
     "Scale",
+    "SparseBlocks",
     "Total",
     "TriangularMoments",
     "accumulated",

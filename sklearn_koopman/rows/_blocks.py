@@ -52,6 +52,13 @@ class Blocks(ABC):
     shows_progress = False
     #: Whether lifting a row takes longer than reading its observables, see `stored`.
     is_costly = False
+    #: Whether the rows are kept as their non-zeros, and given so to those who take them.
+    is_sparse = False
+
+    @property
+    def n_numbers(self):
+        """How many numbers a pass over the rows reads."""
+        return self.n_samples * self.n_observables
 
     @abstractmethod
     def lifted(self, rows):

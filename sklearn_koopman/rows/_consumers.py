@@ -11,6 +11,8 @@ tiles      array (n_tiles, n_tile_rows,             a `BlockFunction` that ``tak
 factors    `Factors`: rows that are not lifted      a `BlockFunction` or `Total` that
                                                     ``takes_factors``, where observables are
                                                     products and there is the kernel
+sparse     compressed sparse rows (CSR)             a `BlockFunction` or `Total` that
+                                                    ``takes_sparse``, where rows are kept so
 tensors    blocks on a torch device                 a `DeviceFunction`, in a sum over rows there
 ========== ======================================== ===============================================
 """
@@ -29,6 +31,11 @@ class Consumer:
     @property
     def takes_factors(self) -> bool:
         """Whether it takes `Factors` where the observables are products."""
+        return False
+
+    @property
+    def takes_sparse(self) -> bool:
+        """Whether it takes rows as CSR where they are wide and sparse."""
         return False
 
     @property
@@ -96,7 +103,14 @@ class MadeRows(ABC):
 
 
 _PLAIN = Consumer()
-_DECLARED = "takes_factors", "takes_tiles", "block_rows", "on_device", "is_small"
+_DECLARED = (
+    "takes_factors",
+    "takes_tiles",
+    "takes_sparse",
+    "block_rows",
+    "on_device",
+    "is_small",
+)
 
 
 def consumer_of(given):

@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 from scipy.linalg import blas, qr
+from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
 from .._threads import ThreadPool
@@ -21,6 +22,7 @@ from ._consumers import Total
 from ._factors import Factors
 from ._packed import PackedTriangle
 from ._power_sums import PowerSums, layout_of
+from ._sparse import sparse_moments
 
 # Columns that are centred together: with some thousand rows they stay in a core's cache.
 SLAB_COLUMNS = 128
@@ -505,12 +507,22 @@ class DiagonalMoments(RunningMoments):
         """Whether it takes `Factors` for observables."""
         return self.n_targets == 0
 
+    @property
+    def takes_sparse(self):
+        """Whether it takes sparse blocks of observables."""
+        return self.n_targets == 0
+
     def update(self, psi, *targets_and_weight):
         """Take in a block: observables, then targets if there are any, then weights."""
-        if not isinstance(psi, Factors):
+        if isinstance(psi, Factors):
+            moments = psi.moments
+        elif issparse(psi):
+            moments = partial(sparse_moments, psi)
+        else:
             return super().update(psi, *targets_and_weight)
         part = self.blank()
-        part.weight, part._origin, part.sum_of_squares = psi.moments(*targets_and_weight)
+        if targets_and_weight[-1].any():
+            part.weight, part._origin, part.sum_of_squares = moments(*targets_and_weight)
         return self.merge(part)
 
     def _absorb(self, rows):

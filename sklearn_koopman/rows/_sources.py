@@ -3,10 +3,13 @@
 What is not dask is used as it is; dask is imported when the first of its arrays comes.
 """
 
+from scipy.sparse import issparse
+
 from ._blocks import RowBlocks
 from ._enlarged import EnlargedRows
 from ._given import GivenRows
 from ._lifted_rows import LiftedRows
+from ._sparse import sparse_blocks
 
 
 def is_dask(array):
@@ -39,6 +42,13 @@ def row_blocks(
     -------
     blocks : RowBlocks
     """
+    if issparse(X):
+        if device is not None:
+            raise TypeError(
+                f"device={str(device)!r} takes no sparse X: convert it with X.toarray(), or use "
+                "device=None."
+            )
+        return sparse_blocks(X)
     if device is not None:
         from ._device import DeviceBlocks
 

@@ -3,12 +3,22 @@
 `__all__` is for users; the other names are what the folders above use of this one.
 """
 
-from ._koopman import KoopmanClassifier, koopman_attributes as koopman_attributes
+from ._koopman import (
+    KoopmanClassifier,
+    KoopmanMatrix as KoopmanMatrix,
+    koopman_attributes as koopman_attributes,
+)
+from ._least_squares import LeastSquares as LeastSquares
 from ._lifted import LiftedStudent, margin as margin
+from ._lifted_rows import (
+    LiftedEstimator as LiftedEstimator,
+    dtype_of_coefficients as dtype_of_coefficients,
+)
 from ._parts import flat_steps as flat_steps, split_student as split_student
 from ._student import SharingEstimator as SharingEstimator, Student
 from ._targets import (
     PROBABILITY_FLOOR as PROBABILITY_FLOOR,
+    THREE_WAYS as THREE_WAYS,
     Labels,
     OneHotRows as OneHotRows,
     check_labels as check_labels,

@@ -1,6 +1,6 @@
 """What the classifiers with one matrix share: storing it, and predicting with it."""
 
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,20 +8,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._warnings import warn_user
 from ..lifting import Operations, operations_of
+from ..rows import BlockFunction
 from ._lifted import LiftedStudent
+from ._lifted_rows import LiftedEstimator
 
 # Rounding errors of logits above this are told. One-hot targets differ by 1, and log-odds that are
 # off by this much are probabilities that are off by up to 0.025.
 LARGEST_ERROR = 0.1
 
 
-class KoopmanClassifier(LiftedStudent):
-    """Base of the classifiers whose logits are one matrix times the observables."""
+class KoopmanMatrix(LiftedEstimator):
+    """Base of the estimators whose outputs are one matrix times the observables."""
 
-    __metadata_request__partial_fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
+    _takes_sparse = True
 
-    # What every subclass has.
-    moments_: Any
+    # What is fitted: for the observables as they are.
+    coef_: Any
+    intercept_: Any
 
     @property
     def koopman_matrix_(self):
@@ -37,7 +40,7 @@ class KoopmanClassifier(LiftedStudent):
         return matrix
 
     def operations(self):
-        """Return what the fitted classifier stores and what it multiplies for one sample.
+        """Return what the fitted estimator stores and what it multiplies for one sample.
 
         Returns
         -------
@@ -49,7 +52,7 @@ class KoopmanClassifier(LiftedStudent):
         return lifted + Operations.of_matrix(self.coef_, self.intercept_)
 
     def add_to_graph(self, nodes, rows):
-        """Add the logits to an ONNX graph.
+        """Add the outputs to an ONNX graph.
 
         Parameters
         ----------
@@ -58,16 +61,25 @@ class KoopmanClassifier(LiftedStudent):
 
         Returns
         -------
-        logits : variable
+        outputs : variable
         """
         check_is_fitted(self)
         lifted = nodes.add_transformer(getattr(self, "lifter_", None), rows)
         matrix, intercept = nodes.constant(self.coef_.T), nodes.constant(self.intercept_)
         return nodes.add("Gemm", lifted, matrix, intercept)
 
-    def _logit_function(self):
-        """Return what maps lifted rows to logits: all that a worker must be sent."""
-        return partial(_affine, self.coef_.T, self.intercept_)
+    def _output_function(self):
+        """Return what maps lifted rows to outputs: all that a worker must be sent."""
+        return Affine(self.coef_.T, self.intercept_)
+
+
+class KoopmanClassifier(KoopmanMatrix, LiftedStudent):
+    """Base of the classifiers whose logits are one matrix times the observables."""
+
+    __metadata_request__partial_fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
+
+    # What every subclass has.
+    moments_: Any
 
     def _prepare_more(self, X, y, classes, sample_weight, soft_labels, teacher_X, *, continues):
         """Put the task of one call of `partial_fit` together."""
@@ -142,5 +154,21 @@ def warn_if_rounded_away(coef, scale, dtype):
         )
 
 
-def _affine(matrix, offset, psi):
-    return psi @ matrix + offset
+@dataclass(frozen=True)
+class Affine(BlockFunction):
+    """A matrix times observables, dense or sparse, and what is added.
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (n_observables, n_outputs)
+    offset : ndarray of shape (n_outputs,)
+    """
+
+    matrix: np.ndarray
+    offset: np.ndarray
+
+    takes_sparse = True
+
+    def __call__(self, psi):
+        """Return the outputs of a block of rows."""
+        return psi @ self.matrix + self.offset

@@ -1,59 +1,39 @@
 """What the students share that learn from lifted rows: lifting, fitting, prediction."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
-    validate_data,
 )
 
 from .._finite import finite
 from .._threads import threads_for
 from .._validation import DTYPES, check_choice, check_random_state, check_verbose
-from ..lifting import takes_floats_alone
 from ..rows import (
-    LiftedRows,
     aligned_with,
-    as_floats,
-    as_given,
     as_numpy,
     fit_lifter,
-    float_rows,
-    is_dask,
-    lifted_blocks,
     say_if_not_compiled,
-    stored,
     telling_what_rows_are,
 )
 from ..teachers import OUTPUT_KINDS, as_teacher
+from ._lifted_rows import LiftedEstimator, dtype_of_coefficients
 from ._student import Student
 from ._targets import check_weights, refuse_missing_labels
 from ._task import Task
 
 
-class LiftedStudent(Student):
+class LiftedStudent(LiftedEstimator, Student):
     """Base of the students whose logits are a function of lifted rows.
 
     A subclass has the parameters `teacher`, `lifter`, `teacher_output`, `teacher_classes`,
     `unlabeled_value` and `verbose`. It defines ``_solve(task)``, which returns the attributes that
     it finds, by their names, and `_logit_function`, which predicts from them.
     """
-
-    # What every subclass has.
-    lifter: Any
-    verbose: int
-
-    # Whether its solver goes over the rows once, so that they need not be kept.
-    _reads_rows_once = False
-
-    # Why it takes no dask arrays, and what to do instead.
-    _without_dask: str | None = None
 
     def fit(self, X, y=None, sample_weight=None, *, soft_labels=None, teacher_X=None):
         """Fit the student.
@@ -111,7 +91,7 @@ class LiftedStudent(Student):
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
             For two classes, the logit of the second above that of the first.
         """
-        return self._map_logits(lambda logits: finite(margin(logits), "The logits"), X)
+        return self._map_outputs(lambda logits: finite(margin(logits), "The logits"), X)
 
     def predict(self, X):
         """Return the class with the largest logit.
@@ -127,16 +107,10 @@ class LiftedStudent(Student):
         """
         check_is_fitted(self)
         classes = self.classes_
-        return self._map_logits(lambda logits: classes[logits.argmax(axis=1)], X)
+        return self._map_outputs(lambda logits: classes[logits.argmax(axis=1)], X)
 
-    def _map_logits(self, function, X):
-        """Return a function of the logits; for a dask array, a lazy one."""
-        check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
-        blocks = lifted_blocks(getattr(self, "lifter_", None), X)
-        logits = self._logit_function()
-        with threads_for(blocks):
-            return blocks.map(lambda psi: function(finite(logits(psi), "The logits")))
+    def _output_function(self):
+        return self._logit_function()
 
     def _check_parameters(self):
         check_choice(self, "teacher_output", OUTPUT_KINDS)
@@ -166,7 +140,7 @@ class LiftedStudent(Student):
             aligned_with(X, array) for array in (raw_X, soft_labels, teacher_X)
         )
         weights = check_weights(
-            as_numpy(sample_weight), len(X), are_more_to_come=are_more_to_come
+            as_numpy(sample_weight), X.shape[0], are_more_to_come=are_more_to_come
         )
         n_before = 0 if first else getattr(self, "_stream_n_rows", 0)
         rows, keeps_labels = self._rows_to_learn_from(
@@ -180,7 +154,7 @@ class LiftedStudent(Student):
             None if sample_weight is None else weights,
             soft_labels,
             teacher_X,
-            n_samples=len(X),
+            n_samples=X.shape[0],
             fitted_teacher=None if first else getattr(self, "teacher_", None),
             classes=classes,
         )
@@ -193,17 +167,11 @@ class LiftedStudent(Student):
             lifter = fit_lifter(self.lifter, X, y, labels.is_labelled)
         else:
             lifter = getattr(self, "lifter_", None)
-        way = lifter
         if rows is not X:
             weights = rows.repeated(weights)
             codes = rows.repeated(labels.codes, None if keeps_labels else -1)
             labels = replace(labels, codes=codes)
-            if isinstance(X, LiftedRows):
-                way = make_pipeline(X.origin.lifter, lifter or "passthrough")
-        blocks = lifted_blocks(way, rows, device=device)
-        blocks.shows_progress = self.verbose > 0
-        if not self._reads_rows_once:
-            blocks = stored(blocks)
+        blocks = self._blocks_to_learn_from(X, rows, lifter, device)
         return Task(
             blocks,
             labels,
@@ -211,66 +179,25 @@ class LiftedStudent(Student):
             soft_logits,
             lifter,
             teacher,
-            _dtype_of_coefficients(X, blocks),
+            dtype_of_coefficients(X, blocks),
             soft_logits_from,
-            n_rows_made_of=None if rows is X else n_before + len(X),
+            n_rows_made_of=None if rows is X else n_before + X.shape[0],
         )
-
-    def _device_for(self, X):
-        """Return the device that the rows are lifted on; None is here, where most are."""
-
-    def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X, n_before):
-        """Return X, or X and rows that are made of it, and whether these keep their labels."""
-        return X, True
 
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; the chunks of a dask array are checked lazily."""
         y = as_numpy(y)
-        if is_dask(X) and self._without_dask:
-            raise TypeError(f"{type(self).__name__} takes no dask arrays: {self._without_dask}")
+        self._refuse_dask(X)
         X = self._validate_rows(X, reset=reset)
         if y is None:
             return X, None
         check_consistent_length(X, y)
         if self.unlabeled_value is None:
             refuse_missing_labels(y)
-            _, y = check_X_y(np.broadcast_to(0.0, (len(X), 1)), y, estimator=self)
+            _, y = check_X_y(np.broadcast_to(0.0, (X.shape[0], 1)), y, estimator=self)
         else:
             y = column_or_1d(y, warn=True)
         return X, y
-
-    def _validate_rows(self, X, *, reset):
-        """Return X as rows to be read; the chunks of a dask array are checked lazily.
-
-        Of lifted rows, the pipeline has checked what is lifted; one of them tells how many
-        observables there are, and their names. What a step of another library takes first is left
-        to that step; the dictionaries of this package, and students without a lifter, take floats.
-        """
-        if isinstance(X, LiftedRows):
-            validate_data(self, X.named_row(), dtype=DTYPES, reset=reset)
-            return X
-        if is_dask(X):
-            X = float_rows(X)
-            validate_data(self, np.zeros((1, X.shape[1])), reset=reset)
-            return X
-        lifter = self.lifter if reset else getattr(self, "lifter_", None)
-        if not takes_floats_alone(lifter):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            return as_given(X)
-        rows = as_floats(X)
-        if rows is not X:
-            validate_data(self, rows[:1], reset=reset)
-            return rows
-        return validate_data(self, X, dtype=DTYPES, reset=reset)
-
-
-def _dtype_of_coefficients(X, blocks):
-    """Return that of X if it has floats, else that of its observables."""
-    # The blocks lift a row to know theirs.
-    for rows in (X, blocks):
-        if rows.dtype in DTYPES:
-            return rows.dtype
-    return np.dtype(np.float64)
 
 
 def margin(logits):

@@ -4,10 +4,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._koopman import KoopmanClassifier
+from ._koopman import KoopmanClassifier, KoopmanMatrix
 
 
-def split_student(estimator):
+def split_student(estimator, kind=KoopmanClassifier):
     """Return the fitted transformers of a student, in their order, and its classifier.
 
     Parameters
@@ -15,6 +15,8 @@ def split_student(estimator):
     estimator : estimator
         A fitted classifier of this package, or a pipeline (nested ones too) or search that ends
         in one. Steps may be frozen.
+    kind : type, default=KoopmanClassifier
+        What it must end in: `KoopmanMatrix` takes regressors too.
 
     Returns
     -------
@@ -30,10 +32,11 @@ def split_student(estimator):
         If it does not end in a classifier with a Koopman matrix.
     """
     *transformers, classifier = flat_steps(estimator)
-    if not isinstance(classifier, KoopmanClassifier):
+    if not isinstance(classifier, kind):
+        lacks = "classes" if isinstance(classifier, KoopmanMatrix) else "Koopman matrix"
         raise TypeError(
-            f"estimator={estimator!r} ends in {type(classifier).__name__}, which has no Koopman "
-            "matrix: pass a fitted classifier of this package, or a pipeline or search that "
+            f"estimator={estimator!r} ends in {type(classifier).__name__}, which has no {lacks}: "
+            "pass a fitted classifier of this package, or a pipeline or search that "
             "ends in one."
         )
     check_is_fitted(classifier)

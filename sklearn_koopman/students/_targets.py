@@ -34,7 +34,7 @@ from ..teachers import (
     teacher_logits,
 )
 
-_THREE_WAYS = (
+THREE_WAYS = (
     "The teacher was given the {shape} array that fit received. If it expects other inputs "
     "(pixels, say, and this is a step behind PCA), there are three ways out: build the pipeline "
     "with sklearn_koopman.pipeline.make_pipeline, which hands the untransformed X to the "
@@ -69,7 +69,7 @@ _MISSING = ("NAType", "NaTType")
 PROBABILITY_FLOOR = 1e-7
 
 _NO_SOFT_TARGETS = (
-    "soft_weight={soft_weight} needs soft targets, and there are none: give the classifier a "
+    "soft_weight={soft_weight} needs soft targets, and there are none: give the student a "
     "teacher=, give fit soft_labels=, or set soft_weight=0 to learn from the labels alone."
 )
 
@@ -361,7 +361,7 @@ def soft_targets(
         is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own
         if teacher_X is not None or are_made or is_out_of_memory:
             raise
-        ways_out = _THREE_WAYS.format(shape=np.shape(X))
+        ways_out = THREE_WAYS.format(shape=np.shape(X))
         raise ValueError(f"{error}\n{ways_out}") from error
     kind = teacher.output if kind == "auto" else kind
     logits = _class_logits(outputs, kind, of_columns, labels, floor=floor, source="teacher")

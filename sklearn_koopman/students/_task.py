@@ -42,6 +42,11 @@ class Task:
     n_rows_made_of: int | None = None
 
     @property
+    def n_targets(self):
+        """How many numbers a row is mapped to: the logits of the classes."""
+        return len(self.labels.classes)
+
+    @property
     def fitted(self):
         """What is fitted before a solver starts, by the names of a student's attributes."""
         known = {

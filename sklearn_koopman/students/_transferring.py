@@ -1,21 +1,31 @@
 """Students that learn from more rows than they were given."""
 
+from collections.abc import Callable
 from typing import Any
+
+from scipy.sparse import issparse
 
 from ..lifting import takes_floats_alone
 from ..rows import LiftedRows, as_floats, as_given, is_dask
-from ._lifted import LiftedStudent
+from ._lifted_rows import LiftedEstimator
 from ._transfer import check_transfer_set
 
 
-class TransferringStudent(LiftedStudent):
-    """Base of the students that have the parameter `transfer_set`.
+class TransferringStudent(LiftedEstimator):
+    """Base of the students that have the parameter `transfer_set`, beside another base.
 
     Classifiers that choose by folds do not have it: what is made of a row must stay in its fold.
     """
 
     # What every subclass has.
+    teacher: Any
     transfer_set: Any
+    _wants_soft_targets: Callable
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse &= self.transfer_set is None
+        return tags
 
     def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X, n_before):
         if self.transfer_set is None:
@@ -50,5 +60,12 @@ class TransferringStudent(LiftedStudent):
         if isinstance(X, LiftedRows):
             of_floats = takes_floats_alone(X.origin.lifter)
             X = as_floats(X.origin.entered) if of_floats else as_given(X.origin.entered)
+        if issparse(X):
+            raise TypeError(
+                "transfer_set takes no sparse X. Make rows of what X is made of, texts say: put "
+                "the step that makes X into a sklearn_koopman.pipeline.make_pipeline. Or make "
+                "sparse rows yourself, and fit all of them: scipy.sparse.vstack([X, made]), with "
+                "unlabeled_value= in the y of those that are made."
+            )
         rows = self.transfer_set.enlarge(X, n_before=n_before)
         return rows, self.transfer_set.keep_labels

@@ -9,7 +9,7 @@ from ._dispatch import (
     is_torch_module as is_torch_module,
     share_or_clone as share_or_clone,
 )
-from ._estimator import EstimatorTeacher as EstimatorTeacher
+from ._estimator import EstimatorTeacher as EstimatorTeacher, warn_of_refit as warn_of_refit
 from ._onnx import OnnxTeacher
 from ._outputs import (
     OUTPUT_KINDS as OUTPUT_KINDS,
@@ -34,5 +34,6 @@ from ._torch import (
     home_of as home_of,
     import_torch as import_torch,
 )
+from ._weights import fit_weighted as fit_weighted
 
 __all__ = ["OnnxTeacher", "TorchTeacher", "as_teacher"]

@@ -245,7 +245,7 @@ class TensorTrainClassifier(LiftedStudent):
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
         """
-        return self._map_logits(partial(softmax, axis=1), X)
+        return self._map_outputs(partial(softmax, axis=1), X)
 
     def _check_parameters(self):
         super()._check_parameters()

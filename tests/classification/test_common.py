@@ -102,9 +102,10 @@ TENSOR_TRAIN_ADAM = TensorTrainClassifier(
     soft_weight=0.0, rank=3, solver="adam", max_iter=20, batch_size=16, learning_rate=3e-2
 )
 MINI_BATCH_FAILURE = {
-    "check_sample_weight_equivalence_on_dense_data": (
+    f"check_sample_weight_equivalence_on_{kind}_data": (
         "a row drawn twice and a row of weight 2 are in different mini-batches"
     )
+    for kind in ("dense", "sparse")
 }
 
 

@@ -1,0 +1,374 @@
+"""Students of a text classifier on sparse TF-IDF, beside logistic regression on the same matrix.
+
+    python experiments/texts.py
+
+The texts are found on the machine: pieces of 40 words of the documentation strings of installed
+packages, whose class is the subpackage that they are from. (20 newsgroups would have to be
+downloaded.) They are drawn into three parts; neighbours in a file stay together. A torch network,
+embeddings of hashed words and letter n-grams, added up, and two layers, learns from the labels of
+the first part; students learn from the second; the third is for testing.
+
+What counts is agreement with the network's choice. All models of a row take the same matrix, TF-IDF
+of words and pairs of words; settings are chosen by agreement on a fifth of the second part, in one
+draw, and kept for the others. `additive_noise` penalises the coefficients of TF-IDF as it is, as
+the C of logistic regression does, and `ridge` those of the standardised columns. Seconds are
+medians of fits in turns with logistic regression on labels, on one thread; the memory is what
+tracemalloc counts of arrays at the peak of a fit, X not among them.
+"""
+
+import re
+import site
+import tracemalloc
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_array, hstack
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_limits
+
+from experiments import runner
+from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, MonomialLifter
+
+PACKAGES = ("numpy", "scipy", "sklearn", "torch", "matplotlib", "sympy", "networkx", "pandas")
+WORDS_OF_A_PIECE, FEWEST_WORDS = 40, 20
+CLASSES, PIECES_OF_A_CLASS = 20, 1000
+SEEDS = 2
+DOCUMENTATION = re.compile(r'"""(.*?)"""', re.DOTALL)
+PARTS = "network", "students", "test"
+BUCKETS = 2**17
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One model on TF-IDF of so many columns."""
+
+    columns: int
+    model: str
+
+
+def documentation(package):
+    """Yield the subpackage, the file and the text of each documentation string of a package."""
+    for folder in map(Path, site.getsitepackages()):
+        for file in sorted((folder / package).rglob("*.py")):
+            name = file.relative_to(folder).parts[:2]
+            if {"tests", "test", "testing"} & set(file.parts):
+                continue
+            for text in DOCUMENTATION.findall(file.read_text("utf-8", errors="ignore")):
+                yield ".".join(name).removesuffix(".py"), file, text
+
+
+@cache
+def pieces():
+    """Return the texts, their classes, and the files that they are from, as arrays."""
+    found = {}
+    for package in runner.full_or_quick(PACKAGES, PACKAGES[:2]):
+        for name, file, text in documentation(package):
+            words = re.findall(r"[A-Za-z][a-z]+", text)
+            for start in range(0, len(words), WORDS_OF_A_PIECE):
+                piece = words[start : start + WORDS_OF_A_PIECE]
+                if len(piece) >= FEWEST_WORDS:
+                    found.setdefault(" ".join(piece).lower(), (name, str(file)))
+    texts = np.array(list(found), dtype=object)
+    names, files = np.array(list(found.values())).T
+    common, counts = np.unique(names, return_counts=True)
+    n_classes = runner.full_or_quick(CLASSES, 4)
+    kept = np.isin(names, common[np.argsort(-counts, kind="stable")[:n_classes]])
+    return texts[kept], names[kept], files[kept]
+
+
+def drawn(seed):
+    """Return texts and labels of each part."""
+    texts, names, files = pieces()
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(texts))
+    most = runner.full_or_quick(PIECES_OF_A_CLASS, 150)
+    chosen = np.concatenate([order[names[order] == name][:most] for name in np.unique(names)])
+    # Some twenty that follow each other in a file stay together. (Whole files would leave a class
+    # of a few large ones out of a part.)
+    blocks = np.array([f"{files[i]} {i // 20}" for i in chosen])
+    which = rng.choice(3, size=len(set(blocks)), p=(0.4, 0.4, 0.2))
+    part_of = dict(zip(sorted(set(blocks)), which, strict=True))
+    part = np.array([part_of[block] for block in blocks])
+    return [(texts[chosen[part == i]], names[chosen[part == i]]) for i in range(3)]
+
+
+class Network:
+    """Sums of embeddings of hashed n-grams, and two layers: logits of texts."""
+
+    def __init__(self, classes, seed):
+        import torch
+
+        self.classes = classes
+        self.words = HashingVectorizer(ngram_range=(1, 2), n_features=BUCKETS, norm=None)
+        self.letters = HashingVectorizer(
+            analyzer="char_wb", ngram_range=(3, 5), n_features=BUCKETS, norm=None
+        )
+        torch.manual_seed(seed)
+        self.embeddings = torch.nn.EmbeddingBag(2 * BUCKETS, 64, mode="mean", sparse=True)
+        torch.nn.init.normal_(self.embeddings.weight, std=0.3)
+        self.layers = torch.nn.Sequential(
+            torch.nn.Dropout(0.3),
+            torch.nn.Linear(64, 256),
+            torch.nn.ReLU(),
+            torch.nn.Dropout(0.3),
+            torch.nn.Linear(256, len(classes)),
+        )
+
+    def fit(self, texts, y, seed, epochs=12):
+        """Train by Adam."""
+        import torch
+
+        rng = np.random.default_rng(seed)
+        codes = torch.tensor(np.searchsorted(self.classes, y))
+        rows = self._grams(texts)
+        optimizers = [
+            torch.optim.SparseAdam(self.embeddings.parameters(), lr=3e-2),
+            torch.optim.Adam(self.layers.parameters(), lr=1e-3),
+        ]
+        self.layers.train()
+        for epoch in range(epochs):
+            for optimizer in optimizers:
+                optimizer.param_groups[0]["lr"] *= 0.8 if epoch else 1.0
+            for batch in np.array_split(rng.permutation(len(texts)), len(texts) // 128 + 1):
+                loss = torch.nn.functional.cross_entropy(
+                    self._logits(rows[batch]), codes[batch], label_smoothing=0.05
+                )
+                for optimizer in optimizers:
+                    optimizer.zero_grad()
+                loss.backward()
+                for optimizer in optimizers:
+                    optimizer.step()
+        self.layers.eval()
+        return self
+
+    def __call__(self, texts):
+        """Return logits, (n_texts, n_classes)."""
+        import torch
+
+        rows = self._grams(texts)
+        with torch.no_grad():
+            parts = [self._logits(rows[i : i + 512]) for i in range(0, len(texts), 512)]
+        return torch.cat(parts).numpy()
+
+    def _grams(self, texts):
+        return hstack([self.words.transform(texts), self.letters.transform(texts)]).tocsr()
+
+    def _logits(self, rows):
+        import torch
+
+        starts = torch.tensor(rows.indptr[:-1], dtype=torch.long)
+        grams = torch.tensor(rows.indices, dtype=torch.long)
+        return self.layers(self.embeddings(grams, starts))
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What all models of a draw learn from, and what they are tested on."""
+
+    X: csr_array
+    y: np.ndarray
+    logits: np.ndarray
+    X_test: csr_array
+    y_test: np.ndarray
+    choice_test: np.ndarray
+    classes: np.ndarray
+
+    @property
+    def choice(self):
+        """What the network chooses for the students' texts."""
+        return self.classes[self.logits.argmax(axis=1)]
+
+    def part(self, rows, held_out):
+        """Return the lesson of some rows, tested on others."""
+        return Lesson(
+            self.X[rows],
+            self.y[rows],
+            self.logits[rows],
+            self.X[held_out],
+            self.y[held_out],
+            self.choice[held_out],
+            self.classes,
+        )
+
+
+@cache
+def taught(seed):
+    """Return texts of students and of the test, their labels, and the network's logits."""
+    parts = dict(zip(PARTS, drawn(seed), strict=True))
+    texts, y = parts["network"]
+    network = Network(np.unique(y), seed).fit(texts, y, seed)
+    return network.classes, *((*parts[name], network(parts[name][0])) for name in PARTS[1:])
+
+
+@cache
+def lesson(columns, seed):
+    """Return the lesson of one draw, on TF-IDF of so many columns."""
+    classes, (texts, y, logits), (texts_test, y_test, logits_test) = taught(seed)
+    counted = TfidfVectorizer(ngram_range=(1, 2), max_features=columns, sublinear_tf=True)
+    X = csr_array(counted.fit_transform(texts))
+    X_test = csr_array(counted.transform(texts_test))
+    choice = classes[logits_test.argmax(axis=1)]
+    return Lesson(X, y, logits, X_test, y_test, choice, classes)
+
+
+def logistic(C):
+    """Return logistic regression."""
+    return LogisticRegression(C=C, max_iter=1000)
+
+
+def student(**parameters):
+    """Return a student of soft targets alone."""
+    return KoopmanDistilledClassifier(soft_weight=1.0, tol=1e-5, **parameters)
+
+
+def behind_an_svd(**parameters):
+    """Return a student of products of 60 coordinates."""
+    return make_pipeline(
+        TruncatedSVD(60, random_state=0), MonomialLifter(2), student(**parameters)
+    )
+
+
+# Penalties of coefficients of columns as they are, and of standardised ones.
+WEAK = [{"additive_noise": a, "ridge": 0.0} for a in (0.002, 0.004, 0.008, 0.016)]
+STANDARDISED = [{"ridge": ridge} for ridge in (0.01, 0.1)]
+
+
+# How each model is made, its candidates, and what it learns from.
+MODELS = {
+    "logistic regression, labels": (logistic, [{"C": C} for C in (3, 10, 30, 100)], "y"),
+    "logistic regression, network's choice": (
+        logistic,
+        [{"C": C} for C in (3, 10, 30, 100)],
+        "choice",
+    ),
+    "student": (
+        student,
+        [{"temperature": t} | penalty for t in (1.0, 2.0, 4.0) for penalty in WEAK]
+        + [{"temperature": 2.0} | penalty for penalty in STANDARDISED],
+        "logits",
+    ),
+    "EDMD": (
+        EDMDClassifier,
+        WEAK + STANDARDISED,
+        "logits",
+    ),
+    "student behind an SVD": (
+        behind_an_svd,
+        [{"temperature": 2.0, "ridge": ridge} for ridge in (1e-4, 1e-3, 1e-2)],
+        "logits",
+    ),
+}
+
+
+def fitted(model, lesson):
+    """Return a model fitted to what it learns from."""
+    make, parameters, source = model
+    made = make(**parameters)
+    if source != "logits":
+        return made.fit(lesson.X, getattr(lesson, source))
+    name = made.steps[-1][0] + "__" if hasattr(made, "steps") else ""
+    made.set_params(**{f"{name}teacher_classes": lesson.classes})
+    return made.fit(lesson.X, **{f"{name}soft_labels": lesson.logits})
+
+
+def agreement(model, lesson):
+    """Return how often a fitted model chooses as the network does."""
+    return float(np.mean(model.predict(lesson.X_test) == lesson.choice_test))
+
+
+@cache
+def chosen(columns, name):
+    """Return the settings of a model that do best on a fifth of the students' texts."""
+    make, candidates, source = MODELS[name]
+    whole = lesson(columns, 0)
+    order = np.random.default_rng(0).permutation(len(whole.y))
+    held_out, rows = np.split(order, [len(order) // 5])
+    part = whole.part(rows, held_out)
+    scores = [
+        agreement(fitted((make, parameters, source), part), part) for parameters in candidates
+    ]
+    for parameters, score in zip(candidates, scores, strict=True):
+        print(f"   {score:.4f} {parameters}", flush=True)
+    return make, candidates[int(np.argmax(scores))], source
+
+
+def measure(spec):
+    """Return how a model does over some draws, and what its fit takes beside the reference."""
+    model = chosen(spec.columns, spec.model)
+    found = []
+    for seed in range(runner.full_or_quick(SEEDS, 1)):
+        drawn_lesson = lesson(spec.columns, seed)
+        made = fitted(model, drawn_lesson)
+        found.append(
+            (
+                agreement(made, drawn_lesson),
+                float(np.mean(made.predict(drawn_lesson.X_test) == drawn_lesson.y_test)),
+                float(np.mean(drawn_lesson.choice_test == drawn_lesson.y_test)),
+            )
+        )
+    agreements, accuracies, of_network = np.transpose(found)
+    first = lesson(spec.columns, 0)
+    seconds = in_turns(model, chosen(spec.columns, "logistic regression, labels"), first)
+    (mean, deviation), (accuracy, _) = map(runner.mean_and_std, (agreements, accuracies))
+    return {
+        "rows": first.X.shape[0],
+        "non-zeros": first.X.nnz,
+        "classes": len(first.classes),
+        "agreement": mean,
+        "+- agreement": deviation,
+        "accuracy": accuracy,
+        "accuracy of the network": runner.mean_and_std(of_network)[0],
+        "settings": "; ".join(f"{name}={value}" for name, value in model[1].items()),
+        "seconds": round(seconds[0], 2),
+        "seconds of logistic regression": round(seconds[1], 2),
+        "MB of X": round((first.X.data.nbytes + first.X.indices.nbytes) / 2**20),
+        "peak MB": peak(model, first),
+        "peak MB, half the rows": peak(model, first, 0.5),
+    }
+
+
+def in_turns(model, other, lesson, rounds=3):
+    """Return the median seconds of the fits of two models, on one thread."""
+    seconds = []
+    with threadpool_limits(1):
+        for _ in range(runner.full_or_quick(rounds, 1)):
+            seconds.append([runner.timed(fitted, one, lesson)[1] for one in (model, other)])
+    return np.median(seconds, axis=0)
+
+
+def peak(model, lesson, share=1.0):
+    """Return how many MB of arrays the fit to a share of the rows takes at its peak."""
+    rows = np.arange(int(share * len(lesson.y)))
+    part = lesson.part(rows, rows[:10])
+    tracemalloc.start()
+    try:
+        fitted(model, part)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return round(most / 2**20)
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = runner.experiment_parser(__doc__)
+    made.add_argument("--columns", nargs="+", type=int, default=[20_000, 100_000])
+    made.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    return made
+
+
+def main():
+    """Measure the models that have no row yet, or show the table."""
+    options = runner.parse(parser())
+    specs = [Spec(columns, model) for columns in options.columns for model in options.models]
+    results = runner.Results("texts.csv", ["columns", "model"])
+    runner.carry_out(options, results, specs, measure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Least squares of lifted rows: how the moments are kept, and what solves for the matrix."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+import numpy as np
+from scipy.linalg import LinAlgError
+from sklearn.exceptions import ConvergenceWarning
+
+from .._validation import check_choice, check_integer, check_real
+from .._warnings import warn_user
+from ..linear import (
+    TOLERANCE,
+    check_finite_moments,
+    check_moments_fit_in_memory,
+    has_few_rows,
+    noise_penalty,
+    solve_gram,
+    solve_rows,
+    solve_sparse,
+    solve_triangular_factor,
+)
+from ..rows import DiagonalMoments, GramMoments, TriangularMoments, accumulated
+from ._koopman import KoopmanMatrix, koopman_attributes
+
+EXACT_MOMENTS = partial(GramMoments, exact=True)
+
+
+class LeastSquares(KoopmanMatrix):
+    """Base of the estimators whose matrix is the least-squares one (EDMD).
+
+    A subclass has the parameters `ridge`, `rank`, `solver`, `multiplicative_noise` and
+    `additive_noise`. It defines ``_targets(task)``, which returns what the rows of a task are
+    regressed on, and their weights.
+    """
+
+    # What every subclass has.
+    ridge: float
+    rank: int | None
+    solver: str
+    multiplicative_noise: float
+    additive_noise: float
+    _targets: Callable
+
+    _reads_rows_once = True
+
+    def _check_least_squares(self):
+        """Check the parameters that all of them have."""
+        check_real(self, "ridge", low=0.0, inclusive="left")
+        check_integer(self, "rank", minimum=1, optional=True)
+        check_choice(self, "solver", ("auto", "cholesky", "svd"))
+        check_real(self, "multiplicative_noise", low=0.0, inclusive="left")
+        check_real(self, "additive_noise", low=0.0, inclusive="left")
+
+    def _solve(self, task):
+        if task.blocks.is_sparse and self.solver == "auto":
+            return self._solve_sparse(task)
+        check_moments_fit_in_memory(task.blocks)
+        *faster, (form, solver) = self._ways(task)
+        for faster_form, faster_solver in faster:
+            with suppress(LinAlgError):  # no name for the moments: the next need the room
+                return self._solve_moments(
+                    self._accumulate(task, faster_form),
+                    task.dtype,
+                    faster_solver,
+                    overwrite=True,
+                )
+        return self._solve_moments(
+            self._accumulate(task, form), task.dtype, solver, overwrite=True
+        )
+
+    def _solve_sparse(self, task):
+        """Return the fitted attributes of wide sparse rows, which are never made dense."""
+        targets, weight = self._targets(task)
+        targets = targets[:]
+        scale = accumulated(
+            DiagonalMoments(task.blocks.n_observables), task.blocks, weight
+        ).scale
+        check_finite_moments(scale)
+        coef, solver, gradient = solve_sparse(
+            task.blocks, scale, targets, weight, self._ridge_for(scale), self.rank
+        )
+        if gradient > TOLERANCE:
+            warn_user(
+                f"Conjugate gradients stopped at {gradient:.1e} of the gradient that they began "
+                f"with, above {TOLERANCE:.0e}, with ridge={self.ridge}: raise ridge.",
+                ConvergenceWarning,
+            )
+        mean = weight @ targets / weight.sum()
+        return {**koopman_attributes(coef, mean, scale, task.dtype), "solver_": solver}
+
+    def _ridge_for(self, scale):
+        """Return the ridge of every observable: what noise adds is its own."""
+        if not (self.multiplicative_noise or self.additive_noise):
+            return self.ridge
+        return self.ridge + noise_penalty(scale, self.multiplicative_noise, self.additive_noise)
+
+    def _accumulate(self, task, form, start=None):
+        """Return the moments of a task's rows, of some form or together with those of others."""
+        targets, weight = self._targets(task)
+        if start is None:
+            start = form(task.blocks.n_observables, task.n_targets)
+        return accumulated(start, task.blocks, targets, weight)
+
+    def _ways(self, task):
+        """Return forms of moments, and solvers: where rounding would decide, the next is better."""
+        forms: list[Callable]
+        if has_few_rows(task.blocks):
+            forms = [TriangularMoments]  # which are the rows
+        elif task.dtype != np.float32:
+            forms = [GramMoments]
+        elif task.blocks.n_samples < task.blocks.n_observables:
+            forms = [EXACT_MOMENTS]  # nothing but the ridge keeps the Gram matrix regular
+        else:
+            forms = [GramMoments, EXACT_MOMENTS]
+        by_cholesky = [(form, "cholesky") for form in forms]
+        by_svd = [(TriangularMoments, "svd")]
+        ways = {"auto": by_cholesky + by_svd, "cholesky": by_cholesky, "svd": by_svd}
+        return ways[self.solver]
+
+    def _streaming_form(self):
+        """Return the form of moments of a stream, which cannot be read twice for a second try."""
+        safe_for_gram = self.solver == "cholesky" or self.ridge >= 1e-10
+        return EXACT_MOMENTS if self.solver != "svd" and safe_for_gram else TriangularMoments
+
+    def _solve_moments(self, moments, dtype, solver, *, overwrite=False):
+        """Return the fitted attributes of the moments of all rows."""
+        scale = moments.scale
+        check_finite_moments(scale)
+        ridge = self._ridge_for(scale)
+        if solver == "svd":
+            coef = solve_triangular_factor(moments, ridge, self.rank)
+        elif isinstance(moments, TriangularMoments):
+            coef = solve_rows(moments, ridge, self.rank)
+        else:
+            coef = solve_gram(moments, ridge, self.rank, overwrite=overwrite)
+        if coef is None:
+            raise LinAlgError(
+                f"The Gram matrix of the {moments.n_observables} observables is not "
+                f"numerically positive definite with ridge={self.ridge}: raise ridge, or use "
+                "solver='svd'."
+            )
+        return {
+            **koopman_attributes(coef, moments.target_mean, scale, dtype),
+            "solver_": solver,
+        }

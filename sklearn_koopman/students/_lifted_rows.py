@@ -1,0 +1,147 @@
+"""What all share that learn from lifted rows: how rows come in, and how they are lifted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._finite import finite
+from .._threads import threads_for
+from .._validation import DTYPES
+from ..lifting import takes_floats_alone
+from ..rows import (
+    BlockFunction,
+    LiftedRows,
+    as_floats,
+    as_given,
+    consumer_of,
+    float_rows,
+    is_dask,
+    lifted_blocks,
+    stored,
+    without_duplicates,
+)
+from ._student import SharingEstimator
+
+
+class LiftedEstimator(SharingEstimator):
+    """Base of the estimators that read rows through a `lifter`, and map what they are lifted to.
+
+    A subclass has the parameters `lifter` and `verbose`. It defines `_output_function`, which
+    predicts from lifted rows.
+    """
+
+    # What every subclass has.
+    lifter: Any
+    verbose: int
+
+    # Whether its solver goes over the rows once, so that they need not be kept.
+    _reads_rows_once = False
+
+    # Whether it takes sparse rows of observables.
+    _takes_sparse = False
+
+    # Why it takes no dask arrays, and what to do instead.
+    _without_dask: str | None = None
+
+    # What it predicts, in messages.
+    _outputs = "The logits"
+
+    def _map_outputs(self, function, X):
+        """Return a function of the outputs for rows; for a dask array, a lazy one."""
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        blocks = lifted_blocks(getattr(self, "lifter_", None), X)
+        outputs = self._output_function()
+        with threads_for(blocks):
+            return blocks.map(OfOutputs(function, outputs, self._outputs))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self._takes_sparse and self.lifter is None
+        return tags
+
+    def _device_for(self, X):
+        """Return the device that the rows are lifted on; None is here, where most are."""
+
+    def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X, n_before):
+        """Return X, or X and rows that are made of it, and whether these keep their labels."""
+        return X, True
+
+    def _blocks_to_learn_from(self, X, rows, lifter, device=None):
+        """Return rows that are X, or are made of it, as blocks that a fitted lifter lifts."""
+        if rows is not X and isinstance(X, LiftedRows):
+            lifter = make_pipeline(X.origin.lifter, lifter or "passthrough")
+        blocks = lifted_blocks(lifter, rows, device=device)
+        blocks.shows_progress = self.verbose > 0
+        return blocks if self._reads_rows_once else stored(blocks)
+
+    def _refuse_dask(self, X):
+        """Raise TypeError for a dask array where it is not taken."""
+        if is_dask(X) and self._without_dask:
+            raise TypeError(f"{type(self).__name__} takes no dask arrays: {self._without_dask}")
+
+    def _validate_rows(self, X, *, reset):
+        """Return X as rows to be read; the chunks of a dask array are checked lazily.
+
+        Of lifted rows, the pipeline has checked what is lifted; one of them tells how many
+        observables there are, and their names. What a step of another library takes first is left
+        to that step; the dictionaries of this package, and students without a lifter, take floats.
+        """
+        if isinstance(X, LiftedRows):
+            validate_data(self, X.named_row(), dtype=DTYPES, reset=reset)
+            return X
+        if is_dask(X):
+            X = float_rows(X)
+            validate_data(self, np.zeros((1, X.shape[1])), reset=reset)
+            return X
+        lifter = self.lifter if reset else getattr(self, "lifter_", None)
+        if not takes_floats_alone(lifter):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return as_given(X)
+        rows = as_floats(X)
+        if rows is not X:
+            validate_data(self, rows[:1], reset=reset)
+            return rows
+        if not (self._takes_sparse and lifter is None):
+            return validate_data(self, X, dtype=DTYPES, reset=reset)
+        X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=reset)
+        return without_duplicates(X) if issparse(X) else X
+
+
+@dataclass(frozen=True)
+class OfOutputs(BlockFunction):
+    """A function of what a block is mapped to, in the forms of rows that this takes.
+
+    Attributes
+    ----------
+    function, outputs : callable
+    name : str
+        What the outputs are.
+    """
+
+    function: Callable
+    outputs: Callable
+    name: str
+
+    @property
+    def takes_sparse(self):
+        """Whether the outputs are a function of sparse rows too."""
+        return consumer_of(self.outputs).takes_sparse
+
+    def __call__(self, psi):
+        """Return the function of the outputs."""
+        return self.function(finite(self.outputs(psi), self.name))
+
+
+def dtype_of_coefficients(X, blocks):
+    """Return that of X if it has floats, else that of its observables."""
+    # The blocks lift a row to know theirs.
+    for rows in (X, blocks):
+        if rows.dtype in DTYPES:
+            return rows.dtype
+    return np.dtype(np.float64)
