@@ -3,6 +3,7 @@
 `__all__` is for users; the other names are the steps of a rounding, which tests take one by one.
 """
 
+from ._c import CStudent, to_c
 from ._chip import SimulatedChip
 from ._detach import detach_teacher
 from ._files import load_student, save_student
@@ -21,6 +22,7 @@ from ._quantisation import (
 )
 
 __all__ = [
+    "CStudent",
     "Hardware",
     "HardwareDisplay",
     "MeshDisplay",
@@ -33,6 +35,7 @@ __all__ = [
     "quantise_student",
     "register_onnx_converters",
     "save_student",
+    "to_c",
     "to_mesh",
     "to_module",
     "to_onnx",

@@ -34,6 +34,7 @@ from ._forms._costs import operations_of as operations_of
 from ._forms._onnx_nodes import Nodes
 from ._forms._operations import Operations, UncountableError as UncountableError
 from ._forms._protocols import (
+    SupportsC,
     SupportsChoice,
     SupportsCost,
     SupportsOnnx,
@@ -42,7 +43,7 @@ from ._forms._protocols import (
 )
 from ._forms._torch_layers import linear_layer as linear_layer
 from ._local_features import FEATURE_MAPS as FEATURE_MAPS, LocalFeatures as LocalFeatures
-from ._monomial import Level as Level, MonomialLifter
+from ._monomial import Level as Level, MonomialLifter, monomials_like as monomials_like
 from ._optical import OpticalLifter
 from ._orthogonal import (
     OrthogonalPolynomialLifter,
@@ -70,6 +71,7 @@ __all__ = [
     "ProductKernelLifter",
     "RBFLifter",
     "SquaredProjectionLifter",
+    "SupportsC",
     "SupportsChoice",
     "SupportsCost",
     "SupportsOnnx",
