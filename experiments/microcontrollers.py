@@ -41,7 +41,15 @@ CANDIDATES = {
         *((9, 7, 3), (10, 5, 3), (13, 7, 2), (6, 7, 4)),
         *((15, 7, 3), (19, 7, 3), (22, 5, 3), (28, 7, 2)),
         *((30, 7, 3), (40, 7, 3), (27, 7, 4)),
-        *((60, 7, 3), (80, 7, 3), (54, 7, 4), (120, 7, 3), (84, 7, 4), (160, 7, 3), (110, 7, 4)),
+        *(
+            (60, 7, 3),
+            (80, 7, 3),
+            (54, 7, 4),
+            (120, 7, 3),
+            (84, 7, 4),
+            (160, 7, 3),
+            (110, 7, 4),
+        ),
         *((160, 7, 4), (200, 7, 4), (256, 7, 4)),
     ],
     "fashion_mnist": [
@@ -68,7 +76,9 @@ def specs(options):
     """Return what is asked for, small ones first."""
     few = runner.full_or_quick(None, 2)
     found = [
-        Spec(dataset, *each) for dataset in options.datasets for each in CANDIDATES[dataset][:few]
+        Spec(dataset, *each)
+        for dataset in options.datasets
+        for each in CANDIDATES[dataset][:few]
     ]
     return sorted(found, key=lambda spec: spec.filters * spec.grid**2)
 

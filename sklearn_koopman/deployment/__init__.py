@@ -9,6 +9,7 @@ from ._detach import detach_teacher
 from ._files import load_student, save_student
 from ._hardware import Hardware
 from ._hardware_curve import HardwareDisplay, hardware_curve
+from ._mcu import FlashDisplay, McuReport, bench_on_mcu
 from ._mesh import StudentMesh, to_mesh
 from ._mesh_display import MeshDisplay
 from ._module import to_module
@@ -23,11 +24,14 @@ from ._quantisation import (
 
 __all__ = [
     "CStudent",
+    "FlashDisplay",
     "Hardware",
     "HardwareDisplay",
+    "McuReport",
     "MeshDisplay",
     "SimulatedChip",
     "StudentMesh",
+    "bench_on_mcu",
     "detach_teacher",
     "hardware_curve",
     "load_student",

@@ -247,7 +247,8 @@ def _pooled(step: FixedPooled, writer, name, sink, ctypes):
     respond.append(_pool(step, writer, name, above, places.n_cells))
     if step.root:
         writer.helper("root")
-        observe = ["uint32_t value = root(pooled[i]);"]
+        by = f" << {step.mean_shift}" if step.mean_shift else ""
+        observe = [f"uint32_t value = root(pooled[i]{by});"]
     else:
         observe = [f"uint32_t value = pooled[i] >> {step.mean_shift};\n"]
         observe.append("if (value > 65535u)\n    value = 65535u;")

@@ -48,7 +48,7 @@ class FixedPooled(Fixed):
     above, below : ndarray of int64 of shape (n_filters,)
         What is taken from a response and from its negative.
     mean_shift : int
-        The shift to the right of sums over cells, if there is no root.
+        The shift to the right of sums over cells, if there is no root; to the left before it.
     multipliers : ndarray of int64 of shape (n_filters,)
     shift : int
         Those that make observables.
@@ -144,7 +144,7 @@ class FixedPooled(Fixed):
 
     def _mean(self, sums):
         if self.root:
-            return roots(sums)
+            return roots(sums << self.mean_shift)
         return np.minimum(sums >> self.mean_shift, 2**16 - 1)
 
     def of_means(self, means):
@@ -281,7 +281,10 @@ def _with_shifts(made, steps, unit, offsets, threshold):
 
 def _with_observables(made, integers, units, settings):
     """Return the step with what makes observables of full range on training rows, and these."""
-    if not made.root:
+    if made.root and made.nonlinearity == "proportion":
+        n_places = int(np.outer(*map(np.diff, made.places.edges)).max())
+        made = replace(made, mean_shift=32 - n_places.bit_length())
+    elif not made.root:
         # Of some rows: larger sums of others are clipped.
         sums = made.cell_sums(integers[:: max(1, len(integers) // 500)])
         made = replace(made, mean_shift=max(0, 1 + int(sums.max()).bit_length() - 16))
@@ -293,7 +296,8 @@ def _with_observables(made, integers, units, settings):
     n_places = np.outer(*map(np.diff, made.places.edges)).ravel()
     power = {"intensity": units**2, "proportion": np.ones_like(units)}
     per_sum = power.get(made.nonlinearity, units)[:, None] / n_places
-    per_mean = np.sqrt(per_sum) if made.root else per_sum * 2.0**made.mean_shift
+    by = 2.0**made.mean_shift
+    per_mean = np.sqrt(per_sum / by) if made.root else per_sum * by
     scale = per_mean * 2.0**shift / multipliers[:, None]
     scale = np.repeat(scale[:, None], made.n_signs, axis=1).reshape(-1)
     made = replace(made, scale=scale, multipliers=multipliers, shift=shift)

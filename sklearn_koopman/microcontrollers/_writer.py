@@ -177,10 +177,11 @@ class Buffer:
 
 
 def smallest_type(numbers):
-    """Return the smallest type that holds some integers."""
+    """Return the smallest type that holds some integers, and can be multiplied with others."""
     low, high = int(np.min(numbers)), int(np.max(numbers))
     for bits in (8, 16, 32):
-        if low >= 0 and high < 2**bits:
+        # In C a product of signed and unsigned numbers of 32 bits is unsigned.
+        if bits < 32 and low >= 0 and high < 2**bits:
             return f"uint{bits}_t"
         if low >= -(2 ** (bits - 1)) and high < 2 ** (bits - 1):
             return f"int{bits}_t"
