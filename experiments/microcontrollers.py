@@ -11,10 +11,10 @@ which no teacher has seen (microcontrollers_held_out.csv). The second one takes 
 size, fits it to all training images, of MNIST with four shifted copies of each where they fit into
 memory, writes it as C in integers and measures it on the 10,000 test images
 (microcontrollers.csv). A size is that of all tables; `flash` has the code and its libraries too,
-`memory` the buffers, the image and the stack at its deepest. `accuracy` is that of the numpy twin of the C, on all test images;
-`emulated` says how many of them ran on the emulated core, a Cortex-M0+, and `equal` the share of
-those whose labels are the twin's. `instructions` are those for one image, `seconds` the processor
-time of fitting and rounding, on one core.
+`memory` the buffers, the image and the stack at its deepest. `accuracy` is that of the numpy twin
+of the C, on all test images; `emulated` says how many of them ran on the emulated core, a
+Cortex-M0+, and `equal` the share of those whose labels are the twin's. `instructions` are those for
+one image, `seconds` the processor time of fitting and rounding, on one core.
 """
 
 from dataclasses import dataclass
