@@ -7,7 +7,7 @@ kept: `bench_stored.py`. What a lifter costs as a step of a pipeline: `bench_pip
 memory, and how time and memory grow with rows and observables, also on disk: `bench_memory.py`. The
 same work by other libraries: `bench_rivals.py`.
 Tensor trains, trees, files for hardware: `bench_tensor_trains.py`, `bench_trees.py`,
-`bench_deployment.py`.
+`bench_deployment.py`. On the core of a microcontroller: `bench_microcontrollers.py`.
 
 All stand on `runner.py`: sides take turns, medians and ratios are written, ``--quick`` tries a
 script out within seconds and writes nothing. Accuracy is measured in `experiments/`, where the
