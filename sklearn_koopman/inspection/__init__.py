@@ -15,6 +15,7 @@ from ._filters import filter_weights, logit_maps
 from ._logit_map_display import LogitMapDisplay
 from ._report import distillation_report
 from ._report_table import DistillationReport
+from ._shapley import ShapleyValues, shapley_values
 from ._span_report import span_report
 from ._spectrum import SpanSpectrum, SpanSpectrumDisplay, span_spectrum
 
@@ -26,6 +27,7 @@ __all__ = [
     "FilterDisplay",
     "FilterWeightsDisplay",
     "LogitMapDisplay",
+    "ShapleyValues",
     "SpanSpectrum",
     "SpanSpectrumDisplay",
     "UncountableError",
@@ -37,6 +39,7 @@ __all__ = [
     "fidelity_score",
     "filter_weights",
     "logit_maps",
+    "shapley_values",
     "span_report",
     "span_spectrum",
 ]
