@@ -12,6 +12,7 @@ from ._fidelity import fidelity_score
 from ._filter_display import FilterDisplay
 from ._filter_weights_display import FilterWeightsDisplay
 from ._filters import filter_weights, logit_maps
+from ._formula import Formula, formula
 from ._logit_map_display import LogitMapDisplay
 from ._report import distillation_report
 from ._report_table import DistillationReport
@@ -26,6 +27,7 @@ __all__ = [
     "FidelityCertificate",
     "FilterDisplay",
     "FilterWeightsDisplay",
+    "Formula",
     "LogitMapDisplay",
     "ShapleyValues",
     "SpanSpectrum",
@@ -38,6 +40,7 @@ __all__ = [
     "fidelity_certificate",
     "fidelity_score",
     "filter_weights",
+    "formula",
     "logit_maps",
     "shapley_values",
     "span_report",

@@ -34,7 +34,7 @@ class Polynomials:
     ----------
     terms : ndarray of int, shape (n_terms, degree)
         The variables that each product multiplies, in ascending order, repeated for powers. A
-        product of fewer factors begins with -1. No product is there twice.
+        product of fewer factors begins with -1. No product is there twice, or in vain.
     coefficients : ndarray of shape (n_terms, n_polynomials)
     n_variables : int
     """
@@ -56,8 +56,10 @@ class Polynomials:
         terms, place = np.unique(np.sort(padded(terms), axis=1), axis=0, return_inverse=True)
         sums = np.zeros((len(terms), coefficients.shape[1]))
         np.add.at(sums, place.reshape(-1), coefficients)
-        needed = (terms >= 0).any(axis=0)
-        return cls(terms[:, needed], sums, n_variables)
+        # Without what is zero everywhere, but for the constant, and without columns of -1.
+        kept = sums.any(axis=1) | (terms < 0).all(axis=1)
+        terms, sums = terms[kept], sums[kept]
+        return cls(terms[:, (terms >= 0).any(axis=0)], sums, n_variables)
 
     @classmethod
     def quadratic(cls, constant, linear, forms):
