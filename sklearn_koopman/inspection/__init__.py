@@ -13,6 +13,7 @@ from ._filter_display import FilterDisplay
 from ._filter_weights_display import FilterWeightsDisplay
 from ._filters import filter_weights, logit_maps
 from ._logit_map_display import LogitMapDisplay
+from ._radius import RadiusBounds, radius_bounds, robust_radius
 from ._report import distillation_report
 from ._report_table import DistillationReport
 from ._span_report import span_report
@@ -26,6 +27,7 @@ __all__ = [
     "FilterDisplay",
     "FilterWeightsDisplay",
     "LogitMapDisplay",
+    "RadiusBounds",
     "SpanSpectrum",
     "SpanSpectrumDisplay",
     "UncountableError",
@@ -37,6 +39,8 @@ __all__ = [
     "fidelity_score",
     "filter_weights",
     "logit_maps",
+    "radius_bounds",
+    "robust_radius",
     "span_report",
     "span_spectrum",
 ]
