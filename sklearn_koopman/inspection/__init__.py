@@ -14,6 +14,7 @@ from ._filter_weights_display import FilterWeightsDisplay
 from ._filters import filter_weights, logit_maps
 from ._formula import Formula, formula
 from ._logit_map_display import LogitMapDisplay
+from ._radius import RadiusBounds, radius_bounds, robust_radius
 from ._report import distillation_report
 from ._report_table import DistillationReport
 from ._shapley import ShapleyValues, shapley_values
@@ -29,6 +30,7 @@ __all__ = [
     "FilterWeightsDisplay",
     "Formula",
     "LogitMapDisplay",
+    "RadiusBounds",
     "ShapleyValues",
     "SpanSpectrum",
     "SpanSpectrumDisplay",
@@ -42,6 +44,8 @@ __all__ = [
     "filter_weights",
     "formula",
     "logit_maps",
+    "radius_bounds",
+    "robust_radius",
     "shapley_values",
     "span_report",
     "span_spectrum",

@@ -18,10 +18,11 @@ from ..lifting import (
     OrthogonalPolynomialLifter,
     SquaredProjectionLifter,
     SupportsProducts,
+    steps_of,
 )
 from ..selection import ObservableSelector
 from ..students import flat_steps
-from ._affine import AffineMap, affine_map
+from ._affine import AffineMap
 
 _AS_MONOMIALS = {"hermite": herme2poly, "legendre": leg2poly, "chebyshev": cheb2poly}
 
@@ -193,9 +194,10 @@ def polynomials_of(steps, coefficients):
         From what the head makes to the variables of the polynomials.
     polynomials : Polynomials
     """
-    steps, constant = list(steps), np.zeros(coefficients.shape[1])
+    steps = [part for step in steps for part in steps_of(step)]  # without those that do nothing
+    constant = np.zeros(coefficients.shape[1])
     while steps:  # behind the dictionary
-        behind = affine_map(steps[-1])
+        behind = AffineMap.of_step(steps[-1])
         if behind is None:
             break
         constant = constant + behind.offset @ coefficients
@@ -211,7 +213,7 @@ def polynomials_of(steps, coefficients):
     steps.pop()
     front, polynomials = found
     while steps:
-        before = affine_map(steps[-1])
+        before = AffineMap.of_step(steps[-1])
         if before is None:
             break
         front = front.after(before)
@@ -224,7 +226,7 @@ def _pulled_back(step, coefficients):
     if isinstance(step, ObservableSelector):
         of_all = np.zeros((len(step.get_support()), coefficients.shape[1]))
         of_all[step.get_support()] = coefficients
-        return _of_part(flat_steps(step.lifter_), of_all)
+        return _of_part(flat_steps(getattr(step, "lifter_", None)), of_all)
     if isinstance(step, SupportsProducts):
         pairs = step.pair_products()
         if pairs is not None:
