@@ -24,7 +24,7 @@ from ..teachers import OUTPUT_KINDS, as_teacher
 from ._lifted_rows import LiftedEstimator, dtype_of_coefficients
 from ._student import Student
 from ._targets import check_weights, refuse_missing_labels
-from ._task import Task
+from ._task import Passed, Task
 
 
 class LiftedStudent(LiftedEstimator, Student):
@@ -182,6 +182,7 @@ class LiftedStudent(LiftedEstimator, Student):
             dtype_of_coefficients(X, blocks),
             soft_logits_from,
             n_rows_made_of=None if rows is X else n_before + X.shape[0],
+            passed=Passed.by(X, lifter),
         )
 
     def _validate(self, X, y, *, reset, dtype=DTYPES):
