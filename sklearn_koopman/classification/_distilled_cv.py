@@ -10,7 +10,7 @@ from .._validation import check_integer, check_real, check_reals
 from .._warnings import warn_user
 from ..linear import check_finite_moments, check_gram_fits_in_memory, minimise_path
 from ..rows import DiagonalMoments
-from ._distilling import DistillingClassifier, distillation_problem
+from ._distilling import DistillingClassifier, check_perturbation, distillation_problem
 from ._folds import (
     WITHOUT_DASK,
     CrossValidated,
@@ -74,6 +74,9 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     cv_tol : float, default=2e-3
         The same for the fits to training rows, which are judged by their predictions alone. A
         large one takes settings for better that converge sooner.
+    perturbation : float, default=0.0
+        How far (L2) rows are to be moved without losing their class, as in
+        :class:`~sklearn_koopman.KoopmanDistilledClassifier`; no setting to choose from.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
@@ -162,6 +165,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         max_iter=300,
         tol=1e-6,
         cv_tol=2e-3,
+        perturbation=0.0,
         teacher_output="auto",
         teacher_classes=None,
         class_weight=None,
@@ -178,6 +182,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         self.max_iter = max_iter
         self.tol = tol
         self.cv_tol = cv_tol
+        self.perturbation = perturbation
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
         self.class_weight = class_weight
@@ -191,6 +196,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         check_integer(self, "max_iter", minimum=1)
         check_real(self, "tol", low=0.0, inclusive="left")
         check_real(self, "cv_tol", low=0.0, inclusive="left")
+        check_perturbation(self)
 
     def _grid(self):
         """Return ridges from the largest down, soft weights and temperatures."""
@@ -226,7 +232,9 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         scores, starts, scale = self._scored(task, grid, groups)
         results = cv_results(candidates, scores)
         best = best_candidate(results["mean_test_score"])
-        problem = distillation_problem(task, scale, **candidates[best])
+        problem = distillation_problem(
+            task, scale, perturbation=self.perturbation, **candidates[best]
+        )
         return {
             **self._minimise(problem, [start[best] for start in starts], task.dtype),
             **{f"{name}_": value for name, value in candidates[best].items()},
@@ -304,6 +312,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
                 soft_weight=soft_weights[j],
                 temperature=temperatures[k],
                 ridge=ridges[0],
+                perturbation=self.perturbation,
             )
             if leverage is None:  # what all losses share
                 problem = problem.keeping_few_rows()

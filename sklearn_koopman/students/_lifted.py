@@ -26,7 +26,7 @@ from ._class_weight import weighted_by_class
 from ._lifted_rows import LiftedEstimator, dtype_of_coefficients
 from ._student import Student
 from ._targets import check_weights, refuse_missing_labels
-from ._task import Task
+from ._task import Passed, Task
 
 
 class LiftedStudent(LiftedEstimator, Student):
@@ -187,6 +187,7 @@ class LiftedStudent(LiftedEstimator, Student):
             dtype_of_coefficients(X, blocks),
             soft_logits_from,
             n_rows_made_of=None if rows is X else n_before + X.shape[0],
+            passed=Passed.by(X, lifter),
         )
         return weighted_by_class(task, self.class_weight, are_more_to_come=are_more_to_come)
 
