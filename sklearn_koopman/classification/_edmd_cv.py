@@ -281,7 +281,15 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
             coef = np.array([coef.T for coef, _ in models])
             intercept = np.array([intercept for _, intercept in models])
             scores.append(
-                held_out_scores(self, scoring, task, test, coef, intercept, per_split[split])
+                held_out_scores(
+                    task,
+                    test,
+                    coef,
+                    intercept,
+                    scoring,
+                    per_split[split],
+                    has_probabilities=False,
+                )
             )
         moments = split_moments.of_all()
         return np.array(scores), _solver(moments), moments
