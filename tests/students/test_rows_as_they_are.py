@@ -252,10 +252,12 @@ def test_images_that_nobody_flattens(student, lifter):
 def test_what_has_no_rows(lifter, rows):
     with pytest.raises(ValueError, match=f"X={rows!r} has no rows"):
         EDMDClassifier(lifter=lifter).fit(rows, Y)
-    student = EDMDClassifier(lifter=lifter).fit(
-        TARGETS if isinstance(lifter, PCA) else TEXTS, Y
-    )
-    with pytest.raises(ValueError, match=f"X={rows!r} has no rows"):
+
+
+@pytest.mark.parametrize("rows", [None, 3.0, "a text", np.array(3.0)])
+def test_what_has_no_rows_is_not_predicted(rows):
+    student = EDMDClassifier(lifter=make_pipeline(*TEXT_STEPS)).fit(TEXTS, Y)
+    with pytest.raises(ValueError, match="has no rows"):
         student.predict(rows)
 
 
