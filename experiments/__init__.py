@@ -15,7 +15,8 @@ Whose networks? `strangers.py`: pretrained ones out of other people's packages, 
 `strange_inputs.py`.
 
 What does hardware take away? `deployment.py`: few bits and noise; `filters.py`: the same of
-filters, and what ONNX and torch make of them; `meshes.py`: errors of a photonic mesh.
+filters, and what ONNX and torch make of them; `meshes.py`: errors of a photonic mesh;
+`microcontrollers.py`: accuracy against flash, on an emulated core.
 
 All scripts work alike (`runner.py`). Called without options, a script measures what its table of
 results lacks; ``--again`` measures all of it anew, ``--show`` prints what there is, ``--quick``
