@@ -1,0 +1,275 @@
+"""Pictures of the page of results, drawn from the committed tables.
+
+    python experiments/frontier.py
+
+Writes to docs/images: frontier_mnist.png, frontier_fashion_mnist.png and frontier_cifar10.png
+(accuracy against multiplications and bytes), teacher_worth.png (what a teacher is worth, by
+observables and by rows). Nothing is measured here.
+"""
+
+import argparse
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments import runner
+from experiments.runner import read
+
+TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
+TEACHERS = {"mlp": "perceptron", "cnn": "convolutional network", "resnet18": "ResNet-18"}
+# Parameters and multiplications, as `sklearn_koopman.inspection.cost` counts them.
+TEACHER_COSTS = {
+    "mlp": (535_818, 535_040),
+    "cnn": (857_738, 11_467_776),
+    "resnet18": (11_172_810, 32_509_184),
+    "colour": (1_972_792, 236_294_720),
+}
+ALTERNATIVES = {
+    "LogisticRegression": "logistic regression",
+    "MLP, 64 hidden": "64 hidden units",
+    "RBF-SVC": "RBF-SVC",
+}
+PRODUCTS = ("exact", "active", "active, triples", "squares", "sparse")
+COLORS = {
+    "products": "#d1495b",
+    "filters": "#e9a03b",
+    "least squares": "#8d99ae",
+    "what else one could take": "#3c8d5a",
+    "teachers": "#1b4965",
+}
+MARKERS = {
+    "products": "o",
+    "filters": "D",
+    "least squares": "x",
+    "what else one could take": "s",
+    "teachers": "*",
+}
+LABELS = {
+    "products": "student: products of coordinates",
+    "filters": "student: filters",
+    "least squares": "least squares on labels (EDMD)",
+}
+BYTES_OF_A_FLOAT = 4
+
+
+@dataclass(frozen=True)
+class Point:
+    """A classifier: what it costs, and the percentage of test images that it gets right."""
+
+    kind: str
+    parameters: int
+    multiplications: int
+    accuracy: float
+    name: str = ""
+
+    @property
+    def bytes(self):
+        """Bytes of its parameters in float32."""
+        return BYTES_OF_A_FLOAT * self.parameters
+
+
+def rows_of(file, dataset):
+    """Return the rows of a table of results that are about a data set."""
+    return [row for row in read(runner.RESULTS / file) if row["dataset"] == dataset]
+
+
+def percent(row, column="accuracy"):
+    """Return a column of a row in percent."""
+    return 100 * float(row[column])
+
+
+def points_of(dataset):
+    """Return all that was measured on a data set as points."""
+    points = []
+    named = {}
+    for row in rows_of("table.csv", dataset):
+        method = row["method"]
+        kind = {"EDMD, labels": "least squares"}.get(method)
+        kind = "what else one could take" if method in ALTERNATIVES else kind
+        kind = "products" if method in PRODUCTS else kind
+        if kind is not None:
+            points.append(point(kind, row, ALTERNATIVES.get(method, "")))
+        if row["teacher"] in TEACHER_COSTS:
+            named[row["teacher"]] = percent(row, "teacher_accuracy")
+    kinds = {"EDMD": "least squares", "distilled": "filters"}
+    for row in rows_of("convolutional.csv", dataset):
+        if row["student"] in kinds:
+            points.append(point(kinds[row["student"]], row))
+        if dataset == "cifar10":
+            named["colour"] = percent(row, "teacher_accuracy")
+    for teacher, accuracy in named.items():
+        name = TEACHERS.get(teacher, "residual network")
+        points.append(Point("teachers", *TEACHER_COSTS[teacher], accuracy, name))
+    return points
+
+
+def point(kind, row, name=""):
+    """Return the point of a row."""
+    cost = (int(row[column]) for column in ("parameters", "multiplications"))
+    return Point(kind, *cost, percent(row), name)
+
+
+def frontier(points, cost):
+    """Return the points that no cheaper one beats, cheapest first."""
+    best = []
+    for each in sorted(points, key=lambda each: (getattr(each, cost), -each.accuracy)):
+        if not best or each.accuracy > best[-1].accuracy:
+            best.append(each)
+    return best
+
+
+def scale_by_error(axis, ticks):
+    """Let halves of the error be equally far from each other; ticks are accuracies in percent."""
+    axis.set_yscale(
+        "function",
+        functions=(
+            lambda accuracy: -np.log10(np.maximum(100 - np.asarray(accuracy, float), 1e-3)),
+            lambda place: 100 - 10 ** -np.asarray(place, float),
+        ),
+    )
+    axis.set_yticks(ticks, [f"{tick:g} %" for tick in ticks])
+    axis.set_yticks([], minor=True)
+
+
+TICKS = {
+    "mnist": (92, 94, 96, 97, 98, 98.5, 99, 99.3, 99.6),
+    "fashion_mnist": (82, 84, 86, 88, 90, 91, 92, 93),
+    "cifar10": (80, 82, 84, 86, 88, 90, 92, 93),
+}
+LEAST = {"mnist": 91, "fashion_mnist": 81, "cifar10": 79}
+MOST = {"mnist": 99.7, "fashion_mnist": 93.4, "cifar10": 93.6}
+
+
+def draw_frontier(dataset):
+    """Draw accuracy against multiplications and against bytes."""
+    import matplotlib.pyplot as plt
+
+    points = points_of(dataset)
+    figure, axes = plt.subplots(1, 2, figsize=(9.6, 4.6), layout="constrained", sharey=True)
+    for axis, cost in zip(axes, ("multiplications", "bytes"), strict=True):
+        draw_points(axis, points, cost)
+        axis.set_xscale("log")
+        scale_by_error(axis, TICKS[dataset])
+        axis.set_ylim(LEAST[dataset], MOST[dataset])
+        axis.margins(x=0.12)
+        axis.grid(alpha=0.3)
+    axes[0].set_xlabel("multiplications for one image")
+    axes[1].set_xlabel("bytes of parameters (float32)")
+    axes[0].set_ylabel("test accuracy")
+    figure.suptitle(TITLES[dataset])
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
+    return figure
+
+
+def draw_points(axis, points, cost):
+    """Draw the points, names of some, and the line of the best students."""
+    for kind, color in COLORS.items():
+        chosen = [each for each in points if each.kind == kind]
+        if not chosen:
+            continue
+        axis.scatter(
+            [getattr(each, cost) for each in chosen],
+            [each.accuracy for each in chosen],
+            s={"teachers": 120, "what else one could take": 45}.get(kind, 24),
+            color=color,
+            marker=MARKERS[kind],
+            label=LABELS.get(kind, kind),
+            alpha=0.9,
+            zorder=3,
+        )
+        for each in chosen:
+            if each.name:
+                axis.annotate(
+                    each.name,
+                    (getattr(each, cost), each.accuracy),
+                    xytext=(0, -13),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=8,
+                    color=color,
+                )
+    students = [each for each in points if each.kind in ("products", "filters")]
+    best = frontier(students, cost)
+    axis.plot(
+        [getattr(each, cost) for each in best],
+        [each.accuracy for each in best],
+        color="#777777",
+        linewidth=1,
+        drawstyle="steps-post",
+        label="the best students",
+        zorder=2,
+    )
+
+
+def differences(rows, column, without, distilled, group):
+    """Return {group: [(observables, points that the teacher is worth), ...]}."""
+    found = {}
+    for row in rows:
+        key = tuple(row[name] for name in (*group, "observables"))
+        found.setdefault(key, {})[row[column]] = row
+    worth: dict[str, list] = {}
+    for (first, *_, observables), both in found.items():
+        if {without, distilled} <= both.keys():
+            points = percent(both[distilled]) - percent(both[without])
+            worth.setdefault(first, []).append((int(observables), points))
+    return {name: sorted(pairs) for name, pairs in worth.items()}
+
+
+def draw_worth():
+    """Draw what a teacher is worth: by observables, and by rows."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained")
+    colors = dict(zip(TEACHERS, ("#d1495b", "#1b4965", "#3c8d5a"), strict=True))
+    for axis, dataset in zip(axes, ("mnist", "fashion_mnist"), strict=False):
+        rows = [row for row in rows_of("table.csv", dataset) if row["transfer_set"] == "none"]
+        group = ("teacher", "components", "degree")
+        products = differences(rows, "method", "no teacher", "exact", group)
+        for teacher, name in TEACHERS.items():
+            axis.plot(*zip(*products[teacher], strict=True), "o-", markersize=4,
+                      color=colors[teacher], label=f"products, {name}")  # fmt: skip
+        rows = rows_of("convolutional.csv", dataset)
+        group = ("teacher_accuracy", "dictionary", "transfer_set")
+        pairs = differences(rows, "student", "no teacher", "distilled", group)
+        axis.plot(*zip(*sum(pairs.values(), []), strict=True), "D", markersize=4,
+                  color="#e9a03b", label="filters")  # fmt: skip
+        axis.set(title=TITLES[dataset], xscale="log", xlabel="observables", ylim=(-0.35, 1))
+    rows = [
+        row
+        for row in read(runner.RESULTS / "what_matters.csv")
+        if row["study"] == "rows" and row["dataset"] == "mnist"
+    ]
+    found = {(row["method"], int(row["value"])): percent(row) for row in rows}
+    counts = sorted({count for _, count in found})
+    worth = [found["exact", count] - found["no teacher", count] for count in counts]
+    axes[2].plot(counts, worth, "o-", markersize=4, color=colors["mlp"])
+    axes[2].set(title="MNIST, 861 products", xscale="log", xlabel="training images")
+    axes[2].set_xticks(counts, [f"{count:,}" for count in counts], fontsize=8, rotation=30)
+    axes[2].set_xticks([], minor=True)
+    axes[0].set_ylabel("worth of the teacher (points)")
+    for axis in axes:
+        axis.axhline(0, color="#777777", linewidth=1)
+        axis.grid(alpha=0.3)
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
+    return figure
+
+
+def parser():
+    """Return the parser of the command line."""
+    return argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def main():
+    """Draw them all."""
+    parser().parse_args()
+    for dataset in TITLES:
+        runner.save_picture(draw_frontier(dataset), f"frontier_{dataset}", dpi=110)
+    runner.save_picture(draw_worth(), "teacher_worth", dpi=110)
+
+
+if __name__ == "__main__":
+    main()
