@@ -9,6 +9,7 @@ observables and by rows). Nothing is measured here.
 
 import argparse
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -33,6 +34,7 @@ PRODUCTS = ("exact", "active", "active, triples", "squares", "sparse")
 COLORS = {
     "products": "#d1495b",
     "filters": "#e9a03b",
+    "few bits": "#9b5de5",
     "least squares": "#8d99ae",
     "what else one could take": "#3c8d5a",
     "teachers": "#1b4965",
@@ -40,6 +42,7 @@ COLORS = {
 MARKERS = {
     "products": "o",
     "filters": "D",
+    "few bits": "^",
     "least squares": "x",
     "what else one could take": "s",
     "teachers": "*",
@@ -47,9 +50,16 @@ MARKERS = {
 LABELS = {
     "products": "student: products of coordinates",
     "filters": "student: filters",
-    "least squares": "least squares on labels (EDMD)",
+    "few bits": "861 products in 2 to 8 bits",
+    "least squares": "least squares (EDMD)",
 }
-BYTES_OF_A_FLOAT = 4
+STUDENTS = ("products", "filters", "few bits", "least squares")
+# Where names are written, in points from what they name, and which end of them.
+PLACES = {
+    "64 hidden units": (7, -12, "left"),
+    "logistic regression": (7, -3, "left"),
+    "residual network": (0, -15, "center"),
+}
 
 
 @dataclass(frozen=True)
@@ -61,11 +71,12 @@ class Point:
     multiplications: int
     accuracy: float
     name: str = ""
+    bits: float = 32
 
     @property
     def bytes(self):
-        """Bytes of its parameters in float32."""
-        return BYTES_OF_A_FLOAT * self.parameters
+        """Bytes of its parameters."""
+        return self.bits * self.parameters / 8
 
 
 def rows_of(file, dataset):
@@ -84,19 +95,20 @@ def points_of(dataset):
     named = {}
     for row in rows_of("table.csv", dataset):
         method = row["method"]
-        kind = {"EDMD, labels": "least squares"}.get(method)
+        kind = "least squares" if method.startswith("EDMD") else None
         kind = "what else one could take" if method in ALTERNATIVES else kind
         kind = "products" if method in PRODUCTS else kind
         if kind is not None:
             points.append(point(kind, row, ALTERNATIVES.get(method, "")))
         if row["teacher"] in TEACHER_COSTS:
             named[row["teacher"]] = percent(row, "teacher_accuracy")
-    kinds = {"EDMD": "least squares", "distilled": "filters"}
+    kinds = {"EDMD": "least squares", "EDMD, teacher": "least squares", "distilled": "filters"}
     for row in rows_of("convolutional.csv", dataset):
         if row["student"] in kinds:
             points.append(point(kinds[row["student"]], row))
         if dataset == "cifar10":
             named["colour"] = percent(row, "teacher_accuracy")
+    points += few_bits(dataset)
     for teacher, accuracy in named.items():
         name = TEACHERS.get(teacher, "residual network")
         points.append(Point("teachers", *TEACHER_COSTS[teacher], accuracy, name))
@@ -107,6 +119,22 @@ def point(kind, row, name=""):
     """Return the point of a row."""
     cost = (int(row[column]) for column in ("parameters", "multiplications"))
     return Point(kind, *cost, percent(row), name)
+
+
+def few_bits(dataset):
+    """Return students of PCA 40, degree 2, with all numbers rounded."""
+    file = runner.RESULTS / f"bits-{dataset}.csv"
+    costs = (
+        (int(row["parameters"]), int(row["multiplications"]))
+        for row in rows_of("table.csv", dataset)
+        if (row["components"], row["degree"], row["method"]) == ("40", "2", "exact")
+    )
+    return [
+        Point("few bits", *cost, percent(row), bits=int(row["bits"]))
+        for cost in list(costs)[:1]
+        for row in read(file)
+        if (row["rounded"], row["rounding"]) == ("matrix and PCA", "error feedback")
+    ]
 
 
 def frontier(points, cost):
@@ -151,19 +179,23 @@ def draw_frontier(dataset):
         axis.set_xscale("log")
         scale_by_error(axis, TICKS[dataset])
         axis.set_ylim(LEAST[dataset], MOST[dataset])
-        axis.margins(x=0.12)
+        axis.margins(x=0.3 if dataset == "cifar10" else 0.12)
         axis.grid(alpha=0.3)
     axes[0].set_xlabel("multiplications for one image")
-    axes[1].set_xlabel("bytes of parameters (float32)")
+    axes[1].set_xlabel("bytes of parameters (float32, or fewer bits)")
     axes[0].set_ylabel("test accuracy")
     figure.suptitle(TITLES[dataset])
-    handles = axes[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
+    handles = axes[1].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
     return figure
 
 
 def draw_points(axis, points, cost):
     """Draw the points, names of some, and the line of the best students."""
+    from matplotlib.patheffects import withStroke
+
+    if cost == "multiplications":  # a rounded number is multiplied as often
+        points = [each for each in points if each.kind != "few bits"]
     for kind, color in COLORS.items():
         chosen = [each for each in points if each.kind == kind]
         if not chosen:
@@ -180,17 +212,19 @@ def draw_points(axis, points, cost):
         )
         for each in chosen:
             if each.name:
+                *place, end = PLACES.get(each.name, (0, -14, "center"))
                 axis.annotate(
                     each.name,
                     (getattr(each, cost), each.accuracy),
-                    xytext=(0, -13),
+                    xytext=place,
                     textcoords="offset points",
-                    ha="center",
+                    ha=end,
                     fontsize=8,
                     color=color,
+                    zorder=4,
+                    path_effects=[withStroke(linewidth=2.5, foreground="white")],
                 )
-    students = [each for each in points if each.kind in ("products", "filters")]
-    best = frontier(students, cost)
+    best = frontier([each for each in points if each.kind in STUDENTS], cost)
     axis.plot(
         [getattr(each, cost) for each in best],
         [each.accuracy for each in best],
@@ -216,6 +250,9 @@ def differences(rows, column, without, distilled, group):
     return {name: sorted(pairs) for name, pairs in worth.items()}
 
 
+STANDARD_ERRORS = {"mnist": 0.13, "fashion_mnist": 0.32}
+
+
 def draw_worth():
     """Draw what a teacher is worth: by observables, and by rows."""
     import matplotlib.pyplot as plt
@@ -227,14 +264,17 @@ def draw_worth():
         group = ("teacher", "components", "degree")
         products = differences(rows, "method", "no teacher", "exact", group)
         for teacher, name in TEACHERS.items():
-            axis.plot(*zip(*products[teacher], strict=True), "o-", markersize=4,
+            axis.plot(*zip(*products[teacher], strict=True), "o", markersize=5,
                       color=colors[teacher], label=f"products, {name}")  # fmt: skip
         rows = rows_of("convolutional.csv", dataset)
         group = ("teacher_accuracy", "dictionary", "transfer_set")
         pairs = differences(rows, "student", "no teacher", "distilled", group)
-        axis.plot(*zip(*sum(pairs.values(), []), strict=True), "D", markersize=4,
+        axis.plot(*zip(*chain(*pairs.values()), strict=True), "D", markersize=4,
                   color="#e9a03b", label="filters")  # fmt: skip
-        axis.set(title=TITLES[dataset], xscale="log", xlabel="observables", ylim=(-0.35, 1))
+        error = STANDARD_ERRORS[dataset]
+        axis.axhspan(-error, error, color="#777777", alpha=0.15, linewidth=0,
+                     label="one standard error of 10,000 images")  # fmt: skip
+        axis.set(title=TITLES[dataset], xscale="log", xlabel="observables", ylim=(-0.4, 1))
     rows = [
         row
         for row in read(runner.RESULTS / "what_matters.csv")
