@@ -38,6 +38,10 @@ class Formula:
         prediction.
     definitions : list of str
         What the variables are, where they are not the columns.
+
+    See Also
+    --------
+    formula : Makes it.
     """
 
     output_names: list
@@ -246,11 +250,13 @@ def formula(student, X=None, *, of="coordinates"):
     ...     EDMDClassifier(),
     ... ).fit(X, y)
     >>> print(formula(student, X))
-    1: 0.255 - 0.502 [worst concave points]' - 0.331 [worst radius]' - 0.13 [worst texture]'
+    1: 0.163 - 0.532 [worst radius]' - 0.43 [worst concave points]'
+       + 0.114 [mean concave points]' [worst area]'
     where
-      [worst texture]' = (worst texture - 25.68) / 6.141
-      [worst concave points]' = (worst concave points - 0.1146) / 0.06567
+      [mean concave points]' = (mean concave points - 0.04892) / 0.03877
       [worst radius]' = (worst radius - 16.27) / 4.829
+      [worst area]' = (worst area - 880.6) / 568.9
+      [worst concave points]' = (worst concave points - 0.1146) / 0.06567
     """
     if of not in ("columns", "coordinates"):
         raise ValueError(f"of={of!r}: must be 'coordinates' or 'columns'.")
@@ -259,7 +265,8 @@ def formula(student, X=None, *, of="coordinates"):
         polynomials, names, definitions = taken.of_columns(), taken.column_names, []
     else:
         polynomials = taken.polynomials
-        names = [f"{name}'" for name in taken.coordinate_names]
+        are_columns = set(taken.coordinate_names) <= set(taken.column_names)
+        names = [f"{name}'" if are_columns else name for name in taken.coordinate_names]
         definitions = _definitions(names, taken)
     spread: np.ndarray | float = 1.0
     shares = total = None
@@ -296,7 +303,7 @@ def _definitions(names, taken):
         else:
             largest = columns[np.argsort(-np.abs(row[columns]), kind="stable")[:4]]
             parts = [text_name((int(i),), taken.column_names) for i in largest]
-            terms = text_sum(np.array([offset, *row[largest]]), ["", *parts], 3)
+            terms = text_sum(np.array([offset, *row[largest]]), ["1", *parts], 3)
             more = f" + {len(columns) - 4} columns" if len(columns) > 4 else ""
             found.append(f"{shown} = {terms}{more}")
     return found

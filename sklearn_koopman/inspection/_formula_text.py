@@ -21,7 +21,7 @@ _LATEX = {
 
 
 def text_name(term, names):
-    """Return a product as text, ``x0^2 [worst radius]``.
+    """Return a product as text, ``x0^2 [worst radius]``; without variables, "1".
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def latex_name(term, names):
 
 
 def text_sum(coefficients, names, digits):
-    """Return the sum of terms as text: numbers times names, "" for the number alone."""
+    """Return the sum of terms as text: numbers times names, of "1" the number alone."""
     return _sum(coefficients, names, lambda number: f"{number:.{digits}g}", " ")
 
 
@@ -57,7 +57,7 @@ def _sum(coefficients, names, number_of, times):
     for coefficient, name in zip(coefficients.tolist(), names, strict=True):
         number = number_of(abs(coefficient))
         sign = "-" if coefficient < 0 else "+"
-        parts += [sign, f"{number}{times}{name}" if name else number]
+        parts += [sign, number if name == "1" else f"{number}{times}{name}"]
     if not parts:
         return "0"
     first = "-" if parts[0] == "-" else ""
@@ -65,6 +65,8 @@ def _sum(coefficients, names, number_of, times):
 
 
 def _product(term, names, variable, power, times):
+    if not term:
+        return "1"
     return times.join(
         variable(names[v]) + (power.format(n) if n > 1 else "")
         for v, n in ((v, len(list(run))) for v, run in groupby(term))

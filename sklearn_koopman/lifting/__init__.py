@@ -31,11 +31,13 @@ from ._forms._as_layer import (
     as_layer as as_layer,
 )
 from ._forms._costs import operations_of as operations_of
+from ._forms._degrees import degree_of as degree_of
 from ._forms._onnx_nodes import Nodes
 from ._forms._operations import Operations, UncountableError as UncountableError
 from ._forms._protocols import (
     SupportsChoice,
     SupportsCost,
+    SupportsDegree,
     SupportsOnnx,
     SupportsProducts,
     SupportsTorch,
@@ -72,6 +74,7 @@ __all__ = [
     "SquaredProjectionLifter",
     "SupportsChoice",
     "SupportsCost",
+    "SupportsDegree",
     "SupportsOnnx",
     "SupportsProducts",
     "SupportsTorch",

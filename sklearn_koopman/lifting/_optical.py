@@ -165,6 +165,11 @@ class OpticalLifter(Dictionary):
         detection = Operations(nonlinear=n_products[self.nonlinearity] * len(self.offset_))
         return sum(mixing, detection)
 
+    def polynomial_degree(self):
+        """Return 2 for intensities, None where the detector is no polynomial."""
+        check_is_fitted(self)
+        return 2 if self.nonlinearity == "intensity" else None
+
     def _real_parts(self):
         """Return the pairs of matrix and offset that make the amplitudes, or their two parts."""
         parts = (np.real,) if self.nonlinearity == "cosine" else (np.real, np.imag)

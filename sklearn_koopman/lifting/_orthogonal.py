@@ -188,6 +188,11 @@ class OrthogonalPolynomialLifter(Dictionary):
         products = Operations(nonlinear=self.n_output_features_ - n_others)
         return self._factors.operations() + products
 
+    def polynomial_degree(self):
+        """Return the degree."""
+        check_is_fitted(self)
+        return int(self.degree)
+
     def chosen(self, indices):
         """Return what computes some of the observables, and no others but on the way."""
         check_is_fitted(self)

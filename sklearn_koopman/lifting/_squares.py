@@ -110,6 +110,11 @@ class SquaredProjectionLifter(Dictionary):
         squares = Operations(nonlinear=len(self.components_))
         return Operations.of_matrix(self.components_) + squares
 
+    def polynomial_degree(self):
+        """Return 2, the degree of squares."""
+        check_is_fitted(self)
+        return 2 if len(self.components_) else 1
+
     def _observable_names(self, names):
         return [*names, *(f"square{j}" for j in range(len(self.components_)))]
 

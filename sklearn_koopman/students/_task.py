@@ -18,6 +18,7 @@ class Task:
     blocks : RowBlocks
     labels : Labels
     sample_weight : ndarray of shape (n_samples,)
+        What rows count, times what their classes do.
     soft_logits : ndarray of shape (n_samples, n_classes), or None
     lifter : fitted transformer or None
     teacher : Teacher or None
@@ -29,6 +30,8 @@ class Task:
         only; None where they do not depend on that.
     n_rows_made_of : int or None
         Of a transfer set: how many rows of a stream others have been made of, with these.
+    given_weight : ndarray of shape (n_samples,), or None
+        What rows count, whatever their classes; None is `sample_weight`.
     """
 
     blocks: RowBlocks
@@ -40,6 +43,7 @@ class Task:
     dtype: np.dtype
     soft_logits_from: Callable | None = None
     n_rows_made_of: int | None = None
+    given_weight: np.ndarray | None = None
 
     @property
     def n_targets(self):
@@ -68,4 +72,5 @@ class Task:
             sample_weight=self.sample_weight[rows],
             soft_logits=None if self.soft_logits is None else self.soft_logits[rows],
             soft_logits_from=None,
+            given_weight=None if self.given_weight is None else self.given_weight[rows],
         )

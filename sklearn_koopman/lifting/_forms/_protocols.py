@@ -92,3 +92,21 @@ class SupportsChoice(Protocol):
         chosen : fitted transformer
             Its `transform` gives these observables only; it may have the other forms too.
         """
+
+
+@runtime_checkable
+class SupportsDegree(Protocol):
+    """A transformer that knows of which degree its observables are: for exact answers.
+
+    What has `pair_products` is known without it.
+    """
+
+    def polynomial_degree(self):
+        """Return the largest degree of the observables as polynomials of the features.
+
+        Returns
+        -------
+        degree : int or None
+            1 for a linear map, with or without a constant; None if some observable of the fitted
+            transformer is no polynomial.
+        """
