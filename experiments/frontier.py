@@ -14,15 +14,18 @@ from itertools import chain
 import numpy as np
 
 from experiments import runner
+from experiments.convolutional import TEACHER_MULTIPLICATIONS
 from experiments.runner import read
 
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
-TEACHERS = {"mlp": "perceptron", "cnn": "convolutional network", "resnet18": "ResNet-18"}
+TEACHERS = {"mlp": "perceptron", "cnn": "convolutional", "resnet18": "ResNet-18"}
+SMALL = "small residual"  # those of `image_network`: of MNIST and of CIFAR-10
 # Parameters and multiplications, as `sklearn_koopman.inspection.cost` counts them.
 TEACHER_COSTS = {
     "mlp": (535_818, 535_040),
     "cnn": (857_738, 11_467_776),
     "resnet18": (11_172_810, 32_509_184),
+    "digits": (280_968, 9_805_088),
     "colour": (1_972_792, 236_294_720),
 }
 ALTERNATIVES = {
@@ -58,7 +61,7 @@ STUDENTS = ("products", "filters", "few bits", "least squares")
 PLACES = {
     "64 hidden units": (7, -12, "left"),
     "logistic regression": (7, -3, "left"),
-    "residual network": (0, -15, "center"),
+    "convolutional": (0, 9, "center"),
 }
 
 
@@ -102,15 +105,16 @@ def points_of(dataset):
             points.append(point(kind, row, ALTERNATIVES.get(method, "")))
         if row["teacher"] in TEACHER_COSTS:
             named[row["teacher"]] = percent(row, "teacher_accuracy")
+    teachers = {count: teacher for teacher, count in TEACHER_MULTIPLICATIONS.items()}
     kinds = {"EDMD": "least squares", "EDMD, teacher": "least squares", "distilled": "filters"}
     for row in rows_of("convolutional.csv", dataset):
         if row["student"] in kinds:
             points.append(point(kinds[row["student"]], row))
-        if dataset == "cifar10":
-            named["colour"] = percent(row, "teacher_accuracy")
+        teacher = teachers[int(row["teacher_multiplications"])]
+        named[teacher] = percent(row, "teacher_accuracy")
     points += few_bits(dataset)
     for teacher, accuracy in named.items():
-        name = TEACHERS.get(teacher, "residual network")
+        name = TEACHERS.get(teacher, SMALL)
         points.append(Point("teachers", *TEACHER_COSTS[teacher], accuracy, name))
     return points
 
