@@ -1,6 +1,5 @@
 """Distillation with ridge, temperature and soft weight that cross-validation chooses."""
 
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -8,9 +7,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._validation import check_integer, check_real, check_reals
 from .._warnings import warn_user
-from ..linear import check_finite_moments, check_gram_fits_in_memory, minimise_path
+from ..linear import check_finite_moments, check_gram_fits_in_memory
 from ..rows import DiagonalMoments
-from ._distilling import DistillingClassifier, distillation_problem
+from ._distilling import DistillingClassifier, check_perturbation, distillation_problem
 from ._folds import (
     WITHOUT_DASK,
     CrossValidated,
@@ -21,6 +20,7 @@ from ._folds import (
     make_splits,
     split_tasks,
 )
+from ._paths import SharedPaths
 from ._scoring import accuracy, fidelity, held_out_scores, neg_log_loss, scoring_of
 
 SCORINGS = {"accuracy": accuracy, "neg_log_loss": neg_log_loss, "fidelity": fidelity}
@@ -74,6 +74,9 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     cv_tol : float, default=2e-3
         The same for the fits to training rows, which are judged by their predictions alone. A
         large one takes settings for better that converge sooner.
+    perturbation : float, default=0.0
+        How far (L2) rows are to be moved without losing their class, as in
+        :class:`~sklearn_koopman.KoopmanDistilledClassifier`; no setting to choose from.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
@@ -81,8 +84,8 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     class_weight : dict or "balanced", default=None
         What the rows of each class count, in all that is learned from them; classes that a dict
         leaves out count 1. "balanced" lets all classes count the same, as in
-        :class:`~sklearn.linear_model.LogisticRegression`. A teacher that is fitted here does not
-        see these weights.
+        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
+        teacher that knows nothing of these weights: logits are raised by their logarithms.
     unlabeled_value : object, default=None
         What stands in y for "no label". None: every row is labelled.
     verbose : int, default=0
@@ -162,6 +165,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         max_iter=300,
         tol=1e-6,
         cv_tol=2e-3,
+        perturbation=0.0,
         teacher_output="auto",
         teacher_classes=None,
         class_weight=None,
@@ -178,6 +182,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         self.max_iter = max_iter
         self.tol = tol
         self.cv_tol = cv_tol
+        self.perturbation = perturbation
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
         self.class_weight = class_weight
@@ -191,6 +196,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         check_integer(self, "max_iter", minimum=1)
         check_real(self, "tol", low=0.0, inclusive="left")
         check_real(self, "cv_tol", low=0.0, inclusive="left")
+        check_perturbation(self)
 
     def _grid(self):
         """Return ridges from the largest down, soft weights and temperatures."""
@@ -226,7 +232,9 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         scores, starts, scale = self._scored(task, grid, groups)
         results = cv_results(candidates, scores)
         best = best_candidate(results["mean_test_score"])
-        problem = distillation_problem(task, scale, **candidates[best])
+        problem = distillation_problem(
+            task, scale, perturbation=self.perturbation, **candidates[best]
+        )
         return {
             **self._minimise(problem, [start[best] for start in starts], task.dtype),
             **{f"{name}_": value for name, value in candidates[best].items()},
@@ -264,7 +272,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
             scale = moments.of_training(split).scale
             coef, intercept, n_more = self._path(part.at(train), scale, *grid)
             n_stopped += n_more
-            scores.append(held_out_scores(self, scoring, part, test, coef, intercept))
+            scores.append(held_out_scores(part, test, coef, intercept, scoring))
             # The models of the folds are all near that of all rows, their mean is nearer.
             starts = starts[0] + coef / len(splits), starts[1] + intercept / len(splits)
         if n_stopped:
@@ -291,33 +299,19 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         intercepts = np.empty((*shape, n_classes))
         # Never from another split: its solution has learned from rows that are held out in this.
         start = np.zeros((n_observables, n_classes)), np.zeros(n_classes)
-        leverage = None
-        preconditioners: dict = {}
+        shared = SharedPaths(
+            task,
+            scale,
+            max_iter=self.max_iter,
+            tol=self.cv_tol,
+            perturbation=self.perturbation,
+        )
         n_stopped = 0
         for j, k in product(*map(range, shape[1:])):
             if soft_weights[j] == 0 and k > 0:
                 coefs[:, j, k], intercepts[:, j, k] = coefs[:, j, 0], intercepts[:, j, 0]
                 continue
-            problem = distillation_problem(
-                task,
-                scale,
-                soft_weight=soft_weights[j],
-                temperature=temperatures[k],
-                ridge=ridges[0],
-            )
-            if leverage is None:  # what all losses share
-                problem = problem.keeping_few_rows()
-                task = replace(task, blocks=problem.blocks)
-                leverage = problem.leverage()
-            path = minimise_path(
-                problem,
-                ridges,
-                *start,
-                max_iter=self.max_iter,
-                tol=self.cv_tol,
-                leverage=leverage,
-                preconditioners=preconditioners,
-            )
+            path = shared.path(soft_weights[j], temperatures[k], ridges, *start)
             for i, solution in enumerate(path):
                 if i == 0:
                     start = solution.coef, solution.intercept

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_array, gen_batches
 
 from .._finite import finite
 from .._memory import check_fits_in_memory
 from .._validation import DTYPES
-from ..lifting import degree_of, taking_arrays, transformed
+from ..lifting import affine_map, degree_of, split_linear, transformed
 from ..students import split_student
 
 # Numbers of observables that are in memory at once.
@@ -65,20 +64,10 @@ class StudentCoordinates:
             Rows that say where the origin is, and what is a small step.
         """
         steps, classifier = split_student(student)
-        steps = [taking_arrays(step) for step in steps]
-        n_linear = 0
-        while n_linear < len(steps) and degree_of(steps[n_linear]) == 1:
-            n_linear += 1
-        head, tail = _chain(steps[:n_linear]), _chain(steps[n_linear:])
-        center, step = X.mean(axis=0), _step_sizes(X)
-        if head is None:
-            features, basis, factor = center, np.eye(len(center)), np.eye(len(center))
-        else:
-            features = transformed(head, center[None])[0].astype(np.float64)
-            # Steps of the size of the features: others would be lost in rounding.
-            moved = transformed(head, center + np.diag(step)).astype(np.float64)
-            basis, factor = np.linalg.qr((moved - features) / step[:, None])
-        return cls(center, basis, features, factor, tail, degree_of(tail), classifier)
+        head, tail = split_linear(steps)
+        features, matrix = affine_map(head, X.mean(axis=0), _step_sizes(X))
+        basis, factor = np.linalg.qr(matrix)
+        return cls(X.mean(axis=0), basis, features, factor, tail, degree_of(tail), classifier)
 
     def of_rows(self, X):
         """Return the coordinates of rows, (n_samples, n_coordinates)."""
@@ -194,10 +183,6 @@ class QuadraticForms:
                 f"The observables of {coordinates.tail!r} are said to be of degree 2, but the "
                 f"logits differ by {error:.1g} from a polynomial of that degree."
             )
-
-
-def _chain(steps):
-    return make_pipeline(*steps) if steps else None
 
 
 def _step_sizes(X):

@@ -3,6 +3,7 @@
 `__all__` is for users; the other names are what the folders above use of this one.
 """
 
+from ._affine import affine_map as affine_map, split_linear as split_linear
 from ._base import BlockLifter as BlockLifter
 from ._chain import (
     are_floats as are_floats,
@@ -40,8 +41,10 @@ from ._forms._protocols import (
     SupportsDegree,
     SupportsOnnx,
     SupportsProducts,
+    SupportsSlopes,
     SupportsTorch,
 )
+from ._forms._slopes import Slopes, slopes_of as slopes_of
 from ._forms._torch_layers import linear_layer as linear_layer
 from ._local_features import FEATURE_MAPS as FEATURE_MAPS, LocalFeatures as LocalFeatures
 from ._monomial import Level as Level, MonomialLifter
@@ -71,11 +74,13 @@ __all__ = [
     "PairProducts",
     "ProductKernelLifter",
     "RBFLifter",
+    "Slopes",
     "SquaredProjectionLifter",
     "SupportsChoice",
     "SupportsCost",
     "SupportsDegree",
     "SupportsOnnx",
     "SupportsProducts",
+    "SupportsSlopes",
     "SupportsTorch",
 ]

@@ -35,6 +35,7 @@ from ._minibatch import (
 )
 from ._minimise import Search as Search, minimise, minimise_path
 from ._noise import noise_penalty, with_even_ridge
+from ._perturbation import LogitSlopes
 from ._preconditioner import (
     CurvaturePreconditioner as CurvaturePreconditioner,
     inverse as inverse,
@@ -49,6 +50,7 @@ __all__ = [
     "DistillationProblem",
     "LinearProbes",
     "LogitLoss",
+    "LogitSlopes",
     "LossTerms",
     "RidgePath",
     "correlation",

@@ -16,6 +16,7 @@ from ._lifted_rows import (
     dtype_of_coefficients as dtype_of_coefficients,
 )
 from ._parts import flat_steps as flat_steps, split_student as split_student
+from ._slopes import logit_slopes as logit_slopes
 from ._student import SharingEstimator as SharingEstimator, Student
 from ._targets import (
     PROBABILITY_FLOOR as PROBABILITY_FLOOR,

@@ -110,3 +110,20 @@ class SupportsDegree(Protocol):
             1 for a linear map, with or without a constant; None if some observable of the fitted
             transformer is no polynomial.
         """
+
+
+@runtime_checkable
+class SupportsSlopes(Protocol):
+    """A transformer whose slopes are multiples of its observables: for `perturbation`.
+
+    What has `pair_products` is known without it.
+    """
+
+    def slopes(self):
+        """Return the slopes of the observables by the features.
+
+        Returns
+        -------
+        slopes : Slopes or None
+            None if those of the fitted transformer are no multiples of its observables.
+        """
