@@ -6,7 +6,7 @@ user would take instead. `what_matters.py`: one setting at a time. `repeats.py`:
 Which observables? `dictionaries.py`: families of about 1,000, and how correlated polynomials are.
 `sparse.py`: the best m of a dictionary, and greedy choice beside a group penalty.
 `convolutional.py`: filters that see neighbourhoods, found without labels or trained (`eyes.py`).
-`series.py`: time series.
+`series.py`: time series. `texts.py`: words that are counted, sparse rows.
 
 Other kinds of students: `networks.py` and `delay_dmd.py` (spans of layers), `tree_recovery.py` and
 `tree_curves.py` (decision trees), `tensor_trains.py`, `product_kernel.py`, `compression.py`.

@@ -202,6 +202,7 @@ TASKS: Mapping[str, Task] = {
                 is_trained=True,
                 ridge=3e-4,
                 temperature=1.0,
+                transfer_sets=("none", "flips"),
             ),
             "small and monomials": Dictionary(monomials(40), beside="small", temperature=1.0),
         },

@@ -20,6 +20,7 @@ FLOORS = [
     ["classification", "regression", "trees", "networks", "selection", "solvers"],
     ["pipeline", "_versions"],
     ["inspection", "deployment"],
+    ["__main__"],
 ]
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS, start=1) for name in floor}
 MOST_PRIVATE_IMPORTS = 20

@@ -112,6 +112,11 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
         Classes that y lacks are left out, and the probabilities of the others renormalised.
+    class_weight : dict or "balanced", default=None
+        What the rows of each class count, in all that is learned from them; classes that a dict
+        leaves out count 1. "balanced" lets all classes count the same, as in
+        :class:`~sklearn.linear_model.LogisticRegression`. A teacher that is fitted here does not
+        see these weights.
     unlabeled_value : object, default=None
         What stands in y for "no label"; such rows have no cross-entropy term. None: every row is
         labelled.
@@ -234,6 +239,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         perturbation=0.0,
         teacher_output="auto",
         teacher_classes=None,
+        class_weight=None,
         unlabeled_value=None,
         warm_start=False,
         batch_size=256,
@@ -257,6 +263,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         self.perturbation = perturbation
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
+        self.class_weight = class_weight
         self.unlabeled_value = unlabeled_value
         self.warm_start = warm_start
         self.batch_size = batch_size

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._validation import check_choice, check_integer, check_real, check_reals
+from .._validation import check_integer, check_real, check_reals
 from .._warnings import warn_user
 from ..linear import check_finite_moments, check_gram_fits_in_memory, minimise_path
 from ..rows import DiagonalMoments
@@ -15,16 +15,13 @@ from ._folds import (
     WITHOUT_DASK,
     CrossValidated,
     SplitMoments,
-    accuracy,
     best_candidate,
     cv_results,
-    fidelity,
-    held_out_scores,
     judged,
     make_splits,
-    neg_log_loss,
     split_tasks,
 )
+from ._scoring import accuracy, fidelity, held_out_scores, neg_log_loss, scoring_of
 
 SCORINGS = {"accuracy": accuracy, "neg_log_loss": neg_log_loss, "fidelity": fidelity}
 
@@ -62,11 +59,14 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         on all rows: where it learns from y, or that matters, use `GridSearchCV`.
     cv : int, cross-validation generator or iterable, default=5
         The number of stratified folds, a splitter, or a list of (training, test) indices.
-    scoring : {"accuracy", "neg_log_loss", "fidelity"}, default="accuracy"
+    scoring : {"accuracy", "neg_log_loss", "fidelity"}, str or callable, default="accuracy"
         What the settings are chosen by on held-out rows; "fidelity" is the share of rows where
-        student and teacher agree, and needs no labels. Ties go to the larger ridge, then to what
-        comes first in `soft_weights` and `temperatures`. Without labels, folds and scores
-        go by the teacher's choices, and the soft weight is 1.
+        student and teacher agree, and needs no labels. Also the name of any other scorer of
+        scikit-learn ("balanced_accuracy", say), or a callable of an estimator, rows and labels;
+        the rows are their numbers in the test set, and the estimator knows what to say of them.
+        Ties go to the larger ridge, then to what comes first in `soft_weights` and
+        `temperatures`. Without labels, folds and scores go by the teacher's choices, and the soft
+        weight is 1.
     max_iter : int, default=300
         Most iterations of each minimisation.
     tol : float, default=1e-6
@@ -81,6 +81,11 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+    class_weight : dict or "balanced", default=None
+        What the rows of each class count, in all that is learned from them; classes that a dict
+        leaves out count 1. "balanced" lets all classes count the same, as in
+        :class:`~sklearn.linear_model.LogisticRegression`. A teacher that is fitted here does not
+        see these weights.
     unlabeled_value : object, default=None
         What stands in y for "no label". None: every row is labelled.
     verbose : int, default=0
@@ -163,6 +168,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         perturbation=0.0,
         teacher_output="auto",
         teacher_classes=None,
+        class_weight=None,
         unlabeled_value=None,
         verbose=0,
     ):
@@ -179,13 +185,14 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         self.perturbation = perturbation
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
+        self.class_weight = class_weight
         self.unlabeled_value = unlabeled_value
         self.verbose = verbose
 
     def _check_parameters(self):
         super()._check_parameters()
         self._grid()
-        check_choice(self, "scoring", tuple(SCORINGS))
+        scoring_of(self, SCORINGS)
         check_integer(self, "max_iter", minimum=1)
         check_real(self, "tol", low=0.0, inclusive="left")
         check_real(self, "cv_tol", low=0.0, inclusive="left")
@@ -201,7 +208,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     def _wants_soft_targets(self, soft_labels):
         is_given = self.teacher is not None or soft_labels is not None
         needs = [f"soft_weights={self.soft_weights!r}"] if any(self.soft_weights) else []
-        if self.scoring == "fidelity":
+        if isinstance(self.scoring, str) and self.scoring == "fidelity":
             needs.append("scoring='fidelity'")
         if needs and not is_given:
             raise ValueError(
@@ -247,7 +254,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         scale : Scale
             Of all rows.
         """
-        row_scores = SCORINGS[self.scoring]
+        scoring = scoring_of(self, SCORINGS)
         splits = make_splits(self.cv, task, groups)
         moments = SplitMoments(
             splits,
@@ -265,7 +272,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
             scale = moments.of_training(split).scale
             coef, intercept, n_more = self._path(part.at(train), scale, *grid)
             n_stopped += n_more
-            scores.append(held_out_scores(part, test, coef, intercept, row_scores))
+            scores.append(held_out_scores(self, scoring, part, test, coef, intercept))
             # The models of the folds are all near that of all rows, their mean is nearer.
             starts = starts[0] + coef / len(splits), starts[1] + intercept / len(splits)
         if n_stopped:

@@ -12,10 +12,12 @@ from ._fidelity import fidelity_score
 from ._filter_display import FilterDisplay
 from ._filter_weights_display import FilterWeightsDisplay
 from ._filters import filter_weights, logit_maps
+from ._formula import Formula, formula
 from ._logit_map_display import LogitMapDisplay
 from ._radius import RadiusBounds, radius_bounds, robust_radius
 from ._report import distillation_report
 from ._report_table import DistillationReport
+from ._shapley import ShapleyValues, shapley_values
 from ._span_report import span_report
 from ._spectrum import SpanSpectrum, SpanSpectrumDisplay, span_spectrum
 
@@ -26,8 +28,10 @@ __all__ = [
     "FidelityCertificate",
     "FilterDisplay",
     "FilterWeightsDisplay",
+    "Formula",
     "LogitMapDisplay",
     "RadiusBounds",
+    "ShapleyValues",
     "SpanSpectrum",
     "SpanSpectrumDisplay",
     "UncountableError",
@@ -38,9 +42,11 @@ __all__ = [
     "fidelity_certificate",
     "fidelity_score",
     "filter_weights",
+    "formula",
     "logit_maps",
     "radius_bounds",
     "robust_radius",
+    "shapley_values",
     "span_report",
     "span_spectrum",
 ]

@@ -235,6 +235,7 @@ def _variants(model, lesson, edmd_ridge):
         lifter=student.lifter,
         teacher_output=lesson.kind,
         teacher_classes=lesson.classes,
+        class_weight=student.class_weight,
         unlabeled_value=student.unlabeled_value,
     )
     alone = clone(student).set_params(soft_weight=0)

@@ -4,6 +4,7 @@
 """
 
 from ._koopman import (
+    Affine as Affine,
     KoopmanClassifier,
     KoopmanMatrix as KoopmanMatrix,
     koopman_attributes as koopman_attributes,

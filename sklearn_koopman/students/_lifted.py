@@ -1,6 +1,7 @@
 """What the students share that learn from lifted rows: lifting, fitting, prediction."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_X_y
@@ -21,6 +22,7 @@ from ..rows import (
     telling_what_rows_are,
 )
 from ..teachers import OUTPUT_KINDS, as_teacher
+from ._class_weight import weighted_by_class
 from ._lifted_rows import LiftedEstimator, dtype_of_coefficients
 from ._student import Student
 from ._targets import check_weights, refuse_missing_labels
@@ -32,8 +34,11 @@ class LiftedStudent(LiftedEstimator, Student):
 
     A subclass has the parameters `teacher`, `lifter`, `teacher_output`, `teacher_classes`,
     `unlabeled_value` and `verbose`. It defines ``_solve(task)``, which returns the attributes that
-    it finds, by their names, and `_logit_function`, which predicts from them.
+    it finds, by their names, and `_logit_function`, which predicts from them. It may have the
+    parameter `class_weight`.
     """
+
+    class_weight: Any = None
 
     def fit(self, X, y=None, sample_weight=None, *, soft_labels=None, teacher_X=None):
         """Fit the student.
@@ -158,6 +163,10 @@ class LiftedStudent(LiftedEstimator, Student):
             fitted_teacher=None if first else getattr(self, "teacher_", None),
             classes=classes,
         )
+        given_weights = weights
+        weights = weighted_by_class(
+            self.class_weight, labels, weights, are_more_to_come=are_more_to_come
+        )
         if first and soft_logits is None and not weights[labels.is_labelled].any():
             raise ValueError(
                 "There is nothing to learn from: no row of positive weight has a label, and "
@@ -168,7 +177,7 @@ class LiftedStudent(LiftedEstimator, Student):
         else:
             lifter = getattr(self, "lifter_", None)
         if rows is not X:
-            weights = rows.repeated(weights)
+            weights, given_weights = rows.repeated(weights), rows.repeated(given_weights)
             codes = rows.repeated(labels.codes, None if keeps_labels else -1)
             labels = replace(labels, codes=codes)
         blocks = self._blocks_to_learn_from(X, rows, lifter, device)
@@ -183,6 +192,7 @@ class LiftedStudent(LiftedEstimator, Student):
             soft_logits_from,
             n_rows_made_of=None if rows is X else n_before + X.shape[0],
             passed=Passed.by(X, lifter),
+            given_weight=given_weights,
         )
 
     def _validate(self, X, y, *, reset, dtype=DTYPES):

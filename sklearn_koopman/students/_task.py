@@ -48,6 +48,7 @@ class Task:
     blocks : RowBlocks
     labels : Labels
     sample_weight : ndarray of shape (n_samples,)
+        What rows count, times what their classes do.
     soft_logits : ndarray of shape (n_samples, n_classes), or None
     lifter : fitted transformer or None
     teacher : Teacher or None
@@ -61,6 +62,8 @@ class Task:
         Of a transfer set: how many rows of a stream others have been made of, with these.
     passed : Passed or None
         What the rows have passed.
+    given_weight : ndarray of shape (n_samples,), or None
+        What rows count, whatever their classes; None is `sample_weight`.
     """
 
     blocks: RowBlocks
@@ -73,6 +76,7 @@ class Task:
     soft_logits_from: Callable | None = None
     n_rows_made_of: int | None = None
     passed: Passed | None = None
+    given_weight: np.ndarray | None = None
 
     @property
     def n_targets(self):
@@ -101,4 +105,5 @@ class Task:
             sample_weight=self.sample_weight[rows],
             soft_logits=None if self.soft_logits is None else self.soft_logits[rows],
             soft_logits_from=None,
+            given_weight=None if self.given_weight is None else self.given_weight[rows],
         )
