@@ -38,6 +38,7 @@ from ._forms._operations import Operations, UncountableError as UncountableError
 from ._forms._protocols import (
     SupportsChoice,
     SupportsCost,
+    SupportsCurvature,
     SupportsDegree,
     SupportsOnnx,
     SupportsProducts,
@@ -78,6 +79,7 @@ __all__ = [
     "SquaredProjectionLifter",
     "SupportsChoice",
     "SupportsCost",
+    "SupportsCurvature",
     "SupportsDegree",
     "SupportsOnnx",
     "SupportsProducts",
