@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "sklearn_koopman"
 # the ground are the other modules beside the folders, all with names that begin with "_".
 FLOORS = [
     ["lifting", "teachers", "datasets", "meshes"],
-    ["rows"],
+    ["rows", "microcontrollers"],
     ["linear"],
     ["students"],
     ["tensor_trains", "_streaming"],

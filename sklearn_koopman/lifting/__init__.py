@@ -36,6 +36,7 @@ from ._forms._degrees import degree_of as degree_of
 from ._forms._onnx_nodes import Nodes
 from ._forms._operations import Operations, UncountableError as UncountableError
 from ._forms._protocols import (
+    SupportsC,
     SupportsChoice,
     SupportsCost,
     SupportsDegree,
@@ -47,7 +48,7 @@ from ._forms._protocols import (
 from ._forms._slopes import Slopes, slopes_of as slopes_of
 from ._forms._torch_layers import linear_layer as linear_layer
 from ._local_features import FEATURE_MAPS as FEATURE_MAPS, LocalFeatures as LocalFeatures
-from ._monomial import Level as Level, MonomialLifter
+from ._monomial import Level as Level, MonomialLifter, monomials_like as monomials_like
 from ._optical import OpticalLifter
 from ._orthogonal import (
     OrthogonalPolynomialLifter,
@@ -76,6 +77,7 @@ __all__ = [
     "RBFLifter",
     "Slopes",
     "SquaredProjectionLifter",
+    "SupportsC",
     "SupportsChoice",
     "SupportsCost",
     "SupportsDegree",

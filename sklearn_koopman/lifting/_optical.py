@@ -156,6 +156,20 @@ class OpticalLifter(Dictionary):
         )
         return nodes.add("Mul", intensity, nodes.add("Exp", absorbed))
 
+    def add_to_program(self, program, rows):
+        """Add the mixing, and cosines or intensities of the amplitudes, to a program."""
+        check_is_fitted(self)
+        parts = [
+            program.affine(rows, matrix.T, offset) for matrix, offset in self._real_parts()
+        ]
+        if self.nonlinearity == "cosine":
+            return program.scaled(program.function(parts[0], "cos"), np.sqrt(2))
+        intensity = program.sum(*(program.function(part, "square") for part in parts))
+        if self.nonlinearity == "intensity":
+            return intensity
+        passed = program.scaled(program.function(intensity, "reciprocal"), -self.optical_depth)
+        return program.product(intensity, program.function(passed, "exp"))
+
     def operations(self):
         """Return the operations: complex mixing is two real ones, an intensity two squares."""
         check_is_fitted(self)

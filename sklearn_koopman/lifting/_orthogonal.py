@@ -181,6 +181,10 @@ class OrthogonalPolynomialLifter(Dictionary):
         """Add the polynomials of each feature, and the products of them, to an ONNX graph."""
         return self._all_chosen().add_to_graph(nodes, rows)
 
+    def add_to_program(self, program, rows):
+        """Add the polynomials of each feature, and the products of them, to a program."""
+        return self._all_chosen().add_to_program(program, rows)
+
     def operations(self):
         """Return the operations: the polynomials of each feature, and a product of several."""
         check_is_fitted(self)
@@ -287,6 +291,21 @@ class UnivariatePolynomials:
         u = nodes.add_scaled(rows, self.center, self.scale)
         polynomials = nodes.add_polynomials(u, self.family, self.degree)
         return nodes.add("Concat", *polynomials, axis=1)
+
+    def add_to_program(self, program, rows):
+        """Add the polynomials to a program for microcontrollers."""
+        slope, drop, _ = RECURRENCES[self.family]
+        u = program.scaled(rows, 1 / self.scale, -self.center / self.scale)
+        polynomials = [u]
+        for k in range(1, self.degree):
+            raised = program.product(u, polynomials[-1])
+            if k == 1:
+                raised = program.scaled(raised, slope(k), -drop(k))
+            else:
+                before = program.scaled(polynomials[-2], -drop(k))
+                raised = program.sum(program.scaled(raised, slope(k)), before)
+            polynomials.append(raised)
+        return program.beside(*polynomials)
 
     def operations(self):
         """Return the operations of scaling, and of one product and two factors a degree."""

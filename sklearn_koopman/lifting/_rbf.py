@@ -178,6 +178,12 @@ class RBFLifter(Dictionary):
         distances = nodes.add("Relu", nodes.add("Add", squares, products))
         return nodes.add("Exp", nodes.add("Mul", distances, nodes.constant([-self.gamma_])))
 
+    def add_to_program(self, program, rows):
+        """Add the exponentials of distances to a program for microcontrollers."""
+        check_is_fitted(self)
+        distances = program.distances(rows, self.centers_)
+        return program.function(program.scaled(distances, -self.gamma_), "exp")
+
     def operations(self):
         """Return the operations: a square for each feature of each centre, and the width."""
         check_is_fitted(self)

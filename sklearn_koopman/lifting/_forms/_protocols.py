@@ -46,6 +46,26 @@ class SupportsOnnx(Protocol):
 
 
 @runtime_checkable
+class SupportsC(Protocol):
+    """A transformer with a form in C: for `to_c`."""
+
+    def add_to_program(self, program, rows):
+        """Add the fitted transformer to a program.
+
+        Parameters
+        ----------
+        program : Program
+            What steps are added with, see `sklearn_koopman.microcontrollers.Program`.
+        rows : Step
+            Whose numbers are lifted.
+
+        Returns
+        -------
+        observables : Step
+        """
+
+
+@runtime_checkable
 class SupportsCost(Protocol):
     """An estimator that knows what it costs: for `cost`, reports and frontiers."""
 
