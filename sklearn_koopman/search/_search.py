@@ -43,9 +43,9 @@ class KoopmanSearchCV(KoopmanClassifier):
         As for :class:`~sklearn_koopman.KoopmanDistilledClassifier`. None, without `soft_labels`
         in `fit`: students learn from labels alone.
     budget : float or list of float, default=None
-        What a student may cost for one sample. Of a list, the best student at each price is found,
-        and the one for the highest is `best_estimator_`. None: no limit; a few prices are made up
-        between the cheapest candidate and the dearest.
+        What a student may cost for one sample. Students are sought at a few prices below it, too,
+        so that there is a frontier. Of a list, these are the prices; the highest is that of
+        `best_estimator_`. None: no limit.
     cost : {"multiplications", "bytes", "seconds"}, default="multiplications"
         What `budget` counts, as :func:`~sklearn_koopman.inspection.cost` does. Seconds are
         measured, and so are not the same in every run.

@@ -18,8 +18,8 @@ MOST_PLAIN_FEATURES = 40
 # Coordinates of PCA.
 WIDTHS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 25, 30, 35, 40, 50, 60, 70, 80, 90, 100)
 DEGREES = (1, 2, 3)
-# What single observables are chosen of: so many coordinates, and this degree.
-CHOSEN_WIDTH, CHOSEN_DEGREE = 20, 3
+# What single observables are chosen of: products of so many coordinates, and no more than these.
+CHOSEN_WIDTH, MOST_CANDIDATES = 20, 2000
 N_CHOSEN = (10, 20, 50, 100, 150, 200, 300, 400, 600, 800, 1000)
 # A choice needs so many rows for each candidate that it chooses from, and a centre so many for it.
 ROWS_PER_CHOICE, ROWS_PER_CENTER = 2, 5
@@ -195,7 +195,7 @@ def space_of_images(n_rows, shape, most_observables, seed, *, are_positive):
     return Space(fronts, families)
 
 
-def choices(space, select, n_rows):
+def choices(space, select, n_rows, n_features):
     """Return families of single observables, the best of a dictionary of products.
 
     Parameters
@@ -203,29 +203,42 @@ def choices(space, select, n_rows):
     space : Space
     select : callable
         Returns a fitted `ObservableSelector`, given a front, a width and a lifter.
-    n_rows : int
+    n_rows, n_features : int
+        Of the training rows.
     """
     families = []
     for front, transformer in space.fronts.items():
         most = _n_coordinates(transformer)
+        width = None if most is None else min(CHOSEN_WIDTH, most)
+        if front == "features" and n_features <= MOST_PLAIN_FEATURES:
+            most = n_features
         if most is None:
             continue
-        width = min(CHOSEN_WIDTH, most)
-        n_candidates = comb(width + CHOSEN_DEGREE, CHOSEN_DEGREE)
+        n_candidates, degree = _products_to_choose_from(width or most)
         if n_rows < ROWS_PER_CHOICE * n_candidates:
             continue
-        selector = select(front, width, MonomialLifter(CHOSEN_DEGREE, include_bias=False))
-        sizes = [m for m in N_CHOSEN if m <= min(len(selector.order_), 2 * n_candidates // 3)]
+        selector = select(front, width, MonomialLifter(degree, include_bias=False))
+        most = min(len(selector.order_), 2 * n_candidates // 3)
         families.append(
-            Family(
-                f"{front} {width}, degree {CHOSEN_DEGREE}, the best",
-                sizes,
-                lambda m, front=front, width=width, selector=selector: (  # type: ignore[misc]
-                    Part(front, selector.first(m), width),
-                ),
-            )
+            _chosen(front, width, degree, selector, [m for m in N_CHOSEN if m <= most])
         )
     return families
+
+
+def _products_to_choose_from(width):
+    """Return how many products of some coordinates there are to choose from, and their degree."""
+    counts = {degree: comb(width + degree, degree) - 1 for degree in DEGREES[1:]}
+    degree = max(degree for degree, n in counts.items() if degree == 2 or n <= MOST_CANDIDATES)
+    return counts[degree], degree
+
+
+def _chosen(front, width, degree, selector, sizes):
+    name = front if width is None else f"{front} {width}"
+    return Family(
+        f"{name}, degree {degree}, the best",
+        sizes,
+        lambda m: (Part(front, selector.first(m), width),),
+    )
 
 
 def _n_coordinates(transformer):
