@@ -58,7 +58,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         (height, width) or (channels, height, width) of flat images. None: rows are no images.
     dictionaries : "auto" or list of transformers, default="auto"
         What is searched instead: each is one candidate.
-    max_observables : int, default=1500
+    max_observables : int, default=3500
         Of one candidate.
     ridges : array-like of shape (n_ridges,), default=(1e-5, 1e-4, 1e-3, 1e-2)
         L2 penalties to choose from.
@@ -177,7 +177,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         time=None,
         input_shape=None,
         dictionaries="auto",
-        max_observables=1500,
+        max_observables=3500,
         ridges=(1e-5, 1e-4, 1e-3, 1e-2),
         soft_weights=(0.5, 1.0),
         temperatures=(2.0, 1.0),
