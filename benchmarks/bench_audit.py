@@ -220,7 +220,7 @@ def time_reports(names, repeats, folder, anew):
         student, X, y, settings = REPORTS[name]()
 
         def page(student=student, X=X, y=y, settings=settings, name=name):
-            report = audit_report(student, X, y, title=name.capitalize(), **settings)
+            report = audit_report(student, X, y, title=f"A student of {name}", **settings)
             return report, report.to_html()
 
         found = runner.in_turns({"page": lambda page=page: runner.timed(page)}, repeats)["page"]
