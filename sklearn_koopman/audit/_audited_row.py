@@ -26,6 +26,8 @@ class AuditedRow:
         The row.
     radius : float or None
         The size of the smallest change to another class (or a lower bound of it), if it is known.
+    distance : float or None
+        The size of the smallest change that was found; `radius`, if that is exact.
     counterfactual : ndarray of shape (n_features,), or None
         The row changed so.
     counterfactual_class : object, or None
@@ -44,6 +46,7 @@ class AuditedRow:
     margin: float
     values: np.ndarray
     radius: float | None = None
+    distance: float | None = None
     counterfactual: np.ndarray | None = None
     counterfactual_class: Any = None
     contributions: list | None = None

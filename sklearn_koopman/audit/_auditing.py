@@ -121,14 +121,24 @@ class Audited:
         order = np.argsort(self.certified.lower[right], kind="stable")[:n_rows]
         return self.rows(self.certified.rows[right[order]])
 
+    def typical(self, n_rows):
+        """Return rows that are right, and as far from another class as half of them are."""
+        if self.certified is None or n_rows < 1:
+            return []
+        right = np.flatnonzero(self.certified.right)
+        order = np.argsort(self.certified.lower[right], kind="stable")
+        start = max((len(order) - n_rows) // 2, 0)
+        return self.rows(self.certified.rows[right[order[start : start + n_rows]]])
+
     def _row(self, i, explanation, place):
         values = np.asarray(taken(self.X, [i]))[0]
         teacher = None if self.teacher_labels is None else self.teacher_labels[i]
-        radius = counterfactual = changed_class = None
+        radius = distance = counterfactual = changed_class = None
         if self.certified is not None:
             found = np.flatnonzero(self.certified.rows == i)
             if len(found):
                 radius = float(self.certified.lower[found[0]])
+                distance = float(self.certified.upper[found[0]])
                 counterfactual = self.certified.counterfactuals[found[0]]
                 if np.isfinite(counterfactual).all():
                     changed_class = self._predicted_of(counterfactual)
@@ -143,6 +153,7 @@ class Audited:
             float(self.margins[i]),
             values,
             radius,
+            distance,
             counterfactual,
             changed_class,
             contributions,

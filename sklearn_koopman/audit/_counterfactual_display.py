@@ -118,7 +118,7 @@ class CounterfactualDisplay:
         axes[2].imshow(difference, cmap="RdBu_r", vmin=-limit, vmax=limit)
         axes[0].set_title(f"{row.predicted}", fontsize=10)
         axes[1].set_title(f"{row.counterfactual_class}", fontsize=10)
-        axes[2].set_title(f"change, {row.radius:.3g}", fontsize=10)
+        axes[2].set_title(f"change, {row.distance:.3g}", fontsize=10)
         for ax in axes:
             ax.set(xticks=[], yticks=[])
 
@@ -131,5 +131,5 @@ class CounterfactualDisplay:
         ax.barh(shown, [(after - before) / scale[name] for name, before, after in changes])
         ax.invert_yaxis()
         ax.axvline(0, color="grey", linewidth=0.8)
-        title = f"{row.predicted} → {row.counterfactual_class}, distance {row.radius:.3g}"
+        title = f"{row.predicted} → {row.counterfactual_class}, distance {row.distance:.3g}"
         ax.set_title(title, fontsize=10)

@@ -74,6 +74,8 @@ class AuditReport:
         Rows that the student is wrong about, those that it is surest of first.
     least_robust : list of AuditedRow
         Rows that it is right about, the nearest to another class first.
+    typical : list of AuditedRow
+        Rows that it is right about, as far from another class as half of these are.
     formula : sklearn_koopman.inspection.Formula or None
         None for a student that is not one matrix.
     groups : list of AuditedGroup
@@ -94,6 +96,7 @@ class AuditReport:
     without_radius: str | None
     hardest: list
     least_robust: list
+    typical: list
     formula: Formula | None
     groups: list
     column_names: list
@@ -169,7 +172,7 @@ def audit_report(
       radius of each row (exact for students of degree 1 and 2, see
       :func:`~sklearn_koopman.inspection.robust_radius`);
     - the hardest rows with what speaks for the wrong class (Shapley values), and the least robust
-      ones with the smallest change that makes another class of them;
+      and some typical ones with the smallest change that makes another class of them;
     - the leading terms of its formula, with their shares of the variance of the logits;
     - accuracy, fidelity and radius of groups of rows.
 
@@ -202,7 +205,8 @@ def audit_report(
     delta : float, default=0.05
         Probability with which each of the intervals may be wrong.
     n_rows : int, default=6
-        How many of the hardest and of the least robust rows are shown.
+        How many of the hardest and of the least robust rows are shown, and half as many typical
+        ones.
     max_rows : int, default=10_000
         The most rows to find the radii of; of more, some are drawn.
     random_state : int, RandomState instance or None, default=0
@@ -270,6 +274,7 @@ def audit_report(
         audited.without_radius,
         audited.hardest(n_rows),
         audited.least_robust(n_rows),
+        audited.typical(n_rows // 2),
         _formula(student, audited),
         audited_groups(attributes, audited.right, faithful, audited.certified, delta=delta),
         audited.column_names,

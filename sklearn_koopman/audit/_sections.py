@@ -287,14 +287,21 @@ def _directions(report, terms, n_shown=8):
 def _least_robust(report):
     if not report.least_robust:
         return ""
-    rows = "".join(_counterfactual(report, row) for row in report.least_robust)
+    kind = "smallest change" if report.certified.is_exact.all() else "smallest change found"
+    parts = []
+    for title, rows in (
+        ("Nearest to another class", report.least_robust),
+        ("As near as half of them", report.typical),
+    ):
+        cells = "".join(_counterfactual(report, row) for row in rows)
+        parts.append(f"<h3>{title}</h3><div class='rows'>{cells}</div>" if rows else "")
     return section(
-        "Least robust rows",
+        "Least robust and typical rows",
         paragraph(
-            "Rows that are right, and nearest to another class: with the smallest change that "
-            f"makes one of them{_unit(report)}.{_colors(report, 'more', 'less')}"
+            f"Rows that are right, with the {kind} that makes another class of "
+            f"them{_unit(report)}.{_colors(report, 'more', 'less')}"
         ),
-        f"<div class='rows'>{rows}</div>",
+        *parts,
     )
 
 
@@ -318,7 +325,10 @@ def _counterfactual(report, row):
     if row.counterfactual_class is None:
         return _row(head, paragraph(f"radius {row.radius:.3g}", "soft"))
     head += f" → {row.counterfactual_class}"
-    distance = paragraph(f"distance {row.radius:.3g}{_teacher(row)}", "soft")
+    distance = f"distance {row.distance:.3g}"
+    if row.radius < (1 - 1e-6) * row.distance:
+        distance += f", at least {row.radius:.3g}"
+    distance = paragraph(distance + _teacher(row), "soft")
     shape = report.image_shape
     if shape is not None:
         low, high = float(row.values.min()), float(row.values.max())

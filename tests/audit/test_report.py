@@ -178,6 +178,9 @@ def test_single_rows(report, student):
         assert_allclose(distance, row.radius, rtol=1e-6)
         names = [name for name, _, _ in row.changes(report.column_names, scale)]
         assert set(names) <= set(rows.columns)
+    typical = np.median(report.certified.lower[right])
+    assert len(report.typical) == 3
+    assert_allclose([row.radius for row in report.typical], typical, rtol=0.1)
     margins = [row.margin for row in report.hardest]
     assert margins == sorted(margins)
     assert max(margins) < 0
