@@ -145,30 +145,70 @@ class DistillationProblem:
         value : float
         gradient : ndarray of shape (n_observables + 1, n_classes)
         """
-        coef, scale = x[:-1], self.scale
-        weights, intercept = scale.unscale(coef, x[-1])
-        offset = scale.mean if self.is_centred else np.zeros(len(coef))
-        intercept = (intercept + offset @ weights).astype(self.dtype)[:, None]
+        weights, intercept, offset = self.of_observables(x)
         # Sparse rows are multiplied by the numbers of all classes for an observable, one by one.
-        weights = weights.astype(self.dtype, copy=False).T
-        if not self.blocks.is_sparse:
-            weights = np.ascontiguousarray(weights)
+        weights = weights.T if self.blocks.is_sparse else np.ascontiguousarray(weights.T)
         value, psi_gradient, sums = self.blocks.sum(
-            BlockLoss(weights, intercept, offset if self.is_centred else None, self.loss),
+            BlockLoss(weights, intercept[:, None], offset, self.loss),
             self.labels,
             self.hard_weight,
             self.soft_weight,
             self.softened,
             out=curvature,
         )
+        coef = x[:-1]
+        value += self.constant + 0.5 * self.ridge * np.vdot(coef, coef)
+        return float(value), self.gradient_from(psi_gradient, sums, x)
+
+    def of_observables(self, x):
+        """Return what acts on the observables as they are, less what is subtracted from them.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_observables + 1, n_classes)
+            Coefficients of the standardised observables above intercepts.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_observables, n_classes)
+            In the dtype of the products, as the intercept.
+        intercept : ndarray of shape (n_classes,)
+        offset : ndarray of shape (n_observables,), or None
+            What is subtracted first.
+        """
+        weights, intercept = self.scale.unscale(x[:-1], x[-1])
+        offset = self.scale.mean if self.is_centred else None
+        if offset is not None:
+            intercept = intercept + offset @ weights
+        return (
+            weights.astype(self.dtype, copy=False),
+            intercept.astype(self.dtype, copy=False),
+            offset,
+        )
+
+    def gradient_from(self, psi_gradient, sums, x):
+        """Return the gradient at coefficients above intercepts, from that by `of_observables`.
+
+        Parameters
+        ----------
+        psi_gradient : ndarray of shape (n_observables, n_classes)
+        sums : ndarray of shape (n_classes,)
+            By the intercept.
+        x : ndarray of shape (n_observables + 1, n_classes)
+
+        Returns
+        -------
+        gradient : ndarray of shape (n_observables + 1, n_classes)
+        """
         gradient = np.empty_like(x)
         gradient[-1] = sums
-        coef_gradient = psi_gradient - np.outer(scale.mean - offset, gradient[-1])
+        scale = self.scale
+        offset = scale.mean if self.is_centred else np.zeros(len(psi_gradient))
+        coef_gradient = psi_gradient - np.outer(scale.mean - offset, sums)
         coef_gradient /= scale.deviation[:, None]
         coef_gradient[scale.constant] = 0.0
-        gradient[:-1] = coef_gradient + self.ridge * coef
-        value += self.constant + 0.5 * self.ridge * np.vdot(coef, coef)
-        return float(value), gradient
+        gradient[:-1] = coef_gradient + self.ridge * x[:-1]
+        return gradient
 
     def leverage(self):
         """Return the mean square of each row's standardised observables.
