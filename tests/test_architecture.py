@@ -20,7 +20,7 @@ FLOORS = [
     ["classification", "regression", "trees", "networks", "selection", "solvers"],
     ["pipeline", "_versions"],
     ["inspection", "deployment"],
-    ["search"],
+    ["search", "audit"],
     ["__main__"],
 ]
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS, start=1) for name in floor}

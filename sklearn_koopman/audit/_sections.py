@@ -7,7 +7,7 @@ import numpy as np
 from .. import __version__
 from ._html import bars, cards, image, paragraph, section, table
 from ._png import picture, signed_picture
-from ._svg import certified_svg, reliability_svg
+from ._svg import certified_svg, reliability_svg, ticks
 from ._terms import leading_terms
 
 # Classes of which all pairs fit into a table; of more, the largest confusions are listed.
@@ -47,7 +47,7 @@ def _header(report):
         found = report.fidelity
         numbers.append(
             (
-                "fidelity to the teacher",
+                "fidelity",
                 f"{1 - found.disagreement:.2%}",
                 f"{level}: at least {1 - found.bound:.2%}",
             )
@@ -116,9 +116,8 @@ def _certified(report):
     )
     distances, values, low, high = found.curve(report.delta)
     svg = certified_svg(distances, values, low, high, _unit(report))
-    shown = np.unique([float(f"{d:.1g}") for d in np.linspace(0, distances[-1], 6)])
     lines = []
-    for distance in shown:
+    for distance in ticks(distances[-1]):
         at = found.at(distance, report.delta)
         lines.append([f"{distance:g}", f"{at.value:.2%}", _between(at)])
     head = ["distance", "certified", f"{1 - report.delta:.0%} interval"]
@@ -281,7 +280,8 @@ def _directions(report, terms, n_shown=8):
         image(signed_picture(found.directions[v], shape), found.variable_names[v])
         for v in variables
     )
-    return f"<h3>Their coordinates</h3><div class='images'>{pictures}</div>"
+    colors = paragraph(_colors(report, "a positive part", "a negative one").strip(), "soft")
+    return f"<h3>Their coordinates</h3>{colors}<div class='images'>{pictures}</div>"
 
 
 def _least_robust(report):
@@ -292,7 +292,7 @@ def _least_robust(report):
         "Least robust rows",
         paragraph(
             "Rows that are right, and nearest to another class: with the smallest change that "
-            f"makes one of them{_unit(report)}."
+            f"makes one of them{_unit(report)}.{_colors(report, 'more', 'less')}"
         ),
         f"<div class='rows'>{rows}</div>",
     )
@@ -307,6 +307,7 @@ def _hardest(report):
         paragraph(
             "Rows that the student is wrong about, those that it is surest of first. What speaks "
             "for its class and against the right one: Shapley values, in units of logits."
+            f"{_colors(report, 'for', 'against')}"
         ),
         f"<div class='rows'>{rows}</div>",
     )
@@ -377,6 +378,11 @@ def _unit(report):
     """Return what distances are measured in, for the end of a sentence."""
     scaled = report.certified is not None and report.certified.scale is not None
     return ", in standard deviations of the columns" if scaled else " (L2)"
+
+
+def _colors(report, red, blue):
+    """Return what the colours of pictures mean, where there are pictures."""
+    return "" if report.image_shape is None else f" Red: {red}, blue: {blue}."
 
 
 def _between(found):

@@ -67,7 +67,7 @@ class Plot:
             y = self.y(tick)
             yield f"<line class='grid' x1='{LEFT}' x2='{right}' y1='{y}' y2='{y}'/>"
             yield f"<text x='{LEFT - 6}' y='{y + 4}' text-anchor='end'>{tick:.0%}</text>"
-        for tick in _ticks(self.x_end):
+        for tick in ticks(self.x_end):
             x = round(float(self.x(tick)), 1)
             yield f"<text x='{x}' y='{bottom + 16}' text-anchor='middle'>{tick:g}</text>"
         middle = (LEFT + right) / 2
@@ -77,7 +77,7 @@ class Plot:
         yield f"<title>{escape(y_label)}</title>"
 
 
-def _ticks(end):
+def ticks(end):
     """Return a few round numbers from 0 to the end."""
     step = 10.0 ** np.floor(np.log10(end))
     step = next(step * f for f in (0.2, 0.25, 0.5, 1, 2) if end / (step * f) <= 6)

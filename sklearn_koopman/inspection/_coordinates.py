@@ -77,15 +77,28 @@ class StudentCoordinates:
         """Return rows that are changed by so much in the coordinates."""
         return X + changes @ self.basis.T
 
+    @property
+    def coef(self):
+        """The matrix, (n_classes, n_observables)."""
+        return self.classifier.coef_.astype(np.float64)
+
+    def inner(self, U):
+        """Return what enters the dictionary, (n_samples, n_inner)."""
+        return self.features + U @ self.factor
+
+    def observables(self, U):
+        """Return the observables at coordinates, (n_samples, n_observables)."""
+        Z = self.inner(U)
+        return (
+            Z if self.tail is None else transformed(self.tail, Z).astype(np.float64, copy=False)
+        )
+
     def logits(self, U):
         """Return the logits at coordinates, (n_samples, n_classes)."""
-        coef = self.classifier.coef_.astype(np.float64)
-        intercept = self.classifier.intercept_.astype(np.float64)
+        coef, intercept = self.coef, self.classifier.intercept_.astype(np.float64)
         logits = np.empty((len(U), len(coef)))
         for rows in gen_batches(len(U), max(N_LIFTED // coef.shape[1], 1)):
-            Z = self.features + U[rows] @ self.factor
-            psi = Z if self.tail is None else transformed(self.tail, Z)
-            logits[rows] = psi @ coef.T + intercept
+            logits[rows] = self.observables(U[rows]) @ coef.T + intercept
         return finite(logits, "The logits")
 
 

@@ -105,7 +105,7 @@ class Formula:
             if left_out > 0:
                 line += f" + {left_out:,} smaller terms"
                 if self.shares is not None:
-                    line += f" (these: {self.shares[chosen, k].sum():.1%} of the variance)"
+                    line += f" (those written explain {self.shares[chosen, k].sum():.1%})"
             lines.append(line)
         return "\n".join([*lines, *self._definitions_of(max_terms)])
 

@@ -64,7 +64,7 @@ def nearest_zeros(values, slopes, eigenvalues):
         v, not negative.
     slopes : ndarray of shape (n, m)
         g, in the coordinates of the eigenvectors.
-    eigenvalues : ndarray of shape (m,)
+    eigenvalues : ndarray of shape (n, m)
         In ascending order.
 
     Returns
@@ -72,30 +72,21 @@ def nearest_zeros(values, slopes, eigenvalues):
     steps : ndarray of shape (n, m)
         Those of functions without a zero are infinite.
     """
-    squares = slopes**2
-    kind = _ToThePole if eigenvalues[0] < 0 else _WithoutPole
-    search = kind(values, squares, eigenvalues)
-    root = search.run()
-    mu, factor = search.multipliers(root)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        steps = -0.5 * mu[:, None] * slopes / factor
-    lacking = root >= LARGEST
-    if eigenvalues[0] < 0:
-        if lacking.any():
-            steps[lacking] = _hard_steps(values[lacking], slopes[lacking], eigenvalues)
-    else:
-        steps[lacking] = np.inf
-    found = np.isfinite(steps).all(axis=1)
-    steps[found] *= _to_the_zero(values[found], slopes[found], eigenvalues, steps[found])
+    steps = np.empty_like(slopes)
+    has_pole = eigenvalues[:, 0] < 0
+    for kind, rows in ((_ToThePole, has_pole), (_WithoutPole, ~has_pole)):
+        if rows.any():
+            steps[rows] = kind(values[rows], slopes[rows], eigenvalues[rows]).steps()
     return steps
 
 
 class _Search(ABC):
     """Newton's method for all functions at once, each within its bracket."""
 
-    def __init__(self, values, squares, eigenvalues):
+    def __init__(self, values, slopes, eigenvalues):
         self.values = values
-        self.squares = squares
+        self.slopes = slopes
+        self.squares = slopes**2
         self.eigenvalues = eigenvalues
 
     @abstractmethod
@@ -107,12 +98,37 @@ class _Search(ABC):
         """Return where to begin."""
 
     @abstractmethod
-    def multipliers(self, root):
-        """Return the multipliers and, of each eigenvalue, one plus their product."""
+    def multipliers(self, root, rows):
+        """Return the multipliers and, of each eigenvalue, one plus their product.
+
+        Parameters
+        ----------
+        root : ndarray of shape (n_rows,)
+        rows : ndarray of int, or slice
+            Whose.
+        """
 
     @abstractmethod
-    def mu_rate(self, root):
-        """Return the derivative of the multiplier by what is searched for."""
+    def mu_rate(self, root, rows):
+        """Return the derivative of the multipliers by what is searched for."""
+
+    @abstractmethod
+    def lacking_steps(self, rows):
+        """Return the steps of rows without a multiplier."""
+
+    def steps(self):
+        """Return the shortest steps to where the functions are zero."""
+        root = self.run()
+        mu, factor = self.multipliers(root, slice(None))
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            steps = -0.5 * mu[:, None] * self.slopes / factor
+        is_lacking = root >= LARGEST
+        steps[is_lacking] = self.lacking_steps(is_lacking)
+        found = np.isfinite(steps).all(axis=1)
+        steps[found] *= _to_the_zero(
+            self.values[found], self.slopes[found], self.eigenvalues[found], steps[found]
+        )
+        return steps
 
     def run(self):
         """Return the zeros, `LARGEST` where there is none."""
@@ -144,13 +160,13 @@ class _Search(ABC):
 
     def evaluate(self, root, active):
         """Return f and its derivative by what is searched for."""
-        mu, factor = self.multipliers(root)
+        mu, factor = self.multipliers(root, active)
         squares = self.squares[active]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             shares = squares / factor**2
             drop = 0.25 * mu * np.einsum("ij,ij->i", shares, 1 + factor)
             rate = -0.5 * np.einsum("ij,ij->i", shares, 1 / factor)
-        return self.values[active] - drop, rate * self.mu_rate(root)
+        return self.values[active] - drop, rate * self.mu_rate(root, active)
 
     def linear_multipliers(self):
         """Return the multipliers that would do without curvature."""
@@ -167,55 +183,57 @@ class _WithoutPole(_Search):
     def starts(self):
         return np.minimum(self.linear_multipliers(), LARGEST)
 
-    def multipliers(self, root):
-        """Return the multipliers and, of each eigenvalue, one plus their product."""
-        return root, 1 + root[:, None] * self.eigenvalues
+    def multipliers(self, root, rows):
+        return root, 1 + root[:, None] * self.eigenvalues[rows]
 
-    def mu_rate(self, root):
+    def mu_rate(self, root, rows):
         return 1.0
+
+    def lacking_steps(self, rows):
+        return np.inf
 
 
 class _ToThePole(_Search):
     """Searches for w, which is infinite at the pole."""
 
     def upper_ends(self):
-        with np.errstate(divide="ignore", over="ignore"):
-            ends = 4 * -self.eigenvalues[0] * self.values / self.squares[:, 0]
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            ends = 4 * -self.eigenvalues[:, 0] * self.values / self.squares[:, 0]
         return np.where(np.isnan(ends), np.inf, ends * (1 + 1e-12))
 
     def starts(self):
-        share = np.minimum(-self.eigenvalues[0] * self.linear_multipliers(), 0.5)
+        share = np.minimum(-self.eigenvalues[:, 0] * self.linear_multipliers(), 0.5)
         return np.expm1(-2 * np.log1p(-share))
 
-    def multipliers(self, root):
-        """Return the multipliers and, of each eigenvalue, one plus their product."""
+    def multipliers(self, root, rows):
+        smallest = self.eigenvalues[rows, 0]
         to_the_pole = np.exp(-0.5 * np.log1p(root))  # 1 + mu * lambda
-        mu = np.expm1(-0.5 * np.log1p(root)) / self.eigenvalues[0]
-        ratios = self.eigenvalues / self.eigenvalues[0]
+        mu = np.expm1(-0.5 * np.log1p(root)) / smallest
+        ratios = self.eigenvalues[rows] / smallest[:, None]
         return mu, (1 - ratios) + to_the_pole[:, None] * ratios
 
-    def mu_rate(self, root):
-        return 0.5 * np.exp(-1.5 * np.log1p(root)) / -self.eigenvalues[0]
+    def mu_rate(self, root, rows):
+        return 0.5 * np.exp(-1.5 * np.log1p(root)) / -self.eigenvalues[rows, 0]
 
-
-def _hard_steps(values, slopes, eigenvalues):
-    """Return steps at the pole, completed along the eigenvector that belongs to it."""
-    gaps = eigenvalues - eigenvalues[0]
-    is_at_pole = gaps <= 1e-12 * np.abs(eigenvalues).max()
-    steps = np.zeros_like(slopes)
-    steps[:, ~is_at_pole] = -0.5 * slopes[:, ~is_at_pole] / gaps[~is_at_pole]
-    left = values + np.einsum("ij,ij->i", steps, slopes + steps * eigenvalues)
-    slope = slopes[:, 0]
-    side = np.where(slope > 0, -1.0, 1.0)
-    root = np.sqrt(slope**2 - 4 * eigenvalues[0] * np.maximum(left, 0.0))
-    steps[:, 0] = side * 2 * np.maximum(left, 0.0) / (np.abs(slope) + root)
-    return steps
+    def lacking_steps(self, rows):
+        """Return steps at the pole, completed along the eigenvector that belongs to it."""
+        values, slopes, eigenvalues = (
+            each[rows] for each in (self.values, self.slopes, self.eigenvalues)
+        )
+        gaps = eigenvalues - eigenvalues[:, :1]
+        is_at_pole = gaps <= 1e-12 * np.abs(eigenvalues).max(axis=1, keepdims=True)
+        steps = np.where(is_at_pole, 0.0, -0.5 * slopes / np.where(is_at_pole, 1.0, gaps))
+        left = values + np.einsum("ij,ij->i", steps, slopes + steps * eigenvalues)
+        left, slope = np.maximum(left, 0.0), slopes[:, 0]
+        root = np.sqrt(slope**2 - 4 * eigenvalues[:, 0] * left)
+        steps[:, 0] = np.where(slope > 0, -2.0, 2.0) * left / (np.abs(slope) + root)
+        return steps
 
 
 def _to_the_zero(values, slopes, eigenvalues, steps):
     """Return how much longer steps must be to end where f is zero, up to rounding."""
     linear = np.einsum("ij,ij->i", slopes, steps)
-    square = np.einsum("ij,ij,j->i", steps, steps, eigenvalues)
+    square = np.einsum("ij,ij,ij->i", steps, steps, eigenvalues)
     # v + t linear + t^2 square = 0, near t = 1.
     root = np.sqrt(np.maximum(linear**2 - 4 * values * square, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):

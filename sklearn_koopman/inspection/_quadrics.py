@@ -7,7 +7,7 @@ import numpy as np
 from ._nearest import lower_bounds, nearest_zeros
 
 # Points that are looked at at once.
-N_ROWS = 1024
+N_ROWS = 2048
 
 
 class Boundaries:
@@ -64,25 +64,36 @@ class Boundaries:
             is_open = bounds[each, rival] < nearest
             if not is_open.any():
                 return changes
-            for pair in np.unique(own[is_open] * len(self.smallest) + rival[is_open]):
-                first, second = divmod(pair, len(self.smallest))
-                rows = np.flatnonzero(is_open & (own == first) & (rival == second))
-                found = self._between(first, second, values[rows, second], slopes[second, rows])
-                distance = np.linalg.norm(found, axis=1)
-                is_nearer = distance < nearest[rows]
-                nearest[rows[is_nearer]] = distance[is_nearer]
-                changes[rows[is_nearer]] = found[is_nearer]
-            bounds[each[is_open], rival[is_open]] = np.inf
+            rows = np.flatnonzero(is_open)
+            chosen = own[rows], rival[rows]
+            found = self._between(*chosen, values[rows, rival[rows]], slopes[rival[rows], rows])
+            distance = np.linalg.norm(found, axis=1)
+            is_nearer = distance < nearest[rows]
+            nearest[rows[is_nearer]] = distance[is_nearer]
+            changes[rows[is_nearer]] = found[is_nearer]
+            bounds[rows, rival[rows]] = np.inf
 
-    def _between(self, first, second, values, slopes):
-        """Return the shortest steps from where the first class is larger to where it is not."""
-        if first < second:
-            eigenvalues, vectors = self.decompositions[first, second]
-        else:
-            eigenvalues, vectors = self.decompositions[second, first]
-            eigenvalues, vectors = -eigenvalues[::-1], vectors[:, ::-1]
-        found = nearest_zeros(values, slopes @ vectors, eigenvalues)
-        is_there = np.isfinite(found).all(axis=1)
-        steps = np.full_like(found, np.inf)
-        steps[is_there] = found[is_there] @ vectors.T
+    def _between(self, own, rival, values, slopes):
+        """Return the shortest steps from where the own class is larger to where it is not."""
+        rotated, eigenvalues = np.empty_like(slopes), np.empty_like(slopes)
+        n_classes = len(self.smallest)
+        pairs = own * n_classes + rival
+        of_pair = [(pair, np.flatnonzero(pairs == pair)) for pair in np.unique(pairs)]
+        for pair, rows in of_pair:
+            eigenvalues[rows], vectors = self._axes(*divmod(pair, n_classes))
+            rotated[rows] = slopes[rows] @ vectors
+        steps = nearest_zeros(values, rotated, eigenvalues)
+        is_there = np.isfinite(steps).all(axis=1)
+        steps[~is_there] = 0.0
+        for pair, rows in of_pair:
+            _, vectors = self._axes(*divmod(pair, n_classes))
+            steps[rows] = steps[rows] @ vectors.T
+        steps[~is_there] = np.inf
         return steps
+
+    def _axes(self, own, rival):
+        """Return eigenvalues and eigenvectors of the difference of the forms of two classes."""
+        if own < rival:
+            return self.decompositions[own, rival]
+        eigenvalues, vectors = self.decompositions[rival, own]
+        return -eigenvalues[::-1], vectors[:, ::-1]

@@ -1,15 +1,22 @@
 """How far rows are from another class: exact radii, certified bounds, and the rows across."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from sklearn.utils import gen_batches
 
+from ._attack import nearest_found
 from ._coordinates import QuadraticForms, StudentCoordinates, checked_rows
+from ._input_model import InputModel
 from ._quadrics import Boundaries
+from ._taylor import certified_radii
 
 # How much further than the boundary, relative to the change that leads there, a changed row is:
 # across it, and nearer to it than any use needs.
 BEYOND = 1e-10
+# Rows that are looked at at once.
+N_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -140,12 +147,60 @@ def radius_bounds(student, X, *, bounds=None):
     np.True_
     """
     X = checked_rows(student, X)
+    bounds = _checked_bounds(bounds, X)
     coordinates = StudentCoordinates.of(student, X)
-    if bounds is not None or coordinates.degree not in (1, 2):
-        raise TypeError("Radii are known for degree 1 and 2, without bounds.")
     U = coordinates.of_rows(X)
-    changes = Boundaries(QuadraticForms.of(coordinates, U)).nearest(U)
-    radii = np.linalg.norm(changes, axis=1)
-    changes[np.isinf(radii)] = np.nan
-    changed = coordinates.rows_changed(X, (1 + BEYOND) * changes)
-    return RadiusBounds(radii, radii, changed, np.ones(len(X), dtype=bool))
+    if coordinates.degree in (1, 2):
+        forms = QuadraticForms.of(coordinates, U)
+        model = InputModel(coordinates, forms)
+        changes = Boundaries(forms).nearest(U)
+        lower = np.linalg.norm(changes, axis=1)
+        changes[np.isinf(lower)] = np.nan
+        changed = coordinates.rows_changed(X, (1 + BEYOND) * changes)
+        is_exact = _are_within(changed, X, bounds)
+    else:
+        model = InputModel(coordinates)
+        lower = by_blocks(partial(certified_radii, model), U)
+        changed, is_exact = np.full_like(X, np.nan), np.zeros(len(X), dtype=bool)
+    if not is_exact.all():
+        others = np.flatnonzero(~is_exact)
+        found = by_blocks(partial(nearest_found, model, bounds=bounds), X[others])
+        found += BEYOND * (found - X[others])
+        changed[others] = found if bounds is None else np.clip(found, *bounds)
+    upper = np.linalg.norm(changed - X, axis=1)
+    upper = np.where(is_exact, lower, np.where(np.isnan(upper), np.inf, upper))
+    return RadiusBounds(lower, upper, changed, is_exact)
+
+
+def by_blocks(function, rows):
+    """Return what a function gives for some rows at a time, joined."""
+    return np.concatenate([function(rows[block]) for block in gen_batches(len(rows), N_ROWS)])
+
+
+def _checked_bounds(bounds, X):
+    """Return the ends as arrays, for every feature one, or None."""
+    if bounds is None:
+        return None
+    try:
+        low, high = (np.broadcast_to(np.asarray(end, float), X.shape[1:]) for end in bounds)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"bounds={bounds!r} must be None or a pair (low, high) of numbers, or of arrays of "
+            f"shape ({X.shape[1]},)."
+        ) from None
+    if not (np.all(low <= X) and np.all(high >= X)):
+        raise ValueError(
+            f"bounds={bounds!r}: X has features from {X.min():.6g} to {X.max():.6g}, which are not "
+            "within them. Give the bounds of what X holds, (0, 255) for bytes say."
+        )
+    return low, high
+
+
+def _are_within(changed, X, bounds):
+    """Return which changed rows are within the bounds, those that cannot be changed among them."""
+    if bounds is None:
+        return np.ones(len(X), dtype=bool)
+    low, high = bounds
+    slack = BEYOND * np.abs(changed - X)
+    is_within = (changed >= low - slack) & (changed <= high + slack)
+    return (is_within | np.isnan(changed)).all(axis=1)

@@ -184,6 +184,14 @@ class OpticalLifter(Dictionary):
         check_is_fitted(self)
         return 2 if self.nonlinearity == "intensity" else None
 
+    def largest_curvatures(self, X, distances):
+        """Return bounds of the second derivatives of cosines, None for other detectors."""
+        check_is_fitted(self)
+        if self.nonlinearity != "cosine":
+            return None
+        squares = np.square(self.mixing_.astype(np.float64)).sum(axis=0)
+        return np.broadcast_to(np.sqrt(2.0) * squares, (len(X), len(squares)))
+
     def _real_parts(self):
         """Return the pairs of matrix and offset that make the amplitudes, or their two parts."""
         parts = (np.real,) if self.nonlinearity == "cosine" else (np.real, np.imag)

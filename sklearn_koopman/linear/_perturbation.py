@@ -66,18 +66,23 @@ class LogitSlopes:
         self._factor = factor
         self._shape = n_terms, slopes.n_features
 
-    def weights(self, coef):
+    def weights(self, coef, observables=None):
         """Return what maps sources to slopes of the logits.
 
         Parameters
         ----------
         coef : ndarray of shape (n_observables, n_classes)
+        observables : ndarray of int, default=None
+            Those that the logits are sums of, if not of all.
 
         Returns
         -------
         weights : ndarray of shape (n_sources + 1, n_classes, n_directions)
         """
-        weights = (self._transposed @ coef).reshape(*self._shape, -1)
+        matrix = self._transposed
+        if observables is not None:
+            matrix = matrix[:, observables]
+        weights = (matrix @ coef).reshape(*self._shape, -1)
         return np.ascontiguousarray(weights.transpose(0, 2, 1) @ self._factor.T)
 
     def gradient(self, by_weights):

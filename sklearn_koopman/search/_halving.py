@@ -10,7 +10,7 @@ FEWEST_ROWS = 1000
 # Candidates that go on from each round, for every price; of the last one those that are tried with
 # transfer sets.
 KEPT = (5, 2, 2)
-# Prices between the cheapest and the dearest candidate where no budget names any.
+# Prices between the cheapest candidate and the budget, or the dearest candidate without one.
 N_PRICES = 5
 
 
@@ -37,31 +37,34 @@ def rows_of_rounds(n_rows):
     return sizes
 
 
-def price_ladder(costs):
-    """Return some prices from the smallest of the costs to the largest, evenly by their logarithm.
+def price_ladder(cheapest, dearest):
+    """Return some prices up to the highest, evenly by their logarithm.
 
     Parameters
     ----------
-    costs : sequence of float
+    cheapest, dearest : float
+        What the cheapest candidate costs, and the highest price.
 
     Returns
     -------
     prices : list of float
     """
-    cheapest, dearest = max(min(costs), np.finfo(float).tiny), max(costs)
-    if cheapest == dearest:
+    if cheapest >= dearest:
         return [dearest]
-    ladder = np.geomspace(cheapest, dearest, N_PRICES + 1)[1:]
-    return [*map(float, ladder[:-1]), float(dearest)]
+    ladder = np.geomspace(max(cheapest, np.finfo(float).tiny), dearest, N_PRICES + 1)
+    return [*map(float, ladder[1:-1]), dearest]
 
 
 def survivors(costs, scores, prices, n_kept):
-    """Return which candidates are among the best few that some price pays for.
+    """Return which candidates go on: the best few between one price and the next.
+
+    Dear ones have many observables, and so are behind cheaper ones as long as rows are few.
 
     Parameters
     ----------
     costs, scores : sequence of float
     prices : sequence of float
+        Ascending, the last one at least as large as all costs.
     n_kept : int
         How many for each price.
 
@@ -72,11 +75,30 @@ def survivors(costs, scores, prices, n_kept):
     """
     costs, scores = np.asarray(costs, float), np.asarray(scores, float)
     best_first = np.lexsort((costs, -scores))
-    chosen = set()
-    for price in prices:
-        affordable = best_first[costs[best_first] <= price]
-        chosen.update(affordable[:n_kept].tolist())
+    price_of = np.searchsorted(prices, costs[best_first])
+    chosen: list[int] = []
+    for number in range(len(prices)):
+        chosen += best_first[price_of == number][:n_kept].tolist()
     return sorted(chosen, key=lambda candidate: (costs[candidate], candidate))
+
+
+def best_at_prices(costs, scores, prices):
+    """Return the best candidates that each price pays for, each once, the cheapest first.
+
+    Parameters
+    ----------
+    costs, scores : sequence of float
+    prices : sequence of float
+
+    Returns
+    -------
+    best : list of int
+    """
+    costs, scores = np.asarray(costs, float), np.asarray(scores, float)
+    best_first = np.lexsort((costs, -scores))
+    affordable = (best_first[costs[best_first] <= price] for price in prices)
+    best = {int(candidates[0]) for candidates in affordable if len(candidates)}
+    return sorted(best, key=lambda candidate: (costs[candidate], candidate))
 
 
 def frontier(costs, scores):

@@ -21,12 +21,12 @@ from ..classification import (
     make_splits,
     scoring_of,
 )
-from ..lifting import ConvolutionalLifter
+from ..lifting import ConvolutionalLifter, learns_nothing
 from ..selection import ObservableSelector
 from ..students import koopman_attributes
 from ._costs import cost_of
 from ._dictionaries import fitted_lifter, joined
-from ._halving import KEPT, frontier, price_ladder, rows_of_rounds, survivors
+from ._halving import KEPT, best_at_prices, frontier, price_ladder, rows_of_rounds, survivors
 from ._rows import Piece, Split, asking
 from ._space import choices, given_space, space_of_images, space_of_rows
 from ._trials import Candidate, Settings, solved
@@ -139,7 +139,8 @@ class Search:
 
     def plan(self, prices):
         """Return the candidates, the cheapest first, and the prices that they are sought at."""
-        families = [*self.space.families, *choices(self.space, self.select, len(self.rows))]
+        more = choices(self.space, self.select, *self.rows.shape)
+        families = [*self.space.families, *more]
         families = [family for family in families if family.sizes]
         costs: dict = {}
 
@@ -154,8 +155,8 @@ class Search:
             for family in families
             for size in family.sizes[:: len(family.sizes) - 1 or 1]
         ]
-        if prices is None:
-            prices = price_ladder(ends)
+        if prices is None or len(prices) == 1:
+            prices = price_ladder(min(ends), prices[0] if prices else max(ends))
         chosen = {}
         for family in families:
             for price in prices:
@@ -176,12 +177,10 @@ class Search:
         """Return a candidate, with what it costs: that depends on the sizes of its parts alone."""
         parts = dictionary.parts
         fronts = {part.front: self.stub(part.front) for part in parts}
-        drawn = np.random.default_rng(0)
-        lifters = []
-        for part in parts:
-            width = part.width or fronts[part.front].transform(self.rows[:1]).shape[1]
-            coordinates = drawn.normal(size=(DRAWN_ROWS, width)).astype(self.rows.dtype)
-            lifters.append(fitted_lifter(part, coordinates))
+        lifters = [
+            fitted_lifter(part, self.drawn_coordinates(part, fronts[part.front]))
+            for part in parts
+        ]
         lifter = joined(parts, fronts, lifters)
         n_observables = lifter.transform(self.rows[:1]).shape[1]
         n_classes = len(self.task.labels.classes)
@@ -192,6 +191,15 @@ class Search:
         student = self.student(lifter, Settings(0.0, 1.0, 1.0), matrix)
         cost = cost_of(self.search.cost, student, self.rows[:1])
         return Candidate(dictionary, cost, n_observables)
+
+    def drawn_coordinates(self, part, front):
+        """Return as many numbers of a row as the lifter of a part takes; rows if it wants any."""
+        if part.lifter is None:
+            return None
+        width = part.width or front.transform(self.rows[:1]).shape[1]
+        n_rows = 1 if learns_nothing(part.lifter) else DRAWN_ROWS
+        drawn = np.random.default_rng(0).normal(size=(n_rows, width))
+        return drawn.astype(self.rows.dtype)
 
     def stub(self, name):
         """Return what makes coordinates, fitted to few rows; what the user gave, to all."""
@@ -232,7 +240,7 @@ class Search:
                 pairs, ridges = self.settings(candidate, number)
                 self.try_out(candidate, number, pairs, ridges, tol)
                 tried.append(candidate)
-            alive = self.best_of(tried, kept[number])
+            alive = self.chosen(tried, partial(survivors, n_kept=kept[number]))
             for split in self.splits:
                 split.keep_only([candidate.dictionary for candidate in alive])
         for candidate in self.watched(alive, "transfer sets"):
@@ -285,16 +293,16 @@ class Search:
         place = self.ridges.index(ridge)
         return self.ridges[place : place + 2]
 
-    def best_of(self, candidates, n_kept):
-        """Return the best few of some candidates at each price, the cheapest first."""
+    def chosen(self, candidates, choose):
+        """Return the candidates that a function of costs, scores and prices chooses."""
         costs = [candidate.cost for candidate in candidates]
         scores = [candidate.latest.score for candidate in candidates]
-        return [candidates[i] for i in survivors(costs, scores, self.prices, n_kept)]
+        return [candidates[i] for i in choose(costs, scores, prices=self.prices)]
 
     def fitted(self):
         """Return the fitted attributes of the search: fit the best at each price to all rows."""
         judged = [candidate for candidate in self.candidates if candidate.found]
-        winners = self.best_of(judged, 1)
+        winners = self.chosen(judged, best_at_prices)
         students = [
             self.last_fit(winner, winner.latest.settings)
             for winner in self.watched(winners, "last fits")

@@ -43,9 +43,9 @@ class KoopmanSearchCV(KoopmanClassifier):
         As for :class:`~sklearn_koopman.KoopmanDistilledClassifier`. None, without `soft_labels`
         in `fit`: students learn from labels alone.
     budget : float or list of float, default=None
-        What a student may cost for one sample. Of a list, the best student at each price is found,
-        and the one for the highest is `best_estimator_`. None: no limit; a few prices are made up
-        between the cheapest candidate and the dearest.
+        What a student may cost for one sample. Students are sought at a few prices below it, too,
+        so that there is a frontier. Of a list, these are the prices; the highest is that of
+        `best_estimator_`. None: no limit.
     cost : {"multiplications", "bytes", "seconds"}, default="multiplications"
         What `budget` counts, as :func:`~sklearn_koopman.inspection.cost` does. Seconds are
         measured, and so are not the same in every run.
@@ -58,7 +58,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         (height, width) or (channels, height, width) of flat images. None: rows are no images.
     dictionaries : "auto" or list of transformers, default="auto"
         What is searched instead: each is one candidate.
-    max_observables : int, default=1500
+    max_observables : int, default=3500
         Of one candidate.
     ridges : array-like of shape (n_ridges,), default=(1e-5, 1e-4, 1e-3, 1e-2)
         L2 penalties to choose from.
@@ -177,7 +177,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         time=None,
         input_shape=None,
         dictionaries="auto",
-        max_observables=1500,
+        max_observables=3500,
         ridges=(1e-5, 1e-4, 1e-3, 1e-2),
         soft_weights=(0.5, 1.0),
         temperatures=(2.0, 1.0),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import comb, prod
 from typing import Any
 
@@ -18,8 +19,8 @@ MOST_PLAIN_FEATURES = 40
 # Coordinates of PCA.
 WIDTHS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 25, 30, 35, 40, 50, 60, 70, 80, 90, 100)
 DEGREES = (1, 2, 3)
-# What single observables are chosen of: so many coordinates, and this degree.
-CHOSEN_WIDTH, CHOSEN_DEGREE = 20, 3
+# What single observables are chosen of: products of so many coordinates, and no more than these.
+CHOSEN_WIDTH, MOST_CANDIDATES = 20, 2000
 N_CHOSEN = (10, 20, 50, 100, 150, 200, 300, 400, 600, 800, 1000)
 # A choice needs so many rows for each candidate that it chooses from, and a centre so many for it.
 ROWS_PER_CHOICE, ROWS_PER_CENTER = 2, 5
@@ -52,21 +53,26 @@ N_FILTERS = (
     160,
 )
 # Size, stride and padding of filters, cells of the grid down and across, function of the responses.
-# A stride pays for more filters at the same price.
+# A stride pays for more filters at the same price, and more cells cost next to nothing.
 FILTERS = (
     (7, 1, 0, 3, "threshold"),
     (5, 1, 2, 4, "threshold"),
-    (5, 2, 2, 4, "threshold"),
+    (5, 1, 2, 6, "threshold"),
     (7, 2, 0, 3, "threshold"),
-    (7, 2, 3, 4, "threshold"),
-    (7, 3, 2, 3, "threshold"),
-    (5, 4, 2, 4, "threshold"),
-    (7, 2, 3, 4, "intensity"),
+    (7, 2, 3, 5, "threshold"),
+    (7, 2, 3, 5, "intensity"),
+    (5, 2, 2, 4, "threshold"),
+    (5, 2, 2, 7, "threshold"),
     (3, 1, 1, 4, "threshold"),
     (3, 2, 1, 4, "threshold"),
+    (7, 3, 3, 5, "threshold"),
+    (5, 3, 2, 5, "threshold"),
+    (5, 4, 2, 7, "threshold"),
 )
 # Coordinates whose products stand beside filters.
-BESIDE = (20, 30, 40)
+BESIDE = (20, 40, 60)
+# Observables of filters, which are kept for all rows: products are not.
+MOST_KEPT = 2500
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,8 @@ class Family:
 
     def dictionary(self, size):
         """Return the dictionary of a size."""
-        return Dictionary(f"{self.name}, {size}", self.make(size))
+        name = f"{self.name}, {size}" if len(self.sizes) > 1 else self.name
+        return Dictionary(name, self.make(size))
 
 
 @dataclass(frozen=True)
@@ -117,9 +124,7 @@ def given_space(transformers):
     for number, transformer in enumerate(transformers):
         name = f"dictionary {number}"
         fronts[name] = transformer
-        families.append(
-            Family(name, (0,), lambda _, name=name: (Part(name),))  # type: ignore[misc]
-        )
+        families.append(Family(name, (0,), partial(_whole, name, None)))
     return Space(fronts, families)
 
 
@@ -195,7 +200,7 @@ def space_of_images(n_rows, shape, most_observables, seed, *, are_positive):
     return Space(fronts, families)
 
 
-def choices(space, select, n_rows):
+def choices(space, select, n_rows, n_features):
     """Return families of single observables, the best of a dictionary of products.
 
     Parameters
@@ -203,29 +208,39 @@ def choices(space, select, n_rows):
     space : Space
     select : callable
         Returns a fitted `ObservableSelector`, given a front, a width and a lifter.
-    n_rows : int
+    n_rows, n_features : int
+        Of the training rows.
     """
     families = []
     for front, transformer in space.fronts.items():
         most = _n_coordinates(transformer)
+        width = None if most is None else min(CHOSEN_WIDTH, most)
+        if front == "features" and n_features <= MOST_PLAIN_FEATURES:
+            most = n_features
         if most is None:
             continue
-        width = min(CHOSEN_WIDTH, most)
-        n_candidates = comb(width + CHOSEN_DEGREE, CHOSEN_DEGREE)
+        n_candidates, degree = _products_to_choose_from(width or most)
         if n_rows < ROWS_PER_CHOICE * n_candidates:
             continue
-        selector = select(front, width, MonomialLifter(CHOSEN_DEGREE, include_bias=False))
-        sizes = [m for m in N_CHOSEN if m <= min(len(selector.order_), 2 * n_candidates // 3)]
+        selector = select(front, width, MonomialLifter(degree, include_bias=False))
+        most = min(len(selector.order_), 2 * n_candidates // 3)
         families.append(
-            Family(
-                f"{front} {width}, degree {CHOSEN_DEGREE}, the best",
-                sizes,
-                lambda m, front=front, width=width, selector=selector: (  # type: ignore[misc]
-                    Part(front, selector.first(m), width),
-                ),
-            )
+            _chosen(front, width, degree, selector, [m for m in N_CHOSEN if m <= most])
         )
     return families
+
+
+def _products_to_choose_from(width):
+    """Return how many products of some coordinates there are to choose from, and their degree."""
+    counts = {degree: comb(width + degree, degree) - 1 for degree in DEGREES[1:]}
+    degree = max(degree for degree, n in counts.items() if degree == 2 or n <= MOST_CANDIDATES)
+    return counts[degree], degree
+
+
+def _chosen(front, width, degree, selector, sizes):
+    name = front if width is None else f"{front} {width}"
+    make = partial(_first_chosen, front, width, selector)
+    return Family(f"{name}, degree {degree}, the best", sizes, make)
 
 
 def _n_coordinates(transformer):
@@ -240,7 +255,23 @@ def _most_components(n_rows, n_features):
 
 def _all_features(degree, size):
     lifter = None if degree == 1 else MonomialLifter(degree)
-    return Family(f"features, degree {degree}", (size,), lambda _: (Part("features", lifter),))
+    return Family(f"features, degree {degree}", (size,), partial(_whole, "features", lifter))
+
+
+def _whole(front, lifter, size):
+    return (Part(front, lifter),)
+
+
+def _first_chosen(front, width, selector, size):
+    return (Part(front, selector.first(size), width),)
+
+
+def _first_products(front, degree, size):
+    return (Part(front, None if degree == 1 else MonomialLifter(degree), size),)
+
+
+def _around_rows(front, width, seed, size):
+    return (Part(front, RBFLifter(size, centers="random", random_state=seed), width),)
 
 
 def _monomials(front, most, most_observables):
@@ -250,15 +281,8 @@ def _monomials(front, most, most_observables):
         sizes = [
             p for p in WIDTHS if p <= most and comb(p + degree, degree) <= most_observables
         ]
-        families.append(
-            Family(
-                f"{front}, degree {degree}",
-                sizes,
-                lambda p, degree=degree: (  # type: ignore[misc]
-                    Part(front, None if degree == 1 else MonomialLifter(degree), p),
-                ),
-            )
-        )
+        make = partial(_first_products, front, degree)
+        families.append(Family(f"{front}, degree {degree}", sizes, make))
     return families
 
 
@@ -269,10 +293,7 @@ def _centers(front, most, n_rows, n_features, most_observables, seed):
     if not sizes:
         return []
 
-    def make(m):
-        return (Part(front, RBFLifter(m, centers="random", random_state=seed), width),)
-
-    return [Family(f"{front}, Gaussians", sizes, make)]
+    return [Family(f"{front}, Gaussians", sizes, partial(_around_rows, front, width, seed))]
 
 
 def _means(shape, side):
@@ -289,16 +310,15 @@ def _filters(fronts, shape, settings, most_observables, seed, beside):
     """Return families of filters of one kind, alone and with products; add their fronts."""
     size, stride, padding, cells, function = settings
     places = [(n + 2 * padding - size) // stride + 1 for n in shape[-2:]]
-    if size > min(shape[-2:]) // 2 + 1 or min(places) < 2:
+    if size > min(shape[-2:]) // 2 + 1 or min(places) < 2 or max(shape[-2:]) < 2 * cells:
         return []
     grid = tuple(min(cells, n) for n in places)
     n_signs = 2 if function == "threshold" else 1
-    kind = f"{size} x {size} filters, stride {stride}, padding {padding}, {function}"
-    sizes = [n for n in N_FILTERS if n * n_signs * prod(grid) <= most_observables]
-
-    def front(n):
-        name = f"{n} {kind}"
-        fronts[name] = ConvolutionalLifter(
+    kind = f"{size} x {size} filters, stride {stride}, {cells} x {cells} cells, {function}"
+    most = min(most_observables, MOST_KEPT) // (n_signs * prod(grid))
+    sizes = [n for n in N_FILTERS if n <= most]
+    for n in sizes:
+        fronts[f"{n} {kind}"] = ConvolutionalLifter(
             tuple(shape),
             n_filters=n,
             filter_size=size,
@@ -309,21 +329,15 @@ def _filters(fronts, shape, settings, most_observables, seed, beside):
             grid=grid,
             random_state=seed,
         )
-        return name
-
-    families = [Family(kind, sizes, lambda n: (Part(front(n)),))]
-    most = _n_coordinates(fronts[beside])
+    families = [Family(kind, sizes, partial(_so_many_filters, kind, ()))]
     if stride > 1 and function == "threshold":
-        families += [
-            Family(
-                f"{kind}, beside {beside} {p}, degree 2",
-                sizes,
-                lambda n, p=p: (  # type: ignore[misc]
-                    Part(front(n)),
-                    Part(beside, MonomialLifter(2, include_bias=False), p),
-                ),
-            )
-            for p in BESIDE
-            if p <= most
-        ]
+        for p in BESIDE:
+            if p <= _n_coordinates(fronts[beside]):
+                products = Part(beside, MonomialLifter(2, include_bias=False), p)
+                make = partial(_so_many_filters, kind, (products,))
+                families.append(Family(f"{kind}, and {beside} {p}, degree 2", sizes, make))
     return families
+
+
+def _so_many_filters(kind, others, size):
+    return (Part(f"{size} {kind}"), *others)

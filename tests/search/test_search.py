@@ -65,7 +65,7 @@ def test_the_search_predicts_as_its_best_student(on_digits):
 
 def test_what_filters_and_pixels_share_is_searched(on_digits):
     names = " ".join(on_digits.results_["candidate"])
-    for part in ("filters", "means", "PCA, degree 2", "beside"):
+    for part in ("filters", "means", "PCA, degree 2", ", and "):
         assert part in names
 
 
@@ -136,6 +136,7 @@ def test_plot(on_digits):
 def test_other_costs(kind):
     pytest.importorskip("matplotlib")
     search = KoopmanSearchCV(budget=2000, cost=kind, **FEW).fit(X, Y)
+    assert search.prices_[-1] == 2000
     assert search.best_cost_ <= 2000
     if kind == "bytes":
         assert search.best_cost_ == cost(search.best_estimator_, X[:1], n_repeats=1).bytes
@@ -144,17 +145,17 @@ def test_other_costs(kind):
 
 def test_a_time_limit_cuts_the_plan_and_says_what():
     search = KoopmanSearchCV(time=1e-9, **FEW)
-    with pytest.warns(UserWarning, match=r"time=1e-09 ended .*: features, degree 2"):
+    with pytest.warns(UserWarning, match=r"time=1e-09 ended .*features, degree 2 "):
         search.fit(X, Y)
-    assert search.results_["candidate"].tolist() == ["features, degree 1, 5"]
-    assert search.cut_[0] == "features, degree 2, 21 (round 1)"
+    assert search.results_["candidate"].tolist() == ["features, degree 1"]
+    assert "features, degree 2 (round 1)" in search.cut_
     assert search.predict(X[:3]).shape == (3,)
 
 
 def test_rounds_have_more_rows_and_fewer_candidates():
-    many = RNG.normal(size=(5000, 4))
+    many = RNG.normal(size=(5000, 6))
     labels = (many[:, 0] * many[:, 1] > 0).astype(int)
-    table = KoopmanSearchCV(**FEW).fit(many, labels).results_
+    table = KoopmanSearchCV(budget=[1e4, 1e5], **FEW).fit(many, labels).results_
     n_rows = {
         number: set(table["n_rows"][table["round"] == number].tolist()) for number in (0, 1)
     }
@@ -166,7 +167,7 @@ def test_rounds_have_more_rows_and_fewer_candidates():
 def test_dictionaries_of_ones_own():
     dictionaries = [RBFLifter(20, random_state=0), make_pipeline(PCA(3), MonomialLifter(2))]
     search = KoopmanSearchCV(dictionaries=dictionaries, **FEW).fit(X, Y)
-    assert set(search.results_["candidate"]) == {"dictionary 0, 0", "dictionary 1, 0"}
+    assert set(search.results_["candidate"]) == {"dictionary 0", "dictionary 1"}
     assert sorted(search.results_["n_observables"]) == [10, 20]
 
 

@@ -147,3 +147,23 @@ class SupportsSlopes(Protocol):
         slopes : Slopes or None
             None if those of the fitted transformer are no multiples of its observables.
         """
+
+
+@runtime_checkable
+class SupportsCurvature(Protocol):
+    """A transformer that knows how much its observables bend: for certified radii."""
+
+    def largest_curvatures(self, X, distances):
+        """Return bounds of the second derivatives of the observables near rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+        distances : ndarray of shape (n_samples,)
+            How far from each row the bound is to hold.
+
+        Returns
+        -------
+        curvatures : ndarray of shape (n_samples, n_observables), or None
+            Largest absolute eigenvalues; None if the fitted transformer knows none.
+        """
