@@ -4,6 +4,7 @@
 """
 
 from ._chip import SimulatedChip
+from ._compiled import CompiledStudent, compile
 from ._detach import detach_teacher
 from ._files import load_student, save_student
 from ._hardware import Hardware
@@ -21,11 +22,13 @@ from ._quantisation import (
 )
 
 __all__ = [
+    "CompiledStudent",
     "Hardware",
     "HardwareDisplay",
     "MeshDisplay",
     "SimulatedChip",
     "StudentMesh",
+    "compile",
     "detach_teacher",
     "hardware_curve",
     "load_student",

@@ -25,17 +25,20 @@ from ._chosen import (
 from ._convolution import ConvolutionalLifter
 from ._delay import DelayLifter
 from ._filtering._filters import PATCH_BATCH as PATCH_BATCH
+from ._forms._as_function import NoFunctionError as NoFunctionError, as_function as as_function
 from ._forms._as_layer import (
     WITH_LAYERS as WITH_LAYERS,
     NoLayerError as NoLayerError,
     as_layer as as_layer,
 )
 from ._forms._costs import operations_of as operations_of
+from ._forms._functions import affine as affine, in_turn as in_turn
 from ._forms._onnx_nodes import Nodes
 from ._forms._operations import Operations, UncountableError as UncountableError
 from ._forms._protocols import (
     SupportsChoice,
     SupportsCost,
+    SupportsFunction,
     SupportsOnnx,
     SupportsProducts,
     SupportsTorch,
@@ -72,6 +75,7 @@ __all__ = [
     "SquaredProjectionLifter",
     "SupportsChoice",
     "SupportsCost",
+    "SupportsFunction",
     "SupportsOnnx",
     "SupportsProducts",
     "SupportsTorch",
