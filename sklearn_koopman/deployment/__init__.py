@@ -5,6 +5,7 @@
 
 from ._c import CStudent, to_c
 from ._chip import SimulatedChip
+from ._compiled import CompiledStudent, compile
 from ._detach import detach_teacher
 from ._files import load_student, save_student
 from ._hardware import Hardware
@@ -25,6 +26,7 @@ from ._quantisation import (
 
 __all__ = [
     "CStudent",
+    "CompiledStudent",
     "FlashDisplay",
     "Hardware",
     "HardwareDisplay",
@@ -33,6 +35,7 @@ __all__ = [
     "SimulatedChip",
     "StudentMesh",
     "bench_on_mcu",
+    "compile",
     "detach_teacher",
     "hardware_curve",
     "load_student",
