@@ -20,6 +20,8 @@ FLOORS = [
     ["classification", "regression", "trees", "networks", "selection", "solvers"],
     ["pipeline", "_versions"],
     ["inspection", "deployment"],
+    ["search", "audit"],
+    ["__main__"],
 ]
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS, start=1) for name in floor}
 MOST_PRIVATE_IMPORTS = 20

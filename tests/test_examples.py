@@ -15,6 +15,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 # Scripts of the gallery that run within some seconds, and the extras that they need. Those that
 # take longer are run by the build of the documentation alone.
 QUICK = {
+    "plot_audit.py": (),
     "plot_convolutional.py": (),
     "plot_gradient_boosting.py": (),
     "plot_layer_replacement.py": ("torch",),

@@ -142,6 +142,11 @@ class DelayLifter(Dictionary):
         check_is_fitted(self)
         return Operations()
 
+    def polynomial_degree(self):
+        """Return 1: the observables are features."""
+        check_is_fitted(self)
+        return 1
+
     def _observable_names(self, names):
         windows = self._windows_of_rows(names[None])[0]
         return [f"w{t}:{name}" for t, window in enumerate(windows) for name in window]

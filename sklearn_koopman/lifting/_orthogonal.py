@@ -173,6 +173,10 @@ class OrthogonalPolynomialLifter(Dictionary):
     def _lift(self, X):
         return lifted_by_columns(self._lift_columns, X, self.n_output_features_, self.order)
 
+    def to_function(self, dtype):
+        """Return the products of polynomials as a plain function of rows."""
+        return self._all_chosen().to_function(dtype)
+
     def to_layer(self):
         """Return the products of polynomials as a layer of torch."""
         return self._all_chosen().to_layer()
@@ -191,6 +195,11 @@ class OrthogonalPolynomialLifter(Dictionary):
         n_others = self.include_bias + self.degree * self.n_features_in_
         products = Operations(nonlinear=self.n_output_features_ - n_others)
         return self._factors.operations() + products
+
+    def polynomial_degree(self):
+        """Return the degree."""
+        check_is_fitted(self)
+        return int(self.degree)
 
     def chosen(self, indices):
         """Return what computes some of the observables, and no others but on the way."""

@@ -241,6 +241,11 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         check_is_fitted(self)
         return Operations.of_matrix(self.components_, self.mean_)
 
+    def polynomial_degree(self):
+        """Return 1: the projection is linear."""
+        check_is_fitted(self)
+        return 1
+
     def _observable_names(self, names):
         return [f"activesubspace{j}" for j in range(self.n_output_features_)]
 
