@@ -39,7 +39,7 @@ from sklearn_koopman.pipeline import make_pipeline
 RADII = (0.3, 1.58)
 CLEAN = 0.975
 CURVE = np.round(np.arange(0.0, 3.01, 0.1), 2)
-N_ATTACKED, N_RESTARTS, N_STEPS = 500, 100, 40
+N_ATTACKED, N_RESTARTS, N_STEPS = 500, 100, 25
 TOL, MAX_ITER = 1e-4, 200
 # Deterministic certificates, as published.
 PUBLISHED = {"GloRo": {0.3: 0.957, 1.58: 0.628}, "nearest prototypes": {1.58: 0.73}}
