@@ -77,11 +77,10 @@ WAYS = [
 ]
 CANDIDATES = [
     MANY(60, 1.0, 1e-4),
+    MANY(60, 1.0, 1e-5, temperature=1.0),
+    MANY(80, 1.3, 1e-5, temperature=1.0),
     MANY(80, 1.58, 1e-5),
     MANY(80, 1.58, 1e-5, temperature=1.0),
-    MANY(60, 1.0, 1e-5, temperature=1.0),
-    MANY(80, 1.3, 1e-5),
-    MANY(60, 0.7, 1e-5),
 ]
 PLAIN = MANY(60, 0.0, 1e-4)
 HELD_OUT = runner.Results("robustness_held_out.csv", list(asdict(PLAIN)))
