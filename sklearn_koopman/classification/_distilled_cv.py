@@ -1,6 +1,5 @@
 """Distillation with ridge, temperature and soft weight that cross-validation chooses."""
 
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -8,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._validation import check_integer, check_real, check_reals
 from .._warnings import warn_user
-from ..linear import check_finite_moments, check_gram_fits_in_memory, minimise_path
+from ..linear import check_finite_moments, check_gram_fits_in_memory
 from ..rows import DiagonalMoments
 from ._distilling import DistillingClassifier, check_perturbation, distillation_problem
 from ._folds import (
@@ -21,6 +20,7 @@ from ._folds import (
     make_splits,
     split_tasks,
 )
+from ._paths import SharedPaths
 from ._scoring import accuracy, fidelity, held_out_scores, neg_log_loss, scoring_of
 
 SCORINGS = {"accuracy": accuracy, "neg_log_loss": neg_log_loss, "fidelity": fidelity}
@@ -84,8 +84,8 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     class_weight : dict or "balanced", default=None
         What the rows of each class count, in all that is learned from them; classes that a dict
         leaves out count 1. "balanced" lets all classes count the same, as in
-        :class:`~sklearn.linear_model.LogisticRegression`. A teacher that is fitted here does not
-        see these weights.
+        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
+        teacher that knows nothing of these weights: logits are raised by their logarithms.
     unlabeled_value : object, default=None
         What stands in y for "no label". None: every row is labelled.
     verbose : int, default=0
@@ -272,7 +272,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
             scale = moments.of_training(split).scale
             coef, intercept, n_more = self._path(part.at(train), scale, *grid)
             n_stopped += n_more
-            scores.append(held_out_scores(self, scoring, part, test, coef, intercept))
+            scores.append(held_out_scores(part, test, coef, intercept, scoring))
             # The models of the folds are all near that of all rows, their mean is nearer.
             starts = starts[0] + coef / len(splits), starts[1] + intercept / len(splits)
         if n_stopped:
@@ -299,34 +299,19 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         intercepts = np.empty((*shape, n_classes))
         # Never from another split: its solution has learned from rows that are held out in this.
         start = np.zeros((n_observables, n_classes)), np.zeros(n_classes)
-        leverage = None
-        preconditioners: dict = {}
+        shared = SharedPaths(
+            task,
+            scale,
+            max_iter=self.max_iter,
+            tol=self.cv_tol,
+            perturbation=self.perturbation,
+        )
         n_stopped = 0
         for j, k in product(*map(range, shape[1:])):
             if soft_weights[j] == 0 and k > 0:
                 coefs[:, j, k], intercepts[:, j, k] = coefs[:, j, 0], intercepts[:, j, 0]
                 continue
-            problem = distillation_problem(
-                task,
-                scale,
-                soft_weight=soft_weights[j],
-                temperature=temperatures[k],
-                ridge=ridges[0],
-                perturbation=self.perturbation,
-            )
-            if leverage is None:  # what all losses share
-                problem = problem.keeping_few_rows()
-                task = replace(task, blocks=problem.blocks)
-                leverage = problem.leverage()
-            path = minimise_path(
-                problem,
-                ridges,
-                *start,
-                max_iter=self.max_iter,
-                tol=self.cv_tol,
-                leverage=leverage,
-                preconditioners=preconditioners,
-            )
+            path = shared.path(soft_weights[j], temperatures[k], ridges, *start)
             for i, solution in enumerate(path):
                 if i == 0:
                     start = solution.coef, solution.intercept

@@ -67,8 +67,8 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
     class_weight : dict or "balanced", default=None
         What the rows of each class count, in all that is learned from them; classes that a dict
         leaves out count 1. "balanced" lets all classes count the same, as in
-        :class:`~sklearn.linear_model.LogisticRegression`. A teacher that is fitted here does not
-        see these weights.
+        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
+        teacher that knows nothing of these weights: logits are raised by their logarithms.
     unlabeled_value : object, default=None
         What stands in y for "no label". None: every row is labelled.
     verbose : int, default=0

@@ -92,8 +92,8 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
     class_weight : dict or "balanced", default=None
         What the rows of each class count, in all that is learned from them; classes that a dict
         leaves out count 1. "balanced" lets all classes count the same, as in
-        :class:`~sklearn.linear_model.LogisticRegression`. A teacher that is fitted here does not
-        see these weights.
+        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
+        teacher that knows nothing of these weights: logits are raised by their logarithms.
     unlabeled_value : object, default=None
         What stands in y for "no label". None: every row is labelled.
     verbose : int, default=0
@@ -281,7 +281,15 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
             coef = np.array([coef.T for coef, _ in models])
             intercept = np.array([intercept for _, intercept in models])
             scores.append(
-                held_out_scores(self, scoring, task, test, coef, intercept, per_split[split])
+                held_out_scores(
+                    task,
+                    test,
+                    coef,
+                    intercept,
+                    scoring,
+                    per_split[split],
+                    has_probabilities=False,
+                )
             )
         moments = split_moments.of_all()
         return np.array(scores), _solver(moments), moments

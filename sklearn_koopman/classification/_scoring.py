@@ -70,21 +70,23 @@ def scoring_of(student, row_scores, default=None):
     )
 
 
-def held_out_scores(student, scoring, task, test, coef, intercept, targets=None):
+def held_out_scores(
+    task, test, coef, intercept, scoring, targets=None, *, has_probabilities=True
+):
     """Return the score of every candidate on the test rows of a split.
 
     Parameters
     ----------
-    student : estimator
-        Its candidates have the methods that it has.
-    scoring : callable
-        As `scoring_of` returns it. Scores of rows are averaged in one pass.
     task : Task
     test : ndarray of int
     coef : ndarray of shape (n_candidates, n_classes, n_observables)
     intercept : ndarray of shape (n_candidates, n_classes)
+    scoring : callable
+        As `scoring_of` returns it. Scores of rows are averaged in one pass.
     targets : array of shape (n_samples, n_classes), default=None
         None takes the soft logits, or one-hot labels.
+    has_probabilities : bool, default=True
+        Whether the students give probabilities, for a scorer that asks for them.
 
     Returns
     -------
@@ -94,7 +96,8 @@ def held_out_scores(student, scoring, task, test, coef, intercept, targets=None)
     weight = scored_weight(part, scoring)
     matrix = coef.reshape(-1, coef.shape[2]).T.astype(task.dtype)
     if not any(scoring is each for each in ROW_SCORES):
-        return _scores_of_scorer(student, scoring, part, weight, matrix, intercept)
+        kind = CandidateWithProbabilities if has_probabilities else Candidate
+        return _scores_of_scorer(scoring, kind, part, weight, matrix, intercept)
     codes = part.labels.codes
     if targets is not None:
         targets = targets[test]
@@ -179,21 +182,20 @@ class CandidateWithProbabilities(Candidate):
         return softmax(self.logits, axis=1)
 
 
-def _scores_of_scorer(student, scorer, task, weight, matrix, intercept):
+def _scores_of_scorer(scorer, kind, task, weight, matrix, intercept):
     """Return what a scorer says of every candidate, on rows of positive weight."""
     scored = weight > 0
     weight = weight[scored]
     y = task.labels.classes[task.labels.codes[scored]]
     shape = (-1, *intercept.shape)
     logits = task.blocks.map(Affine(matrix, intercept.ravel())).reshape(shape)[scored]
-    kind = CandidateWithProbabilities if hasattr(student, "predict_proba") else Candidate
     weights = {} if (weight == weight[0]).all() else {"sample_weight": weight}
     numbers = np.flatnonzero(scored)[:, None]
     candidates = [kind(each, task.labels.classes) for each in logits.swapaxes(0, 1)]
     scores = np.array([scorer(each, numbers, y, **weights) for each in candidates], dtype=float)
     if not np.isfinite(scores).all():
         raise ValueError(
-            f"scoring={student.scoring!r} gives {scores[~np.isfinite(scores)][0]} for a test set "
+            f"scoring={scorer!r} gives {scores[~np.isfinite(scores)][0]} for a test set "
             "of cv: use fewer splits, stratified ones, or another scoring."
         )
     return scores

@@ -7,10 +7,8 @@ import numpy as np
 from .._extras import import_package
 from .._finite import finite
 from ._formula_text import latex_name, latex_sum, text_name, text_sum
+from ._polynomial import blocks_of_rows
 from ._polynomial_student import PolynomialStudent
-
-# Rows whose products are in memory at once.
-BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,6 +36,8 @@ class Formula:
         prediction.
     definitions : list of str
         What the variables are, where they are not the columns.
+    directions : ndarray of shape (n_variables, n_columns), or None
+        What each variable changes by with each column, where they are not the columns.
 
     See Also
     --------
@@ -51,6 +51,7 @@ class Formula:
     shares: np.ndarray | None
     total_shares: np.ndarray | None
     definitions: list
+    directions: np.ndarray | None
 
     @property
     def term_names(self):
@@ -104,7 +105,7 @@ class Formula:
             if left_out > 0:
                 line += f" + {left_out:,} smaller terms"
                 if self.shares is not None:
-                    line += f" (these: {self.shares[chosen, k].sum():.1%} of the variance)"
+                    line += f" (those written explain {self.shares[chosen, k].sum():.1%})"
             lines.append(line)
         return "\n".join([*lines, *self._definitions_of(max_terms)])
 
@@ -263,8 +264,9 @@ def formula(student, X=None, *, of="coordinates"):
     taken = PolynomialStudent(student, needs_polynomials=False)
     if of == "columns" or taken.front.is_identity:
         polynomials, names, definitions = taken.of_columns(), taken.column_names, []
+        directions = None
     else:
-        polynomials = taken.polynomials
+        polynomials, directions = taken.polynomials, taken.front.matrix
         are_columns = set(taken.coordinate_names) <= set(taken.column_names)
         names = [f"{name}'" if are_columns else name for name in taken.coordinate_names]
         definitions = _definitions(names, taken)
@@ -285,6 +287,7 @@ def formula(student, X=None, *, of="coordinates"):
         None if shares is None else shares[order],
         None if total is None else total[order],
         definitions,
+        directions,
         spread if isinstance(spread, float) else spread[order],
     )
 
@@ -311,8 +314,8 @@ def _definitions(names, taken):
 
 def _variances(polynomials, Z):
     """Return the deviations of products, and the shares of variance of terms, by output and all."""
-    blocks = [Z[start : start + BLOCK_ROWS] for start in range(0, len(Z), BLOCK_ROWS)]
     coefficients = polynomials.coefficients
+    blocks = [Z[rows] for rows in blocks_of_rows(len(Z), len(coefficients))]
     mean = sum(polynomials.products(block).sum(axis=0) for block in blocks) / len(Z)
     squares, with_outputs = np.zeros(len(mean)), np.zeros_like(coefficients)
     for block in blocks:

@@ -5,10 +5,7 @@ from math import factorial
 import numpy as np
 from scipy.sparse import coo_array
 
-from ._polynomial import Polynomials, products_of_rows
-
-# Rows whose products are in memory at once.
-BLOCK_ROWS = 1024
+from ._polynomial import Polynomials, blocks_of_rows, products_of_rows
 
 
 class PolynomialGames:
@@ -127,8 +124,7 @@ class PolynomialGames:
     def of_rows(self, matrices, Z):
         """Return the products of rows times matrices, (n_rows, n_columns, n_polynomials)."""
         found = np.empty((len(Z), matrices[0].shape[1], len(matrices)))
-        for start in range(0, len(Z), BLOCK_ROWS):
-            block = slice(start, start + BLOCK_ROWS)
+        for block in blocks_of_rows(len(Z), len(self.products)):
             products = products_of_rows(self.products, Z[block])
             for k, matrix in enumerate(matrices):
                 found[block, :, k] = products @ matrix
@@ -143,6 +139,6 @@ def polynomials_mean(polynomials, Z):
 def _mean_products(terms, Z):
     """Return the means of products over rows, block by block."""
     total = np.zeros(len(terms))
-    for start in range(0, len(Z), BLOCK_ROWS):
-        total += products_of_rows(terms, Z[start : start + BLOCK_ROWS]).sum(axis=0)
+    for block in blocks_of_rows(len(Z), len(terms)):
+        total += products_of_rows(terms, Z[block]).sum(axis=0)
     return total / len(Z)

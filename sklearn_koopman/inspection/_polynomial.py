@@ -10,6 +10,7 @@ from numpy.polynomial.hermite_e import herme2poly
 from numpy.polynomial.legendre import leg2poly
 from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import PolynomialFeatures
+from sklearn.utils import gen_batches
 
 from .._memory import check_fits_in_memory
 from ..lifting import (
@@ -24,6 +25,8 @@ from ..selection import ObservableSelector
 from ..students import flat_steps
 from ._affine import AffineMap
 
+# Products of rows that are in memory at once.
+N_PRODUCTS = 2**22
 _AS_MONOMIALS = {"hermite": herme2poly, "legendre": leg2poly, "chebyshev": cheb2poly}
 
 
@@ -161,6 +164,11 @@ def padded(terms, degree=None):
     return np.array(
         [[-1] * (degree - len(term)) + list(term) for term in terms], dtype=int
     ).reshape(len(terms), degree)
+
+
+def blocks_of_rows(n_rows, n_terms):
+    """Return slices of rows whose products are in memory at once."""
+    return gen_batches(n_rows, max(N_PRODUCTS // max(n_terms, 1), 1))
 
 
 def products_of_rows(terms, Z):

@@ -26,6 +26,7 @@ from ._chosen import (
 from ._convolution import ConvolutionalLifter
 from ._delay import DelayLifter
 from ._filtering._filters import PATCH_BATCH as PATCH_BATCH
+from ._forms._as_function import NoFunctionError as NoFunctionError, as_function as as_function
 from ._forms._as_layer import (
     WITH_LAYERS as WITH_LAYERS,
     NoLayerError as NoLayerError,
@@ -33,13 +34,16 @@ from ._forms._as_layer import (
 )
 from ._forms._costs import operations_of as operations_of
 from ._forms._degrees import degree_of as degree_of
+from ._forms._functions import affine as affine, in_turn as in_turn
 from ._forms._onnx_nodes import Nodes
 from ._forms._operations import Operations, UncountableError as UncountableError
 from ._forms._protocols import (
+    SupportsC,
     SupportsChoice,
     SupportsCost,
     SupportsCurvature,
     SupportsDegree,
+    SupportsFunction,
     SupportsOnnx,
     SupportsProducts,
     SupportsSlopes,
@@ -48,7 +52,7 @@ from ._forms._protocols import (
 from ._forms._slopes import Slopes, slopes_of as slopes_of
 from ._forms._torch_layers import linear_layer as linear_layer
 from ._local_features import FEATURE_MAPS as FEATURE_MAPS, LocalFeatures as LocalFeatures
-from ._monomial import Level as Level, MonomialLifter
+from ._monomial import Level as Level, MonomialLifter, monomials_like as monomials_like
 from ._optical import OpticalLifter
 from ._orthogonal import (
     OrthogonalPolynomialLifter,
@@ -77,10 +81,12 @@ __all__ = [
     "RBFLifter",
     "Slopes",
     "SquaredProjectionLifter",
+    "SupportsC",
     "SupportsChoice",
     "SupportsCost",
     "SupportsCurvature",
     "SupportsDegree",
+    "SupportsFunction",
     "SupportsOnnx",
     "SupportsProducts",
     "SupportsSlopes",

@@ -132,6 +132,11 @@ class DelayLifter(Dictionary):
         check_is_fitted(self)
         return nodes.add("Gather", rows, self._columns, axis=1)
 
+    def add_to_program(self, program, rows):
+        """Choose the states of all windows in a program for microcontrollers."""
+        check_is_fitted(self)
+        return program.columns(rows, self._columns)
+
     def operations(self):
         """Return no operations: nothing is multiplied."""
         check_is_fitted(self)

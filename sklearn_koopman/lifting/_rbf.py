@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._validation import check_choice, check_integer, check_random_state, check_real
 from .._warnings import warn_user
 from ._base import Dictionary
+from ._forms._functions import gaussians
 from ._forms._operations import Operations
 from ._forms._torch_layers import torch_layers
 
@@ -156,6 +157,11 @@ class RBFLifter(Dictionary):
         centers = self.centers_.astype(X.dtype, copy=False)
         return rbf_kernel(X, centers, gamma=self.gamma_)
 
+    def to_function(self, dtype):
+        """Return the Gaussians as a plain function of rows."""
+        check_is_fitted(self)
+        return gaussians(self.centers_, self.gamma_, dtype)
+
     def to_layer(self):
         """Return the Gaussians as a layer of torch."""
         check_is_fitted(self)
@@ -177,6 +183,12 @@ class RBFLifter(Dictionary):
         # Not below 0 by rounding.
         distances = nodes.add("Relu", nodes.add("Add", squares, products))
         return nodes.add("Exp", nodes.add("Mul", distances, nodes.constant([-self.gamma_])))
+
+    def add_to_program(self, program, rows):
+        """Add the exponentials of distances to a program for microcontrollers."""
+        check_is_fitted(self)
+        distances = program.distances(rows, self.centers_)
+        return program.function(program.scaled(distances, -self.gamma_), "exp")
 
     def operations(self):
         """Return the operations: a square for each feature of each centre, and the width."""

@@ -105,6 +105,12 @@ class SquaredProjectionLifter(Dictionary):
         projected = nodes.add("MatMul", rows, nodes.constant(self.components_.T))
         return nodes.add("Concat", rows, nodes.add("Mul", projected, projected), axis=1)
 
+    def add_to_program(self, program, rows):
+        """Put the squares of projections beside the columns of a program."""
+        check_is_fitted(self)
+        squares = program.function(program.affine(rows, self.components_), "square")
+        return program.beside(rows, squares)
+
     def operations(self):
         """Return the operations of the linear functions, and a product for each square."""
         check_is_fitted(self)

@@ -231,6 +231,11 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         centred = nodes.add("Sub", rows, nodes.constant(self.mean_))
         return nodes.add("MatMul", centred, nodes.constant(self.components_.T))
 
+    def add_to_program(self, program, rows):
+        """Add the projection to a program for microcontrollers."""
+        check_is_fitted(self)
+        return program.affine(rows, self.components_, -self.components_ @ self.mean_)
+
     def operations(self):
         """Return the operations of one matrix."""
         check_is_fitted(self)

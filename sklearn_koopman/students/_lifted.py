@@ -163,10 +163,6 @@ class LiftedStudent(LiftedEstimator, Student):
             fitted_teacher=None if first else getattr(self, "teacher_", None),
             classes=classes,
         )
-        given_weights = weights
-        weights = weighted_by_class(
-            self.class_weight, labels, weights, are_more_to_come=are_more_to_come
-        )
         if first and soft_logits is None and not weights[labels.is_labelled].any():
             raise ValueError(
                 "There is nothing to learn from: no row of positive weight has a label, and "
@@ -177,11 +173,11 @@ class LiftedStudent(LiftedEstimator, Student):
         else:
             lifter = getattr(self, "lifter_", None)
         if rows is not X:
-            weights, given_weights = rows.repeated(weights), rows.repeated(given_weights)
+            weights = rows.repeated(weights)
             codes = rows.repeated(labels.codes, None if keeps_labels else -1)
             labels = replace(labels, codes=codes)
         blocks = self._blocks_to_learn_from(X, rows, lifter, device)
-        return Task(
+        task = Task(
             blocks,
             labels,
             weights,
@@ -192,8 +188,8 @@ class LiftedStudent(LiftedEstimator, Student):
             soft_logits_from,
             n_rows_made_of=None if rows is X else n_before + X.shape[0],
             passed=Passed.by(X, lifter),
-            given_weight=given_weights,
         )
+        return weighted_by_class(task, self.class_weight, are_more_to_come=are_more_to_come)
 
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; the chunks of a dask array are checked lazily."""

@@ -60,10 +60,10 @@ class Task:
         only; None where they do not depend on that.
     n_rows_made_of : int or None
         Of a transfer set: how many rows of a stream others have been made of, with these.
-    passed : Passed or None
-        What the rows have passed.
     given_weight : ndarray of shape (n_samples,), or None
         What rows count, whatever their classes; None is `sample_weight`.
+    passed : Passed or None
+        What the rows have passed.
     """
 
     blocks: RowBlocks
@@ -75,8 +75,8 @@ class Task:
     dtype: np.dtype
     soft_logits_from: Callable | None = None
     n_rows_made_of: int | None = None
-    passed: Passed | None = None
     given_weight: np.ndarray | None = None
+    passed: Passed | None = None
 
     @property
     def n_targets(self):

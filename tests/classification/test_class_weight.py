@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import compute_sample_weight
 
@@ -45,7 +46,8 @@ def test_a_class_counts_as_its_rows_do(name, class_weight):
     student = STUDENTS[name]
     weighted = with_weights(student, class_weight).fit(X, Y, soft_labels=SOFT)
     rows = compute_sample_weight(class_weight, Y)
-    expected = student.fit(X, Y, rows, soft_labels=SOFT).decision_function(X)
+    soft = SOFT + np.log([rows[label == Y][0] for label in np.unique(Y)])
+    expected = student.fit(X, Y, rows, soft_labels=soft).decision_function(X)
     if "folds" in name or "one out" in name:  # which score by weights of rows, not of classes
         found = {key: getattr(weighted, key) for key in ("ridge_",)}
         student = type(STUDENTS["EDMD" if "EDMD" in name else "distilled"])()
@@ -54,7 +56,7 @@ def test_a_class_counts_as_its_rows_do(name, class_weight):
             student.set_params(
                 soft_weight=weighted.soft_weight_, temperature=weighted.temperature_, tol=1e-9
             )
-        expected = student.fit(X, Y, rows, soft_labels=SOFT).decision_function(X)
+        expected = student.fit(X, Y, rows, soft_labels=soft).decision_function(X)
     assert_allclose(weighted.decision_function(X), expected, rtol=1e-5, atol=1e-6)
 
 
@@ -85,8 +87,23 @@ def test_rows_without_a_label_keep_their_weight():
     student = EDMDClassifier(ridge=1e-2, unlabeled_value=-1, class_weight={0: 2.0})
     found = student.fit(X, y, soft_labels=SOFT).decision_function(X)
     student.set_params(class_weight=None)
-    weights = np.where(y == 0, 2.0, 1.0)
-    assert_allclose(found, student.fit(X, y, weights, soft_labels=SOFT).decision_function(X))
+    weights, soft = np.where(y == 0, 2.0, 1.0), SOFT + np.log([2.0, 1.0, 1.0])
+    assert_allclose(found, student.fit(X, y, weights, soft_labels=soft).decision_function(X))
+
+
+def test_a_teacher_that_is_fitted_in_folds_as_in_a_search():
+    settings = {"class_weight": {"rare": 3.0, "common": 0.3}}
+    ridges = [1e-2, 1e-4]
+    own = EDMDClassifierCV(LogisticRegression(), ridges=ridges, cv=3, **settings).fit(X, Y)
+    search = GridSearchCV(
+        EDMDClassifier(LogisticRegression(), **settings), {"ridge": ridges}, cv=3
+    ).fit(X, Y)
+    assert_allclose(own.cv_results_["mean_test_score"], search.cv_results_["mean_test_score"])
+
+
+def test_a_class_without_weight_is_never_predicted():
+    student = KoopmanDistilledClassifier(class_weight={"rare": 0.0})
+    assert "rare" not in student.fit(X, Y, soft_labels=SOFT).predict(X)
 
 
 def test_part_by_part():

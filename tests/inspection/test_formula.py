@@ -123,7 +123,7 @@ def test_text_of_two_classes():
     assert "  [worst radius]' = (worst radius - 16.27) / 4.829" in definitions
     assert len(definitions) == 4
     shorter = str(found.to_text(max_terms=1))
-    assert "+ 2 smaller terms (these: 59.8% of the variance)" in shorter
+    assert "+ 2 smaller terms (those written explain 59.8%)" in shorter
     assert str(found) == repr(found) == found.to_text()
     frame = pytest.importorskip("pandas") and found.to_frame()
     assert list(frame.columns) == [1, "share of 1", "share"]

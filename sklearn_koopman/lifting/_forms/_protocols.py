@@ -24,6 +24,26 @@ class SupportsTorch(Protocol):
 
 
 @runtime_checkable
+class SupportsFunction(Protocol):
+    """An estimator with a form as a plain function: for `deployment.compile`."""
+
+    def to_function(self, dtype):
+        """Return the fitted estimator as a function of rows that validates nothing.
+
+        Parameters
+        ----------
+        dtype : numpy.dtype
+            float32 or float64: that of the rows.
+
+        Returns
+        -------
+        function : callable
+            Maps rows (n_samples, n_features) to their observables, of a classifier to its logits
+            (n_samples, n_classes), in this dtype. It leaves the rows as they are.
+        """
+
+
+@runtime_checkable
 class SupportsOnnx(Protocol):
     """An estimator with a form in ONNX: for `to_onnx`."""
 
@@ -42,6 +62,26 @@ class SupportsOnnx(Protocol):
         observables : variable
             Of shape (n_samples, n_observables); of a classifier its logits (n_samples,
             n_classes).
+        """
+
+
+@runtime_checkable
+class SupportsC(Protocol):
+    """A transformer with a form in C: for `to_c`."""
+
+    def add_to_program(self, program, rows):
+        """Add the fitted transformer to a program.
+
+        Parameters
+        ----------
+        program : Program
+            What steps are added with, see `sklearn_koopman.microcontrollers.Program`.
+        rows : Step
+            Whose numbers are lifted.
+
+        Returns
+        -------
+        observables : Step
         """
 
 
