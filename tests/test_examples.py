@@ -27,6 +27,7 @@ QUICK = {
     "plot_own_dictionary.py": ("torch", "onnxruntime", "skl2onnx"),
     "plot_pretrained_teacher.py": ("magika", "onnxruntime"),
     "plot_quadratic_forms.py": (),
+    "plot_robustness.py": (),
     "plot_series.py": ("torch",),
     "plot_yin_yang.py": (),
 }
