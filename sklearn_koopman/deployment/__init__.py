@@ -5,10 +5,12 @@
 
 from ._c import CStudent, to_c
 from ._chip import SimulatedChip
+from ._compiled import CompiledStudent, compile
 from ._detach import detach_teacher
 from ._files import load_student, save_student
 from ._hardware import Hardware
 from ._hardware_curve import HardwareDisplay, hardware_curve
+from ._matrix_file import save_matrix
 from ._mcu import FlashDisplay, McuReport, bench_on_mcu
 from ._mesh import StudentMesh, to_mesh
 from ._mesh_display import MeshDisplay
@@ -24,6 +26,7 @@ from ._quantisation import (
 
 __all__ = [
     "CStudent",
+    "CompiledStudent",
     "FlashDisplay",
     "Hardware",
     "HardwareDisplay",
@@ -32,12 +35,14 @@ __all__ = [
     "SimulatedChip",
     "StudentMesh",
     "bench_on_mcu",
+    "compile",
     "detach_teacher",
     "hardware_curve",
     "load_student",
     "quantise_matrix",
     "quantise_student",
     "register_onnx_converters",
+    "save_matrix",
     "save_student",
     "to_c",
     "to_mesh",

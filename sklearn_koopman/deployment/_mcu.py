@@ -51,8 +51,10 @@ class McuReport:
 
     def row(self):
         """Return what is a number as a dictionary, for a table."""
-        names = ("board", "flash", "tables", "memory", "buffers", "instructions")
-        names += ("agreement", "accuracy")
+        names = (
+            *("board", "flash", "tables", "memory", "buffers", "instructions"),
+            *("agreement", "accuracy"),
+        )
         return {name: getattr(self, name) for name in names}
 
 

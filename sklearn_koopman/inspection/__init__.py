@@ -16,6 +16,7 @@ from ._filter_display import FilterDisplay
 from ._filter_weights_display import FilterWeightsDisplay
 from ._filters import filter_weights, logit_maps
 from ._formula import Formula, formula
+from ._koopman_spectrum import KoopmanSpectrum, koopman_spectrum
 from ._logit_map_display import LogitMapDisplay
 from ._polynomial_student import PolynomialStudent as PolynomialStudent
 from ._radius import RadiusBounds, radius_bounds, robust_radius
@@ -33,6 +34,7 @@ __all__ = [
     "FilterDisplay",
     "FilterWeightsDisplay",
     "Formula",
+    "KoopmanSpectrum",
     "LogitMapDisplay",
     "RadiusBounds",
     "ShapleyValues",
@@ -47,6 +49,7 @@ __all__ = [
     "fidelity_score",
     "filter_weights",
     "formula",
+    "koopman_spectrum",
     "logit_maps",
     "radius_bounds",
     "robust_radius",

@@ -18,8 +18,11 @@ import numpy as np
 N_STEPS = 20
 # How many other classes are tried: those that look nearest from the row.
 N_RIVALS = 3
-# Of a step, how much further it goes: across where classes would be equal.
-FURTHER = 1.02
+# Of a step, how much further the first goes: across where classes would be equal. The next ones
+# go a quarter as much further each.
+FURTHER = 0.05
+# The search ends when no row has come nearer by this share in so many steps.
+LEAST_GAIN, PATIENCE = 1e-6, 3
 # Halvings of an interval: of double precision more would do nothing.
 N_HALVINGS = 50
 FEW_HALVINGS = 8
@@ -62,19 +65,26 @@ def _towards(model, X, own, rival, bounds):
     """Return the nearest rows that steps towards another class led to, NaN where none did."""
     at, each = X, np.arange(len(X))
     nearest, found = np.full(len(X), np.inf), np.full_like(X, np.nan)
-    for _ in range(N_STEPS):
+    patience = PATIENCE
+    for number in range(N_STEPS):
         logits = model.logits(at)
         value = logits[each, own] - logits[each, rival]
         slopes = model.slopes(at, own, rival)
         # To where value + slopes @ (X + step - at) = 0.
         target = np.einsum("ij,ij->i", slopes, at - X) - value
-        at = X + FURTHER * _shortest(slopes, target, X, bounds)
+        at = X + (1 + FURTHER / 4**number) * _shortest(slopes, target, X, bounds)
         at = at if bounds is None else np.clip(at, *bounds)
         is_across = model.logits(at).argmax(axis=1) != own
         at[is_across] = _cut(model, X[is_across], at[is_across], own[is_across], FEW_HALVINGS)
         distance = np.where(is_across, np.linalg.norm(at - X, axis=1), np.inf)
         is_nearer = distance < nearest
+        with np.errstate(invalid="ignore"):
+            patience = (
+                PATIENCE if (distance < (1 - LEAST_GAIN) * nearest).any() else patience - 1
+            )
         nearest[is_nearer], found[is_nearer] = distance[is_nearer], at[is_nearer]
+        if patience == 0:
+            break
     return found
 
 

@@ -26,6 +26,7 @@ from ._chosen import (
 from ._convolution import ConvolutionalLifter
 from ._delay import DelayLifter
 from ._filtering._filters import PATCH_BATCH as PATCH_BATCH
+from ._forms._as_function import NoFunctionError as NoFunctionError, as_function as as_function
 from ._forms._as_layer import (
     WITH_LAYERS as WITH_LAYERS,
     NoLayerError as NoLayerError,
@@ -33,6 +34,7 @@ from ._forms._as_layer import (
 )
 from ._forms._costs import operations_of as operations_of
 from ._forms._degrees import degree_of as degree_of
+from ._forms._functions import affine as affine, in_turn as in_turn
 from ._forms._onnx_nodes import Nodes
 from ._forms._operations import Operations, UncountableError as UncountableError
 from ._forms._protocols import (
@@ -41,6 +43,7 @@ from ._forms._protocols import (
     SupportsCost,
     SupportsCurvature,
     SupportsDegree,
+    SupportsFunction,
     SupportsOnnx,
     SupportsProducts,
     SupportsSlopes,
@@ -83,6 +86,7 @@ __all__ = [
     "SupportsCost",
     "SupportsCurvature",
     "SupportsDegree",
+    "SupportsFunction",
     "SupportsOnnx",
     "SupportsProducts",
     "SupportsSlopes",

@@ -5,8 +5,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion
 
 from ._chain import block_lift, steps_of, transformed
+from ._forms._as_function import as_function
 from ._forms._as_layer import as_layer
 from ._forms._costs import operations_of
+from ._forms._functions import side_by_side
 from ._forms._operations import Operations
 from ._forms._protocols import SupportsChoice
 from ._forms._torch_layers import torch_layers
@@ -29,6 +31,11 @@ class ChosenColumns:
         """Return the chosen columns."""
         lifted = X if self.lifter is None else block_lift(self.lifter, X.dtype)(X)
         return lifted[:, self.indices]
+
+    def to_function(self, dtype):
+        """Return all that is computed, and the choice, as a plain function of rows."""
+        lift = as_function(self.lifter, dtype)
+        return lambda rows: lift(rows).take(self.indices, axis=1)
 
     def to_layer(self):
         """Return all that is computed, and the choice, as a layer of torch."""
@@ -67,6 +74,10 @@ class ChosenUnion:
     def transform(self, X):
         """Return the chosen columns of all dictionaries."""
         return np.hstack([block_lift(part, X.dtype)(X) for part in self.parts])
+
+    def to_function(self, dtype):
+        """Return the parts as a plain function of rows."""
+        return side_by_side([as_function(part, dtype) for part in self.parts])
 
     def to_layer(self):
         """Return the parts as a layer of torch."""

@@ -419,6 +419,18 @@ class ConvolutionalLifter(Dictionary):
         pool.map_shares(lift_share, list(gen_even_slices(len(X), min(pool.size, len(X)))))
         return lifted
 
+    def to_function(self, dtype):
+        """Return convolution, function and pooling as a plain function of rows."""
+        check_is_fitted(self)
+        responses = self._responses
+
+        def function(rows):
+            lifted = np.empty((len(rows), self.n_output_features_), rows.dtype)
+            responses.write(rows, lifted)
+            return lifted
+
+        return function
+
     def patches(self, X):
         """Return what the filters see: the patches of rows, scaled as their contrasts ask for.
 

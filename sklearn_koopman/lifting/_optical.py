@@ -1,11 +1,14 @@
 """What optics offers for nonlinearity: intensities, interferometers, absorbers that saturate."""
 
+from functools import partial
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_random_state, check_real
 from ._base import Dictionary
+from ._forms._functions import affine
 from ._forms._operations import Operations
 from ._forms._torch_layers import linear_layer, torch_layers
 
@@ -127,6 +130,12 @@ class OpticalLifter(Dictionary):
         self.offset_ = offset.astype(dtype)
         self.n_output_features_ = n_components
 
+    def to_function(self, dtype):
+        """Return mixing and detection as a plain function of rows."""
+        check_is_fitted(self)
+        mixers = [affine(matrix, offset, dtype) for matrix, offset in self._real_parts()]
+        return partial(self._detected, mixers)
+
     def to_layer(self):
         """Return mixing and detection as a layer of torch."""
         check_is_fitted(self)
@@ -201,16 +210,19 @@ class OpticalLifter(Dictionary):
         return [f"opticallifter{j}" for j in range(self.n_output_features_)]
 
     def _lift(self, X):
+        return self.to_function(X.dtype)(X)
+
+    def _detected(self, mixers, X):
+        """Return what is detected behind the mixers of rows: one, or the two real parts."""
         if self.nonlinearity == "cosine":
-            phase = X @ self.mixing_.astype(X.dtype, copy=False)
-            phase += self.offset_.astype(X.dtype, copy=False)
+            (mixer,) = mixers
+            phase = mixer(X)
             np.cos(phase, out=phase)
             phase *= X.dtype.type(np.sqrt(2))
             return phase
         intensity = np.zeros((len(X), len(self.offset_)), X.dtype)
-        for part in (np.real, np.imag):  # two real products cost half of a complex one
-            amplitude = X @ part(self.mixing_).astype(X.dtype)
-            amplitude += part(self.offset_).astype(X.dtype)
+        for mixer in mixers:  # two real products cost half of a complex one
+            amplitude = mixer(X)
             intensity += np.square(amplitude, out=amplitude)
         if self.nonlinearity == "saturable_absorption":
             intensity *= np.exp(-X.dtype.type(self.optical_depth) / (1 + intensity))

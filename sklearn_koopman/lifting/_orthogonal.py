@@ -173,6 +173,10 @@ class OrthogonalPolynomialLifter(Dictionary):
     def _lift(self, X):
         return lifted_by_columns(self._lift_columns, X, self.n_output_features_, self.order)
 
+    def to_function(self, dtype):
+        """Return the products of polynomials as a plain function of rows."""
+        return self._all_chosen().to_function(dtype)
+
     def to_layer(self):
         """Return the products of polynomials as a layer of torch."""
         return self._all_chosen().to_layer()

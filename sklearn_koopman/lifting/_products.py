@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._base import lifted_by_columns
+from ._forms._functions import products_by_degree
 from ._forms._operations import Operations
 from ._forms._torch_layers import torch_layers
 
@@ -215,6 +216,13 @@ class ChosenProducts:
             rows[row][...] = factors[factor]
         for target, source, factor in self._steps:
             np.multiply(rows[source], factors[factor], out=rows[target])
+
+    def to_function(self, dtype):
+        """Return the products as a plain function of rows."""
+        products = products_by_degree(*self.by_degree())
+        if self.factors is None:
+            return products
+        return lambda rows: products(self.factors(rows.T).T)
 
     def to_layer(self):
         """Return the products as a layer of torch."""

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._validation import check_choice, check_integer, check_random_state, check_real
 from .._warnings import warn_user
 from ._base import Dictionary
+from ._forms._functions import gaussians
 from ._forms._operations import Operations
 from ._forms._torch_layers import torch_layers
 
@@ -155,6 +156,11 @@ class RBFLifter(Dictionary):
     def _lift(self, X):
         centers = self.centers_.astype(X.dtype, copy=False)
         return rbf_kernel(X, centers, gamma=self.gamma_)
+
+    def to_function(self, dtype):
+        """Return the Gaussians as a plain function of rows."""
+        check_is_fitted(self)
+        return gaussians(self.centers_, self.gamma_, dtype)
 
     def to_layer(self):
         """Return the Gaussians as a layer of torch."""

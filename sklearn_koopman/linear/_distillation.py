@@ -154,10 +154,8 @@ class DistillationProblem:
         value : float
         gradient : ndarray of shape (n_observables + 1, n_classes)
         """
-        coef, scale = x[:-1], self.scale
-        block_loss, offset = self._block_loss(x)
         value, psi_gradient, sums, *by_slopes = self.blocks.sum(
-            block_loss,
+            self._block_loss(x),
             self.labels,
             self.hard_weight,
             self.soft_weight,
@@ -166,32 +164,71 @@ class DistillationProblem:
         )
         if by_slopes:
             psi_gradient += self.slopes.gradient(*by_slopes)
+        coef = x[:-1]
+        value += self.constant + 0.5 * self.ridge * np.vdot(coef, coef)
+        return float(value), self.gradient_from(psi_gradient, sums, x)
+
+    def of_observables(self, x):
+        """Return what acts on the observables as they are, less what is subtracted from them.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_observables + 1, n_classes)
+            Coefficients of the standardised observables above intercepts.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_observables, n_classes)
+            In the dtype of the products, as the intercept.
+        intercept : ndarray of shape (n_classes,)
+        offset : ndarray of shape (n_observables,), or None
+            What is subtracted first.
+        """
+        weights, intercept = self.scale.unscale(x[:-1], x[-1])
+        offset = self.scale.mean if self.is_centred else None
+        if offset is not None:
+            intercept = intercept + offset @ weights
+        return (
+            weights.astype(self.dtype, copy=False),
+            intercept.astype(self.dtype, copy=False),
+            offset,
+        )
+
+    def gradient_from(self, psi_gradient, sums, x):
+        """Return the gradient at coefficients above intercepts, from that by `of_observables`.
+
+        Parameters
+        ----------
+        psi_gradient : ndarray of shape (n_observables, n_classes)
+        sums : ndarray of shape (n_classes,)
+            By the intercept.
+        x : ndarray of shape (n_observables + 1, n_classes)
+
+        Returns
+        -------
+        gradient : ndarray of shape (n_observables + 1, n_classes)
+        """
         gradient = np.empty_like(x)
         gradient[-1] = sums
-        coef_gradient = psi_gradient - np.outer(scale.mean - offset, gradient[-1])
+        scale = self.scale
+        offset = scale.mean if self.is_centred else np.zeros(len(psi_gradient))
+        coef_gradient = psi_gradient - np.outer(scale.mean - offset, sums)
         coef_gradient /= scale.deviation[:, None]
         coef_gradient[scale.constant] = 0.0
-        gradient[:-1] = coef_gradient + self.ridge * coef
-        value += self.constant + 0.5 * self.ridge * np.vdot(coef, coef)
-        return float(value), gradient
+        gradient[:-1] = coef_gradient + self.ridge * x[:-1]
+        return gradient
 
     def _block_loss(self, x):
-        """Return the loss of blocks at coefficients above intercepts, and what rows are less of."""
-        coef, scale = x[:-1], self.scale
-        weights, intercept = scale.unscale(coef, x[-1])
-        slope_weights = None if self.slopes is None else self.slopes.weights(weights)
-        offset = scale.mean if self.is_centred else np.zeros(len(coef))
-        intercept = (intercept + offset @ weights).astype(self.dtype)[:, None]
+        """Return the loss of blocks at coefficients above intercepts."""
+        weights, intercept, offset = self.of_observables(x)
         # Sparse rows are multiplied by the numbers of all classes for an observable, one by one.
-        weights = weights.astype(self.dtype, copy=False).T
-        if not self.blocks.is_sparse:
-            weights = np.ascontiguousarray(weights)
-        model = weights, intercept, offset if self.is_centred else None, self.loss
-        if slope_weights is None:
-            return BlockLoss(*model), offset
-        slope_weights = slope_weights.astype(self.dtype)
-        moving = self.perturbation, self.slopes.sources, slope_weights
-        return PerturbedBlockLoss(*model, *moving), offset
+        weights = weights.T if self.blocks.is_sparse else np.ascontiguousarray(weights.T)
+        model = weights, intercept[:, None], offset, self.loss
+        if self.slopes is None:
+            return BlockLoss(*model)
+        exact, _ = self.scale.unscale(x[:-1], x[-1])
+        slope_weights = self.slopes.weights(exact).astype(self.dtype)
+        return PerturbedBlockLoss(*model, self.perturbation, self.slopes.sources, slope_weights)
 
     def slope_gram(self, x):
         """Return what the slopes add to the second derivative of the loss, None if nothing.
@@ -209,7 +246,7 @@ class DistillationProblem:
         """
         if self.slopes is None:
             return None
-        block_loss, _ = self._block_loss(x)
+        block_loss = self._block_loss(x)
         aligned = self.labels, self.hard_weight, self.soft_weight, self.softened
         (of_sources,) = self.blocks.sum(SlopeCurvature(block_loss), *aligned)
         return self.slopes.gram(of_sources) / max(self.n_classes - 1, 1)

@@ -231,19 +231,22 @@ def _pooled(step: FixedPooled, writer, name, sink, ctypes):
         writer.helper("root")
         declarations.insert(0, writer.static("uint16_t", "gains", places.n_places))
         prepare.append(place_loops(places, _gain(step)))
-    sum_ = "total * -mean" if step.is_centred else "0"
-    respond = [
-        f"int32_t response = {sum_};",
-        f"uint8_t cell = (uint8_t)({cell_of_place(places)});\n",
-    ]
-    respond.append(filter_loops(places, "response += (int32_t)filter[{k}] * {pixel};"))
+    start = "total * -mean" if step.is_centred else "0"
+    see = [filter_loops(places, "response += (int32_t)filter[{k}] * {pixel};")]
     reduced = _shifted("response", step.sum_shift)
     if step.has_contrast:
         reduced = f"({reduced}) * (int32_t)gains[place]"
-        if step.sum_shift == 0:
-            reduced = "response * (int32_t)gains[place]"
-    if step.response_shift or step.has_contrast or step.sum_shift:
-        respond.append(f"response = {_shifted(reduced, step.response_shift)};")
+    if step.response_shift or step.has_contrast:
+        see.append(f"response = {_shifted(reduced, step.response_shift)};")
+    if step.has_contrast:
+        # Much of an image is flat background.
+        see = [
+            "int32_t response = 0;",
+            block("if (gains[place] != 0)", f"response = {start};", *see),
+        ]
+    else:
+        see.insert(0, f"int32_t response = {start};")
+    respond = [f"uint8_t cell = (uint8_t)({cell_of_place(places)});", *see]
     respond.append(_pool(step, writer, name, above, places.n_cells))
     if step.root:
         writer.helper("root")
@@ -285,8 +288,9 @@ def _pooled(step: FixedPooled, writer, name, sink, ctypes):
 
 def _gain(step):
     """Return the statements that find one over the contrast of a patch."""
-    by = step.spread_shift
+    by, gain_shift = step.spread_shift, step.gain_shift
     size = step.places.patch_size
+    gain = f"(((uint32_t)1 << {gain_shift}) + spread / 2) / spread"
     return lines(
         "int32_t total = 0;",
         "uint32_t spread = 0;\n",
@@ -294,9 +298,13 @@ def _gain(step):
             step.places,
             "total += {pixel};\n        spread += (uint32_t)((int32_t){pixel} * {pixel});",
         ),
-        f"spread = spread * {size}u - (uint32_t)(total * total) + {step.floor}u;",
-        f"spread = root(spread {'<<' if by >= 0 else '>>'} {abs(by)});",
-        f"gains[place] = (uint16_t)((((uint32_t)1 << {step.gain_shift}) + spread / 2) / spread);",
+        f"spread = spread * {size}u - (uint32_t)(total * total);",
+        "gains[place] = 0;",
+        block(
+            "if (spread != 0)",
+            f"spread = root((spread + {step.floor}u) {'<<' if by >= 0 else '>>'} {abs(by)});",
+            f"gains[place] = (uint16_t)({gain});",
+        ),
     )
 
 

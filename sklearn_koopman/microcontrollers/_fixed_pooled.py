@@ -4,7 +4,7 @@ With pixels x, levels L of a filter, and m the mean of the image,
 
     sum = L . (x - m)
     V = n sum of squares - (sum of pixels)^2 + n^2 c        (n^2 times variance and floor)
-    g = 2^G / root(V)                                        (once a place)
+    g = 2^G / root(V)                                        (once a place; 0 where it is flat)
     r = (sum * g) >> ...
 
 is a response in the units of its filter, threshold and offset of which are integers too. Sums over
@@ -93,13 +93,13 @@ class FixedPooled(Fixed):
         return X[:, places.columns(np.arange(places.n_places))], means
 
     def gains(self, patches):
-        """Return g of each patch."""
+        """Return g of each patch, 0 of flat ones: responses to these are 0."""
         n = self.places.patch_size
         sums = patches.sum(axis=-1)
-        spread = n * np.square(patches).sum(axis=-1) - sums * sums + self.floor
-        by = self.spread_shift
+        variance = n * np.square(patches).sum(axis=-1) - sums * sums
+        spread, by = variance + self.floor, self.spread_shift
         spread = roots(spread << by if by >= 0 else spread >> -by)
-        return (2**self.gain_shift + spread // 2) // spread
+        return np.where(variance > 0, (2**self.gain_shift + spread // 2) // spread, 0)
 
     def responses(self, patches, means):
         """Return (n_rows, n_places, n_filters) responses before offsets."""

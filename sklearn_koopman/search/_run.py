@@ -122,10 +122,12 @@ class Search:
         """Return the dictionaries that are searched, all sizes of them."""
         search = self.search
         n_rows, n_features = self.rows.shape
+        # More than rows teach little.
+        most_observables = min(search.max_observables, max(n_rows, FEW_ROWS))
         if not isinstance(search.dictionaries, str):
             return given_space(search.dictionaries)
         if search.input_shape is None:
-            return space_of_rows(n_rows, n_features, search.max_observables, self.seed)
+            return space_of_rows(n_rows, n_features, most_observables, self.seed)
         shape = search.input_shape
         if prod(shape) != n_features:
             raise ValueError(
@@ -134,7 +136,7 @@ class Search:
             )
         are_positive = bool(self.rows.min() >= 0)
         return space_of_images(
-            n_rows, shape, search.max_observables, self.seed, are_positive=are_positive
+            n_rows, shape, most_observables, self.seed, are_positive=are_positive
         )
 
     def plan(self, prices):
@@ -278,10 +280,11 @@ class Search:
         )
 
     def settings(self, candidate, number):
-        """Return the pairs and ridges of a round: all ridges, then all pairs, then the best."""
+        """Return pairs and ridges of a round: first two large ridges, then all pairs, then few."""
+        if len(self.row_counts) == 1:
+            return self.pairs, self.ridges
         if number == 0:
-            is_only = len(self.row_counts) == 1
-            return self.pairs if is_only else self.pairs[:1], self.ridges
+            return self.pairs[:1], self.ridges[:2]
         found = candidate.latest.settings
         ridges = self.ridges_below(found.ridge)
         if number == 1:

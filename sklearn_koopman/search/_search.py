@@ -59,7 +59,7 @@ class KoopmanSearchCV(KoopmanClassifier):
     dictionaries : "auto" or list of transformers, default="auto"
         What is searched instead: each is one candidate.
     max_observables : int, default=3500
-        Of one candidate.
+        Of one candidate; no more than training rows either, or 500 where these are fewer.
     ridges : array-like of shape (n_ridges,), default=(1e-5, 1e-4, 1e-3, 1e-2)
         L2 penalties to choose from.
     soft_weights : array-like of shape (n_soft_weights,), default=(0.5, 1.0)

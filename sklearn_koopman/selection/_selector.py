@@ -17,6 +17,7 @@ from .._threads import threads_for
 from .._validation import DTYPES, check_integer, check_real, check_verbose, is_integer
 from ..lifting import (
     BlockLifter,
+    as_function,
     as_layer,
     block_lift,
     choose_observables,
@@ -284,6 +285,11 @@ class ObservableSelector(BlockLifter):
 
     def _lift(self, X):
         return block_lift(self._chosen_lifter, X.dtype)(X)
+
+    def to_function(self, dtype):
+        """Return the chosen observables as a plain function of rows."""
+        check_is_fitted(self)
+        return as_function(self._chosen_lifter, dtype)
 
     def to_layer(self):
         """Return the chosen observables as a layer of torch."""

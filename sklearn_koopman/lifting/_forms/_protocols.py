@@ -24,6 +24,26 @@ class SupportsTorch(Protocol):
 
 
 @runtime_checkable
+class SupportsFunction(Protocol):
+    """An estimator with a form as a plain function: for `deployment.compile`."""
+
+    def to_function(self, dtype):
+        """Return the fitted estimator as a function of rows that validates nothing.
+
+        Parameters
+        ----------
+        dtype : numpy.dtype
+            float32 or float64: that of the rows.
+
+        Returns
+        -------
+        function : callable
+            Maps rows (n_samples, n_features) to their observables, of a classifier to its logits
+            (n_samples, n_classes), in this dtype. It leaves the rows as they are.
+        """
+
+
+@runtime_checkable
 class SupportsOnnx(Protocol):
     """An estimator with a form in ONNX: for `to_onnx`."""
 
