@@ -18,6 +18,7 @@ QUICK = {
     "plot_convolutional.py": (),
     "plot_gradient_boosting.py": (),
     "plot_layer_replacement.py": ("torch",),
+    "plot_next_state.py": (),
     "plot_noisy_hardware.py": (),
     "plot_observable_selection.py": (),
     "plot_onnx.py": ("onnx", "onnxruntime", "skl2onnx"),
