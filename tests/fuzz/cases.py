@@ -215,6 +215,7 @@ def try_function(rng, outcome):
     n = int(rng.integers(1, 9))
     matrix, _ = rows(rng, n, 2)
     y, _ = labels(rng, n)
+    X = rng.normal(size=(n, 2))
     calls = {
         "fidelity_score": lambda: inspection.fidelity_score(
             pick(rng, (y, matrix)), pick(rng, (y, matrix, value))
@@ -243,6 +244,17 @@ def try_function(rng, outcome):
             ).coef_
         ),
         "make_yin_yang": lambda: make_yin_yang(n, random_state=value)[0],
+        "robust_radius": lambda: inspection.robust_radius(
+            squares_student(rng), matrix, bounds=pick(rng, (None, (value, other)))
+        ),
+        "shapley_values": lambda: (
+            inspection.shapley_values(
+                squares_student(rng), matrix, pick(rng, (X, matrix))
+            ).values
+        ),
+        "formula": lambda: (
+            inspection.formula(squares_student(rng), pick(rng, (X, matrix))).shares
+        ),
         "principal_squares": lambda: (
             selection.principal_squares(
                 squares_student(rng), matrix, max_observables=value
