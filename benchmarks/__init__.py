@@ -8,7 +8,7 @@ memory, and how time and memory grow with rows and observables, also on disk: `b
 same work by other libraries: `bench_rivals.py`. Shapley values and reports of audits:
 `bench_audit.py`.
 Tensor trains, trees, files for hardware: `bench_tensor_trains.py`, `bench_trees.py`,
-`bench_deployment.py`.
+`bench_deployment.py`. On the core of a microcontroller: `bench_microcontrollers.py`.
 
 All stand on `runner.py`: sides take turns, medians and ratios are written, ``--quick`` tries a
 script out within seconds and writes nothing. Accuracy is measured in `experiments/`, where the
