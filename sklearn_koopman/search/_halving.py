@@ -6,10 +6,10 @@ import numpy as np
 GROWTH = 4
 # Rounds at most, and the rows that the first one has at least.
 MOST_ROUNDS = 3
-FEWEST_ROWS = 1000
-# Candidates that go on from each round, for every price; of the last one those that are tried with
-# transfer sets.
-KEPT = (5, 2, 2)
+FEWEST_ROWS = 250
+# Candidates that go on from each round, for every price; of the last one, to be tried with transfer
+# sets.
+KEPT = (4, 2, 1)
 # Prices between the cheapest candidate and the budget, or the dearest candidate without one.
 N_PRICES = 5
 
@@ -29,7 +29,7 @@ def rows_of_rounds(n_rows):
     --------
     >>> from sklearn_koopman.search._halving import rows_of_rounds
     >>> rows_of_rounds(50_000), rows_of_rounds(1500)
-    ([3125, 12500, 50000], [1500])
+    ([3125, 12500, 50000], [375, 1500])
     """
     sizes = [n_rows]
     while len(sizes) < MOST_ROUNDS and sizes[0] // GROWTH >= FEWEST_ROWS:

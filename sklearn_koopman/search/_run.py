@@ -405,7 +405,7 @@ class Search:
             winner.dictionary, winner.cost, winner.n_observables, lifters=winner.lifters
         )
         place = self.ridges.index(found.settings.ridge)
-        ridges = self.ridges[max(place - 1, 0) : place + 2]
+        ridges = self.ridges[max(place - 1, 0) : place + 1]  # labels alone need more of it
         self.try_out(alone, found.round, [(0.0, 1.0)], ridges, LAST_TOL, transfer_set)
         return self.last_fit(alone, alone.latest.settings), alone.latest.score
 
