@@ -10,12 +10,12 @@ from ._distilled_cv import SCORINGS as SCORINGS, KoopmanDistilledClassifierCV
 from ._edmd import EDMDClassifier
 from ._edmd_cv import EDMDClassifierCV
 from ._folds import (
-    held_out_scores as held_out_scores,
     judged as judged,
     make_splits as make_splits,
     split_tasks as split_tasks,
 )
 from ._paths import SharedPaths as SharedPaths
+from ._scoring import held_out_scores as held_out_scores, scoring_of as scoring_of
 
 __all__ = [
     "CompressedStudent",

@@ -20,13 +20,16 @@ class SharedPaths:
     max_iter : int
         Of each setting.
     tol : float
+    perturbation : float, default=0.0
+        As in :class:`~sklearn_koopman.KoopmanDistilledClassifier`.
     """
 
-    def __init__(self, task, scale, *, max_iter, tol):
+    def __init__(self, task, scale, *, max_iter, tol, perturbation=0.0):
         self.task = task
         self.scale = scale
         self.max_iter = max_iter
         self.tol = tol
+        self.perturbation = perturbation
         self.leverage = None
         self.preconditioners: dict = {}
 
@@ -48,6 +51,7 @@ class SharedPaths:
             soft_weight=soft_weight,
             temperature=temperature,
             ridge=ridges[0],
+            perturbation=self.perturbation,
         )
         if self.leverage is None:
             problem = problem.keeping_few_rows()

@@ -52,6 +52,11 @@ class BlockLifter(TransformerMixin, BaseEstimator):
         self._check_memory(len(X), X.dtype.itemsize)
         return finite(self._lift(X), "The lifted observables")
 
+    def to_function(self, dtype):
+        """Return the lifter as a plain function of rows that are floats and finite."""
+        check_is_fitted(self)
+        return self._lift
+
     def get_feature_names_out(self, input_features=None):
         """Get the names of the observables.
 

@@ -5,8 +5,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion
 
 from ._chain import block_lift, steps_of, transformed
+from ._forms._as_function import as_function
 from ._forms._as_layer import as_layer
 from ._forms._costs import operations_of
+from ._forms._functions import side_by_side
 from ._forms._operations import Operations
 from ._forms._protocols import SupportsChoice
 from ._forms._torch_layers import torch_layers
@@ -30,6 +32,11 @@ class ChosenColumns:
         lifted = X if self.lifter is None else block_lift(self.lifter, X.dtype)(X)
         return lifted[:, self.indices]
 
+    def to_function(self, dtype):
+        """Return all that is computed, and the choice, as a plain function of rows."""
+        lift = as_function(self.lifter, dtype)
+        return lambda rows: lift(rows).take(self.indices, axis=1)
+
     def to_layer(self):
         """Return all that is computed, and the choice, as a layer of torch."""
         layers = torch_layers()
@@ -42,6 +49,10 @@ class ChosenColumns:
         """Add all that is computed, and the choice, to an ONNX graph."""
         lifted = nodes.add_transformer(self.lifter, rows)
         return nodes.add("Gather", lifted, self.indices, axis=1)
+
+    def add_to_program(self, program, rows):
+        """Add all that is computed, and the choice, to a program for microcontrollers."""
+        return program.columns(program.transformer(self.lifter, rows), self.indices)
 
     def operations(self):
         """Return the operations of all that is computed."""
@@ -64,6 +75,10 @@ class ChosenUnion:
         """Return the chosen columns of all dictionaries."""
         return np.hstack([block_lift(part, X.dtype)(X) for part in self.parts])
 
+    def to_function(self, dtype):
+        """Return the parts as a plain function of rows."""
+        return side_by_side([as_function(part, dtype) for part in self.parts])
+
     def to_layer(self):
         """Return the parts as a layer of torch."""
         return torch_layers().Union([as_layer(part) for part in self.parts])
@@ -72,6 +87,10 @@ class ChosenUnion:
         """Add the parts to an ONNX graph."""
         parts = [nodes.add_transformer(part, rows) for part in self.parts]
         return nodes.add("Concat", *parts, axis=1)
+
+    def add_to_program(self, program, rows):
+        """Add the parts to a program for microcontrollers."""
+        return program.beside(*(program.transformer(part, rows) for part in self.parts))
 
     def operations(self):
         """Return the operations of the parts."""

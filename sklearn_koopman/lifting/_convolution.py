@@ -419,6 +419,18 @@ class ConvolutionalLifter(Dictionary):
         pool.map_shares(lift_share, list(gen_even_slices(len(X), min(pool.size, len(X)))))
         return lifted
 
+    def to_function(self, dtype):
+        """Return convolution, function and pooling as a plain function of rows."""
+        check_is_fitted(self)
+        responses = self._responses
+
+        def function(rows):
+            lifted = np.empty((len(rows), self.n_output_features_), rows.dtype)
+            responses.write(rows, lifted)
+            return lifted
+
+        return function
+
     def patches(self, X):
         """Return what the filters see: the patches of rows, scaled as their contrasts ask for.
 
@@ -479,6 +491,11 @@ class ConvolutionalLifter(Dictionary):
         """Add convolution, function and pooling to an ONNX graph."""
         check_is_fitted(self)
         return self._responses.add_to_graph(nodes, rows)
+
+    def add_to_program(self, program, rows):
+        """Add convolution, function and pooling to a program for microcontrollers."""
+        check_is_fitted(self)
+        return self._responses.add_to_program(program, rows)
 
     def operations(self):
         """Return the operations: a filter at each place, contrasts, squares, a factor per mean."""

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_boolean, check_choice, invalid_parameter, is_integer
 from ._base import BLOCK_ROWS, Dictionary, check_products_fit_in_memory, lifted_by_columns
+from ._forms._functions import product_function
 from ._forms._operations import Operations
 from ._forms._torch_layers import torch_layers
 from ._products import (
@@ -139,6 +140,10 @@ class MonomialLifter(Dictionary):
         lift = partial(_lift_feature_major, self._plan)
         return lifted_by_columns(lift, X, self.n_output_features_, self.order)
 
+    def to_function(self, dtype):
+        """Return the monomials as a plain function of rows: products of gathered columns."""
+        return product_function(self.pair_products(), self.n_features_in_)
+
     def to_layer(self):
         """Return the monomials as a layer of torch."""
         check_is_fitted(self)
@@ -157,6 +162,10 @@ class MonomialLifter(Dictionary):
             if products.kept:
                 observables.append(monomials)
         return nodes.add("Concat", *observables, axis=1)
+
+    def add_to_program(self, program, rows):
+        """Add the monomials to a program for microcontrollers."""
+        return program.products(rows, self.pair_products())
 
     def operations(self):
         """Return the operations: a product for each monomial above degree 1, kept or not."""

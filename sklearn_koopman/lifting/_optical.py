@@ -1,11 +1,14 @@
 """What optics offers for nonlinearity: intensities, interferometers, absorbers that saturate."""
 
+from functools import partial
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._memory import check_fits_in_memory
 from .._validation import check_choice, check_integer, check_random_state, check_real
 from ._base import Dictionary
+from ._forms._functions import affine
 from ._forms._operations import Operations
 from ._forms._torch_layers import linear_layer, torch_layers
 
@@ -127,6 +130,12 @@ class OpticalLifter(Dictionary):
         self.offset_ = offset.astype(dtype)
         self.n_output_features_ = n_components
 
+    def to_function(self, dtype):
+        """Return mixing and detection as a plain function of rows."""
+        check_is_fitted(self)
+        mixers = [affine(matrix, offset, dtype) for matrix, offset in self._real_parts()]
+        return partial(self._detected, mixers)
+
     def to_layer(self):
         """Return mixing and detection as a layer of torch."""
         check_is_fitted(self)
@@ -156,6 +165,20 @@ class OpticalLifter(Dictionary):
         )
         return nodes.add("Mul", intensity, nodes.add("Exp", absorbed))
 
+    def add_to_program(self, program, rows):
+        """Add the mixing, and cosines or intensities of the amplitudes, to a program."""
+        check_is_fitted(self)
+        parts = [
+            program.affine(rows, matrix.T, offset) for matrix, offset in self._real_parts()
+        ]
+        if self.nonlinearity == "cosine":
+            return program.scaled(program.function(parts[0], "cos"), np.sqrt(2))
+        intensity = program.sum(*(program.function(part, "square") for part in parts))
+        if self.nonlinearity == "intensity":
+            return intensity
+        passed = program.scaled(program.function(intensity, "reciprocal"), -self.optical_depth)
+        return program.product(intensity, program.function(passed, "exp"))
+
     def operations(self):
         """Return the operations: complex mixing is two real ones, an intensity two squares."""
         check_is_fitted(self)
@@ -164,6 +187,19 @@ class OpticalLifter(Dictionary):
         # the factor of the cosines belongs to the matrix behind them
         detection = Operations(nonlinear=n_products[self.nonlinearity] * len(self.offset_))
         return sum(mixing, detection)
+
+    def polynomial_degree(self):
+        """Return 2 for intensities, None where the detector is no polynomial."""
+        check_is_fitted(self)
+        return 2 if self.nonlinearity == "intensity" else None
+
+    def largest_curvatures(self, X, distances):
+        """Return bounds of the second derivatives of cosines, None for other detectors."""
+        check_is_fitted(self)
+        if self.nonlinearity != "cosine":
+            return None
+        squares = np.square(self.mixing_.astype(np.float64)).sum(axis=0)
+        return np.broadcast_to(np.sqrt(2.0) * squares, (len(X), len(squares)))
 
     def _real_parts(self):
         """Return the pairs of matrix and offset that make the amplitudes, or their two parts."""
@@ -174,16 +210,19 @@ class OpticalLifter(Dictionary):
         return [f"opticallifter{j}" for j in range(self.n_output_features_)]
 
     def _lift(self, X):
+        return self.to_function(X.dtype)(X)
+
+    def _detected(self, mixers, X):
+        """Return what is detected behind the mixers of rows: one, or the two real parts."""
         if self.nonlinearity == "cosine":
-            phase = X @ self.mixing_.astype(X.dtype, copy=False)
-            phase += self.offset_.astype(X.dtype, copy=False)
+            (mixer,) = mixers
+            phase = mixer(X)
             np.cos(phase, out=phase)
             phase *= X.dtype.type(np.sqrt(2))
             return phase
         intensity = np.zeros((len(X), len(self.offset_)), X.dtype)
-        for part in (np.real, np.imag):  # two real products cost half of a complex one
-            amplitude = X @ part(self.mixing_).astype(X.dtype)
-            amplitude += part(self.offset_).astype(X.dtype)
+        for mixer in mixers:  # two real products cost half of a complex one
+            amplitude = mixer(X)
             intensity += np.square(amplitude, out=amplitude)
         if self.nonlinearity == "saturable_absorption":
             intensity *= np.exp(-X.dtype.type(self.optical_depth) / (1 + intensity))

@@ -125,6 +125,14 @@ class ProductKernelLifter(Dictionary):
         self.local_features_ = local
         self.n_output_features_ = self.normalization_.shape[1]
 
+    def to_function(self, dtype):
+        """Return the kernels of the landmarks, and the rotation, as a plain function of rows."""
+        check_is_fitted(self)
+        local = self.local_features_
+        of_landmarks = local(self.landmarks_.astype(dtype, copy=False))
+        rotation = self.normalization_.astype(dtype, copy=False)
+        return lambda rows: _multiplied(local(rows), of_landmarks) @ rotation
+
     def to_layer(self):
         """Return the kernels of the landmarks, and the rotation, as a layer of torch."""
         check_is_fitted(self)
@@ -140,6 +148,21 @@ class ProductKernelLifter(Dictionary):
         kernels = nodes.add("MatMul", by_variable, nodes.constant(local(self.landmarks_)))
         kernel = nodes.add("ReduceProd", kernels, np.array([0]), keepdims=0)
         return nodes.add("MatMul", kernel, nodes.constant(self.normalization_))
+
+    def add_to_program(self, program, rows):
+        """Multiply the kernels of all variables, and rotate, in a program."""
+        check_is_fitted(self)
+        features = self.local_features_.add_to_program(program, rows)
+        of_landmarks = self.local_features_(self.landmarks_.astype(np.float64))
+        kernel = None
+        for variable, values in enumerate(of_landmarks):
+            # (n_features, n_landmarks); the constant is an offset.
+            seen = [k for k, feature in enumerate(features) if feature is not None]
+            chosen = program.beside(*(program.columns(features[k], [variable]) for k in seen))
+            offset = None if len(seen) == len(features) else values[0]
+            inner = program.affine(chosen, values[seen].T, offset)
+            kernel = inner if kernel is None else program.product(kernel, inner)
+        return program.affine(kernel, self.normalization_.T)
 
     def operations(self):
         """Return the operations of the inner products with each landmark, and of the rotation."""
@@ -157,9 +180,7 @@ class ProductKernelLifter(Dictionary):
         return [f"productkernellifter{j}" for j in range(self.n_output_features_)]
 
     def _lift(self, X):
-        landmarks = self.landmarks_.astype(X.dtype, copy=False)
-        kernel = product_kernel(self.local_features_, X, landmarks)
-        return kernel @ self.normalization_.astype(X.dtype, copy=False)
+        return self.to_function(X.dtype)(X)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "normalization_")
@@ -180,7 +201,11 @@ def product_kernel(local, X, Z=None):
     kernel : ndarray of shape (n_samples_X, n_samples_Z)
     """
     of_X = local(X)
-    of_Z = of_X if Z is None else local(Z)
+    return _multiplied(of_X, of_X if Z is None else local(Z))
+
+
+def _multiplied(of_X, of_Z):
+    """Return the kernel of local features, (n_variables, n_features, n_samples) both."""
     kernel = of_X[0].T @ of_Z[0]
     for one, other in zip(of_X[1:], of_Z[1:], strict=True):
         kernel *= one.T @ other

@@ -34,7 +34,14 @@ from ._minibatch import (
     train_minibatches,
 )
 from ._minimise import Search as Search, minimise, minimise_path
+from ._newton import (
+    ClassPreconditioner as ClassPreconditioner,
+    Hessian as Hessian,
+    conjugate_gradients as conjugate_gradients,
+    standardised_rows as standardised_rows,
+)
 from ._noise import noise_penalty, with_even_ridge
+from ._perturbation import LogitSlopes
 from ._preconditioner import (
     CurvaturePreconditioner as CurvaturePreconditioner,
     inverse as inverse,
@@ -49,6 +56,7 @@ __all__ = [
     "DistillationProblem",
     "LinearProbes",
     "LogitLoss",
+    "LogitSlopes",
     "LossTerms",
     "RidgePath",
     "correlation",

@@ -50,6 +50,23 @@ class LogitLoss(ABC):
         """The temperature, of a loss that the kernel sums as well; None for all others."""
         return None
 
+    def log_sum_exps(self, hard_weight, soft_weight) -> list | None:
+        r"""Return the terms that curve, if they are no others than log-sum-exps.
+
+        They are :math:`w \, T^2 lse(s / T)` of a row's logits s, and all else is linear in these:
+        then the minimiser knows all second derivatives.
+
+        Parameters
+        ----------
+        hard_weight, soft_weight : array of shape (..., n_rows)
+
+        Returns
+        -------
+        terms : list of (array of shape (..., n_rows), float), or None
+            w and T of each term. None where others curve too.
+        """
+        return None
+
     @abstractmethod
     def __call__(
         self, logits, labels, hard_weight, soft_weight, softened, *, with_curvature=False
@@ -130,7 +147,7 @@ class DistillationLoss(LogitLoss):
         residual = self._linear_part(logits, labels, hard_weight, soft_weight, softened)
         losses = (residual * logits).sum(axis=-2)
         curvature = library.zeros_like(losses) if with_curvature else None
-        for weight, temperature in self._log_sum_exps(hard_weight, soft_weight):
+        for weight, temperature in self.log_sum_exps(hard_weight, soft_weight):
             # In place: most of the time for few observables goes into arrays of this size.
             probability = library.exp(logits if temperature == 1.0 else logits / temperature)
             total = probability.sum(axis=-2)
@@ -142,6 +159,31 @@ class DistillationLoss(LogitLoss):
             residual += probability
         return LossTerms(losses, residual, curvature)
 
+    def raised(
+        self, logits, by, labels, hard_weight, soft_weight, softened, *, with_curvature=False
+    ):
+        """Return the terms of a loss whose log-sum-exps take raised logits.
+
+        Parameters
+        ----------
+        logits : array of shape (..., n_classes, n_rows)
+        by : array of shape (..., n_classes, n_rows)
+            What the logits are raised by; the terms that are linear in them are not.
+        labels, hard_weight, soft_weight, softened, with_curvature
+            As for a call.
+
+        Returns
+        -------
+        terms : LossTerms
+        probability : array of shape (..., n_classes, n_rows)
+            Gradient of the sum of the losses by what raises the logits.
+        """
+        rows = labels, hard_weight, soft_weight, softened
+        losses, residual, curvature = self(logits + by, *rows, with_curvature=with_curvature)
+        linear = self._linear_part(logits, *rows)
+        losses = losses - (linear * by).sum(axis=-2)
+        return LossTerms(losses, residual, curvature), residual - linear
+
     def _linear_part(self, logits, labels, hard_weight, soft_weight, softened):
         """Return -m of the formula, by which the loss multiplies the logits."""
         classes = np.arange(logits.shape[-2])[:, None]
@@ -152,8 +194,8 @@ class DistillationLoss(LogitLoss):
             factor -= (self.temperature * soft_weight)[..., None, :] * softened.swapaxes(-1, -2)
         return factor
 
-    def _log_sum_exps(self, hard_weight, soft_weight):
-        """Return the (row weights, temperature) of each log-sum-exp in the loss."""
+    def log_sum_exps(self, hard_weight, soft_weight):
+        """Return the row weights and the temperature of each log-sum-exp in the loss."""
         if self.temperature == 1.0:
             return [(hard_weight + soft_weight, 1.0)]
         terms = [(hard_weight, 1.0), (soft_weight, self.temperature)]

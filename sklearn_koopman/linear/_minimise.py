@@ -12,7 +12,7 @@ value and gradient those of all rows where the steps begin:
 It is convex, so its minimiser lies downhill on L; the next evaluation on all rows says how far to
 go there, and how many steps the sample may be trusted with. L-BFGS keeps its history throughout.
 Its preconditioner is the inverse of the Gram matrix of a sample, each row weighted by its
-curvature: of the Hessian, if all classes curved alike.
+curvature: of the Hessian, if all classes curved alike. Of many classes, Newton's steps are taken.
 """
 
 from collections.abc import Callable
@@ -25,10 +25,16 @@ from ..rows import DiagonalMoments, GramMoments, accumulated
 from ._checks import has_few_rows, has_few_sparse_rows
 from ._diagonal import DiagonalPreconditioner
 from ._lbfgs import History, Point, line_search
+from ._newton import ClassPreconditioner, Hessian, conjugate_gradients, standardised_rows
 from ._preconditioner import CurvaturePreconditioner
 from ._row_coordinates import in_row_coordinates
 from ._sampling import choose_rows
 from ._sparse_minimise import RowSearch
+
+# Classes from which on Newton's steps are taken.
+MANY_CLASSES = 32
+# Least and largest share of the gradient that a Newton step may leave.
+NEWTON_ACCURACY = 0.01, 0.5
 
 # Lifted numbers below which every step evaluates all rows: they cost no more than the bookkeeping.
 SAMPLED_FROM = 2**20
@@ -40,6 +46,8 @@ LARGEST_SAMPLE = 0.5
 # a Gram matrix of fewer hardly shows its directions.
 SAMPLE_BYTES = 2**27
 FEWEST_ROWS_PER_OBSERVABLE = 1.5
+# Bytes that the rows of a Hessian may take, and their probabilities.
+HESSIAN_BYTES = 2**28
 
 N_PAIRS = 20
 # Pairs of the coefficients of wide sparse rows would take more room than the rows.
@@ -61,8 +69,10 @@ PRECONDITIONER_ROWS_PER_OBSERVABLE = 8
 # From so many observables on, few rows make fewer unknowns. Below, all problems are solved in the
 # same coordinates, in which weights and repeated rows take the same steps.
 LEAST_OBSERVABLES_OF_FEW_ROWS = 1024
-# The preconditioner is made anew when the rows curve less than this share of what they did.
+# The preconditioner is made anew when the rows curve less than this share of what they did: more
+# often for many classes, of which it is the smaller part of the work.
 REFRESHED_BELOW = 0.5
+REFRESHED_BELOW_IF_MANY_CLASSES = 0.75
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,7 @@ class Solution:
     gradient_norm : float
         Largest component of the gradient.
     n_iter : int
-        Steps, on all rows and on samples.
+        Steps, on all rows and on samples, and products with the Hessian.
     n_passes : int
         Evaluations on all rows.
     converged : bool
@@ -118,11 +128,12 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     if starts_at_zero and problem.ridge > 0 and has_few_sparse_rows(blocks):
         return _minimise_among_row_sums(problem, max_iter, tol, report)
     is_wide = blocks.n_observables >= LEAST_OBSERVABLES_OF_FEW_ROWS and has_few_rows(blocks)
-    if problem.ridge > 0 and is_wide:
+    # Slopes are those of the observables, not of other coordinates.
+    if problem.ridge > 0 and is_wide and problem.slopes is None:
         return _minimise_in_row_coordinates(problem, coef, intercept, max_iter, tol, report)
     problem = problem.keeping_few_rows()
     start = _stacked(problem, coef, intercept)
-    search = Search(problem, start, max_iter, tol, problem.leverage(), report)
+    search = _search_for(problem)(problem, start, max_iter, tol, problem.leverage(), report)
     search.run()
     return search.solution
 
@@ -192,7 +203,7 @@ def minimise_path(
         return
     problem = problem.with_ridge(ridges[0])
     start = _stacked(problem, coef, intercept)
-    search = Search(problem, start, max_iter, tol, leverage)
+    search = _search_for(problem)(problem, start, max_iter, tol, leverage)
     for ridge in ridges:
         search.change_ridge(ridge)
         search.preconditioner = preconditioners.get(ridge)
@@ -201,6 +212,14 @@ def minimise_path(
             preconditioners[ridge] = search.preconditioner
         yield search.solution
         search.n_iter = search.n_passes = 0
+
+
+def _search_for(problem):
+    """Return the kind of search that a problem takes."""
+    terms = problem.loss.log_sum_exps(problem.hard_weight, problem.soft_weight)
+    is_dense_here = problem.blocks.are_here and not problem.blocks.is_sparse
+    is_known = terms is not None and is_dense_here and problem.slopes is None
+    return NewtonSearch if is_known and problem.n_classes >= MANY_CLASSES else Search
 
 
 def _stacked(problem, coef, intercept):
@@ -326,13 +345,15 @@ class Search:
         moments = GramMoments(few.blocks.n_observables)
         pool = self.problem.blocks.pool
         moments = accumulated(moments, few.blocks, self.curvature[rows] * factor)
-        n_rows = few.weight
+        n_rows, slope_gram = few.weight, few.slope_gram(self.point.x)
         if moments.packed.data.nbytes > SAMPLE_BYTES:
             # The Gram matrix needs the room more than the next sample needs the time.
             del few
             self.sample_buffer = np.empty(0, self.sample_buffer.dtype)
         with nullcontext() if moments.is_small else pool.lending_threads_to_blas():
-            self.preconditioner = CurvaturePreconditioner(self.problem, moments, n_rows)
+            self.preconditioner = CurvaturePreconditioner(
+                self.problem, moments, n_rows, slope_gram
+            )
         self.preconditioned_at = self.curvature.sum()
 
     def restricted(self, rows, factor):
@@ -434,3 +455,81 @@ class Search:
             self.history.add(lower.x - point.x, lower.gradient - point.gradient)
             point = lower
         return point, n_steps
+
+
+class NewtonSearch(Search):
+    """A run of the minimiser for many classes: Newton's steps, each product of which counts."""
+
+    def _run(self):
+        if self.preconditioner is not None:
+            self.preconditioned_at = self.curvature.sum()
+        elif self.is_unfinished:
+            self.precondition()
+        self.first_gradient = self.point.gradient_norm
+        self.phi = None  # all rows
+        while self.is_unfinished:
+            start = self.point
+            self.newton_step()
+            if self.is_better_than(start):
+                continue
+            if self.problem.dtype == np.float64:
+                break
+            self.change_to_double_precision()
+        self.phi = None
+        if self.is_unfinished:  # what is left, rounding decides
+            super()._run()
+
+    def newton_step(self):
+        """Go to a lower point along the step that about solves Newton's equations, if any."""
+        if self.curvature.sum() < REFRESHED_BELOW_IF_MANY_CLASSES * self.preconditioned_at:
+            self.precondition()
+        hessian = self.hessian()
+        share = np.sqrt(self.point.gradient_norm / self.first_gradient)
+        step, n_products = conjugate_gradients(
+            hessian,
+            self.point.gradient,
+            ClassPreconditioner(self.preconditioner, hessian.class_curvature),
+            accuracy=np.clip(share, *NEWTON_ACCURACY),
+            goal=self.tol / 2,
+            most=self.max_iter - self.n_iter,
+        )
+        del hessian  # before all rows are evaluated
+        eps = np.finfo(self.problem.dtype).eps
+        lower = line_search(self.evaluate, self.point, step, eps)
+        self.move_to(self.point if lower is None else lower, n_products)
+
+    def hessian(self):
+        """Return the Hessian of all rows, or of a sample of those that still curve."""
+        problem = self.problem
+        terms = problem.loss.log_sum_exps(problem.hard_weight, problem.soft_weight)
+        chosen = self.choose_hessian_rows(len(terms))
+        if chosen is None:
+            if self.phi is None:
+                self.phi = standardised_rows(problem.blocks, problem.scale)
+            phi = self.phi
+        else:
+            rows, factor = chosen
+            blocks = problem.blocks.at(rows)
+            phi = standardised_rows(blocks, problem.scale)
+            terms = [(factor * weight[rows], temperature) for weight, temperature in terms]
+        return Hessian(phi, terms, problem.ridge, self.point.x, problem.blocks.pool)
+
+    def choose_hessian_rows(self, n_terms):
+        """Return rows and what their weights are raised by, None for all rows as they are."""
+        blocks = self.problem.blocks
+        if blocks.n_numbers < SAMPLED_FROM:
+            return None
+        # In float32: the rows, and their probabilities, which take no more room than the pairs
+        # of L-BFGS.
+        n_observables, n_classes = blocks.n_observables, self.problem.n_classes
+        most = min(
+            max(
+                HESSIAN_BYTES // (4 * n_observables),
+                int(FEWEST_ROWS_PER_OBSERVABLE * n_observables),
+            ),
+            max(HESSIAN_BYTES, 16 * N_PAIRS * n_observables * n_classes)
+            // (4 * n_terms * n_classes),
+        )
+        rows, factor = self.choose_rows(LEFT_TO_CHANCE, most)
+        are_few = len(rows) <= LARGEST_SAMPLE * blocks.n_samples
+        return (rows, factor) if are_few or blocks.n_samples > most else None

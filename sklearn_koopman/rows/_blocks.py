@@ -54,6 +54,8 @@ class Blocks(ABC):
     is_costly = False
     #: Whether the rows are kept as their non-zeros, and given so to those who take them.
     is_sparse = False
+    #: Whether the rows are lifted and summed here: by this process, on its processor.
+    are_here = True
 
     @property
     def n_numbers(self):

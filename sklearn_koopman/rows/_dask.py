@@ -33,6 +33,8 @@ class DaskBlocks(RowBlocks):
         As for `RowBlocks`; a worker lifts its chunks block by block.
     """
 
+    are_here = False
+
     def __init__(self, X, lift=None, **settings):
         super().__init__(X, lift, **settings)
         self._sent = {}

@@ -34,6 +34,8 @@ class DeviceBlocks(RowBlocks):
         As for `RowBlocks`, for what is done here.
     """
 
+    are_here = False
+
     def __init__(self, X, lift=None, *, n_observables=None, device, pool=None):
         import torch
 

@@ -3,9 +3,15 @@
 numpy hands all tiles of a stack to BLAS in one call.
 """
 
+from sklearn.utils import gen_batches
+
 # Multiplications of a product that BLAS takes for a small one.
 SMALL_PRODUCT = 10**6
 TILE_ROWS = 64, 32, 16
+# Products with so many vectors are no small ones: tiles have more rows, and are handed over one by
+# one, so that what is made of their products stays in cache.
+MANY_PRODUCTS = 32
+LARGE_TILE_ROWS = 256
 
 
 def tile_rows(n_columns, n_products):
@@ -20,11 +26,15 @@ def tile_rows(n_columns, n_products):
     n_rows : int
     """
     most = SMALL_PRODUCT // (n_columns * n_products)
+    if most < TILE_ROWS[0] and n_products >= MANY_PRODUCTS:
+        return LARGE_TILE_ROWS
     return next((rows for rows in TILE_ROWS if rows <= most), TILE_ROWS[-1])
 
 
 def in_tiles(n_rows, rows, *aligned):
     """Yield rows and what is aligned with them as (n_tiles, n_rows, ...): most, then the rest.
+
+    Large tiles are yielded one by one.
 
     Parameters
     ----------
@@ -36,9 +46,14 @@ def in_tiles(n_rows, rows, *aligned):
         None stays None.
     """
     if rows.ndim == 3:
-        yield [rows, *(_reshaped(array, *rows.shape[:2]) for array in aligned)]
+        stack = [rows, *(_reshaped(array, *rows.shape[:2]) for array in aligned)]
+        yield from _one_by_one(stack) if rows.shape[1] == LARGE_TILE_ROWS else [stack]
         return
     n_samples = len(rows)
+    if n_rows == LARGE_TILE_ROWS:
+        for batch in gen_batches(n_samples, n_rows):
+            yield [None if array is None else array[batch][None] for array in (rows, *aligned)]
+        return
     n_tiled = n_samples - n_samples % n_rows
     for start, stop, length in (
         (0, n_tiled, n_rows),
@@ -49,6 +64,12 @@ def in_tiles(n_rows, rows, *aligned):
                 None if array is None else _reshaped(array[start:stop], -1, length)
                 for array in (rows, *aligned)
             ]
+
+
+def _one_by_one(stack):
+    """Yield the tiles of a stack, each as a stack of its own."""
+    for i in range(len(stack[0])):
+        yield [None if array is None else array[i : i + 1] for array in stack]
 
 
 def _reshaped(array, n_tiles, n_rows):

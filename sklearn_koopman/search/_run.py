@@ -15,7 +15,12 @@ from .._fitting import store_fitted
 from .._progress import watched
 from .._validation import check_random_state
 from .._warnings import warn_user
-from ..classification import SCORINGS, KoopmanDistilledClassifier, make_splits
+from ..classification import (
+    SCORINGS,
+    KoopmanDistilledClassifier,
+    make_splits,
+    scoring_of,
+)
 from ..lifting import ConvolutionalLifter, learns_nothing
 from ..selection import ObservableSelector
 from ..students import koopman_attributes
@@ -75,7 +80,7 @@ class Search:
     def __init__(self, search, task, *, prices, pairs, ridges, transfer_sets, clock, sees_X):
         self.search, self.task, self.clock = search, task, clock
         self.pairs, self.ridges, self.transfer_sets = pairs, ridges, transfer_sets
-        self.row_scores = SCORINGS[search.scoring]
+        self.scoring = scoring_of(search, SCORINGS)
         self.random = check_random_state(search.random_state)
         self.seed = self.random.randint(2**31 - 1)
         self.cut: list[str] = []
@@ -269,7 +274,7 @@ class Search:
             pairs,
             ridges,
             tol=tol,
-            row_scores=self.row_scores,
+            scoring=self.scoring,
             number=number,
             transfer_set=transfer_set,
         )

@@ -16,7 +16,7 @@ from .._validation import (
     invalid_parameter,
     is_integer,
 )
-from ..classification import SCORINGS, judged
+from ..classification import SCORINGS, judged, scoring_of
 from ..inspection import AccuracyCostDisplay
 from ..rows import LiftedRows
 from ..students import KoopmanClassifier, TransferSet
@@ -74,7 +74,7 @@ class KoopmanSearchCV(KoopmanClassifier):
     cv : int, cross-validation generator or iterable, default=None
         None holds out one row in six, as many of each class. Else a number of folds, a splitter, or
         a list of (training, test) indices: every candidate is then fitted in each split.
-    scoring : {"accuracy", "neg_log_loss", "fidelity"}, default="accuracy"
+    scoring : {"accuracy", "neg_log_loss", "fidelity"}, str or callable, default="accuracy"
         What held-out rows judge by.
     tol : float, default=1e-4
         Of the last fits.
@@ -293,7 +293,7 @@ class KoopmanSearchCV(KoopmanClassifier):
     def _check_parameters(self):
         super()._check_parameters()
         check_choice(self, "cost", COSTS)
-        check_choice(self, "scoring", tuple(SCORINGS))
+        scoring_of(self, SCORINGS)
         check_real(self, "time", low=0.0, inclusive="neither", optional=True)
         check_real(self, "tol", low=0.0, inclusive="left")
         check_integer(self, "max_observables", minimum=1)

@@ -99,7 +99,7 @@ class Candidate:
         return row_blocks(np.hstack(lifted))
 
     def try_out(
-        self, splits, n_rows, pairs, ridges, *, tol, row_scores, number, transfer_set=None
+        self, splits, n_rows, pairs, ridges, *, tol, scoring, number, transfer_set=None
     ):
         """Fit the student with all settings, and note the best of them.
 
@@ -113,7 +113,7 @@ class Candidate:
         ridges : list of float
             From the largest down.
         tol : float
-        row_scores : callable
+        scoring : callable
         number : int
             Of the round.
         transfer_set : TransferSet, default=None
@@ -136,7 +136,7 @@ class Candidate:
             coordinates, held_out = split.held_out(self.dictionary)
             held_out = replace(held_out, blocks=self.observed(k, coordinates))
             rows = np.arange(len(held_out.sample_weight))
-            scores.append(held_out_scores(held_out, rows, coef, intercept, row_scores))
+            scores.append(held_out_scores(held_out, rows, coef, intercept, scoring))
             of_splits.append((coef, intercept))
         # Sums of weights in another order are the same score.
         means = np.mean(np.array(scores), axis=0).round(DIGITS)

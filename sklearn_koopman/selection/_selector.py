@@ -17,6 +17,7 @@ from .._threads import threads_for
 from .._validation import DTYPES, check_integer, check_real, check_verbose, is_integer
 from ..lifting import (
     BlockLifter,
+    as_function,
     as_layer,
     block_lift,
     choose_observables,
@@ -285,6 +286,11 @@ class ObservableSelector(BlockLifter):
     def _lift(self, X):
         return block_lift(self._chosen_lifter, X.dtype)(X)
 
+    def to_function(self, dtype):
+        """Return the chosen observables as a plain function of rows."""
+        check_is_fitted(self)
+        return as_function(self._chosen_lifter, dtype)
+
     def to_layer(self):
         """Return the chosen observables as a layer of torch."""
         check_is_fitted(self)
@@ -294,6 +300,11 @@ class ObservableSelector(BlockLifter):
         """Add the chosen observables to an ONNX graph."""
         check_is_fitted(self)
         return nodes.add_transformer(self._chosen_lifter, rows)
+
+    def add_to_program(self, program, rows):
+        """Add the chosen observables to a program for microcontrollers."""
+        check_is_fitted(self)
+        return program.transformer(self._chosen_lifter, rows)
 
     def operations(self):
         """Return the operations of what computes the chosen observables."""

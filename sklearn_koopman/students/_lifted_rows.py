@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._finite import finite
 from .._threads import threads_for
 from .._validation import DTYPES
-from ..lifting import takes_floats_alone
+from ..lifting import as_function, in_turn, takes_floats_alone
 from ..rows import (
     BlockFunction,
     LiftedRows,
@@ -59,6 +59,23 @@ class LiftedEstimator(SharingEstimator):
         outputs = self._output_function()
         with threads_for(blocks):
             return blocks.map(OfOutputs(function, outputs, self._outputs))
+
+    def to_function(self, dtype):
+        """Return the outputs, before anything is made of them, as a plain function of rows.
+
+        Parameters
+        ----------
+        dtype : numpy.dtype
+            float32 or float64: that of the rows.
+
+        Returns
+        -------
+        function : callable
+            Maps rows (n_samples, n_features) to outputs (n_samples, n_outputs).
+        """
+        check_is_fitted(self)
+        lift = as_function(getattr(self, "lifter_", None), dtype)
+        return in_turn([lift, self._output_function()])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

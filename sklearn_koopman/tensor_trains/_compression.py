@@ -21,7 +21,7 @@ from .._validation import (
     check_real,
     invalid_parameter,
 )
-from ..lifting import MonomialLifter, Operations, operations_of
+from ..lifting import MonomialLifter, Operations, as_function, in_turn, operations_of
 from ..rows import RowBlocks
 from ..students import KoopmanClassifier, Labels, margin
 from ._descent import constant_loss, descend, mean_loss, warn_of_breakdown
@@ -325,6 +325,20 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         train = self.tensor_train_.operations() + Operations.storing(self.intercept_)
         return operations_of(self.reducer_) + Operations.of_matrix(self.scale_) + train
 
+    def to_function(self, dtype):
+        """Return the logits as a plain function of rows.
+
+        Parameters
+        ----------
+        dtype : numpy.dtype
+
+        Returns
+        -------
+        function : callable
+        """
+        check_is_fitted(self)
+        return in_turn([as_function(self.reducer_, dtype), self._logits_of_variables])
+
     def add_to_graph(self, nodes, rows):
         """Add the logits to an ONNX graph: the train, contracted from both ends.
 
@@ -353,6 +367,9 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
 
     def _logits_of_block(self, X):
         Z = X if self.reducer_ is None else np.asarray(self.reducer_.transform(X))
+        return self._logits_of_variables(Z)
+
+    def _logits_of_variables(self, Z):
         features = _with_one(Z / self.scale_.astype(Z.dtype))
         return (
             self.tensor_train_([features] * len(self.tensor_train_.cores)).T + self.intercept_

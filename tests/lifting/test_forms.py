@@ -37,6 +37,7 @@ from sklearn_koopman.lifting import (
     RBFLifter,
     SupportsChoice,
     SupportsCost,
+    SupportsFunction,
     SupportsOnnx,
     SupportsProducts,
     SupportsTorch,
@@ -173,6 +174,19 @@ def test_every_dictionary_of_this_package_has_the_forms_that_students_are_deploy
         assert isinstance(dictionary, SupportsTorch)
         assert isinstance(dictionary, SupportsOnnx)
         assert isinstance(dictionary, SupportsCost)
+        assert isinstance(dictionary, SupportsFunction)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@of_protocol(SupportsFunction)
+def test_function(transformer, dtype):
+    transformer = fitted(transformer)
+    rows = X.astype(dtype)
+    found = transformer.to_function(np.dtype(dtype))(rows)
+    assert found.dtype == dtype
+    assert_array_equal(rows, X.astype(dtype))
+    tolerance = 1e-10 if dtype == np.float64 else 2e-4
+    assert_allclose(found, transformer.transform(rows), rtol=tolerance, atol=tolerance)
 
 
 @of_protocol(SupportsTorch)

@@ -24,6 +24,26 @@ class SupportsTorch(Protocol):
 
 
 @runtime_checkable
+class SupportsFunction(Protocol):
+    """An estimator with a form as a plain function: for `deployment.compile`."""
+
+    def to_function(self, dtype):
+        """Return the fitted estimator as a function of rows that validates nothing.
+
+        Parameters
+        ----------
+        dtype : numpy.dtype
+            float32 or float64: that of the rows.
+
+        Returns
+        -------
+        function : callable
+            Maps rows (n_samples, n_features) to their observables, of a classifier to its logits
+            (n_samples, n_classes), in this dtype. It leaves the rows as they are.
+        """
+
+
+@runtime_checkable
 class SupportsOnnx(Protocol):
     """An estimator with a form in ONNX: for `to_onnx`."""
 
@@ -42,6 +62,26 @@ class SupportsOnnx(Protocol):
         observables : variable
             Of shape (n_samples, n_observables); of a classifier its logits (n_samples,
             n_classes).
+        """
+
+
+@runtime_checkable
+class SupportsC(Protocol):
+    """A transformer with a form in C: for `to_c`."""
+
+    def add_to_program(self, program, rows):
+        """Add the fitted transformer to a program.
+
+        Parameters
+        ----------
+        program : Program
+            What steps are added with, see `sklearn_koopman.microcontrollers.Program`.
+        rows : Step
+            Whose numbers are lifted.
+
+        Returns
+        -------
+        observables : Step
         """
 
 
@@ -91,4 +131,59 @@ class SupportsChoice(Protocol):
         -------
         chosen : fitted transformer
             Its `transform` gives these observables only; it may have the other forms too.
+        """
+
+
+@runtime_checkable
+class SupportsDegree(Protocol):
+    """A transformer that knows of which degree its observables are: for exact answers.
+
+    What has `pair_products` is known without it.
+    """
+
+    def polynomial_degree(self):
+        """Return the largest degree of the observables as polynomials of the features.
+
+        Returns
+        -------
+        degree : int or None
+            1 for a linear map, with or without a constant; None if some observable of the fitted
+            transformer is no polynomial.
+        """
+
+
+@runtime_checkable
+class SupportsSlopes(Protocol):
+    """A transformer whose slopes are multiples of its observables: for `perturbation`.
+
+    What has `pair_products` is known without it.
+    """
+
+    def slopes(self):
+        """Return the slopes of the observables by the features.
+
+        Returns
+        -------
+        slopes : Slopes or None
+            None if those of the fitted transformer are no multiples of its observables.
+        """
+
+
+@runtime_checkable
+class SupportsCurvature(Protocol):
+    """A transformer that knows how much its observables bend: for certified radii."""
+
+    def largest_curvatures(self, X, distances):
+        """Return bounds of the second derivatives of the observables near rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+        distances : ndarray of shape (n_samples,)
+            How far from each row the bound is to hold.
+
+        Returns
+        -------
+        curvatures : ndarray of shape (n_samples, n_observables), or None
+            Largest absolute eigenvalues; None if the fitted transformer knows none.
         """

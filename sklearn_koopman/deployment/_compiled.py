@@ -1,0 +1,209 @@
+"""Students as plain functions of numpy: to check a single row takes longer than to judge it."""
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from .._finite import all_finite, finite
+from ..lifting import NoFunctionError, SupportsFunction, as_function, in_turn
+from ..students import flat_steps, margin
+from ._parts import check_has_no_network
+
+
+def compile(estimator):
+    """Return a fitted student as a few plain functions of numpy, for single rows.
+
+    Each step of a pipeline takes scikit-learn some hundred microseconds to check what it is given,
+    and a dictionary has threads to wake: one row takes longer than it does to multiply. What is
+    compiled checks a row once, and has the same answers, to rounding.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted student of this package, or a pipeline or search that ends in one. The
+        transformers before it may be PCA, IncrementalPCA, TruncatedSVD, ActiveSubspace,
+        StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, Normalizer, selectors of columns,
+        PolynomialFeatures, RBFSampler, Nystroem with a Gaussian kernel, the dictionaries of this
+        package, unions and ObservableSelectors of them, and whatever has a method `to_function`:
+        see :class:`~sklearn_koopman.lifting.SupportsFunction`.
+
+    Returns
+    -------
+    compiled : CompiledStudent
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If a step has no form as a plain function, or the estimator does not end in a student that
+        has.
+
+    See Also
+    --------
+    to_onnx : For onnxruntime, without Python.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
+    >>> from sklearn_koopman import deployment
+    >>> X, y = load_iris(return_X_y=True)
+    >>> student = make_pipeline(PCA(2), MonomialLifter(2), EDMDClassifier()).fit(X, y)
+    >>> compiled = deployment.compile(student)
+    >>> compiled.predict(X[:1])
+    array([0])
+    >>> int(compiled.predict(X[0]))
+    0
+    """
+    check_has_no_network(estimator, "compile")
+    steps = flat_steps(estimator)
+    student = steps[-1] if steps else estimator
+    if not (isinstance(student, SupportsFunction) and hasattr(student, "predict")):
+        raise NoFunctionError(
+            f"compile: estimator={estimator!r} ends in {type(student).__name__}, which has no form "
+            "as a plain function. Pass a fitted classifier or regressor with a Koopman matrix, a "
+            "TensorTrainClassifier or a CompressedStudent, or a pipeline or search that ends in "
+            "one."
+        )
+    for step in steps:
+        check_is_fitted(step)
+    return CompiledStudent(steps)
+
+
+def _has_classes(compiled):
+    return _or_attribute_error(compiled.classes_ is not None, "decision_function", "classes")
+
+
+def _has_probabilities(compiled):
+    return _or_attribute_error(compiled._has_probabilities, "predict_proba", "probabilities")
+
+
+def _or_attribute_error(has_it, name, what):
+    if has_it:
+        return True
+    raise AttributeError(f"{name}: the student that was compiled has no {what}.")
+
+
+class CompiledStudent:
+    """What `compile` returns: the answers of a student, for one row or some.
+
+    It cannot be pickled: ship the student, and compile it where it is loaded.
+
+    Parameters
+    ----------
+    steps : list of fitted estimators
+        The transformers, and the student behind them.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+    dtype : numpy.dtype
+        float32 or float64, that of the student; rows are converted to it.
+    classes_ : ndarray of shape (n_classes,), or None
+        Of a classifier.
+    """
+
+    def __init__(self, steps):
+        student = steps[-1]
+        self.dtype = np.dtype(student.intercept_.dtype)
+        self.n_features_in_ = steps[0].n_features_in_
+        self.classes_ = getattr(student, "classes_", None)
+        self._has_probabilities = hasattr(student, "predict_proba")
+        self._is_flat = self.classes_ is None and student._is_flat
+        self._outputs_of = in_turn([as_function(step, self.dtype) for step in steps])
+
+    def predict(self, X):
+        """Return the classes with the largest logits, or the targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or (n_features,)
+            Numbers. Names of columns are not looked at.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,), or (n_samples, n_targets)
+            As of the student. Of a single row (n_features,): its class, or its targets.
+        """
+        outputs, is_row = self._outputs(X)
+        if self.classes_ is not None:
+            y = self.classes_[outputs.argmax(axis=1)]
+        else:
+            y = outputs[:, 0] if self._is_flat else outputs
+        return y[0] if is_row else y
+
+    @available_if(_has_classes)
+    def decision_function(self, X):
+        """Return the logits of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or (n_features,)
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            Of a single row (n_features,): without the first axis.
+        """
+        outputs, is_row = self._outputs(X)
+        logits = finite(margin(outputs), "The logits")
+        return logits[0] if is_row else logits
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X):
+        """Return the probabilities of the classes, the softmax of the logits.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or (n_features,)
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Of a single row (n_features,): (n_classes,).
+        """
+        outputs, is_row = self._outputs(X)
+        probabilities = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        return probabilities[0] if is_row else probabilities
+
+    def _outputs(self, X):
+        """Return the outputs for rows, and whether X is a single one."""
+        rows = self._floats(X)
+        is_row = rows.ndim == 1
+        if is_row:
+            rows = rows[None]
+        if rows.ndim != 2:
+            raise ValueError(
+                f"X has the shape {rows.shape}: expected rows (n_samples, n_features), or a single "
+                "one (n_features,)."
+            )
+        if rows.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {rows.shape[1]} features, but the compiled student is expecting "
+                f"{self.n_features_in_} features as input."
+            )
+        if not len(rows):
+            raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+        if not all_finite(rows):
+            raise ValueError(
+                f"X contains NaN or infinity, or values too large for {self.dtype}."
+            )
+        what = "The logits" if self.classes_ is not None else "The predictions"
+        with np.errstate(over="ignore", invalid="ignore"):  # an error, if it comes out
+            outputs = self._outputs_of(rows)
+        return finite(outputs, what), is_row
+
+    def _floats(self, X):
+        if isinstance(X, np.ndarray) and X.dtype == self.dtype:
+            return X
+        if issparse(X):
+            raise TypeError("X is sparse: the compiled student takes X.toarray().")
+        if np.iscomplexobj(X):
+            raise ValueError("Complex data not supported.")
+        with np.errstate(over="ignore"):  # what is too large is infinite then, and an error
+            return np.asarray(X, dtype=self.dtype)
