@@ -55,6 +55,27 @@ def price_ladder(cheapest, dearest):
     return [*map(float, ladder[1:-1]), dearest]
 
 
+def in_turns(costs, prices):
+    """Return an order of candidates: the cheapest between one price and the next, in turns.
+
+    A round that is cut off has seen some of each price.
+
+    Parameters
+    ----------
+    costs : sequence of float
+        Ascending.
+    prices : sequence of float
+        Ascending, the last one at least as large as all costs.
+
+    Returns
+    -------
+    order : list of int
+    """
+    price_of = np.searchsorted(prices, costs)
+    turn = np.arange(len(price_of)) - np.searchsorted(price_of, price_of)
+    return np.lexsort((price_of, turn)).tolist()
+
+
 def survivors(costs, scores, prices, n_kept):
     """Return which candidates go on: the best few between one price and the next.
 
