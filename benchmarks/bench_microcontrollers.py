@@ -102,13 +102,8 @@ def sides(folder):
     }
     if not runner.is_quick():
         joblib.dump(network, folder / "network.joblib")
-        run(
-            "emlearn",
-            "networks_in_c.py",
-            folder / "network.joblib",
-            folder,
-            most_seconds=120,
-        )
+        made = (folder / "network.joblib", folder)
+        print(run("emlearn", "networks_in_c.py", *made, most_seconds=600))
         found["perceptron, emlearn"] = NetworkInC(network, folder)
     return found, X_test[:N_ROWS], y_test[:N_ROWS]
 

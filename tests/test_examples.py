@@ -20,6 +20,7 @@ QUICK = {
     "plot_gradient_boosting.py": (),
     "plot_layer_replacement.py": ("torch",),
     "plot_microcontroller.py": (),
+    "plot_next_state.py": (),
     "plot_noisy_hardware.py": (),
     "plot_observable_selection.py": (),
     "plot_onnx.py": ("onnx", "onnxruntime", "skl2onnx"),
@@ -27,6 +28,7 @@ QUICK = {
     "plot_own_dictionary.py": ("torch", "onnxruntime", "skl2onnx"),
     "plot_pretrained_teacher.py": ("magika", "onnxruntime"),
     "plot_quadratic_forms.py": (),
+    "plot_robustness.py": (),
     "plot_series.py": ("torch",),
     "plot_yin_yang.py": (),
 }

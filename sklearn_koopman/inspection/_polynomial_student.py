@@ -70,6 +70,11 @@ class PolynomialStudent:
         return self.polynomials.of(self.front)
 
     @property
+    def has_scaled_columns(self):
+        """Whether each coordinate depends on one column."""
+        return owners_of(self.front, np.arange(self.front.matrix.shape[1])) is not None
+
+    @property
     def _first_with_features(self):
         """The first step that knows how many columns there are: "passthrough" does not."""
         return next(
