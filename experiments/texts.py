@@ -2,6 +2,7 @@
 
     python experiments/texts.py
     python experiments/texts.py --columns 100000 --models student EDMD "logistic regression, labels"
+    python experiments/texts.py --wide
 
 The texts are found on the machine: pieces of 40 words of the documentation strings of installed
 packages, whose class is the subpackage that they are from. (20 newsgroups would have to be
@@ -16,6 +17,9 @@ TF-IDF as it is, as the C of logistic regression does, and `ridge` those of the 
 columns. Seconds are medians of three fits in turns with logistic regression on labels, on one
 thread (of one fit with more than 20,000 columns, and of one draw there); the memory is what
 tracemalloc counts of arrays at the peak of a fit, X not among them.
+
+"--wide" needs no texts: fits to rows of 100,000 columns, 50 entries in each at random places, five
+classes, without a teacher. Writes experiments/results/wide_rows.csv.
 """
 
 import re
@@ -366,17 +370,61 @@ def peak(model, lesson, share=1.0):
     return round(most / 2**20)
 
 
+@dataclass(frozen=True)
+class Wide:
+    """A student of so many rows of 100,000 columns."""
+
+    rows: int
+    student: str
+
+
+def measure_wide(spec):
+    """Return what a fit takes."""
+    rng = np.random.default_rng(0)
+    places = rng.integers(100_000, size=(spec.rows, 50))
+    starts = np.arange(0, places.size + 1, 50)
+    X = csr_array((rng.uniform(size=places.size), places.ravel(), starts), (spec.rows, 100_000))
+    X.sum_duplicates()
+    y = np.arange(spec.rows) % 5
+    make = {
+        "EDMD": lambda: EDMDClassifier(ridge=0.1),
+        "student": lambda: KoopmanDistilledClassifier(soft_weight=0.0, ridge=0.1, tol=1e-4),
+    }[spec.student]
+    with threadpool_limits(1):
+        seconds = runner.timed(make().fit, X, y)[1]
+        tracemalloc.start()
+        try:
+            make().fit(X, y)
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    return {
+        "non-zeros": X.nnz,
+        "MB of X": round((X.data.nbytes + X.indices.nbytes) / 2**20, 1),
+        "MB of X if dense": round(8 * X.shape[0] * X.shape[1] / 2**20),
+        "peak MB": round(most / 2**20),
+        "seconds": round(seconds, 2),
+    }
+
+
 def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__)
     made.add_argument("--columns", nargs="+", type=int, default=[COLUMNS_OF_CHOICE])
     made.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    made.add_argument("--wide", action="store_true", help="what 100,000 columns take")
     return made
 
 
 def main():
     """Measure the models that have no row yet, or show the table."""
     options = runner.parse(parser())
+    if options.wide:
+        sizes = runner.full_or_quick((5000, 20_000, 80_000), (1000,))
+        specs = [Wide(n, name) for name in ("EDMD", "student") for n in sizes]
+        results = runner.Results("wide_rows.csv", ["rows", "student"])
+        runner.carry_out(options, results, specs, measure_wide)
+        return
     specs = [Spec(columns, model) for columns in options.columns for model in options.models]
     runner.carry_out(options, RESULTS, specs, measure)
 
