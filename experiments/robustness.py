@@ -78,7 +78,6 @@ WAYS = [
 CANDIDATES = [
     MANY(60, 1.0, 1e-4),
     MANY(60, 1.0, 1e-5, temperature=1.0),
-    MANY(80, 1.3, 1e-5, temperature=1.0),
     MANY(80, 1.58, 1e-5),
     MANY(80, 1.58, 1e-5, temperature=1.0),
 ]
@@ -315,7 +314,7 @@ def main():
         runner.carry_out(options, HELD_OUT, specs, measure_held_out)
     elif options.what == "attack":
         runner.carry_out(
-            options, ATTACK, STUDENTS[:: runner.full_or_quick(1, 3)], measure_attack
+            options, ATTACK, STUDENTS[1 : runner.full_or_quick(None, 2)], measure_attack
         )
     else:
         specs = STUDENTS[:: runner.full_or_quick(1, 3)]
