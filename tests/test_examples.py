@@ -20,6 +20,7 @@ QUICK = {
     "plot_gradient_boosting.py": (),
     "plot_layer_replacement.py": ("torch",),
     "plot_microcontroller.py": (),
+    "plot_next_state.py": (),
     "plot_noisy_hardware.py": (),
     "plot_observable_selection.py": (),
     "plot_onnx.py": ("onnx", "onnxruntime", "skl2onnx"),
