@@ -116,8 +116,9 @@ def make_student(spec):
     made = None
     if spec.made_noise:
         made = TransferSet(Noisy(spec.made_noise), keep_labels=True)
+    kind = runner.full_or_quick("resnet18", "mlp")
     last = KoopmanDistilledClassifier(
-        teacher("mnist", "resnet18", held_out=True) if spec.soft_weight else None,
+        teacher("mnist", kind, held_out=True) if spec.soft_weight else None,
         perturbation=spec.perturbation,
         ridge=spec.ridge,
         soft_weight=spec.soft_weight,
