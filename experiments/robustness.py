@@ -78,7 +78,6 @@ WAYS = [
 CANDIDATES = [
     MANY(60, 1.0, 1e-4),
     MANY(60, 1.0, 1e-5, temperature=1.0),
-    MANY(80, 1.3, 1e-5, temperature=1.0),
     MANY(80, 1.58, 1e-5),
     MANY(80, 1.58, 1e-5, temperature=1.0),
 ]
@@ -117,8 +116,9 @@ def make_student(spec):
     made = None
     if spec.made_noise:
         made = TransferSet(Noisy(spec.made_noise), keep_labels=True)
+    kind = runner.full_or_quick("resnet18", "mlp")
     last = KoopmanDistilledClassifier(
-        teacher("mnist", "resnet18", held_out=True) if spec.soft_weight else None,
+        teacher("mnist", kind, held_out=True) if spec.soft_weight else None,
         perturbation=spec.perturbation,
         ridge=spec.ridge,
         soft_weight=spec.soft_weight,
@@ -315,7 +315,7 @@ def main():
         runner.carry_out(options, HELD_OUT, specs, measure_held_out)
     elif options.what == "attack":
         runner.carry_out(
-            options, ATTACK, STUDENTS[:: runner.full_or_quick(1, 3)], measure_attack
+            options, ATTACK, STUDENTS[1 : runner.full_or_quick(None, 2)], measure_attack
         )
     else:
         specs = STUDENTS[:: runner.full_or_quick(1, 3)]
