@@ -20,7 +20,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.extlinks",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "numpydoc",
     "myst_parser",
@@ -28,6 +27,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     # In _ext:
     "elsewhere",
+    "mathml",
     "measured",
     "names",
 ]
@@ -79,6 +79,7 @@ sphinx_gallery_conf = {
 
 # Looks ------------------------------------------------------------------------------------
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_koopman"
 html_static_path = ["_static"]

@@ -1,7 +1,9 @@
 """Draw the pictures of the user guide: ``python docs/pictures.py``.
 
 They show real students of scikit-learn's digits and rings. Takes some seconds; writes to
-``docs/images``.
+``docs/images``. The picture of a report, ``audit.png``, is a photograph of the page of
+``examples/plot_audit.py`` in a browser: ``report.save("audit.html")``, then ``chromium --headless
+--screenshot --window-size=1100,1600 audit.html``.
 """
 
 import argparse

@@ -182,7 +182,10 @@ TASKS: Mapping[str, Task] = {
                 GRAY(n_filters=64, padding=2, **INTENSITY), temperature=1.0, n_seeds=3
             ),
             "small, intensities, trained": Dictionary(
-                GRAY(n_filters=64, padding=2, **INTENSITY), temperature=1.0, is_trained=True
+                GRAY(n_filters=64, padding=2, **INTENSITY),
+                is_trained=True,
+                ridge=1e-3,
+                temperature=1.0,
             ),
             "medium": Dictionary(GRAY(n_filters=64, padding=2), temperature=1.0, n_seeds=3),
             "large": Dictionary(
@@ -202,6 +205,7 @@ TASKS: Mapping[str, Task] = {
                 is_trained=True,
                 ridge=3e-4,
                 temperature=1.0,
+                transfer_sets=("none", "flips"),
             ),
             "small and monomials": Dictionary(monomials(40), beside="small", temperature=1.0),
         },

@@ -143,11 +143,20 @@ def run(results, specs, measure, *, again=False):
     todo = [spec for spec in specs if again or not results.where(**asdict(spec))]
     if len(todo) < len(specs):
         print(f"{len(specs) - len(todo)} of {len(specs)} are there: --again measures them anew")
+    start = perf_counter()
     for number, spec in enumerate(todo, 1):
-        print(f"{number}/{len(todo)} {spec}", flush=True)
+        print(f"{number}/{len(todo)} {spec}{_time_left(start, number, len(todo))}", flush=True)
         measured = measure(spec)
         for row in [measured] if isinstance(measured, Mapping) else measured:
             results.add(asdict(spec) | row)
+
+
+def _time_left(start, number, n_specs):
+    """Say how long the rest takes, if each spec takes what those before took on average."""
+    if number == 1:
+        return ""
+    seconds = (perf_counter() - start) / (number - 1) * (n_specs - number + 1)
+    return f", about {seconds / 60:.0f} minutes left"
 
 
 def carry_out(options, results, specs, measure, plot=None):

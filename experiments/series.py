@@ -73,12 +73,12 @@ DICTIONARIES = (BASELINE[0], "MiniRocket", "convolutional", *UNIONS)
 STUDENTS = ("least squares", "no teacher", "distilled")
 
 N_KERNELS = 1000
-FILTERS = {"filter_size": 9, "n_filters": 32, "nonlinearity": "proportion", "grid": 1}
+FILTERS = {"filter_size": 9, "n_filters": 32, "nonlinearity": "threshold", "grid": 1}
 # What else was tried.
 CHOICES = {
-    "convolutional, threshold, grid 4": {"nonlinearity": "threshold", "grid": 4},
-    "convolutional, threshold": {"nonlinearity": "threshold"},
-    "convolutional, proportion, not dilated": {"n_dilations": 1},
+    "convolutional, grid 4": {"grid": 4},
+    "convolutional, proportion": {"nonlinearity": "proportion"},
+    "convolutional, proportion, not dilated": {"nonlinearity": "proportion", "n_dilations": 1},
 }
 PENALTIES = np.logspace(-3, 3, 10)  # of MiniRocket's authors, on sums over the series
 RIDGE = 1e-1  # of cross-entropy

@@ -27,3 +27,27 @@ def import_extra(module, user, extra):
         raise ImportError(
             f'{user} needs {package}: pip install "sklearn-koopman[{extra}]"', name=package
         ) from error
+
+
+def import_package(package, user, instead):
+    """Return an optional package that no extra of this package installs.
+
+    Parameters
+    ----------
+    package : str
+    user : str
+        Who needs it, for the message.
+    instead : str
+        What does without it; the message's last sentence.
+
+    Raises
+    ------
+    ImportError
+        If it is not there.
+    """
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise ImportError(
+            f"{user} needs {package}: pip install {package}. {instead}", name=package
+        ) from error

@@ -17,7 +17,7 @@ from .rows import (
     is_dask,
     rows_to_fit,
 )
-from .students import LiftedEstimator, Student, TransferringStudent, has_label
+from .students import LiftedEstimator, Student, has_label
 
 # Rows that are lifted at once when a student predicts: they take little memory, and one row should
 # not wait for what blocks of rows need.
@@ -102,7 +102,7 @@ def _knowing(step, is_labelled):
 
 
 def with_origin(pipeline, X):
-    """Let the last step of a pipeline know what enters it, if it makes more rows of that.
+    """Let the last step of a pipeline know what enters it, if it makes or moves rows of that.
 
     Parameters
     ----------
@@ -113,8 +113,13 @@ def with_origin(pipeline, X):
     """
     if _ends_in_a_reader(pipeline.steps) and len(pipeline.steps) > 1:
         name, student = pipeline.steps[-1]
-        if isinstance(student, TransferringStudent) and student.transfer_set is not None:
+        if getattr(student, "transfer_set", None) is not None or _moves_rows(student):
             pipeline.steps[-1] = name, _TransferringStep(student, pipeline, X)
+
+
+def _moves_rows(student):
+    """Whether distances between rows as they enter matter to a student."""
+    return bool(getattr(student, "perturbation", 0.0))
 
 
 def unwrapped(steps):
@@ -226,7 +231,7 @@ class _LabelledStep(BaseEstimator):
 
 
 class _TransferringStep:
-    """A student with a transfer set, which makes rows of what entered the pipeline.
+    """A student that makes or moves rows of what entered the pipeline.
 
     Parameters
     ----------

@@ -13,13 +13,15 @@ PACKAGE = Path(__file__).parents[1] / "sklearn_koopman"
 # the ground are the other modules beside the folders, all with names that begin with "_".
 FLOORS = [
     ["lifting", "teachers", "datasets", "meshes"],
-    ["rows"],
+    ["rows", "microcontrollers"],
     ["linear"],
     ["students"],
     ["tensor_trains", "_streaming"],
     ["classification", "regression", "trees", "networks", "selection", "solvers"],
     ["pipeline", "_versions"],
     ["inspection", "deployment"],
+    ["search", "audit"],
+    ["__main__"],
 ]
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS, start=1) for name in floor}
 MOST_PRIVATE_IMPORTS = 20

@@ -24,8 +24,9 @@ except ImportError:
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+PERCENTAGE = re.compile(r"\b\d\d\.\d\d\b")
 RESULTS = [ROOT / "experiments" / "results", ROOT / "benchmarks" / "results"]
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted([*DOCS.glob("*.md"), *(DOCS / "tasks").glob("*.md")])]
 
 # What the shorter programs take for granted: digits, a trained network, a student.
 DATA = """
@@ -128,7 +129,7 @@ def test_program(name, tmp_path, monkeypatch, capsys):
     text = PROGRAMS[name]
     needed = names_taken_for_granted(text)
     assert needed <= GIVEN, f"neither made nor given: {needed - GIVEN}"
-    for package in ("distributed", "onnx", "skops"):
+    for package in ("distributed", "onnx", "skops", "torch"):
         if package in text:
             pytest.importorskip(package, reason=f"{package} is not installed")
     if name in SCRIPTS:
@@ -218,24 +219,59 @@ def test_every_committed_result_is_on_the_page_of_measurements():
     assert sorted(shown) == sorted(committed)
 
 
-def test_accuracies_in_the_readme_are_in_the_committed_table():
-    with (RESULTS[0] / "table.csv").open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    measured = {
-        f"{100 * float(row[column]):.2f}"
-        for row in rows
-        for column in ("accuracy", "teacher_accuracy")
-        if row[column]
-    }
-    readme = (ROOT / "README.md").read_text("utf-8")
-    said = [
-        number
-        for line in readme.splitlines()
-        if line.startswith("| ") and "MNIST" in line
-        for number in re.findall(r"\b\d\d\.\d\d\b", line)
+def measured_together():
+    """Return the percentages and multiplications of every student that was measured, in groups.
+
+    A group is {everything that is measured of one dictionary with one teacher}: accuracies of the
+    teacher, of the student, of the same without a teacher and by least squares, all with the same
+    rows.
+    """
+    groups = {}
+    for file in ("table.csv", "convolutional.csv"):
+        with (RESULTS[0] / file).open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        of_one_student = [
+            name
+            for name in (
+                "dataset",
+                "teacher_accuracy",
+                "transfer_set",
+                "observables",
+                "components",
+            )
+            if name in rows[0]
+        ]
+        for row in rows:
+            group = groups.setdefault((file, *(row[name] for name in of_one_student)), set())
+            group |= {
+                f"{100 * float(row[column]):.2f}"
+                for column in ("accuracy", "teacher_accuracy")
+                if row[column]
+            }
+            group |= {f"{int(row[column]):,}" for column in ("observables", "multiplications")}
+            group.add(
+                {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}[
+                    row["dataset"]
+                ]
+            )
+    return list(groups.values())
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_accuracies_on_the_first_pages_are_in_the_committed_tables(page):
+    text = (ROOT / page).read_text("utf-8")
+    groups = measured_together()
+    lines = [
+        line for line in text.splitlines() if re.match(r"\| (\S+-)?(MNIST|CIFAR-10), ", line)
     ]
-    assert len(said) >= 10
-    assert set(said) <= measured, "say what experiments/results/table.csv says"
+    assert sum(len(PERCENTAGE.findall(line)) for line in lines) >= 10
+    for line in lines:
+        said = {line.split(",")[0].strip("| ")}
+        said |= set(PERCENTAGE.findall(line))
+        said |= set(re.findall(r"\b\d{1,3}(?:,\d{3})+\b|\b\d{3}\b", line))
+        assert any(said <= group for group in groups), f"never measured together: {line}"
+    published = {"95.98", "96.77"}
+    assert set(PERCENTAGE.findall(text)) <= set.union(published, *groups)
 
 
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)")

@@ -22,6 +22,7 @@ from sklearn_koopman import (
     deployment,
     lifting,
     networks,
+    search,
     selection,
     teachers,
 )
@@ -31,7 +32,16 @@ X = RNG.normal(size=(60, 4))
 Y = (X[:, 0] + X[:, 1] ** 2 > 1).astype(int)
 TEACHER = FrozenEstimator(LogisticRegression().fit(X, Y))
 
-MODULES = [sklearn_koopman, classification, deployment, lifting, networks, selection, teachers]
+MODULES = [
+    sklearn_koopman,
+    classification,
+    deployment,
+    lifting,
+    networks,
+    search,
+    selection,
+    teachers,
+]
 ESTIMATORS = {
     kind
     for module in MODULES

@@ -16,6 +16,7 @@ FOLDERS = ("benchmarks", "experiments")
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile")),
     *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "tasks").glob("*.md")),
     *sorted((ROOT / "examples").glob("*.py")),
     *sorted(file for folder in FOLDERS for file in (ROOT / folder).glob("*.py")),
 ]

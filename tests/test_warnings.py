@@ -27,7 +27,6 @@ from sklearn_koopman.pipeline import make_pipeline as make_koopman_pipeline
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 6))
 Y = (X[:, 0] + X[:, 1] ** 2 > 1).astype(int)
-WRONG = np.eye(2)[1 - Y]
 
 
 def wrong_teacher(rows):
@@ -42,13 +41,13 @@ def compressed():
     return CompressedStudent(student, rank=2, **settings)
 
 
-GUESSING = "what guessing gives"
+SWAPPED = "if the columns are of the classes [1, 0], in this order"
 ESTIMATORS = {
     "distilled": (
         KoopmanDistilledClassifier(soft_weight=0, ridge=1e-5, max_iter=1),
         "raise max_iter",
     ),
-    "distilled, teacher": (KoopmanDistilledClassifier(wrong_teacher), GUESSING),
+    "distilled, teacher": (KoopmanDistilledClassifier(wrong_teacher), SWAPPED),
     "distilled, cv": (
         KoopmanDistilledClassifierCV(soft_weights=[0], cv=2, max_iter=2),
         "above cv_tol",
@@ -57,7 +56,7 @@ ESTIMATORS = {
         KoopmanDistilledClassifierCV(soft_weights=[0], cv=2, max_iter=2, cv_tol=1.0),
         "above tol",
     ),
-    "edmd, teacher": (EDMDClassifier(wrong_teacher), GUESSING),
+    "edmd, teacher": (EDMDClassifier(wrong_teacher), SWAPPED),
     "train, als": (TensorTrainClassifier(soft_weight=0, rank=2, max_iter=2, tol=0), "settled"),
     "train, adam": (
         TensorTrainClassifier(
@@ -71,7 +70,7 @@ ESTIMATORS = {
         "Lower learning_rate",
     ),
     "compressed": (compressed(), "Lower learning_rate"),
-    "tree": (DistilledTreeClassifier(wrong_teacher), GUESSING),
+    "tree": (DistilledTreeClassifier(wrong_teacher), SWAPPED),
     "rbf": (RBFLifter(100), "every sample is a centre"),
 }
 AS_IT_IS = FunctionTransformer(validate=True)

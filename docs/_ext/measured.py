@@ -9,10 +9,11 @@
     ```
 
 Without options, all columns of all rows. ``columns`` chooses some; ``-> D`` gives one another
-heading, ``%`` shows a fraction in percent. ``where`` keeps the rows that have this value (one
-condition a line). ``across`` makes a column of every value of a column, with what another one
-says there. A column or value that the file does not have is an error, so that a page and its data
-cannot drift apart.
+heading, ``%`` shows a fraction in percent. ``where`` keeps the rows that have this value, or one of
+several, in their order (``method in exact; no teacher``); " and " joins conditions. ``across``
+makes a column of every value of a column, with what another one says there. ``caption`` is a title.
+A column or value that the file does not have is an error, so that a page and its data cannot drift
+apart.
 """
 
 import csv
@@ -78,11 +79,14 @@ def read(path):
 
 def chosen(rows, condition):
     """Return the rows that fulfil a condition such as ``dataset = mnist``."""
-    name, _, value = (part.strip() for part in condition.partition(" = "))
-    left = [row for row in rows if row[name] == value]
-    if not left:
-        raise ValueError(f"no row has {condition}")
-    return left
+    sign = " = " if " = " in condition else " in "
+    name, _, text = condition.partition(sign)
+    values = [text.strip()] if sign == " = " else [part.strip() for part in text.split(";")]
+    left = [row for row in rows if row[name.strip()] in values]
+    missing = set(values) - {row[name.strip()] for row in left}
+    if missing:
+        raise ValueError(f"no row has {condition}: {', '.join(sorted(missing))}")
+    return sorted(left, key=lambda row: values.index(row[name.strip()]))
 
 
 def spread(rows, columns, across):
@@ -111,7 +115,7 @@ def is_number(text):
     return True
 
 
-def table(headings, rows):
+def table(headings, rows, caption=""):
     """Return the table node."""
     group = nodes.tgroup(cols=len(headings))
     group += [nodes.colspec(colwidth=1) for _ in headings]
@@ -124,7 +128,10 @@ def table(headings, rows):
                 entries += nodes.entry("", paragraph, classes=["number"] if right else [])
             part += entries
         group += part
-    return nodes.table("", group, classes=["measured", "colwidths-auto"])
+    made = nodes.table("", group, classes=["measured", "colwidths-auto"])
+    if caption:
+        made.insert(0, nodes.title("", caption))
+    return made
 
 
 class Measured(SphinxDirective):
@@ -135,6 +142,7 @@ class Measured(SphinxDirective):
         "columns": directives.unchanged_required,
         "where": directives.unchanged_required,
         "across": directives.unchanged_required,
+        "caption": directives.unchanged_required,
     }
 
     def run(self):
@@ -146,7 +154,7 @@ class Measured(SphinxDirective):
             names, rows = read(path)
             remarks = [name for name in REMARKS if len({row.get(name) for row in rows}) == 1]
             remarks = [name for name in remarks if name in names]
-            for condition in self.options.get("where", "").splitlines():
+            for condition in filter(None, self.options.get("where", "").split(" and ")):
                 rows = chosen(rows, condition)
             wanted = [name for name in names if name not in remarks]
             if "columns" in self.options:
@@ -162,7 +170,7 @@ class Measured(SphinxDirective):
         source = f"[`{file}`](../{path})"
         said = "; ".join(rows[0][name] for name in remarks)
         return [
-            table(headings, lines),
+            table(headings, lines, self.options.get("caption", "")),
             *self.parse_text_to_nodes(f"{source}: {said}" if said else source),
         ]
 

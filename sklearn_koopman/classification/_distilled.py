@@ -23,8 +23,17 @@ from ..linear import (
     with_even_ridge,
 )
 from ..rows import DiagonalMoments, exact_device, is_dask
-from ..students import TransferringStudent, koopman_attributes, weighs_soft_targets
-from ._distilling import DistillingClassifier, distillation_problem, standardised
+from ..students import (
+    TransferringStudent,
+    koopman_attributes,
+    weighs_soft_targets,
+)
+from ._distilling import (
+    DistillingClassifier,
+    check_perturbation,
+    distillation_problem,
+    standardised,
+)
 
 # Of cross-entropy by the logits, and of T^2 KL at temperature T.
 LARGEST_CURVATURE = 0.5
@@ -89,6 +98,11 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         every observable, relative to its value. See the notes.
     additive_noise : float, default=0.0
         Standard deviation of the noise that it will add to every observable, in their units.
+    perturbation : float, default=0.0
+        How far (L2) rows are to be moved without losing their class: every logit is raised above
+        that of the row's class by as much as its slope adds on that way. It is in the units of
+        what enters the :class:`sklearn_koopman.pipeline.Pipeline`, or else of what `fit` is given.
+        Needs linear steps and then a dictionary that knows its slopes, see the notes.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give. "auto": probabilities if all values are in [0, 1]
         and rows sum to 1 within 1e-3, logits if that is far off, else an error. "sigmoid": each
@@ -98,6 +112,11 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
         Classes that y lacks are left out, and the probabilities of the others renormalised.
+    class_weight : dict or "balanced", default=None
+        What the rows of each class count, in all that is learned from them; classes that a dict
+        leaves out count 1. "balanced" lets all classes count the same, as in
+        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
+        teacher that knows nothing of these weights: logits are raised by their logarithms.
     unlabeled_value : object, default=None
         What stands in y for "no label"; such rows have no cross-entropy term. None: every row is
         labelled.
@@ -163,6 +182,16 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     where the student is sure, so that a smaller m than the hardware's may do better: choose it
     as other penalties, on held-out rows with simulated noise.
 
+    With a `perturbation` :math:`\epsilon` all that the loss takes :math:`\log \sum_j \exp` of is
+    not the logits but :math:`s_j + \sqrt{\epsilon^2 \|\nabla (s_j - s_y)\|^2 + \tau^2} - \tau`,
+    where :math:`\nabla` is the slope by the row, y its label, or without one what the teacher holds
+    most likely, and :math:`\tau = 0.01` makes the norm smooth. To first order that is the largest
+    cross-entropy within a distance :math:`\epsilon` of the row. Slopes are linear in W, norms are
+    convex: so the loss is. The slopes must be multiples of observables, as those of
+    monomials of all degrees up to one, or of a `SquaredProjectionLifter`, are; see
+    :class:`~sklearn_koopman.lifting.SupportsSlopes`. What is gained says
+    :func:`~sklearn_koopman.inspection.robust_radius`.
+
     With "lbfgs" and a `ridge`, n rows of D >= 2 n observables are kept lifted, in float64, and the
     matrix is found in n coordinates, those of the rows: memory is O(n D), not O(D^2).
 
@@ -207,8 +236,10 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         tol=1e-6,
         multiplicative_noise=0.0,
         additive_noise=0.0,
+        perturbation=0.0,
         teacher_output="auto",
         teacher_classes=None,
+        class_weight=None,
         unlabeled_value=None,
         warm_start=False,
         batch_size=256,
@@ -229,8 +260,10 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         self.tol = tol
         self.multiplicative_noise = multiplicative_noise
         self.additive_noise = additive_noise
+        self.perturbation = perturbation
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
+        self.class_weight = class_weight
         self.unlabeled_value = unlabeled_value
         self.warm_start = warm_start
         self.batch_size = batch_size
@@ -301,6 +334,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         check_real(self, "tol", low=0.0, inclusive="left")
         check_real(self, "multiplicative_noise", low=0.0, inclusive="left")
         check_real(self, "additive_noise", low=0.0, inclusive="left")
+        check_perturbation(self)
         check_boolean(self, "warm_start")
         check_integer(self, "batch_size", minimum=1)
         check_real(self, "learning_rate", low=0.0, inclusive="neither")
@@ -392,6 +426,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
             soft_weight=task.labels.soft_weight(self.soft_weight),
             temperature=self.temperature,
             ridge=ridge,
+            perturbation=self.perturbation,
         )
 
     def _warm_coefficients(self, task):

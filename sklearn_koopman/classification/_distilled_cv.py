@@ -1,30 +1,27 @@
 """Distillation with ridge, temperature and soft weight that cross-validation chooses."""
 
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._validation import check_choice, check_integer, check_real, check_reals
+from .._validation import check_integer, check_real, check_reals
 from .._warnings import warn_user
-from ..linear import check_finite_moments, check_gram_fits_in_memory, minimise_path
+from ..linear import check_finite_moments, check_gram_fits_in_memory
 from ..rows import DiagonalMoments
-from ._distilling import DistillingClassifier, distillation_problem
+from ._distilling import DistillingClassifier, check_perturbation, distillation_problem
 from ._folds import (
     WITHOUT_DASK,
     CrossValidated,
     SplitMoments,
-    accuracy,
     best_candidate,
     cv_results,
-    fidelity,
-    held_out_scores,
     judged,
     make_splits,
-    neg_log_loss,
     split_tasks,
 )
+from ._paths import SharedPaths
+from ._scoring import accuracy, fidelity, held_out_scores, neg_log_loss, scoring_of
 
 SCORINGS = {"accuracy": accuracy, "neg_log_loss": neg_log_loss, "fidelity": fidelity}
 
@@ -62,11 +59,14 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         on all rows: where it learns from y, or that matters, use `GridSearchCV`.
     cv : int, cross-validation generator or iterable, default=5
         The number of stratified folds, a splitter, or a list of (training, test) indices.
-    scoring : {"accuracy", "neg_log_loss", "fidelity"}, default="accuracy"
+    scoring : {"accuracy", "neg_log_loss", "fidelity"}, str or callable, default="accuracy"
         What the settings are chosen by on held-out rows; "fidelity" is the share of rows where
-        student and teacher agree, and needs no labels. Ties go to the larger ridge, then to what
-        comes first in `soft_weights` and `temperatures`. Without labels, folds and scores
-        go by the teacher's choices, and the soft weight is 1.
+        student and teacher agree, and needs no labels. Also the name of any other scorer of
+        scikit-learn ("balanced_accuracy", say), or a callable of an estimator, rows and labels;
+        the rows are their numbers in the test set, and the estimator knows what to say of them.
+        Ties go to the larger ridge, then to what comes first in `soft_weights` and
+        `temperatures`. Without labels, folds and scores go by the teacher's choices, and the soft
+        weight is 1.
     max_iter : int, default=300
         Most iterations of each minimisation.
     tol : float, default=1e-6
@@ -74,10 +74,18 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     cv_tol : float, default=2e-3
         The same for the fits to training rows, which are judged by their predictions alone. A
         large one takes settings for better that converge sooner.
+    perturbation : float, default=0.0
+        How far (L2) rows are to be moved without losing their class, as in
+        :class:`~sklearn_koopman.KoopmanDistilledClassifier`; no setting to choose from.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+    class_weight : dict or "balanced", default=None
+        What the rows of each class count, in all that is learned from them; classes that a dict
+        leaves out count 1. "balanced" lets all classes count the same, as in
+        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
+        teacher that knows nothing of these weights: logits are raised by their logarithms.
     unlabeled_value : object, default=None
         What stands in y for "no label". None: every row is labelled.
     verbose : int, default=0
@@ -157,8 +165,10 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         max_iter=300,
         tol=1e-6,
         cv_tol=2e-3,
+        perturbation=0.0,
         teacher_output="auto",
         teacher_classes=None,
+        class_weight=None,
         unlabeled_value=None,
         verbose=0,
     ):
@@ -172,18 +182,21 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         self.max_iter = max_iter
         self.tol = tol
         self.cv_tol = cv_tol
+        self.perturbation = perturbation
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
+        self.class_weight = class_weight
         self.unlabeled_value = unlabeled_value
         self.verbose = verbose
 
     def _check_parameters(self):
         super()._check_parameters()
         self._grid()
-        check_choice(self, "scoring", tuple(SCORINGS))
+        scoring_of(self, SCORINGS)
         check_integer(self, "max_iter", minimum=1)
         check_real(self, "tol", low=0.0, inclusive="left")
         check_real(self, "cv_tol", low=0.0, inclusive="left")
+        check_perturbation(self)
 
     def _grid(self):
         """Return ridges from the largest down, soft weights and temperatures."""
@@ -195,7 +208,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     def _wants_soft_targets(self, soft_labels):
         is_given = self.teacher is not None or soft_labels is not None
         needs = [f"soft_weights={self.soft_weights!r}"] if any(self.soft_weights) else []
-        if self.scoring == "fidelity":
+        if isinstance(self.scoring, str) and self.scoring == "fidelity":
             needs.append("scoring='fidelity'")
         if needs and not is_given:
             raise ValueError(
@@ -219,7 +232,9 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         scores, starts, scale = self._scored(task, grid, groups)
         results = cv_results(candidates, scores)
         best = best_candidate(results["mean_test_score"])
-        problem = distillation_problem(task, scale, **candidates[best])
+        problem = distillation_problem(
+            task, scale, perturbation=self.perturbation, **candidates[best]
+        )
         return {
             **self._minimise(problem, [start[best] for start in starts], task.dtype),
             **{f"{name}_": value for name, value in candidates[best].items()},
@@ -239,7 +254,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         scale : Scale
             Of all rows.
         """
-        row_scores = SCORINGS[self.scoring]
+        scoring = scoring_of(self, SCORINGS)
         splits = make_splits(self.cv, task, groups)
         moments = SplitMoments(
             splits,
@@ -257,7 +272,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
             scale = moments.of_training(split).scale
             coef, intercept, n_more = self._path(part.at(train), scale, *grid)
             n_stopped += n_more
-            scores.append(held_out_scores(part, test, coef, intercept, row_scores))
+            scores.append(held_out_scores(part, test, coef, intercept, scoring))
             # The models of the folds are all near that of all rows, their mean is nearer.
             starts = starts[0] + coef / len(splits), starts[1] + intercept / len(splits)
         if n_stopped:
@@ -284,33 +299,19 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         intercepts = np.empty((*shape, n_classes))
         # Never from another split: its solution has learned from rows that are held out in this.
         start = np.zeros((n_observables, n_classes)), np.zeros(n_classes)
-        leverage = None
-        preconditioners: dict = {}
+        shared = SharedPaths(
+            task,
+            scale,
+            max_iter=self.max_iter,
+            tol=self.cv_tol,
+            perturbation=self.perturbation,
+        )
         n_stopped = 0
         for j, k in product(*map(range, shape[1:])):
             if soft_weights[j] == 0 and k > 0:
                 coefs[:, j, k], intercepts[:, j, k] = coefs[:, j, 0], intercepts[:, j, 0]
                 continue
-            problem = distillation_problem(
-                task,
-                scale,
-                soft_weight=soft_weights[j],
-                temperature=temperatures[k],
-                ridge=ridges[0],
-            )
-            if leverage is None:  # what all losses share
-                problem = problem.keeping_few_rows()
-                task = replace(task, blocks=problem.blocks)
-                leverage = problem.leverage()
-            path = minimise_path(
-                problem,
-                ridges,
-                *start,
-                max_iter=self.max_iter,
-                tol=self.cv_tol,
-                leverage=leverage,
-                preconditioners=preconditioners,
-            )
+            path = shared.path(soft_weights[j], temperatures[k], ridges, *start)
             for i, solution in enumerate(path):
                 if i == 0:
                     start = solution.coef, solution.intercept

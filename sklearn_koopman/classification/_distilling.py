@@ -6,10 +6,11 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 
+from .._validation import check_real
 from .._warnings import warn_user
 from ..linear import DistillationProblem, minimise
 from ..rows import DiagonalMoments
-from ..students import KoopmanClassifier, koopman_attributes
+from ..students import KoopmanClassifier, koopman_attributes, logit_slopes
 
 
 class DistillingClassifier(KoopmanClassifier):
@@ -74,7 +75,20 @@ class DistillingClassifier(KoopmanClassifier):
         }
 
 
-def distillation_problem(task, scale, *, soft_weight, temperature, ridge):
+def check_perturbation(student):
+    """Raise an error for a perturbation that is none, or with what cannot move rows."""
+    if not check_real(student, "perturbation", low=0.0, inclusive="left"):
+        return
+    for name, value in (("solver", "lbfgs"), ("device", None)):
+        if getattr(student, name, value) != value:
+            raise ValueError(
+                f"perturbation={student.perturbation} with {name}={getattr(student, name)!r}: the "
+                f"slopes of logits are known to solver='lbfgs' without a device alone. Set "
+                f"{name}={value!r}, or perturbation=0."
+            )
+
+
+def distillation_problem(task, scale, *, soft_weight, temperature, ridge, perturbation):
     """Return the loss of a task's rows, standardised by a scale."""
     return DistillationProblem(
         task.blocks,
@@ -86,6 +100,8 @@ def distillation_problem(task, scale, *, soft_weight, temperature, ridge):
         soft_weight=soft_weight,
         temperature=temperature,
         ridge=ridge,
+        perturbation=perturbation,
+        slopes=logit_slopes(task) if perturbation else None,
     )
 
 

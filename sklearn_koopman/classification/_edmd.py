@@ -64,6 +64,11 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
         s counts as the logit log(s / (1 - s)).
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+    class_weight : dict or "balanced", default=None
+        What the rows of each class count, in all that is learned from them; classes that a dict
+        leaves out count 1. "balanced" lets all classes count the same, as in
+        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
+        teacher that knows nothing of these weights: logits are raised by their logarithms.
     unlabeled_value : object, default=None
         What stands in y for "no label". None: every row is labelled.
     verbose : int, default=0
@@ -154,6 +159,7 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
         additive_noise=0.0,
         teacher_output="auto",
         teacher_classes=None,
+        class_weight=None,
         unlabeled_value=None,
         verbose=0,
     ):
@@ -167,6 +173,7 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
         self.additive_noise = additive_noise
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
+        self.class_weight = class_weight
         self.unlabeled_value = unlabeled_value
         self.verbose = verbose
 

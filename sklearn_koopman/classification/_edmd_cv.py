@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from .._validation import check_choice, check_reals
+from .._validation import check_reals
 from ..linear import (
     RidgePath,
     check_finite_moments,
@@ -25,15 +25,18 @@ from ._folds import (
     WITHOUT_DASK,
     CrossValidated,
     SplitMoments,
-    accuracy,
     best_candidate,
     cv_results,
-    held_out_scores,
     judged,
     make_splits,
+    split_tasks,
+)
+from ._scoring import (
+    accuracy,
+    held_out_scores,
     neg_mean_squared_error,
     scored_weight,
-    split_tasks,
+    scoring_of,
 )
 
 SCORINGS = {"accuracy": accuracy, "neg_mean_squared_error": neg_mean_squared_error}
@@ -74,15 +77,23 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
     cv : int, cross-validation generator or iterable, default=None
         None leaves out one row at a time. An int is the number of stratified folds; a splitter
         or a list of (training, test) indices may be given too.
-    scoring : {"accuracy", "neg_mean_squared_error"}, default=None
+    scoring : {"accuracy", "neg_mean_squared_error"}, str or callable, default=None
         What the ridge is chosen by, of the logits of held-out rows; the squared error is that of
-        all classes. None is "neg_mean_squared_error" with ``cv=None`` and "accuracy" with folds,
-        as in :class:`~sklearn.linear_model.RidgeClassifierCV`. Ties go to the larger ridge. Of a
-        fit without labels, folds and accuracy go by the teacher's choices.
+        all classes. With folds, also the name of any other scorer of scikit-learn
+        ("balanced_accuracy", say), or a callable of an estimator, rows and labels; the rows are
+        their numbers in the test set, and the estimator knows what to say of them. None is
+        "neg_mean_squared_error" with ``cv=None`` and "accuracy" with folds, as in
+        :class:`~sklearn.linear_model.RidgeClassifierCV`. Ties go to the larger ridge. Of a fit
+        without labels, folds and accuracy go by the teacher's choices.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+    class_weight : dict or "balanced", default=None
+        What the rows of each class count, in all that is learned from them; classes that a dict
+        leaves out count 1. "balanced" lets all classes count the same, as in
+        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
+        teacher that knows nothing of these weights: logits are raised by their logarithms.
     unlabeled_value : object, default=None
         What stands in y for "no label". None: every row is labelled.
     verbose : int, default=0
@@ -157,6 +168,7 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
         scoring=None,
         teacher_output="auto",
         teacher_classes=None,
+        class_weight=None,
         unlabeled_value=None,
         verbose=0,
     ):
@@ -167,13 +179,14 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
         self.scoring = scoring
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
+        self.class_weight = class_weight
         self.unlabeled_value = unlabeled_value
         self.verbose = verbose
 
     def _check_parameters(self):
         super()._check_parameters()
         check_reals(self, "ridges", low=0.0, inclusive="neither")
-        check_choice(self, "scoring", tuple(SCORINGS), optional=True)
+        scoring_of(self, SCORINGS, "accuracy")
 
     def _solve(self, task, groups=None):
         task = judged(task)
@@ -186,9 +199,9 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
         check_moments_fit_in_memory(task.blocks)
         ridges = sorted(check_reals(self, "ridges", low=0.0, inclusive="neither"), reverse=True)
         default = "neg_mean_squared_error" if self.cv is None else "accuracy"
-        row_scores = SCORINGS[self.scoring or default]
+        scoring = scoring_of(self, SCORINGS, default)
         search = self._leave_one_out if self.cv is None else self._leave_folds_out
-        scores, coef_of, moments = search(task, ridges, row_scores, groups)
+        scores, coef_of, moments = search(task, ridges, scoring, groups)
         results = cv_results([{"ridge": ridge} for ridge in ridges], scores)
         best = best_candidate(results["mean_test_score"])
         n_classes = len(task.labels.classes)
@@ -200,7 +213,7 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
             "cv_results_": results,
         }
 
-    def _leave_one_out(self, task, ridges, row_scores, groups):
+    def _leave_one_out(self, task, ridges, scoring, groups):
         """Return scores (1, n_ridges), the function from ridge to coefficients, and moments."""
         if groups is not None:
             raise ValueError(
@@ -213,14 +226,19 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
                 "fitted on the rows that would be left out. Give cv=5, which fits it anew for "
                 "every fold, or wrap a teacher that has seen other data in FrozenEstimator."
             )
+        if scoring not in SCORINGS.values():
+            raise ValueError(
+                f"cv=None scores one row at a time, which scoring={self.scoring!r} cannot. Give "
+                f"cv=5, say, or one of {sorted(SCORINGS)}."
+            )
         targets, weight = regression_targets(task)
         moments = _accumulate(_blank_moments(task, targets)(), task, targets, weight)
         path = RidgePath(moments)
         scores = path.leave_one_out(
             ridges,
-            row_scores,
+            scoring,
             task.blocks,
-            np.minimum(weight, scored_weight(task, row_scores)),
+            np.where(weight > 0, scored_weight(task, scoring), 0.0),
             task.labels.codes,
             targets,
         )
@@ -232,7 +250,7 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
             )
         return scores[None], path.coef, moments
 
-    def _leave_folds_out(self, task, ridges, row_scores, groups):
+    def _leave_folds_out(self, task, ridges, scoring, groups):
         """Return scores (n_splits, n_ridges), the function to coefficients, and moments."""
         splits = make_splits(self.cv, task, groups)
         tasks = split_tasks(task, splits)
@@ -263,7 +281,15 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
             coef = np.array([coef.T for coef, _ in models])
             intercept = np.array([intercept for _, intercept in models])
             scores.append(
-                held_out_scores(task, test, coef, intercept, row_scores, per_split[split])
+                held_out_scores(
+                    task,
+                    test,
+                    coef,
+                    intercept,
+                    scoring,
+                    per_split[split],
+                    has_probabilities=False,
+                )
             )
         moments = split_moments.of_all()
         return np.array(scores), _solver(moments), moments

@@ -1,16 +1,14 @@
-"""Cross-validation inside a classifier: splits, what is known of their rows, scores."""
+"""Cross-validation inside a classifier: splits, what is known of their rows, the best candidate."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from scipy.special import log_softmax
 from scipy.stats import rankdata
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from ..rows import BlockFunction, merged
-from ..students import OneHotRows
+from ..rows import merged
 
 # Scores that differ by less are the same score: sums of weights in another order.
 TIE = 1e-12
@@ -19,33 +17,6 @@ WITHOUT_DASK = (
     "it goes over the rows of every fold apart. Choose the settings on a part of the rows, as an "
     "array in memory, and fit KoopmanDistilledClassifier or EDMDClassifier on all of them."
 )
-
-
-# How good the logits (n_rows, n_candidates, n_classes) are for each row, given the row's class
-# and its soft (or one-hot) target.
-
-
-def accuracy(logits, codes, targets):
-    """Return 1 where the largest logit is that of the label."""
-    return logits.argmax(axis=2) == codes[:, None]
-
-
-def fidelity(logits, codes, targets):
-    """Return 1 where student and teacher have the same largest logit."""
-    return logits.argmax(axis=2) == targets.argmax(axis=1)[:, None]
-
-
-def neg_log_loss(logits, codes, targets):
-    """Return the logarithm of the label's probability."""
-    return log_softmax(logits, axis=2)[np.arange(len(codes)), :, codes]
-
-
-def neg_mean_squared_error(logits, codes, targets):
-    """Return minus the mean square of the distance from the targets."""
-    return -np.square(logits - targets[:, None]).mean(axis=2)
-
-
-NEEDS_LABELS = accuracy, neg_log_loss
 
 
 class CrossValidated:
@@ -189,76 +160,6 @@ def _are_complements(splits, n_samples):
         if not np.array_equal(np.sort(train), np.setdiff1d(np.arange(n_samples), test)):
             return False
     return len(splits) > 1 and bool((times_tested == 1).all())
-
-
-def held_out_scores(task, test, coef, intercept, row_scores, targets=None):
-    """Return the mean score of every candidate on the test rows of a split: one pass.
-
-    Parameters
-    ----------
-    task : Task
-    test : ndarray of int
-    coef : ndarray of shape (n_candidates, n_classes, n_observables)
-    intercept : ndarray of shape (n_candidates, n_classes)
-    row_scores : callable
-    targets : array of shape (n_samples, n_classes), default=None
-        None takes the soft logits, or one-hot labels.
-
-    Returns
-    -------
-    scores : ndarray of shape (n_candidates,)
-    """
-    part = task.at(test)
-    codes = part.labels.codes
-    _, n_classes, n_observables = coef.shape
-    if targets is not None:
-        targets = targets[test]
-    elif part.soft_logits is not None:
-        targets = part.soft_logits
-    else:
-        targets = OneHotRows(codes, n_classes)
-    matrix = coef.reshape(-1, n_observables).T.astype(task.dtype)
-
-    weight = scored_weight(part, row_scores)
-    score = BlockScores(matrix, intercept, row_scores)
-    (total,) = part.blocks.sum(score, weight, codes, targets)
-    return total / weight.sum()
-
-
-@dataclass(frozen=True)
-class BlockScores(BlockFunction):
-    """Sums over the rows of a block of the scores of all candidates.
-
-    Attributes
-    ----------
-    matrix : ndarray of shape (n_observables, n_candidates * n_classes)
-    intercept : ndarray of shape (n_candidates, n_classes)
-    row_scores : callable
-    """
-
-    matrix: np.ndarray
-    intercept: np.ndarray
-    row_scores: Callable
-
-    takes_sparse = True
-
-    def __call__(self, psi, weight, codes, targets):
-        """Return the sums, in a tuple."""
-        logits = (psi @ self.matrix).reshape(-1, *self.intercept.shape) + self.intercept
-        return (weight @ self.row_scores(logits, codes, targets),)
-
-
-def scored_weight(task, row_scores):
-    """Return what the rows of a task count in a score; refuse when all of it is zero."""
-    weight = task.sample_weight
-    if row_scores in NEEDS_LABELS:
-        weight = weight * task.labels.is_labelled
-    if not weight.any():
-        raise ValueError(
-            f"scoring={row_scores.__name__!r} has no row to score in a test set of cv: none has "
-            "a label and a positive weight. Use fewer splits, or score what needs no labels."
-        )
-    return weight
 
 
 def best_candidate(scores):

@@ -3,12 +3,15 @@
 `__all__` is for users; the other names are the steps of a rounding, which tests take one by one.
 """
 
+from ._c import CStudent, to_c
 from ._chip import SimulatedChip
 from ._compiled import CompiledStudent, compile
 from ._detach import detach_teacher
 from ._files import load_student, save_student
 from ._hardware import Hardware
 from ._hardware_curve import HardwareDisplay, hardware_curve
+from ._matrix_file import save_matrix
+from ._mcu import FlashDisplay, McuReport, bench_on_mcu
 from ._mesh import StudentMesh, to_mesh
 from ._mesh_display import MeshDisplay
 from ._module import to_module
@@ -22,12 +25,16 @@ from ._quantisation import (
 )
 
 __all__ = [
+    "CStudent",
     "CompiledStudent",
+    "FlashDisplay",
     "Hardware",
     "HardwareDisplay",
+    "McuReport",
     "MeshDisplay",
     "SimulatedChip",
     "StudentMesh",
+    "bench_on_mcu",
     "compile",
     "detach_teacher",
     "hardware_curve",
@@ -35,7 +42,9 @@ __all__ = [
     "quantise_matrix",
     "quantise_student",
     "register_onnx_converters",
+    "save_matrix",
     "save_student",
+    "to_c",
     "to_mesh",
     "to_module",
     "to_onnx",

@@ -26,8 +26,9 @@ class SimulatedChip:
         A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one. It is
         left as it is.
     hardware : Hardware
-    X_calibration : array-like of shape (n_samples, n_features)
-        Rows, without labels, that ranges and rounding are set by. Training rows will do.
+    X_calibration : array-like of shape (n_samples, n_features), default=None
+        Rows, without labels, that ranges and rounding are set by. Training rows will do. None where
+        `hardware` has bits, electrons and a mesh nowhere: noise needs no ranges.
     random_state : int, RandomState instance or None, default=None
         Draws the chip, and the noise of its readings.
 
@@ -45,14 +46,20 @@ class SimulatedChip:
     >>> X, y = load_iris(return_X_y=True)
     >>> student = EDMDClassifier(lifter=MonomialLifter(2), multiplicative_noise=0.01).fit(X, y)
     >>> chip = SimulatedChip(
-    ...     student, Hardware(multiplicative_noise=0.01), X, random_state=0
+    ...     student, Hardware(multiplicative_noise=0.01), random_state=0
     ... )
     >>> bool(chip.score(X, y) > 0.9)
     True
     """
 
-    def __init__(self, estimator, hardware, X_calibration, *, random_state=None):
+    def __init__(self, estimator, hardware, X_calibration=None, *, random_state=None):
         self.hardware = hardware
+        if X_calibration is None and hardware.calibrated_by:
+            needed_by = ", ".join(hardware.calibrated_by)
+            raise ValueError(
+                f"X_calibration=None, and ranges are needed for {needed_by}: give rows, such as "
+                "those that the student was fitted to."
+            )
         self._random_state = check_random_state(random_state)
         if (hardware.weight_bits, hardware.filter_bits) != (None, None):
             estimator = quantise_student(
@@ -67,14 +74,18 @@ class SimulatedChip:
         transformers, classifier = split_student(estimator)
         if hardware.filter_noise:
             transformers = self._with_noisy_filters(transformers)
-        X_calibration = check_array(X_calibration, dtype=[np.float64, np.float32])
-        self._input_range = X_calibration.min(), X_calibration.max()
-        self._steps = self._split_at_detectors(transformers, X_calibration)
         self.classes_ = classifier.classes_
-        psi = self._lift(X_calibration)
-        self._range = np.abs(psi).max(axis=0)
+        if X_calibration is None:
+            self._steps, psi = self._split_at_detectors(transformers, None), None
+        else:
+            X_calibration = check_array(X_calibration, dtype=[np.float64, np.float32])
+            self._input_range = X_calibration.min(), X_calibration.max()
+            self._steps = self._split_at_detectors(transformers, X_calibration)
+            psi = self._lift(X_calibration)
+            self._range = np.abs(psi).max(axis=0)
         self._program(classifier, psi)
-        self._full_scale = self._find_full_scale(psi)
+        if psi is not None:
+            self._full_scale = self._find_full_scale(psi)
 
     def decision_function(self, X):
         """Return the logits that the chip reads for rows, of all classes.

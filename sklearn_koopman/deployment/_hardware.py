@@ -212,6 +212,11 @@ class Hardware:
             pixel_electrons=None,
         )
 
+    @property
+    def calibrated_by(self):
+        """The properties whose ranges are set by rows, as far as they are not perfect."""
+        return [name for name in _CALIBRATED if getattr(self, name) != getattr(Hardware, name)]
+
 
 def _is_real(value):
     return isinstance(value, Real) and not isinstance(value, bool)
@@ -232,4 +237,14 @@ _OF_ENTRIES = (
     "additive_noise",
     "drift_decades",
     "thermal_electrons",
+)
+# What goes by the ranges of rows, observables or readings.
+_CALIBRATED = (
+    "weight_bits",
+    "activation_bits",
+    "photoelectrons",
+    "input_bits",
+    "filter_bits",
+    "pixel_electrons",
+    "mesh",
 )

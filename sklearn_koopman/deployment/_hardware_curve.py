@@ -18,7 +18,7 @@ def hardware_curve(
     *,
     vary,
     values,
-    X_calibration,
+    X_calibration=None,
     hardware=None,
     n_chips=10,
     random_state=None,
@@ -36,8 +36,8 @@ def hardware_curve(
         Name of the property of `Hardware`.
     values : sequence
         What it takes, for example ``[2, 3, 4, 6, 8]`` bits.
-    X_calibration : array-like of shape (n_samples, n_features)
-        As for `SimulatedChip`.
+    X_calibration : array-like of shape (n_samples, n_features), default=None
+        As for `SimulatedChip`: noise needs none.
     hardware : Hardware, default=None
         All other properties. None: perfect.
     n_chips : int, default=10
@@ -170,6 +170,7 @@ class HardwareDisplay:
         if self.vary in ("photoelectrons", "pixel_electrons"):
             self.ax_.set_xscale("log")
         self.ax_.set(xlabel=_AXES.get(self.vary, self.vary), ylabel="accuracy")
+        self.ax_.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
         self.ax_.legend()
         return self
 

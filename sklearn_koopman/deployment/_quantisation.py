@@ -135,6 +135,18 @@ def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", f
     >>> quantise_matrix([[0.24, 0.9, -0.37]], bits=3, scale="row").round(2)
     array([[ 0.3,  0.9, -0.3]])
     """
+    return _rounded(matrix, bits, gram, levels, scale, feedback)[0]
+
+
+def levels_of_matrix(matrix, bits, gram):
+    """Return the integers of a matrix that is rounded to few bits, and their unit in each row."""
+    rounded, scale = _rounded(matrix, bits, gram)
+    unit = scale / (2 ** (bits - 1) - 1)
+    return np.rint(rounded / unit[:, None]).astype(np.int64), unit
+
+
+def _rounded(matrix, bits, gram=None, levels="uniform", scale="row", feedback=True):
+    """Return the rounded matrix, and the full scale of each row."""
     matrix = check_array(matrix, dtype=np.float64, input_name="matrix")
     n_inputs = matrix.shape[1]
     gram = np.eye(n_inputs) if gram is None else check_array(gram, dtype=np.float64)
@@ -158,9 +170,9 @@ def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", f
         cost[:] = cost.sum(axis=1, keepdims=True)
     best = cost.argmin(axis=0), np.arange(len(matrix))
     rounded = rounded.reshape(*scales.shape, -1)[best]
-    return (
-        descend_to_levels(matrix, rounded, steps, scales[best], gram) if feedback else rounded
-    )
+    if feedback:
+        rounded = descend_to_levels(matrix, rounded, steps, scales[best], gram)
+    return rounded, scales[best]
 
 
 def quantise_student(
@@ -218,7 +230,7 @@ def quantise_student(
     settings = {"levels": levels, "scale": scale, "feedback": feedback}
     transformers, classifier = split_student(estimator)
     coef = np.asarray(classifier.coef_, dtype=np.float64)
-    weight = _row_weights(estimator, X)
+    weight = row_weights(estimator, X)
     mean, gram = observable_moments(transformers, X, weight)
     rounded = deepcopy(detach_teacher(estimator))
     transformers, classifier = split_student(rounded)
@@ -236,7 +248,7 @@ def quantise_student(
     return rounded
 
 
-def _row_weights(estimator, X):
+def row_weights(estimator, X):
     """Return how much a change of its logits matters in each row."""
     if not hasattr(estimator, "predict_proba"):
         return np.ones(len(X))

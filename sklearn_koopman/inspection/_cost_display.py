@@ -16,6 +16,7 @@ _COSTS = {
     "multiplications": "multiplications per sample",
     "parameters": "parameters",
     "bytes": "bytes of parameters",
+    "seconds": "seconds per sample",
 }
 
 
@@ -26,7 +27,7 @@ class AccuracyCostDisplay:
     ----------
     costs : array-like of shape (n_candidates,)
     scores : array-like of shape (n_candidates,)
-    cost : {"multiplications", "parameters", "bytes"}, default="multiplications"
+    cost : {"multiplications", "parameters", "bytes", "seconds"}, default="multiplications"
         What the costs are.
     teacher_cost, teacher_score : float, default=None
         Of the teacher, if it is to be drawn.
@@ -108,6 +109,11 @@ class AccuracyCostDisplay:
         -------
         display : AccuracyCostDisplay
         """
+        if cost == "seconds":
+            raise ValueError(
+                "cost='seconds': a search that is over cannot be timed; count "
+                "multiplications, parameters or bytes."
+            )
         if (teacher is None) != (teacher_score is None):
             raise ValueError(
                 "Give both teacher and teacher_score, its score on held-out rows, or neither."

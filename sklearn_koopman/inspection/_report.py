@@ -23,6 +23,7 @@ from ._chosen import chosen_student, innermost_student
 from ._cost import Operations, UncountableError, count_operations
 from ._fidelity import fidelity_score
 from ._last_step import prefix_of, student_of, with_student
+from ._report_classes import confusions
 from ._report_table import DistillationReport, ReportRow
 
 _NAN = float("nan")
@@ -71,7 +72,8 @@ def distillation_report(
     Returns
     -------
     report : DistillationReport
-        Print it, or take its `rows` or `to_frame()`.
+        Print it, or take its `rows` or `to_frame()`. It knows the F1 scores and the confusion of
+        the classes too.
 
     See Also
     --------
@@ -123,12 +125,21 @@ def distillation_report(
         for name, variant, soft_labels in _variants(model, lesson, edmd_ridge):
             yield name, _run(variant, X, y, X_test, y_test, soft_labels, lesson.labels_test)
 
-    rows = _repeated(estimator, seeds, runs_of, verbose)
-    return DistillationReport(rows, len(X), len(X_test), seeds, tuple(chosen))
+    runs = _repeated(estimator, seeds, runs_of, verbose)
+    return _report(runs, len(X), y_test, seeds, tuple(chosen))
+
+
+def _report(runs, n_train, y_test, seeds, chosen=()):
+    """Put the runs of all models together."""
+    rows = [_summary(name, of_one) for name, of_one in runs.items()]
+    labels = {name: [run.labels for run in of_one] for name, of_one in runs.items()}
+    return DistillationReport(
+        rows, n_train, len(y_test), seeds, chosen, *confusions(y_test, labels)
+    )
 
 
 def _repeated(estimator, seeds, runs_of, verbose):
-    """Return the row of every model: `runs_of` yields names and runs for one seed's clone."""
+    """Return the runs of every model: `runs_of` yields names and runs for one seed's clone."""
     runs: dict[str, list[_Run]] = {}
     for seed in seeds:
         with _seeding_torch(seed):
@@ -138,7 +149,7 @@ def _repeated(estimator, seeds, runs_of, verbose):
                 runs.setdefault(name, []).append(run)
                 if verbose > 0:
                     print(f"seed {seed}: {name}: accuracy {run.accuracy:.4f}", flush=True)
-    return [_summary(name, runs_of_one) for name, runs_of_one in runs.items()]
+    return runs
 
 
 def _checked(X, y, X_test, y_test, random_states):
@@ -168,6 +179,7 @@ class _Run:
     fit_time: float
     predict_time: float
     operations: Operations | None
+    labels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -221,7 +233,7 @@ def _ask_teacher(student, X, y, X_test, y_test):
     logits = align_columns(teacher_logits(outputs_test, kind), classes, columns)
     labels_test = columns[logits.argmax(axis=1)]
     accuracy = float(np.mean(labels_test == y_test))
-    run = _Run(accuracy, 1.0, fit_time, predict_time, _operations(teacher, X_test))
+    run = _Run(accuracy, 1.0, fit_time, predict_time, _operations(teacher, X_test), labels_test)
     return _Lesson(outputs, kind, classes, labels_test, bool(known.any()), is_fixed, run)
 
 
@@ -235,6 +247,7 @@ def _variants(model, lesson, edmd_ridge):
         lifter=student.lifter,
         teacher_output=lesson.kind,
         teacher_classes=lesson.classes,
+        class_weight=student.class_weight,
         unlabeled_value=student.unlabeled_value,
     )
     alone = clone(student).set_params(soft_weight=0)
@@ -263,6 +276,7 @@ def _run(model, X, y, X_test, y_test, soft_labels, labels_teacher):
         fit_time,
         predict_time,
         _operations(model, X_test),
+        labels,
     )
 
 

@@ -1,9 +1,16 @@
 """The table of a report: a row for each model."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from html import escape
+from typing import Any
 
 import numpy as np
+from sklearn.metrics import ConfusionMatrixDisplay
+
+from ._report_classes import f1_scores
+
+# A table of F1 scores shows those that are lowest.
+MOST_CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,11 @@ class DistillationReport:
     chosen : tuple of dict, default=()
         For each seed the settings that a search, or cross-validation inside, has chosen for the
         student. Empty, if they were given.
+    classes : ndarray of shape (n_classes,), default=()
+        Those of `confusion`.
+    confusion : dict of str to ndarray of shape (n_classes, n_classes), default={}
+        For each model, how many test rows of a class (row) it takes for a class (column); mean
+        over the seeds.
     """
 
     rows: list
@@ -66,6 +78,8 @@ class DistillationReport:
     n_test: int
     random_states: tuple
     chosen: tuple = ()
+    classes: Any = ()
+    confusion: dict = field(default_factory=dict)
 
     def to_frame(self):
         """Return the table as a pandas DataFrame, indexed by the model.
@@ -75,41 +89,93 @@ class DistillationReport:
         frame : pandas.DataFrame
             The attributes of `ReportRow` as columns.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "to_frame needs pandas: pip install pandas. Without it, rows holds the same "
-                "numbers.",
-                name="pandas",
-            ) from error
+        pd = _pandas("to_frame")
         return pd.DataFrame([asdict(row) for row in self.rows]).set_index("model")
 
-    def __str__(self):
-        cells = [_HEADER, *(self._cells(row) for row in self.rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            "  ".join(
-                [first.ljust(widths[0])]
-                + [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+    def classes_to_frame(self):
+        """Return the F1 scores as a pandas DataFrame: classes as rows, models as columns.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            The first column, "n_test", is how many test rows each class has.
+        """
+        scores = {model: f1_scores(each) for model, each in self.confusion.items()}
+        frame = _pandas("classes_to_frame").DataFrame(
+            {"n_test": self._test_rows(), **scores}, index=self.classes
+        )
+        return frame.rename_axis("class")
+
+    def plot_confusion(self, models=None, **kwargs):
+        """Draw which classes models take for one another, side by side.
+
+        Parameters
+        ----------
+        models : sequence of str, default=None
+            Names of rows. None draws the first two: the teacher, and its student.
+        **kwargs : dict
+            For :meth:`~sklearn.metrics.ConfusionMatrixDisplay.plot`.
+
+        Returns
+        -------
+        displays : list of sklearn.metrics.ConfusionMatrixDisplay
+        """
+        models = list(self.confusion)[:2] if models is None else list(models)
+        unknown = [model for model in models if model not in self.confusion]
+        if unknown:
+            raise ValueError(f"models={models!r}: must be of {list(self.confusion)}.")
+        import matplotlib.pyplot as plt
+
+        _, axes = plt.subplots(
+            1, len(models), squeeze=False, layout="constrained", figsize=(5 * len(models), 5)
+        )
+        settings = {"colorbar": False, "cmap": "Blues", "values_format": ".4g"} | kwargs
+        displays = []
+        for model, axis in zip(models, axes[0], strict=True):
+            shown = ConfusionMatrixDisplay(
+                self.confusion[model].round(1), display_labels=self.classes
             )
-            for first, *rest in cells
+            displays.append(shown.plot(ax=axis, **settings))
+            axis.set_title(model)
+        return displays
+
+    def __str__(self):
+        return "\n".join([_as_text(self._table()), self._caption(), *self._text_of_classes()])
+
+    def _table(self):
+        return [_HEADER, *(self._cells(row) for row in self.rows)]
+
+    def _test_rows(self):
+        return next(iter(self.confusion.values())).sum(axis=1).astype(int)
+
+    def _table_of_classes(self):
+        """Return titles, then classes from the lowest F1 score of the second model up."""
+        if not self.confusion:
+            return []
+        scores = {model: f1_scores(each) for model, each in self.confusion.items()}
+        _, of_student, *_ = scores.values()
+        order = np.argsort(of_student, kind="stable")[:MOST_CLASSES]
+        rows = self._test_rows()
+        lines = [
+            [
+                str(self.classes[i]),
+                str(rows[i]),
+                *(f"{each[i]:.3f}" for each in scores.values()),
+            ]
+            for i in order
         ]
-        return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], self._caption()])
+        return [["F1 of class", "rows", *scores], *lines]
+
+    def _text_of_classes(self):
+        table = self._table_of_classes()
+        return ["", _as_text(table)] if table else []
 
     __repr__ = __str__
 
     def _repr_html_(self):
-        head = "".join(f"<th>{escape(title)}</th>" for title in _HEADER)
-        body = "".join(
-            "<tr><th style='text-align:left'>{}</th>{}</tr>".format(
-                escape(first), "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-            )
-            for first, *rest in map(self._cells, self.rows)
-        )
-        return (
-            f"<table><caption style='caption-side:bottom'>{escape(self._caption())}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        of_classes = self._table_of_classes()
+        return _as_html(self._table(), self._caption()) + (
+            _as_html(of_classes, "classes with the lowest F1 scores") if of_classes else ""
         )
 
     def _cells(self, row):
@@ -151,6 +217,46 @@ _HEADER = [
     "fit (s)",
     "predict (s)",
 ]
+
+
+def _pandas(needed_by):
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError(
+            f"{needed_by} needs pandas: pip install pandas. Without it, rows and confusion hold "
+            "the same numbers.",
+            name="pandas",
+        ) from error
+    return pd
+
+
+def _as_text(cells):
+    """Return a table, its first row the titles, as lines of text."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(
+            [first.ljust(widths[0])]
+            + [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        )
+        for first, *rest in cells
+    ]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def _as_html(cells, caption):
+    head, *lines = cells
+    titles = "".join(f"<th>{escape(title)}</th>" for title in head)
+    body = "".join(
+        "<tr><th style='text-align:left'>{}</th>{}</tr>".format(
+            escape(first), "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+        )
+        for first, *rest in lines
+    )
+    return (
+        f"<table><caption style='caption-side:bottom'>{escape(caption)}</caption>"
+        f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
+    )
 
 
 def _score(mean, std, with_std):

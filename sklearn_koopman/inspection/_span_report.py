@@ -17,7 +17,7 @@ from ..networks import (
 )
 from ._cost import Operations, UncountableError, count_operations, count_spans
 from ._fidelity import fidelity_score
-from ._report import _NAN, DistillationReport, _checked, _operations, _repeated, _Run
+from ._report import _NAN, _checked, _operations, _repeated, _report, _Run
 
 # Of the parameters of a classifier, those that make it the best affine map.
 _AFFINE = {"lifter": None, "rank": None, "density": None, "lift_output": False, "epochs": 0}
@@ -120,8 +120,8 @@ def span_report(
         model.set_params(module=fitted_network(model.module, X, y, None))
         return _runs(model, X, y, X_test, y_test, tail_epochs)
 
-    rows = _repeated(classifier, seeds, runs_of, verbose)
-    return DistillationReport(rows, len(X), len(X_test), seeds)
+    runs = _repeated(classifier, seeds, runs_of, verbose)
+    return _report(runs, len(X), y_test, seeds)
 
 
 def _runs(model, X, y, X_test, y_test, tail_epochs):
@@ -235,7 +235,7 @@ class _Judge:
         predict_time = perf_counter() - start
         accuracy = float(np.mean(found == self.y_test))
         fidelity = fidelity_score(self.labels, found)
-        return _Run(accuracy, fidelity, fit_time, predict_time, operations)
+        return _Run(accuracy, fidelity, fit_time, predict_time, operations, found)
 
     def _shapes(self, layer, teacher):
         """Return the shapes that enter and leave a layer in its calls for one sample."""

@@ -3,6 +3,7 @@
 `__all__` is for users; the other names are what the folders above use of this one.
 """
 
+from ._affine import affine_map as affine_map, split_linear as split_linear
 from ._base import BlockLifter as BlockLifter
 from ._chain import (
     are_floats as are_floats,
@@ -32,20 +33,26 @@ from ._forms._as_layer import (
     as_layer as as_layer,
 )
 from ._forms._costs import operations_of as operations_of
+from ._forms._degrees import degree_of as degree_of
 from ._forms._functions import affine as affine, in_turn as in_turn
 from ._forms._onnx_nodes import Nodes
 from ._forms._operations import Operations, UncountableError as UncountableError
 from ._forms._protocols import (
+    SupportsC,
     SupportsChoice,
     SupportsCost,
+    SupportsCurvature,
+    SupportsDegree,
     SupportsFunction,
     SupportsOnnx,
     SupportsProducts,
+    SupportsSlopes,
     SupportsTorch,
 )
+from ._forms._slopes import Slopes, slopes_of as slopes_of
 from ._forms._torch_layers import linear_layer as linear_layer
 from ._local_features import FEATURE_MAPS as FEATURE_MAPS, LocalFeatures as LocalFeatures
-from ._monomial import Level as Level, MonomialLifter
+from ._monomial import Level as Level, MonomialLifter, monomials_like as monomials_like
 from ._optical import OpticalLifter
 from ._orthogonal import (
     OrthogonalPolynomialLifter,
@@ -72,11 +79,16 @@ __all__ = [
     "PairProducts",
     "ProductKernelLifter",
     "RBFLifter",
+    "Slopes",
     "SquaredProjectionLifter",
+    "SupportsC",
     "SupportsChoice",
     "SupportsCost",
+    "SupportsCurvature",
+    "SupportsDegree",
     "SupportsFunction",
     "SupportsOnnx",
     "SupportsProducts",
+    "SupportsSlopes",
     "SupportsTorch",
 ]

@@ -50,6 +50,10 @@ class ChosenColumns:
         lifted = nodes.add_transformer(self.lifter, rows)
         return nodes.add("Gather", lifted, self.indices, axis=1)
 
+    def add_to_program(self, program, rows):
+        """Add all that is computed, and the choice, to a program for microcontrollers."""
+        return program.columns(program.transformer(self.lifter, rows), self.indices)
+
     def operations(self):
         """Return the operations of all that is computed."""
         return Operations() if self.lifter is None else operations_of(self.lifter)
@@ -83,6 +87,10 @@ class ChosenUnion:
         """Add the parts to an ONNX graph."""
         parts = [nodes.add_transformer(part, rows) for part in self.parts]
         return nodes.add("Concat", *parts, axis=1)
+
+    def add_to_program(self, program, rows):
+        """Add the parts to a program for microcontrollers."""
+        return program.beside(*(program.transformer(part, rows) for part in self.parts))
 
     def operations(self):
         """Return the operations of the parts."""

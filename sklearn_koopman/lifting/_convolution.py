@@ -492,6 +492,11 @@ class ConvolutionalLifter(Dictionary):
         check_is_fitted(self)
         return self._responses.add_to_graph(nodes, rows)
 
+    def add_to_program(self, program, rows):
+        """Add convolution, function and pooling to a program for microcontrollers."""
+        check_is_fitted(self)
+        return self._responses.add_to_program(program, rows)
+
     def operations(self):
         """Return the operations: a filter at each place, contrasts, squares, a factor per mean."""
         check_is_fitted(self)

@@ -132,10 +132,20 @@ class DelayLifter(Dictionary):
         check_is_fitted(self)
         return nodes.add("Gather", rows, self._columns, axis=1)
 
+    def add_to_program(self, program, rows):
+        """Choose the states of all windows in a program for microcontrollers."""
+        check_is_fitted(self)
+        return program.columns(rows, self._columns)
+
     def operations(self):
         """Return no operations: nothing is multiplied."""
         check_is_fitted(self)
         return Operations()
+
+    def polynomial_degree(self):
+        """Return 1: the observables are features."""
+        check_is_fitted(self)
+        return 1
 
     def _observable_names(self, names):
         windows = self._windows_of_rows(names[None])[0]

@@ -140,6 +140,30 @@ class LocalFeatures:
             powers.append(nodes.add("Mul", powers[-1], t))
         return powers
 
+    def add_to_program(self, program, rows):
+        """Add the features to a program, one vector of all variables for each function.
+
+        The constant one is None.
+        """
+        t = program.scaled(rows, 1 / self.scale, -self.shift / self.scale)
+        if self.kind == "trigonometric":
+            angles = [program.scaled(t, k * self.frequency) for k in range(1, self.degree + 1)]
+            return [
+                program.function(angle, wave) for angle in angles for wave in ("cos", "sin")
+            ]
+        if self.kind == "legendre":
+            t = program.function(t, "clip")
+        features = [None, t]
+        for k in range(1, self.degree):
+            raised = program.product(features[-1], t)
+            if self.kind == "legendre":  # (k + 1) P_{k+1} = (2 k + 1) t P_k - k P_{k-1}
+                drop = k / (k + 1)
+                raised = program.scaled(raised, (2 * k + 1) / (k + 1), -drop if k == 1 else 0.0)
+                if k > 1:
+                    raised = program.sum(raised, program.scaled(features[-2], -drop))
+            features.append(raised)
+        return features
+
     def operations(self):
         """Return the operations of shifting and scaling variables, and of their powers."""
         p = len(self.shift)

@@ -163,6 +163,10 @@ class MonomialLifter(Dictionary):
                 observables.append(monomials)
         return nodes.add("Concat", *observables, axis=1)
 
+    def add_to_program(self, program, rows):
+        """Add the monomials to a program for microcontrollers."""
+        return program.products(rows, self.pair_products())
+
     def operations(self):
         """Return the operations: a product for each monomial above degree 1, kept or not."""
         check_is_fitted(self)

@@ -165,6 +165,20 @@ class OpticalLifter(Dictionary):
         )
         return nodes.add("Mul", intensity, nodes.add("Exp", absorbed))
 
+    def add_to_program(self, program, rows):
+        """Add the mixing, and cosines or intensities of the amplitudes, to a program."""
+        check_is_fitted(self)
+        parts = [
+            program.affine(rows, matrix.T, offset) for matrix, offset in self._real_parts()
+        ]
+        if self.nonlinearity == "cosine":
+            return program.scaled(program.function(parts[0], "cos"), np.sqrt(2))
+        intensity = program.sum(*(program.function(part, "square") for part in parts))
+        if self.nonlinearity == "intensity":
+            return intensity
+        passed = program.scaled(program.function(intensity, "reciprocal"), -self.optical_depth)
+        return program.product(intensity, program.function(passed, "exp"))
+
     def operations(self):
         """Return the operations: complex mixing is two real ones, an intensity two squares."""
         check_is_fitted(self)
@@ -173,6 +187,19 @@ class OpticalLifter(Dictionary):
         # the factor of the cosines belongs to the matrix behind them
         detection = Operations(nonlinear=n_products[self.nonlinearity] * len(self.offset_))
         return sum(mixing, detection)
+
+    def polynomial_degree(self):
+        """Return 2 for intensities, None where the detector is no polynomial."""
+        check_is_fitted(self)
+        return 2 if self.nonlinearity == "intensity" else None
+
+    def largest_curvatures(self, X, distances):
+        """Return bounds of the second derivatives of cosines, None for other detectors."""
+        check_is_fitted(self)
+        if self.nonlinearity != "cosine":
+            return None
+        squares = np.square(self.mixing_.astype(np.float64)).sum(axis=0)
+        return np.broadcast_to(np.sqrt(2.0) * squares, (len(X), len(squares)))
 
     def _real_parts(self):
         """Return the pairs of matrix and offset that make the amplitudes, or their two parts."""

@@ -185,12 +185,21 @@ class OrthogonalPolynomialLifter(Dictionary):
         """Add the polynomials of each feature, and the products of them, to an ONNX graph."""
         return self._all_chosen().add_to_graph(nodes, rows)
 
+    def add_to_program(self, program, rows):
+        """Add the polynomials of each feature, and the products of them, to a program."""
+        return self._all_chosen().add_to_program(program, rows)
+
     def operations(self):
         """Return the operations: the polynomials of each feature, and a product of several."""
         check_is_fitted(self)
         n_others = self.include_bias + self.degree * self.n_features_in_
         products = Operations(nonlinear=self.n_output_features_ - n_others)
         return self._factors.operations() + products
+
+    def polynomial_degree(self):
+        """Return the degree."""
+        check_is_fitted(self)
+        return int(self.degree)
 
     def chosen(self, indices):
         """Return what computes some of the observables, and no others but on the way."""
@@ -286,6 +295,21 @@ class UnivariatePolynomials:
         u = nodes.add_scaled(rows, self.center, self.scale)
         polynomials = nodes.add_polynomials(u, self.family, self.degree)
         return nodes.add("Concat", *polynomials, axis=1)
+
+    def add_to_program(self, program, rows):
+        """Add the polynomials to a program for microcontrollers."""
+        slope, drop, _ = RECURRENCES[self.family]
+        u = program.scaled(rows, 1 / self.scale, -self.center / self.scale)
+        polynomials = [u]
+        for k in range(1, self.degree):
+            raised = program.product(u, polynomials[-1])
+            if k == 1:
+                raised = program.scaled(raised, slope(k), -drop(k))
+            else:
+                before = program.scaled(polynomials[-2], -drop(k))
+                raised = program.sum(program.scaled(raised, slope(k)), before)
+            polynomials.append(raised)
+        return program.beside(*polynomials)
 
     def operations(self):
         """Return the operations of scaling, and of one product and two factors a degree."""

@@ -149,6 +149,21 @@ class ProductKernelLifter(Dictionary):
         kernel = nodes.add("ReduceProd", kernels, np.array([0]), keepdims=0)
         return nodes.add("MatMul", kernel, nodes.constant(self.normalization_))
 
+    def add_to_program(self, program, rows):
+        """Multiply the kernels of all variables, and rotate, in a program."""
+        check_is_fitted(self)
+        features = self.local_features_.add_to_program(program, rows)
+        of_landmarks = self.local_features_(self.landmarks_.astype(np.float64))
+        kernel = None
+        for variable, values in enumerate(of_landmarks):
+            # (n_features, n_landmarks); the constant is an offset.
+            seen = [k for k, feature in enumerate(features) if feature is not None]
+            chosen = program.beside(*(program.columns(features[k], [variable]) for k in seen))
+            offset = None if len(seen) == len(features) else values[0]
+            inner = program.affine(chosen, values[seen].T, offset)
+            kernel = inner if kernel is None else program.product(kernel, inner)
+        return program.affine(kernel, self.normalization_.T)
+
     def operations(self):
         """Return the operations of the inner products with each landmark, and of the rotation."""
         check_is_fitted(self)

@@ -243,6 +243,11 @@ class ChosenProducts:
         table = nodes.add("Concat", *found, factors, axis=1)
         return nodes.add("Gather", table, places, axis=1)
 
+    def add_to_program(self, program, rows):
+        """Add the products to a program for microcontrollers."""
+        factors = rows if self.factors is None else self.factors.add_to_program(program, rows)
+        return program.products(factors, self._pairs(factors.size))
+
     def operations(self):
         """Return the operations: one multiplication for each product."""
         products = Operations(nonlinear=self.n_products)
@@ -252,8 +257,12 @@ class ChosenProducts:
         """Return the products as `PairProducts`, None where the factors are not variables."""
         if self.factors is not None or self.n_features is None:
             return None
+        return self._pairs(self.n_features)
+
+    def _pairs(self, n_factors):
+        """Return the products as `PairProducts` of the factors."""
         degrees, places = self.by_degree()
-        lower, pairs = pairs_of_degrees(self.n_features, degrees)
+        lower, pairs = pairs_of_degrees(n_factors, degrees)
         return PairProducts(lower, np.concatenate([CONSTANT, *pairs[1:], pairs[0]])[places])
 
     def by_degree(self):

@@ -4,7 +4,7 @@ from copy import copy
 
 import numpy as np
 from scipy.spatial.distance import pdist
-from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted
 
@@ -184,6 +184,12 @@ class RBFLifter(Dictionary):
         distances = nodes.add("Relu", nodes.add("Add", squares, products))
         return nodes.add("Exp", nodes.add("Mul", distances, nodes.constant([-self.gamma_])))
 
+    def add_to_program(self, program, rows):
+        """Add the exponentials of distances to a program for microcontrollers."""
+        check_is_fitted(self)
+        distances = program.distances(rows, self.centers_)
+        return program.function(program.scaled(distances, -self.gamma_), "exp")
+
     def operations(self):
         """Return the operations: a square for each feature of each centre, and the width."""
         check_is_fitted(self)
@@ -193,6 +199,21 @@ class RBFLifter(Dictionary):
             linear=self.n_output_features_,
             nonlinear=self.centers_.size,
         )
+
+    def largest_curvatures(self, X, distances):
+        r"""Return bounds of the second derivatives of the Gaussians near rows.
+
+        At a distance d from its centre a Gaussian has the eigenvalues
+        :math:`-2 \gamma e^{-\gamma d^2}` and :math:`(4 \gamma^2 d^2 - 2 \gamma) e^{-\gamma d^2}`.
+        None is larger than :math:`2 \gamma`; from :math:`\gamma d^2 = 3/2` on the latter is the
+        larger one, and decreases.
+        """
+        check_is_fitted(self)
+        gamma, centers = self.gamma_, self.centers_.astype(np.float64)
+        nearest = np.maximum(euclidean_distances(X, centers) - distances[:, None], 0.0)
+        squares = gamma * nearest**2
+        far = (4 * squares - 2) * gamma * np.exp(-squares)
+        return np.where(squares < 1.5, 2 * gamma, far)
 
     def chosen(self, indices):
         """Return the Gaussians around some of the centres."""

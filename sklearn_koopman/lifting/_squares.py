@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._memory import check_fits_in_memory
 from ._base import Dictionary
 from ._forms._operations import Operations
+from ._forms._slopes import Slopes
 from ._forms._torch_layers import linear_layer, torch_layers
 
 
@@ -104,11 +105,39 @@ class SquaredProjectionLifter(Dictionary):
         projected = nodes.add("MatMul", rows, nodes.constant(self.components_.T))
         return nodes.add("Concat", rows, nodes.add("Mul", projected, projected), axis=1)
 
+    def add_to_program(self, program, rows):
+        """Put the squares of projections beside the columns of a program."""
+        check_is_fitted(self)
+        squares = program.function(program.affine(rows, self.components_), "square")
+        return program.beside(rows, squares)
+
     def operations(self):
         """Return the operations of the linear functions, and a product for each square."""
         check_is_fitted(self)
         squares = Operations(nonlinear=len(self.components_))
         return Operations.of_matrix(self.components_) + squares
+
+    def polynomial_degree(self):
+        """Return 2, the degree of squares."""
+        check_is_fitted(self)
+        return 2 if len(self.components_) else 1
+
+    def slopes(self):
+        """Return the slopes: of a feature 1, of a square a multiple of its linear function."""
+        check_is_fitted(self)
+        n_components, p = self.components_.shape
+        components = self.components_.astype(np.float64)
+        square, by, of = (each.ravel() for each in np.indices((n_components, p, p)))
+        features = np.arange(p)
+        return Slopes(
+            observables=np.concatenate([features, p + square]),
+            features=np.concatenate([features, by]),
+            sources=np.concatenate([np.full(p, -1), of]),
+            factors=np.concatenate(
+                [np.ones(p), 2 * components[square, by] * components[square, of]]
+            ),
+            n_features=p,
+        )
 
     def _observable_names(self, names):
         return [*names, *(f"square{j}" for j in range(len(self.components_)))]

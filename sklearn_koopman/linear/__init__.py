@@ -41,6 +41,7 @@ from ._newton import (
     standardised_rows as standardised_rows,
 )
 from ._noise import noise_penalty, with_even_ridge
+from ._perturbation import LogitSlopes
 from ._preconditioner import (
     CurvaturePreconditioner as CurvaturePreconditioner,
     inverse as inverse,
@@ -55,6 +56,7 @@ __all__ = [
     "DistillationProblem",
     "LinearProbes",
     "LogitLoss",
+    "LogitSlopes",
     "LossTerms",
     "RidgePath",
     "correlation",

@@ -34,6 +34,7 @@ from ..rows import (
     tile_rows,
 )
 from ._loss import DistillationLoss, LogitLoss
+from ._perturbation import PerturbedBlockLoss, SlopeCurvature
 
 # Sparse rows whose logits fit in cache with what is made of them.
 LOSS_ROWS = 1024
@@ -61,6 +62,10 @@ class DistillationProblem:
         Of the distillation loss.
     loss : LogitLoss, default=None
         Another loss; None takes the distillation loss.
+    perturbation : float, default=0.0
+        How far the rows are moved, see `_perturbation`; for the distillation loss.
+    slopes : LogitSlopes, default=None
+        Needed where they are moved.
 
     Attributes
     ----------
@@ -92,6 +97,8 @@ class DistillationProblem:
         temperature=1.0,
         ridge,
         loss=None,
+        perturbation=0.0,
+        slopes=None,
     ):
         self.blocks = blocks
         self.scale = scale
@@ -99,6 +106,8 @@ class DistillationProblem:
         self.n_classes = n_classes
         self.loss = DistillationLoss(float(temperature)) if loss is None else loss
         self.ridge = ridge
+        self.perturbation = float(perturbation)
+        self.slopes: Any = slopes if perturbation else None
         self.weight = sample_weight.sum()
         is_far = _is_far_from_zero(scale)
         self.is_centred = is_far and not blocks.is_sparse  # which would fill the zeros
@@ -145,17 +154,16 @@ class DistillationProblem:
         value : float
         gradient : ndarray of shape (n_observables + 1, n_classes)
         """
-        weights, intercept, offset = self.of_observables(x)
-        # Sparse rows are multiplied by the numbers of all classes for an observable, one by one.
-        weights = weights.T if self.blocks.is_sparse else np.ascontiguousarray(weights.T)
-        value, psi_gradient, sums = self.blocks.sum(
-            BlockLoss(weights, intercept[:, None], offset, self.loss),
+        value, psi_gradient, sums, *by_slopes = self.blocks.sum(
+            self._block_loss(x),
             self.labels,
             self.hard_weight,
             self.soft_weight,
             self.softened,
             out=curvature,
         )
+        if by_slopes:
+            psi_gradient += self.slopes.gradient(*by_slopes)
         coef = x[:-1]
         value += self.constant + 0.5 * self.ridge * np.vdot(coef, coef)
         return float(value), self.gradient_from(psi_gradient, sums, x)
@@ -210,6 +218,39 @@ class DistillationProblem:
         gradient[:-1] = coef_gradient + self.ridge * x[:-1]
         return gradient
 
+    def _block_loss(self, x):
+        """Return the loss of blocks at coefficients above intercepts."""
+        weights, intercept, offset = self.of_observables(x)
+        # Sparse rows are multiplied by the numbers of all classes for an observable, one by one.
+        weights = weights.T if self.blocks.is_sparse else np.ascontiguousarray(weights.T)
+        model = weights, intercept[:, None], offset, self.loss
+        if self.slopes is None:
+            return BlockLoss(*model)
+        exact, _ = self.scale.unscale(x[:-1], x[-1])
+        slope_weights = self.slopes.weights(exact).astype(self.dtype)
+        return PerturbedBlockLoss(*model, self.perturbation, self.slopes.sources, slope_weights)
+
+    def slope_gram(self, x):
+        """Return what the slopes add to the second derivative of the loss, None if nothing.
+
+        It is that of one class, by the coefficients of the observables as they are, as if all
+        classes and directions were alike.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_observables + 1, n_classes)
+
+        Returns
+        -------
+        gram : ndarray of shape (n_observables, n_observables), or None
+        """
+        if self.slopes is None:
+            return None
+        block_loss = self._block_loss(x)
+        aligned = self.labels, self.hard_weight, self.soft_weight, self.softened
+        (of_sources,) = self.blocks.sum(SlopeCurvature(block_loss), *aligned)
+        return self.slopes.gram(of_sources) / max(self.n_classes - 1, 1)
+
     def leverage(self):
         """Return the mean square of each row's standardised observables.
 
@@ -262,7 +303,7 @@ class DistillationProblem:
     @property
     def makes_products(self):
         """Whether observables are multiplied where they are summed, and never stored."""
-        is_in_kernel = self.loss.kernel_temperature is not None
+        is_in_kernel = self.loss.kernel_temperature is not None and self.slopes is None
         return self.blocks.makes_products and is_in_kernel and not self.is_centred
 
     @property

@@ -159,6 +159,31 @@ class DistillationLoss(LogitLoss):
             residual += probability
         return LossTerms(losses, residual, curvature)
 
+    def raised(
+        self, logits, by, labels, hard_weight, soft_weight, softened, *, with_curvature=False
+    ):
+        """Return the terms of a loss whose log-sum-exps take raised logits.
+
+        Parameters
+        ----------
+        logits : array of shape (..., n_classes, n_rows)
+        by : array of shape (..., n_classes, n_rows)
+            What the logits are raised by; the terms that are linear in them are not.
+        labels, hard_weight, soft_weight, softened, with_curvature
+            As for a call.
+
+        Returns
+        -------
+        terms : LossTerms
+        probability : array of shape (..., n_classes, n_rows)
+            Gradient of the sum of the losses by what raises the logits.
+        """
+        rows = labels, hard_weight, soft_weight, softened
+        losses, residual, curvature = self(logits + by, *rows, with_curvature=with_curvature)
+        linear = self._linear_part(logits, *rows)
+        losses = losses - (linear * by).sum(axis=-2)
+        return LossTerms(losses, residual, curvature), residual - linear
+
     def _linear_part(self, logits, labels, hard_weight, soft_weight, softened):
         """Return -m of the formula, by which the loss multiplies the logits."""
         classes = np.arange(logits.shape[-2])[:, None]

@@ -132,7 +132,8 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     if starts_at_zero and problem.ridge > 0 and has_few_sparse_rows(blocks):
         return _minimise_among_row_sums(problem, max_iter, tol, report)
     is_wide = blocks.n_observables >= LEAST_OBSERVABLES_OF_FEW_ROWS and has_few_rows(blocks)
-    if problem.ridge > 0 and is_wide:
+    # Slopes are those of the observables, not of other coordinates.
+    if problem.ridge > 0 and is_wide and problem.slopes is None:
         return _minimise_in_row_coordinates(problem, coef, intercept, max_iter, tol, report)
     problem = problem.keeping_few_rows()
     start = _stacked(problem, coef, intercept)
@@ -221,7 +222,7 @@ def _search_for(problem):
     """Return the kind of search that a problem takes."""
     terms = problem.loss.log_sum_exps(problem.hard_weight, problem.soft_weight)
     is_dense_here = problem.blocks.are_here and not problem.blocks.is_sparse
-    is_known = terms is not None and is_dense_here
+    is_known = terms is not None and is_dense_here and problem.slopes is None
     return NewtonSearch if is_known and problem.n_classes >= MANY_CLASSES else Search
 
 
@@ -348,13 +349,15 @@ class Search:
         moments = GramMoments(few.blocks.n_observables)
         pool = self.problem.blocks.pool
         moments = accumulated(moments, few.blocks, self.curvature[rows] * factor)
-        n_rows = few.weight
+        n_rows, slope_gram = few.weight, few.slope_gram(self.point.x)
         if moments.packed.data.nbytes > SAMPLE_BYTES:
             # The Gram matrix needs the room more than the next sample needs the time.
             del few
             self.sample_buffer = np.empty(0, self.sample_buffer.dtype)
         with nullcontext() if moments.is_small else pool.lending_threads_to_blas():
-            self.preconditioner = CurvaturePreconditioner(self.problem, moments, n_rows)
+            self.preconditioner = CurvaturePreconditioner(
+                self.problem, moments, n_rows, slope_gram
+            )
         self.preconditioned_at = self.curvature.sum()
 
     def restricted(self, rows, factor):

@@ -25,9 +25,11 @@ class CurvaturePreconditioner:
     n_rows : float
         Rows of the sample, counted by their sample weights. The fewer there are for each
         observable, the more is added in all directions.
+    slope_gram : ndarray of shape (n_observables, n_observables), default=None
+        What slopes add for one class, see `DistillationProblem.slope_gram`.
     """
 
-    def __init__(self, problem, moments, n_rows):
+    def __init__(self, problem, moments, n_rows, slope_gram=None):
         scale = problem.scale
         self.mean = (moments.mean - scale.mean) / scale.deviation
         self.mean[scale.constant] = 0.0
@@ -36,6 +38,9 @@ class CurvaturePreconditioner:
         factor = np.where(scale.constant, 0.0, 1 / scale.deviation)
         matrix = moments.packed
         matrix.data /= n_free_classes
+        if slope_gram is not None:
+            for i, others, values in matrix.segments():
+                values += slope_gram[i, others]
         matrix.scale(factor)
         variances = matrix.diagonal
         shift = np.clip((moments.n_observables / n_rows) ** 2, *SHIFTS) * variances.mean()

@@ -100,6 +100,11 @@ def as_given(X):
     -------
     rows : ndarray of float32 or float64, shape (n_samples, n_columns), or GivenRows
     """
+    if np.isscalar(X) or X is None or getattr(X, "shape", None) == ():
+        raise ValueError(
+            f"X={X!r} has no rows: give an array-like of shape (n_samples, ...), a data frame, or "
+            "a list of texts."
+        )
     is_frame = hasattr(X, "columns") or hasattr(X, "iloc") or _is_polars(X)
     if not (is_frame or issparse(X) or isinstance(X, np.ndarray)):
         X = _as_array(X)

@@ -231,10 +231,20 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         centred = nodes.add("Sub", rows, nodes.constant(self.mean_))
         return nodes.add("MatMul", centred, nodes.constant(self.components_.T))
 
+    def add_to_program(self, program, rows):
+        """Add the projection to a program for microcontrollers."""
+        check_is_fitted(self)
+        return program.affine(rows, self.components_, -self.components_ @ self.mean_)
+
     def operations(self):
         """Return the operations of one matrix."""
         check_is_fitted(self)
         return Operations.of_matrix(self.components_, self.mean_)
+
+    def polynomial_degree(self):
+        """Return 1: the projection is linear."""
+        check_is_fitted(self)
+        return 1
 
     def _observable_names(self, names):
         return [f"activesubspace{j}" for j in range(self.n_output_features_)]

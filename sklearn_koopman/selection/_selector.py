@@ -301,6 +301,11 @@ class ObservableSelector(BlockLifter):
         check_is_fitted(self)
         return nodes.add_transformer(self._chosen_lifter, rows)
 
+    def add_to_program(self, program, rows):
+        """Add the chosen observables to a program for microcontrollers."""
+        check_is_fitted(self)
+        return program.transformer(self._chosen_lifter, rows)
+
     def operations(self):
         """Return the operations of what computes the chosen observables."""
         check_is_fitted(self)

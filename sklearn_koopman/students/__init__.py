@@ -4,6 +4,7 @@
 """
 
 from ._koopman import (
+    Affine as Affine,
     KoopmanClassifier,
     KoopmanMatrix as KoopmanMatrix,
     koopman_attributes as koopman_attributes,
@@ -15,6 +16,7 @@ from ._lifted_rows import (
     dtype_of_coefficients as dtype_of_coefficients,
 )
 from ._parts import flat_steps as flat_steps, split_student as split_student
+from ._slopes import logit_slopes as logit_slopes
 from ._student import SharingEstimator as SharingEstimator, Student
 from ._targets import (
     PROBABILITY_FLOOR as PROBABILITY_FLOOR,

@@ -1,6 +1,7 @@
 """What the students share that learn from lifted rows: lifting, fitting, prediction."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_X_y
@@ -21,10 +22,11 @@ from ..rows import (
     telling_what_rows_are,
 )
 from ..teachers import OUTPUT_KINDS, as_teacher
+from ._class_weight import weighted_by_class
 from ._lifted_rows import LiftedEstimator, dtype_of_coefficients
 from ._student import Student
 from ._targets import check_weights, refuse_missing_labels
-from ._task import Task
+from ._task import Passed, Task
 
 
 class LiftedStudent(LiftedEstimator, Student):
@@ -32,8 +34,11 @@ class LiftedStudent(LiftedEstimator, Student):
 
     A subclass has the parameters `teacher`, `lifter`, `teacher_output`, `teacher_classes`,
     `unlabeled_value` and `verbose`. It defines ``_solve(task)``, which returns the attributes that
-    it finds, by their names, and `_logit_function`, which predicts from them.
+    it finds, by their names, and `_logit_function`, which predicts from them. It may have the
+    parameter `class_weight`.
     """
+
+    class_weight: Any = None
 
     def fit(self, X, y=None, sample_weight=None, *, soft_labels=None, teacher_X=None):
         """Fit the student.
@@ -172,7 +177,7 @@ class LiftedStudent(LiftedEstimator, Student):
             codes = rows.repeated(labels.codes, None if keeps_labels else -1)
             labels = replace(labels, codes=codes)
         blocks = self._blocks_to_learn_from(X, rows, lifter, device)
-        return Task(
+        task = Task(
             blocks,
             labels,
             weights,
@@ -182,7 +187,9 @@ class LiftedStudent(LiftedEstimator, Student):
             dtype_of_coefficients(X, blocks),
             soft_logits_from,
             n_rows_made_of=None if rows is X else n_before + X.shape[0],
+            passed=Passed.by(X, lifter),
         )
+        return weighted_by_class(task, self.class_weight, are_more_to_come=are_more_to_come)
 
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; the chunks of a dask array are checked lazily."""

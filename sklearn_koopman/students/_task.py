@@ -5,8 +5,38 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..rows import RowBlocks
+from ..rows import LiftedRows, RowBlocks
 from ._targets import Labels
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What rows have passed from where distances are measured to their observables.
+
+    That is the way from what entered the pipeline, if that is known, else from what `fit` received.
+
+    Attributes
+    ----------
+    steps : list of fitted transformers
+    n_features : int or None
+        Of a row that enters the first; None where rows are no numbers.
+    """
+
+    steps: list
+    n_features: int | None
+
+    @classmethod
+    def by(cls, X, lifter):
+        """Return what the rows that a student was given pass, with its own fitted lifter."""
+        steps = [] if lifter is None else [lifter]
+        if isinstance(X, LiftedRows):
+            entered, before = X.X, X.lifter
+            if X.origin is not None:
+                entered, before = X.origin.entered, X.origin.lifter
+            steps = [before, *steps]
+            X = entered
+        shape: tuple = getattr(X, "shape", ())
+        return cls(steps, shape[1] if len(shape) == 2 else None)
 
 
 @dataclass(frozen=True)
@@ -18,6 +48,7 @@ class Task:
     blocks : RowBlocks
     labels : Labels
     sample_weight : ndarray of shape (n_samples,)
+        What rows count, times what their classes do.
     soft_logits : ndarray of shape (n_samples, n_classes), or None
     lifter : fitted transformer or None
     teacher : Teacher or None
@@ -29,6 +60,10 @@ class Task:
         only; None where they do not depend on that.
     n_rows_made_of : int or None
         Of a transfer set: how many rows of a stream others have been made of, with these.
+    given_weight : ndarray of shape (n_samples,), or None
+        What rows count, whatever their classes; None is `sample_weight`.
+    passed : Passed or None
+        What the rows have passed.
     """
 
     blocks: RowBlocks
@@ -40,6 +75,8 @@ class Task:
     dtype: np.dtype
     soft_logits_from: Callable | None = None
     n_rows_made_of: int | None = None
+    given_weight: np.ndarray | None = None
+    passed: Passed | None = None
 
     @property
     def n_targets(self):
@@ -68,4 +105,5 @@ class Task:
             sample_weight=self.sample_weight[rows],
             soft_logits=None if self.soft_logits is None else self.soft_logits[rows],
             soft_logits_from=None,
+            given_weight=None if self.given_weight is None else self.given_weight[rows],
         )

@@ -99,7 +99,7 @@ class TensorTrainClassifier(LiftedStudent):
     n_iter_no_change : int, default=None
         Stop after so many sweeps or epochs that are not better on the rows held out; None never
         stops for that.
-    teacher_output, teacher_classes, unlabeled_value
+    teacher_output, teacher_classes, class_weight, unlabeled_value
         As for `KoopmanDistilledClassifier`.
     random_state : int, RandomState instance or None, default=None
         Fills up the ranks at the start, draws rows to hold out and the mini-batches of "adam".
@@ -204,6 +204,7 @@ class TensorTrainClassifier(LiftedStudent):
         n_iter_no_change=None,
         teacher_output="auto",
         teacher_classes=None,
+        class_weight=None,
         unlabeled_value=None,
         random_state=None,
         verbose=0,
@@ -228,6 +229,7 @@ class TensorTrainClassifier(LiftedStudent):
         self.n_iter_no_change = n_iter_no_change
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
+        self.class_weight = class_weight
         self.unlabeled_value = unlabeled_value
         self.random_state = random_state
         self.verbose = verbose

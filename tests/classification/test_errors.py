@@ -211,8 +211,8 @@ PARAMETERS = [
     (
         EDMDClassifierCV,
         "scoring",
-        "neg_log_loss",
-        "{'accuracy', 'neg_mean_squared_error'} or None",
+        "f2",
+        "{'accuracy', 'neg_mean_squared_error'}",
     ),
     (
         KoopmanDistilledClassifierCV,
@@ -228,7 +228,7 @@ PARAMETERS = [
     ),
     (KoopmanDistilledClassifierCV, "temperatures", 2.0, "a non-empty list of floats"),
     (KoopmanDistilledClassifierCV, "soft_weights", [0, 2], r"floats in the range \[0.0, 1.0\]"),
-    (KoopmanDistilledClassifierCV, "scoring", "f1", "{'accuracy', 'neg_log_loss', 'fidelity'}"),
+    (KoopmanDistilledClassifierCV, "scoring", "f2", "{'accuracy', 'neg_log_loss', 'fidelity'}"),
     (KoopmanDistilledClassifierCV, "max_iter", 0, r"\[1, inf\)"),
     (KoopmanDistilledClassifierCV, "tol", -1e-3, r"\[0\.0, inf\)"),
     (KoopmanDistilledClassifierCV, "cv_tol", "loose", r"\[0\.0, inf\)"),

@@ -120,6 +120,47 @@ def test_curves_fall_with_noise_and_rise_with_bits(one):
     assert noise[1, 0] == single.score(X, y)
 
 
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {},
+        {"multiplicative_noise": 0.2},
+        {"additive_noise": 0.1, "observable_noise": 0.1},
+        {"input_noise": 0.1},
+        {"drift_decades": 2.0},
+    ],
+)
+def test_noise_needs_no_rows_to_set_ranges_by(one, noise):
+    hardware = Hardware(**noise)
+    with_rows = SimulatedChip(one, hardware, X, random_state=0)
+    without_rows = SimulatedChip(one, hardware, random_state=0)
+    if {"input_noise", "observable_noise"} & set(noise):  # calibration draws noise, too
+        assert abs(with_rows.score(X, y) - without_rows.score(X, y)) < 0.1
+    else:
+        assert_allclose(with_rows.decision_function(X), without_rows.decision_function(X))
+    vary = next(iter(noise), "additive_noise")
+    curve = hardware_curve(one, X, y, vary=vary, values=[0.0], random_state=0)
+    assert_allclose(curve, one.score(X, y), atol=0.1)
+
+
+@pytest.mark.parametrize(
+    "ranged",
+    [
+        {"weight_bits": 4},
+        {"activation_bits": 4},
+        {"photoelectrons": 100},
+        {"input_bits": 4},
+        {"mesh": "tree"},
+    ],
+)
+def test_ranges_need_rows(one, ranged):
+    (name,) = ranged
+    with pytest.raises(
+        ValueError, match=f"X_calibration=None, and ranges are needed for {name}:"
+    ):
+        SimulatedChip(one, Hardware(**ranged))
+
+
 def test_display(one):
     settings = {"X_calibration": X, "random_state": 0}
     display = HardwareDisplay.from_estimators(

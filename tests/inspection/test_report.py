@@ -3,12 +3,14 @@ import sys
 import numpy as np
 import pytest
 import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import confusion_matrix, f1_score
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -324,13 +326,17 @@ def report():
 class TestPresentation:
     def test_text(self, report):
         assert repr(report) == str(report)
-        head, rule, *rows, caption = str(report).splitlines()
+        models, classes = str(report).split("\n\n")
+        head, rule, *rows, caption = models.splitlines()
         assert head.split()[:3] == ["model", "accuracy", "fidelity"]
         assert rule == "-" * len(head)
         assert {len(row) for row in rows} == {len(head)}
         assert [row.split("  ")[0] for row in rows] == MODELS
         assert rows[0].count("n/a") == 3  # a forest has no multiplications
         assert "90 training rows, 60 test rows, 1 seed;" in caption
+        head, rule, *rows = classes.splitlines()
+        assert head.startswith("F1 of class")
+        assert len(rows) == len(report.classes)
 
     def test_time_that_there_is_not(self):
         report = distillation_report(KoopmanDistilledClassifier(fixed_teacher()), **DATA)
@@ -338,7 +344,9 @@ class TestPresentation:
 
     def test_html(self, report):
         html = report._repr_html_()
-        assert html.count("<tr>") == 6
+        models, classes = html.split("</table>")[:2]
+        assert models.count("<tr>") == 6
+        assert classes.count("<tr>") == 1 + len(report.classes)
         assert "distilled student</th>" in html
         odd = DistillationReport([report.rows[0]], 1, 1, (0,))
         object.__setattr__(odd.rows[0], "model", "<b>")
@@ -356,6 +364,66 @@ class TestPresentation:
         without("pandas")
         with pytest.raises(ImportError, match="to_frame needs pandas"):
             report.to_frame()
+
+
+class TestClasses:
+    """What a report says of classes is what scikit-learn says of the same predictions."""
+
+    def predicted(self, name):
+        student = KoopmanDistilledClassifier(fixed_teacher())
+        if name == "teacher":
+            return fixed_teacher().predict(X_test)
+        return student.fit(X, y).predict(X_test)
+
+    @pytest.fixture(scope="class")
+    def found(self):
+        return distillation_report(KoopmanDistilledClassifier(fixed_teacher()), **DATA)
+
+    @pytest.mark.parametrize("name", ["teacher", "distilled student"])
+    def test_scores_and_confusion(self, found, name):
+        pytest.importorskip("pandas")
+        labels = self.predicted(name)
+        frame = found.classes_to_frame()
+        assert_array_equal(frame.index, np.unique(y_test))
+        assert_array_equal(frame["n_test"], np.bincount(y_test))
+        assert_allclose(frame[name], f1_score(y_test, labels, average=None))
+        assert_array_equal(found.confusion[name], confusion_matrix(y_test, labels))
+
+    def test_mean_over_seeds(self):
+        student = KoopmanDistilledClassifier(RandomForestClassifier(1, max_depth=2))
+        twice = distillation_report(student, **DATA, random_states=(0, 1))
+        once = [
+            distillation_report(student, **DATA, random_states=seed).confusion
+            for seed in (0, 1)
+        ]
+        for name, confusion in twice.confusion.items():
+            assert_allclose(confusion, (once[0][name] + once[1][name]) / 2)
+
+    def test_picture(self, found):
+        pytest.importorskip("matplotlib")
+        teacher, student = found.plot_confusion()
+        assert_array_equal(teacher.confusion_matrix, found.confusion["teacher"])
+        assert student.ax_.get_title() == "distilled student"
+        (display,) = found.plot_confusion(["EDMD on labels"])
+        assert display.ax_.get_title() == "EDMD on labels"
+        with pytest.raises(ValueError, match="must be of"):
+            found.plot_confusion(["EDMD"])
+
+    def test_only_the_lowest_of_many_are_printed(self):
+        rng = np.random.default_rng(0)
+        rows, labels = rng.normal(size=(300, 20)), np.arange(300) % 15
+        rows[:, :15] += 4 * np.eye(15)[labels]
+        many = distillation_report(
+            KoopmanDistilledClassifier(lambda rows: rows[:, :15]),
+            rows[:150],
+            labels[:150],
+            X_test=rows[150:],
+            y_test=labels[150:],
+        )
+        table = str(many).split("\n\n")[1].splitlines()[2:]
+        scores = [float(line.split()[3]) for line in table]
+        assert len(scores) == 10
+        assert scores == sorted(scores)
 
 
 def chooser(teacher, **settings):

@@ -96,7 +96,7 @@ def preconditioners(monkeypatch):
     made = []
     original = CurvaturePreconditioner.__init__
 
-    def watched(self, problem, moments, n_rows):
+    def watched(self, problem, moments, n_rows, slope_gram=None):
         made.append((n_rows / problem.weight * problem.blocks.n_samples, blas_threads()))
         original(self, problem, moments, n_rows)
 

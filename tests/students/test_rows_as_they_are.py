@@ -247,6 +247,20 @@ def test_images_that_nobody_flattens(student, lifter):
             make_koopman_pipeline(lifter, EDMDClassifier()).fit(IMAGES, Y)
 
 
+@pytest.mark.parametrize("rows", [None, 3.0, "a text"])
+@pytest.mark.parametrize("lifter", [PCA(1), make_pipeline(*TEXT_STEPS)], ids=["PCA", "texts"])
+def test_what_has_no_rows(lifter, rows):
+    with pytest.raises(ValueError, match=f"X={rows!r} has no rows"):
+        EDMDClassifier(lifter=lifter).fit(rows, Y)
+
+
+@pytest.mark.parametrize("rows", [None, 3.0, "a text", np.array(3.0)])
+def test_what_has_no_rows_is_not_predicted(rows):
+    student = EDMDClassifier(lifter=make_pipeline(*TEXT_STEPS)).fit(TEXTS, Y)
+    with pytest.raises(ValueError, match="has no rows"):
+        student.predict(rows)
+
+
 def test_what_the_message_says_works():
     flat = FunctionTransformer(np.reshape, kw_args={"shape": (-1, 48)})
     lifter = make_pipeline(flat, PCA(4, random_state=0))

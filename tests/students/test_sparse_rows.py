@@ -29,7 +29,7 @@ SHAPES = {"narrow": (90, 30), "few rows": (120, 1100), "many rows": (2100, 1050)
 def rows(shape, seed=0):
     """Return sparse rows (some columns are empty, one is constant), labels and logits."""
     rng = np.random.default_rng(seed)
-    X = sparse.random_array(shape, density=0.03, rng=rng, format="lil")
+    X = sparse.lil_array(np.where(rng.random(shape) < 0.03, rng.random(shape), 0.0))
     X[:, 5] = 2.0
     X[:, 6] = 0.0
     truth = rng.normal(size=(shape[1], 3))

@@ -50,6 +50,13 @@ class MirroredResponses:
         if self.root:
             np.sqrt(out, out=out)
 
+    def add_to_program(self, program, rows):
+        """Add the observables to a program, see `SupportsC`."""
+        mirrored = program.columns(rows, self.columns())
+        both = [self.responses.add_to_program(program, each) for each in (rows, mirrored)]
+        means = program.scaled(program.sum(*both), 0.5)
+        return program.function(means, "root") if self.root else means
+
     def add_to_graph(self, nodes, rows):
         """Add the observables to an ONNX graph, see `SupportsOnnx`."""
         mirrored = nodes.add("Gather", rows, self.columns(), axis=1)

@@ -386,6 +386,10 @@ class Responses:
         means = nodes.add("Transpose", means, perm=[0, 2, 1, 3])
         return nodes.add("Reshape", means, np.array([-1, n_filters * self.n_signs * n_cells]))
 
+    def add_to_program(self, program, rows):
+        """Add the observables to a program, see `SupportsC`."""
+        return program.pooled(rows, self)
+
     def _add_zeros(self, nodes, rows):
         """Add the rows with the zeros around them to an ONNX graph."""
         images = nodes.add("Reshape", rows, np.array([-1, *self.places.image]))

@@ -66,6 +66,26 @@ class SupportsOnnx(Protocol):
 
 
 @runtime_checkable
+class SupportsC(Protocol):
+    """A transformer with a form in C: for `to_c`."""
+
+    def add_to_program(self, program, rows):
+        """Add the fitted transformer to a program.
+
+        Parameters
+        ----------
+        program : Program
+            What steps are added with, see `sklearn_koopman.microcontrollers.Program`.
+        rows : Step
+            Whose numbers are lifted.
+
+        Returns
+        -------
+        observables : Step
+        """
+
+
+@runtime_checkable
 class SupportsCost(Protocol):
     """An estimator that knows what it costs: for `cost`, reports and frontiers."""
 
@@ -111,4 +131,59 @@ class SupportsChoice(Protocol):
         -------
         chosen : fitted transformer
             Its `transform` gives these observables only; it may have the other forms too.
+        """
+
+
+@runtime_checkable
+class SupportsDegree(Protocol):
+    """A transformer that knows of which degree its observables are: for exact answers.
+
+    What has `pair_products` is known without it.
+    """
+
+    def polynomial_degree(self):
+        """Return the largest degree of the observables as polynomials of the features.
+
+        Returns
+        -------
+        degree : int or None
+            1 for a linear map, with or without a constant; None if some observable of the fitted
+            transformer is no polynomial.
+        """
+
+
+@runtime_checkable
+class SupportsSlopes(Protocol):
+    """A transformer whose slopes are multiples of its observables: for `perturbation`.
+
+    What has `pair_products` is known without it.
+    """
+
+    def slopes(self):
+        """Return the slopes of the observables by the features.
+
+        Returns
+        -------
+        slopes : Slopes or None
+            None if those of the fitted transformer are no multiples of its observables.
+        """
+
+
+@runtime_checkable
+class SupportsCurvature(Protocol):
+    """A transformer that knows how much its observables bend: for certified radii."""
+
+    def largest_curvatures(self, X, distances):
+        """Return bounds of the second derivatives of the observables near rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+        distances : ndarray of shape (n_samples,)
+            How far from each row the bound is to hold.
+
+        Returns
+        -------
+        curvatures : ndarray of shape (n_samples, n_observables), or None
+            Largest absolute eigenvalues; None if the fitted transformer knows none.
         """

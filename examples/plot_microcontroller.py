@@ -1,0 +1,99 @@
+"""
+================================
+A network on a microcontroller
+================================
+
+A network of 40,000 weights is to run on a part with 16 kB of flash. A student is small enough:
+filters, or products of PCA coordinates, and one matrix. ``to_c`` writes it as C, in floating point
+or in integers of few bits. How small may it be?
+"""
+
+# Authors: The sklearn_koopman developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+# %%
+# A teacher and two students
+# --------------------------
+# The images are bytes on the device, so they are rounded to bytes here, too.
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+
+from sklearn_koopman import ConvolutionalLifter, KoopmanDistilledClassifier, MonomialLifter
+from sklearn_koopman.deployment import FlashDisplay, bench_on_mcu, to_c
+from sklearn_koopman.microcontrollers import MissingToolError
+from sklearn_koopman.pipeline import make_pipeline
+
+X, y = load_digits(return_X_y=True)
+X = (np.rint(X / 16 * 255) / 255).astype(np.float32)
+X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
+
+net = MLPClassifier((256, 96), alpha=0.3, learning_rate_init=3e-3, random_state=0).fit(X, y)
+teacher = FrozenEstimator(net)
+filters = ConvolutionalLifter((8, 8), n_filters=12, filter_size=3, grid=2, random_state=0)
+students = {
+    "filters": make_pipeline(filters, KoopmanDistilledClassifier(teacher)).fit(X, y),
+    "products": make_pipeline(
+        PCA(12, random_state=0), MonomialLifter(2), KoopmanDistilledClassifier(teacher)
+    ).fit(X, y),
+}
+n_weights = sum(weights.size for weights in net.coefs_)
+print(f"teacher: {net.score(X_test, y_test):.3f}, {n_weights} weights")
+for name, student in students.items():
+    print(f"{name}: {student.score(X_test, y_test):.3f}")
+
+# %%
+# In floating point
+# -----------------
+# Two files, a header and a source, that any compiler takes. They hold all numbers of the pipeline.
+
+exact = to_c(students["filters"], byte_range=(0.0, 1.0))
+print(exact.header)
+print(f"{exact.flash} bytes of tables, {exact.ram} bytes of buffers")
+
+# %%
+# In integers of few bits
+# -----------------------
+# Training rows say how large numbers become, and which errors matter. What the C will say is known
+# beforehand: ``predict`` computes the same integers.
+
+sizes: dict[str, list] = {name: [] for name in students}
+accuracies: dict[str, list] = {name: [] for name in students}
+for name, student in students.items():
+    for bits in (2, 3, 4, 8):
+        small = to_c(
+            student,
+            X=X,
+            number="integer",
+            bits=bits,
+            filter_bits=max(bits, 4),
+            reducer_bits=max(bits, 4),
+            byte_range=(0.0, 1.0),
+        )
+        sizes[name].append(small.flash)
+        accuracies[name].append(small.score(X_test, y_test))
+        print(f"{name}, {bits} bits: {small.flash} bytes, {accuracies[name][-1]:.3f}")
+
+display = FlashDisplay(sizes, accuracies).plot()
+display.ax_.axhline(100 * net.score(X_test, y_test), color="0.6", ls="--")
+_ = display.ax_.set(xlabel="tables (kB)", title="Two students of a network on digits")
+
+# %%
+# On the core itself
+# ------------------
+# Where a compiler and an emulator are installed, the C runs on an emulated Cortex-M0+: the labels
+# are those of the twin, and the whole of flash and memory is known.
+
+small = to_c(
+    students["filters"], X=X, number="integer", bits=4, filter_bits=4, byte_range=(0.0, 1.0)
+)
+try:
+    report = bench_on_mcu(small, X_test[:100], y_test[:100])
+    print(f"{report.core}: {report.flash} bytes of flash, {report.memory} of memory,")
+    print(f"{report.instructions:.0f} instructions, labels equal: {report.agreement:.0%}")
+except MissingToolError as error:
+    print(error)

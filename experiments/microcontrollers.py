@@ -1,0 +1,262 @@
+"""How small: accuracy against flash, of students that run as C on a microcontroller.
+
+    python experiments/microcontrollers.py --held-out
+    python experiments/microcontrollers.py
+    python experiments/microcontrollers.py --plot
+
+Students of convolutional observables, whose filters are found without labels and rounded to 4 bits,
+and whose matrix is fitted after that, distilled from ResNet-18, and rounded. The first command
+fits those of `CANDIDATES` to five sixths of the training images and measures them on the last one,
+which no teacher has seen (microcontrollers_held_out.csv). The second one takes the best of each
+size, fits it to all training images, of MNIST with four shifted copies of each where they fit into
+memory, writes it as C in integers and measures it on the 10,000 test images
+(microcontrollers.csv). A size is that of all tables; `flash` has the code and its libraries too,
+`memory` the buffers, the image and the stack at its deepest. `accuracy` is that of the numpy twin
+of the C, on all test images; `emulated` says how many of them ran on the emulated core, a
+Cortex-M0+, and `equal` the share of those whose labels are the twin's. `instructions` are those for
+one image, `seconds` the processor time of fitting and rounding, on one core.
+"""
+
+from dataclasses import dataclass
+from time import process_time
+
+from experiments import convolutional, runner
+from experiments.images import DATASETS
+from sklearn_koopman import ConvolutionalLifter, EDMDClassifier, KoopmanDistilledClassifier
+from sklearn_koopman.deployment import bench_on_mcu, quantise_student, to_c
+from sklearn_koopman.pipeline import make_pipeline
+
+KILOBYTES = [1, 2, 4, 8, 12, 16, 32, 64]
+# Sizes of which all test images run on the emulated core, and how many of others.
+ALL_EMULATED = [4, 12]
+FEW_EMULATED = 1000
+BOARD = "cortex-m0plus"
+FILTER_BITS = 4
+BITS = [2, 3, 4, 5]
+HELD_OUT = "microcontrollers_held_out.csv"
+# Of MNIST at 16 x 16, trained with rounding in mind (BitNetMCU): kilobytes and accuracy.
+PUBLISHED = {
+    "published: dense, trained with rounding": [(1.1, 94.22), (12.3, 99.02)],
+    "published: convolutional, trained with rounding": [(3.2, 98.92), (11, 99.55)],
+}
+# Bits between steps.
+ACTIVATION_BITS = 12
+# Rows that roundings are learnt from.
+N_ROUNDING = 20_000
+COPIES = {"mnist": "shifts4", "fashion_mnist": "none"}
+PADDING = {"mnist": 0, "fashion_mnist": 2}
+SETTINGS = {
+    "mnist": {"ridge": 1e-5, "soft_weight": 0.5, "temperature": 2.0},
+    "fashion_mnist": {"ridge": 1e-4, "soft_weight": 0.5, "temperature": 1.0},
+}
+# (filters, height and width of a filter, cells down and across): what fills a size with some bits.
+CANDIDATES = {
+    "mnist": [
+        (9, 7, 3),
+        (13, 7, 2),
+        (15, 7, 3),
+        (19, 7, 3),
+        (28, 7, 3),
+        (56, 7, 3),
+        (80, 7, 3),
+    ],
+    "fashion_mnist": [(6, 5, 4), (10, 5, 3), (14, 5, 4), (28, 5, 4), (58, 5, 4), (117, 5, 4)],
+}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Filters of a data set, and the grid that they are pooled on."""
+
+    dataset: str
+    filters: int
+    filter_size: int
+    grid: int
+
+
+def specs(options):
+    """Return what is asked for, small ones first."""
+    few = runner.full_or_quick(None, 2)
+    found = [
+        Spec(dataset, *each)
+        for dataset in options.datasets
+        for each in CANDIDATES[dataset][:few]
+    ]
+    return sorted(found, key=lambda spec: spec.filters * spec.grid**2)
+
+
+def fitted(spec, data, copies):
+    """Return a student whose filters are rounded already, and its classifier of lifted rows."""
+    few = runner.full_or_quick(slice(5000), slice(500))
+    lifter = ConvolutionalLifter(
+        (28, 28),
+        n_filters=spec.filters,
+        filter_size=spec.filter_size,
+        grid=spec.grid,
+        padding=PADDING[spec.dataset],
+        random_state=0,
+    )
+    rough = EDMDClassifier(ridge=1e-3)
+    rough = make_pipeline(lifter.fit(data.X), rough).fit(data.X[few], data.y[few])
+    lifter = quantise_student(rough, data.X[few], bits=None, filter_bits=FILTER_BITS)[0]
+    ask = convolutional.teacher_of(spec.dataset, "resnet18")
+    X, y, logits = convolutional.enlarged(data, copies, (28, 28), ask)
+    Z = convolutional.lift(lifter, X, None)
+    classifier = KoopmanDistilledClassifier(tol=1e-3, **SETTINGS[spec.dataset])
+    classifier.fit(Z, y, soft_labels=logits)
+    return lifter, classifier, Z[: len(data.X)]
+
+
+def copies_of(spec, n_rows):
+    """Return the transfer set, none where lifted rows would not fit into memory."""
+    n_numbers = 5 * n_rows * 2 * spec.filters * spec.grid**2
+    return "none" if n_numbers > convolutional.IN_MEMORY else COPIES[spec.dataset]
+
+
+def measure_held_out(spec):
+    """Yield what students of some filters have on held-out images, a row for all bits."""
+    data = convolutional.rows_of(spec.dataset, "resnet18", held_out=True)
+    copies = copies_of(spec, len(data.X))
+    (lifter, classifier, Z), seconds = runner.timed(fitted, spec, data, copies)
+    Z_held = lifter.transform(data.X_test)
+    for bits in BITS:
+        rounded = quantise_student(classifier, Z[:N_ROUNDING], bits=bits)
+        student = make_pipeline(lifter, classifier)
+        yield {
+            "bits": bits,
+            "observables": Z.shape[1],
+            "tables": as_c(student, data.X[:200], bits).flash,
+            "accuracy": round(rounded.score(Z_held, data.y_test), 5),
+            "accuracy_float": round(classifier.score(Z_held, data.y_test), 5),
+            "seconds": round(seconds, 1),
+        }
+
+
+def as_c(student, X, bits):
+    """Return the C of a student in integers."""
+    return to_c(
+        student,
+        X=X,
+        number="integer",
+        bits=bits,
+        filter_bits=FILTER_BITS,
+        activation_bits=ACTIVATION_BITS,
+        byte_range=(0.0, 1.0),
+    )
+
+
+@dataclass(frozen=True)
+class Size:
+    """The best student of a data set whose tables take no more than that."""
+
+    dataset: str
+    kilobytes: int
+
+
+def chosen(size):
+    """Return the filters and the bits that are best on held-out images."""
+    rows = runner.Results(HELD_OUT, []).where(dataset=size.dataset)
+    fitting = [row for row in rows if int(row["tables"]) <= 1024 * size.kilobytes]
+    best = max(fitting, key=lambda row: float(row["accuracy"]))
+    filters, filter_size, grid, bits = (
+        int(best[name]) for name in ("filters", "filter_size", "grid", "bits")
+    )
+    return Spec(size.dataset, filters, filter_size, grid), bits, best["accuracy"]
+
+
+def measure(size):
+    """Return the row of the best student of a size."""
+    spec, bits, held_out = runner.full_or_quick(chosen, quick_choice)(size)
+    data = convolutional.rows_of(size.dataset, "resnet18", held_out=False)
+    copies = copies_of(spec, len(data.X))
+    start = process_time()
+    lifter, classifier, _ = fitted(spec, data, copies)
+    student = make_pipeline(lifter, classifier)
+    small = as_c(student, data.X[:N_ROUNDING], bits)
+    seconds = process_time() - start
+    rows = slice(None if size.kilobytes in ALL_EMULATED else FEW_EMULATED)
+    report = bench_on_mcu(
+        small,
+        data.X_test[rows],
+        n_counted=runner.full_or_quick(10, 1),
+        board=BOARD,
+        optimise="-O3",
+    )
+    return {
+        "filters": spec.filters,
+        "filter_size": spec.filter_size,
+        "grid": spec.grid,
+        "bits": bits,
+        "copies": copies,
+        "held_out": held_out,
+        "accuracy_float": round(student.score(data.X_test, data.y_test), 5),
+        "accuracy": round(small.score(data.X_test, data.y_test), 5),
+        "emulated": len(report.labels),
+        "equal": report.agreement,
+        "tables": small.flash,
+        "flash": report.flash,
+        "memory": report.memory,
+        "instructions": round(report.instructions),
+        "seconds": round(seconds, 1),
+    }
+
+
+def quick_choice(size):
+    """Return some filters."""
+    return Spec(size.dataset, 8, 5, 2), 3, ""
+
+
+def plot():
+    """Draw accuracy against the size of tables, beside published figures."""
+    import matplotlib.pyplot as plt
+
+    table = runner.Results("microcontrollers.csv", [])
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+    for ax, dataset in zip(axes, DATASETS, strict=True):
+        found = table.where(dataset=dataset)
+        ax.plot(
+            [int(row["tables"]) / 1024 for row in found],
+            [100 * float(row["accuracy"]) for row in found],
+            "o-",
+            label="one matrix behind filters, fitted in seconds",
+        )
+        if dataset == "mnist":
+            for name, points in PUBLISHED.items():
+                ax.plot(*zip(*points, strict=True), "s--", label=name)
+        ax.set(
+            xscale="log",
+            xlabel="tables (kB)",
+            ylabel="accuracy on test images (%)",
+            title=dataset,
+        )
+        ax.set_xticks(KILOBYTES, [f"{size}" for size in KILOBYTES])
+        ax.minorticks_off()
+        ax.legend(fontsize="small", loc="lower right")
+    runner.save_picture(figure, "microcontrollers", dpi=130)
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = runner.experiment_parser(__doc__, plot=True)
+    made.add_argument("--datasets", nargs="+", choices=DATASETS, default=list(DATASETS))
+    made.add_argument(
+        "--held-out", action="store_true", help="accuracy on held-out training images"
+    )
+    return made
+
+
+def main():
+    """Run what is missing, or show the table."""
+    options = runner.parse(parser())
+    key = ["dataset", "filters", "filter_size", "grid", "bits"]
+    if options.held_out:
+        results = runner.Results(HELD_OUT, key)
+        runner.carry_out(options, results, specs(options), measure_held_out)
+        return
+    results = runner.Results("microcontrollers.csv", ["dataset", "kilobytes"])
+    sizes = [Size(dataset, n) for n in KILOBYTES for dataset in options.datasets]
+    runner.carry_out(options, results, sizes[: runner.full_or_quick(None, 1)], measure, plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""All that can be said of a student, in one report: for those who have to trust it."""
+
+from ._audited_row import AuditedRow
+from ._calibration import Calibration, ReliabilityDisplay
+from ._certified import CertifiedAccuracy, CertifiedAccuracyDisplay
+from ._confusion import ConfusionPairDisplay
+from ._counterfactual_display import CounterfactualDisplay
+from ._groups import AuditedGroup, GroupAccuracyDisplay
+from ._intervals import Proportion
+from ._report import AuditReport, audit_report
+from ._terms import LeadingTermsDisplay
+
+__all__ = [
+    "AuditReport",
+    "AuditedGroup",
+    "AuditedRow",
+    "Calibration",
+    "CertifiedAccuracy",
+    "CertifiedAccuracyDisplay",
+    "ConfusionPairDisplay",
+    "CounterfactualDisplay",
+    "GroupAccuracyDisplay",
+    "LeadingTermsDisplay",
+    "Proportion",
+    "ReliabilityDisplay",
+    "audit_report",
+]

@@ -1,0 +1,235 @@
+"""Certified accuracy: how many rows are right however they are changed by so much."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import column_or_1d
+
+from ..inspection import radius_bounds
+from ..pipeline import make_pipeline
+from ._axes import figure_axes
+from ._intervals import Proportion
+
+N_DISTANCES = 120
+
+
+@dataclass(frozen=True)
+class CertifiedAccuracy:
+    """Radii of rows, and which of them are right.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n_rows,)
+        Which rows.
+    right : ndarray of bool, shape (n_rows,)
+    lower, upper : ndarray of shape (n_rows,)
+        Bounds of their radii, in units of `scale`.
+    is_exact : ndarray of bool, shape (n_rows,)
+        Where both are the radius.
+    counterfactuals : ndarray of shape (n_rows, n_features)
+        The rows, changed just enough for another class; NaN where none was found.
+    scale : ndarray of shape (n_features,), or None
+        What a distance of 1 is in each column; None: 1.
+    """
+
+    rows: np.ndarray
+    right: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    is_exact: np.ndarray
+    counterfactuals: np.ndarray
+    scale: np.ndarray | None
+
+    def at(self, distance, delta=0.05):
+        """Return the fraction of rows that are right, whatever change is as small as that.
+
+        Parameters
+        ----------
+        distance : float
+        delta : float, default=0.05
+            Probability with which the interval may be wrong.
+
+        Returns
+        -------
+        fraction : Proportion
+        """
+        certain = self.lower > distance if distance > 0 else np.ones(len(self.lower), bool)
+        return Proportion.of(self.right & certain, delta)
+
+    def curve(self, delta=0.05):
+        """Return distances and certified accuracies with their intervals.
+
+        Returns
+        -------
+        distances, values, low, high : ndarray of shape (n_distances,)
+        """
+        finite = self.lower[np.isfinite(self.lower)]
+        end = np.quantile(finite, 0.995) if len(finite) else 1.0
+        distances = np.linspace(0, end or 1.0, N_DISTANCES)
+        found = [self.at(distance, delta) for distance in distances]
+        values, low, high = (
+            np.array([getattr(each, name) for each in found])
+            for name in ("value", "low", "high")
+        )
+        return distances, values, low, high
+
+    @property
+    def median_radius(self):
+        """The median of the radii (of their lower bounds), wrong rows counted as 0."""
+        return float(np.median(np.where(self.right, self.lower, 0.0)))
+
+
+def certified_accuracy(student, X, y, *, bounds=None, scale=None, rows=None):
+    """Return the radii of rows, and which of them are right.
+
+    Parameters
+    ----------
+    student : estimator
+        As for `robust_radius`.
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,)
+    bounds : tuple (low, high), default=None
+        What the features are within, as for `robust_radius`.
+    scale : "std" or array-like of shape (n_features,), default=None
+        What a distance of 1 is in each column: "std" are the standard deviations of X, for columns
+        of different units. None: 1.
+    rows : ndarray of int, default=None
+        Which rows to look at. None: all.
+
+    Returns
+    -------
+    certified : CertifiedAccuracy
+    """
+    y = column_or_1d(y)
+    values = np.asarray(X, dtype=float)
+    rows = np.arange(len(values)) if rows is None else rows
+    scale = checked_scale(scale, values)
+    right = student.predict(X)[rows] == y[rows]
+    if scale is None:
+        found = radius_bounds(student, values[rows], bounds=bounds)
+        changed = found.counterfactuals
+    else:
+        bounds = None if bounds is None else tuple(np.asarray(end) / scale for end in bounds)
+        unscaled = make_pipeline(_times(scale), student)
+        found = radius_bounds(unscaled, values[rows] / scale, bounds=bounds)
+        changed = found.counterfactuals * scale
+    return CertifiedAccuracy(
+        rows, right, found.lower, found.upper, found.is_exact, changed, scale
+    )
+
+
+def checked_scale(scale, X):
+    """Return what a distance of 1 is in each column, None for 1.
+
+    Parameters
+    ----------
+    scale : "std", array-like of shape (n_features,) or None
+    X : ndarray of shape (n_samples, n_features)
+    """
+    if scale is None:
+        return None
+    if isinstance(scale, str):
+        if scale != "std":
+            raise ValueError(f"scale={scale!r}: must be 'std', an array or None.")
+        deviations = X.std(axis=0)
+        return np.where(deviations > 0, deviations, 1.0)
+    scale = np.asarray(scale, dtype=float)
+    if scale.shape != (X.shape[1],) or not (scale > 0).all():
+        raise ValueError(f"scale must have {X.shape[1]} positive numbers, one for each column.")
+    return scale
+
+
+def _times(scale):
+    """Return a fitted transformer that multiplies columns."""
+    scaler = StandardScaler(with_mean=False).fit(np.zeros((1, len(scale))))
+    scaler.scale_ = 1 / scale
+    return scaler
+
+
+class CertifiedAccuracyDisplay:
+    """How many rows are right, however they are changed by a distance.
+
+    Parameters
+    ----------
+    certified : CertifiedAccuracy
+    delta : float, default=0.05
+        Probability with which the interval at each distance may be wrong.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    line_, band_ : matplotlib artists
+
+    See Also
+    --------
+    sklearn_koopman.inspection.robust_radius : The radius of each row.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
+    >>> from sklearn_koopman.audit import CertifiedAccuracyDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> student = EDMDClassifier(lifter=MonomialLifter(2)).fit(X, y)
+    >>> display = CertifiedAccuracyDisplay.from_estimator(student, X, y)
+    >>> print(display.certified.at(0.1))
+    93.33% [88.08%, 96.76%]
+    """
+
+    band_: Any
+
+    def __init__(self, certified, *, delta=0.05):
+        self.certified = certified
+        self.delta = delta
+
+    @classmethod
+    def from_estimator(
+        cls, student, X, y, *, bounds=None, scale=None, delta=0.05, ax=None, name=None
+    ):
+        """Draw the certified accuracy of a student.
+
+        Parameters
+        ----------
+        student, X, y, bounds, scale
+            As for `audit_report`, `scale` without "auto".
+        delta : float, default=0.05
+        ax : matplotlib Axes, default=None
+            None makes a figure.
+        name : str, default=None
+            For the legend.
+
+        Returns
+        -------
+        display : CertifiedAccuracyDisplay
+        """
+        found = certified_accuracy(student, X, y, bounds=bounds, scale=scale)
+        return cls(found, delta=delta).plot(ax, name=name)
+
+    def plot(self, ax=None, *, name=None):
+        """Draw the curve and its confidence band.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+        name : str, default=None
+
+        Returns
+        -------
+        display : CertifiedAccuracyDisplay
+        """
+        (self.ax_,) = figure_axes(ax)
+        self.figure_ = self.ax_.figure
+        distances, values, low, high = self.certified.curve(self.delta)
+        (self.line_,) = self.ax_.plot(distances, values, label=name)
+        self.band_ = self.ax_.fill_between(
+            distances, low, high, alpha=0.25, linewidth=0, color=self.line_.get_color()
+        )
+        self.ax_.set(
+            xlabel="size of the change (L2)", ylabel="certified accuracy", ylim=(0, 1.02)
+        )
+        if name is not None:
+            self.ax_.legend()
+        return self

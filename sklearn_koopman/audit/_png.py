@@ -1,0 +1,71 @@
+"""Small pictures as data addresses: an array as a PNG, written by hand."""
+
+import struct
+import zlib
+from base64 import b64encode
+
+import numpy as np
+
+# Against, indifferent, for: blue, grey, red. Grey is the same on light and on dark paper.
+_AGAINST, _NEUTRAL, _FOR = (
+    np.array(c, float) for c in ((33, 102, 172), (128,) * 3, (200, 40, 50))
+)
+
+
+def data_address(pixels):
+    """Return an image as ``data:image/png;base64,...``.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (height, width) or (height, width, 3)
+    """
+    height, width = pixels.shape[:2]
+    color_type = 0 if pixels.ndim == 2 else 2
+    header = struct.pack(">IIBBBBB", width, height, 8, color_type, 0, 0, 0)
+    lines = b"".join(b"\0" + line.tobytes() for line in np.ascontiguousarray(pixels))
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b"")]
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    return "data:image/png;base64," + b64encode(png).decode("ascii")
+
+
+def picture(values, shape, low=None, high=None):
+    """Return a row as a grey picture, or one of colours; large values are bright.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_features,)
+    shape : tuple of int
+        Height and width, and 3 for colours.
+    low, high : float, default=None
+        What is black and white; None takes the ends of the values.
+    """
+    values = np.asarray(values, dtype=float).reshape(shape)
+    low = values.min() if low is None else low
+    high = values.max() if high is None else high
+    scaled = (values - low) / ((high - low) or 1.0)
+    pixels = np.clip(255 * scaled, 0, 255).astype(np.uint8)
+    return data_address(pixels[..., 0] if pixels.ndim == 3 and shape[2] == 1 else pixels)
+
+
+def signed_picture(values, shape, limit=None):
+    """Return numbers as a picture: red above zero, blue below, grey for zero.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_features,)
+    shape : tuple of int
+        Height and width, and channels, over which the mean is taken.
+    limit : float, default=None
+        Where colours end; None takes the largest number.
+    """
+    values = np.asarray(values, dtype=float).reshape(shape)
+    values = values.mean(axis=2) if values.ndim == 3 else values
+    limit = limit or np.abs(values).max() or 1.0
+    part = np.clip(values / limit, -1, 1)[..., None]
+    colors = np.where(
+        part > 0, _NEUTRAL + part * (_FOR - _NEUTRAL), _NEUTRAL - part * (_AGAINST - _NEUTRAL)
+    )
+    return data_address(colors.round().astype(np.uint8))

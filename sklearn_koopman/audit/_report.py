@@ -1,0 +1,315 @@
+"""The report of an audit: all of it in one object, and in one page."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..inspection import (
+    Cost,
+    FidelityCertificate,
+    Formula,
+    UncountableError,
+    cost,
+    fidelity_certificate,
+    formula,
+)
+from ..rows import taken
+from ..students import KoopmanMatrix, flat_steps
+from ._auditing import Audited
+from ._calibration import Calibration, calibration
+from ._certified import CertifiedAccuracy
+from ._confusion import ConfusionPairDisplay
+from ._groups import attributes_of, audited_groups
+from ._html import fragment, page
+from ._intervals import Proportion
+from ._sections import body_of
+
+# Rows on which the variance of logits is measured.
+N_VARIANCE = 5000
+
+
+@dataclass(frozen=True)
+class StudentSummary:
+    """Who the student is.
+
+    Attributes
+    ----------
+    steps : list of str
+        What runs one after the other.
+    n_features, n_classes : int
+    n_observables : int or None
+    cost : sklearn_koopman.inspection.Cost or None
+        None where a step cannot be counted.
+    """
+
+    steps: list
+    n_features: int
+    n_classes: int
+    n_observables: int | None
+    cost: Cost | None
+
+
+@dataclass(frozen=True, repr=False)
+class AuditReport:
+    """What `audit_report` found. In a notebook it is the page; printed, a few lines.
+
+    Attributes
+    ----------
+    title : str
+    student : StudentSummary
+    n_samples : int
+    delta : float
+        Probability with which each interval may be wrong.
+    accuracy : Proportion
+    teacher_accuracy : Proportion or None
+    fidelity : sklearn_koopman.inspection.FidelityCertificate or None
+    calibration : Calibration or None
+        None for a student without probabilities.
+    confusion : ConfusionPairDisplay
+    certified : CertifiedAccuracy or None
+    without_radius : str or None
+        Why `certified` is None.
+    hardest : list of AuditedRow
+        Rows that the student is wrong about, those that it is surest of first.
+    least_robust : list of AuditedRow
+        Rows that it is right about, the nearest to another class first.
+    typical : list of AuditedRow
+        Rows that it is right about, as far from another class as half of these are.
+    formula : sklearn_koopman.inspection.Formula or None
+        None for a student that is not one matrix.
+    groups : list of AuditedGroup
+    column_names : list of str
+    image_shape : tuple of int or None
+    """
+
+    title: str
+    student: StudentSummary
+    n_samples: int
+    delta: float
+    accuracy: Proportion
+    teacher_accuracy: Proportion | None
+    fidelity: FidelityCertificate | None
+    calibration: Calibration | None
+    confusion: ConfusionPairDisplay
+    certified: CertifiedAccuracy | None
+    without_radius: str | None
+    hardest: list
+    least_robust: list
+    typical: list
+    formula: Formula | None
+    groups: list
+    column_names: list
+    image_shape: tuple | None
+
+    def to_html(self):
+        """Return the report as one page that needs nothing else: no file, no script, no network.
+
+        Returns
+        -------
+        html : str
+        """
+        return page(self.title, self._repr_html_())
+
+    def save(self, path):
+        """Write the page to a file.
+
+        Parameters
+        ----------
+        path : str or path
+        """
+        Path(path).write_text(self.to_html(), encoding="utf-8")
+
+    def __str__(self):
+        lines = [
+            self.title,
+            f"accuracy {self.accuracy} of {self.n_samples:,} rows",
+        ]
+        if self.teacher_accuracy is not None:
+            lines.append(f"teacher  {self.teacher_accuracy}")
+        if self.fidelity is not None:
+            lines.append(
+                f"disagrees with the teacher on {self.fidelity.disagreement:.2%}, on at most "
+                f"{self.fidelity.bound:.2%} of all inputs"
+            )
+        if self.calibration is not None:
+            lines.append(f"expected calibration error {self.calibration.expected_error:.2%}")
+        if self.certified is not None:
+            lines.append(f"median radius {self.certified.median_radius:.3g}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        return fragment(body_of(self))
+
+
+def audit_report(
+    student,
+    X,
+    y,
+    *,
+    teacher=None,
+    groups=None,
+    image_shape=None,
+    bounds=None,
+    scale="auto",
+    title=None,
+    delta=0.05,
+    n_rows=6,
+    max_rows=10_000,
+    random_state=0,
+):
+    """Return all that can be said of a fitted student, with rows that it has not learnt from.
+
+    The report has
+
+    - who the student is: its steps, its size, what a prediction costs;
+    - accuracy and fidelity, with exact confidence bounds (Clopper and Pearson);
+    - calibration: how often it is right, when it is so sure;
+    - the confusions of teacher and student, side by side;
+    - certified accuracy: how many rows are right however they are changed by a distance, from the
+      radius of each row (exact for students of degree 1 and 2, see
+      :func:`~sklearn_koopman.inspection.robust_radius`);
+    - the hardest rows with what speaks for the wrong class (Shapley values), and the least robust
+      and some typical ones with the smallest change that makes another class of them;
+    - the leading terms of its formula, with their shares of the variance of the logits;
+    - accuracy, fidelity and radius of groups of rows.
+
+    Its bounds hold for rows that are drawn independently from the inputs that they are about, and
+    that nothing of the student was learnt or chosen with: give test rows.
+
+    Parameters
+    ----------
+    student : classifier
+        Fitted: any classifier, or pipeline or search that ends in one. What is not known of it is
+        left out: radii, formula and Shapley values need a Koopman matrix.
+    X : array-like of shape (n_samples, n_features)
+        Rows that it has not learnt from.
+    y : array-like of shape (n_samples,)
+        Their classes.
+    teacher : object, default=None
+        A fitted estimator, a torch module, an ONNX file, a callable or a teacher, which sees X;
+        or what it says of the rows of X: their classes, or a score for each class. None: the
+        report is of the student alone.
+    groups : array-like of shape (n_samples,), or dict or DataFrame of such, default=None
+        Which group each row is in; several attributes by their names.
+    image_shape : tuple of int, default=None
+        Height and width, and channels, where rows are images: rows are then shown as pictures.
+    bounds : tuple (low, high), default=None
+        What the features are within, as for `robust_radius`: (0, 1) for pixels.
+    scale : "auto", "std", array-like of shape (n_features,) or None, default="auto"
+        What a distance of 1 is in each column: "std", its standard deviation in X, where columns
+        have different units; None: 1. "auto" is "std", but None with `image_shape` or `bounds`.
+    title : str, default=None
+    delta : float, default=0.05
+        Probability with which each of the intervals may be wrong.
+    n_rows : int, default=6
+        How many of the hardest and of the least robust rows are shown, and half as many typical
+        ones.
+    max_rows : int, default=10_000
+        The most rows to find the radii of; of more, some are drawn. 200 at most of students whose
+        radii are bounded instead of exact, which takes longer.
+    random_state : int, RandomState instance or None, default=0
+        Draws them.
+
+    Returns
+    -------
+    report : AuditReport
+        Shown in a notebook, or `save` it as a page.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_koopman import KoopmanDistilledClassifier, MonomialLifter
+    >>> from sklearn_koopman.audit import audit_report
+    >>> from sklearn_koopman.pipeline import make_pipeline
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> X, X_test, y, y_test = train_test_split(X, y, stratify=y, random_state=0)
+    >>> student = make_pipeline(
+    ...     StandardScaler(),
+    ...     MonomialLifter(2),
+    ...     KoopmanDistilledClassifier(soft_weight=0, ridge=1e-2),
+    ... ).fit(X, y)
+    >>> report = audit_report(student, X_test, y_test, title="Is it cancer?")
+    >>> print(report.accuracy)
+    95.80% [91.09%, 98.44%]
+    >>> report.to_html()[:15]
+    '<!doctype html>'
+    """
+    if isinstance(scale, str) and scale == "auto":
+        scale = "std" if image_shape is None and bounds is None else None
+    audited = Audited(
+        student,
+        X,
+        y,
+        teacher=teacher,
+        bounds=bounds,
+        scale=scale,
+        max_rows=max_rows,
+        random_state=random_state,
+    )
+    attributes = attributes_of(groups, len(audited.y))
+    faithful = fidelity = teacher_accuracy = None
+    if audited.teacher_labels is not None:
+        faithful = audited.teacher_labels == audited.predicted
+        fidelity = fidelity_certificate(audited.teacher_labels, audited.predicted, delta=delta)
+        teacher_accuracy = Proportion.of(audited.teacher_labels == audited.y, delta)
+    reliability = None
+    if hasattr(student, "predict_proba"):
+        probabilities = student.predict_proba(audited.X)
+        reliability = calibration(audited.y, probabilities, student.classes_, delta=delta)
+    return AuditReport(
+        title or "Audit of a student",
+        _summary(student, audited.X),
+        len(audited.y),
+        float(delta),
+        Proportion.of(audited.right, delta),
+        teacher_accuracy,
+        fidelity,
+        reliability,
+        ConfusionPairDisplay.of(audited.y, audited.predicted, audited.teacher_labels),
+        audited.certified,
+        audited.without_radius,
+        audited.hardest(n_rows),
+        audited.least_robust(n_rows),
+        audited.typical(n_rows // 2),
+        _formula(student, audited),
+        audited_groups(attributes, audited.right, faithful, audited.certified, delta=delta),
+        audited.column_names,
+        None if image_shape is None else tuple(image_shape),
+    )
+
+
+def _summary(student, X):
+    steps = [step for step in flat_steps(student) if step is not None]
+    last = steps[-1]
+    steps = steps[:-1] + flat_steps(getattr(last, "lifter_", None)) + [last]
+    try:
+        counted = cost(student, taken(X, np.arange(1)))
+    except (UncountableError, TypeError):
+        counted = None
+    observables = np.shape(last.coef_)[-1] if isinstance(last, KoopmanMatrix) else None
+    return StudentSummary(
+        [_name(step) for step in steps],
+        X.shape[1],
+        len(student.classes_),
+        observables,
+        counted,
+    )
+
+
+def _name(step):
+    """Return a step in short: what it is, with what is not the default, less its lifter."""
+    text = " ".join(repr(step).split())
+    return text if len(text) <= 200 else f"{type(step).__name__}(…)"
+
+
+def _formula(student, audited):
+    try:
+        rows = audited.some(N_VARIANCE)
+        return formula(student, taken(audited.X, rows))
+    except TypeError:  # not one matrix
+        return None

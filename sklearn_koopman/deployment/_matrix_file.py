@@ -1,0 +1,103 @@
+"""The Koopman matrix as a table that any program reads."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import check_array
+
+from .._files import replaced_when_whole
+from ..students import KoopmanMatrix, split_student
+from ._parts import observables_of
+
+
+def save_matrix(estimator, file, X=None):
+    """Write the matrix of a fitted student to a CSV or JSON file, with names and scales.
+
+    A CSV file has a line for each observable, then one for the intercept: its name, its
+    coefficient in each output, and with `X` its mean, standard deviation and largest absolute
+    value on these rows. A JSON file has the same as lists, and the steps before the matrix as
+    text: "outputs", "observables", "matrix" (a list for each output), "intercept", "steps", and
+    with `X` "mean", "deviation" and "largest".
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted student with a Koopman matrix, or a pipeline or search that ends in one. That of
+        a quantised student has its rounded numbers.
+    file : str or Path
+        Its suffix, ".csv" or ".json", says which. A file of that name is replaced when the new one
+        is whole.
+    X : array-like of shape (n_samples, n_features), default=None
+        Rows, such as the training rows, that tell how large observables are.
+
+    See Also
+    --------
+    to_onnx : The whole student as a graph.
+    save_student : The whole student, to be loaded again.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
+    >>> from sklearn_koopman.deployment import save_matrix
+    >>> X, y = load_iris(return_X_y=True)
+    >>> student = EDMDClassifier(lifter=MonomialLifter(2)).fit(X[:, 2:], y)
+    >>> with TemporaryDirectory() as folder:
+    ...     save_matrix(student, Path(folder) / "matrix.csv")
+    ...     lines = (Path(folder) / "matrix.csv").read_text().splitlines()
+    >>> [line.split(",")[0] for line in lines]
+    ['observable', '1', 'x0', 'x1', 'x0^2', 'x0 x1', 'x1^2', 'intercept']
+    """
+    suffix = Path(file).suffix.lower()
+    if suffix not in {".csv", ".json"}:
+        raise ValueError(f"file={str(file)!r}: its suffix must be .csv or .json.")
+    transformers, student = split_student(estimator, KoopmanMatrix)
+    table = {
+        "outputs": _output_names(student),
+        "observables": _observable_names(transformers, student),
+        "matrix": student.coef_.tolist(),
+        "intercept": student.intercept_.tolist(),
+    }
+    if X is not None:
+        rows = check_array(X, dtype=[np.float64, np.float32])
+        lifter = make_pipeline(*transformers) if transformers else None
+        psi = observables_of(lifter, rows).astype(np.float64)
+        table["mean"] = psi.mean(axis=0).tolist()
+        table["deviation"] = psi.std(axis=0).tolist()
+        table["largest"] = np.abs(psi).max(axis=0).tolist()
+    with replaced_when_whole(file, text=True) as lines:
+        if suffix == ".json":
+            json.dump(table | {"steps": [*map(repr, transformers)]}, lines, allow_nan=False)
+        else:
+            csv.writer(lines, lineterminator="\n").writerows(_lines(table))
+
+
+def _output_names(student):
+    """Return the classes, or numbers of the targets."""
+    classes = getattr(student, "classes_", range(len(student.coef_)))
+    return [str(each) for each in classes]
+
+
+def _observable_names(transformers, student):
+    """Return the names of the observables: those that the steps know, or numbered ones."""
+    if not transformers:
+        names = getattr(student, "feature_names_in_", None)
+        return [f"x{i}" for i in range(student.coef_.shape[1])] if names is None else [*names]
+    try:
+        return [*make_pipeline(*transformers).get_feature_names_out()]
+    except (AttributeError, ValueError):  # of a step that has none
+        return [f"psi{i}" for i in range(student.coef_.shape[1])]
+
+
+def _lines(table):
+    """Return a table as the lines of a CSV file."""
+    scales = [name for name in ("mean", "deviation", "largest") if name in table]
+    columns = [table["observables"], *table["matrix"], *(table[name] for name in scales)]
+    yield ["observable", *table["outputs"], *scales]
+    yield from zip(*columns, strict=True)
+    yield ["intercept", *table["intercept"], *([""] * len(scales))]

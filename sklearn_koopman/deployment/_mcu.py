@@ -1,0 +1,211 @@
+"""Students on an emulated microcontroller: flash, memory, instructions, labels."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from .._extras import import_extra
+from ..microcontrollers import board_named, build, run
+
+
+@dataclass(frozen=True)
+class McuReport:
+    """What a student takes on a microcontroller: `bench_on_mcu` makes it.
+
+    Attributes
+    ----------
+    board, core : str
+    flash : int
+        Bytes of code and tables, those of libraries included.
+    tables : int
+        Bytes of tables alone, by the object file.
+    memory : int
+        Bytes: buffers, the row, and the stack at its deepest.
+    buffers : int
+        Bytes of buffers alone, by the object file.
+    instructions : float
+        For one row, the mean of those that were counted; on AVR, cycles.
+    labels : ndarray of shape (n_rows,)
+        What the core says.
+    agreement : float
+        The share of labels that are those of the student's numpy twin.
+    largest_difference : float
+        Of logits, to those of the twin: 0 for integers.
+    accuracy : float or None
+        If there were labels to compare.
+    """
+
+    board: str
+    core: str
+    flash: int
+    tables: int
+    memory: int
+    buffers: int
+    instructions: float
+    labels: np.ndarray = field(repr=False)
+    agreement: float
+    largest_difference: float
+    accuracy: float | None
+
+    def row(self):
+        """Return what is a number as a dictionary, for a table."""
+        names = (
+            *("board", "flash", "tables", "memory", "buffers", "instructions"),
+            *("agreement", "accuracy"),
+        )
+        return {name: getattr(self, name) for name in names}
+
+
+def bench_on_mcu(
+    student, X, y=None, *, board="cortex-m0plus", n_counted=10, optimise="-O2", folder=None
+):
+    """Compile a student for a microcontroller and run it on the emulated core.
+
+    Parameters
+    ----------
+    student : CStudent
+        What `to_c` returns.
+    X : array-like of shape (n_samples, n_features)
+        Real rows, as the student takes them. On "avr" they are part of the program, so that some
+        ten of images are the most.
+    y : array-like of shape (n_samples,), default=None
+        Labels, for the accuracy.
+    board : str, default="cortex-m0plus"
+        "cortex-m0plus", "cortex-m3", "cortex-m4" (qemu's microbit, mps2-an385 and mps2-an386) or
+        "avr" (simavr's atmega1284p).
+    n_counted : int, default=10
+        Rows that instructions are counted for: the first ones.
+    optimise : str, default="-O2"
+        For the compiler.
+    folder : str or Path, default=None
+        Where all files are kept; None keeps none.
+
+    Returns
+    -------
+    report : McuReport
+
+    Raises
+    ------
+    MissingToolError
+        If a compiler or an emulator is not installed; it says how to get it.
+    RuntimeError
+        If one of them fails.
+
+    See Also
+    --------
+    to_c : Makes the C.
+
+    Notes
+    -----
+    Instructions are counted by the timer of the board, in an emulator that takes a nanosecond for
+    each. Real cores take from one to three cycles for most of them, and more for reading flash.
+
+    References
+    ----------
+    .. [1] F. Bellard, "QEMU, a fast and portable dynamic translator", USENIX (2005);
+       https://www.qemu.org.
+    .. [2] M. Pollet, simavr, https://github.com/buserror/simavr.
+    """
+    board = board_named(board)
+    board.check_tools()
+    with TemporaryDirectory() as made:
+        where = Path(made if folder is None else folder)
+        where.mkdir(parents=True, exist_ok=True)
+        rows = student.encoded(X)
+        built = build(board, student, where, rows=rows, optimise=optimise)
+        counted = rows if board.is_avr else rows[:n_counted]
+        words, counts, stack = run(board, built, counted)
+        if len(counted) < len(rows):
+            words, _, stack = run(board, built, rows, counts=False)
+    if student.number == "integer":
+        logits, twin = words.view(np.int32), student.integer_logits(X)
+    else:
+        logits, twin = words.view(np.float32), student.decision_function(X)
+    codes = logits.argmax(axis=1)
+    labels = student.classes_[codes]
+    return McuReport(
+        board.name,
+        board.core,
+        built.flash,
+        built.tables,
+        built.memory + stack,
+        built.buffers,
+        float(np.mean(counts)),
+        labels,
+        float(np.mean(codes == twin.argmax(axis=1))),
+        float(np.abs(logits.astype(np.float64) - twin).max()),
+        None if y is None else float(np.mean(labels == np.asarray(y))),
+    )
+
+
+class FlashDisplay:
+    """Accuracy of students against the flash that they take.
+
+    Parameters
+    ----------
+    flash : dict of str to array-like
+        Bytes of each student of a series.
+    accuracy : dict of str to array-like
+        Their accuracies, of the same series.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    lines_ : dict of str to matplotlib Line2D
+
+    Examples
+    --------
+    >>> from sklearn_koopman.deployment import FlashDisplay
+    >>> display = FlashDisplay({"digits": [800, 1500]}, {"digits": [0.95, 0.97]}).plot()
+    >>> display.ax_.get_xlabel()
+    'flash (kB)'
+    """
+
+    def __init__(self, flash, accuracy):
+        self.flash = flash
+        self.accuracy = accuracy
+
+    @classmethod
+    def from_reports(cls, reports, *, ax=None):
+        """Draw reports.
+
+        Parameters
+        ----------
+        reports : dict of str to list of McuReport
+            Series by name, with an accuracy.
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        display : FlashDisplay
+        """
+        flash = {name: [each.flash for each in some] for name, some in reports.items()}
+        accuracy = {name: [each.accuracy for each in some] for name, some in reports.items()}
+        return cls(flash, accuracy).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw a line for each series.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a figure.
+
+        Returns
+        -------
+        display : FlashDisplay
+        """
+        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
+        self.ax_ = plt.subplots(layout="constrained")[1] if ax is None else ax
+        self.figure_ = self.ax_.figure
+        self.lines_ = {}
+        for name, sizes in self.flash.items():
+            order = np.argsort(sizes)
+            x, y = np.asarray(sizes)[order] / 1024, 100 * np.asarray(self.accuracy[name])[order]
+            (self.lines_[name],) = self.ax_.plot(x, y, "o-", label=name)
+        self.ax_.set(xscale="log", xlabel="flash (kB)", ylabel="accuracy (%)")
+        self.ax_.legend()
+        return self

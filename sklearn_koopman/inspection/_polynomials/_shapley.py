@@ -1,0 +1,279 @@
+"""Exact Shapley values of students whose observables are polynomials."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..._finite import finite
+from ..._memory import check_fits_in_memory
+from ._games import PolynomialGames, polynomials_mean
+from ._polynomial_student import PolynomialStudent, owners_of
+
+
+@dataclass(frozen=True)
+class ShapleyValues:
+    """What `shapley_values` found. The names are those of ``shap.Explanation``.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_samples, n_players) or (n_samples, n_players, n_outputs)
+        Without a last axis where `decision_function` has none: for two classes, of the second's
+        logit above the first's.
+    base_values : float or ndarray of shape (n_outputs,)
+        The mean output over the background. With it, the values of a row sum to its output.
+    data : ndarray of shape (n_samples, n_players), or None
+        The columns that the players are; None where players are groups.
+    feature_names : list of str
+        The players.
+    output_names : list
+        The classes that the outputs belong to.
+    interactions : ndarray of shape (n_samples, n_players, n_players[, n_outputs]), or None
+        Symmetric in the players. Off the diagonal is half of the interaction of two players, and
+        on it what is left of a player's value, so that rows sum to `values`.
+    """
+
+    values: np.ndarray
+    base_values: Any
+    data: np.ndarray | None
+    feature_names: list
+    output_names: list
+    interactions: np.ndarray | None = None
+
+
+def shapley_values(
+    student, X, background, *, of="columns", groups=None, return_interactions=False
+):
+    r"""Return the exact Shapley values of a student of polynomials.
+
+    A row x is explained by a game: its coalition S of columns is worth
+
+    .. math:: v(S) = \frac 1 n \sum_{r} f(x_S, r_{\bar S}) ,
+
+    the mean output when these columns are those of x, and the others are those of the n rows r
+    of a background (the *interventional* game: what the student does with its input, and no
+    statement of how the columns depend on each other). The Shapley value of a column is its mean
+    contribution over all orders in which the columns may join:
+
+    .. math:: \varphi_i = \sum_{S \not\ni i} \frac{|S|! \, (p - |S| - 1)!}{p!}
+              \bigl( v(S \cup i) - v(S) \bigr) .
+
+    That is a sum over :math:`2^p` coalitions. Where f is a sum of products of at most q columns, it
+    is a sum over games of at most q players each, whose values are known from means of products
+    over the background; see Notes. Nothing is sampled, and the background may have any number of
+    rows.
+
+    Parameters
+    ----------
+    student : estimator
+        A fitted student with a Koopman matrix, or a pipeline or search that ends in one. Its
+        observables are polynomials of affine functions of columns (monomials, orthogonal
+        polynomials, squares of projections, intensities, unions and selections of them, or the
+        columns themselves; PCA, scalers and `ActiveSubspace` before them). What comes before that,
+        such as a OneHotEncoder, makes the columns.
+    X : array-like of shape (n_samples, n_features)
+        The rows to be explained.
+    background : array-like of shape (n_background, n_features)
+        The rows to compare them with, the training rows for example.
+    of : {"columns", "coordinates"}, default="columns"
+        Who plays: the columns, or what the dictionary is given, the principal components for
+        example.
+    groups : dict of str -> list, or array-like of shape (n_columns,), default=None
+        Players with several columns each: lists of the names or numbers of columns by the name of
+        their group, or the group of each column. Columns in no list are players by themselves.
+    return_interactions : bool, default=False
+        Whether to compute the interactions of pairs too.
+
+    Returns
+    -------
+    explanation : ShapleyValues
+        ``explanation.values.sum(axis=1) + explanation.base_values`` is the `decision_function` of
+        X, or the `predict` of a regressor.
+
+    Raises
+    ------
+    TypeError
+        If the student is not of polynomials.
+    MemoryError
+        If the degree is above 2, each coordinate depends on many columns, and the polynomials of
+        the columns do not fit in memory.
+
+    Notes
+    -----
+    A product :math:`c \prod_{j \in P} x_j^{a_j}` is a game of its own columns P: no other changes
+    anything. Its coalition S is worth
+    :math:`c \prod_{j \in S} x_j^{a_j} \, E \prod_{j \in P \setminus S} r_j^{a_j}`. So the Shapley
+    values of all rows are one matrix times the products of these rows.
+
+    Where coordinates z = A x + b depend on several columns each, a student of degree 2 with the
+    gradient :math:`\nabla f` in z has the values
+
+    .. math:: \varphi_i = \frac 1 2 E \left[ (x_i - r_i) \, a_i^T
+              \bigl( \nabla f(z_x) + \nabla f(z_r) \bigr) \right]
+
+    with the column :math:`a_i` of A, so that the 784 pixels of an image are no more work than a
+    matrix product. Above degree 2 the polynomials are multiplied out.
+
+    Interactions are the Shapley interaction index of Grabisch and Roubens [3]_, halved and
+    arranged as `shap` arranges them [2]_.
+
+    References
+    ----------
+    .. [1] L. S. Shapley, "A value for n-person games", Contributions to the Theory of Games II
+       (1953).
+    .. [2] S. M. Lundberg et al., "From local explanations to global understanding with explainable
+       AI for trees", Nature Machine Intelligence 2, 56-67 (2020).
+    .. [3] M. Grabisch and M. Roubens, "An axiomatic approach to the concept of interaction among
+       players in cooperative games", International Journal of Game Theory 28, 547-565 (1999).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_koopman import EDMDClassifier, MonomialLifter
+    >>> from sklearn_koopman.inspection import shapley_values
+    >>> from sklearn_koopman.pipeline import make_pipeline
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> student = make_pipeline(StandardScaler(), MonomialLifter(3), EDMDClassifier()).fit(X, y)
+    >>> explanation = shapley_values(student, X[:5], background=X)
+    >>> explanation.values.shape
+    (5, 4, 3)
+    >>> logits = explanation.values.sum(axis=1) + explanation.base_values
+    >>> np.allclose(logits, student.decision_function(X[:5]))
+    True
+    >>> largest = np.abs(explanation.values).mean(axis=(0, 2)).argmax()
+    >>> explanation.feature_names[largest]
+    'petal width (cm)'
+    """
+    if of not in ("columns", "coordinates"):
+        raise ValueError(f"of={of!r}: must be 'columns' or 'coordinates'.")
+    taken = PolynomialStudent(student)
+    x, r = taken.columns(X), taken.columns(background)
+    if of == "coordinates":
+        x, r = taken.front(x), taken.front(r)
+        names, polynomials = taken.coordinate_names, taken.polynomials
+        players, labels = players_of(groups, names, of)
+        found = _of_products(polynomials, players, x, r, return_interactions)
+    else:
+        players, labels = players_of(groups, taken.column_names, of)
+        found = _of_columns(taken, players, x, r, return_interactions)
+    base, values, interactions = found
+    finite(values, "The Shapley values")
+    if taken.is_flat:
+        base, values = float(base[0]), values[:, :, 0]
+        interactions = None if interactions is None else interactions[..., 0]
+    data = x if groups is None else None
+    return ShapleyValues(values, base, data, labels, taken.outputs, interactions)
+
+
+def players_of(groups, names, what):
+    """Return the player of each column, as numbers, and the names of the players."""
+    n = len(names)
+    if groups is None:
+        return np.arange(n), list(names)
+    if isinstance(groups, dict):
+        return _players_of_lists(groups, names, what)
+    groups = np.asarray(groups)
+    if groups.shape != (n,):
+        raise ValueError(
+            f"groups has the shape {groups.shape}: give the group of each of the {n} {what}, or a "
+            "dict of lists."
+        )
+    labels, players = np.unique(groups, return_inverse=True)
+    return players, [str(label) for label in labels]
+
+
+def _players_of_lists(groups, names, what):
+    place = {name: i for i, name in enumerate(names)}
+    players = np.full(len(names), -1)
+    labels: list[str] = []
+    for label, members in groups.items():
+        for member in members:
+            column = place.get(member, member) if isinstance(member, str) else member
+            if isinstance(column, str) or not 0 <= column < len(names):
+                raise ValueError(
+                    f"groups[{label!r}] has {member!r}, which is none of the {len(names)} {what}: "
+                    f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}."
+                )
+            if players[column] >= 0:
+                raise ValueError(f"groups has {names[column]!r} twice: give it to one group.")
+            players[column] = len(labels)
+        if len(members):
+            labels.append(str(label))
+    for column in np.flatnonzero(players < 0):
+        players[column] = len(labels)
+        labels.append(names[column])
+    return players, labels
+
+
+def _of_columns(taken, players, x, r, with_interactions):
+    """Return base values, Shapley values and interactions of columns, or groups of them."""
+    owners = owners_of(taken.front, players)
+    if owners is not None:
+        owners = np.array(owners, dtype=int)
+        x, r = taken.front(x), taken.front(r)
+        n_players = int(players.max()) + 1
+        return _of_products(taken.polynomials, owners, x, r, with_interactions, n_players)
+    if taken.polynomials.degree > 2:
+        return _of_products(taken.of_columns(), players, x, r, with_interactions)
+    return _of_quadratic(taken, players, x, r, with_interactions)
+
+
+def _of_products(polynomials, players, x, r, with_interactions, n_players=None):
+    games = PolynomialGames(polynomials, players, r, n_players)
+    if not with_interactions:
+        return games.base, games.of_rows(games.values(), x), None
+    n, n_outputs = games.n_players, len(games.base)
+    _check_interactions_fit(len(x), n, n_outputs)
+    values = games.of_rows(games.values(), x)
+    pairs = games.of_rows(games.interactions(), x).reshape(len(x), n, n, n_outputs)
+    return games.base, values, _arranged((pairs + pairs.swapaxes(1, 2)) / 2, values)
+
+
+def _of_quadratic(taken, players, x, r, with_interactions):
+    """Return the same for degree 2, where every coordinate may depend on every column."""
+    front = taken.front
+    _, linear, forms = taken.polynomials.forms()
+    base = polynomials_mean(taken.polynomials, front(r))
+    n_outputs, n_players = len(linear), int(players.max()) + 1
+    membership = np.eye(n_players)[players]
+    center = r.mean(axis=0)
+    x, r = x - center, r - center
+    z_center = front(center)
+    z, dz = x @ front.matrix.T + z_center, r @ front.matrix.T
+    cross = dz.T @ r / len(r)  # of the coordinates and the columns of the background
+    values = np.empty((len(x), n_players, n_outputs))
+    for k in range(n_outputs):
+        gradients = (z + z_center) @ forms[k] + linear[k]
+        of_columns = x * (gradients @ front.matrix)
+        of_columns -= np.einsum("pc,pc->c", front.matrix, forms[k] @ cross)
+        values[:, :, k] = of_columns @ membership
+    if not with_interactions:
+        return base, values, None
+    _check_interactions_fit(len(x), n_players, n_outputs)
+    pairs = np.empty((len(x), n_players, n_players, n_outputs))
+    second = r.T @ r / len(r)
+    for k in range(n_outputs):
+        hessian = 2 * front.matrix.T @ forms[k] @ front.matrix
+        mean = membership.T @ (hessian * second) @ membership
+        for i, row in enumerate(x):
+            by_player = membership * row[:, None]
+            pairs[i, :, :, k] = (by_player.T @ hessian @ by_player + mean) / 2
+    return base, values, _arranged(pairs, values)
+
+
+def _arranged(pairs, values):
+    """Return interactions with what is left of each player's value on the diagonal."""
+    diagonal = np.arange(pairs.shape[1])
+    pairs[:, diagonal, diagonal] = 0
+    pairs[:, diagonal, diagonal] = values - pairs.sum(axis=2)
+    return pairs
+
+
+def _check_interactions_fit(n_rows, n_players, n_outputs):
+    check_fits_in_memory(
+        3 * 8 * n_rows * n_players**2 * n_outputs,
+        f"The interactions of {n_players} players in {n_rows} rows and {n_outputs} outputs",
+        "Explain fewer rows at once, or make groups= of columns.",
+    )

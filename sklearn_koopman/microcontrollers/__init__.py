@@ -1,0 +1,31 @@
+"""C for microcontrollers: a student as a program of steps, in floating point or in integers.
+
+Dictionaries write themselves into a `Program`. `fixed_program` makes it one of integers, whose
+numpy twin computes what the C does to the last bit; `write_program` writes the C of both.
+"""
+
+from ._boards import BOARDS, Board, MissingToolError, board_named, build, run
+from ._c_program import Files, write_program
+from ._fixed import Settings
+from ._fixing import FixedProgram, fixed_program
+from ._numbers import packed
+from ._program import Program
+from ._transformers import WITH_STEPS, add_transformer
+
+__all__ = [
+    "BOARDS",
+    "WITH_STEPS",
+    "Board",
+    "Files",
+    "FixedProgram",
+    "MissingToolError",
+    "Program",
+    "Settings",
+    "add_transformer",
+    "board_named",
+    "build",
+    "fixed_program",
+    "packed",
+    "run",
+    "write_program",
+]

@@ -1,0 +1,71 @@
+"""Integers in place of real numbers: what a multiplier and a shift can say, and packed weights."""
+
+from math import frexp
+
+import numpy as np
+
+#: Numbers of a table that is packed into bytes have at most so many bits.
+MOST_PACKED = 8
+#: One above the largest number of an accumulator.
+ACCUMULATOR = 2**31
+
+
+def as_multiplier(factor, bits=15):
+    """Return integers (multiplier, shift) with ``multiplier / 2**shift`` close to a factor.
+
+    Parameters
+    ----------
+    factor : float > 0
+    bits : int, default=15
+        Of the multiplier. The shift is not below zero, and at most 62 - 31 + 15.
+    """
+    mantissa, exponent = frexp(factor)
+    multiplier, shift = round(mantissa * 2**bits), bits - exponent
+    if multiplier == 2**bits:
+        multiplier, shift = multiplier // 2, shift - 1
+    if shift > 46:  # so small that nothing is left
+        return multiplier >> min(shift - 46, 63), 46
+    return (multiplier, shift) if shift >= 0 else (multiplier << -shift, 0)
+
+
+def shifted(numbers, shift):
+    """Return integers divided by a power of two, rounded to the nearest, halves upwards."""
+    return numbers if shift == 0 else (numbers + (1 << (shift - 1))) >> shift
+
+
+def roots(numbers):
+    """Return the integer parts of the roots of integers below 2 ** 52."""
+    return np.sqrt(numbers.astype(np.float64)).astype(np.int64)
+
+
+def packed(levels, bits):
+    """Return signed levels as bytes, each in some bits, the lowest bits of a byte first.
+
+    Parameters
+    ----------
+    levels : ndarray of int
+        Between ``1 - 2 ** (bits - 1)`` and its negative.
+    bits : int
+        From 2 to 8.
+
+    Returns
+    -------
+    packed : ndarray of uint8
+        Of each level the difference to the lowest. One byte more than is needed: two are read at a
+        time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_koopman.microcontrollers import packed
+    >>> packed(np.array([-1, 0, 1, 1]), bits=2)
+    array([164,   0], dtype=uint8)
+    """
+    codes = (np.ravel(levels) + 2 ** (bits - 1) - 1).astype(np.uint8)
+    as_bits = np.unpackbits(codes[:, None], axis=1, count=bits, bitorder="little")
+    return np.append(np.packbits(as_bits, bitorder="little"), np.uint8(0))
+
+
+def packed_bytes(n_numbers, bits):
+    """Return how many bytes a table of some numbers takes."""
+    return -(-n_numbers * bits // 8) + 1 if bits <= MOST_PACKED else 2 * n_numbers

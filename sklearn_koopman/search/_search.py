@@ -1,0 +1,376 @@
+"""The estimator that searches for the student that a budget pays for."""
+
+from functools import partial
+from itertools import product
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._validation import (
+    DTYPES,
+    check_choice,
+    check_integer,
+    check_real,
+    check_reals,
+    invalid_parameter,
+    is_integer,
+)
+from ..classification import SCORINGS, judged, scoring_of
+from ..inspection import AccuracyCostDisplay
+from ..rows import LiftedRows
+from ..students import KoopmanClassifier, TransferSet
+from ._costs import COSTS
+from ._rows import shifts
+from ._run import Clock, Search
+
+
+class KoopmanSearchCV(KoopmanClassifier):
+    r"""Search for the student that a budget pays for.
+
+    Candidates are pairs of a dictionary and its size: monomials in coordinates of PCA, single
+    ones of these, all features, Gaussians; for images also means of pixels before PCA, and filters
+    (:class:`~sklearn_koopman.ConvolutionalLifter`) of several sizes and strides, alone and with
+    monomials beside them. Of every kind the largest that each price pays for is tried. All are
+    fitted as :class:`~sklearn_koopman.KoopmanDistilledClassifier`, to few rows first, and judged by
+    rows that are held out; the best few at each price go on to four times as many rows
+    [1]_. Those that are left are tried with a transfer set too, and the best at
+    each price is fitted to all rows.
+
+    Parameters
+    ----------
+    teacher : callable, torch.nn.Module, classifier or TorchTeacher, default=None
+        As for :class:`~sklearn_koopman.KoopmanDistilledClassifier`. None, without `soft_labels`
+        in `fit`: students learn from labels alone.
+    budget : float or list of float, default=None
+        What a student may cost for one sample. Students are sought at a few prices below it, too,
+        so that there is a frontier. Of a list, these are the prices; the highest is that of
+        `best_estimator_`. None: no limit.
+    cost : {"multiplications", "bytes", "seconds"}, default="multiplications"
+        What `budget` counts, as :func:`~sklearn_koopman.inspection.cost` does. Seconds are
+        measured, and so are not the same in every run.
+    time : float, default=None
+        Seconds that the search may take. The plan is fixed: in each round, the cheapest candidate
+        between one price and the next, in turns. The time limit cuts the end of a round off, and
+        a warning names what was not tried. About a fifth is kept for the last fits, which are not
+        cut. None: all of the plan.
+    input_shape : tuple of int, default=None
+        (height, width) or (channels, height, width) of flat images. None: rows are no images.
+    dictionaries : "auto" or list of transformers, default="auto"
+        What is searched instead: each is one candidate.
+    max_observables : int, default=3500
+        Of one candidate; no more than training rows either, or 500 where these are fewer.
+    ridges : array-like of shape (n_ridges,), default=(1e-5, 1e-4, 1e-3, 1e-2)
+        L2 penalties to choose from.
+    soft_weights : array-like of shape (n_soft_weights,), default=(0.5, 1.0)
+        Weights of the soft loss to choose from, where there are soft targets.
+    temperatures : array-like of shape (n_temperatures,), default=(2.0, 1.0)
+        The first of these and of `soft_weights` are those of the first round.
+    transfer_set : "auto", TransferSet, list of TransferSet or None, default="auto"
+        What the last candidates are tried with besides. "auto" are, of images, those moved by a
+        pixel in four directions, with their labels; of other rows there is none. A teacher that is
+        used as it is, is asked about rows that are made; `soft_labels`, and what a teacher says
+        that is fitted to each split, are those of the originals.
+    cv : int, cross-validation generator or iterable, default=None
+        None holds out one row in six, as many of each class. Else a number of folds, a splitter, or
+        a list of (training, test) indices: every candidate is then fitted in each split.
+    scoring : {"accuracy", "neg_log_loss", "fidelity"}, str or callable, default="accuracy"
+        What held-out rows judge by.
+    tol : float, default=1e-4
+        Of the last fits.
+    teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
+        What the teacher or `soft_labels` give.
+    teacher_classes : array-like of shape (n_columns,), default=None
+        The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+    unlabeled_value : object, default=None
+        What stands in y for "no label". None: every row is labelled.
+    random_state : int, RandomState instance or None, default=None
+        Draws the held-out rows, the order of the others, filters and centres.
+    verbose : int, default=0
+        Above 0, show a bar for every round, if tqdm is installed.
+
+    Attributes
+    ----------
+    best_estimator_ : KoopmanDistilledClassifier
+        The best student within the budget, fitted to all rows; its `lifter_` takes rows as they
+        are.
+    best_score_ : float
+        Its score on held-out rows. It was chosen for it, so it is a little optimistic.
+    best_cost_ : float
+    best_candidate_ : str
+        What it is.
+    no_teacher_ : KoopmanDistilledClassifier or None
+        Its twin that learned from labels alone, with a ridge of its own; None without a teacher.
+    no_teacher_score_ : float or None
+        On held-out rows.
+    results_ : dict of str to ndarray
+        A table, for `pandas.DataFrame`: every fit that was judged, with "candidate", "round",
+        "n_rows", "cost", "n_observables", "score", "soft_weight", "temperature", "ridge",
+        "transfer_set" (its number, -1 for none).
+    frontier_ : list of int
+        The rows of `results_` that are the latest of their candidate and that no cheaper one
+        equals, the cheapest first.
+    frontier_estimators_ : list of KoopmanDistilledClassifier
+        The best students at each price, fitted to all rows, the cheapest first.
+    frontier_costs_, frontier_scores_ : ndarray of shape (n_students,)
+        Of these.
+    prices_ : list of float
+        Those that students were sought at.
+    cut_ : list of str
+        Candidates that the time limit cut off.
+    coef_, intercept_, classes_, koopman_matrix_, lifter_
+        Of `best_estimator_`.
+    teacher_ : Teacher
+        The teacher that was asked, if one was.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        If X has feature names that are all strings.
+
+    See Also
+    --------
+    KoopmanDistilledClassifierCV : Chooses the settings of one dictionary.
+    sklearn.model_selection.HalvingGridSearchCV : Successive halving of any grid, without costs.
+
+    Notes
+    -----
+    What does not depend on labels is shared: a front (PCA, filters) is fitted once, to
+    the training rows, its coordinates of rows are kept for all candidates that need them, and for
+    the rounds to come; PCA of fewer components is the first columns of the larger one. Settings
+    of a candidate share its rows, their leverages and preconditioners; each fit starts from
+    the last one. The last fits keep the fronts of the search.
+
+    The same `random_state` gives the same students, unless `time` ends the search or `cost` is
+    "seconds".
+
+    References
+    ----------
+    .. [1] K. Jamieson and A. Talwalkar, "Non-stochastic best arm identification and hyperparameter
+       optimization", AISTATS (2016), arXiv:1502.07943.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_koopman.search import KoopmanSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> search = KoopmanSearchCV(
+    ...     RandomForestClassifier(n_estimators=20, random_state=0), budget=100, random_state=0
+    ... ).fit(X, y)
+    >>> search.best_cost_ <= 100
+    True
+    >>> search.score(X, y) > 0.95
+    True
+    """
+
+    lifter = None  # rows come as they are
+    _takes_sparse = False
+    _without_dask = (
+        "it goes over some rows many times. Search on a part of the rows, in memory."
+    )
+
+    def __init__(
+        self,
+        teacher=None,
+        *,
+        budget=None,
+        cost="multiplications",
+        time=None,
+        input_shape=None,
+        dictionaries="auto",
+        max_observables=3500,
+        ridges=(1e-5, 1e-4, 1e-3, 1e-2),
+        soft_weights=(0.5, 1.0),
+        temperatures=(2.0, 1.0),
+        transfer_set="auto",
+        cv=None,
+        scoring="accuracy",
+        tol=1e-4,
+        teacher_output="auto",
+        teacher_classes=None,
+        unlabeled_value=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.teacher = teacher
+        self.budget = budget
+        self.cost = cost
+        self.time = time
+        self.input_shape = input_shape
+        self.dictionaries = dictionaries
+        self.max_observables = max_observables
+        self.ridges = ridges
+        self.soft_weights = soft_weights
+        self.temperatures = temperatures
+        self.transfer_set = transfer_set
+        self.cv = cv
+        self.scoring = scoring
+        self.tol = tol
+        self.teacher_output = teacher_output
+        self.teacher_classes = teacher_classes
+        self.unlabeled_value = unlabeled_value
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None, sample_weight=None, *, soft_labels=None, teacher_X=None):
+        """Search, and fit the best students to all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            float32 and float64 are kept.
+        y : array-like of shape (n_samples,), default=None
+            Labels. None: a teacher that is used as it is, or `soft_labels`, speak alone, and
+            its choices are those that count.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. PCA, filters and centres do not take them.
+        soft_labels : array-like of shape (n_samples, n_columns), default=None
+            Probabilities or logits to learn from; the teacher is not called then.
+        teacher_X : array-like of shape (n_samples, ...), default=None
+            What the teacher sees; None lets it see X.
+
+        Returns
+        -------
+        self : object
+            Fitted classifier.
+        """
+        clock = Clock(self.time)
+        sees_X = teacher_X is None or teacher_X is X
+        return self._fit(
+            X, y, sample_weight, soft_labels, teacher_X, clock=clock, sees_X=sees_X
+        )
+
+    def predict_proba(self, X):
+        """Return the probabilities of the classes, the softmax of the logits.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+        """
+        return self._map_outputs(partial(softmax, axis=1), X)
+
+    def student(self, budget):
+        """Return the best student at another price, without a new search.
+
+        Parameters
+        ----------
+        budget : float
+
+        Returns
+        -------
+        student : KoopmanDistilledClassifier
+            Of `frontier_estimators_`, fitted to all rows.
+        """
+        check_is_fitted(self)
+        affordable = np.flatnonzero(self.frontier_costs_ <= budget)
+        if len(affordable) == 0:
+            raise ValueError(
+                f"budget={budget!r} pays for no student: the cheapest costs "
+                f"{self.frontier_costs_.min():g} {self.cost}."
+            )
+        return self.frontier_estimators_[affordable[self.frontier_scores_[affordable].argmax()]]
+
+    def plot(self, ax=None):
+        """Draw the latest score of every candidate against its cost, and the frontier.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a figure.
+
+        Returns
+        -------
+        display : AccuracyCostDisplay
+        """
+        check_is_fitted(self)
+        latest = self.results_["is_latest"]
+        costs, scores = (self.results_[name][latest] for name in ("cost", "score"))
+        return AccuracyCostDisplay(costs, scores, cost=self.cost).plot(ax)
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        check_choice(self, "cost", COSTS)
+        scoring_of(self, SCORINGS)
+        check_real(self, "time", low=0.0, inclusive="neither", optional=True)
+        check_real(self, "tol", low=0.0, inclusive="left")
+        check_integer(self, "max_observables", minimum=1)
+        self._prices()
+        self._ridges()
+        self._pairs(True)
+        shape = self.input_shape
+        if shape is not None and not (
+            isinstance(shape, tuple | list)
+            and len(shape) in (2, 3)
+            and all(is_integer(n) and n >= 1 for n in shape)
+        ):
+            raise invalid_parameter(
+                self, "input_shape", "a tuple of 2 or 3 positive ints or None"
+            )
+        self._transfer_sets()
+        if self.dictionaries != "auto" and not (
+            isinstance(self.dictionaries, list | tuple)
+            and len(self.dictionaries) > 0
+            and all(hasattr(each, "transform") for each in self.dictionaries)
+        ):
+            raise invalid_parameter(self, "dictionaries", "'auto' or a list of transformers")
+
+    def _prices(self):
+        """Return the budgets in ascending order, None where there are none."""
+        if self.budget is None:
+            return None
+        if np.ndim(self.budget) == 0:
+            check_real(self, "budget", low=0.0, inclusive="neither")
+            return [float(self.budget)]
+        return sorted(map(float, check_reals(self, "budget", low=0.0, inclusive="neither")))
+
+    def _ridges(self):
+        return sorted(check_reals(self, "ridges", low=0.0, inclusive="left"), reverse=True)
+
+    def _pairs(self, is_soft):
+        """Return soft weights and temperatures to try; a soft weight of 0 knows no temperature."""
+        soft_weights = check_reals(self, "soft_weights", low=0.0, high=1.0)
+        temperatures = check_reals(self, "temperatures", low=0.0, inclusive="neither")
+        if not is_soft:
+            return [(0.0, 1.0)]
+        pairs = product(soft_weights, temperatures)
+        return list(dict.fromkeys((a, T if a > 0 else 1.0) for a, T in pairs))
+
+    def _transfer_sets(self):
+        if self.transfer_set is None:
+            return []
+        if isinstance(self.transfer_set, str) and self.transfer_set == "auto":
+            return [] if self.input_shape is None else [shifts(self.input_shape)]
+        sets = self.transfer_set
+        sets = list(sets) if isinstance(sets, list | tuple) else [sets]
+        if not all(isinstance(each, TransferSet) for each in sets):
+            raise invalid_parameter(
+                self, "transfer_set", "'auto', a TransferSet, a list of these, or None"
+            )
+        return sets
+
+    def _validate_rows(self, X, *, reset):
+        if isinstance(X, LiftedRows):
+            return super()._validate_rows(X, reset=reset)
+        return validate_data(self, X, dtype=DTYPES, reset=reset)
+
+    def _wants_soft_targets(self, soft_labels):
+        return self.teacher is not None or soft_labels is not None
+
+    def _solve(self, task, clock, sees_X):
+        task = judged(task)
+        pairs = self._pairs(task.soft_logits is not None)
+        pairs = list(dict.fromkeys((task.labels.soft_weight(a), T) for a, T in pairs))
+        search = Search(
+            self,
+            task,
+            prices=self._prices(),
+            pairs=pairs,
+            ridges=self._ridges(),
+            transfer_sets=self._transfer_sets(),
+            clock=clock,
+            sees_X=sees_X,
+        )
+        return search.run()

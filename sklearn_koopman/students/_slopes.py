@@ -1,0 +1,43 @@
+"""The slopes of a student's logits by what entered its pipeline, for those who move rows."""
+
+import numpy as np
+
+from ..lifting import affine_map, slopes_of, split_linear
+from ..linear import LogitSlopes
+
+
+def logit_slopes(task):
+    """Return the slopes of logits by the rows, which linear steps and a dictionary have lifted.
+
+    Parameters
+    ----------
+    task : Task
+
+    Returns
+    -------
+    slopes : LogitSlopes
+
+    Raises
+    ------
+    ValueError
+        If they are not known, or no multiples of the observables.
+    """
+    passed = task.passed
+    if task.blocks.is_sparse or passed.n_features is None:
+        raise ValueError(
+            "perturbation needs dense rows of numbers: rows are moved in all directions. Reduce "
+            "them first (TruncatedSVD), or set perturbation=0."
+        )
+    head, tail = split_linear(passed.steps)
+    center = np.zeros(passed.n_features)
+    _, matrix = affine_map(head, center, center + 1)
+    n_features = matrix.shape[1]
+    slopes = slopes_of(tail, n_features)
+    if slopes is None:
+        raise ValueError(
+            f"perturbation needs the slopes of the observables, as multiples of observables. "
+            f"{tail!r} does not know them, or lacks observables that slopes are multiples of: "
+            "take a MonomialLifter with all degrees from 1 on, or a SquaredProjectionLifter, "
+            "behind no other steps than linear ones (PCA, scalers); or set perturbation=0."
+        )
+    return LogitSlopes(slopes, np.linalg.qr(matrix, mode="r"), task.blocks.n_observables)

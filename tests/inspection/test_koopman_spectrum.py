@@ -1,0 +1,90 @@
+"""Spectra of Koopman operators, against systems whose spectra are known."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from sklearn_koopman import EDMDClassifier, EDMDRegressor, MonomialLifter
+from sklearn_koopman.inspection import koopman_spectrum
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(80, 2))
+
+
+def turning(X):
+    """A linear system: it turns by 0.3 and shrinks, and moves to a fixed point."""
+    c, s = 0.9 * np.cos(0.3), 0.9 * np.sin(0.3)
+    return X @ np.array([[c, s], [-s, c]]) + [0.5, -0.2]
+
+
+def slow_manifold(X):
+    """x' = 0.9 x, y' = 0.5 y + 0.4 x^2: linear in x, y and x^2."""
+    return np.c_[0.9 * X[:, 0], 0.5 * X[:, 1] + 0.4 * X[:, 0] ** 2]
+
+
+def with_square(X):
+    """The observables that the slow manifold is linear in."""
+    return np.c_[X, X[:, 0] ** 2]
+
+
+def fitted(step, lifter, rows=X):
+    lifter.fit(rows)
+    return EDMDRegressor(ridge=0, lifter=lifter).fit(rows, lifter.transform(step(rows)))
+
+
+@pytest.mark.parametrize("include_bias", [False, True])
+def test_eigenvalues_of_a_linear_system_and_products_of_them(include_bias):
+    spectrum = koopman_spectrum(fitted(turning, MonomialLifter(2, include_bias=include_bias)))
+    own = 0.9 * np.exp(0.3j * np.array([1, -1]))
+    products = [own[0] ** 2, own[0] * own[1], own[1] ** 2]
+    found = spectrum.eigenvalues
+    for expected in (1.0, *own, *products):
+        assert np.abs(found - expected).min() < 1e-9
+    assert (np.diff(np.abs(found)) < 1e-9).all()
+
+
+@pytest.mark.parametrize("step", [turning, slow_manifold])
+def test_a_step_multiplies_eigenfunctions_and_modes_give_observables(step):
+    lifter = MonomialLifter(2, include_bias=False)
+    if step is slow_manifold:  # which leads from degree 2 to x^2 y and x^4
+        lifter = FunctionTransformer(with_square)
+    student = fitted(step, lifter)
+    spectrum = koopman_spectrum(student)
+    now, then = spectrum.eigenfunctions(X), spectrum.eigenfunctions(step(X))
+    assert_allclose(then, now * spectrum.eigenvalues, atol=1e-9)
+    assert_allclose(now @ spectrum.modes.T, student.lifter_.transform(X), atol=1e-9)
+
+
+def test_eigenvalues_of_a_nonlinear_system():
+    spectrum = koopman_spectrum(fitted(slow_manifold, FunctionTransformer(with_square)))
+    assert_allclose(spectrum.eigenvalues, [1.0, 0.9, 0.81, 0.5], atol=1e-9)
+
+
+def test_rates_in_continuous_time():
+    rates = koopman_spectrum(EDMDRegressor(ridge=0).fit(X, turning(X))).time_constants(0.1)
+    assert_allclose(np.sort(rates[1:].imag), [-3.0, 3.0])
+    assert_allclose(rates[1:].real, np.log(0.9) / 0.1)
+
+
+def test_steps_of_a_pipeline():
+    reduced = PCA(2, random_state=0).fit(X)
+    student = make_pipeline(reduced, EDMDRegressor(ridge=0)).fit(
+        X, reduced.transform(turning(X))
+    )
+    spectrum = koopman_spectrum(student)
+    now, then = spectrum.eigenfunctions(X), spectrum.eigenfunctions(turning(X))
+    assert_allclose(then, now * spectrum.eigenvalues, atol=1e-9)
+
+
+def test_what_leads_elsewhere_is_refused():
+    with pytest.raises(ValueError, match="leads from 5 observables to 2 targets"):
+        koopman_spectrum(
+            EDMDRegressor(lifter=MonomialLifter(2, include_bias=False)).fit(X, turning(X))
+        )
+    with pytest.raises(TypeError, match="Koopman matrix"):
+        koopman_spectrum(PCA().fit(X))
+    y = (X[:, 0] > 0).astype(int)
+    assert koopman_spectrum(EDMDClassifier().fit(X, y)).modes.shape == (2, 3)

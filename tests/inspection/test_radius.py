@@ -1,0 +1,272 @@
+"""Radii are exact: no nearer point of another class, and the changed rows are of another class."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline as sklearn_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_koopman import (
+    ActiveSubspace,
+    EDMDClassifier,
+    MonomialLifter,
+    ObservableSelector,
+    OpticalLifter,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
+    SquaredProjectionLifter,
+)
+from sklearn_koopman.inspection import radius_bounds, robust_radius
+from sklearn_koopman.pipeline import make_pipeline
+
+X, y = load_digits(n_class=4, return_X_y=True)
+X = X[:300] / 16
+y = y[:300]
+
+
+def steps():
+    """Return what may stand before a matrix, by name."""
+    scaler = StandardScaler(with_std=False)
+    return {
+        "pca": [PCA(8, random_state=0), MonomialLifter(2)],
+        "whitened": [PCA(8, whiten=True, random_state=0), MonomialLifter(2)],
+        "passthrough": ["passthrough", StandardScaler(), MonomialLifter(2)],
+        "linear": [scaler],
+        "nothing": [],
+        "squares": [PCA(6, random_state=0), SquaredProjectionLifter()],
+        "orthogonal": [PCA(6, random_state=0), OrthogonalPolynomialLifter(2)],
+        "optics": [PCA(6, random_state=0), OpticalLifter(40, random_state=0)],
+        "selected": [
+            PCA(6, random_state=0),
+            ObservableSelector(MonomialLifter(2), max_observables=15),
+        ],
+        "subspace": [
+            ActiveSubspace(lambda rows: rows[:, 10:14] * 10, 5, n_preliminary=12),
+            MonomialLifter(2),
+        ],
+    }
+
+
+@pytest.fixture(params=steps())
+def student(request):
+    """Return a fitted pipeline."""
+    return make_pipeline(*steps()[request.param], EDMDClassifier(ridge=1e-2)).fit(X, y)
+
+
+def largest_two(student, rows):
+    """Return the two largest logits of rows."""
+    return np.sort(student.decision_function(rows), axis=1)[:, -2:].T
+
+
+def test_changed_rows_are_at_the_radius_on_the_boundary_and_across(student):
+    radii, changed = robust_radius(student, X, return_counterfactual=True)
+    assert_allclose(np.linalg.norm(changed - X, axis=1), radii, rtol=1e-9)
+    second, first = largest_two(student, changed)
+    margin = np.subtract(*largest_two(student, X)[::-1])
+    assert np.all(first - second <= 1e-9 * margin + 1e-13)
+    assert np.mean(student.predict(changed) != student.predict(X)) > 0.99
+
+
+def test_no_point_within_the_radius_is_of_another_class(student):
+    rows = X[:40]
+    radii, changed = robust_radius(student, rows, return_counterfactual=True)
+    toward = changed - rows
+    draw = np.random.default_rng(0)
+    for spread in (0.1, 0.3, 1.0):
+        for _ in range(30):
+            step = toward + spread * radii[:, None] * draw.normal(size=X.shape[1]) / 8
+            step *= 0.999 * (radii / np.linalg.norm(step, axis=1))[:, None]
+            assert np.array_equal(student.predict(rows + step), student.predict(rows))
+
+
+def test_a_student_with_its_own_lifter_in_any_pipeline_has_the_same_radii():
+    lifter = make_pipeline(PCA(8, random_state=0), MonomialLifter(2))
+    alone = EDMDClassifier(lifter=lifter).fit(X, y)
+    behind = sklearn_pipeline(
+        PCA(8, random_state=0), sklearn_pipeline(MonomialLifter(2), EDMDClassifier())
+    ).fit(X, y)
+    assert_allclose(robust_radius(alone, X), robust_radius(behind, X), rtol=1e-6)
+
+
+def test_radii_of_a_linear_student_are_those_of_half_spaces():
+    student = EDMDClassifier().fit(X, y)
+    logits = student.decision_function(X)
+    own = logits.argmax(axis=1)
+    margins = logits.max(axis=1)[:, None] - logits
+    normals = np.linalg.norm(student.coef_[own][:, None] - student.coef_, axis=2)
+    with np.errstate(invalid="ignore"):
+        expected = np.nanmin(margins / normals, axis=1)
+    assert_allclose(robust_radius(student, X), expected, rtol=1e-8)
+
+
+def test_a_row_alone_has_the_radius_that_it_has_among_others(student):
+    assert_allclose(robust_radius(student, X[7:8]), robust_radius(student, X)[7:8], rtol=1e-6)
+
+
+def test_bounds_are_the_same_where_radii_are_exact(student):
+    found = radius_bounds(student, X[:20])
+    assert found.is_exact.all()
+    assert np.array_equal(found.lower, found.upper)
+
+
+def test_rows_without_a_slope_toward_the_boundary():
+    """The hard case: the boundary is to either side, and the row says nothing of which."""
+    across, along = np.meshgrid(np.linspace(-2, 2, 41), [-1.0, -0.5, 0.5, 1.0])
+    rows = np.column_stack([across.ravel(), along.ravel()])
+    student = EDMDClassifier(lifter=MonomialLifter(2), ridge=1e-10)
+    student.fit(rows, np.abs(rows[:, 0]) > 1)
+    radii, changed = robust_radius(student, [[0.0, 0.0]], return_counterfactual=True)
+    line = np.linspace(0, 2, 20_001)[:, None] * [1.0, 0.0]
+    crossing = line[student.predict(line) != student.predict([[0.0, 0.0]]), 0].min()
+    assert_allclose(radii, crossing, atol=2e-4)
+    assert student.predict(changed) != student.predict([[0.0, 0.0]])
+
+
+# Where radii are not exact: bounds, and boxes
+
+OTHERS = {
+    "degree 3": [PCA(5, random_state=0), MonomialLifter(3)],
+    "degree 4": [PCA(3, whiten=True, random_state=0), MonomialLifter(4)],
+    "orthogonal": [PCA(4, random_state=0), OrthogonalPolynomialLifter(3)],
+    "Gaussians": [PCA(5, random_state=0), RBFLifter(20, random_state=0)],
+    "cosines": [
+        PCA(5, random_state=0),
+        OpticalLifter(30, nonlinearity="cosine", random_state=0),
+    ],
+    "of scikit-learn": [PCA(5, random_state=0), Nystroem(n_components=20, random_state=0)],
+}
+
+
+def inner_steps(student, rows, radii, n_draws=15):
+    """Yield rows changed by nearly the radius in random directions of the PCA."""
+    draw = np.random.default_rng(1)
+    for _ in range(n_draws):
+        step = draw.normal(size=(len(rows), student[0].n_components_)) @ student[0].components_
+        step *= 0.999 * (radii / np.linalg.norm(step, axis=1))[:, None]
+        yield rows + step
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+def test_bounds_of_other_students_are_bounds(name):
+    student = make_pipeline(*OTHERS[name], EDMDClassifier(ridge=1e-3)).fit(X, y)
+    rows = X[:20]
+    found = radius_bounds(student, rows)
+    assert not found.is_exact.any()
+    assert np.all(found.lower <= found.upper)
+    is_there = np.isfinite(found.upper)
+    assert is_there.mean() > 0.9
+    changed = found.counterfactuals[is_there]
+    assert np.all(student.predict(changed) != student.predict(rows[is_there]))
+    assert_allclose(np.linalg.norm(changed - rows[is_there], axis=1), found.upper[is_there])
+    for moved in inner_steps(student, rows, found.lower):
+        assert np.array_equal(student.predict(moved), student.predict(rows))
+    knows_bounds = name in ("degree 3", "degree 4", "Gaussians", "cosines")
+    assert np.all(found.lower > 0) if knows_bounds else np.all(found.lower == 0)
+    assert np.array_equal(robust_radius(student, rows), found.lower)
+
+
+def test_bounds_of_degree_3_are_near_each_other():
+    student = make_pipeline(*OTHERS["degree 3"], EDMDClassifier(ridge=1e-3)).fit(X, y)
+    found = radius_bounds(student, X[:60])
+    assert np.median(found.lower / found.upper) > 0.6
+
+
+def test_degree_2_by_the_way_of_higher_degrees_is_below_the_exact_radius():
+    """A dictionary with monomials of degree 3 that have no weight."""
+    student = make_pipeline(PCA(5, random_state=0), MonomialLifter(3), EDMDClassifier()).fit(
+        X, y
+    )
+    of_degree_3 = student[1].powers_.sum(axis=1) == 3
+    student[-1].coef_[:, of_degree_3] = 0.0
+    plain = make_pipeline(PCA(5, random_state=0), MonomialLifter(2), EDMDClassifier()).fit(X, y)
+    plain[-1].coef_ = student[-1].coef_[:, ~of_degree_3]
+    plain[-1].intercept_ = student[-1].intercept_
+    exact, found = robust_radius(plain, X[:60]), radius_bounds(student, X[:60])
+    assert np.all(found.lower <= exact * (1 + 1e-9))
+    assert np.all(found.upper >= exact * (1 - 1e-9))
+    assert np.median(found.upper / exact) < 1.02
+
+
+def test_changed_rows_stay_within_bounds():
+    student = make_pipeline(PCA(8, random_state=0), MonomialLifter(2), EDMDClassifier()).fit(
+        X, y
+    )
+    rows = X[:60]
+    free, found = radius_bounds(student, rows), radius_bounds(student, rows, bounds=(0, 1))
+    assert np.array_equal(found.lower, free.lower)
+    assert np.all(found.upper >= free.upper)
+    assert np.median(found.upper / found.lower) < 1.3
+    assert np.nanmin(found.counterfactuals) >= 0
+    assert np.nanmax(found.counterfactuals) <= 1
+    is_there = np.isfinite(found.upper)
+    predicted = student.predict(found.counterfactuals[is_there])
+    assert np.all(predicted != student.predict(rows[is_there]))
+    wide = radius_bounds(student, rows, bounds=(-100, np.full(64, 100)))
+    assert wide.is_exact.all()
+    assert_allclose(wide.counterfactuals, free.counterfactuals)
+
+
+def test_a_half_space_in_a_box_is_cut_where_it_must_be():
+    """Two features, a line, and a corner of the box in the way."""
+    rows = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    student = EDMDClassifier(ridge=1e-8).fit(np.tile(rows, (5, 1)), np.tile([0, 0, 0, 1], 5))
+    normal = np.diff(student.coef_, axis=0)[0]
+    offset = np.diff(student.intercept_)[0]
+    assert_allclose(normal[0], normal[1], rtol=1e-6)
+    found = radius_bounds(student, [[0.5, 0.9]], bounds=([0, 0], [1, 0.95]))
+    expected = (-offset - 0.95 * normal[1]) / normal[0] - 0.5
+    assert_allclose(found.upper, np.hypot(expected, 0.05), rtol=1e-5)
+
+
+def test_rows_that_no_change_moves_to_another_class():
+    student = EDMDClassifier().fit(np.repeat([[0.0], [1.0]], 5, axis=0), np.repeat([0, 1], 5))
+    student.coef_[:] = 0.0
+    radii, changed = robust_radius(student, [[0.3]], return_counterfactual=True)
+    assert np.isinf(radii).all()
+    assert np.isnan(changed).all()
+
+
+@pytest.mark.parametrize("bounds", [(0.2, 1), 3, (0, 1, 2), ([0, 1], 1)])
+def test_bounds_that_are_none_say_so(bounds):
+    student = EDMDClassifier().fit(X, y)
+    with pytest.raises(ValueError, match="bounds="):
+        robust_radius(student, X, bounds=bounds)
+
+
+def test_rows_of_another_width_and_students_without_a_matrix_say_so():
+    student = make_pipeline("passthrough", PCA(5), MonomialLifter(2), EDMDClassifier()).fit(
+        X, y
+    )
+    with pytest.raises(ValueError, match="X has 3 features, and the student takes 64"):
+        robust_radius(student, X[:, :3])
+    with pytest.raises(TypeError, match="no Koopman matrix"):
+        robust_radius(LogisticRegression().fit(X, y), X)
+
+
+def test_what_is_said_to_be_quadratic_and_is_not_says_so():
+    class Liar(MonomialLifter):
+        def polynomial_degree(self):
+            return 2
+
+    student = make_pipeline(PCA(3, random_state=0), Liar(3), EDMDClassifier()).fit(X, y)
+    with pytest.raises(ValueError, match="are said to be of degree 2"):
+        robust_radius(student, X)
+
+
+def test_data_frames_and_single_precision():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=[f"p{i}" for i in range(64)])
+    student = make_pipeline(PCA(5, random_state=0), MonomialLifter(2), EDMDClassifier())
+    expected = robust_radius(student.fit(X, y), X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_allclose(robust_radius(student.fit(frame, y), frame), expected, rtol=1e-6)
+    single = student.fit(X.astype(np.float32), y)
+    assert_allclose(robust_radius(single, X.astype(np.float32)), expected, rtol=1e-2)
