@@ -24,7 +24,9 @@ filters and networks for all students of a seed. "lead" is what a student has mo
 baseline, seed by seed, with its own standard deviation. The rows "mean" are means over the sets;
 their standard deviations take the sets for independent. Writes experiments/results/series.csv.
 
-numba compiles MiniRocket for about a minute when it is used for the first time.
+numba compiles MiniRocket for about a minute when it is first used. From then on torch has as many
+threads as numba: on a busy machine ``NUMBA_NUM_THREADS=1`` makes the networks learn many times as
+fast.
 """
 
 from dataclasses import dataclass
