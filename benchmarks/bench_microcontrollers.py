@@ -10,6 +10,7 @@ code and tables, `memory` the row and the stack too; `instructions` are for one 
 benchmarks/results/microcontrollers_rivals.csv.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,7 +79,9 @@ class NetworkInC:
     def write(self, folder):
         """Write all files into a folder."""
         for header in self.folder.glob("*.h"):
-            (folder / header.name).write_text(header.read_text())
+            # As they lie beside the source here.
+            text = re.sub(r"<(eml_\w+\.h)>", r'"\1"', header.read_text())
+            (folder / header.name).write_text(text)
         sizes = {"n_features": self.network.n_features_in_, "n_classes": len(self.classes_)}
         (folder / "network_student.h").write_text(HEADER.format(**sizes))
         (folder / "network_student.c").write_text(SOURCE)

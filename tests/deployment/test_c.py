@@ -343,8 +343,14 @@ def student_of_filters():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("board", BOARDS)
-@pytest.mark.parametrize("number", ["integer", "float32"])
+@pytest.mark.parametrize(
+    ("board", "number"),
+    [
+        *((board, "integer") for board in BOARDS),
+        ("cortex-m0plus", "float32"),
+        ("avr", "float32"),
+    ],
+)
 def test_on_an_emulated_core(board, number):
     try:
         BOARDS[board].check_tools()

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array, gen_batches
 
-from .._finite import finite
-from .._memory import check_fits_in_memory
-from .._validation import DTYPES
-from ..lifting import affine_map, degree_of, split_linear, transformed
-from ..students import split_student
+from ..._finite import finite
+from ..._memory import check_fits_in_memory
+from ..._validation import DTYPES
+from ...lifting import affine_map, degree_of, split_linear, transformed
+from ...students import split_student
 
 # Numbers of observables that are in memory at once.
 N_LIFTED = 2**23

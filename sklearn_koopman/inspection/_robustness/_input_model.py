@@ -4,8 +4,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..lifting import NoLayerError, as_layer, slopes_of
-from ..linear import LogitSlopes
+from ...lifting import NoLayerError, as_layer, slopes_of
+from ...linear import LogitSlopes
 
 # Of the size of a coordinate, the step of finite differences.
 RELATIVE_STEP = 1e-5

@@ -12,16 +12,16 @@ from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils import gen_batches
 
-from .._memory import check_fits_in_memory
-from ..lifting import (
+from ..._memory import check_fits_in_memory
+from ...lifting import (
     OpticalLifter,
     OrthogonalPolynomialLifter,
     SquaredProjectionLifter,
     SupportsProducts,
     steps_of,
 )
-from ..selection import ObservableSelector
-from ..students import flat_steps
+from ...selection import ObservableSelector
+from ...students import flat_steps
 from ._affine import AffineMap
 
 # Products of rows that are in memory at once.
