@@ -53,6 +53,8 @@ myst_enable_extensions = ["amsmath", "attrs_block", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+# What signatures of dataclasses name, and is not public.
+nitpick_ignore_regex = [("py:class", r"sklearn_koopman\..*\b_\w+\.\w+")]
 linkcheck_timeout = 20
 linkcheck_retries = 2
 # DOIs lead to publishers, many of which answer browsers only.

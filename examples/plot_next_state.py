@@ -1,7 +1,7 @@
 """
-========================
+=========================
 Where does it swing next?
-========================
+=========================
 
 The next state of an oscillator is a function of its state, and a regressor can learn that: extended
 dynamic mode decomposition. Here is how many steps a student keeps to the truth.

@@ -128,7 +128,7 @@ class KoopmanSearchCV(KoopmanClassifier):
 
     See Also
     --------
-    KoopmanDistilledClassifierCV : Chooses the settings of one dictionary.
+    sklearn_koopman.KoopmanDistilledClassifierCV : Chooses the settings of one dictionary.
     sklearn.model_selection.HalvingGridSearchCV : Successive halving of any grid, without costs.
 
     Notes
