@@ -244,8 +244,12 @@ def try_function(rng, outcome):
             ).coef_
         ),
         "make_yin_yang": lambda: make_yin_yang(n, random_state=value)[0],
-        "robust_radius": lambda: inspection.robust_radius(
-            squares_student(rng), matrix, bounds=pick(rng, (None, (value, other)))
+        "robust_radius": lambda: np.nan_to_num(  # infinite where no change changes the class
+            inspection.robust_radius(
+                squares_student(rng), matrix, bounds=pick(rng, (None, (value, other)))
+            ),
+            nan=np.nan,
+            posinf=0.0,
         ),
         "shapley_values": lambda: (
             inspection.shapley_values(

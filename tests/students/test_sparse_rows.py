@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
@@ -290,3 +291,9 @@ def test_categories_beside_numbers_in_a_search():
     assert search.best_params_ == {"koopmandistilledclassifier__ridge": 1e-2}
     assert search.best_estimator_[-1].coef_.shape[1] > 1024
     assert search.best_score_ > 0.65
+
+
+def test_a_reduction_of_nothing_says_what_to_do():
+    X = sparse.csr_array((8, 1500))
+    with pytest.raises(np.linalg.LinAlgError, match="fails in linear algebra"):
+        EDMDClassifier(lifter=PCA(1, svd_solver="arpack")).fit(X, np.arange(8) % 2)
