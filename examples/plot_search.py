@@ -1,7 +1,7 @@
 """
-====================================
+===================================
 Which student can a budget pay for?
-====================================
+===================================
 
 A student needs a dictionary of observables, its size, and settings of the fit; what pays differs
 from budget to budget. ``KoopmanSearchCV`` tries many on a few rows, the best of them on more, and
