@@ -4,8 +4,9 @@
     python experiments/microcontrollers.py
     python experiments/microcontrollers.py --plot
 
-Students of convolutional observables, whose filters are found without labels and rounded, and
-whose matrix is fitted after that, distilled from ResNet-18, and rounded. The first command
+Students of convolutional observables, whose filters are found without labels, or trained
+(`eyes.py`), and rounded, and whose matrix is fitted after that, distilled from ResNet-18, and
+rounded. The first command
 fits those of `CANDIDATES` to five sixths of the training images and measures them on the last one,
 which no teacher has seen (microcontrollers_held_out.csv). The second one takes the best of each
 size, fits it to all training images, of MNIST with four shifted copies of each where they fit into
@@ -20,7 +21,7 @@ one image, `seconds` the processor time of fitting and rounding, on one core.
 from dataclasses import dataclass
 from time import process_time
 
-from experiments import convolutional, runner
+from experiments import convolutional, eyes, runner
 from experiments.images import DATASETS
 from sklearn_koopman import ConvolutionalLifter, EDMDClassifier, KoopmanDistilledClassifier
 from sklearn_koopman.deployment import bench_on_mcu, quantise_student, to_c
@@ -48,11 +49,15 @@ SETTINGS = {
     "mnist": {"ridge": 1e-5, "soft_weight": 0.5, "temperature": 2.0},
     "fashion_mnist": {"ridge": 1e-4, "soft_weight": 0.5, "temperature": 1.0},
 }
-# (filters, height and width of a filter, cells down and across, bits of filters)
+# (filters, height and width of a filter, cells down and across, bits of filters, whether trained)
 CANDIDATES = {
-    "mnist": [(9, 7, 3, 4), (15, 7, 3, 4), (28, 7, 3, 4), (56, 7, 3, 4)],
+    "mnist": [
+        *((9, 7, 3, 4, 0), (15, 7, 3, 4, 0), (28, 7, 3, 4, 0), (56, 7, 3, 4, 0)),
+        *((28, 7, 3, 5, 1), (56, 7, 3, 5, 1)),
+    ],
     "fashion_mnist": [
-        *((6, 5, 4, 4), (10, 5, 3, 4), (14, 5, 4, 4), (28, 5, 4, 4), (58, 5, 4, 4)),
+        *((6, 5, 4, 4, 0), (10, 5, 3, 4, 0), (14, 5, 4, 4, 0), (28, 5, 4, 4, 0)),
+        *((58, 5, 4, 4, 0), (28, 5, 4, 5, 1), (58, 5, 4, 5, 1)),
     ],
 }
 
@@ -66,6 +71,7 @@ class Spec:
     filter_size: int
     grid: int
     filter_bits: int
+    trained: int
 
 
 def specs(options):
@@ -90,10 +96,13 @@ def fitted(spec, data, copies):
         padding=PADDING[spec.dataset],
         random_state=0,
     )
+    ask = convolutional.teacher_of(spec.dataset, "resnet18")
+    if spec.trained:
+        name = f"microcontroller, {spec.filters}"
+        lifter = eyes.trained(spec.dataset, name, lifter, 0, ask)
     rough = EDMDClassifier(ridge=1e-3)
     rough = make_pipeline(lifter.fit(data.X), rough).fit(data.X[few], data.y[few])
     lifter = quantise_student(rough, data.X[few], bits=None, filter_bits=spec.filter_bits)[0]
-    ask = convolutional.teacher_of(spec.dataset, "resnet18")
     X, y, logits = convolutional.enlarged(data, copies, (28, 28), ask)
     Z = convolutional.lift(lifter, X, None)
     classifier = KoopmanDistilledClassifier(tol=1e-3, **SETTINGS[spec.dataset])
@@ -153,7 +162,8 @@ def chosen(size):
     fitting = [row for row in rows if int(row["tables"]) <= 1024 * size.kilobytes]
     best = max(fitting, key=lambda row: float(row["accuracy"]))
     *filters, bits = (
-        int(best[name]) for name in ("filters", "filter_size", "grid", "filter_bits", "bits")
+        int(best[name])
+        for name in ("filters", "filter_size", "grid", "filter_bits", "trained", "bits")
     )
     return Spec(size.dataset, *filters), bits, best["accuracy"]
 
@@ -181,6 +191,7 @@ def measure(size):
         "filter_size": spec.filter_size,
         "grid": spec.grid,
         "filter_bits": spec.filter_bits,
+        "trained": spec.trained,
         "bits": bits,
         "copies": copies,
         "held_out": held_out,
@@ -198,7 +209,7 @@ def measure(size):
 
 def quick_choice(size):
     """Return some filters."""
-    return Spec(size.dataset, 8, 5, 2, 4), 3, ""
+    return Spec(size.dataset, 8, 5, 2, 4, 0), 3, ""
 
 
 def plot():
@@ -243,7 +254,7 @@ def parser():
 def main():
     """Run what is missing, or show the table."""
     options = runner.parse(parser())
-    key = ["dataset", "filters", "filter_size", "grid", "filter_bits", "bits"]
+    key = ["dataset", "filters", "filter_size", "grid", "filter_bits", "trained", "bits"]
     if options.held_out:
         results = runner.Results(HELD_OUT, key)
         runner.carry_out(options, results, specs(options), measure_held_out)
