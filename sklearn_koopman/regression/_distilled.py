@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from .._validation import check_real
 from ..rows import EnlargedRows, LiftedRows, by_rows, fit_lifter
-from ..students import THREE_WAYS, TransferringStudent, some_rows, weighs_soft_targets
+from ..students import TransferringStudent, some_rows, ways_out, weighs_soft_targets
 from ..teachers import UnusableTeacherError
 from ._regressor import KoopmanRegressor, RegressionTask, as_columns
 from ._teacher import as_regression_teacher
@@ -215,7 +215,7 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
         except Exception as error:
             if are_made:
                 raise
-            raise ValueError(f"{error}\n{THREE_WAYS.format(shape=np.shape(seen))}") from error
+            raise ValueError(f"{error}\n{ways_out(seen)}") from error
 
     def _mixed(self, hard, soft, weights, has_target):
         """Return the targets and weights of least squares that minimise both means at once."""

@@ -20,7 +20,6 @@ from ._slopes import logit_slopes as logit_slopes
 from ._student import SharingEstimator as SharingEstimator, Student
 from ._targets import (
     PROBABILITY_FLOOR as PROBABILITY_FLOOR,
-    THREE_WAYS as THREE_WAYS,
     Labels,
     OneHotRows as OneHotRows,
     check_labels as check_labels,
@@ -31,6 +30,7 @@ from ._targets import (
     regression_targets as regression_targets,
     soft_targets as soft_targets,
     some_rows as some_rows,
+    ways_out as ways_out,
     weighs_soft_targets as weighs_soft_targets,
 )
 from ._task import Task

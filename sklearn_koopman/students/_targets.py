@@ -34,7 +34,7 @@ from ..teachers import (
     teacher_logits,
 )
 
-THREE_WAYS = (
+_THREE_WAYS = (
     "The teacher was given the {shape} array that fit received. If it expects other inputs "
     "(pixels, say, and this is a step behind PCA), there are three ways out: build the pipeline "
     "with sklearn_koopman.pipeline.make_pipeline, which hands the untransformed X to the "
@@ -42,6 +42,12 @@ THREE_WAYS = (
     "teacher's own inputs as teacher_X= (in a pipeline <step>__teacher_X=) or its outputs as "
     "soft_labels=."
 )
+
+
+def ways_out(X):
+    """Return what may help a teacher that fails on rows: texts and lists have no shape."""
+    return _THREE_WAYS.format(shape=getattr(X, "shape", (len(X),)))
+
 
 # What is not the fault of the inputs, so that there is nothing to say about these.
 _NOT_THE_INPUTS = (
@@ -361,8 +367,7 @@ def soft_targets(
         is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own
         if teacher_X is not None or are_made or is_out_of_memory:
             raise
-        ways_out = THREE_WAYS.format(shape=np.shape(X))
-        raise ValueError(f"{error}\n{ways_out}") from error
+        raise ValueError(f"{error}\n{ways_out(X)}") from error
     kind = teacher.output if kind == "auto" else kind
     logits = _class_logits(outputs, kind, of_columns, labels, floor=floor, source="teacher")
     return SoftTargets(logits, labels, teacher)

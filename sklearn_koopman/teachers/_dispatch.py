@@ -4,6 +4,7 @@ import copy
 import sys
 from pathlib import Path
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
@@ -52,6 +53,10 @@ def as_teacher(teacher, *, classes=None, output=None):
     >>> teacher.classes_
     array(['cat', 'dog'], dtype='<U3')
     """
+    if classes is not None and np.ndim(classes) != 1:
+        raise UnusableTeacherError(
+            f"teacher_classes={classes!r}: must be a list with the class of each column."
+        )
     if output is not None:
         if output not in OUTPUT_KINDS:
             raise UnusableTeacherError(f"output={output!r}: must be {KNOWN_KINDS}.")

@@ -15,7 +15,7 @@ N_CLASSES = 3
 
 def n_rows(rows):
     """Return how many rows there are; sparse ones have no length."""
-    return np.shape(rows)[0]
+    return rows.shape[0] if hasattr(rows, "shape") else len(rows)
 
 
 def good(rows):

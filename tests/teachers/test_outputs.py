@@ -8,6 +8,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 
 from sklearn_koopman import EDMDClassifier
 from sklearn_koopman.teachers import (
@@ -345,3 +347,23 @@ def test_other_labels_that_the_teacher_does_not_know_are_not_taken_for_numbers()
     with pytest.raises(ValueError, match=r"does not know the classes \['owl'\]") as raised:
         align_columns(np.ones((2, 2)), ["cat", "dog"], ["cat", "owl"])
     assert "numbered" not in str(raised.value)
+
+
+@pytest.mark.parametrize("classes", [0.5, float("nan"), "ab", [["a"], ["b"]]])
+@pytest.mark.parametrize(
+    "teacher", [lambda X: X[:, :2], LogisticRegression()], ids=["function", "estimator"]
+)
+def test_teacher_classes_are_a_list(teacher, classes):
+    with pytest.raises(ValueError, match="must be a list with the class of each column"):
+        EDMDClassifier(teacher, teacher_classes=classes).fit(np.eye(4), [0, 1, 0, 1])
+
+
+def test_a_teacher_that_fails_on_texts_is_told_how_many_there_were():
+    def fails(texts):
+        raise RuntimeError("out of order")
+
+    student = EDMDClassifier(fails, lifter=TfidfVectorizer())
+    with pytest.raises(
+        ValueError, match=r"out of order\nThe teacher was given the \(4,\) array"
+    ):
+        student.fit(["a text", "another", "more", "words"], [0, 1, 0, 1])
