@@ -6,6 +6,7 @@
 # make linkcheck see whether the addresses in the site exist; needs a network
 # make packages install what test, lint, oldest and docs need, both environments at once with -j 2
 # make dist     build wheel and source distribution in dist/, and check them
+# make paper    make the first paper's table anew: one matrix of products on MNIST (ten minutes or so)
 # make fuzz     try 10,000 random inputs (SEED=1), and keep the figures
 # make sanitize run the kernel under the sanitizers of addresses and of undefined behaviour
 # make rivals   time other libraries at the same work, each in its own environment
@@ -39,7 +40,7 @@ SPHINX = $(VENV)/bin/sphinx-build -b $(1) docs docs/_build/$(1)
 
 comma := ,
 
-.PHONY: demo test lint oldest docs linkcheck dist fuzz sanitize rivals packages compiled clean
+.PHONY: demo test lint oldest docs linkcheck dist paper fuzz sanitize rivals packages compiled clean
 
 demo: $(VENV)/.packages-demo $(VENV)/.compiled
 	$(VENV)/bin/python examples/plot_digits_distillation.py --output examples/output
@@ -65,6 +66,11 @@ dist: $(VENV)/.packages-dist
 	rm -rf dist
 	$(VENV)/bin/python -m build --no-isolation
 	$(VENV)/bin/twine check --strict dist/*
+
+paper: $(VENV)/.packages-test $(VENV)/.compiled
+	@echo "Ten rows on all of MNIST, each with its settings chosen: ten minutes or so on two cores."
+	$(VENV)/bin/python experiments/table.py --again --datasets mnist --teachers mlp --sets none \
+		--dictionaries 40:2 30:3 --methods exact Adam "no teacher" "EDMD, labels" "EDMD, logits"
 
 SEED ?= 1
 fuzz: $(VENV)/.packages-test $(VENV)/.compiled

@@ -1,6 +1,7 @@
 """How fast and how large: one script for each question, its results in `results/`.
 
-How long does a fit take, and a whole grid of settings? `bench_fit.py`. How often are the rows gone
+How long does a fit take, and a whole grid of settings? `bench_fit.py`. Hundreds of classes:
+`bench_classes.py`. How often are the rows gone
 over? `bench_solver.py`. Least squares at degree 3, beside the limit of BLAS: `bench_edmd.py`. The
 compiled kernel: `bench_kernel.py`. Lifting alone: `bench_lifting.py`. Rows that are lifted once and
 kept: `bench_stored.py`. What a lifter costs as a step of a pipeline: `bench_pipeline.py`. How much
@@ -8,7 +9,8 @@ memory, and how time and memory grow with rows and observables, also on disk: `b
 same work by other libraries: `bench_rivals.py`. Shapley values and reports of audits:
 `bench_audit.py`.
 Tensor trains, trees, files for hardware: `bench_tensor_trains.py`, `bench_trees.py`,
-`bench_deployment.py`.
+`bench_deployment.py`; a single row: `bench_single_row.py`. On the core of a microcontroller:
+`bench_microcontrollers.py`.
 
 All stand on `runner.py`: sides take turns, medians and ratios are written, ``--quick`` tries a
 script out within seconds and writes nothing. Accuracy is measured in `experiments/`, where the

@@ -3,6 +3,7 @@
     make rivals    (or python benchmarks/bench_rivals.py)
     python benchmarks/bench_rivals.py spans
     python benchmarks/bench_rivals.py tensors
+    python benchmarks/bench_rivals.py oscillators
 
 Other libraries get a virtual environment each, in benchmarks/.venvs/, with the versions that
 `benchmarks/rivals/` pins. Every library does every task in a process of its own, one after the
@@ -32,6 +33,11 @@ of the degree-3 coefficients of a least-squares student of 10,000 MNIST images, 
 coordinates, ten classes: (p + 1)^3 times 10 numbers in float64. Each library cuts it to the same
 ranks. `error` is that of the train, relative to the tensor; all of them use truncated singular
 value decompositions and must agree. Writes benchmarks/results/tensor_rivals.csv.
+
+"oscillators": next states of the Duffing oscillator and of a pendulum, beside pykoopman, from the
+same snapshots with the same monomials; what exactly is compared says
+`benchmarks/rivals/oscillators.py`. Errors of the two must agree, but for rounding. Writes
+benchmarks/results/oscillators.csv.
 
 With --quick only what is installed beside this script's Python takes part.
 """
@@ -99,6 +105,7 @@ COLUMNS = [
 ]
 SPAN_TASKS = [("linear", 0), ("linear", 10), ("quadratic", 0)]
 TENSORS = [(30, 14), (40, 19)]  # variables and rank
+OF_OSCILLATORS = "seconds", "ratio", "one step", "50 steps", "50 linear steps"
 
 
 def those_there(libraries):
@@ -237,7 +244,31 @@ def tensors(options):
                 results.add(row | {name: rounded(found.get(name, "")) for name in columns})
 
 
-PARTS = {"operators": operators, "spans": spans, "tensors": tensors}
+def oscillators(options):
+    """Write how well and how soon next states are predicted."""
+    results = runner.Measurements("oscillators.csv", ["system", "task", "degree", "library"])
+    n, degrees = runner.full_or_quick((1000, (3, 5, 7, 9)), (20, (3,)))
+    for system in ("duffing", "pendulum"):
+        ours = {}
+        for library in those_there([OURS, "pykoopman"]):
+            found = run(library, "oscillators.py", system, n, *degrees, most_seconds=600)
+            if "rows" not in found:
+                sys.exit(f"{library}: {found['remark']}")
+            for row in found["rows"]:
+                case = {"system": system, "task": row["task"], "degree": row["degree"]}
+                seconds = ours.setdefault(tuple(case.values()), row["seconds"])
+                row |= {"ratio": row["seconds"] / seconds}
+                columns = {name: rounded(row.get(name, "")) for name in OF_OSCILLATORS}
+                version = {"library": library, "version": version_of(library)}
+                results.add(case | version | columns)
+
+
+PARTS = {
+    "operators": operators,
+    "spans": spans,
+    "tensors": tensors,
+    "oscillators": oscillators,
+}
 
 
 def parser():

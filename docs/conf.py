@@ -20,7 +20,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.extlinks",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "numpydoc",
     "myst_parser",
@@ -28,6 +27,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     # In _ext:
     "elsewhere",
+    "mathml",
     "measured",
     "names",
 ]
@@ -53,6 +53,8 @@ myst_enable_extensions = ["amsmath", "attrs_block", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+# What signatures of dataclasses name, and is not public.
+nitpick_ignore_regex = [("py:class", r"sklearn_koopman\..*\b_\w+\.\w+")]
 linkcheck_timeout = 20
 linkcheck_retries = 2
 # DOIs lead to publishers, many of which answer browsers only.
@@ -79,6 +81,7 @@ sphinx_gallery_conf = {
 
 # Looks ------------------------------------------------------------------------------------
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_koopman"
 html_static_path = ["_static"]

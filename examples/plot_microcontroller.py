@@ -1,7 +1,7 @@
 """
-================================
+==============================
 A network on a microcontroller
-================================
+==============================
 
 A network of 40,000 weights is to run on a part with 16 kB of flash. A student is small enough:
 filters, or products of PCA coordinates, and one matrix. ``to_c`` writes it as C, in floating point

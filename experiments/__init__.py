@@ -14,8 +14,10 @@ Which observables? `dictionaries.py`: families of about 1,000, and how correlate
 Other kinds of students: `networks.py` and `delay_dmd.py` (spans of layers), `tree_recovery.py` and
 `tree_curves.py` (decision trees), `tensor_trains.py`, `product_kernel.py`, `compression.py`.
 
+How sure is a student? `robustness.py`: how far images can be changed without another answer.
+
 Whose networks? `strangers.py`: pretrained ones out of other people's packages, on inputs of
-`strange_inputs.py`.
+`strange_inputs.py`. `regressors.py`: those of regressors, forests and networks.
 
 What does hardware take away? `deployment.py`: few bits and noise; `filters.py`: the same of
 filters, and what ONNX and torch make of them; `meshes.py`: errors of a photonic mesh;

@@ -109,7 +109,9 @@ def points_of(dataset):
     kinds = {"EDMD": "least squares", "EDMD, teacher": "least squares", "distilled": "filters"}
     for row in rows_of("convolutional.csv", dataset):
         if row["student"] in kinds:
-            points.append(point(kinds[row["student"]], row))
+            kind = kinds[row["student"]]
+            is_product = row["dictionary"] == "monomials" and kind == "filters"
+            points.append(point("products" if is_product else kind, row))
         teacher = teachers[int(row["teacher_multiplications"])]
         named[teacher] = percent(row, "teacher_accuracy")
     points += few_bits(dataset)
@@ -271,6 +273,7 @@ def draw_worth():
             axis.plot(*zip(*products[teacher], strict=True), "o", markersize=5,
                       color=colors[teacher], label=f"products, {name}")  # fmt: skip
         rows = rows_of("convolutional.csv", dataset)
+        rows = [row for row in rows if row["dictionary"] != "monomials"]
         group = ("teacher_accuracy", "dictionary", "transfer_set")
         pairs = differences(rows, "student", "no teacher", "distilled", group)
         axis.plot(*zip(*chain(*pairs.values()), strict=True), "D", markersize=4,

@@ -399,21 +399,27 @@ def plot():
     import matplotlib.pyplot as plt
 
     rows = TABLE.rows()
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
     for name in SPANS:
         curve = [row for row in rows if row["part"] == "rank" and row["span"] == name]
         x, y = ([float(row[key]) for row in curve] for key in ("setting", "accuracy"))
         axes[0].plot(x, np.multiply(y, 100), "o-", label=name)
     axes[0].set(xlabel="rank of the matrix", ylabel="test accuracy, %", ylim=(85, 99))
-    axes[0].legend()
+    axes[0].legend(loc="lower right")
+    colors = {"affine": "#d1495b", "monomials": "#e9a03b", "weights": "#1b4965"}
     chosen = [row for row in rows if row["part"] == "budget" and row["span"] == "256 -> 32"]
     for method in sorted({row["method"] for row in chosen}):
         curve = [row for row in chosen if row["method"] == method]
         x, y = ([float(row[key]) for row in curve] for key in ("parameters", "accuracy"))
-        style = "--" if method.startswith("weights") else "-"
-        axes[1].plot(x, np.multiply(y, 100), "o" + style, label=method)
+        marker = "s" if "low rank" in method else "o"
+        style = "-" if "trained" in method else "--"
+        color = colors[method.partition(",")[0]]
+        axes[1].plot(x, np.multiply(y, 100), marker + style, color=color, label=method)
     axes[1].set(xlabel="parameters instead of 43,008", xscale="log", ylim=(80, 99))
-    axes[1].legend(fontsize="small")
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower right", ncols=3,
+                  fontsize="small", frameon=False)  # fmt: skip
+    for axis in axes:
+        axis.grid(alpha=0.3)
     runner.save_picture(figure, "networks", dpi=110)
 
 

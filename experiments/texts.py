@@ -1,6 +1,8 @@
 """Students of a text classifier on sparse TF-IDF, beside logistic regression on the same matrix.
 
     python experiments/texts.py
+    python experiments/texts.py --columns 100000 --models student EDMD "logistic regression, labels"
+    python experiments/texts.py --wide
 
 The texts are found on the machine: pieces of 40 words of the documentation strings of installed
 packages, whose class is the subpackage that they are from. (20 newsgroups would have to be
@@ -10,10 +12,14 @@ the first part; students learn from the second; the third is for testing.
 
 What counts is agreement with the network's choice. All models of a row take the same matrix, TF-IDF
 of words and pairs of words; settings are chosen by agreement on a fifth of the second part, in one
-draw, and kept for the others. `additive_noise` penalises the coefficients of TF-IDF as it is, as
-the C of logistic regression does, and `ridge` those of the standardised columns. Seconds are
-medians of fits in turns with logistic regression on labels, on one thread; the memory is what
+draw, with 20,000 columns, and kept for all else. `additive_noise` penalises the coefficients of
+TF-IDF as it is, as the C of logistic regression does, and `ridge` those of the standardised
+columns. Seconds are medians of three fits in turns with logistic regression on labels, on one
+thread (of one fit with more than 20,000 columns, and of one draw there); the memory is what
 tracemalloc counts of arrays at the peak of a fit, X not among them.
+
+"--wide" needs no texts: fits to rows of 100,000 columns, 50 entries in each at random places, five
+classes, without a teacher. Writes experiments/results/wide_rows.csv.
 """
 
 import re
@@ -41,6 +47,8 @@ SEEDS = 2
 DOCUMENTATION = re.compile(r'"""(.*?)"""', re.DOTALL)
 PARTS = "network", "students", "test"
 BUCKETS = 2**17
+COLUMNS_OF_CHOICE = 20_000
+RESULTS = runner.Results("texts.csv", ["columns", "model"])
 
 
 @dataclass(frozen=True)
@@ -282,10 +290,16 @@ def agreement(model, lesson):
 
 
 @cache
-def chosen(columns, name):
-    """Return the settings of a model that do best on a fifth of the students' texts."""
+def chosen(name):
+    """Return a model with the settings that do best on a fifth of the students' texts.
+
+    The table has them, where it has a row of so many columns.
+    """
     make, candidates, source = MODELS[name]
-    whole = lesson(columns, 0)
+    for row in RESULTS.where(columns=COLUMNS_OF_CHOICE, model=name):
+        settings = (setting.split("=") for setting in row["settings"].split("; "))
+        return make, {key: float(value) for key, value in settings}, source
+    whole = lesson(COLUMNS_OF_CHOICE, 0)
     order = np.random.default_rng(0).permutation(len(whole.y))
     held_out, rows = np.split(order, [len(order) // 5])
     part = whole.part(rows, held_out)
@@ -299,9 +313,10 @@ def chosen(columns, name):
 
 def measure(spec):
     """Return how a model does over some draws, and what its fit takes beside the reference."""
-    model = chosen(spec.columns, spec.model)
+    model = chosen(spec.model)
     found = []
-    for seed in range(runner.full_or_quick(SEEDS, 1)):
+    is_large = spec.columns > COLUMNS_OF_CHOICE
+    for seed in range(1 if is_large else runner.full_or_quick(SEEDS, 1)):
         drawn_lesson = lesson(spec.columns, seed)
         made = fitted(model, drawn_lesson)
         found.append(
@@ -313,7 +328,8 @@ def measure(spec):
         )
     agreements, accuracies, of_network = np.transpose(found)
     first = lesson(spec.columns, 0)
-    seconds = in_turns(model, chosen(spec.columns, "logistic regression, labels"), first)
+    other = chosen("logistic regression, labels")
+    seconds = in_turns(model, other, first, rounds=1 if is_large else 3)
     (mean, deviation), (accuracy, _) = map(runner.mean_and_std, (agreements, accuracies))
     return {
         "rows": first.X.shape[0],
@@ -328,11 +344,11 @@ def measure(spec):
         "seconds of logistic regression": round(seconds[1], 2),
         "MB of X": round((first.X.data.nbytes + first.X.indices.nbytes) / 2**20),
         "peak MB": peak(model, first),
-        "peak MB, half the rows": peak(model, first, 0.5),
+        "peak MB of half the rows": peak(model, first, 0.5),
     }
 
 
-def in_turns(model, other, lesson, rounds=3):
+def in_turns(model, other, lesson, rounds):
     """Return the median seconds of the fits of two models, on one thread."""
     seconds = []
     with threadpool_limits(1):
@@ -354,20 +370,63 @@ def peak(model, lesson, share=1.0):
     return round(most / 2**20)
 
 
+@dataclass(frozen=True)
+class Wide:
+    """A student of so many rows of 100,000 columns."""
+
+    rows: int
+    student: str
+
+
+def measure_wide(spec):
+    """Return what a fit takes."""
+    rng = np.random.default_rng(0)
+    places = rng.integers(100_000, size=(spec.rows, 50))
+    starts = np.arange(0, places.size + 1, 50)
+    X = csr_array((rng.uniform(size=places.size), places.ravel(), starts), (spec.rows, 100_000))
+    X.sum_duplicates()
+    y = np.arange(spec.rows) % 5
+    make = {
+        "EDMD": lambda: EDMDClassifier(ridge=0.1),
+        "student": lambda: KoopmanDistilledClassifier(soft_weight=0.0, ridge=0.1, tol=1e-4),
+    }[spec.student]
+    with threadpool_limits(1):
+        seconds = runner.timed(make().fit, X, y)[1]
+        tracemalloc.start()
+        try:
+            make().fit(X, y)
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    return {
+        "non-zeros": X.nnz,
+        "MB of X": round((X.data.nbytes + X.indices.nbytes) / 2**20, 1),
+        "MB of X if dense": round(8 * X.shape[0] * X.shape[1] / 2**20),
+        "peak MB": round(most / 2**20),
+        "seconds": round(seconds, 2),
+    }
+
+
 def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__)
-    made.add_argument("--columns", nargs="+", type=int, default=[20_000, 100_000])
+    made.add_argument("--columns", nargs="+", type=int, default=[COLUMNS_OF_CHOICE])
     made.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    made.add_argument("--wide", action="store_true", help="what 100,000 columns take")
     return made
 
 
 def main():
     """Measure the models that have no row yet, or show the table."""
     options = runner.parse(parser())
+    if options.wide:
+        sizes = runner.full_or_quick((5000, 20_000, 80_000), (1000,))
+        specs = [Wide(n, name) for name in ("EDMD", "student") for n in sizes]
+        results = runner.Results("wide_rows.csv", ["rows", "student"])
+        runner.carry_out(options, results, specs, measure_wide)
+        return
     specs = [Spec(columns, model) for columns in options.columns for model in options.models]
-    results = runner.Results("texts.csv", ["columns", "model"])
-    runner.carry_out(options, results, specs, measure)
+    runner.carry_out(options, RESULTS, specs, measure)
 
 
 if __name__ == "__main__":

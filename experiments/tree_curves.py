@@ -204,6 +204,13 @@ COLORS = {
 }
 
 
+def style(method):
+    """Return how a line is drawn: dashed with more rows, dotted where something is left out."""
+    if "blind" in method or "probes only" in method:
+        return ":"
+    return "--" if "more rows" in method else "-"
+
+
 def plot():
     """Draw the curves of all data sets side by side."""
     import matplotlib.pyplot as plt
@@ -214,7 +221,8 @@ def plot():
             curve = CURVES.where(dataset=dataset, method=method)
             sizes = [int(row["n_leaves"]) for row in curve]
             fidelities = [100 * float(row["fidelity"]) for row in curve]
-            ax.plot(sizes, fidelities, color=color, marker="o", markersize=3, label=method)
+            ax.plot(sizes, fidelities, style(method), color=color, marker="o", markersize=3,
+                    label=method)  # fmt: skip
         ax.set(title=dataset.replace("_", " "), xlabel="leaves", xscale="log")
         ax.set_xticks(SIZES, SIZES)
         ax.minorticks_off()

@@ -144,7 +144,9 @@ def points(study, dataset):
 
 
 NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
-COLORS = dict(zip(METHODS, ("C0", "C1", "C2", "C3"), strict=True))
+TEACHERS = {"cnn": "convolutional teacher", "mlp": "perceptron as teacher"}
+COLORS = dict(zip(METHODS, ("#d1495b", "#e9a03b", "#1b4965", "#8d99ae"), strict=True))
+LABELS = {"exact": "distilled", "no teacher": "without a teacher"}
 
 
 def plot():
@@ -159,19 +161,31 @@ def plot():
         figure, axes = plt.subplots(
             1,
             len(pairs),
-            figsize=(3.6 * len(pairs) + 0.6, 3.4),
+            figsize=(max(3.6 * len(pairs) + 0.6, 6.4), 3.4),
             layout="constrained",
             squeeze=False,
         )
         for axis, (dataset, kind) in zip(axes[0], pairs, strict=True):
             panel = CURVES.where(study=study, dataset=dataset, teacher=kind)
             draw(axis, study, panel)
-            axis.set_title(f"{NAMES[dataset]}, {kind} teacher", fontsize=10)
+            axis.set_title(f"{NAMES[dataset]}, {TEACHERS[kind]}", fontsize=10)
+        of_mnist = [
+            axis for axis, pair in zip(axes[0], pairs, strict=True) if pair[0] == "mnist"
+        ]
+        for axis in of_mnist:  # on one scale, to be compared
+            axis.set_ylim(*share(of_mnist))
         axes[0][0].set_ylabel(f"error on {panel[0]['judged_on']} images (%)")
         curves = axes[0][0].get_legend_handles_labels()
-        figure.legend(*curves, loc="outside lower center", ncols=len(METHODS), fontsize=8)
+        figure.legend(*curves, loc="outside lower center", ncols=len(METHODS), fontsize=8,
+                      frameon=False)  # fmt: skip
         runner.save_picture(figure, f"what_matters_{study}", dpi=110)
         plt.close(figure)
+
+
+def share(axes):
+    """Return the limits that hold the curves of all axes."""
+    limits = [axis.get_ylim() for axis in axes]
+    return min(low for low, _ in limits), max(high for _, high in limits)
 
 
 def draw(axis, study, panel):
@@ -186,7 +200,8 @@ def draw(axis, study, panel):
             x = [float(row["value"]) for row in curve]
         errors = [100 - 100 * float(row["accuracy"]) for row in curve]
         if curve:
-            axis.plot(x, errors, "o-", color=COLORS[method], label=method, markersize=4)
+            axis.plot(x, errors, "o-", color=COLORS[method],
+                      label=LABELS.get(method, method), markersize=4)  # fmt: skip
     if study == "transfer_set":
         axis.set_xticks(range(len(names)), names, rotation=20)
     elif study == "temperature":

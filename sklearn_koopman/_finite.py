@@ -5,6 +5,7 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 from numpy.linalg import LinAlgError
+from scipy.sparse.linalg import ArpackError
 
 _SCALE_FIRST = "Scale the features first (StandardScaler, PCA(whiten=True)), or use float64."
 
@@ -92,7 +93,7 @@ def explaining_linear_algebra(what):
     """
     try:
         yield
-    except (LinAlgError, ValueError) as error:
+    except (ArpackError, LinAlgError, ValueError) as error:
         bare = str(error)
         if not any(each in bare for each in _BARE):
             raise
@@ -104,6 +105,7 @@ def explaining_linear_algebra(what):
 
 # What numpy and scipy say.
 _BARE = (
+    "ARPACK error",
     "did not converge",
     "must not contain infs or NaNs",
     "not positive definite",

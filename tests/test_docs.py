@@ -90,11 +90,17 @@ def given(is_large):
     return {name: made[name] for name in GIVEN}
 
 
+def name_of(page):
+    """Return what a page is called: ``tasks-torch``."""
+    folder = f"{page.parent.name}-" if page.parent.parent == DOCS else ""
+    return folder + page.stem
+
+
 def programs():
     """Return {name: text} of every block of Python on every page."""
     block = re.compile(r"^( *)```python\n(.*?)^ *```", re.M | re.S)
     return {
-        f"{page.stem}-{number}": re.sub(rf"^{indent}", "", text, flags=re.M)
+        f"{name_of(page)}-{number}": re.sub(rf"^{indent}", "", text, flags=re.M)
         for page in PAGES
         for number, (indent, text) in enumerate(block.findall(page.read_text("utf-8")))
     }
@@ -113,6 +119,7 @@ def names_taken_for_granted(text):
     for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             made |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+    made |= {node.name for node in nodes if isinstance(node, ast.ExceptHandler) and node.name}
     read = {node.id for node in nodes if isinstance(node, ast.Name)}
     return read - made - set(dir(builtins))
 
@@ -280,7 +287,7 @@ LINK = re.compile(r"\[[^\]]*\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 @pytest.mark.parametrize(
     "page",
     [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"],
-    ids=lambda page: page.name,
+    ids=name_of,
 )
 def test_links_lead_somewhere_on_a_code_host_too(page):
     made_by_the_build = {(DOCS / "auto_examples" / "index.rst").resolve()}

@@ -20,6 +20,7 @@ QUICK = {
     "plot_gradient_boosting.py": (),
     "plot_layer_replacement.py": ("torch",),
     "plot_microcontroller.py": (),
+    "plot_next_state.py": (),
     "plot_noisy_hardware.py": (),
     "plot_observable_selection.py": (),
     "plot_onnx.py": ("onnx", "onnxruntime", "skl2onnx"),
@@ -27,6 +28,7 @@ QUICK = {
     "plot_own_dictionary.py": ("torch", "onnxruntime", "skl2onnx"),
     "plot_pretrained_teacher.py": ("magika", "onnxruntime"),
     "plot_quadratic_forms.py": (),
+    "plot_robustness.py": (),
     "plot_series.py": ("torch",),
     "plot_yin_yang.py": (),
 }
@@ -74,7 +76,7 @@ def test_scripts_of_the_gallery_are_well_formed():
         assert title is not None, script.name
         assert len(title[1]) == len(title[2]) == len(title[3]), script.name
         assert text.count("# %%\n") >= 2, script.name
-        assert f"sphx_glr_auto_examples_{script.name}" in header
+        assert f"   ../examples/{script.name}\n" in header, script.name
 
 
 def test_digits_distillation(tmp_path, run):

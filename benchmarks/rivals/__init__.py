@@ -1,6 +1,6 @@
 """Other libraries, each in a virtual environment of its own with the versions that are pinned here.
 
-`sides.py`, `spans.py` and `tensors.py` are what runs in these environments.
+`sides.py`, `spans.py`, `tensors.py` and `oscillators.py` are what runs in these environments.
 """
 
 import json

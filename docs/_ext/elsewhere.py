@@ -42,6 +42,7 @@ LABELS = {
     "df_output_transform": (
         "https://scikit-learn.org/stable/auto_examples/miscellaneous/plot_set_output.html"
     ),
+    "r2_score": "https://scikit-learn.org/stable/modules/model_evaluation.html#r2-score",
     "metadata_routing": "https://scikit-learn.org/stable/metadata_routing.html",
     "sphx_glr_auto_examples_miscellaneous_plot_set_output.py": (
         "https://scikit-learn.org/stable/auto_examples/miscellaneous/plot_set_output.html"
@@ -58,8 +59,11 @@ def exists(name):
         except ImportError:
             continue
         for part in path[size:]:
-            if not hasattr(found, part):
-                return False
+            try:
+                if not hasattr(found, part):
+                    return False
+            except ImportError:  # there, but to be enabled first: sklearn.experimental
+                return True
             found = getattr(found, part)
         return True
     return False

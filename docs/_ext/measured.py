@@ -10,9 +10,10 @@
 
 Without options, all columns of all rows. ``columns`` chooses some; ``-> D`` gives one another
 heading, ``%`` shows a fraction in percent. ``where`` keeps the rows that have this value, or one of
-several (``method in exact; no teacher``); " and " joins conditions. ``across`` makes a column of
-every value of a column, with what another one says there. ``caption`` is a title. A column or value
-that the file does not have is an error, so that a page and its data cannot drift apart.
+several, in their order (``method in exact; no teacher``); " and " joins conditions. ``across``
+makes a column of every value of a column, with what another one says there. ``caption`` is a title.
+A column or value that the file does not have is an error, so that a page and its data cannot drift
+apart.
 """
 
 import csv
@@ -85,7 +86,7 @@ def chosen(rows, condition):
     missing = set(values) - {row[name.strip()] for row in left}
     if missing:
         raise ValueError(f"no row has {condition}: {', '.join(sorted(missing))}")
-    return left
+    return sorted(left, key=lambda row: values.index(row[name.strip()]))
 
 
 def spread(rows, columns, across):

@@ -1,5 +1,6 @@
 """What is known of a student and some rows: who is right, how sure, how far from the boundary."""
 
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from ._certified import certified_accuracy
 
 # Rows that contributions are measured against.
 N_BACKGROUND = 500
-# Above degree 2 coordinates of more columns than that are not multiplied out.
-MOST_COLUMNS = 64
+# Rows whose radii are bounded, where they are not exact: that takes longer.
+N_BOUNDED = 200
+# Above degree 2, coordinates of many columns are multiplied out: to so many products at most.
+MOST_PRODUCTS = 50_000
 
 
 class Audited:
@@ -32,7 +35,7 @@ class Audited:
     bounds, scale
         As for `certified_accuracy`.
     max_rows : int, default=10_000
-        The most rows to find the radii of.
+        The most rows to find the radii of; where only bounds are known, of `N_BOUNDED` at most.
     random_state : int, RandomState instance or None, default=0
         Chooses these rows.
 
@@ -79,21 +82,28 @@ class Audited:
         )
         self.column_names = _column_names(self.X)
         self._draw = check_random_state(random_state)
-        self.certified, self.without_radius = None, None
-        self._find_radii(bounds, scale, self.some(max_rows))
         self._polynomials = _polynomials_of(student)
+        self.certified, self.without_radius = None, None
+        self._find_radii(bounds, scale, max_rows)
 
-    def _find_radii(self, bounds, scale, rows):
+    def _find_radii(self, bounds, scale, max_rows):
         """Find the radii of some rows, or why they are not known."""
         try:
             np.asarray(self.X, dtype=float)
         except (TypeError, ValueError):
             self.without_radius = "Not all columns are numbers."
             return
+        found = self._polynomials
+        is_exact = found is not None and not found.head and found.polynomials.degree <= 2
+        rows = self.some(max_rows if is_exact else min(max_rows, N_BOUNDED))
         try:
-            self.certified = certified_accuracy(
+            certified = certified_accuracy(
                 self.student, self.X, self.y, bounds=bounds, scale=scale, rows=rows
             )
+            if certified.lower.any():
+                self.certified = certified
+            else:
+                self.without_radius = "The certified bounds of this student are zero."
         except TypeError as error:  # from `radius_bounds`, of what it does not know
             self.without_radius = str(error)
 
@@ -278,5 +288,7 @@ def _polynomials_of(student):
         found = PolynomialStudent(student)
     except TypeError:
         return None
-    n_columns = found.front.matrix.shape[1]
-    return found if found.polynomials.degree <= 2 or n_columns <= MOST_COLUMNS else None
+    if found.polynomials.degree <= 2 or found.has_scaled_columns:
+        return found
+    n_columns, degree = found.front.matrix.shape[1], found.polynomials.degree
+    return found if comb(n_columns + degree, degree) <= MOST_PRODUCTS else None

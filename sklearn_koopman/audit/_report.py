@@ -208,7 +208,8 @@ def audit_report(
         How many of the hardest and of the least robust rows are shown, and half as many typical
         ones.
     max_rows : int, default=10_000
-        The most rows to find the radii of; of more, some are drawn.
+        The most rows to find the radii of; of more, some are drawn. 200 at most of students whose
+        radii are bounded instead of exact, which takes longer.
     random_state : int, RandomState instance or None, default=0
         Draws them.
 

@@ -106,10 +106,11 @@ def _certified(report):
         reason = report.without_radius or "This student is no Koopman matrix."
         return section("Certified accuracy", paragraph(f"No radii are known. {reason}", "soft"))
     kind = "The radius is exact"
-    if not found.is_exact.all():
-        kind = (
-            f"The radius is exact for {found.is_exact.mean():.0%} of them, else a lower bound"
-        )
+    if not found.is_exact.any():
+        kind = "What is known of their radii is a certified lower bound"
+    elif not found.is_exact.all():
+        share = f"{found.is_exact.mean():.0%}"
+        kind = f"The radius is exact for {share} of them, else a certified lower bound"
     text = (
         "A row is certified at a distance if it is right, and stays right whatever is changed of "
         f"it by no more than that{_unit(report)}. Looked at: {len(found.rows):,} rows. {kind}."

@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from .._files import replaced_when_whole
 from .._validation import is_integer
 from ..microcontrollers import (
-    FixedProgram,
     Program,
     Settings,
     board_named,
@@ -320,6 +319,3 @@ def _check(number, bits, filter_bits, reducer_bits, activation_bits, byte_range,
             )
     if not isinstance(name, str) or not _NAME.match(name):
         raise ValueError(f"name={name!r}: must be a name of C, letters and digits.")
-
-
-__all__ = ["CStudent", "FixedProgram", "as_program", "to_c"]

@@ -15,14 +15,14 @@ from ._fidelity import fidelity_score
 from ._filter_display import FilterDisplay
 from ._filter_weights_display import FilterWeightsDisplay
 from ._filters import filter_weights, logit_maps
-from ._formula import Formula, formula
 from ._koopman_spectrum import KoopmanSpectrum, koopman_spectrum
 from ._logit_map_display import LogitMapDisplay
-from ._polynomial_student import PolynomialStudent as PolynomialStudent
-from ._radius import RadiusBounds, radius_bounds, robust_radius
+from ._polynomials._formula import Formula, formula
+from ._polynomials._polynomial_student import PolynomialStudent as PolynomialStudent
+from ._polynomials._shapley import ShapleyValues, shapley_values
 from ._report import distillation_report
 from ._report_table import DistillationReport
-from ._shapley import ShapleyValues, shapley_values
+from ._robustness._radius import RadiusBounds, radius_bounds, robust_radius
 from ._span_report import span_report
 from ._spectrum import SpanSpectrum, SpanSpectrumDisplay, span_spectrum
 

@@ -60,7 +60,7 @@ def square_mesh(unitary, layout):
         Real or complex.
     layout : {"tree", "clements", "reck"}
         "reck" is a triangle of depth 2 n - 3, the others are the rectangle of depth n: light
-        meets as many interferometers on all ways through it [2]_.
+        meets as many interferometers on all ways through it.
 
     Returns
     -------

@@ -4,17 +4,15 @@ Dictionaries write themselves into a `Program`. `fixed_program` makes it one of 
 numpy twin computes what the C does to the last bit; `write_program` writes the C of both.
 """
 
-from ._boards import BOARDS, Board, MissingToolError, board_named, build, run
+from ._boards import BOARDS as BOARDS, Board, MissingToolError, board_named, build, run
 from ._c_program import Files, write_program
 from ._fixed import Settings
 from ._fixing import FixedProgram, fixed_program
 from ._numbers import packed
 from ._program import Program
-from ._transformers import WITH_STEPS, add_transformer
+from ._transformers import add_transformer
 
 __all__ = [
-    "BOARDS",
-    "WITH_STEPS",
     "Board",
     "Files",
     "FixedProgram",

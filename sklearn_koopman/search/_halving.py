@@ -6,10 +6,10 @@ import numpy as np
 GROWTH = 4
 # Rounds at most, and the rows that the first one has at least.
 MOST_ROUNDS = 3
-FEWEST_ROWS = 1000
-# Candidates that go on from each round, for every price; of the last one those that are tried with
-# transfer sets.
-KEPT = (5, 2, 2)
+FEWEST_ROWS = 250
+# Candidates that go on from each round, for every price; of the last one, to be tried with transfer
+# sets.
+KEPT = (4, 2, 1)
 # Prices between the cheapest candidate and the budget, or the dearest candidate without one.
 N_PRICES = 5
 
@@ -29,7 +29,7 @@ def rows_of_rounds(n_rows):
     --------
     >>> from sklearn_koopman.search._halving import rows_of_rounds
     >>> rows_of_rounds(50_000), rows_of_rounds(1500)
-    ([3125, 12500, 50000], [1500])
+    ([3125, 12500, 50000], [375, 1500])
     """
     sizes = [n_rows]
     while len(sizes) < MOST_ROUNDS and sizes[0] // GROWTH >= FEWEST_ROWS:
@@ -53,6 +53,27 @@ def price_ladder(cheapest, dearest):
         return [dearest]
     ladder = np.geomspace(max(cheapest, np.finfo(float).tiny), dearest, N_PRICES + 1)
     return [*map(float, ladder[1:-1]), dearest]
+
+
+def in_turns(costs, prices):
+    """Return an order of candidates: the cheapest between one price and the next, in turns.
+
+    A round that is cut off has seen some of each price.
+
+    Parameters
+    ----------
+    costs : sequence of float
+        Ascending.
+    prices : sequence of float
+        Ascending, the last one at least as large as all costs.
+
+    Returns
+    -------
+    order : list of int
+    """
+    price_of = np.searchsorted(prices, costs)
+    turn = np.arange(len(price_of)) - np.searchsorted(price_of, price_of)
+    return np.lexsort((price_of, turn)).tolist()
 
 
 def survivors(costs, scores, prices, n_kept):

@@ -8,8 +8,10 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
+from ..lifting import learns_nothing
 from ..rows import by_rows, fit_lifter, lifted_blocks
 from ..students import TransferSet, soft_targets
+from ._dictionaries import fitted_lifter
 
 # Coordinates of made rows that are kept for other candidates: few share those of many filters.
 KEPT_BYTES = 2**28
@@ -144,6 +146,16 @@ class Split:
         if name not in self.fitted:
             self.fitted[name] = _fitted(self.unfitted[name], self.train)
         return self.fitted[name]
+
+    def lifters(self, dictionary):
+        """Return what lifts the coordinates of each part, fitted to those of all training rows."""
+        fitted = []
+        for part in dictionary.parts:
+            learns = not (part.lifter is None or learns_nothing(part.lifter))
+            n_rows = len(self.train.X) if learns else 1
+            coordinates = self.train.coordinates(part.front, self.front(part.front), n_rows)
+            fitted.append(fitted_lifter(part, part.of(coordinates)))
+        return fitted
 
     def training(self, dictionary, n_rows, transfer_set=None):
         """Return the coordinates of training rows for each part of a dictionary, and their task."""

@@ -26,7 +26,15 @@ from ..selection import ObservableSelector
 from ..students import koopman_attributes
 from ._costs import cost_of
 from ._dictionaries import fitted_lifter, joined
-from ._halving import KEPT, best_at_prices, frontier, price_ladder, rows_of_rounds, survivors
+from ._halving import (
+    KEPT,
+    best_at_prices,
+    frontier,
+    in_turns,
+    price_ladder,
+    rows_of_rounds,
+    survivors,
+)
 from ._rows import Piece, Split, asking
 from ._space import choices, given_space, space_of_images, space_of_rows
 from ._trials import Candidate, Settings, solved
@@ -35,7 +43,7 @@ from ._trials import Candidate, Settings, solved
 HELD_OUT = 6
 # Of the time, what may have passed when a round ends, the last rounds last, and then the trials of
 # transfer sets; the last fits take what is left.
-SHARES = (0.25, 0.5, 0.65, 0.8)
+SHARES = (0.35, 0.55, 0.7, 0.8)
 # What is minimised to in the last round, and in those before.
 LAST_TOL, FIRST_TOL = 5e-4, 2e-3
 # Rows that single observables are chosen by, at most.
@@ -235,13 +243,16 @@ class Search:
             is_last = number == n_rounds - 1
             tol = LAST_TOL if is_last else FIRST_TOL
             tried: list[Candidate] = []
-            for candidate in self.watched(alive, f"round {number + 1}, {n_rows} rows"):
+            costs = [candidate.cost for candidate in alive]
+            planned = [alive[i] for i in in_turns(costs, self.prices)]
+            for candidate in self.watched(planned, f"round {number + 1}, {n_rows} rows"):
                 if tried and self.clock.is_over(shares[number]):
                     self.cut.append(f"{candidate.dictionary.name} (round {number + 1})")
                     continue
                 pairs, ridges = self.settings(candidate, number)
                 self.try_out(candidate, number, pairs, ridges, tol)
                 tried.append(candidate)
+            tried.sort(key=self.candidates.index)
             alive = self.chosen(tried, partial(survivors, n_kept=kept[number]))
             for split in self.splits:
                 split.keep_only([candidate.dictionary for candidate in alive])
@@ -410,7 +421,7 @@ class Search:
             winner.dictionary, winner.cost, winner.n_observables, lifters=winner.lifters
         )
         place = self.ridges.index(found.settings.ridge)
-        ridges = self.ridges[max(place - 1, 0) : place + 2]
+        ridges = self.ridges[max(place - 1, 0) : place + 1]  # labels alone need more of it
         self.try_out(alone, found.round, [(0.0, 1.0)], ridges, LAST_TOL, transfer_set)
         return self.last_fit(alone, alone.latest.settings), alone.latest.score
 

@@ -50,10 +50,10 @@ class KoopmanSearchCV(KoopmanClassifier):
         What `budget` counts, as :func:`~sklearn_koopman.inspection.cost` does. Seconds are
         measured, and so are not the same in every run.
     time : float, default=None
-        Seconds that the search may take. The plan is fixed, from the cheapest candidate to the
-        dearest in each round; the time limit cuts the end of a round off, and a warning names what
-        was not tried. About a fifth is kept for the last fits, which are not cut. None: all of
-        the plan.
+        Seconds that the search may take. The plan is fixed: in each round, the cheapest candidate
+        between one price and the next, in turns. The time limit cuts the end of a round off, and
+        a warning names what was not tried. About a fifth is kept for the last fits, which are not
+        cut. None: all of the plan.
     input_shape : tuple of int, default=None
         (height, width) or (channels, height, width) of flat images. None: rows are no images.
     dictionaries : "auto" or list of transformers, default="auto"
@@ -128,7 +128,7 @@ class KoopmanSearchCV(KoopmanClassifier):
 
     See Also
     --------
-    KoopmanDistilledClassifierCV : Chooses the settings of one dictionary.
+    sklearn_koopman.KoopmanDistilledClassifierCV : Chooses the settings of one dictionary.
     sklearn.model_selection.HalvingGridSearchCV : Successive halving of any grid, without costs.
 
     Notes

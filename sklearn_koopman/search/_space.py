@@ -70,7 +70,7 @@ FILTERS = (
     (5, 4, 2, 7, "threshold"),
 )
 # Coordinates whose products stand beside filters.
-BESIDE = (20, 40, 60)
+BESIDE = (20, 40)
 # Observables of filters, which are kept for all rows: products are not.
 MOST_KEPT = 2500
 
@@ -315,8 +315,9 @@ def _filters(fronts, shape, settings, most_observables, seed, beside):
     grid = tuple(min(cells, n) for n in places)
     n_signs = 2 if function == "threshold" else 1
     kind = f"{size} x {size} filters, stride {stride}, {cells} x {cells} cells, {function}"
-    most = min(most_observables, MOST_KEPT) // (n_signs * prod(grid))
-    sizes = [n for n in N_FILTERS if n <= most]
+    of_each = n_signs * prod(grid)
+    most_observables = min(most_observables, MOST_KEPT)
+    sizes = [n for n in N_FILTERS if n * of_each <= most_observables]
     for n in sizes:
         fronts[f"{n} {kind}"] = ConvolutionalLifter(
             tuple(shape),
@@ -330,12 +331,15 @@ def _filters(fronts, shape, settings, most_observables, seed, beside):
             random_state=seed,
         )
     families = [Family(kind, sizes, partial(_so_many_filters, kind, ()))]
-    if stride > 1 and function == "threshold":
-        for p in BESIDE:
-            if p <= _n_coordinates(fronts[beside]):
-                products = Part(beside, MonomialLifter(2, include_bias=False), p)
-                make = partial(_so_many_filters, kind, (products,))
-                families.append(Family(f"{kind}, and {beside} {p}, degree 2", sizes, make))
+    if function != "threshold":
+        return families
+    for p in BESIDE:
+        if p <= _n_coordinates(fronts[beside]):
+            products = Part(beside, MonomialLifter(2, include_bias=False), p)
+            room = most_observables - comb(p + 2, 2)
+            fitting = [n for n in sizes if n * of_each <= room]
+            make = partial(_so_many_filters, kind, (products,))
+            families.append(Family(f"{kind}, and {beside} {p}, degree 2", fitting, make))
     return families
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..classification import SharedPaths, held_out_scores
 from ..linear import check_finite_moments
 from ..rows import DiagonalMoments, lifted_blocks, row_blocks
-from ._dictionaries import Dictionary, fitted_lifter
+from ._dictionaries import Dictionary
 
 # Steps of each fit, far more than are needed.
 MOST_STEPS = 300
@@ -88,11 +88,6 @@ class Candidate:
     def observed(self, number, coordinates):
         """Return rows of a split as blocks of observables, given their coordinates."""
         parts = self.dictionary.parts
-        if number not in self.lifters:
-            self.lifters[number] = [
-                fitted_lifter(part, part.of(Z))
-                for part, Z in zip(parts, coordinates, strict=True)
-            ]
         lifted = []
         for part, lifter, Z in zip(parts, self.lifters[number], coordinates, strict=True):
             blocks = (
@@ -129,6 +124,8 @@ class Candidate:
         ]
         scores, of_splits = [], []
         for k, split in enumerate(splits):
+            if k not in self.lifters:
+                self.lifters[k] = split.lifters(self.dictionary)
             n_here = -(-n_rows * len(split.train.X) // len(splits[0].train.X))
             coordinates, task = split.training(self.dictionary, n_here, transfer_set)
             task = replace(task, blocks=self.observed(k, coordinates))

@@ -20,7 +20,6 @@ from sklearn_koopman import (
     EDMDClassifier,
     KoopmanDistilledClassifier,
     MonomialLifter,
-    RBFLifter,
 )
 from sklearn_koopman.audit import audit_report
 from sklearn_koopman.inspection import robust_radius, shapley_values
@@ -292,10 +291,9 @@ def test_columns_of_words():
 
 
 def test_many_classes_and_no_errors():
-    rows = np.arange(300.0)[:, None] % 25
-    student = EDMDClassifier(lifter=RBFLifter(25, gamma=10.0, random_state=0), ridge=1e-9)
-    student.fit(rows, rows[:, 0].astype(int))
-    found = audit_report(student, rows, rows[:, 0].astype(int))
+    labels = np.arange(200) % 25
+    student = EDMDClassifier().fit(np.eye(25)[labels], labels)
+    found = audit_report(student, np.eye(25)[labels], labels, n_rows=1)
     assert found.accuracy.value == 1
     html = found.to_html()
     assert "wrong about no row" in html
@@ -318,3 +316,17 @@ def test_refusals(student):
         audit_report(EDMDRegressor().fit(rows, rows["mean area"]), rows, labels)
     with pytest.raises(TypeError, match="an audit is of a fitted classifier"):
         audit_report(LogisticRegression(), rows, labels)
+
+
+def test_radii_that_are_only_bounded_are_said_to_be():
+    student = make_pipeline(
+        PCA(4, random_state=0), MonomialLifter(3), EDMDClassifier(ridge=1e-2)
+    )
+    student.fit(IMAGES[:900], DIGITS[:900])
+    rows = slice(900, 920)
+    found = audit_report(student, IMAGES[rows], DIGITS[rows], image_shape=(8, 8), n_rows=2)
+    assert not found.certified.is_exact.any()
+    assert (found.certified.lower <= found.certified.upper).all()
+    html = found.to_html()
+    assert "a certified lower bound" in html
+    assert "smallest change found" in html

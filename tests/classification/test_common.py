@@ -29,7 +29,7 @@ EXACT = [
     KoopmanDistilledClassifier(soft_weight=0.0, lifter=MonomialLifter()),
     EDMDClassifier(lifter=OrthogonalPolynomialLifter(family="legendre", scale_inputs=False)),
     EDMDClassifier(multiplicative_noise=0.1, additive_noise=0.1),
-    KoopmanDistilledClassifier(soft_weight=0.0, multiplicative_noise=0.1),
+    KoopmanDistilledClassifier(soft_weight=0.0, multiplicative_noise=0.1, perturbation=0.1),
     EDMDClassifier(LogisticRegression(), transfer_set=TransferSet(np.arcsinh)),
     KoopmanDistilledClassifier(
         soft_weight=0.0, transfer_set=TransferSet(np.arcsinh, keep_labels=True)

@@ -7,6 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectKBest
@@ -192,7 +193,7 @@ def in_floats(fitted, tmp_path_factory):
         to_c(student, name=f"s{i}", byte_range=(0.0, 1.0) if DICTIONARIES[name][1] else None)
         for i, (name, student) in enumerate(fitted.items())
     ]
-    return Compiled(students, tmp_path_factory.mktemp("floats"))
+    return Compiled(students, tmp_path_factory.mktemp("floats"), flags=["-O0", *SANITIZERS])
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +275,36 @@ def test_a_plain_pipeline_of_scikit_learn_and_its_probabilities(tmp_path):
     assert_array_equal(student.predict(part), model.predict(part))
 
 
+class Neighbours(TransformerMixin, BaseEstimator):
+    """Features and products of neighbours: a dictionary as a user may write it."""
+
+    def fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def transform(self, X):
+        return np.hstack([X, X[:, :-1] * X[:, 1:]])
+
+    def add_to_program(self, program, rows):
+        last = rows.size - 1
+        left = program.columns(rows, np.arange(last))
+        return program.beside(
+            rows, program.product(left, program.columns(rows, np.arange(1, last + 1)))
+        )
+
+
+@NEEDS_GCC
+def test_a_dictionary_of_ones_own(tmp_path):
+    model = make_pipeline(coordinates(), Neighbours(), RidgeClassifier()).fit(X, y)
+    exact = to_c(model, name="exact")
+    rounded = to_c(model, X=X, number="integer", name="rounded")
+    compiled = Compiled([exact, rounded], tmp_path)
+    assert_allclose(
+        compiled.logits(exact, exact.encoded(X)), model.decision_function(X), atol=1e-4
+    )
+    assert_array_equal(compiled.logits(rounded, rounded.encoded(X)), rounded.integer_logits(X))
+
+
 def test_labels_and_classes_of_any_kind():
     names = np.array(["even", "odd"])[y % 2]
     model = make_pipeline(coordinates(), RidgeClassifier()).fit(X, names)
@@ -312,8 +343,14 @@ def student_of_filters():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("board", BOARDS)
-@pytest.mark.parametrize("number", ["integer", "float32"])
+@pytest.mark.parametrize(
+    ("board", "number"),
+    [
+        *((board, "integer") for board in BOARDS),
+        ("cortex-m0plus", "float32"),
+        ("avr", "float32"),
+    ],
+)
 def test_on_an_emulated_core(board, number):
     try:
         BOARDS[board].check_tools()

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import dask
 import numpy as np
-from sklearn.base import clone
+from scipy.sparse import issparse
+from sklearn.base import clone, is_regressor
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from skops.io import get_untrusted_types
@@ -21,6 +22,8 @@ from sklearn_koopman.rows import as_numpy
 
 from .draws import (
     VALUES,
+    as_sparse,
+    as_targets,
     in_chunks,
     labels,
     pick,
@@ -30,11 +33,12 @@ from .draws import (
     with_odd_parameters,
 )
 from .oracles import try_oracle
-from .teachers import network, teachers
+from .teachers import good, network, teachers
 
 SAVED = (
     *("EDMDClassifier", "EDMDClassifierCV", "TensorTrainClassifier", "CompressedStudent"),
     *("KoopmanDistilledClassifier", "KoopmanDistilledClassifierCV", "DistilledTreeClassifier"),
+    *("EDMDRegressor", "KoopmanDistilledRegressor"),
 )
 # Filters on what may be an image of four pixels.
 FILTERS = {"n_filters": 2, "filter_size": 1, "n_patches": 20, "random_state": 0}
@@ -72,6 +76,8 @@ def student(rng, n_features):
         ),
         lambda: sk.DistilledTreeClassifier(teacher, max_depth=2, beam_width=3),
         lambda: CompressedStudent(squares_student(rng), rank=2, max_iter=1),
+        lambda: sk.EDMDRegressor(lifter=lifter),
+        lambda: sk.KoopmanDistilledRegressor(teacher or good, lifter=lifter),
         lambda: LinearizedNetworkClassifier(
             network(n_features), span=("0", "1"), lifter=lifter, epochs=int(rng.integers(2))
         ),
@@ -130,6 +136,8 @@ def try_estimator(rng, outcome):
     must = with_odd_parameters(rng, estimator)
     X, must_X = rows(rng, n_samples, n_features)
     (y, must_y), (weight, must_weight) = labels(rng, n_samples), weights(rng, n_samples)
+    if is_regressor(estimator):
+        y, must_y = as_targets(rng, y, must_y)
     takes_labels = is_student and outcome.what != "CompressedStudent"
     arguments = {"sample_weight": weight} if takes_labels and _takes_weights(estimator) else {}
     must_y |= y is None and not _has_soft_targets(estimator)
@@ -142,6 +150,8 @@ def try_estimator(rng, outcome):
             outcome.must_refuse |= must_soft and not _has_soft_weight(estimator)
     if rng.uniform() < 0.05:
         X = in_chunks(rng, X)
+    elif rng.uniform() < 0.1:
+        X = as_sparse(rng, X)
     before, kept = vars(estimator).copy(), X.copy() if isinstance(X, np.ndarray) else X
     method = (
         "partial_fit" if hasattr(estimator, "partial_fit") and rng.uniform() < 0.2 else "fit"
@@ -168,9 +178,9 @@ def try_estimator(rng, outcome):
 
 def use(rng, estimator, X, outcome):
     """Predict, or transform, rows of the fit and others; save and load."""
-    rows_again = (
-        X if rng.uniform() < 0.5 else 10.0 ** rng.uniform(-200, 200) * np.asarray(X, float)
-    )
+    rows_again, factor = X, 10.0 ** rng.uniform(-200, 200)
+    if rng.uniform() < 0.5:
+        rows_again = factor * (X if issparse(X) else np.asarray(X, float))
     for method in ("decision_function", "predict_proba", "predict", "transform"):
         if hasattr(estimator, method):
             outcome.found[method] = as_numpy(getattr(estimator, method)(rows_again))
@@ -234,8 +244,12 @@ def try_function(rng, outcome):
             ).coef_
         ),
         "make_yin_yang": lambda: make_yin_yang(n, random_state=value)[0],
-        "robust_radius": lambda: inspection.robust_radius(
-            squares_student(rng), matrix, bounds=pick(rng, (None, (value, other)))
+        "robust_radius": lambda: np.nan_to_num(  # infinite where no change changes the class
+            inspection.robust_radius(
+                squares_student(rng), matrix, bounds=pick(rng, (None, (value, other)))
+            ),
+            nan=np.nan,
+            posinf=0.0,
         ),
         "shapley_values": lambda: (
             inspection.shapley_values(

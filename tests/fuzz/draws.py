@@ -2,6 +2,7 @@
 
 import dask.array as dask_array
 import numpy as np
+from scipy.sparse import csr_array
 
 # Parameters that take whatever there is, or what only a later call can judge.
 TAKE_ANYTHING = {"unlabeled_value", "teacher_classes", "classes"}
@@ -104,6 +105,14 @@ def labels(rng, n_samples):
     return y, must
 
 
+def as_targets(rng, y, must):
+    """Return labels as the targets of a regressor, and whether they have to be refused."""
+    if y is None or y.dtype.kind not in "iuf":
+        return y, must
+    must &= y.dtype.kind != "f" or not np.isfinite(y).all()  # fractions are fine
+    return (y if rng.uniform() < 0.5 else np.column_stack([y, -y, y])), must
+
+
 def weights(rng, n_samples):
     """Draw weights; return them, and whether they have to be refused."""
     kind = pick_odd(rng, 0.3, ["none", "zeros", "huge", "tiny", "negative", "nan", "short"])
@@ -151,6 +160,14 @@ def in_chunks(rng, X):
     if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind not in "fiu":
         return X
     return dask_array.from_array(X, chunks=(int(rng.integers(1, len(X) + 1)), -1))
+
+
+def as_sparse(rng, X):
+    """Return rows in CSR, wide ones sometimes, if they can be that."""
+    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind not in "fiu":
+        return X
+    n_more = pick(rng, (0, 1500))
+    return csr_array(np.pad(X.astype(np.result_type(X, np.float32)), ((0, 0), (0, n_more))))
 
 
 def with_odd_parameters(rng, estimator):

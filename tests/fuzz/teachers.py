@@ -13,20 +13,25 @@ from .draws import pick
 N_CLASSES = 3
 
 
+def n_rows(rows):
+    """Return how many rows there are; sparse ones have no length."""
+    return np.shape(rows)[0]
+
+
 def good(rows):
     return np.tanh(np.asarray(rows, dtype=np.float64)[:, [0, -1, 0]]) * [1, 2, -1]
 
 
 def wrong_shape(rows):
-    return np.ones((len(rows) + 1, 3))
+    return np.ones((n_rows(rows) + 1, 3))
 
 
 def one_column(rows):
-    return np.ones(len(rows))
+    return np.ones(n_rows(rows))
 
 
 def not_finite(rows):
-    return np.full((len(rows), 3), np.nan)
+    return np.full((n_rows(rows), 3), np.nan)
 
 
 def huge(rows):
@@ -34,11 +39,11 @@ def huge(rows):
 
 
 def strings(rows):
-    return np.full((len(rows), 3), "a")
+    return np.full((n_rows(rows), 3), "a")
 
 
 def ragged(rows):
-    return [[1.0] * (1 + i % 2) for i in range(len(rows))]
+    return [[1.0] * (1 + i % 2) for i in range(n_rows(rows))]
 
 
 def failing(rows):

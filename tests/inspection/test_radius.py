@@ -105,6 +105,10 @@ def test_radii_of_a_linear_student_are_those_of_half_spaces():
     assert_allclose(robust_radius(student, X), expected, rtol=1e-8)
 
 
+def test_a_row_alone_has_the_radius_that_it_has_among_others(student):
+    assert_allclose(robust_radius(student, X[7:8]), robust_radius(student, X)[7:8], rtol=1e-6)
+
+
 def test_bounds_are_the_same_where_radii_are_exact(student):
     found = radius_bounds(student, X[:20])
     assert found.is_exact.all()

@@ -157,11 +157,13 @@ def test_rounds_have_more_rows_and_fewer_candidates():
     labels = (many[:, 0] * many[:, 1] > 0).astype(int)
     table = KoopmanSearchCV(budget=[1e4, 1e5], **FEW).fit(many, labels).results_
     n_rows = {
-        number: set(table["n_rows"][table["round"] == number].tolist()) for number in (0, 1)
+        number: set(table["n_rows"][table["round"] == number].tolist()) for number in range(3)
     }
-    assert n_rows == {0: {1041}, 1: {4167}}
-    first, second = (set(table["candidate"][table["round"] == number]) for number in (0, 1))
-    assert second < first
+    assert n_rows == {0: {260}, 1: {1041}, 2: {4167}}
+    first, second, third = (
+        set(table["candidate"][table["round"] == number]) for number in range(3)
+    )
+    assert third < second < first
 
 
 def test_dictionaries_of_ones_own():

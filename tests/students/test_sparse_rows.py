@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from scipy.sparse.linalg import ArpackError
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
@@ -290,3 +292,17 @@ def test_categories_beside_numbers_in_a_search():
     assert search.best_params_ == {"koopmandistilledclassifier__ridge": 1e-2}
     assert search.best_estimator_[-1].coef_.shape[1] > 1024
     assert search.best_score_ > 0.65
+
+
+class NoReduction(PCA):
+    """A step of another library that fails as ARPACK does."""
+
+    def fit(self, X, y=None):
+        raise ArpackError(-9)
+
+
+def test_a_reduction_that_fails_says_what_to_do():
+    with pytest.raises(
+        np.linalg.LinAlgError, match=r"fails in linear algebra \(ARPACK error -9"
+    ):
+        EDMDClassifier(lifter=NoReduction()).fit(*rows((20, 30))[:2])

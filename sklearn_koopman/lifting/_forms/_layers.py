@@ -399,7 +399,7 @@ class PooledResponses(nn.Module):
         else:
             means = self._pooled(responses.abs())
         means = means.flatten(1)
-        return means.sqrt() if self.root else means
+        return _root(means) if self.root else means
 
     def _pooled(self, values):
         return values.flatten(2) @ self.pooling
@@ -430,7 +430,7 @@ class MirroredResponses(nn.Module):
         """Return the observables."""
         images = rows.reshape(-1, *self.pooled.image)
         means = (self.pooled(rows) + self.pooled(images.flip(3).flatten(1))) / 2
-        return means.sqrt() if self.root else means
+        return _root(means) if self.root else means
 
 
 def linear_layer(weight, bias=None):
@@ -454,3 +454,9 @@ def linear_layer(weight, bias=None):
 
 def _tensor(array):
     return torch.from_numpy(np.array(array, dtype=np.float64))
+
+
+def _root(means):
+    """Return square roots; those of zero have no slope, where it would be infinite."""
+    is_positive = means > 0
+    return torch.where(is_positive, means, 1.0).sqrt() * is_positive

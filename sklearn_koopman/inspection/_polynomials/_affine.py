@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..lifting import degree_of, taking_arrays, transformed
+from ...lifting import degree_of, taking_arrays, transformed
 
 # So long a step loses no digits of the matrix to the offset, however large that is.
 STEP = 2.0**40

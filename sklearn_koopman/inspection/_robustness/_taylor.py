@@ -18,7 +18,7 @@ from math import factorial
 
 import numpy as np
 
-from ..lifting import SupportsCurvature, steps_of
+from ...lifting import SupportsCurvature, steps_of
 from ._nearest import lower_bounds
 
 N_HALVINGS = 60

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array, gen_batches
 
-from .._finite import finite
-from .._memory import check_fits_in_memory
-from .._validation import DTYPES
-from ..lifting import affine_map, degree_of, split_linear, transformed
-from ..students import split_student
+from ..._finite import finite
+from ..._memory import check_fits_in_memory
+from ..._validation import DTYPES
+from ...lifting import affine_map, degree_of, split_linear, transformed
+from ...students import split_student
 
 # Numbers of observables that are in memory at once.
 N_LIFTED = 2**23
@@ -137,7 +137,7 @@ class QuadraticForms:
     forms: np.ndarray
 
     @classmethod
-    def of(cls, coordinates, U):
+    def of(cls, coordinates, U, size):
         """Return the logits of a student of degree 1 or 2.
 
         A polynomial of degree 2 is known by its values at 0, at a step forwards and backwards along
@@ -148,11 +148,13 @@ class QuadraticForms:
         coordinates : StudentCoordinates
         U : ndarray of shape (n_samples, n_coordinates)
             Coordinates of rows, which say what is a good step.
+        size : float
+            A good step where they are all the same.
         """
         n_coordinates = U.shape[1]
         step = np.sqrt(np.mean(U**2, axis=0))
-        step = np.where(step > np.sqrt(np.finfo(float).eps) * step.max(), step, step.max())
-        step = np.where(step > 0, step, 1.0)
+        largest = step.max() if step.max() > np.finfo(float).eps * size else size
+        step = np.where(step > np.sqrt(np.finfo(float).eps) * largest, step, largest)
         axes = np.diag(step)
         constants = coordinates.logits(np.zeros((1, n_coordinates)))[0]
         forwards = coordinates.logits(axes) - constants

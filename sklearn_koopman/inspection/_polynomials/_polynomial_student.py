@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import validate_data
 
-from ..lifting import BlockLifter, arrays_between_steps, transformed
-from ..students import KoopmanMatrix, split_student
+from ...lifting import BlockLifter, arrays_between_steps, transformed
+from ...students import KoopmanMatrix, split_student
 from ._affine import AffineMap
 from ._polynomial import polynomials_of
 
@@ -68,6 +68,11 @@ class PolynomialStudent:
     def of_columns(self):
         """Return the polynomials of the columns."""
         return self.polynomials.of(self.front)
+
+    @property
+    def has_scaled_columns(self):
+        """Whether each coordinate depends on one column."""
+        return owners_of(self.front, np.arange(self.front.matrix.shape[1])) is not None
 
     @property
     def _first_with_features(self):

@@ -5,7 +5,7 @@ from math import factorial
 import numpy as np
 from scipy.sparse import coo_array
 
-from ._polynomial import Polynomials, blocks_of_rows, products_of_rows
+from ._polynomial import Polynomials, blocks_of_rows, distinct, products_of_rows
 
 
 class PolynomialGames:
@@ -30,6 +30,7 @@ class PolynomialGames:
     def __init__(self, polynomials: Polynomials, players, background, n_players=None):
         self.n_players = int(players.max()) + 1 if n_players is None else n_players
         self.coefficients = polynomials.coefficients
+        self._n_variables = polynomials.n_variables
         owners = np.where(polynomials.terms < 0, -1, players[polynomials.terms])
         order = np.argsort(owners, axis=1, kind="stable")
         self._terms = np.take_along_axis(polynomials.terms, order, axis=1)
@@ -58,9 +59,9 @@ class PolynomialGames:
                 members = coalition >> np.arange(size) & 1 == 1
                 self._coalitions.append((rows, players, members))
         both = np.sort(np.concatenate([*inside, *outside]), axis=1)
-        self.products, place = np.unique(both, axis=0, return_inverse=True)
+        self.products, place = distinct(both, self._n_variables)
         lengths = [len(part) for part in [*inside, *outside]]
-        places = np.split(place.reshape(-1), np.cumsum(lengths)[:-1])
+        places = np.split(place, np.cumsum(lengths)[:-1])
         self._inside, self._outside = places[: len(inside)], places[len(inside) :]
 
     def values(self):

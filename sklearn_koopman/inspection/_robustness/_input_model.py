@@ -4,13 +4,13 @@ from functools import cached_property
 
 import numpy as np
 
-from ..lifting import NoLayerError, as_layer, slopes_of
-from ..linear import LogitSlopes
+from ...lifting import NoLayerError, as_layer, slopes_of
+from ...linear import LogitSlopes
 
 # Of the size of a coordinate, the step of finite differences.
 RELATIVE_STEP = 1e-5
-# The same where slopes are infinite: what they are on the way to somewhere else.
-ROUGH_STEP = 1e-2
+# With more coordinates differences would take too long: without slopes, nothing is searched.
+MOST_DIFFERENCES = 256
 
 
 class InputModel:
@@ -101,13 +101,12 @@ class InputModel:
             for c in range(logits.shape[1])
         ]
         slopes = np.stack(slopes) @ self.coordinates.factor.T
-        is_rough = ~np.isfinite(slopes).all(axis=(0, 2))  # as roots are at zero
-        if is_rough.any():
-            slopes[:, is_rough] = self._by_differences(U[is_rough], ROUGH_STEP)
-        return slopes
+        return np.nan_to_num(slopes, posinf=0.0, neginf=0.0)  # where there is none
 
-    def _by_differences(self, U, relative_step=RELATIVE_STEP):
-        step = relative_step * max(np.abs(U).max(initial=0.0), 1.0)
+    def _by_differences(self, U):
+        if U.shape[1] > MOST_DIFFERENCES:
+            return np.zeros((len(self.coordinates.coef), *U.shape))
+        step = RELATIVE_STEP * max(np.abs(U).max(initial=0.0), 1.0)
         slopes = [
             (self.coordinates.logits(U + move) - self.coordinates.logits(U - move)) / (2 * step)
             for move in step * np.eye(U.shape[1])

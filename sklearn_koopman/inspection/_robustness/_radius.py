@@ -151,7 +151,8 @@ def radius_bounds(student, X, *, bounds=None):
     coordinates = StudentCoordinates.of(student, X)
     U = coordinates.of_rows(X)
     if coordinates.degree in (1, 2):
-        forms = QuadraticForms.of(coordinates, U)
+        size = np.sqrt(np.mean(X**2)) or 1.0
+        forms = QuadraticForms.of(coordinates, U, size)
         model = InputModel(coordinates, forms)
         changes = Boundaries(forms).nearest(U)
         lower = np.linalg.norm(changes, axis=1)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._extras import import_package
-from .._finite import finite
+from ..._extras import import_package
+from ..._finite import finite
 from ._formula_text import latex_name, latex_sum, text_name, text_sum
 from ._polynomial import blocks_of_rows
 from ._polynomial_student import PolynomialStudent

@@ -12,17 +12,16 @@ from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils import gen_batches
 
-from .._memory import check_fits_in_memory
-from ..lifting import (
-    ChosenProducts,
+from ..._memory import check_fits_in_memory
+from ...lifting import (
     OpticalLifter,
     OrthogonalPolynomialLifter,
     SquaredProjectionLifter,
     SupportsProducts,
     steps_of,
 )
-from ..selection import ObservableSelector
-from ..students import flat_steps
+from ...selection import ObservableSelector
+from ...students import flat_steps
 from ._affine import AffineMap
 
 # Products of rows that are in memory at once.
@@ -57,9 +56,9 @@ class Polynomials:
         coefficients : ndarray of shape (n_terms, n_polynomials)
         n_variables : int
         """
-        terms, place = np.unique(np.sort(padded(terms), axis=1), axis=0, return_inverse=True)
+        terms, place = distinct(np.sort(padded(terms), axis=1), n_variables)
         sums = np.zeros((len(terms), coefficients.shape[1]))
-        np.add.at(sums, place.reshape(-1), coefficients)
+        np.add.at(sums, place, coefficients)
         # Without what is zero everywhere, but for the constant, and without columns of -1.
         kept = sums.any(axis=1) | (terms < 0).all(axis=1)
         terms, sums = terms[kept], sums[kept]
@@ -166,6 +165,30 @@ def padded(terms, degree=None):
     ).reshape(len(terms), degree)
 
 
+def distinct(terms, n_variables):
+    """Return the distinct ones of sorted products, and the place of each among them.
+
+    Parameters
+    ----------
+    terms : ndarray of int, shape (n_terms, degree)
+    n_variables : int
+
+    Returns
+    -------
+    terms : ndarray of int, shape (n_distinct, degree)
+    place : ndarray of int, shape (n_terms,)
+    """
+    degree = terms.shape[1]
+    if (n_variables + 1) ** degree < 2**62:  # one number says all, and is faster to sort
+        digits = (n_variables + 1) ** np.arange(degree)[::-1]
+        _, first, place = np.unique(
+            (terms + 1) @ digits, return_index=True, return_inverse=True
+        )
+        return terms[first], place
+    terms, place = np.unique(terms, axis=0, return_inverse=True)
+    return terms, place.reshape(-1)
+
+
 def blocks_of_rows(n_rows, n_terms):
     """Return slices of rows whose products are in memory at once."""
     return gen_batches(n_rows, max(N_PRODUCTS // max(n_terms, 1), 1))
@@ -180,8 +203,11 @@ def products_of_rows(terms, Z):
         Padded with -1.
     Z : ndarray of shape (n_rows, n_variables)
     """
-    tuples = [tuple(v for v in term if v >= 0) for term in terms.tolist()]
-    return ChosenProducts(tuples, "C").transform(np.asarray(Z, dtype=float))
+    factors = np.column_stack([Z, np.ones(len(Z))])  # -1 is the last of them
+    products = np.ones((len(Z), len(terms)))
+    for column in terms.T:
+        products *= factors[:, column]
+    return products
 
 
 def polynomials_of(steps, coefficients):

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from .._finite import finite
-from .._memory import check_fits_in_memory
+from ..._finite import finite
+from ..._memory import check_fits_in_memory
 from ._games import PolynomialGames, polynomials_mean
 from ._polynomial_student import PolynomialStudent, owners_of
 
