@@ -27,7 +27,7 @@ from sklearn_koopman import ConvolutionalLifter, EDMDClassifier, KoopmanDistille
 from sklearn_koopman.deployment import bench_on_mcu, quantise_student, to_c
 from sklearn_koopman.pipeline import make_pipeline
 
-KILOBYTES = [1, 2, 4, 8, 12, 16]
+KILOBYTES = [1, 2, 4, 8, 12, 16, 32, 64]
 # Sizes of which all test images run on the emulated core, and how many of others.
 ALL_EMULATED = [4, 12]
 FEW_EMULATED = 1000
@@ -53,11 +53,11 @@ SETTINGS = {
 CANDIDATES = {
     "mnist": [
         *((9, 7, 3, 4, 0), (15, 7, 3, 4, 0), (28, 7, 3, 4, 0), (56, 7, 3, 4, 0)),
-        *((28, 7, 3, 5, 1), (56, 7, 3, 5, 1)),
+        *((28, 7, 3, 5, 1), (56, 7, 3, 5, 1), (112, 7, 3, 5, 1)),
     ],
     "fashion_mnist": [
         *((6, 5, 4, 4, 0), (10, 5, 3, 4, 0), (14, 5, 4, 4, 0), (28, 5, 4, 4, 0)),
-        *((58, 5, 4, 4, 0), (28, 5, 4, 5, 1), (58, 5, 4, 5, 1)),
+        *((58, 5, 4, 4, 0), (28, 5, 4, 5, 1), (58, 5, 4, 5, 1), (116, 5, 4, 5, 1)),
     ],
 }
 
