@@ -24,7 +24,7 @@ from ..pipeline import Pipeline
 from ..students import KoopmanMatrix, SharingEstimator, flat_steps
 from ..tensor_trains import TensorTrain
 from ._detach import detach_teacher
-from ._moved import with_current_names
+from ._moved import with_current_names, with_new_parameters
 from ._parts import exported_estimators
 
 # What students are made of beside the estimators that are exported and what skops trusts by itself.
@@ -127,6 +127,7 @@ def load_student(file, *, trusted=()):
     try:
         _check_size(file)
         estimator = skops_io.load(with_current_names(file), trusted=[*own, *trusted])
+        with_new_parameters(estimator)
         _check_student(estimator)
     except (OSError, refused):
         raise

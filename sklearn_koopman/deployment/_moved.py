@@ -1,8 +1,11 @@
-"""Files of earlier versions: types that have moved are found under the names they have now."""
+"""Files of earlier versions: types have the names of this one, and estimators its parameters."""
 
+import inspect
 import io
 import json
 from zipfile import ZipFile
+
+from sklearn.base import BaseEstimator
 
 from ..lifting import ChosenColumns, ChosenUnion, Level, LocalFeatures
 from ..tensor_trains import CompressedStudent, TensorTrain, TensorTrainClassifier
@@ -63,3 +66,35 @@ def _rename(root):
         elif isinstance(node, list):
             nodes += node
     return found
+
+
+def with_new_parameters(root):
+    """Give estimators of this package that were fitted by an earlier version its new parameters.
+
+    They are at their defaults, as what has been fitted knew nothing of them.
+
+    Parameters
+    ----------
+    root : object
+        Changed in place, with all that it is made of.
+    """
+    parts, seen = [root], set()
+    while parts:
+        part = parts.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, BaseEstimator):
+            if type(part).__module__.startswith(__package__.partition(".")[0]):
+                _complete(part)
+            parts += vars(part).values()
+        elif isinstance(part, dict):
+            parts += part.values()
+        elif isinstance(part, list | tuple):
+            parts += part
+
+
+def _complete(estimator):
+    for name, parameter in inspect.signature(type(estimator)).parameters.items():
+        if not hasattr(estimator, name) and parameter.default is not parameter.empty:
+            setattr(estimator, name, parameter.default)

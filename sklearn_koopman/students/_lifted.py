@@ -1,7 +1,6 @@
 """What the students share that learn from lifted rows: lifting, fitting, prediction."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from sklearn.utils import check_X_y
@@ -33,12 +32,10 @@ class LiftedStudent(LiftedEstimator, Student):
     """Base of the students whose logits are a function of lifted rows.
 
     A subclass has the parameters `teacher`, `lifter`, `teacher_output`, `teacher_classes`,
-    `unlabeled_value` and `verbose`. It defines ``_solve(task)``, which returns the attributes that
-    it finds, by their names, and `_logit_function`, which predicts from them. It may have the
-    parameter `class_weight`.
+    `unlabeled_value` and `verbose`, and may have `class_weight`. It defines ``_solve(task)``, which
+    returns the attributes that it finds, by their names, and `_logit_function`, which predicts from
+    them.
     """
-
-    class_weight: Any = None
 
     def fit(self, X, y=None, sample_weight=None, *, soft_labels=None, teacher_X=None):
         """Fit the student.
@@ -189,7 +186,8 @@ class LiftedStudent(LiftedEstimator, Student):
             n_rows_made_of=None if rows is X else n_before + X.shape[0],
             passed=Passed.by(X, lifter),
         )
-        return weighted_by_class(task, self.class_weight, are_more_to_come=are_more_to_come)
+        class_weight = getattr(self, "class_weight", None)
+        return weighted_by_class(task, class_weight, are_more_to_come=are_more_to_come)
 
     def _validate(self, X, y, *, reset, dtype=DTYPES):
         """Return X and y as arrays; the chunks of a dask array are checked lazily."""
