@@ -233,7 +233,7 @@ def to_c(
     (522, 153)
     >>> bool(abs(small.score(X / 16, y) - student.score(X / 16, y)) < 0.01)
     True
-    >>> print(small.header.splitlines()[-4])
+    >>> print(next(line for line in small.header.splitlines() if "_logits(" in line))
     void student_logits(const uint8_t *row, int32_t *logits);
     """
     check_is_fitted(estimator)
