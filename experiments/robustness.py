@@ -281,16 +281,17 @@ def plot():
     for named in STUDENTS:
         rows = ALONG.where(student=named.student)
         label = "plain" if named.student == "plain" else f"for a radius of {named.student}"
-        line = [[float(row[name]) for row in rows] for name in ("radius", "certified")]
-        ax.plot(*line, label=label)
+        radii = [float(row["radius"]) for row in rows]
+        ax.plot(radii, [100 * float(row["certified"]) for row in rows], label=label)
     for (name, at), marker in zip(PUBLISHED.items(), "sD", strict=True):
-        ax.plot(list(at), list(at.values()), marker, color="0.3", label=f"{name} (published)")
+        percents = [100 * share for share in at.values()]
+        ax.plot(list(at), percents, marker, color="0.3", label=f"{name} (published)")
     ax.set_xlabel("change of the image (L2, pixels in [0, 1])")
-    ax.set_ylabel("certified accuracy, MNIST test images")
+    ax.set_ylabel("certified accuracy on MNIST's test images (%)")
     ax.set_xlim(0, 3)
-    ax.set_ylim(0, 1)
+    ax.set_ylim(0, 100)
     ax.grid(alpha=0.3)
-    ax.legend(loc="lower left")
+    ax.legend(loc="upper right")
     runner.save_picture(ax.figure, "robustness", dpi=130)
 
 

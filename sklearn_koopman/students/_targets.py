@@ -46,7 +46,7 @@ _THREE_WAYS = (
 
 def ways_out(X):
     """Return what may help a teacher that fails on rows: texts and lists have no shape."""
-    return _THREE_WAYS.format(shape=getattr(X, "shape", (len(X),)))
+    return _THREE_WAYS.format(shape=X.shape if hasattr(X, "shape") else (len(X),))
 
 
 # What is not the fault of the inputs, so that there is nothing to say about these.

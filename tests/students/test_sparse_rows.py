@@ -306,3 +306,11 @@ def test_a_reduction_that_fails_says_what_to_do():
         np.linalg.LinAlgError, match=r"fails in linear algebra \(ARPACK error -9"
     ):
         EDMDClassifier(lifter=NoReduction()).fit(*rows((20, 30))[:2])
+
+
+def test_a_teacher_that_fails_on_sparse_rows_is_told_what_they_were():
+    def fails(rows):
+        raise RuntimeError("out of order")
+
+    with pytest.raises(ValueError, match=r"out of order\nThe teacher was given the \(20, 30\)"):
+        EDMDClassifier(fails).fit(*rows((20, 30))[:2])
