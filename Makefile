@@ -83,6 +83,7 @@ SANITIZED = build/sanitized
 sanitize: $(VENV)/.packages-test $(VENV)/.compiled
 	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
 	cp -r sklearn_koopman tests experiments $(SANITIZED)
+	$(VENV)/bin/pip install --quiet -c $(CONSTRAINTS) cython setuptools
 	CFLAGS="$(SANITIZERS) -g" LDFLAGS="$(SANITIZERS)" $(VENV)/bin/python setup.py --quiet build_ext \
 		--build-lib $(SANITIZED) --build-temp $(SANITIZED)/temporary
 	cd $(SANITIZED) && LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \

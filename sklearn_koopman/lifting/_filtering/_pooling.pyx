@@ -116,6 +116,9 @@ def lift(
     fit(filters.shape[0] == plan.n_numbers and offsets.shape[0] == plan.n_padded)
     fit(0 < n_filters <= plan.n_padded and plan.n_padded * sizeof(real) % LINE_BYTES == 0)
     fit(plan.next_line >= 0 and plan.next_column >= 0)
+    # Longer steps leave the image, and their products could overflow.
+    fit(plan.down == 1 or plan.next_line <= plan.n_pixels)
+    fit(plan.across == 1 or plan.next_column <= plan.n_pixels)
     last = (plan.down - 1) * plan.next_line + (plan.across - 1) * plan.next_column
     for i in range(plan.n_numbers):
         fit(0 <= at[i] and at[i] + last < plan.n_pixels)
