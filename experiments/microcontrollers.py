@@ -233,8 +233,10 @@ def plot():
             xscale="log",
             xlabel="tables (kB)",
             ylabel="accuracy on test images (%)",
-            title=dataset,
+            title={"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}[dataset],
         )
+        low, high = ax.get_ylim()
+        ax.set_ylim(low - 0.35 * (high - low), high)  # room for the legend
         ax.set_xticks(KILOBYTES, [f"{size}" for size in KILOBYTES])
         ax.minorticks_off()
         ax.legend(fontsize="small", loc="lower right")
