@@ -9,7 +9,7 @@ MOST_ROUNDS = 3
 FEWEST_ROWS = 250
 # Candidates that go on from each round, for every price; of the last one, to be tried with transfer
 # sets.
-KEPT = (4, 2, 1)
+KEPT = (8, 4, 3)
 # Prices between the cheapest candidate and the budget, or the dearest candidate without one.
 N_PRICES = 5
 

@@ -155,7 +155,10 @@ def test_a_time_limit_cuts_the_plan_and_says_what():
 def test_rounds_have_more_rows_and_fewer_candidates():
     many = RNG.normal(size=(5000, 6))
     labels = (many[:, 0] * many[:, 1] > 0).astype(int)
-    table = KoopmanSearchCV(budget=[1e4, 1e5], **FEW).fit(many, labels).results_
+    sizes = [(width, degree) for width in range(2, 7) for degree in (1, 2)]
+    dictionaries = [make_pipeline(PCA(width), MonomialLifter(d)) for width, d in sizes]
+    search = KoopmanSearchCV(budget=[1e5], dictionaries=dictionaries, **FEW)
+    table = search.fit(many, labels).results_
     n_rows = {
         number: set(table["n_rows"][table["round"] == number].tolist()) for number in range(3)
     }
