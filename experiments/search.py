@@ -229,7 +229,8 @@ def plot():
         costs, accuracies = np.array(sorted(found)).T
         ax.plot(costs, 100 * accuracies, "o-", label="one search")
         lowest = 100 * accuracies.min()
-        ax.set(xscale="log", title=dataset, xlabel="multiplications per image")
+        titles = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+        ax.set(xscale="log", title=titles[dataset], xlabel="multiplications per image")
         ax.set(
             ylabel="test accuracy (%)", xlim=(3_000, 2 * BUDGETS[-1]), ylim=(lowest - 2, None)
         )
