@@ -15,7 +15,7 @@ returns the best student at each price, fitted to all rows.
 # One call
 # --------
 # The teacher is a support vector machine, which the search fits itself: the held-out rows that
-# judge candidates are no rows that the teacher has learned from. A budget is a number of
+# judge candidates must be new to the teacher. A budget is a number of
 # multiplications for one digit, from the pixels to the ten scores.
 
 import matplotlib.pyplot as plt

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
+from .._extras import import_extra, import_package
 from ._report_classes import f1_scores
 
 # A table of F1 scores shows those that are lowest.
 MOST_CLASSES = 10
+WITHOUT_PANDAS = "Without it, rows and confusion hold the same numbers."
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class DistillationReport:
         frame : pandas.DataFrame
             The attributes of `ReportRow` as columns.
         """
-        pd = _pandas("to_frame")
+        pd = import_package("pandas", "to_frame", WITHOUT_PANDAS)
         return pd.DataFrame([asdict(row) for row in self.rows]).set_index("model")
 
     def classes_to_frame(self):
@@ -100,10 +102,9 @@ class DistillationReport:
         frame : pandas.DataFrame
             The first column, "n_test", is how many test rows each class has.
         """
-        scores = {model: f1_scores(each) for model, each in self.confusion.items()}
-        frame = _pandas("classes_to_frame").DataFrame(
-            {"n_test": self._test_rows(), **scores}, index=self.classes
-        )
+        pd = import_package("pandas", "classes_to_frame", WITHOUT_PANDAS)
+        scores = self._f1_scores()
+        frame = pd.DataFrame({"n_test": self._test_rows(), **scores}, index=self.classes)
         return frame.rename_axis("class")
 
     def plot_confusion(self, models=None, **kwargs):
@@ -124,8 +125,7 @@ class DistillationReport:
         unknown = [model for model in models if model not in self.confusion]
         if unknown:
             raise ValueError(f"models={models!r}: must be of {list(self.confusion)}.")
-        import matplotlib.pyplot as plt
-
+        plt = import_extra("matplotlib.pyplot", "plot_confusion", "plot")
         _, axes = plt.subplots(
             1, len(models), squeeze=False, layout="constrained", figsize=(5 * len(models), 5)
         )
@@ -145,6 +145,9 @@ class DistillationReport:
     def _table(self):
         return [_HEADER, *(self._cells(row) for row in self.rows)]
 
+    def _f1_scores(self):
+        return {model: f1_scores(each) for model, each in self.confusion.items()}
+
     def _test_rows(self):
         return next(iter(self.confusion.values())).sum(axis=1).astype(int)
 
@@ -152,7 +155,7 @@ class DistillationReport:
         """Return titles, then classes from the lowest F1 score of the second model up."""
         if not self.confusion:
             return []
-        scores = {model: f1_scores(each) for model, each in self.confusion.items()}
+        scores = self._f1_scores()
         _, of_student, *_ = scores.values()
         order = np.argsort(of_student, kind="stable")[:MOST_CLASSES]
         rows = self._test_rows()
@@ -217,18 +220,6 @@ _HEADER = [
     "fit (s)",
     "predict (s)",
 ]
-
-
-def _pandas(needed_by):
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(
-            f"{needed_by} needs pandas: pip install pandas. Without it, rows and confusion hold "
-            "the same numbers.",
-            name="pandas",
-        ) from error
-    return pd
 
 
 def _as_text(cells):
