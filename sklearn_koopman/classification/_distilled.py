@@ -193,9 +193,9 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     Here :math:`\nabla` is the gradient by the row, y is its label (or the teacher's choice, where
     there is no label), and :math:`\tau = 0.01` makes the norm smooth. To first order that is the
     largest cross-entropy within a distance :math:`\epsilon` of the row. Gradients are linear in W
-    and norms are convex, so the loss stays convex. The gradients of the observables must be multiples
-    of observables, as for monomials of all degrees up to q and for `SquaredProjectionLifter`; see
-    :class:`~sklearn_koopman.lifting.SupportsSlopes`.
+    and norms are convex, so the loss stays convex. The gradients of the observables must be
+    multiples of observables, as for monomials of all degrees up to q and for
+    `SquaredProjectionLifter`; see :class:`~sklearn_koopman.lifting.SupportsSlopes`.
     :func:`~sklearn_koopman.inspection.robust_radius` measures what is gained.
 
     With "lbfgs", a `ridge`, and at least twice as many observables D as rows n, the lifted rows are
