@@ -518,6 +518,12 @@ class ConvolutionalLifter(Dictionary):
             linear += means
         return Operations.storing(*fitted, linear=linear, nonlinear=nonlinear)
 
+    def polynomial_degree(self):
+        """Return 2 for means of squares of patches as they are, None for all others."""
+        check_is_fitted(self)
+        is_square = self.nonlinearity == "intensity" and not self.root
+        return 2 if is_square and self.contrast_ is None else None
+
     def chosen(self, indices):
         """Return the observables that are wanted, of the filters that these need."""
         check_is_fitted(self)

@@ -113,7 +113,8 @@ class Search:
         ask = None
         if task.soft_logits is not None and sees_X and teacher is not None and teacher.is_fixed:
             search = self.search
-            ask = asking(teacher, search.teacher_output, search._probability_floor)
+            floor = search._probability_floor
+            ask = asking(teacher, search.teacher_output, floor, task.raised)
         for train, test in pairs:
             train = train[counts[train]]
             if len(rows_of_rounds(len(train))) > 1:
@@ -449,6 +450,7 @@ class Search:
             tol=search.tol,
             teacher_output=search.teacher_output,
             teacher_classes=search.teacher_classes,
+            class_weight=search.class_weight,
             unlabeled_value=search.unlabeled_value,
         )
         store_fitted(student, {"lifter_": lifter, "classes_": labels.classes} | fitted)
