@@ -189,7 +189,7 @@ class OpticalLifter(Dictionary):
         return sum(mixing, detection)
 
     def polynomial_degree(self):
-        """Return 2 for intensities, None where the detector is no polynomial."""
+        """Return 2 for intensities, None where the detector is not a polynomial."""
         check_is_fitted(self)
         return 2 if self.nonlinearity == "intensity" else None
 
