@@ -8,7 +8,7 @@ from ._forms._degrees import degree_of
 
 
 def split_linear(steps):
-    """Return the linear steps at the head of a chain as one transformer, and all behind them.
+    """Return the linear steps at the head of a chain as one transformer, and all after them.
 
     Parameters
     ----------

@@ -429,7 +429,7 @@ class Search:
         return self.last_fit(alone, alone.latest.settings), alone.latest.score
 
     def student(self, lifter, settings, fitted):
-        """Return a fitted student: a matrix behind a lifter.
+        """Return a fitted student: a matrix after a lifter.
 
         Parameters
         ----------

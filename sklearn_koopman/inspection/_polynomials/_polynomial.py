@@ -230,7 +230,7 @@ def polynomials_of(steps, coefficients):
     """
     steps = [part for step in steps for part in steps_of(step)]  # without those that do nothing
     constant = np.zeros(coefficients.shape[1])
-    while steps:  # behind the dictionary
+    while steps:  # after the dictionary
         behind = AffineMap.of_step(steps[-1])
         if behind is None:
             break
