@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 
 from .._fitting import store_fitted
-from .._progress import watched
+from .._progress import progress
 from .._validation import check_random_state
 from .._warnings import warn_user
 from ..classification import (
@@ -113,7 +113,8 @@ class Search:
         ask = None
         if task.soft_logits is not None and sees_X and teacher is not None and teacher.is_fixed:
             search = self.search
-            ask = asking(teacher, search.teacher_output, search._probability_floor)
+            floor = search._probability_floor
+            ask = asking(teacher, search.teacher_output, floor, task.raised)
         for train, test in pairs:
             train = train[counts[train]]
             if len(rows_of_rounds(len(train))) > 1:
@@ -273,9 +274,11 @@ class Search:
         return self.fitted()
 
     def watched(self, candidates, title):
-        """Return the candidates, with a bar if that is asked for."""
-        is_watched = self.search.verbose > 0 and candidates
-        return watched(candidates, title, "candidate") if is_watched else candidates
+        """Yield the candidates, and show how many are done."""
+        with progress(title, len(candidates), "candidate") as steps:
+            for candidate in candidates:
+                yield candidate
+                steps.done(f"{title}: {candidate.dictionary.name}")
 
     def try_out(self, candidate, number, pairs, ridges, tol, transfer_set=None):
         """Fit a candidate in all splits, and judge it."""
@@ -447,6 +450,7 @@ class Search:
             tol=search.tol,
             teacher_output=search.teacher_output,
             teacher_classes=search.teacher_classes,
+            class_weight=search.class_weight,
             unlabeled_value=search.unlabeled_value,
         )
         store_fitted(student, {"lifter_": lifter, "classes_": labels.classes} | fitted)

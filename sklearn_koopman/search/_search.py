@@ -75,19 +75,27 @@ class KoopmanSearchCV(KoopmanClassifier):
         None holds out one row in six, as many of each class. Else a number of folds, a splitter, or
         a list of (training, test) indices: every candidate is then fitted in each split.
     scoring : {"accuracy", "neg_log_loss", "fidelity"}, str or callable, default="accuracy"
-        What held-out rows judge by.
+        What held-out rows judge by; also the name of any other scorer of scikit-learn
+        ("balanced_accuracy", say), or a callable of an estimator, rows and labels.
     tol : float, default=1e-4
         Of the last fits.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+    class_weight : dict or "balanced", default=None
+        What the rows of each class count, in all that is learned from them; classes that a dict
+        leaves out count 1. "balanced" lets all classes count the same, as in
+        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
+        teacher that knows nothing of these weights: logits are raised by their logarithms.
+        Held-out rows count the same whatever their class: see `scoring`.
     unlabeled_value : object, default=None
         What stands in y for "no label". None: every row is labelled.
     random_state : int, RandomState instance or None, default=None
         Draws the held-out rows, the order of the others, filters and centres.
     verbose : int, default=0
-        Above 0, show a bar for every round, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -187,6 +195,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         tol=1e-4,
         teacher_output="auto",
         teacher_classes=None,
+        class_weight=None,
         unlabeled_value=None,
         random_state=None,
         verbose=0,
@@ -207,6 +216,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         self.tol = tol
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
+        self.class_weight = class_weight
         self.unlabeled_value = unlabeled_value
         self.random_state = random_state
         self.verbose = verbose

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_koopman import (
     ActiveSubspace,
+    ConvolutionalLifter,
     EDMDClassifier,
     MonomialLifter,
     ObservableSelector,
@@ -30,6 +31,19 @@ X = X[:300] / 16
 y = y[:300]
 
 
+def filters(nonlinearity="threshold", **settings):
+    """Return few filters of digits."""
+    return ConvolutionalLifter(
+        (8, 8),
+        n_filters=6,
+        filter_size=3,
+        grid=2,
+        nonlinearity=nonlinearity,
+        random_state=0,
+        **settings,
+    )
+
+
 def steps():
     """Return what may stand before a matrix, by name."""
     scaler = StandardScaler(with_std=False)
@@ -42,6 +56,7 @@ def steps():
         "squares": [PCA(6, random_state=0), SquaredProjectionLifter()],
         "orthogonal": [PCA(6, random_state=0), OrthogonalPolynomialLifter(2)],
         "optics": [PCA(6, random_state=0), OpticalLifter(40, random_state=0)],
+        "squares of filters": [filters("intensity", root=False, normalization="none")],
         "selected": [
             PCA(6, random_state=0),
             ObservableSelector(MonomialLifter(2), max_observables=15),
@@ -157,7 +172,12 @@ def inner_steps(student, rows, radii, n_draws=15):
 def test_bounds_of_other_students_are_bounds(name):
     student = make_pipeline(*OTHERS[name], EDMDClassifier(ridge=1e-3)).fit(X, y)
     rows = X[:20]
-    found = radius_bounds(student, rows)
+    knows_bounds = name in ("degree 3", "degree 4", "Gaussians", "cosines")
+    with warnings.catch_warnings():
+        if not knows_bounds:
+            warnings.filterwarnings("ignore", "No lower bound of the radii")
+        found = radius_bounds(student, rows)
+        assert np.array_equal(robust_radius(student, rows), found.lower)
     assert not found.is_exact.any()
     assert np.all(found.lower <= found.upper)
     is_there = np.isfinite(found.upper)
@@ -167,9 +187,24 @@ def test_bounds_of_other_students_are_bounds(name):
     assert_allclose(np.linalg.norm(changed - rows[is_there], axis=1), found.upper[is_there])
     for moved in inner_steps(student, rows, found.lower):
         assert np.array_equal(student.predict(moved), student.predict(rows))
-    knows_bounds = name in ("degree 3", "degree 4", "Gaussians", "cosines")
     assert np.all(found.lower > 0) if knows_bounds else np.all(found.lower == 0)
-    assert np.array_equal(robust_radius(student, rows), found.lower)
+
+
+@pytest.mark.parametrize(
+    ("steps", "names"),
+    [
+        ([filters()], "ConvolutionalLifter"),
+        ([filters("intensity")], "ConvolutionalLifter"),
+        ([PCA(3), Nystroem(n_components=9, random_state=0)], "Nystroem"),
+        ([PCA(3), OpticalLifter(9, nonlinearity="saturable_absorption")], "OpticalLifter"),
+        ([PCA(3), RBFLifter(9, random_state=0), PCA(4)], "RBFLifter and PCA"),
+    ],
+)
+def test_dictionaries_without_bounds_are_named(steps, names):
+    student = make_pipeline(*steps, EDMDClassifier(ridge=1e-3)).fit(X, y)
+    with pytest.warns(UserWarning, match=f"No lower bound .* known for {names}: 0 is"):
+        radii = robust_radius(student, X[:3])
+    assert not radii.any()
 
 
 def test_bounds_of_degree_3_are_near_each_other():

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import compute_sample_weight
 
 from sklearn_koopman import MonomialLifter, RBFLifter, TransferSet
 from sklearn_koopman.inspection import cost
@@ -225,6 +226,46 @@ def test_rows_without_a_label_have_the_teacher_alone():
     search = KoopmanSearchCV(TEACHER, unlabeled_value=-1, **FEW).fit(X, y)
     assert search.classes_.tolist() == [0, 1]
     assert search.score(X, Y) > 0.9
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 3.0}], ids=str)
+def test_a_class_counts_as_its_rows_do(class_weight):
+    logits = np.log(TEACHER.predict_proba(X))
+    settings = FEW | {"class_weight": class_weight, "teacher_output": "logits", "tol": 1e-6}
+    search = KoopmanSearchCV(**settings).fit(X, Y, soft_labels=logits)
+    rows = compute_sample_weight(class_weight, Y)
+    raised = logits + np.log([rows[label == Y][0] for label in (0, 1)])
+    for student in (*search.frontier_estimators_, search.no_teacher_):
+        alone = clone(student).set_params(class_weight=None)
+        alone.fit(X, Y, rows, soft_labels=raised)
+        expected = alone.predict_proba(X)
+        np.testing.assert_allclose(student.predict_proba(X), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("keep_labels", [False, True])
+def test_rows_that_are_made_count_as_their_classes_do(keep_labels):
+    settings = FEW | {
+        "dictionaries": [MonomialLifter(1)],  # which misses products, so that weights matter
+        "transfer_set": TransferSet(np.negative, keep_labels=keep_labels),
+        "class_weight": {0: 3.0},
+        "scoring": "neg_log_loss",
+    }
+    student = KoopmanSearchCV(TEACHER, **settings).fit(X, Y).best_estimator_
+    assert student.transfer_set is not None
+    alone, unweighted = clone(student).fit(X, Y), clone(student).set_params(class_weight=None)
+    found, expected = student.predict_proba(X), alone.predict_proba(X)
+    np.testing.assert_allclose(found, expected, atol=20 * alone.tol)
+    assert np.abs(unweighted.fit(X, Y).predict_proba(X) - expected).max() > 0.1
+
+
+def test_scores_are_those_of_rows_whatever_their_classes_count():
+    settings = FEW | {"dictionaries": [MonomialLifter(1)], "class_weight": {0: 3.0}}
+    cv = [(np.arange(300), np.arange(300, 400))]
+    search = KoopmanSearchCV(cv=cv, tol=1e-6, **settings).fit(X, Y)
+    alone = clone(search.best_estimator_).fit(X[:300], Y[:300])
+    assert search.best_score_ == pytest.approx(alone.score(X[300:], Y[300:]), abs=0.01)
+    with pytest.raises(ValueError, match="class_weight='even' must be a dict"):
+        search.set_params(class_weight="even").fit(X, Y)
 
 
 def test_several_splits():

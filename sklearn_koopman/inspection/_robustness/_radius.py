@@ -6,11 +6,14 @@ from functools import partial
 import numpy as np
 from sklearn.utils import gen_batches
 
+from ..._progress import showing_progress, watched
+from ..._warnings import warn_user
+from ...lifting import steps_of
 from ._attack import nearest_found
 from ._coordinates import QuadraticForms, StudentCoordinates, checked_rows
 from ._input_model import InputModel
 from ._quadrics import Boundaries
-from ._taylor import certified_radii
+from ._taylor import lower_bound_of
 
 # How much further than the boundary, relative to the change that leads there, a changed row is:
 # across it, and nearer to it than any use needs.
@@ -26,7 +29,8 @@ class RadiusBounds:
     Attributes
     ----------
     lower : ndarray of shape (n_samples,)
-        No change that is shorter changes the class. Infinite where none does at all.
+        No change that is shorter changes the class. Infinite where none does at all; 0 where no
+        bound is known.
     upper : ndarray of shape (n_samples,)
         The length of a change that does change the class; infinite where none was found.
     counterfactuals : ndarray of shape (n_samples, n_features)
@@ -64,6 +68,7 @@ def robust_radius(student, X, *, bounds=None, return_counterfactual=False):
     large.) Rivals that a bound shows to be further than another are passed over.
 
     For all others, what is returned is a certified lower bound of the radius, see `radius_bounds`.
+    Where none is known, as for roots or thresholds of filters, it is 0, and a warning says so.
 
     Parameters
     ----------
@@ -120,6 +125,7 @@ def robust_radius(student, X, *, bounds=None, return_counterfactual=False):
     return (found.lower, found.counterfactuals) if return_counterfactual else found.lower
 
 
+@showing_progress(None)
 def radius_bounds(student, X, *, bounds=None):
     """Return lower and upper bounds of how far each row is from another class.
 
@@ -131,6 +137,11 @@ def radius_bounds(student, X, *, bounds=None):
     Returns
     -------
     found : RadiusBounds
+
+    Warns
+    -----
+    UserWarning
+        If nothing is known of how fast the observables change. Lower bounds are 0 then.
 
     See Also
     --------
@@ -161,7 +172,7 @@ def radius_bounds(student, X, *, bounds=None):
         is_exact = _are_within(changed, X, bounds)
     else:
         model = InputModel(coordinates)
-        lower = by_blocks(partial(certified_radii, model), U)
+        lower = _lower_bounds(model, U)
         changed, is_exact = np.full_like(X, np.nan), np.zeros(len(X), dtype=bool)
     if not is_exact.all():
         others = np.flatnonzero(~is_exact)
@@ -173,9 +184,26 @@ def radius_bounds(student, X, *, bounds=None):
     return RadiusBounds(lower, upper, changed, is_exact)
 
 
+def _lower_bounds(model, U):
+    """Return lower bounds of radii; with a warning 0 where nothing is known of the observables."""
+    radii_of = lower_bound_of(model.coordinates)
+    if radii_of is not None:
+        return by_blocks(partial(radii_of, model), U)
+    steps = steps_of(model.coordinates.tail)
+    names = " and ".join(type(step).__name__ for step in steps)
+    warn_user(
+        f"No lower bound of the radii is known for {names}: 0 is returned, and certifies nothing. "
+        "Upper bounds are as good as ever. A lower bound needs a dictionary in one step whose "
+        "slopes or curvatures are known: MonomialLifter, RBFLifter, or your own with a method "
+        "largest_curvatures."
+    )
+    return np.zeros(len(U))
+
+
 def by_blocks(function, rows):
     """Return what a function gives for some rows at a time, joined."""
-    return np.concatenate([function(rows[block]) for block in gen_batches(len(rows), N_ROWS)])
+    blocks = watched(list(gen_batches(len(rows), N_ROWS)), "radii")
+    return np.concatenate([function(rows[block]) for block in blocks])
 
 
 def _checked_bounds(bounds, X):
