@@ -13,8 +13,10 @@ from .._validation import is_integer
 from ..microcontrollers import (
     Program,
     Settings,
+    as_bytes,
     board_named,
     fixed_program,
+    from_bytes,
     write_program,
 )
 from ..students import flat_steps
@@ -66,7 +68,7 @@ class CStudent:
         """
         if self.number != "integer":
             raise ValueError("number='float32' has no integer logits: take decision_function.")
-        return self._program.apply(self._rows(X))
+        return self._program.apply(self.encoded(X))
 
     def decision_function(self, X):
         """Return the logits that the C gives, in floats: of float32 to rounding only.
@@ -82,7 +84,10 @@ class CStudent:
         """
         if self.number == "integer":
             return self.integer_logits(X) * self._logit_unit
-        return self._program.apply(self._rows(X))
+        rows = self.encoded(X)
+        if self.byte_range is not None:
+            rows = from_bytes(rows, self.byte_range)
+        return self._program.apply(rows)
 
     def predict(self, X):
         """Return the labels that the C gives.
@@ -101,15 +106,19 @@ class CStudent:
     def encoded(self, X):
         """Return rows as the C takes them: float32, or bytes.
 
+        All other methods begin with this, so what the twin says is about the rows that the C gets.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+
+        Raises
+        ------
+        ValueError
+            If a number is outside of `byte_range`.
         """
-        X = self._rows(X)
-        if self.byte_range is None:
-            return X.astype(np.float32)
-        low, high = self.byte_range
-        return np.clip(np.rint((X - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
+        X = check_array(X, dtype=[np.float64, np.float32])
+        return X.astype(np.float32) if self.byte_range is None else as_bytes(X, self.byte_range)
 
     def write(self, folder):
         """Write ``name.h`` and ``name.c`` into a folder, which is made if it is not there.
@@ -125,10 +134,6 @@ class CStudent:
             with replaced_when_whole(file, text=True) as content:
                 content.write(text)
         return files
-
-    @staticmethod
-    def _rows(X):
-        return check_array(X, dtype=[np.float64, np.float32])
 
 
 def to_c(

@@ -241,6 +241,47 @@ def test_integers_are_those_of_the_twin_whatever_the_row_is(fitted, in_integers,
     assert student.score(X, y) > fitted[name].score(X, y) - 0.03
 
 
+@pytest.fixture(scope="module")
+def of_bytes(tmp_path_factory):
+    """Return three students that take bytes, in integers and in floats."""
+    students = [
+        to_c(
+            make_pipeline(DICTIONARIES[name][0], EDMDClassifier(ridge=1e-3)).fit(X, y),
+            X=X,
+            number=number,
+            name=f"{number}_{i}",
+            **BYTES,
+        )
+        for i, name in enumerate(("bytes", "filters", "monomials"))
+        for number in ("integer", "float32")
+    ]
+    return Compiled(students, tmp_path_factory.mktemp("bytes"))
+
+
+def rows_between_bytes(kind, seed):
+    """Return rows between bytes; means of two or four bytes are often halfway."""
+    rng = np.random.default_rng(seed)
+    in_bytes = rng.integers(0, 256, (100, 4, 64)) / 255
+    means = in_bytes.astype(kind).mean(axis=1)
+    pairs = (in_bytes[:, 0].astype(kind) + in_bytes[:, 1].astype(kind)) / 2
+    halves = ((rng.integers(0, 255, (50, 64)) + 0.5) / 255).astype(kind)
+    return np.vstack([means, pairs, halves, rng.uniform(size=(50, 64)).astype(kind)])
+
+
+@NEEDS_GCC
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_twin_takes_the_bytes_that_the_c_gets(of_bytes, kind, seed):
+    rows = rows_between_bytes(kind, seed)
+    for student in of_bytes.students:
+        found = of_bytes.logits(student, student.encoded(rows))
+        if student.number == "integer":
+            assert_array_equal(found, student.integer_logits(rows))
+        else:
+            expected = student.decision_function(rows)
+            assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
 @NEEDS_GCC
 @pytest.mark.slow
 def test_ten_thousand_images(tmp_path):
