@@ -72,7 +72,8 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
     unlabeled_value : object, default=None
         The value in y that means "no label". None: every row is labelled.
     verbose : int, default=0
-        Above 0, a pass over the rows that takes long shows a progress bar, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------

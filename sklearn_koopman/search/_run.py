@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 
 from .._fitting import store_fitted
-from .._progress import watched
+from .._progress import progress
 from .._validation import check_random_state
 from .._warnings import warn_user
 from ..classification import (
@@ -274,9 +274,11 @@ class Search:
         return self.fitted()
 
     def watched(self, candidates, title):
-        """Return the candidates, with a bar if that is asked for."""
-        is_watched = self.search.verbose > 0 and candidates
-        return watched(candidates, title, "candidate") if is_watched else candidates
+        """Yield the candidates, and show how many are done."""
+        with progress(title, len(candidates), "candidate") as steps:
+            for candidate in candidates:
+                yield candidate
+                steps.done(f"{title}: {candidate.dictionary.name}")
 
     def try_out(self, candidate, number, pairs, ridges, tol, transfer_set=None):
         """Fit a candidate in all splits, and judge it."""

@@ -94,7 +94,8 @@ class KoopmanSearchCV(KoopmanClassifier):
     random_state : int, RandomState instance or None, default=None
         Draws the held-out rows, the order of the others, filters and centres.
     verbose : int, default=0
-        Above 0, show a bar for every round, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------

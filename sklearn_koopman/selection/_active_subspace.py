@@ -6,11 +6,13 @@ from sklearn.decomposition import PCA
 from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._progress import progress
 from .._validation import (
     DTYPES,
     check_integer,
     check_random_state,
     check_real,
+    check_verbose,
     invalid_parameter,
 )
 from ..lifting import BlockLifter, Operations, linear_layer
@@ -61,6 +63,9 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
 
     random_state : int, RandomState instance or None, default=0
         Draws the samples.
+    verbose : int, default=0
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -121,6 +126,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         n_samples=500,
         step=0.1,
         random_state=0,
+        verbose=0,
     ):
         self.teacher = teacher
         self.n_components = n_components
@@ -129,6 +135,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         self.n_samples = n_samples
         self.step = step
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X, y=None):
         """Find the directions.
@@ -156,6 +163,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
     def _check_parameters(self):
         if self.teacher is None:
             raise invalid_parameter(self, "teacher", "a teacher, as that of a student")
+        check_verbose(self)
         check_integer(self, "n_components", minimum=1)
         check_integer(self, "n_preliminary", minimum=1)
         check_real(self, "temperature", low=0.0, inclusive="neither")
@@ -205,10 +213,12 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
                 teacher(rows), teacher.output, parameter="as_teacher's output"
             )
 
-        change = self.step * steps.astype(X.dtype)
-        jacobians = np.stack(
-            [(logits(X + by) - logits(X - by)) / (2 * self.step) for by in change], axis=2
-        )
+        found = []
+        with progress("directions", len(steps), "direction") as counted:
+            for i, change in enumerate(self.step * steps.astype(X.dtype)):
+                found.append((logits(X + change) - logits(X - change)) / (2 * self.step))
+                counted.done(f"direction {i + 1:4d}")
+        jacobians = np.stack(found, axis=2)
         probabilities = softmax(logits(X) / self.temperature, axis=1)
         # sqrt(q) (J - q^T J) are factors of J^T (diag(q) - q q^T) J.
         jacobians -= np.einsum("ic,icj->ij", probabilities, jacobians)[:, None]

@@ -61,7 +61,8 @@ class ObservableSelector(BlockLifter):
         What stands in y for "no label"; such rows are not looked at. None: every row is labelled.
 
     verbose : int, default=0
-        Above 0, what takes long shows a progress bar, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -234,15 +235,12 @@ class ObservableSelector(BlockLifter):
         is_labelled = has_label(y, self.unlabeled_value) if y.ndim == 1 else None
         lifter = fit_lifter(self.lifter, X, y, is_labelled)
         blocks = lifted_blocks(lifter, X)
-        blocks.shows_progress = self.verbose > 0
         check_gram_fits_in_memory(blocks.n_observables)
         with threads_for(blocks):
             start = GramMoments(blocks.n_observables, n_targets)
             moments = accumulated(start, blocks, targets, weight)
             check_finite_moments(moments.scale)
-            order, gains = forward_selection(
-                moments, self.ridge, self.max_observables, shows_progress=self.verbose > 0
-            )
+            order, gains = forward_selection(moments, self.ridge, self.max_observables)
         if len(order) == 0:
             raise ValueError(
                 f"None of the {blocks.n_observables} observables explains anything of y: all of "
