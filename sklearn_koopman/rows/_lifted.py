@@ -55,7 +55,7 @@ def fit_lifter(lifter, X, y, is_labelled=None):
     ):
         is_function = callable(lifter) and not isinstance(lifter, type)
         raise TypeError(
-            f"lifter={lifter!r} is no transformer: "
+            f"lifter={lifter!r} is not a transformer: "
             + (
                 "wrap a function as sklearn.preprocessing.FunctionTransformer(function)."
                 if is_function

@@ -187,7 +187,7 @@ class Split:
         task : Task
             Of all rows, with the soft targets of a teacher that has learned from all of them.
         others : Piece
-            All that are no training rows.
+            All that are not training rows.
         transfer_set : TransferSet, default=None
         """
         parts = []

@@ -55,7 +55,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         a warning names what was not tried. About a fifth is kept for the last fits, which are not
         cut. None: all of the plan.
     input_shape : tuple of int, default=None
-        (height, width) or (channels, height, width) of flat images. None: rows are no images.
+        (height, width) or (channels, height, width) of flat images. None: rows are not images.
     dictionaries : "auto" or list of transformers, default="auto"
         What is searched instead: each is one candidate.
     max_observables : int, default=3500

@@ -148,10 +148,10 @@ class TransferSet(BaseEstimator):
 
 
 def check_transfer_set(transfer_set):
-    """Raise TypeError for what is no transfer set."""
+    """Raise TypeError for what is not a transfer set."""
     if not isinstance(transfer_set, TransferSet):
         raise TypeError(
-            f"transfer_set={transfer_set!r} is no TransferSet: pass TransferSet(augment), where "
+            f"transfer_set={transfer_set!r} is not a TransferSet: pass TransferSet(augment), where "
             "augment makes a block of rows of a block of rows."
         )
 

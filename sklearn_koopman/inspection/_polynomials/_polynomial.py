@@ -273,7 +273,7 @@ def _pulled_back(step, coefficients):
 
 @singledispatch
 def _known(step, coefficients):
-    """Return what `_pulled_back` does for the dictionaries whose observables are no products."""
+    """Return what `_pulled_back` does for the dictionaries whose observables are not products."""
 
 
 @_known.register
