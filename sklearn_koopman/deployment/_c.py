@@ -17,6 +17,7 @@ from ..microcontrollers import (
     board_named,
     fixed_program,
     from_bytes,
+    most_table_bytes,
     write_program,
 )
 from ..students import flat_steps
@@ -36,10 +37,12 @@ class CStudent:
     name : str
     header, source : str
         The text of ``name.h`` and ``name.c``.
-    flash : int
-        Bytes of tables. The code itself comes to that: a few kilobytes, see `bench_on_mcu`.
-    ram : int
-        Bytes of buffers. The row, and some dozen bytes of stack, come to that.
+    tables : int
+        Bytes of tables, all of them in flash. The code takes another few kilobytes of flash, which
+        `bench_on_mcu` measures.
+    buffers : int
+        Bytes of buffers, all of them in memory. The row and the stack, some dozen bytes, take more,
+        which `bench_on_mcu` measures.
     classes_ : ndarray
         What the numbers that the C returns stand for.
     number : {"float32", "integer"}
@@ -49,8 +52,8 @@ class CStudent:
     name: str
     header: str
     source: str
-    flash: int
-    ram: int
+    tables: int
+    buffers: int
     classes_: np.ndarray
     number: str
     byte_range: tuple[float, float] | None
@@ -234,7 +237,7 @@ def to_c(
     >>> lifter = ConvolutionalLifter((8, 8), n_filters=8, filter_size=3, grid=2, random_state=0)
     >>> student = EDMDClassifier(lifter=lifter, ridge=1e-3).fit(X / 16, y)
     >>> small = to_c(student, X=X / 16, number="integer", bits=4, byte_range=(0.0, 1.0))
-    >>> small.flash, small.ram
+    >>> small.tables, small.buffers
     (522, 153)
     >>> bool(abs(small.score(X / 16, y) - student.score(X / 16, y)) < 0.01)
     True
@@ -243,7 +246,8 @@ def to_c(
     """
     check_is_fitted(estimator)
     check_has_no_network(estimator, "to_c")
-    _check(number, bits, filter_bits, reducer_bits, activation_bits, byte_range, name)
+    _check_numbers(number, bits, filter_bits, reducer_bits, activation_bits, byte_range)
+    _check_name(name)
     program, classes = as_program(estimator)
     if number == "float32":
         made: Any = program
@@ -262,8 +266,8 @@ def to_c(
         name,
         files.header,
         files.source,
-        files.flash,
-        files.ram,
+        files.tables,
+        files.buffers,
         classes,
         number,
         byte_range,
@@ -272,10 +276,37 @@ def to_c(
         unit,
     )
     if board is not None:
-        board_named(board).check_room(student.flash, student.ram)
+        board_named(board).check_room(student.tables, student.buffers)
     if folder is not None:
         student.write(folder)
     return student
+
+
+def tables_at_most(
+    estimator,
+    *,
+    bits=8,
+    filter_bits=8,
+    reducer_bits=8,
+    activation_bits=12,
+    byte_range=None,
+):
+    """Return how many bytes the tables of `to_c` take at most, with ``number="integer"``.
+
+    What the student has learned does not matter, its sizes do. The result is a few bytes for each
+    class, filter and coordinate above `CStudent.tables`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        As for `to_c`.
+    bits, filter_bits, reducer_bits, activation_bits, byte_range
+        As for `to_c`.
+    """
+    _check_numbers("integer", bits, filter_bits, reducer_bits, activation_bits, byte_range)
+    settings = Settings(None, bits, reducer_bits, filter_bits, activation_bits)
+    program, _ = as_program(estimator)
+    return most_table_bytes(program, settings, takes_bytes=byte_range is not None)
 
 
 def as_program(estimator):
@@ -301,7 +332,7 @@ def as_program(estimator):
     return program, classifier.classes_
 
 
-def _check(number, bits, filter_bits, reducer_bits, activation_bits, byte_range, name):
+def _check_numbers(number, bits, filter_bits, reducer_bits, activation_bits, byte_range):
     if number not in ("float32", "integer"):
         raise ValueError(f"number={number!r}: must be 'float32' or 'integer'.")
     ranges = {
@@ -322,5 +353,8 @@ def _check(number, bits, filter_bits, reducer_bits, activation_bits, byte_range,
                 f"byte_range={byte_range!r}: must be None or (low, high), what the bytes 0 and 255 "
                 "stand for."
             )
+
+
+def _check_name(name):
     if not isinstance(name, str) or not _NAME.match(name):
         raise ValueError(f"name={name!r}: must be a name of C, letters and digits.")

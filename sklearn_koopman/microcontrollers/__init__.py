@@ -10,6 +10,7 @@ from ._fixed import Settings
 from ._fixing import FixedProgram, fixed_program
 from ._numbers import as_bytes, from_bytes, packed
 from ._program import Program
+from ._sizes import most_table_bytes
 from ._transformers import add_transformer
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "build",
     "fixed_program",
     "from_bytes",
+    "most_table_bytes",
     "packed",
     "run",
     "write_program",
