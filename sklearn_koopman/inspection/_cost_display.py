@@ -18,6 +18,7 @@ _COSTS = {
     "parameters": "parameters",
     "bytes": "bytes of parameters",
     "seconds": "seconds per sample",
+    "tables": "bytes of tables in C",
 }
 
 
@@ -28,8 +29,8 @@ class AccuracyCostDisplay:
     ----------
     costs : array-like of shape (n_candidates,)
     scores : array-like of shape (n_candidates,)
-    cost : {"multiplications", "parameters", "bytes", "seconds"}, default="multiplications"
-        What the costs are.
+    cost : {"multiplications", "parameters", "bytes", "seconds", "tables"}
+        What the costs are. "multiplications" is the default.
     teacher_cost, teacher_score : float, default=None
         Of the teacher, if it is to be drawn.
 
