@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._axes import axes_to_draw_on
+from .._progress import progress, showing_progress
 from ..students import OneHotRows, Student, encode_labels, some_rows
 from ._cost import count_operations
 from ._last_step import prefix_of, student_of
@@ -83,6 +84,7 @@ class AccuracyCostDisplay:
         teacher_score=None,
         n_rows=500,
         ax=None,
+        verbose=None,
     ):
         """Draw the candidates of a finished search.
 
@@ -104,6 +106,9 @@ class AccuracyCostDisplay:
             How many rows the candidates are fitted to: as many of each class as there are in
             its proportion, and one at least.
         ax : matplotlib Axes, default=None
+        verbose : int, default=None
+            0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line
+            for each step. None is 1 where stderr is a terminal, and in notebooks, else 0.
 
         Returns
         -------
@@ -122,11 +127,16 @@ class AccuracyCostDisplay:
         check_consistent_length(X, y)
         some = _some_of_each_class(y, n_rows)
         some_X, some_y = some_rows(X, some), y[some]
-        costs = []
-        for params in search.cv_results_["params"]:
-            candidate = clone(search.estimator).set_params(**clone(params, safe=False))
-            candidate.fit(some_X, some_y, **_soft_labels_instead(candidate, some_y))
-            costs.append(getattr(count_operations(candidate, X[:1]), cost))
+        candidates, costs = search.cv_results_["params"], []
+        with (
+            showing_progress(verbose),
+            progress("costs", len(candidates), "candidate") as steps,
+        ):
+            for params in candidates:
+                candidate = clone(search.estimator).set_params(**clone(params, safe=False))
+                candidate.fit(some_X, some_y, **_soft_labels_instead(candidate, some_y))
+                costs.append(getattr(count_operations(candidate, X[:1]), cost))
+                steps.done(f"{params}: {costs[-1]:,} {cost}")
         teacher_cost = (
             None if teacher is None else getattr(count_operations(teacher, X[:1]), cost)
         )

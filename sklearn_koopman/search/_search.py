@@ -55,7 +55,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         a warning names what was not tried. About a fifth is kept for the last fits, which are not
         cut. None: all of the plan.
     input_shape : tuple of int, default=None
-        (height, width) or (channels, height, width) of flat images. None: rows are no images.
+        (height, width) or (channels, height, width) of flat images. None: rows are not images.
     dictionaries : "auto" or list of transformers, default="auto"
         What is searched instead: each is one candidate.
     max_observables : int, default=3500
@@ -94,7 +94,8 @@ class KoopmanSearchCV(KoopmanClassifier):
     random_state : int, RandomState instance or None, default=None
         Draws the held-out rows, the order of the others, filters and centres.
     verbose : int, default=0
-        Above 0, show a bar for every round, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------

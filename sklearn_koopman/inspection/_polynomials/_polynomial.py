@@ -230,7 +230,7 @@ def polynomials_of(steps, coefficients):
     """
     steps = [part for step in steps for part in steps_of(step)]  # without those that do nothing
     constant = np.zeros(coefficients.shape[1])
-    while steps:  # behind the dictionary
+    while steps:  # after the dictionary
         behind = AffineMap.of(steps[-1])
         if behind is None:
             break
@@ -273,7 +273,7 @@ def _pulled_back(step, coefficients):
 
 @singledispatch
 def _known(step, coefficients):
-    """Return what `_pulled_back` does for the dictionaries whose observables are no products."""
+    """Return what `_pulled_back` does for the dictionaries whose observables are not products."""
 
 
 @_known.register
