@@ -72,7 +72,8 @@ def fit_layers(network, traced, settings, X, weight):
                 rank=rank,
                 lift_output=settings.lift_output,
             )
-        readout = make_readout(*operator.to_outputs, rank, settings.density)
+        coef, intercept = operator.to_outputs
+        readout = make_readout(coef, intercept, rank, settings.density)
         layer = KoopmanLayer(
             rows.layout, make_lift(operator.lifter), standardised(readout, operator.scale)
         )
