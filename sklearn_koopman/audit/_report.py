@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .._progress import showing_progress
 from ..inspection import (
     Cost,
     FidelityCertificate,
@@ -159,6 +160,7 @@ def audit_report(
     n_rows=6,
     max_rows=10_000,
     random_state=0,
+    verbose=None,
 ):
     """Return all that can be said of a fitted student, with rows that it has not learnt from.
 
@@ -212,6 +214,9 @@ def audit_report(
         radii are bounded instead of exact, which takes longer.
     random_state : int, RandomState instance or None, default=0
         Draws them.
+    verbose : int, default=None
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step. None is 1 where stderr is a terminal, and in notebooks, else 0.
 
     Returns
     -------
@@ -241,46 +246,49 @@ def audit_report(
     """
     if isinstance(scale, str) and scale == "auto":
         scale = "std" if image_shape is None and bounds is None else None
-    audited = Audited(
-        student,
-        X,
-        y,
-        teacher=teacher,
-        bounds=bounds,
-        scale=scale,
-        max_rows=max_rows,
-        random_state=random_state,
-    )
-    attributes = attributes_of(groups, len(audited.y))
-    faithful = fidelity = teacher_accuracy = None
-    if audited.teacher_labels is not None:
-        faithful = audited.teacher_labels == audited.predicted
-        fidelity = fidelity_certificate(audited.teacher_labels, audited.predicted, delta=delta)
-        teacher_accuracy = Proportion.of(audited.teacher_labels == audited.y, delta)
-    reliability = None
-    if hasattr(student, "predict_proba"):
-        probabilities = student.predict_proba(audited.X)
-        reliability = calibration(audited.y, probabilities, student.classes_, delta=delta)
-    return AuditReport(
-        title or "Audit of a student",
-        _summary(student, audited.X),
-        len(audited.y),
-        float(delta),
-        Proportion.of(audited.right, delta),
-        teacher_accuracy,
-        fidelity,
-        reliability,
-        ConfusionPairDisplay.of(audited.y, audited.predicted, audited.teacher_labels),
-        audited.certified,
-        audited.without_radius,
-        audited.hardest(n_rows),
-        audited.least_robust(n_rows),
-        audited.typical(n_rows // 2),
-        _formula(student, audited),
-        audited_groups(attributes, audited.right, faithful, audited.certified, delta=delta),
-        audited.column_names,
-        None if image_shape is None else tuple(image_shape),
-    )
+    with showing_progress(verbose):
+        audited = Audited(
+            student,
+            X,
+            y,
+            teacher=teacher,
+            bounds=bounds,
+            scale=scale,
+            max_rows=max_rows,
+            random_state=random_state,
+        )
+        attributes = attributes_of(groups, len(audited.y))
+        faithful = fidelity = teacher_accuracy = None
+        if audited.teacher_labels is not None:
+            faithful = audited.teacher_labels == audited.predicted
+            fidelity = fidelity_certificate(
+                audited.teacher_labels, audited.predicted, delta=delta
+            )
+            teacher_accuracy = Proportion.of(audited.teacher_labels == audited.y, delta)
+        reliability = None
+        if hasattr(student, "predict_proba"):
+            probabilities = student.predict_proba(audited.X)
+            reliability = calibration(audited.y, probabilities, student.classes_, delta=delta)
+        return AuditReport(
+            title or "Audit of a student",
+            _summary(student, audited.X),
+            len(audited.y),
+            float(delta),
+            Proportion.of(audited.right, delta),
+            teacher_accuracy,
+            fidelity,
+            reliability,
+            ConfusionPairDisplay.of(audited.y, audited.predicted, audited.teacher_labels),
+            audited.certified,
+            audited.without_radius,
+            audited.hardest(n_rows),
+            audited.least_robust(n_rows),
+            audited.typical(n_rows // 2),
+            _formula(student, audited),
+            audited_groups(attributes, audited.right, faithful, audited.certified, delta=delta),
+            audited.column_names,
+            None if image_shape is None else tuple(image_shape),
+        )
 
 
 def _summary(student, X):

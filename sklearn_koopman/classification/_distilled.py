@@ -140,8 +140,8 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         Seeds the order of the rows in the mini-batches of "adam"; "lbfgs" draws no random
         numbers.
     verbose : int, default=0
-        Above 0, print the objective after every look at all rows, or every epoch; a pass over the
-        rows that takes long shows a progress bar, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------

@@ -1,10 +1,12 @@
 """Distillation with ridge, temperature and soft weight that cross-validation chooses."""
 
 from itertools import product
+from math import prod
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._progress import progress
 from .._validation import check_integer, check_real, check_reals
 from .._warnings import warn_user
 from ..linear import check_finite_moments, check_gram_fits_in_memory
@@ -18,6 +20,7 @@ from ._folds import (
     cv_results,
     judged,
     make_splits,
+    said_of_fold,
     split_tasks,
 )
 from ._paths import SharedPaths
@@ -88,7 +91,8 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     unlabeled_value : object, default=None
         The value in y that means "no label". None: every row is labelled.
     verbose : int, default=0
-        Print the objective after every iteration of the last fit.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -266,14 +270,18 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         check_finite_moments(scale_of_all)
         scores, n_stopped = [], 0
         starts: tuple = (0.0, 0.0)
-        for split, part in enumerate(split_tasks(task, splits)):
-            train, test = splits[split]
-            scale = moments.of_training(split).scale
-            coef, intercept, n_more = self._path(part.at(train), scale, *grid)
-            n_stopped += n_more
-            scores.append(held_out_scores(part, test, coef, intercept, scoring))
-            # The models of the folds are all near that of all rows, their mean is nearer.
-            starts = starts[0] + coef / len(splits), starts[1] + intercept / len(splits)
+        parts = split_tasks(task, splits)
+        n_fits = len(splits) * prod(map(len, grid))
+        with progress("cross-validation", n_fits, "fit") as steps:
+            for split, part in enumerate(parts):
+                train, test = splits[split]
+                scale = moments.of_training(split).scale
+                coef, intercept, n_more = self._path(part.at(train), scale, grid, steps)
+                n_stopped += n_more
+                scores.append(held_out_scores(part, test, coef, intercept, scoring))
+                # The models of the folds are all near that of all rows, their mean is nearer.
+                starts = starts[0] + coef / len(splits), starts[1] + intercept / len(splits)
+                steps.done(said_of_fold(split, scores), n=0)
         if n_stopped:
             warn_user(
                 f"lbfgs stopped above cv_tol={self.cv_tol} in {n_stopped} fits to training rows "
@@ -282,7 +290,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
             )
         return np.array(scores), starts, scale_of_all
 
-    def _path(self, task, scale, ridges, soft_weights, temperatures):
+    def _path(self, task, scale, grid, steps):
         """Return coefficients and intercepts of all candidates, for training rows of a split.
 
         Returns
@@ -292,6 +300,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         n_stopped : int
             How many of them have not converged.
         """
+        ridges, soft_weights, temperatures = grid
         n_classes, n_observables = len(task.labels.classes), task.blocks.n_observables
         shape = len(ridges), len(soft_weights), len(temperatures)
         coefs = np.empty((*shape, n_classes, n_observables))
@@ -309,6 +318,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         for j, k in product(*map(range, shape[1:])):
             if soft_weights[j] == 0 and k > 0:
                 coefs[:, j, k], intercepts[:, j, k] = coefs[:, j, 0], intercepts[:, j, 0]
+                steps.done(n=len(ridges))
                 continue
             path = shared.path(soft_weights[j], temperatures[k], ridges, *start)
             for i, solution in enumerate(path):
@@ -317,5 +327,6 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
                 n_stopped += not solution.converged
                 coef, intercepts[i, j, k] = scale.unscale(solution.coef, solution.intercept)
                 coefs[i, j, k] = coef.T
+                steps.done()
         coefs = coefs.reshape(-1, n_classes, n_observables)
         return coefs, intercepts.reshape(-1, n_classes), n_stopped

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from .._progress import progress
 from .._validation import check_reals
 from ..linear import (
     RidgePath,
@@ -29,6 +30,7 @@ from ._folds import (
     cv_results,
     judged,
     make_splits,
+    said_of_fold,
     split_tasks,
 )
 from ._scoring import (
@@ -94,7 +96,8 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
     unlabeled_value : object, default=None
         The value in y that means "no label". None: every row is labelled.
     verbose : int, default=0
-        Above 0, a pass over the rows that takes long shows a progress bar, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -266,28 +269,29 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
             lambda rows: _accumulate(blank(), task.at(rows), stacked[rows], weight[rows]),
         )
         scores = []
-        for split, (_, test) in enumerate(splits):
-            moments = split_moments.of_training(split)
-            first = (split + 1) * n_classes if own_targets else 0
-            columns = slice(first, first + n_classes)
-            coef_of = _solver(moments)
-            models = [
-                moments.scale.unscale(coef_of(ridge)[:, columns], moments.target_mean[columns])
-                for ridge in ridges
-            ]
-            coef = np.array([coef.T for coef, _ in models])
-            intercept = np.array([intercept for _, intercept in models])
-            scores.append(
-                held_out_scores(
-                    task,
-                    test,
-                    coef,
-                    intercept,
-                    scoring,
-                    per_split[split],
-                    has_probabilities=False,
+        with progress("cross-validation", len(splits), "fold") as steps:
+            for split, (_, test) in enumerate(splits):
+                moments = split_moments.of_training(split)
+                first = (split + 1) * n_classes if own_targets else 0
+                columns = slice(first, first + n_classes)
+                mean, coef_of = moments.target_mean[columns], _solver(moments)
+                models = [
+                    moments.scale.unscale(coef_of(ridge)[:, columns], mean) for ridge in ridges
+                ]
+                coef = np.array([coef.T for coef, _ in models])
+                intercept = np.array([intercept for _, intercept in models])
+                scores.append(
+                    held_out_scores(
+                        task,
+                        test,
+                        coef,
+                        intercept,
+                        scoring,
+                        per_split[split],
+                        has_probabilities=False,
+                    )
                 )
-            )
+                steps.done(said_of_fold(split, scores))
         moments = split_moments.of_all()
         return np.array(scores), _solver(moments), moments
 

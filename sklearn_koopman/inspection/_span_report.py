@@ -24,7 +24,7 @@ _AFFINE = {"lifter": None, "rank": None, "density": None, "lift_output": False, 
 
 
 def span_report(
-    classifier, X, y, *, X_test, y_test, random_states=(0,), tail_epochs=0, verbose=0
+    classifier, X, y, *, X_test, y_test, random_states=(0,), tail_epochs=0, verbose=None
 ):
     """Compare a linearised network with the network and with what else could be done.
 
@@ -37,7 +37,7 @@ def span_report(
     - the weights of the span, pruned by magnitude: both with as many numbers as `classifier` has in
       place of the span (all of them, where it has more), where the span has weights;
     - the linearised network, which is `classifier`;
-    - with `tail_epochs`, the same with the matrix and all layers behind it trained.
+    - with `tail_epochs`, the same with the matrix and all layers after it trained.
 
     Everything is fitted anew on X for each seed, and only evaluated on `X_test`: nothing is chosen
     there.
@@ -58,10 +58,11 @@ def span_report(
         Seeds: each in turn is given to every `random_state` parameter, and to torch (whose own
         generator is restored afterwards).
     tail_epochs : int, default=0
-        Epochs in which the matrix and the layers behind it are trained on what the network says
+        Epochs in which the matrix and the layers after it are trained on what the network says
         (``trained="tail"``); 0 leaves that row out.
-    verbose : int, default=0
-        Above 0, print a line for every model as soon as it is evaluated.
+    verbose : int, default=None
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step. None is 1 where stderr is a terminal, and in notebooks, else 0.
 
     Returns
     -------
@@ -120,7 +121,8 @@ def span_report(
         model.set_params(module=fitted_network(model.module, X, y, None))
         return _runs(model, X, y, X_test, y_test, tail_epochs)
 
-    runs = _repeated(classifier, seeds, runs_of, verbose)
+    # How many models there are to compare with depends on the span.
+    runs = _repeated(classifier, seeds, runs_of, None, verbose)
     return _report(runs, len(X), y_test, seeds)
 
 

@@ -101,7 +101,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
     random_state : int, RandomState instance or None, default=None
         Draws the order of the rows in training; nothing else is random.
     verbose : int, default=0
-        Above 0, passes and epochs that take long show a progress bar, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the network gives; see :class:`~sklearn_koopman.KoopmanDistilledClassifier`. "auto"
         is what a `TorchTeacher` says, else a guess that refuses what is not clear.
@@ -485,7 +486,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
 
             def batches():
                 slices = network._row_batches(len(X))
-                for batch in watched(slices, unit="batch") if self.verbose > 0 else slices:
+                for batch in watched(slices, "activations", "batch"):
                     before, behind, n_positions = rows_of(batch)
                     yield before, behind, np.repeat(weight[batch], n_positions)
 
@@ -549,7 +550,6 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             self.temperature,
             self.learning_rate,
             self.batch_size,
-            self.verbose,
         )
         with running(network, student) as to_input:
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .._progress import watched
+from .._progress import progress
 from ..linear import DistillationLoss
 
 
@@ -18,7 +18,6 @@ class DistillationOptions:
     temperature: float
     learning_rate: float
     batch_size: int
-    verbose: int
 
 
 def distil(student, parameters, masks, batch_of, weight, options, rng):
@@ -52,33 +51,36 @@ def distil(student, parameters, masks, batch_of, weight, options, rng):
         optimizer, T_max=options.epochs * n_batches
     )
     loss = DistillationLoss(float(options.temperature))
-    epochs = list(range(options.epochs))
     losses = []
-    for _ in watched(epochs, "training", "epoch") if options.verbose > 0 else epochs:
-        total = 0.0
-        for rows in np.array_split(rng.permutation(n_samples), n_batches):
-            rows.sort()
-            inputs, teacher_logits, codes = batch_of(rows)
-            logits = student(inputs)
-            share = weight[torch.from_numpy(rows)].to(logits)
-            batch_weight = float(share.sum())
-            share /= max(batch_weight, 1e-12)
-            hard, soft = (1 - options.soft_weight) * share, options.soft_weight * share
-            softened = loss.soften(teacher_logits)
-            terms = loss(logits.detach().T, codes, hard, soft, softened)
-            value = (terms.losses + soft * loss.constant(softened)).sum()
-            gradients = torch.autograd.grad(
-                logits, parameters, terms.residual.T, allow_unused=True
-            )
-            for parameter, gradient, mask in zip(parameters, gradients, masks, strict=True):
-                unmasked = mask is None or gradient is None
-                parameter.grad = gradient if unmasked else gradient * mask
-            optimizer.step()
-            schedule.step()
-            total += value.item() * batch_weight
-        losses.append(total / float(weight.sum()))
-        if not np.isfinite(losses[-1]):
-            raise ValueError(
-                f"learning_rate={options.learning_rate}: training diverged; choose a smaller one."
-            )
+    with progress("training", options.epochs * n_batches, "batch") as steps:
+        for epoch in range(1, options.epochs + 1):
+            total = 0.0
+            for rows in np.array_split(rng.permutation(n_samples), n_batches):
+                rows.sort()
+                inputs, teacher_logits, codes = batch_of(rows)
+                logits = student(inputs)
+                share = weight[torch.from_numpy(rows)].to(logits)
+                batch_weight = float(share.sum())
+                share /= max(batch_weight, 1e-12)
+                hard, soft = (1 - options.soft_weight) * share, options.soft_weight * share
+                softened = loss.soften(teacher_logits)
+                terms = loss(logits.detach().T, codes, hard, soft, softened)
+                value = (terms.losses + soft * loss.constant(softened)).sum()
+                gradients = torch.autograd.grad(
+                    logits, parameters, terms.residual.T, allow_unused=True
+                )
+                for parameter, gradient, mask in zip(parameters, gradients, masks, strict=True):
+                    unmasked = mask is None or gradient is None
+                    parameter.grad = gradient if unmasked else gradient * mask
+                optimizer.step()
+                schedule.step()
+                total += value.item() * batch_weight
+                steps.done()
+            losses.append(total / float(weight.sum()))
+            if not np.isfinite(losses[-1]):
+                raise ValueError(
+                    f"learning_rate={options.learning_rate}: training diverged; choose a smaller "
+                    "one."
+                )
+            steps.done(f"epoch {epoch:4d}: objective {losses[-1]:.6f}", n=0)
     return losses

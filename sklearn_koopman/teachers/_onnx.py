@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .._extras import import_extra
+from .._progress import watched
 from .._warnings import warn_user
 from ._base import Teacher
 from ._batches import as_numeric, check_batching, check_sample_size, row_batches
@@ -166,7 +167,8 @@ class OnnxTeacher(Teacher):
         n_at_once = given.shape[0] if given.shape and isinstance(given.shape[0], int) else None
         names = self._output_names(session)
         outputs = []
-        for batch in row_batches(len(rows), n_at_once or self.batch_size):
+        batches = row_batches(len(rows), n_at_once or self.batch_size)
+        for batch in watched(batches, "teacher", "batch"):
             x = as_declared(rows[batch], given, self._source)
             n_rows, x = len(x), padded(self._shaped(x, given), n_at_once or 0)
             found = self._run(session, names, given, others, x)

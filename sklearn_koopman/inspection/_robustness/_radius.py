@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from sklearn.utils import gen_batches
 
+from ..._progress import showing_progress, watched
 from ..._warnings import warn_user
 from ...lifting import steps_of
 from ._attack import nearest_found
@@ -72,7 +73,7 @@ def robust_radius(student, X, *, bounds=None, return_counterfactual=False):
     Parameters
     ----------
     student : classifier, or Pipeline that ends in one
-        Fitted: one Koopman matrix behind any steps.
+        Fitted: one Koopman matrix after any steps.
     X : array-like of shape (n_samples, n_features)
         Rows as for its `predict`.
     bounds : tuple (low, high), default=None
@@ -124,6 +125,7 @@ def robust_radius(student, X, *, bounds=None, return_counterfactual=False):
     return (found.lower, found.counterfactuals) if return_counterfactual else found.lower
 
 
+@showing_progress(None)
 def radius_bounds(student, X, *, bounds=None):
     """Return lower and upper bounds of how far each row is from another class.
 
@@ -200,7 +202,8 @@ def _lower_bounds(model, U):
 
 def by_blocks(function, rows):
     """Return what a function gives for some rows at a time, joined."""
-    return np.concatenate([function(rows[block]) for block in gen_batches(len(rows), N_ROWS)])
+    blocks = watched(list(gen_batches(len(rows), N_ROWS)), "radii")
+    return np.concatenate([function(rows[block]) for block in blocks])
 
 
 def _checked_bounds(bounds, X):
