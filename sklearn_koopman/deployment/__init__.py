@@ -1,9 +1,10 @@
 """From a fitted model to what is shipped.
 
-`__all__` is for users; the other names are the steps of a rounding, which tests take one by one.
+`__all__` is for users. The other names are the steps of a rounding, which tests take one by one,
+and what a search prices candidates by.
 """
 
-from ._c import CStudent, to_c
+from ._c import CStudent, tables_at_most as tables_at_most, to_c
 from ._chip import SimulatedChip
 from ._compiled import CompiledStudent, compile
 from ._detach import detach_teacher

@@ -24,8 +24,8 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
     r"""Coordinates along the directions in which a teacher's answers change most.
 
     PCA keeps the directions in which samples differ. A dictionary of products has room for few
-    coordinates, and these had better be those that the teacher looks at. With the samples in
-    whitened PCA coordinates z, the teacher's logits :math:`\ell(z)`, their Jacobian J and
+    coordinates, so they should be those that the teacher looks at. With samples in whitened PCA
+    coordinates z, the teacher's logits :math:`\ell(z)`, their Jacobian J and
     :math:`q = \mathrm{softmax}(\ell / T)`, the components are the leading eigenvectors of
 
     .. math:: G = \frac{1}{m} \sum_{i=1}^m J_i^T (\mathrm{diag}(q_i) - q_i q_i^T) J_i .
@@ -38,31 +38,30 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
     Parameters
     ----------
     teacher : object
-        What a student takes as its teacher: a network, a callable, a classifier. It must take the
-        X of `fit`, so that this is the first step of a student's `lifter`. An estimator is
-        cloned and fitted to X and y first, unless frozen. Its answers should change gradually:
-        those of trees change in jumps, which small steps do not see.
+        The teacher of the student: a network, a callable or a classifier. It is given the X of
+        `fit`, so this transformer is the first step of a student's `lifter`. An estimator is cloned
+        and fitted to X and y first, unless it is frozen. Its answers should change gradually: those
+        of trees change in jumps, which small steps do not see.
 
     n_components : int, default=40
-        Number of coordinates; at most so many as there are PCA coordinates to begin with.
+        Number of coordinates, at most `n_preliminary`.
 
     n_preliminary : int, default=100
-        Number of PCA coordinates to begin with; at most so many as samples vary in. Directions
-        that samples hardly differ in are cut off here, whatever a teacher says of them.
+        Number of PCA coordinates to begin with, at most the rank of X. Directions in which samples
+        hardly differ are cut off here, whatever the teacher says of them.
 
     temperature : float, default=2.0
-        The T above. The lower, the more only those samples count that the teacher is unsure of.
+        The T above. At a low temperature only the samples count of which the teacher is unsure.
 
     n_samples : int, default=500
-        Samples at which the teacher is differentiated, drawn from X; all if there are fewer.
-        The teacher is asked ``2 * n_preliminary * n_samples`` times.
+        Number of samples, drawn from X, at which the teacher is differentiated; all if X has fewer.
+        The teacher is asked about ``2 * n_preliminary * n_samples`` rows.
 
     step : float, default=0.1
-        Half of the distance between the two answers of a difference quotient, in standard
-        deviations of the PCA coordinate.
+        Step of the central differences, in standard deviations of the PCA coordinate.
 
     random_state : int, RandomState instance or None, default=0
-        Draws the samples.
+        Seeds the choice of samples.
     verbose : int, default=0
         0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
         each step.
@@ -70,8 +69,8 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
     Attributes
     ----------
     components_ : ndarray of shape (`n_output_features_`, `n_features_in_`)
-        Rows to take the inner product of centred samples with: ``(X - mean_) @ components_.T``.
-        The coordinates are uncorrelated, with variance 1.
+        The directions: the coordinates are ``(X - mean_) @ components_.T``, uncorrelated and with
+        variance 1.
 
     sensitivities_ : ndarray of shape (`n_output_features_`,)
         The eigenvalues of G, in descending order.

@@ -4,9 +4,8 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import validate_data
 
-from ...lifting import BlockLifter, arrays_between_steps, transformed
+from ...lifting import AffineMap, BlockLifter, arrays_between_steps, transformed
 from ...students import KoopmanMatrix, split_student
-from ._affine import AffineMap
 from ._polynomial import polynomials_of
 
 
@@ -85,7 +84,7 @@ class PolynomialStudent:
         others = [step for step in self.head if isinstance(step, BlockLifter)]
         if others:
             raise TypeError(
-                f"The observables of {others[-1]!r} are no polynomials of what it takes. Known are "
+                f"The observables of {others[-1]!r} are not polynomials of its input. Known are "
                 "MonomialLifter, PolynomialFeatures, OrthogonalPolynomialLifter, "
                 "SquaredProjectionLifter, OpticalLifter with nonlinearity='intensity', and unions "
                 "and ObservableSelectors of them, once in a student."
