@@ -5,7 +5,7 @@ How many PCA coordinates, and which degree?
 
 A dictionary has two sizes: how many coordinates it sees, and up to which degree it multiplies
 them. Both are parameters of a pipeline, so scikit-learn's own grid search chooses them, although
-the student stands behind PCA and its teacher wants pixels.
+the student stands after PCA and its teacher wants pixels.
 
 ``--dataset mnist`` does the same on 10,000 images of MNIST, in minutes.
 """

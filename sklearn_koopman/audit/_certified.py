@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import column_or_1d
 
+from .._axes import axes_to_draw_on
 from ..inspection import radius_bounds
 from ..pipeline import make_pipeline
-from ._axes import figure_axes
 from ._intervals import Proportion
 
 N_DISTANCES = 120
@@ -220,7 +220,7 @@ class CertifiedAccuracyDisplay:
         -------
         display : CertifiedAccuracyDisplay
         """
-        (self.ax_,) = figure_axes(ax)
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         distances, values, low, high = self.certified.curve(self.delta)
         (self.line_,) = self.ax_.plot(distances, values, label=name)

@@ -1,10 +1,5 @@
 """Least squares: the Koopman matrix of extended dynamic mode decomposition."""
 
-from copy import deepcopy
-
-from .._warnings import warn_user
-from ..linear import check_gram_fits_in_memory
-from ..rows import GramMoments
 from ..students import (
     PROBABILITY_FLOOR,
     KoopmanClassifier,
@@ -206,12 +201,7 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
         self : object
             Fitted classifier.
         """
-        continues = hasattr(self, "moments_")
-        if hasattr(self, "coef_") and not continues:
-            warn_user(
-                "partial_fit after fit starts anew: fit keeps no moments of its rows. Use "
-                "partial_fit from the start to learn from both.",
-            )
+        continues = self._continues_stream()
         with self._keeping_what_was_fitted():
             self._check_parameters()
             task = self._prepare_more(
@@ -224,14 +214,8 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
                     f"learned from {self._stream_learns_from}: their moments do not add up. Give "
                     "a teacher or soft_labels to all calls or to none."
                 )
-            # A copy, so that an interrupted call leaves no half a batch behind.
-            start = deepcopy(self.moments_) if continues else None
-            check_gram_fits_in_memory(task.blocks.n_observables)
-            moments = self._accumulate(task, self._streaming_form(), start)
-            solver = "cholesky" if isinstance(moments, GramMoments) else "svd"
-            fitted = self._solve_moments(moments, task.dtype, solver)
-            stream = {"moments_": moments, "_stream_learns_from": learns_from}
-            self._store(fitted | task.fitted | stream)
+            fitted = self._solve_stream(task, continues=continues)
+            self._store(fitted | task.fitted | {"_stream_learns_from": learns_from})
         return self
 
     def _check_parameters(self):

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_array
 
 from .._files import replaced_when_whole
-from ..students import KoopmanMatrix, split_student
+from ..students import KoopmanMatrix, observable_names, split_student
 from ._parts import observables_of
 
 
@@ -26,7 +26,9 @@ def save_matrix(estimator, file, X=None):
     ----------
     estimator : estimator
         A fitted student with a Koopman matrix, or a pipeline or search that ends in one. That of
-        a quantised student has its rounded numbers.
+        a quantised student has its rounded numbers. Of an
+        :class:`~sklearn_koopman.EDMDRegressor` with an operator it is `operator_`, and outputs
+        have the names of observables.
     file : str or Path
         Its suffix, ".csv" or ".json", says which. A file of that name is replaced when the new one
         is whole.
@@ -57,11 +59,16 @@ def save_matrix(estimator, file, X=None):
     if suffix not in {".csv", ".json"}:
         raise ValueError(f"file={str(file)!r}: its suffix must be .csv or .json.")
     transformers, student = split_student(estimator, KoopmanMatrix)
+    names = observable_names(estimator)
+    if hasattr(student, "operator_"):
+        outputs, matrix, intercept = names, student.operator_, student.operator_intercept_
+    else:
+        outputs, matrix, intercept = _output_names(student), student.coef_, student.intercept_
     table = {
-        "outputs": _output_names(student),
-        "observables": _observable_names(transformers, student),
-        "matrix": student.coef_.tolist(),
-        "intercept": student.intercept_.tolist(),
+        "outputs": outputs,
+        "observables": names,
+        "matrix": matrix.tolist(),
+        "intercept": intercept.tolist(),
     }
     if X is not None:
         rows = check_array(X, dtype=[np.float64, np.float32])
@@ -81,17 +88,6 @@ def _output_names(student):
     """Return the classes, or numbers of the targets."""
     classes = getattr(student, "classes_", range(len(student.coef_)))
     return [str(each) for each in classes]
-
-
-def _observable_names(transformers, student):
-    """Return the names of the observables: those that the steps know, or numbered ones."""
-    if not transformers:
-        names = getattr(student, "feature_names_in_", None)
-        return [f"x{i}" for i in range(student.coef_.shape[1])] if names is None else [*names]
-    try:
-        return [*make_pipeline(*transformers).get_feature_names_out()]
-    except (AttributeError, ValueError):  # of a step that has none
-        return [f"psi{i}" for i in range(student.coef_.shape[1])]
 
 
 def _lines(table):

@@ -37,7 +37,7 @@ def span_report(
     - the weights of the span, pruned by magnitude: both with as many numbers as `classifier` has in
       place of the span (all of them, where it has more), where the span has weights;
     - the linearised network, which is `classifier`;
-    - with `tail_epochs`, the same with the matrix and all layers behind it trained.
+    - with `tail_epochs`, the same with the matrix and all layers after it trained.
 
     Everything is fitted anew on X for each seed, and only evaluated on `X_test`: nothing is chosen
     there.
@@ -58,7 +58,7 @@ def span_report(
         Seeds: each in turn is given to every `random_state` parameter, and to torch (whose own
         generator is restored afterwards).
     tail_epochs : int, default=0
-        Epochs in which the matrix and the layers behind it are trained on what the network says
+        Epochs in which the matrix and the layers after it are trained on what the network says
         (``trained="tail"``); 0 leaves that row out.
     verbose : int, default=None
         0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for

@@ -3,7 +3,7 @@
 `__all__` is for users; the other names are what the folders above use of this one.
 """
 
-from ._affine import affine_map as affine_map, split_linear as split_linear
+from ._affine import AffineMap as AffineMap, split_linear as split_linear
 from ._base import BlockLifter as BlockLifter
 from ._chain import (
     are_floats as are_floats,

@@ -107,6 +107,8 @@ def learns_nothing(step):
     """Return whether a step can be fitted to the form of the rows, without any of them."""
     if isinstance(step, Pipeline):
         return all(learns_nothing(part) for _, part in step.steps)
+    if isinstance(step, FeatureUnion):
+        return all(part == "drop" or learns_nothing(part) for _, part in step.transformer_list)
     return (
         _does_nothing(step)
         or isinstance(step, _LEARN_NOTHING)

@@ -50,7 +50,7 @@ def standardised(X, sample_weight=None):
 
 
 def with_constants(X):
-    """Return X behind columns that do not vary beyond rounding, and a mask of those."""
+    """Return X after columns that do not vary beyond rounding, and a mask of those."""
     flickering = np.full(len(X), 0.3)
     flickering[::2] = np.nextafter(0.3, 1.0)
     constants = [np.full(len(X), 1e8), flickering]

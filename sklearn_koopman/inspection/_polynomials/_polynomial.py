@@ -14,6 +14,7 @@ from sklearn.utils import gen_batches
 
 from ..._memory import check_fits_in_memory
 from ...lifting import (
+    AffineMap,
     OpticalLifter,
     OrthogonalPolynomialLifter,
     SquaredProjectionLifter,
@@ -22,7 +23,6 @@ from ...lifting import (
 )
 from ...selection import ObservableSelector
 from ...students import flat_steps
-from ._affine import AffineMap
 
 # Products of rows that are in memory at once.
 N_PRODUCTS = 2**22
@@ -230,12 +230,12 @@ def polynomials_of(steps, coefficients):
     """
     steps = [part for step in steps for part in steps_of(step)]  # without those that do nothing
     constant = np.zeros(coefficients.shape[1])
-    while steps:  # behind the dictionary
-        behind = AffineMap.of_step(steps[-1])
-        if behind is None:
+    while steps:  # after the dictionary
+        last = AffineMap.of(steps[-1])
+        if last is None:
             break
-        constant = constant + behind.offset @ coefficients
-        coefficients = behind.matrix.T @ coefficients
+        constant = constant + last.offset @ coefficients
+        coefficients = last.matrix.T @ coefficients
         steps.pop()
     found = _pulled_back(steps[-1], coefficients) if steps else None
     if found is None:
@@ -247,7 +247,7 @@ def polynomials_of(steps, coefficients):
     steps.pop()
     front, polynomials = found
     while steps:
-        before = AffineMap.of_step(steps[-1])
+        before = AffineMap.of(steps[-1])
         if before is None:
             break
         front = front.after(before)

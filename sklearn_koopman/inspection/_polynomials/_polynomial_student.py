@@ -4,9 +4,8 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import validate_data
 
-from ...lifting import BlockLifter, arrays_between_steps, transformed
+from ...lifting import AffineMap, BlockLifter, arrays_between_steps, transformed
 from ...students import KoopmanMatrix, split_student
-from ._affine import AffineMap
 from ._polynomial import polynomials_of
 
 

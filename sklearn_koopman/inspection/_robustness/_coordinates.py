@@ -15,7 +15,7 @@ from sklearn.utils import check_array, gen_batches
 from ..._finite import finite
 from ..._memory import check_fits_in_memory
 from ..._validation import DTYPES
-from ...lifting import affine_map, degree_of, split_linear, transformed
+from ...lifting import AffineMap, degree_of, split_linear, transformed
 from ...students import split_student
 
 # Numbers of observables that are in memory at once.
@@ -61,13 +61,15 @@ class StudentCoordinates:
         ----------
         student : classifier, or Pipeline that ends in one
         X : ndarray of shape (n_samples, n_features)
-            Rows that say where the origin is, and what is a small step.
+            Rows that say where the origin is.
         """
         steps, classifier = split_student(student)
         head, tail = split_linear(steps)
-        features, matrix = affine_map(head, X.mean(axis=0), _step_sizes(X))
-        basis, factor = np.linalg.qr(matrix)
-        return cls(X.mean(axis=0), basis, features, factor, tail, degree_of(tail), classifier)
+        basis, factor = np.linalg.qr(AffineMap.of(head, X.shape[1]).matrix.T)
+        center = features = X.mean(axis=0)
+        if head is not None:  # not by the matrix: of large numbers that loses digits
+            features = transformed(head, center[None])[0].astype(np.float64)
+        return cls(center, basis, features, factor, tail, degree_of(tail), classifier)
 
     def of_rows(self, X):
         """Return the coordinates of rows, (n_samples, n_coordinates)."""
@@ -198,9 +200,3 @@ class QuadraticForms:
                 f"The observables of {coordinates.tail!r} are said to be of degree 2, but the "
                 f"logits differ by {error:.1g} from a polynomial of that degree."
             )
-
-
-def _step_sizes(X):
-    """Return a step for each feature: its size in some rows, 1 where it is always zero."""
-    size = np.abs(X).max(axis=0)
-    return np.where(size > 0, size, 1.0)
