@@ -26,6 +26,7 @@ from ._chosen import (
 from ._convolution import ConvolutionalLifter
 from ._delay import DelayLifter
 from ._filtering._filters import PATCH_BATCH as PATCH_BATCH
+from ._flatten import Flatten
 from ._forms._as_function import NoFunctionError as NoFunctionError, as_function as as_function
 from ._forms._as_layer import (
     WITH_LAYERS as WITH_LAYERS,
@@ -38,6 +39,7 @@ from ._forms._functions import affine as affine, in_turn as in_turn
 from ._forms._onnx_nodes import Nodes
 from ._forms._operations import Operations, UncountableError as UncountableError
 from ._forms._protocols import (
+    WAY_OUT as WAY_OUT,
     SupportsC,
     SupportsChoice,
     SupportsCost,
@@ -71,6 +73,7 @@ from ._squares import SquaredProjectionLifter
 __all__ = [
     "ConvolutionalLifter",
     "DelayLifter",
+    "Flatten",
     "MonomialLifter",
     "Nodes",
     "Operations",

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import validate_data
 
-from ...lifting import AffineMap, BlockLifter, arrays_between_steps, transformed
+from ...lifting import AffineMap, BlockLifter, Flatten, arrays_between_steps, transformed
 from ...students import KoopmanMatrix, split_student
 from ._polynomial import polynomials_of
 
@@ -58,6 +58,8 @@ class PolynomialStudent:
         if self.head:
             return np.asarray(transformed(make_pipeline(*self.head), X), dtype=float)
         first = self._first_with_features
+        if isinstance(first, Flatten):
+            return first.transform(X).astype(np.float64)
         return validate_data(first, X, reset=False, dtype=np.float64)
 
     def coordinates(self, X):

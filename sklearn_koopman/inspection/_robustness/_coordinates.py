@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import gen_batches
 
 from ..._finite import finite
 from ..._memory import check_fits_in_memory
-from ..._validation import DTYPES
+from ..._validation import flat_rows
 from ...lifting import AffineMap, degree_of, split_linear, transformed
 from ...students import split_student
 
@@ -114,7 +114,7 @@ def checked_rows(student, X):
     X : array-like of shape (n_samples, n_features)
     """
     steps, classifier = split_student(student)
-    X = check_array(X, dtype=DTYPES, input_name="X").astype(np.float64)
+    X = flat_rows(X).astype(np.float64)
     known = (getattr(step, "n_features_in_", None) for step in (*steps, classifier))
     n_features = next((number for number in known if number is not None), X.shape[1])
     if X.shape[1] != n_features:
