@@ -11,7 +11,7 @@ from ._detach import detach_teacher
 from ._files import load_student, save_student
 from ._hardware import Hardware
 from ._hardware_curve import HardwareDisplay, hardware_curve
-from ._matrix_file import save_matrix
+from ._matrix_file import save_matrix, save_mesh
 from ._mcu import FlashDisplay, McuReport, bench_on_mcu
 from ._mesh import StudentMesh, to_mesh
 from ._mesh_display import MeshDisplay
@@ -44,6 +44,7 @@ __all__ = [
     "quantise_student",
     "register_onnx_converters",
     "save_matrix",
+    "save_mesh",
     "save_student",
     "to_c",
     "to_mesh",

@@ -55,7 +55,9 @@ def test_no_student_costs_more_than_its_price(on_digits):
     assert (on_digits.results_["cost"] <= 6000).all()
 
 
+@pytest.mark.slow
 def test_tables_in_c_are_those_that_the_budget_pays_for():
+    pytest.importorskip("matplotlib")
     settings = {"bits": 4, "byte_range": (0.0, 1.0)}
     dictionaries = [
         make_pipeline(PCA(6, random_state=0), MonomialLifter(2)),
