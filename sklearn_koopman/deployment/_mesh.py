@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.validation import check_array
 
 from .._finite import finite
-from .._validation import check_random_state
+from .._validation import check_random_state, flat_rows
 from ..meshes import LAYOUTS, Circuit, FabricatedCircuit, as_circuit, recalibrated
 from ..students import split_student
 from ._parts import observables_of
@@ -17,9 +16,26 @@ from ._parts import observables_of
 class StudentMesh:
     r"""The optical circuit of a student's matrix: `to_mesh` makes it.
 
-    A modulator gives input j the amplitude :math:`\psi_j / p_j`, the last input the amplitude one,
-    for the intercept. Readings, times the gain, are the logits less their mean over classes, which
-    neither classes nor probabilities depend on.
+    An interferometer with the phases :math:`\theta` and :math:`\phi` multiplies the complex
+    amplitudes on its two waveguides, `first` and `second`, by
+
+    .. math::
+
+        T = S \operatorname{diag}(e^{i \theta}, 1) \, S \operatorname{diag}(e^{i \phi}, 1), \quad
+        S = \frac{1}{\sqrt 2} \begin{pmatrix} 1 & i \\ i & 1 \end{pmatrix}
+
+    Light meets first the phase :math:`\phi`, last the second splitter; both phase shifters are on
+    the waveguide `first`. Interferometers follow each other in the order of the arrays. Then the
+    waveguides of `outputs` are read, in their order, times :math:`e^{i \cdot output\_phases}`.
+    With :math:`A_1` and :math:`A_2`, the matrices of the two meshes, the attenuators a and the
+    gain g, the circuit gives
+
+    .. math:: y = g \operatorname{Re}(A_2 \operatorname{diag}(a) A_1 x),
+
+    where :math:`A_2` has its first columns only, one for each attenuator: its other waveguides are
+    dark. A modulator gives input j the amplitude :math:`x_j = \psi_j / p_j`, and the last input the
+    amplitude one, for the intercept. The readings y are the logits less their mean over classes,
+    on which neither classes nor probabilities depend. `save_mesh` writes all of this to a file.
 
     Attributes
     ----------
@@ -141,6 +157,11 @@ def to_mesh(estimator, X_calibration, *, layout="tree"):
     ValueError
         If all classes have the same logits: no light would be needed.
 
+    See Also
+    --------
+    save_mesh : All settings as a JSON file.
+    MeshDisplay : A picture of the interferometers.
+
     References
     ----------
     .. [1] M. Reck et al., "Experimental realization of any discrete unitary operator", Physical
@@ -164,7 +185,7 @@ def to_mesh(estimator, X_calibration, *, layout="tree"):
     if layout not in LAYOUTS:
         raise ValueError(f"layout={layout!r}: must be one of {LAYOUTS}.")
     transformers, classifier = split_student(estimator)
-    rows = check_array(X_calibration, dtype=[np.float64, np.float32])
+    rows = flat_rows(X_calibration)
     psi = observables_of(make_pipeline(*transformers) if transformers else None, rows)
     return mesh_of(np.asarray(classifier.coef_, np.float64), classifier.intercept_, psi, layout)
 

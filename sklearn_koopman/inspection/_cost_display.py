@@ -7,7 +7,8 @@ from sklearn import get_config
 from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from .._extras import import_extra
+from .._axes import axes_to_draw_on
+from .._progress import progress, showing_progress
 from ..students import OneHotRows, Student, encode_labels, some_rows
 from ._cost import count_operations
 from ._last_step import prefix_of, student_of
@@ -17,6 +18,7 @@ _COSTS = {
     "parameters": "parameters",
     "bytes": "bytes of parameters",
     "seconds": "seconds per sample",
+    "tables": "bytes of tables in C",
 }
 
 
@@ -27,8 +29,8 @@ class AccuracyCostDisplay:
     ----------
     costs : array-like of shape (n_candidates,)
     scores : array-like of shape (n_candidates,)
-    cost : {"multiplications", "parameters", "bytes", "seconds"}, default="multiplications"
-        What the costs are.
+    cost : {"multiplications", "parameters", "bytes", "seconds", "tables"}
+        What the costs are. "multiplications" is the default.
     teacher_cost, teacher_score : float, default=None
         Of the teacher, if it is to be drawn.
 
@@ -83,6 +85,7 @@ class AccuracyCostDisplay:
         teacher_score=None,
         n_rows=500,
         ax=None,
+        verbose=None,
     ):
         """Draw the candidates of a finished search.
 
@@ -104,6 +107,9 @@ class AccuracyCostDisplay:
             How many rows the candidates are fitted to: as many of each class as there are in
             its proportion, and one at least.
         ax : matplotlib Axes, default=None
+        verbose : int, default=None
+            0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line
+            for each step. None is 1 where stderr is a terminal, and in notebooks, else 0.
 
         Returns
         -------
@@ -122,11 +128,16 @@ class AccuracyCostDisplay:
         check_consistent_length(X, y)
         some = _some_of_each_class(y, n_rows)
         some_X, some_y = some_rows(X, some), y[some]
-        costs = []
-        for params in search.cv_results_["params"]:
-            candidate = clone(search.estimator).set_params(**clone(params, safe=False))
-            candidate.fit(some_X, some_y, **_soft_labels_instead(candidate, some_y))
-            costs.append(getattr(count_operations(candidate, X[:1]), cost))
+        candidates, costs = search.cv_results_["params"], []
+        with (
+            showing_progress(verbose),
+            progress("costs", len(candidates), "candidate") as steps,
+        ):
+            for params in candidates:
+                candidate = clone(search.estimator).set_params(**clone(params, safe=False))
+                candidate.fit(some_X, some_y, **_soft_labels_instead(candidate, some_y))
+                costs.append(getattr(count_operations(candidate, X[:1]), cost))
+                steps.done(f"{params}: {costs[-1]:,} {cost}")
         teacher_cost = (
             None if teacher is None else getattr(count_operations(teacher, X[:1]), cost)
         )
@@ -150,8 +161,7 @@ class AccuracyCostDisplay:
         -------
         display : AccuracyCostDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
-        self.ax_ = plt.subplots()[1] if ax is None else ax
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         self.candidates_ = self.ax_.scatter(self.costs, self.scores, s=12, label="students")
         best = self.frontier

@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.pipeline import make_pipeline
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline, make_pipeline
 
+from .._warnings import warn_user
+from ..lifting import learns_nothing
 from ..rows import lifted_blocks
-from ..students import KoopmanMatrix, split_student
+from ..students import KoopmanMatrix, flat_steps, observable_names, split_student
+
+_THE_WAY = "EDMDRegressor(lifter=lifter, with_operator=True).fit(X[:-1], X[1:])"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class KoopmanSpectrum:
     r"""What `koopman_spectrum` found.
 
@@ -19,13 +24,16 @@ class KoopmanSpectrum:
         In descending order of their absolute values. One for each observable, and 1 for what is
         constant.
     modes : ndarray of complex, shape (n_observables, n_eigenvalues)
-        :math:`v_j`: what each eigenfunction contributes to the observables. The rows of the state
-        are its modes.
+        :math:`v_j`: what each eigenfunction contributes to the observables. Where the state itself
+        is among the observables, its rows are the modes of the state. Those of any function g of
+        the state are ``np.linalg.lstsq(spectrum.eigenfunctions(X), g(X))[0].T``.
     eigenfunction_coef : ndarray of complex, shape (n_eigenvalues, n_observables)
         Left eigenvectors: the coefficients of the observables in each eigenfunction.
     eigenfunction_intercept : ndarray of complex, shape (n_eigenvalues,)
     lifter : transformer or None
         What makes observables of rows.
+    observables : list of str
+        Their names, in the order of the rows of `modes`.
     """
 
     eigenvalues: np.ndarray
@@ -33,6 +41,10 @@ class KoopmanSpectrum:
     eigenfunction_coef: np.ndarray
     eigenfunction_intercept: np.ndarray
     lifter: object
+    observables: list[str]
+
+    def __repr__(self):
+        return f"<KoopmanSpectrum of {len(self.observables)} observables>"
 
     def eigenfunctions(self, X):
         r"""Return the values of the eigenfunctions: one step multiplies each by its eigenvalue.
@@ -60,10 +72,15 @@ class KoopmanSpectrum:
         -------
         rates : ndarray of complex, shape (n_eigenvalues,)
             ``log(eigenvalues) / step``: real parts are growth rates, imaginary parts angular
-            frequencies. That of the eigenvalue 0 has the real part minus infinity.
+            frequencies. That of the eigenvalue 0 is minus infinity, with the imaginary part 0.
         """
+        values = self.eigenvalues
+        rates = np.empty_like(values)
+        # Part by part: as complex numbers, infinity divided by the step has no imaginary part.
         with np.errstate(divide="ignore"):
-            return np.log(self.eigenvalues) / step
+            rates.real = np.log(np.abs(values)) / step
+        rates.imag = np.where(values == 0, 0.0, np.angle(values)) / step
+        return rates
 
 
 def koopman_spectrum(student):
@@ -82,9 +99,10 @@ def koopman_spectrum(student):
     Parameters
     ----------
     student : EDMDRegressor, Pipeline or search
-        Fitted to the observables of the next states,
-        ``EDMDRegressor(lifter=lifter).fit(X[:-1], lifter.fit_transform(X)[1:])``. Without a lifter
-        the observables are the state itself (dynamic mode decomposition).
+        ``EDMDRegressor(lifter=lifter, with_operator=True).fit(X[:-1], X[1:])``. Without a lifter
+        the observables are the state itself (dynamic mode decomposition). One that is fitted to
+        targets that are observables already is taken too: then you must see to it that they were
+        made by the lifter that it has, a :class:`~sklearn.frozen.FrozenEstimator`.
 
     Returns
     -------
@@ -93,7 +111,14 @@ def koopman_spectrum(student):
     Raises
     ------
     ValueError
-        If there are not as many targets as observables.
+        If there are not as many targets as observables; or if there are steps before a regressor
+        with an operator, which lifted X and not the next states.
+
+    Warns
+    -----
+    UserWarning
+        If the targets were given as observables, and a step that makes observables of X was fitted
+        by `fit`, so that it may differ from that which made the targets.
 
     See Also
     --------
@@ -118,29 +143,68 @@ def koopman_spectrum(student):
     >>> import numpy as np
     >>> from sklearn_koopman import EDMDRegressor, MonomialLifter
     >>> from sklearn_koopman.inspection import koopman_spectrum
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(50, 2))
+    >>> X = np.random.default_rng(0).normal(size=(50, 2))
     >>> X_next = X @ np.array([[0.9, 0.0], [0.3, 0.5]])
-    >>> lifter = MonomialLifter(2, include_bias=False).fit(X)
-    >>> student = EDMDRegressor(ridge=0, lifter=lifter).fit(X, lifter.transform(X_next))
-    >>> print(koopman_spectrum(student).eigenvalues.real.round(4))
+    >>> lifter = MonomialLifter(2, include_bias=False)
+    >>> edmd = EDMDRegressor(ridge=0, lifter=lifter, with_operator=True).fit(X, X_next)
+    >>> spectrum = koopman_spectrum(edmd)
+    >>> print(spectrum.eigenvalues.real.round(4))
     [1.   0.9  0.81 0.5  0.45 0.25]
+    >>> spectrum.observables
+    ['x0', 'x1', 'x0^2', 'x0 x1', 'x1^2']
     """
     transformers, regressor = split_student(student, KoopmanMatrix)
-    matrix = np.asarray(regressor.coef_, dtype=np.float64)
-    n_targets, n_observables = matrix.shape
-    if n_targets != n_observables:
-        raise ValueError(
-            f"student={student!r} leads from {n_observables} observables to {n_targets} targets: "
-            "a Koopman operator leads to the same observables. Fit it to those of the next states, "
-            "EDMDRegressor(lifter=lifter).fit(X[:-1], lifter.fit_transform(X)[1:])."
-        )
+    matrix, intercept = _operator(student, regressor)
+    n_observables = len(matrix)
     with_constant = np.zeros((n_observables + 1, n_observables + 1))
-    with_constant[:-1, :-1], with_constant[:-1, -1] = matrix, regressor.intercept_
+    with_constant[:-1, :-1], with_constant[:-1, -1] = matrix, intercept
     with_constant[-1, -1] = 1.0
     eigenvalues, right = np.linalg.eig(with_constant)
     order = np.argsort(-np.abs(eigenvalues), kind="stable")
     eigenvalues, right = eigenvalues[order].astype(complex), right[:, order].astype(complex)
     left = np.linalg.pinv(right)
     lifter = make_pipeline(*transformers) if transformers else None
-    return KoopmanSpectrum(eigenvalues, right[:-1], left[:, :-1], left[:, -1], lifter)
+    names = observable_names(student)
+    return KoopmanSpectrum(eigenvalues, right[:-1], left[:, :-1], left[:, -1], lifter, names)
+
+
+def _operator(student, regressor):
+    """Return the square matrix of a student, and what is added, or raise ValueError."""
+    if hasattr(regressor, "operator_"):
+        before = flat_steps(student)[:-1]
+        if before:
+            raise ValueError(
+                f"student: {before[0]!r} stands before the regressor, so that it lifted X and not "
+                "the next states, y. Put it into the lifter: EDMDRegressor(lifter=make_pipeline("
+                "*steps), with_operator=True)."
+            )
+        return regressor.operator_.astype(np.float64), regressor.operator_intercept_
+    n_targets, n_observables = regressor.coef_.shape
+    if n_targets != n_observables:
+        raise ValueError(
+            f"student={student!r} leads from {n_observables} observables to {n_targets} targets: "
+            "a Koopman operator leads to the same observables. Fit it to states and the next "
+            f"states, {_THE_WAY}."
+        )
+    for step in _steps_as_given(student):
+        if not learns_nothing(step):
+            warn_user(
+                f"{step!r} was fitted by fit: the spectrum is wrong unless the same one made the "
+                f"targets. {_THE_WAY} uses one for both; a FrozenEstimator(lifter) is not fitted "
+                "again."
+            )
+    return np.asarray(regressor.coef_, dtype=np.float64), regressor.intercept_
+
+
+def _steps_as_given(student):
+    """Return the transformers of a student, frozen ones still wrapped."""
+    steps = []
+    while not isinstance(student, KoopmanMatrix):
+        if isinstance(student, Pipeline):
+            steps += [step for _, step in student.steps[:-1]]
+            student = student.steps[-1][1]
+        elif isinstance(student, FrozenEstimator):
+            student = student.estimator
+        else:
+            student = student.best_estimator_
+    return [*steps, getattr(student, "lifter_", None)]

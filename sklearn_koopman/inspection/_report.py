@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._devices import seeded_torch
+from .._progress import progress, showing_progress
 from .._validation import is_integer
 from ..classification import (
     EDMDClassifier,
@@ -30,7 +31,7 @@ _NAN = float("nan")
 
 
 def distillation_report(
-    estimator, X, y, *, X_test, y_test, random_states=(0,), edmd_ridge=1e-6, verbose=0
+    estimator, X, y, *, X_test, y_test, random_states=(0,), edmd_ridge=1e-6, verbose=None
 ):
     """Compare a distilled student with its teacher and with what it would be without one.
 
@@ -39,7 +40,7 @@ def distillation_report(
     - the teacher;
     - the distilled student, which is `estimator`;
     - the student without teacher: the same with ``soft_weight=0``;
-    - EDMD on labels: least squares in place of the distillation loss, behind the same
+    - EDMD on labels: least squares in place of the distillation loss, after the same
       preprocessing;
     - EDMD on teacher logits: least squares to those.
 
@@ -66,8 +67,9 @@ def distillation_report(
         generator is restored afterwards).
     edmd_ridge : float, default=1e-6
         `ridge` of the EDMD rows.
-    verbose : int, default=0
-        Print a line for every model that was fitted.
+    verbose : int, default=None
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step. None is 1 where stderr is a terminal, and in notebooks, else 0.
 
     Returns
     -------
@@ -125,7 +127,8 @@ def distillation_report(
         for name, variant, soft_labels in _variants(model, lesson, edmd_ridge):
             yield name, _run(variant, X, y, X_test, y_test, soft_labels, lesson.labels_test)
 
-    runs = _repeated(estimator, seeds, runs_of, verbose)
+    any_label = has_label(y, innermost_student(estimator).unlabeled_value).any()
+    runs = _repeated(estimator, seeds, runs_of, 5 if any_label else 3, verbose)
     return _report(runs, len(X), y_test, seeds, tuple(chosen))
 
 
@@ -138,17 +141,18 @@ def _report(runs, n_train, y_test, seeds, chosen=()):
     )
 
 
-def _repeated(estimator, seeds, runs_of, verbose):
+def _repeated(estimator, seeds, runs_of, n_models, verbose):
     """Return the runs of every model: `runs_of` yields names and runs for one seed's clone."""
     runs: dict[str, list[_Run]] = {}
-    for seed in seeds:
-        with _seeding_torch(seed):
-            model = clone(estimator)
-            _set_random_states(model, seed)
-            for name, run in runs_of(model):
-                runs.setdefault(name, []).append(run)
-                if verbose > 0:
-                    print(f"seed {seed}: {name}: accuracy {run.accuracy:.4f}", flush=True)
+    total = None if n_models is None else n_models * len(seeds)
+    with showing_progress(verbose), progress("report", total, "model") as steps:
+        for seed in seeds:
+            with _seeding_torch(seed):
+                model = clone(estimator)
+                _set_random_states(model, seed)
+                for name, run in runs_of(model):
+                    runs.setdefault(name, []).append(run)
+                    steps.done(f"seed {seed}: {name}: accuracy {run.accuracy:.4f}")
     return runs
 
 

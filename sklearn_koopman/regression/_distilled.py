@@ -51,7 +51,8 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
     multiplicative_noise, additive_noise : float, default=0.0
         Noise of the hardware, as for :class:`~sklearn_koopman.EDMDClassifier`.
     verbose : int, default=0
-        Above 0, a pass over the rows that takes long shows a progress bar, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------

@@ -1,5 +1,12 @@
 """Least squares on targets: the Koopman matrix of the next state, say."""
 
+from dataclasses import replace
+
+import numpy as np
+
+from .._memory import check_fits_in_memory
+from .._validation import check_boolean
+from ..rows import LiftedRows, lifted_blocks
 from ._regressor import KoopmanRegressor
 
 
@@ -12,9 +19,10 @@ class EDMDRegressor(KoopmanRegressor):
     .. math:: \frac{1}{2 \sum_i w_i} \sum_i w_i \|y_i - B^T \phi(x_i)\|^2
               + \frac{ridge}{2} \|B\|_F^2, \qquad \operatorname{rank} B \le rank .
 
-    With the next states of a system as targets, ``fit(X[:-1], X[1:])``, it is the Koopman matrix
-    of extended dynamic mode decomposition [1]_, of which the rows for the state are kept:
-    `predict` makes a step, on observables of the state that it has reached.
+    With the next states of a system as targets, ``fit(X[:-1], X[1:])``, `predict` makes a step.
+    With ``with_operator=True`` the whole matrix of extended dynamic mode decomposition [1]_ is
+    fitted too: `operator_` leads from the observables of a state to those of the next one, so it
+    has eigenvalues and modes, see :func:`~sklearn_koopman.inspection.koopman_spectrum`.
 
     Parameters
     ----------
@@ -24,15 +32,21 @@ class EDMDRegressor(KoopmanRegressor):
     lifter : transformer, default=None
         Makes observables of X, block by block, as for
         :class:`~sklearn_koopman.EDMDClassifier`. None takes X as it comes.
+    with_operator : bool, default=False
+        Whether to fit the square matrix `operator_` too. Then y are the next states, and the
+        fitted lifter makes observables of X and of y. Steps before the lifter, such as a scaler,
+        belong into `lifter` too: a pipeline does not hand y to its steps.
     rank : int, default=None
         Largest rank of the matrix (reduced-rank regression [2]_); no restriction if None or larger
-        than the number of targets.
+        than the number of targets. With `with_operator` it is the rank of both matrices, one above
+        the other.
     solver : {"auto", "cholesky", "svd"}, default="auto"
         As for :class:`~sklearn_koopman.EDMDClassifier`.
     multiplicative_noise, additive_noise : float, default=0.0
         Noise of the hardware, as for :class:`~sklearn_koopman.EDMDClassifier`.
     verbose : int, default=0
-        Above 0, a pass over the rows that takes long shows a progress bar, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -41,10 +55,16 @@ class EDMDRegressor(KoopmanRegressor):
     intercept_ : ndarray of shape (n_targets,)
     koopman_matrix_ : ndarray of shape (n_targets, n_observables)
         `coef_` with the intercept in the column of the constant observable.
+    operator_ : ndarray of shape (n_observables, n_observables)
+        What leads from the observables of a state to those of the next one, if `with_operator`.
+    operator_intercept_ : ndarray of shape (n_observables,)
+        What is added to them.
     solver_ : {"cholesky", "svd", "cg"}
         What solved the problem.
     lifter_ : transformer
         The fitted lifter, if there is one.
+    moments_ : GramMoments or TriangularMoments
+        What `partial_fit` has seen so far.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
@@ -53,6 +73,7 @@ class EDMDRegressor(KoopmanRegressor):
     --------
     KoopmanDistilledRegressor : Learns from a teacher too.
     EDMDClassifier : The same for classes.
+    sklearn_koopman.inspection.koopman_spectrum : Eigenvalues and modes of `operator_`.
 
     References
     ----------
@@ -79,6 +100,13 @@ class EDMDRegressor(KoopmanRegressor):
     (2, 21)
     >>> bool(np.abs(student.predict(X) - step(X)).max() < 1e-3)
     True
+
+    The square matrix among Gaussians:
+
+    >>> from sklearn_koopman import RBFLifter
+    >>> edmd = EDMDRegressor(lifter=RBFLifter(30), with_operator=True).fit(X, step(X))
+    >>> edmd.predict(X).shape, edmd.operator_.shape
+    ((500, 2), (30, 30))
     """
 
     _shared_parameters = ()  # it has no teacher
@@ -88,6 +116,7 @@ class EDMDRegressor(KoopmanRegressor):
         *,
         ridge=1e-6,
         lifter=None,
+        with_operator=False,
         rank=None,
         solver="auto",
         multiplicative_noise=0.0,
@@ -96,6 +125,7 @@ class EDMDRegressor(KoopmanRegressor):
     ):
         self.ridge = ridge
         self.lifter = lifter
+        self.with_operator = with_operator
         self.rank = rank
         self.solver = solver
         self.multiplicative_noise = multiplicative_noise
@@ -111,7 +141,8 @@ class EDMDRegressor(KoopmanRegressor):
             Rows to lift with `lifter`, or rows of observables if that is None; sparse ones too.
             float32 and float64 are kept.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets; the next states, say.
+            Targets; the next states, say. Several trajectories are joined as pairs of a state and
+            the next one.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a weight of 2 is the same as a row that is there twice.
 
@@ -121,3 +152,84 @@ class EDMDRegressor(KoopmanRegressor):
             Fitted regressor.
         """
         return self._fit(X, y, sample_weight)
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """Take in more rows and solve for all rows seen so far.
+
+        After any number of calls the model is the one that `fit` finds on all rows together. A
+        lifter is fitted on the rows of the first call and kept. After `fit`, which keeps no
+        moments, it starts anew (with a warning).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as for `fit`.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            As many targets as in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        self : object
+            Fitted regressor.
+        """
+        continues = self._continues_stream()
+        with self._keeping_what_was_fitted():
+            self._check_parameters()
+            task = self._task(X, y, sample_weight, continues=continues, are_more_to_come=True)
+            if continues and task.n_targets != self.moments_.n_targets:
+                raise ValueError(
+                    f"This call to partial_fit has {task.n_targets} targets (with those of "
+                    f"with_operator={self.with_operator}), earlier ones had "
+                    f"{self.moments_.n_targets}: their moments do not add up."
+                )
+            fitted = self._taken_apart(self._solve_stream(task, continues=continues), task)
+            self._store(fitted | task.fitted)
+        return self
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        check_boolean(self, "with_operator")
+
+    def _solve(self, task):
+        return self._taken_apart(super()._solve(task), task)
+
+    def _taken_apart(self, fitted, task):
+        """Return fitted attributes in which the rows of the operator stand by themselves."""
+        if not self.with_operator:
+            return fitted
+        n, coef, intercept = task.blocks.n_observables, fitted["coef_"], fitted["intercept_"]
+        parts = {"coef_": coef[n:], "intercept_": intercept[n:]}
+        return fitted | parts | {"operator_": coef[:n], "operator_intercept_": intercept[:n]}
+
+    def _task(self, X, y, sample_weight, **how):
+        task = super()._task(X, y, sample_weight, **how)
+        if not self.with_operator:
+            return task
+        observables = self._observables_of_next(X, y, task)
+        return replace(task, targets=np.hstack([observables, task.targets]))
+
+    def _observables_of_next(self, X, y, task):
+        """Return the observables of the next states, made by the lifter that makes those of X."""
+        if isinstance(X, LiftedRows):
+            raise ValueError(
+                "with_operator=True: the steps of the pipeline made observables of X, but not of "
+                "y. Put them into the regressor: EDMDRegressor(lifter=make_pipeline(*steps), "
+                "with_operator=True)."
+            )
+        n_features, n_columns = task.X.shape[1], task.targets.shape[1]
+        if n_columns != n_features:
+            raise ValueError(
+                f"with_operator=True takes the next states for y, with the columns of X: X has "
+                f"{n_features} of them, y {n_columns}. Give states, fit(X[:-1], X[1:]), which "
+                "`lifter` lifts; steps before the regressor belong into it."
+            )
+        n_samples, n_observables = task.blocks.n_samples, task.blocks.n_observables
+        check_fits_in_memory(
+            8 * n_samples * n_observables,
+            f"with_operator=True: {n_observables} observables of {n_samples} next states",
+            "Hand the rows in parts to partial_fit.",
+        )
+        rows = self._validate_rows(y if np.ndim(y) == 2 else task.targets, reset=False)
+        return lifted_blocks(task.known["lifter_"], rows).all_lifted()

@@ -95,12 +95,18 @@ class KoopmanRegressor(MultiOutputMixin, RegressorMixin, LeastSquares):
 
     def _prepare(self, X, y, sample_weight):
         """Validate what `fit` received and put the solver's task together."""
+        return self._task(X, y, sample_weight)
+
+    def _task(self, X, y, sample_weight, *, continues=False, are_more_to_come=False):
+        """Return the task of `fit`, or of a call of `partial_fit`."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
-        X, y, weights = self._validate(X, y, sample_weight)
-        lifter = fit_lifter(self.lifter, X, y)
+        X, y, weights = self._validate(
+            X, y, sample_weight, reset=not continues, are_more_to_come=are_more_to_come
+        )
+        lifter = getattr(self, "lifter_", None) if continues else fit_lifter(self.lifter, X, y)
         return RegressionTask(
             self._blocks_to_learn_from(X, X, lifter),
             as_columns(y),
@@ -109,10 +115,10 @@ class KoopmanRegressor(MultiOutputMixin, RegressorMixin, LeastSquares):
             {"lifter_": lifter, "_is_flat": y.ndim == 1},
         )
 
-    def _validate(self, X, y, sample_weight):
+    def _validate(self, X, y, sample_weight, *, reset=True, are_more_to_come=False):
         """Return X, y and weights as arrays; y may be None where a subclass lets it."""
         self._refuse_dask(X)
-        X = self._validate_rows(X, reset=True)
+        X = self._validate_rows(X, reset=reset)
         if y is not None:
             y = check_array(
                 as_numpy(y), dtype=DTYPES, ensure_2d=False, input_name="y", estimator=self
@@ -123,7 +129,8 @@ class KoopmanRegressor(MultiOutputMixin, RegressorMixin, LeastSquares):
                     "numbers."
                 )
             check_consistent_length(X, y)
-        return X, y, check_weights(as_numpy(sample_weight), X.shape[0])
+        weights = as_numpy(sample_weight)
+        return X, y, check_weights(weights, X.shape[0], are_more_to_come=are_more_to_come)
 
     def _targets(self, task):
         return task.targets, task.sample_weight

@@ -20,7 +20,7 @@ from ..classification import SCORINGS, judged, scoring_of
 from ..inspection import AccuracyCostDisplay
 from ..rows import LiftedRows
 from ..students import KoopmanClassifier, TransferSet
-from ._costs import COSTS
+from ._costs import C_SETTINGS, COSTS
 from ._rows import shifts
 from ._run import Clock, Search
 
@@ -46,16 +46,25 @@ class KoopmanSearchCV(KoopmanClassifier):
         What a student may cost for one sample. Students are sought at a few prices below it, too,
         so that there is a frontier. Of a list, these are the prices; the highest is that of
         `best_estimator_`. None: no limit.
-    cost : {"multiplications", "bytes", "seconds"}, default="multiplications"
-        What `budget` counts, as :func:`~sklearn_koopman.inspection.cost` does. Seconds are
-        measured, and so are not the same in every run.
+    cost : {"multiplications", "bytes", "tables", "seconds"}, default="multiplications"
+        What `budget` counts, as :func:`~sklearn_koopman.inspection.cost` does. "bytes" are those
+        of all parameters as floats: four for each number where X is float32, eight where it is
+        float64. "tables" are bytes of flash: the tables of the integers that
+        :func:`~sklearn_koopman.deployment.to_c` writes with `c_settings`, whatever floats X has.
+        The code, some kilobytes, is not counted. Seconds are measured, and so are not the same in
+        every run.
+    c_settings : dict, default=None
+        For ``cost="tables"``: those arguments of :func:`~sklearn_koopman.deployment.to_c` that the
+        files are to be written with, of `bits`, `filter_bits`, `reducer_bits`, `activation_bits`
+        and `byte_range`. What is left out, or None, has the defaults of `to_c`: 8 bits, and rows
+        of floats.
     time : float, default=None
         Seconds that the search may take. The plan is fixed: in each round, the cheapest candidate
         between one price and the next, in turns. The time limit cuts the end of a round off, and
         a warning names what was not tried. About a fifth is kept for the last fits, which are not
         cut. None: all of the plan.
     input_shape : tuple of int, default=None
-        (height, width) or (channels, height, width) of flat images. None: rows are no images.
+        (height, width) or (channels, height, width) of flat images. None: rows are not images.
     dictionaries : "auto" or list of transformers, default="auto"
         What is searched instead: each is one candidate.
     max_observables : int, default=3500
@@ -75,19 +84,27 @@ class KoopmanSearchCV(KoopmanClassifier):
         None holds out one row in six, as many of each class. Else a number of folds, a splitter, or
         a list of (training, test) indices: every candidate is then fitted in each split.
     scoring : {"accuracy", "neg_log_loss", "fidelity"}, str or callable, default="accuracy"
-        What held-out rows judge by.
+        What held-out rows judge by; also the name of any other scorer of scikit-learn
+        ("balanced_accuracy", say), or a callable of an estimator, rows and labels.
     tol : float, default=1e-4
         Of the last fits.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+    class_weight : dict or "balanced", default=None
+        What the rows of each class count, in all that is learned from them; classes that a dict
+        leaves out count 1. "balanced" lets all classes count the same, as in
+        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
+        teacher that knows nothing of these weights: logits are raised by their logarithms.
+        Held-out rows count the same whatever their class: see `scoring`.
     unlabeled_value : object, default=None
         What stands in y for "no label". None: every row is labelled.
     random_state : int, RandomState instance or None, default=None
         Draws the held-out rows, the order of the others, filters and centres.
     verbose : int, default=0
-        Above 0, show a bar for every round, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -174,6 +191,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         *,
         budget=None,
         cost="multiplications",
+        c_settings=None,
         time=None,
         input_shape=None,
         dictionaries="auto",
@@ -187,6 +205,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         tol=1e-4,
         teacher_output="auto",
         teacher_classes=None,
+        class_weight=None,
         unlabeled_value=None,
         random_state=None,
         verbose=0,
@@ -194,6 +213,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         self.teacher = teacher
         self.budget = budget
         self.cost = cost
+        self.c_settings = c_settings
         self.time = time
         self.input_shape = input_shape
         self.dictionaries = dictionaries
@@ -207,6 +227,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         self.tol = tol
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
+        self.class_weight = class_weight
         self.unlabeled_value = unlabeled_value
         self.random_state = random_state
         self.verbose = verbose
@@ -293,6 +314,19 @@ class KoopmanSearchCV(KoopmanClassifier):
     def _check_parameters(self):
         super()._check_parameters()
         check_choice(self, "cost", COSTS)
+        if self.c_settings is not None:
+            if not isinstance(self.c_settings, dict) or self.c_settings.keys() - set(
+                C_SETTINGS
+            ):
+                names = ", ".join(C_SETTINGS)
+                raise invalid_parameter(
+                    self, "c_settings", f"a dict with keys of {names} or None"
+                )
+            if self.cost != "tables":
+                raise ValueError(
+                    f"c_settings={self.c_settings!r} is for cost='tables', and cost={self.cost!r}: "
+                    "leave it None."
+                )
         scoring_of(self, SCORINGS)
         check_real(self, "time", low=0.0, inclusive="neither", optional=True)
         check_real(self, "tol", low=0.0, inclusive="left")

@@ -15,7 +15,11 @@ from ._lifted_rows import (
     LiftedEstimator as LiftedEstimator,
     dtype_of_coefficients as dtype_of_coefficients,
 )
-from ._parts import flat_steps as flat_steps, split_student as split_student
+from ._parts import (
+    flat_steps as flat_steps,
+    observable_names as observable_names,
+    split_student as split_student,
+)
 from ._slopes import logit_slopes as logit_slopes
 from ._student import SharingEstimator as SharingEstimator, Student
 from ._targets import (

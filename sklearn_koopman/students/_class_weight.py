@@ -71,6 +71,7 @@ def weighted_by_class(task, class_weight, *, are_more_to_come=False):
         soft_logits=None if soft_logits is None else by_rows(raised, soft_logits),
         soft_logits_from=soft_logits_from
         and partial(_raised_targets, soft_logits_from, raised),
+        raised=raised,
     )
 
 

@@ -31,13 +31,12 @@ from ._student import SharingEstimator
 class LiftedEstimator(SharingEstimator):
     """Base of the estimators that read rows through a `lifter`, and map what they are lifted to.
 
-    A subclass has the parameters `lifter` and `verbose`. It defines `_output_function`, which
+    A subclass has the parameter `lifter`. It defines `_output_function`, which
     predicts from lifted rows.
     """
 
     # What every subclass has.
     lifter: Any
-    verbose: int
 
     # Whether its solver goes over the rows once, so that they need not be kept.
     _reads_rows_once = False
@@ -94,7 +93,6 @@ class LiftedEstimator(SharingEstimator):
         if rows is not X and isinstance(X, LiftedRows):
             lifter = make_pipeline(X.origin.lifter, lifter or "passthrough")
         blocks = lifted_blocks(lifter, rows, device=device)
-        blocks.shows_progress = self.verbose > 0
         return blocks if self._reads_rows_once else stored(blocks)
 
     def _refuse_dask(self, X):

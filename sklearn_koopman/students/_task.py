@@ -19,7 +19,7 @@ class Passed:
     ----------
     steps : list of fitted transformers
     n_features : int or None
-        Of a row that enters the first; None where rows are no numbers.
+        Of a row that enters the first; None where rows are not numbers.
     """
 
     steps: list
@@ -64,6 +64,9 @@ class Task:
         What rows count, whatever their classes; None is `sample_weight`.
     passed : Passed or None
         What the rows have passed.
+    raised : callable or None
+        What weights of classes make of a teacher's logits, (n_rows, n_classes), wherever they are
+        asked for; None: what they are.
     """
 
     blocks: RowBlocks
@@ -77,6 +80,7 @@ class Task:
     n_rows_made_of: int | None = None
     given_weight: np.ndarray | None = None
     passed: Passed | None = None
+    raised: Callable | None = None
 
     @property
     def n_targets(self):

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_memory
 
 from .._devices import resolve_device
 from .._extras import import_extra
+from .._progress import watched
 from ._base import Teacher
 from ._batches import as_numeric, check_batching, check_sample_size, row_batches
 from ._fingerprint import fingerprint
@@ -167,7 +168,9 @@ class TorchTeacher(Teacher):
 
     def _row_batches(self, n_rows):
         batches = row_batches(n_rows, self.batch_size)
-        return _with_progress(batches, n_rows) if self.progress else batches
+        if self.progress:
+            return _with_progress(batches, n_rows)
+        return watched(batches, "teacher", "batch")
 
     def _shaped(self, x):
         if self._shape is None:

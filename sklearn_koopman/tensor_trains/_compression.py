@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._finite import finite
 from .._fitting import keeping_what_was_fitted, store_fitted
 from .._memory import check_fits_in_memory
+from .._progress import progress
 from .._threads import threads_for
 from .._validation import (
     DTYPES,
@@ -19,12 +20,13 @@ from .._validation import (
     check_integer,
     check_random_state,
     check_real,
+    check_verbose,
     invalid_parameter,
 )
 from ..lifting import MonomialLifter, Operations, as_function, in_turn, operations_of
 from ..rows import RowBlocks
 from ..students import KoopmanClassifier, Labels, margin
-from ._descent import constant_loss, descend, mean_loss, warn_of_breakdown
+from ._descent import constant_loss, descend, mean_loss, n_batches, warn_of_breakdown
 from ._losses import SquaredLoss, distillation_loss
 from ._onnx import add_train
 from ._sweep import Sweeper
@@ -72,7 +74,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
     soft_weight : float, default=1.0
         w, in [0, 1]. Of a fit without labels it is 1; with w = 0 `fit` needs them.
     temperature : float, default=1.0
-        T. The logits of least squares are no logarithms of odds: those on labels are between 0 and
+        T. The logits of least squares are not logarithms of odds: those on labels are between 0 and
         1, and a temperature of about 1/8 makes probabilities of them.
     batch_size : int, default=1000
         Rows of a mini-batch.
@@ -82,6 +84,9 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         too large, `fit` warns (`ConvergenceWarning`).
     random_state : int, RandomState instance or None, default=None
         Draws the mini-batches.
+    verbose : int, default=0
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -137,6 +142,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         batch_size=1000,
         learning_rate=3e-3,
         random_state=None,
+        verbose=0,
     ):
         self.student = student
         self.rank = rank
@@ -148,6 +154,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X, y=None):
         """Compress the student.
@@ -199,6 +206,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         }
 
     def _check_parameters(self):
+        check_verbose(self)
         check_integer(self, "rank", minimum=1)
         check_integer(self, "max_iter", minimum=0)
         check_real(self, "ridge", low=0.0, inclusive="left")
@@ -224,26 +232,29 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         unknown = np.setdiff1d(y, classes)
         if len(unknown):
             raise ValueError(
-                f"y has labels that are no classes of the student: {unknown[:5].tolist()}."
+                f"y has labels that are not classes of the student: {unknown[:5].tolist()}."
             )
         return np.searchsorted(classes, y)
 
     def _swept(self, train, features, logits):
         """Return the train after some sweeps, its intercepts and the error after each."""
         size = np.sqrt(np.mean(np.square(logits))) or 1.0
-        sweeper = Sweeper(
-            _scaled(train, 1 / size),
-            np.zeros(logits.shape[1]),
-            lambda site: features,
-            SquaredLoss(logits / size, np.ones(len(logits))),
-            np.ones(len(logits)),
-            self.ridge,
-        )
-        history = []
-        for _ in range(self.max_iter):
-            sweeper.sweep()
-            fitted = sweeper.train([features] * len(train.cores)).T + sweeper.intercept
-            history.append(float(np.mean(np.square(fitted - logits / size))))
+        n_cores, history = len(train.cores), []
+        with progress("als", self.max_iter * Sweeper.n_steps(n_cores), "core") as steps:
+            sweeper = Sweeper(
+                _scaled(train, 1 / size),
+                np.zeros(logits.shape[1]),
+                lambda site: features,
+                SquaredLoss(logits / size, np.ones(len(logits))),
+                np.ones(len(logits)),
+                self.ridge,
+                steps,
+            )
+            for _ in range(self.max_iter):
+                sweeper.sweep()
+                fitted = sweeper.train([features] * n_cores).T + sweeper.intercept
+                history.append(float(np.mean(np.square(fitted - logits / size))))
+                steps.done(f"sweep {len(history):4d}: error {history[-1]:.6f}", n=0)
         return _scaled(sweeper.train, size), sweeper.intercept * size, history
 
     def _descended(self, train, features, logits, labels):
@@ -259,27 +270,31 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
             1.0,
         )
         start = _scaled(train, 1 / self.temperature)
-        epochs = descend(
-            start.astype(features.dtype),
-            np.zeros(n_classes),
-            lambda rows: [features[:, rows]] * len(train.cores),
-            loss,
-            n_samples,
-            ridge=self.ridge,
-            n_epochs=self.max_iter,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            random_state=check_random_state(self.random_state),
-        )
         model, history = (start, np.zeros(n_classes)), []
-        for fitted, intercept, objective in epochs:
-            if not np.isfinite(objective):
-                raise ValueError(
-                    f"learning_rate={self.learning_rate}, ridge={self.ridge}: the epochs diverged; "
-                    "choose smaller ones."
-                )
-            model = fitted, intercept
-            history.append(objective)
+        n_steps = self.max_iter * n_batches(n_samples, self.batch_size)
+        with progress("adam", n_steps, "batch") as steps:
+            epochs = descend(
+                start.astype(features.dtype),
+                np.zeros(n_classes),
+                lambda rows: [features[:, rows]] * len(train.cores),
+                loss,
+                n_samples,
+                ridge=self.ridge,
+                n_epochs=self.max_iter,
+                batch_size=self.batch_size,
+                learning_rate=self.learning_rate,
+                random_state=check_random_state(self.random_state),
+                steps=steps,
+            )
+            for fitted, intercept, objective in epochs:
+                if not np.isfinite(objective):
+                    raise ValueError(
+                        f"learning_rate={self.learning_rate}, ridge={self.ridge}: the epochs "
+                        "diverged; choose smaller ones."
+                    )
+                model = fitted, intercept
+                history.append(objective)
+                steps.done(f"epoch {len(history):4d}: objective {objective:.6f}", n=0)
         if history:
             before = mean_loss(loss, start([features] * len(start.cores)))
             constant = constant_loss(loss, (n_classes, n_samples))

@@ -13,6 +13,7 @@ from .._validation import (
     check_integer,
     check_random_state,
     check_real,
+    check_verbose,
     invalid_parameter,
 )
 from ..linear import LinearProbes
@@ -122,6 +123,9 @@ class DistilledTreeClassifier(Student):
         labelled.
     random_state : int, RandomState instance or None, default=None
         Draws the rows that are held out and those that are probed.
+    verbose : int, default=0
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -204,6 +208,7 @@ class DistilledTreeClassifier(Student):
         teacher_classes=None,
         unlabeled_value=None,
         random_state=None,
+        verbose=0,
     ):
         self.teacher = teacher
         self.features = features
@@ -220,6 +225,7 @@ class DistilledTreeClassifier(Student):
         self.teacher_classes = teacher_classes
         self.unlabeled_value = unlabeled_value
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X, y=None, *, soft_labels=None, teacher_X=None):
         """Read the tree out of the teacher.
@@ -337,6 +343,7 @@ class DistilledTreeClassifier(Student):
         return validate_data(self, X, dtype=np.float32, reset=False)
 
     def _check_parameters(self):
+        check_verbose(self)
         check_integer(self, "max_depth", minimum=1)
         check_integer(self, "beam_width", minimum=2, optional=True)
         check_boolean(self, "greedy")

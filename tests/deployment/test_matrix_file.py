@@ -12,6 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_koopman import EDMDClassifier, EDMDRegressor, MonomialLifter
 from sklearn_koopman.deployment import quantise_student, save_matrix
+from sklearn_koopman.inspection import koopman_spectrum
 from sklearn_koopman.pipeline import make_pipeline
 
 X, CODES = load_iris(return_X_y=True)
@@ -68,6 +69,17 @@ def test_rounded_numbers_and_targets(student, tmp_path):
     table = pandas.read_csv(tmp_path / "k.csv", index_col="observable")
     assert [*table.index] == ["a", "b", "intercept"]
     assert [*table.columns] == ["0", "1"]
+
+
+def test_the_operator_has_the_names_of_observables(tmp_path):
+    frame = pandas.DataFrame(X[:, :2], columns=["a", "b"])
+    edmd = EDMDRegressor(lifter=MonomialLifter(2, include_bias=False), with_operator=True)
+    save_matrix(edmd.fit(frame[:-1], frame[1:]), tmp_path / "k.csv")
+    table = pandas.read_csv(tmp_path / "k.csv", index_col="observable")
+    assert [*table.columns] == ["a", "b", "a^2", "a b", "b^2"] == [*table.index[:-1]]
+    assert_allclose(table.to_numpy()[:-1].T, edmd.operator_)
+    with pytest.raises(TypeError, match=r"^estimator=<KoopmanSpectrum of 5 observables>"):
+        save_matrix(koopman_spectrum(edmd), tmp_path / "k.csv")
 
 
 def test_steps_without_names_are_numbered(tmp_path):

@@ -498,7 +498,7 @@ def test_verbose(capsys):
     student = KoopmanDistilledClassifier(fixed_teacher())
     distillation_report(student, **DATA)
     assert capsys.readouterr().out == ""
-    distillation_report(student, random_states=(4,), verbose=1, **DATA)
+    distillation_report(student, random_states=(4,), verbose=2, **DATA)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5
     assert lines[1].startswith("seed 4: distilled student: accuracy 0.")
