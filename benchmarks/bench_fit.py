@@ -135,7 +135,7 @@ class Run(NamedTuple):
 
 
 def fitted(pipeline, X, y, **params):
-    """Fit a student behind its PCA, as its pipeline does."""
+    """Fit a student after its PCA, as its pipeline does."""
     pca, student = (step for _, step in pipeline.steps)
     Z, of_pca = runner.timed(pca.fit_transform, X)
     student, of_student = runner.timed(student.fit, Z, y, **params)

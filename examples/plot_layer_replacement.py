@@ -4,7 +4,7 @@ Can one matrix replace the layers of a network?
 ===============================================
 
 ``LinearizedNetworkClassifier`` takes a span of layers out of a network and puts one matrix there,
-which acts on observables of what enters the span; the layers before and behind it stay. How rich
+which acts on observables of what enters the span; the layers before and after it stay. How rich
 must the observables be, how much of the matrix is needed, and what do its eigenvalues say?
 """
 

@@ -53,7 +53,7 @@ for name, student in students.items():
 
 exact = to_c(students["filters"], byte_range=(0.0, 1.0))
 print(exact.header)
-print(f"{exact.flash} bytes of tables, {exact.ram} bytes of buffers")
+print(f"{exact.tables} bytes of tables, {exact.buffers} bytes of buffers")
 
 # %%
 # In integers of few bits
@@ -74,9 +74,9 @@ for name, student in students.items():
             reducer_bits=max(bits, 4),
             byte_range=(0.0, 1.0),
         )
-        sizes[name].append(small.flash)
+        sizes[name].append(small.tables)
         accuracies[name].append(small.score(X_test, y_test))
-        print(f"{name}, {bits} bits: {small.flash} bytes, {accuracies[name][-1]:.3f}")
+        print(f"{name}, {bits} bits: {small.tables} bytes, {accuracies[name][-1]:.3f}")
 
 display = FlashDisplay(sizes, accuracies).plot()
 display.ax_.axhline(100 * net.score(X_test, y_test), color="0.6", ls="--")

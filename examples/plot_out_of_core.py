@@ -96,7 +96,7 @@ print(f"largest difference of coefficients: {difference:.1e}")
 # -----------------
 # With dask arrays the workers lift and sum their chunks, and only sums travel. Here the workers are
 # threads of this process, ``processes=False``: worker processes would import this script anew, and
-# would start workers of their own, unless its last lines stood behind ``if __name__ ==
+# would start workers of their own, unless its last lines stood after ``if __name__ ==
 # "__main__":``, which a page like this has not. On a
 # cluster, ``Client("address of the scheduler")`` is all that is different.
 

@@ -128,7 +128,7 @@ def measure_held_out(spec):
         yield {
             "bits": bits,
             "observables": Z.shape[1],
-            "tables": as_c(student, data.X[:200], bits, spec).flash,
+            "tables": as_c(student, data.X[:200], bits, spec).tables,
             "accuracy": round(rounded.score(Z_held, data.y_test), 5),
             "accuracy_float": round(classifier.score(Z_held, data.y_test), 5),
             "seconds": round(seconds, 1),
@@ -199,7 +199,7 @@ def measure(size):
         "accuracy": round(small.score(data.X_test, data.y_test), 5),
         "emulated": len(report.labels),
         "equal": report.agreement,
-        "tables": small.flash,
+        "tables": small.tables,
         "flash": report.flash,
         "memory": report.memory,
         "instructions": round(report.instructions),

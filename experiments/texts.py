@@ -265,7 +265,7 @@ MODELS = {
         WEAK + STANDARDISED,
         "logits",
     ),
-    "student behind an SVD": (
+    "student after an SVD": (
         behind_an_svd,
         [{"temperature": 2.0, "ridge": ridge} for ridge in (1e-4, 1e-3, 1e-2)],
         "logits",

@@ -68,7 +68,11 @@ ESTIMATORS = {
     "tree": (DistilledTreeClassifier(TEACHER, max_depth=2), 2, "level "),
     "selector": (ObservableSelector(LIFTER, max_observables=5), 0, ""),
     "directions": (ActiveSubspace(TEACHER, 2), 4, "direction "),
-    "search": (KoopmanSearchCV(TEACHER, dictionaries=[LIFTER]), 60, ("round ", "last fits")),
+    "search": (
+        KoopmanSearchCV(TEACHER, dictionaries=[LIFTER]),
+        4,
+        ("round ", "transfer sets", "last fits", "without a teacher"),
+    ),
 }
 QUIET = "ignore:lbfgs|als has not settled|adam|.*first choice is the label"
 
@@ -158,9 +162,11 @@ def test_a_fit_that_fails_closes_its_bar(bars):
 # Functions
 
 
-def report(**settings):
-    student = KoopmanDistilledClassifier(TEACHER, lifter=LIFTER, ridge=1e-2, verbose=1)
-    return distillation_report(student, X, Y, X_test=X, y_test=Y, **settings)
+def report(verbose=None):
+    # Students within a report have no bar beside that of the report.
+    student = KoopmanDistilledClassifier(TEACHER, lifter=LIFTER, ridge=1e-2)
+    student.set_params(verbose=verbose or 0)
+    return distillation_report(student, X, Y, X_test=X, y_test=Y, verbose=verbose)
 
 
 def curve(**settings):
@@ -221,7 +227,7 @@ def test_functions_can_be_silenced(function, title, n_steps, bars, is_terminal):
 
 
 def test_radii_and_shapley_values_show_bars_by_themselves(bars, is_terminal):
-    robust_radius(EDMDClassifier(lifter=MonomialLifter(3)).fit(X, Y), X)
+    robust_radius(KoopmanDistilledClassifier(TEACHER, lifter=MonomialLifter(3)).fit(X, Y), X)
     shapley_values(STUDENT, X, X[:10], return_interactions=True)
     titles = {bar.desc for bar in bars}
     assert {"radii", "Shapley values"} <= titles

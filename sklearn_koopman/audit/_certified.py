@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import column_or_1d
 
+from .._axes import axes_to_draw_on
 from ..inspection import checked_rows, checked_scale, radius_bounds
 from ..rows import taken
-from ._axes import figure_axes
 from ._intervals import Proportion
 
 N_DISTANCES = 120
@@ -198,7 +198,7 @@ class CertifiedAccuracyDisplay:
         -------
         display : CertifiedAccuracyDisplay
         """
-        (self.ax_,) = figure_axes(ax)
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         distances, values, low, high = self.certified.curve(self.delta)
         (self.line_,) = self.ax_.plot(distances, values, label=name)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._extras import import_extra
+from .._axes import axes_to_draw_on
 from ._auditing import Audited
 
 
@@ -90,13 +90,10 @@ class CounterfactualDisplay:
         -------
         display : CounterfactualDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
         n_rows = len(self.rows)
         shape = (n_rows, 3) if self.image_shape else (n_rows, 1)
-        if axes is None:
-            size = (5.5, 2 * n_rows) if self.image_shape else (6, 1.8 * n_rows)
-            _, axes = plt.subplots(*shape, figsize=size, squeeze=False, layout="constrained")
-        self.axes_ = np.asarray(axes).reshape(shape)
+        size = (5.5, 2 * n_rows) if self.image_shape else (6, 1.8 * n_rows)
+        self.axes_ = axes_to_draw_on(axes, shape, figsize=size)
         self.figure_ = self.axes_.flat[0].figure
         for row, of_row in zip(self.rows, self.axes_, strict=True):
             if self.image_shape:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from ._axes import figure_axes
+from .._axes import axes_to_draw_on
 from ._intervals import Proportion
 
 
@@ -147,7 +147,7 @@ class GroupAccuracyDisplay:
         -------
         display : GroupAccuracyDisplay
         """
-        (self.ax_,) = figure_axes(ax)
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         value = np.array([group.accuracy.value for group in self.groups])
         names = [

@@ -104,7 +104,7 @@ def _student(report):
 def _certified(report):
     found = report.certified
     if found is None:
-        reason = report.without_radius or "This student is no Koopman matrix."
+        reason = report.without_radius or "This student is not a Koopman matrix."
         return section("Certified accuracy", paragraph(f"No radii are known. {reason}", "soft"))
     kind = "The radius is exact"
     if not found.is_exact.any():

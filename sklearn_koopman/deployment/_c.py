@@ -13,8 +13,11 @@ from .._validation import is_integer
 from ..microcontrollers import (
     Program,
     Settings,
+    as_bytes,
     board_named,
     fixed_program,
+    from_bytes,
+    most_table_bytes,
     write_program,
 )
 from ..students import flat_steps
@@ -34,10 +37,12 @@ class CStudent:
     name : str
     header, source : str
         The text of ``name.h`` and ``name.c``.
-    flash : int
-        Bytes of tables. The code itself comes to that: a few kilobytes, see `bench_on_mcu`.
-    ram : int
-        Bytes of buffers. The row, and some dozen bytes of stack, come to that.
+    tables : int
+        Bytes of tables, all of them in flash. The code takes another few kilobytes of flash, which
+        `bench_on_mcu` measures.
+    buffers : int
+        Bytes of buffers, all of them in memory. The row and the stack, some dozen bytes, take more,
+        which `bench_on_mcu` measures.
     classes_ : ndarray
         What the numbers that the C returns stand for.
     number : {"float32", "integer"}
@@ -47,8 +52,8 @@ class CStudent:
     name: str
     header: str
     source: str
-    flash: int
-    ram: int
+    tables: int
+    buffers: int
     classes_: np.ndarray
     number: str
     byte_range: tuple[float, float] | None
@@ -66,7 +71,7 @@ class CStudent:
         """
         if self.number != "integer":
             raise ValueError("number='float32' has no integer logits: take decision_function.")
-        return self._program.apply(self._rows(X))
+        return self._program.apply(self.encoded(X))
 
     def decision_function(self, X):
         """Return the logits that the C gives, in floats: of float32 to rounding only.
@@ -82,7 +87,10 @@ class CStudent:
         """
         if self.number == "integer":
             return self.integer_logits(X) * self._logit_unit
-        return self._program.apply(self._rows(X))
+        rows = self.encoded(X)
+        if self.byte_range is not None:
+            rows = from_bytes(rows, self.byte_range)
+        return self._program.apply(rows)
 
     def predict(self, X):
         """Return the labels that the C gives.
@@ -101,15 +109,19 @@ class CStudent:
     def encoded(self, X):
         """Return rows as the C takes them: float32, or bytes.
 
+        All other methods begin with this, so what the twin says is about the rows that the C gets.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+
+        Raises
+        ------
+        ValueError
+            If a number is outside of `byte_range`.
         """
-        X = self._rows(X)
-        if self.byte_range is None:
-            return X.astype(np.float32)
-        low, high = self.byte_range
-        return np.clip(np.rint((X - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
+        X = check_array(X, dtype=[np.float64, np.float32])
+        return X.astype(np.float32) if self.byte_range is None else as_bytes(X, self.byte_range)
 
     def write(self, folder):
         """Write ``name.h`` and ``name.c`` into a folder, which is made if it is not there.
@@ -125,10 +137,6 @@ class CStudent:
             with replaced_when_whole(file, text=True) as content:
                 content.write(text)
         return files
-
-    @staticmethod
-    def _rows(X):
-        return check_array(X, dtype=[np.float64, np.float32])
 
 
 def to_c(
@@ -229,7 +237,7 @@ def to_c(
     >>> lifter = ConvolutionalLifter((8, 8), n_filters=8, filter_size=3, grid=2, random_state=0)
     >>> student = EDMDClassifier(lifter=lifter, ridge=1e-3).fit(X / 16, y)
     >>> small = to_c(student, X=X / 16, number="integer", bits=4, byte_range=(0.0, 1.0))
-    >>> small.flash, small.ram
+    >>> small.tables, small.buffers
     (522, 153)
     >>> bool(abs(small.score(X / 16, y) - student.score(X / 16, y)) < 0.01)
     True
@@ -238,7 +246,8 @@ def to_c(
     """
     check_is_fitted(estimator)
     check_has_no_network(estimator, "to_c")
-    _check(number, bits, filter_bits, reducer_bits, activation_bits, byte_range, name)
+    _check_numbers(number, bits, filter_bits, reducer_bits, activation_bits, byte_range)
+    _check_name(name)
     program, classes = as_program(estimator)
     if number == "float32":
         made: Any = program
@@ -257,8 +266,8 @@ def to_c(
         name,
         files.header,
         files.source,
-        files.flash,
-        files.ram,
+        files.tables,
+        files.buffers,
         classes,
         number,
         byte_range,
@@ -267,10 +276,37 @@ def to_c(
         unit,
     )
     if board is not None:
-        board_named(board).check_room(student.flash, student.ram)
+        board_named(board).check_room(student.tables, student.buffers)
     if folder is not None:
         student.write(folder)
     return student
+
+
+def tables_at_most(
+    estimator,
+    *,
+    bits=8,
+    filter_bits=8,
+    reducer_bits=8,
+    activation_bits=12,
+    byte_range=None,
+):
+    """Return how many bytes the tables of `to_c` take at most, with ``number="integer"``.
+
+    What the student has learned does not matter, its sizes do. The result is a few bytes for each
+    class, filter and coordinate above `CStudent.tables`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        As for `to_c`.
+    bits, filter_bits, reducer_bits, activation_bits, byte_range
+        As for `to_c`.
+    """
+    _check_numbers("integer", bits, filter_bits, reducer_bits, activation_bits, byte_range)
+    settings = Settings(None, bits, reducer_bits, filter_bits, activation_bits)
+    program, _ = as_program(estimator)
+    return most_table_bytes(program, settings, takes_bytes=byte_range is not None)
 
 
 def as_program(estimator):
@@ -296,7 +332,7 @@ def as_program(estimator):
     return program, classifier.classes_
 
 
-def _check(number, bits, filter_bits, reducer_bits, activation_bits, byte_range, name):
+def _check_numbers(number, bits, filter_bits, reducer_bits, activation_bits, byte_range):
     if number not in ("float32", "integer"):
         raise ValueError(f"number={number!r}: must be 'float32' or 'integer'.")
     ranges = {
@@ -317,5 +353,8 @@ def _check(number, bits, filter_bits, reducer_bits, activation_bits, byte_range,
                 f"byte_range={byte_range!r}: must be None or (low, high), what the bytes 0 and 255 "
                 "stand for."
             )
+
+
+def _check_name(name):
     if not isinstance(name, str) or not _NAME.match(name):
         raise ValueError(f"name={name!r}: must be a name of C, letters and digits.")

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from .._extras import import_extra
+from .._axes import axes_to_draw_on
 from .._progress import progress, showing_progress
 from .._validation import check_random_state, is_integer
 from ._chip import SimulatedChip
@@ -156,8 +156,7 @@ class HardwareDisplay:
         -------
         display : HardwareDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
-        self.ax_ = plt.subplots()[1] if ax is None else ax
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         self.lines_, self.bands_ = [], []
         for name, accuracies in self.accuracies.items():

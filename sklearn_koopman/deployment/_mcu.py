@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from .._extras import import_extra
+from .._axes import axes_to_draw_on
 from ..microcontrollers import board_named, build, run
 
 
@@ -198,8 +198,7 @@ class FlashDisplay:
         -------
         display : FlashDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
-        self.ax_ = plt.subplots(layout="constrained")[1] if ax is None else ax
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         self.lines_ = {}
         for name, sizes in self.flash.items():

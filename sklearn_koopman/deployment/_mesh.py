@@ -17,9 +17,26 @@ from ._parts import observables_of
 class StudentMesh:
     r"""The optical circuit of a student's matrix: `to_mesh` makes it.
 
-    A modulator gives input j the amplitude :math:`\psi_j / p_j`, the last input the amplitude one,
-    for the intercept. Readings, times the gain, are the logits less their mean over classes, which
-    neither classes nor probabilities depend on.
+    An interferometer with the phases :math:`\theta` and :math:`\phi` multiplies the complex
+    amplitudes on its two waveguides, `first` and `second`, by
+
+    .. math::
+
+        T = S \operatorname{diag}(e^{i \theta}, 1) \, S \operatorname{diag}(e^{i \phi}, 1), \quad
+        S = \frac{1}{\sqrt 2} \begin{pmatrix} 1 & i \\ i & 1 \end{pmatrix}
+
+    Light meets first the phase :math:`\phi`, last the second splitter; both phase shifters are on
+    the waveguide `first`. Interferometers follow each other in the order of the arrays. Then the
+    waveguides of `outputs` are read, in their order, times :math:`e^{i \cdot output\_phases}`.
+    With :math:`A_1` and :math:`A_2`, the matrices of the two meshes, the attenuators a and the
+    gain g, the circuit gives
+
+    .. math:: y = g \operatorname{Re}(A_2 \operatorname{diag}(a) A_1 x),
+
+    where :math:`A_2` has its first columns only, one for each attenuator: its other waveguides are
+    dark. A modulator gives input j the amplitude :math:`x_j = \psi_j / p_j`, and the last input the
+    amplitude one, for the intercept. The readings y are the logits less their mean over classes,
+    on which neither classes nor probabilities depend. `save_mesh` writes all of this to a file.
 
     Attributes
     ----------
@@ -140,6 +157,11 @@ def to_mesh(estimator, X_calibration, *, layout="tree"):
         If there is no Koopman matrix.
     ValueError
         If all classes have the same logits: no light would be needed.
+
+    See Also
+    --------
+    save_mesh : All settings as a JSON file.
+    MeshDisplay : A picture of the interferometers.
 
     References
     ----------

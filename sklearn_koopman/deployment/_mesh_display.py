@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._axes import axes_to_draw_on
 from .._extras import import_extra
 
 
@@ -63,9 +64,8 @@ class MeshDisplay:
         -------
         display : MeshDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
         collections = import_extra("matplotlib.collections", "Drawing", "plot")
-        self.ax_ = plt.subplots(layout="constrained")[1] if ax is None else ax
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         circuit = self.circuit
         first, second = circuit.input_mesh, circuit.output_mesh

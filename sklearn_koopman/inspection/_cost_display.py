@@ -7,7 +7,7 @@ from sklearn import get_config
 from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from .._extras import import_extra
+from .._axes import axes_to_draw_on
 from .._progress import progress, showing_progress
 from ..students import OneHotRows, Student, encode_labels, some_rows
 from ._cost import count_operations
@@ -18,6 +18,7 @@ _COSTS = {
     "parameters": "parameters",
     "bytes": "bytes of parameters",
     "seconds": "seconds per sample",
+    "tables": "bytes of tables in C",
 }
 
 
@@ -28,8 +29,8 @@ class AccuracyCostDisplay:
     ----------
     costs : array-like of shape (n_candidates,)
     scores : array-like of shape (n_candidates,)
-    cost : {"multiplications", "parameters", "bytes", "seconds"}, default="multiplications"
-        What the costs are.
+    cost : {"multiplications", "parameters", "bytes", "seconds", "tables"}
+        What the costs are. "multiplications" is the default.
     teacher_cost, teacher_score : float, default=None
         Of the teacher, if it is to be drawn.
 
@@ -160,8 +161,7 @@ class AccuracyCostDisplay:
         -------
         display : AccuracyCostDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
-        self.ax_ = plt.subplots()[1] if ax is None else ax
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         self.candidates_ = self.ax_.scatter(self.costs, self.scores, s=12, label="students")
         best = self.frontier

@@ -95,7 +95,7 @@ def _as_array(y, name):
     if is_labels and array.dtype.kind == "f" and (array != np.round(array)).any():
         raise ValueError(
             f"{name} is 1-D with values like {array[array != np.round(array)][0]:.3g}, which "
-            "are no labels. Pass labels, or scores of shape (n_samples, n_classes)."
+            "are not labels. Pass labels, or scores of shape (n_samples, n_classes)."
         )
     if is_labels and array.dtype == object:
         check_labels(array.tolist(), name)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._extras import import_extra
+from .._axes import axes_to_draw_on
 from ._filters import convolution_of
 
 
@@ -73,8 +73,7 @@ class FilterDisplay:
         -------
         display : FilterDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "FilterDisplay", "plot")
-        self.ax_ = plt.subplots(layout="constrained")[1] if ax is None else ax
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         self.image_, self.lines_ = None, []
         if self.filters.shape[2] == 1:

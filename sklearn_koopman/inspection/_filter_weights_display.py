@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .._extras import import_extra
+from .._axes import axes_to_draw_on
 from ._filter_display import FilterDisplay
-from ._filters import COLORS, StudentOfFilters, checked_axes
+from ._filters import COLORS, StudentOfFilters
 
 
 class FilterWeightsDisplay:
@@ -91,17 +91,13 @@ class FilterWeightsDisplay:
         -------
         display : FilterWeightsDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "FilterWeightsDisplay", "plot")
         shown = self.order[:n_shown]
         shape = 1 + self.weights.shape[1], len(shown)
-        if axes is None:
-            size = 1.1 * shape[1] + 0.3, 1.1 * shape[0] + 0.4
-            figure, axes = plt.subplots(
-                *shape, figsize=size, layout="constrained", squeeze=False
-            )
-            figure.suptitle(self.title)
-        self.axes_ = checked_axes(axes, shape)
+        size = 1.1 * shape[1] + 0.3, 1.1 * shape[0] + 0.4
+        self.axes_ = axes_to_draw_on(axes, shape, figsize=size)
         self.figure_ = self.axes_.flat[0].figure
+        if axes is None:
+            self.figure_.suptitle(self.title)
         limit = np.abs(self.weights[shown]).max() or 1.0
         for j, (above, *below) in zip(shown, self.axes_.T, strict=True):
             FilterDisplay(self.filters[j : j + 1]).plot(ax=above)

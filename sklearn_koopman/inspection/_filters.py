@@ -188,11 +188,3 @@ class StudentOfFilters:
     def _by_filter(self, values):
         """Return values of observables by filter, sign and cell."""
         return values.reshape(len(values), len(self.lifter.filters_), -1, *self.lifter.grid_)
-
-
-def checked_axes(axes, shape):
-    """Return axes as an array of a shape; raise ValueError for others."""
-    axes = np.asarray(axes)
-    if axes.shape != shape:
-        raise ValueError(f"axes: an array of shape {shape} is needed, got {axes.shape}.")
-    return axes

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .._extras import import_extra
-from ._filters import COLORS, StudentOfFilters, checked_axes
+from .._axes import axes_to_draw_on
+from ._filters import COLORS, StudentOfFilters
 
 
 class LogitMapDisplay:
@@ -108,12 +108,8 @@ class LogitMapDisplay:
         -------
         display : LogitMapDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "LogitMapDisplay", "plot")
         n_axes = 1 + len(self.maps)
-        if axes is None:
-            size = (2.2 * n_axes, 2.4)
-            _, axes = plt.subplots(1, n_axes, figsize=size, layout="constrained")
-        self.axes_ = checked_axes(axes, (n_axes,))
+        self.axes_ = axes_to_draw_on(axes, (n_axes,), figsize=(2.2 * n_axes, 2.4))
         self.figure_ = self.axes_[0].figure
         self._draw_row(self.axes_[0])
         limit = np.abs(self.maps).max() or 1.0

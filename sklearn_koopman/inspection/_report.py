@@ -40,7 +40,7 @@ def distillation_report(
     - the teacher;
     - the distilled student, which is `estimator`;
     - the student without teacher: the same with ``soft_weight=0``;
-    - EDMD on labels: least squares in place of the distillation loss, behind the same
+    - EDMD on labels: least squares in place of the distillation loss, after the same
       preprocessing;
     - EDMD on teacher logits: least squares to those.
 

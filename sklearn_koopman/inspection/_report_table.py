@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from .._extras import import_extra, import_package
+from .._axes import axes_to_draw_on
+from .._extras import import_package
 from ._report_classes import f1_scores
 
 # A table of F1 scores shows those that are lowest.
@@ -125,13 +126,10 @@ class DistillationReport:
         unknown = [model for model in models if model not in self.confusion]
         if unknown:
             raise ValueError(f"models={models!r}: must be of {list(self.confusion)}.")
-        plt = import_extra("matplotlib.pyplot", "plot_confusion", "plot")
-        _, axes = plt.subplots(
-            1, len(models), squeeze=False, layout="constrained", figsize=(5 * len(models), 5)
-        )
+        axes = axes_to_draw_on(None, (len(models),), figsize=(5 * len(models), 5))
         settings = {"colorbar": False, "cmap": "Blues", "values_format": ".4g"} | kwargs
         displays = []
-        for model, axis in zip(models, axes[0], strict=True):
+        for model, axis in zip(models, axes, strict=True):
             shown = ConfusionMatrixDisplay(
                 self.confusion[model].round(1), display_labels=self.classes
             )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._extras import import_extra
+from .._axes import axes_to_draw_on
 
 
 @dataclass(frozen=True)
@@ -136,16 +136,9 @@ class SpanSpectrumDisplay:
         -------
         display : SpanSpectrumDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "SpanSpectrumDisplay", "plot")
         eigenvalues = self.spectrum.eigenvalues
         n_axes = 1 if eigenvalues is None else 2
-        if axes is None:
-            size = (4.5 * n_axes, 4)
-            _, axes = plt.subplots(1, n_axes, figsize=size, layout="constrained", squeeze=False)
-            axes = axes.ravel()
-        if len(axes) != n_axes:
-            raise ValueError(f"axes: this spectrum needs {n_axes} of them, got {len(axes)}.")
-        self.axes_ = list(axes)
+        self.axes_ = list(axes_to_draw_on(axes, (n_axes,), figsize=(4.5 * n_axes, 4)))
         self.figure_ = self.axes_[0].figure
         singular = self.spectrum.singular_values
         self.axes_[0].set(xlabel="rank", ylabel="singular value", yscale="log")

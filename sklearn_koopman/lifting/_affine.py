@@ -16,7 +16,7 @@ STEP = 2.0**40
 
 
 def split_linear(steps):
-    """Return the linear steps at the head of a chain as one transformer, and all behind them.
+    """Return the linear steps at the head of a chain as one transformer, and all after them.
 
     Parameters
     ----------

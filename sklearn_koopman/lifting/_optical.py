@@ -184,12 +184,12 @@ class OpticalLifter(Dictionary):
         check_is_fitted(self)
         mixing = (Operations.of_matrix(*part) for part in self._real_parts())
         n_products = {"intensity": 2, "cosine": 0, "saturable_absorption": 3}
-        # the factor of the cosines belongs to the matrix behind them
+        # the factor of the cosines belongs to the matrix after them
         detection = Operations(nonlinear=n_products[self.nonlinearity] * len(self.offset_))
         return sum(mixing, detection)
 
     def polynomial_degree(self):
-        """Return 2 for intensities, None where the detector is no polynomial."""
+        """Return 2 for intensities, None where the detector is not a polynomial."""
         check_is_fitted(self)
         return 2 if self.nonlinearity == "intensity" else None
 
@@ -213,7 +213,7 @@ class OpticalLifter(Dictionary):
         return self.to_function(X.dtype)(X)
 
     def _detected(self, mixers, X):
-        """Return what is detected behind the mixers of rows: one, or the two real parts."""
+        """Return what is detected after the mixers of rows: one, or the two real parts."""
         if self.nonlinearity == "cosine":
             (mixer,) = mixers
             phase = mixer(X)

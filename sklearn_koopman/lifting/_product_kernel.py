@@ -20,11 +20,10 @@ class ProductKernelLifter(Dictionary):
     .. math:: k(x, z) = \langle \psi(x), \psi(z) \rangle = \prod_k \phi_k(x_k)^T \phi_k(z_k)
 
     is a product of p short inner products. With the kernel matrix :math:`K = U S U^T` of the
-    landmarks
-    :math:`z_1, \dots, z_m`, the observables of x are :math:`S^{-1/2} U^T (k(z_j, x))_j`. With
-    all training rows as landmarks they have exactly the inner products of the dictionary, and
-    `EDMDClassifier` on them is EDMD on all of it (kernel EDMD; MANDy in [1]_). With fewer landmarks
-    they are the Nyström approximation.
+    landmarks :math:`z_1, \dots, z_m`, the observables of x are
+    :math:`S^{-1/2} U^T (k(z_j, x))_j`. With all training rows as landmarks they have exactly the
+    inner products of the dictionary, and `EDMDClassifier` on them is EDMD on all of it (kernel
+    EDMD; MANDy in [1]_). With fewer landmarks they are the Nyström approximation.
 
     Parameters
     ----------

@@ -10,6 +10,10 @@ import numpy as np
 class Mesh:
     """Interferometers between waveguides, in the order in which light meets them.
 
+    With the matrix T of one interferometer (see `interferometer`), each takes the amplitudes on
+    its waveguides (first, second) from x to T x. In the end ``x[outputs]`` is read, times
+    ``exp(1j * output_phases)``.
+
     Attributes
     ----------
     n_modes : int

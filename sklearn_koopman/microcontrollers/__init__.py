@@ -8,8 +8,9 @@ from ._boards import BOARDS as BOARDS, Board, MissingToolError, board_named, bui
 from ._c_program import Files, write_program
 from ._fixed import Settings
 from ._fixing import FixedProgram, fixed_program
-from ._numbers import packed
+from ._numbers import as_bytes, from_bytes, packed
 from ._program import Program
+from ._sizes import most_table_bytes
 from ._transformers import add_transformer
 
 __all__ = [
@@ -20,9 +21,12 @@ __all__ = [
     "Program",
     "Settings",
     "add_transformer",
+    "as_bytes",
     "board_named",
     "build",
     "fixed_program",
+    "from_bytes",
+    "most_table_bytes",
     "packed",
     "run",
     "write_program",

@@ -74,13 +74,13 @@ class Board:
                 f"apt-get install {' '.join(packages)}"
             )
 
-    def check_room(self, flash, ram):
+    def check_room(self, tables, buffers):
         """Raise ValueError for tables and buffers that the board has no room for."""
         for kind, taken, there, remedy in (
-            ("flash", flash, self.flash, "Lower bits, or take fewer observables"),
+            ("flash", tables, self.flash, "Lower bits, or take fewer observables"),
             (
                 "memory",
-                ram,
+                buffers,
                 self.ram,
                 "Take fewer observables, or bytes for rows (byte_range=)",
             ),

@@ -26,17 +26,17 @@ class Files:
     Attributes
     ----------
     header, source : str
-    flash : int
+    tables : int
         Bytes of tables.
-    ram : int
+    buffers : int
         Bytes of buffers; the row itself, and the stack, are not among them.
     table_names : tuple of str
     """
 
     header: str
     source: str
-    flash: int
-    ram: int
+    tables: int
+    buffers: int
     table_names: tuple[str, ...]
 
 
@@ -90,7 +90,9 @@ class _Program:
         source = self._source(buffers, text, n)
         header = self._header(n, last)
         writer = self.writer
-        return Files(header, source, writer.flash, writer.ram, tuple(writer.table_names))
+        return Files(
+            header, source, writer.table_bytes, writer.buffer_bytes, tuple(writer.table_names)
+        )
 
     def _function(self):
         return write_fixed if self.is_fixed else write_float
@@ -291,8 +293,8 @@ class _Program:
         return f"""\
 /* {name}.h: a student of sklearn_koopman, in {kind}.
 
-   Tables: {writer.flash} bytes of flash. Buffers: {writer.ram} bytes of memory, static: the
-   functions must not be called by two threads at once.
+   Tables: {writer.table_bytes} bytes of flash. Buffers: {writer.buffer_bytes} bytes of memory,
+   static: the functions must not be called by two threads at once.
 
    Classes: {classes}. */
 #ifndef {upper}_H

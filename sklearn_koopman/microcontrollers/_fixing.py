@@ -20,6 +20,7 @@ from ._fixed import (
     normalised,
 )
 from ._fixed_pooled import PIXEL_BITS, fixed_pooled
+from ._numbers import as_bytes
 
 # Squared distances are sums of 32 bits of numbers of so many.
 DISTANCE_BITS = 10
@@ -38,9 +39,9 @@ class FixedProgram:
     def __init__(self, steps):
         self.input, self.steps = steps[0], steps
 
-    def apply(self, X):
-        """Return the integer logits of real rows, as the C computes them."""
-        found = {self.input: self.input.of_rows(X)}
+    def apply(self, rows):
+        """Return the integer logits, as the C computes them, of rows as the C takes them."""
+        found = {self.input: self.input.of_rows(rows)}
         for step in self.steps[1:]:
             found[step] = step.apply(*(found[source] for source in step.sources))
         return found[self.steps[-1]]
@@ -71,10 +72,12 @@ class _Fixing:
         size = program.n_features
         if byte_range is None:
             first = Encoded.of_training(X, settings.activation_bits)
+            rows = X.astype(np.float32)
         else:
             first = Bytes.over(size, *map(float, byte_range))
+            rows = as_bytes(X, byte_range)
         self.steps = [first]
-        self.integers = {first: first.of_rows(X)}
+        self.integers = {first: first.of_rows(rows)}
         self.fixed = {program.rows: first}
         self.real = {program.rows: X}
 

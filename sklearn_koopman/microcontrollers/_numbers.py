@@ -10,6 +10,34 @@ MOST_PACKED = 8
 ACCUMULATOR = 2**31
 
 
+def as_bytes(X, byte_range):
+    """Return real rows as bytes; raise ValueError where they are outside of the range.
+
+    This is the only place where rows become bytes: on the core and in the twin they are the same.
+
+    Parameters
+    ----------
+    X : ndarray of float
+    byte_range : tuple of float
+        What the bytes 0 and 255 stand for.
+    """
+    low, high = map(float, byte_range)
+    # In float64 whatever the rows have: halves between two bytes must not depend on it.
+    found = np.rint((X.astype(np.float64) - low) * (255 / (high - low)))
+    if (found < 0).any() or (found > 255).any():
+        raise ValueError(
+            f"byte_range=({low:g}, {high:g}), but rows are from {X.min():g} to {X.max():g}: "
+            "give the range that bytes stand for."
+        )
+    return found.astype(np.uint8)
+
+
+def from_bytes(rows, byte_range):
+    """Return the real rows that bytes stand for, in float32 as the C computes them."""
+    low, high = map(float, byte_range)
+    return rows.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
+
+
 def as_multiplier(factor, bits=15):
     """Return integers (multiplier, shift) with ``multiplier / 2**shift`` close to a factor.
 

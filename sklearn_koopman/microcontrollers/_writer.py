@@ -87,14 +87,11 @@ class Writer:
 
     Attributes
     ----------
-    flash : int
-        Bytes of tables.
-    ram : int
-        Bytes of buffers.
+    table_bytes, buffer_bytes : int
     """
 
     def __init__(self):
-        self.flash = self.ram = 0
+        self.table_bytes = self.buffer_bytes = 0
         self.needs_math = False
         self.tables, self.functions, self.buffers = [], [], []
         self.table_names, self._helpers = [], []
@@ -114,7 +111,7 @@ class Writer:
             f"static const {ctype} {name}[{len(texts)}] TABLE = {{\n    {body}\n}};"
         )
         self.table_names.append(name)
-        self.flash += SIZES[ctype] * len(texts)
+        self.table_bytes += SIZES[ctype] * len(texts)
         read = "F" if ctype == "float" else SIZES[ctype]
         return lambda index: f"({ctype})READ_{read}(&{name}[{index}])"
 
@@ -140,7 +137,7 @@ class Writer:
 
     def static(self, ctype, name, size):
         """Return the declaration of a static array, which is counted."""
-        self.ram += SIZES[ctype] * size
+        self.buffer_bytes += SIZES[ctype] * size
         return f"static {ctype} {name}[{size}];"
 
     def buffer(self, ctype, size):

@@ -80,7 +80,7 @@ class Piece:
         return known[:n_rows]
 
     def made(self, name, front, transfer_set):
-        """Return the coordinates of all rows, and behind them of those that are made of them."""
+        """Return the coordinates of all rows, and after them of those that are made of them."""
         key = name, transfer_set
         known = self.known.get(key)
         if known is None:
@@ -187,7 +187,7 @@ class Split:
         task : Task
             Of all rows, with the soft targets of a teacher that has learned from all of them.
         others : Piece
-            All that are no training rows.
+            All that are not training rows.
         transfer_set : TransferSet, default=None
         """
         parts = []

@@ -200,7 +200,7 @@ class Search:
             "intercept_": np.ones(n_classes, self.task.dtype),
         }
         student = self.student(lifter, Settings(0.0, 1.0, 1.0), matrix)
-        cost = cost_of(self.search.cost, student, self.rows[:1])
+        cost = cost_of(self.search.cost, student, self.rows[:1], self.search.c_settings)
         return Candidate(dictionary, cost, n_observables)
 
     def drawn_coordinates(self, part, front):
@@ -327,7 +327,7 @@ class Search:
         scores = np.array([winner.latest.score for winner in winners])
         costs = np.array([winner.cost for winner in winners])
         best = int(np.argmax(scores))
-        twin = self.twin(winners[best])
+        (twin,) = map(self.twin, self.watched([winners[best]], "without a teacher"))
         table = self.table()
         latest = np.flatnonzero(table["is_latest"])
         on_frontier = frontier(table["cost"][latest], table["score"][latest])
@@ -429,7 +429,7 @@ class Search:
         return self.last_fit(alone, alone.latest.settings), alone.latest.score
 
     def student(self, lifter, settings, fitted):
-        """Return a fitted student: a matrix behind a lifter.
+        """Return a fitted student: a matrix after a lifter.
 
         Parameters
         ----------

@@ -20,7 +20,7 @@ from ..classification import SCORINGS, judged, scoring_of
 from ..inspection import AccuracyCostDisplay
 from ..rows import LiftedRows
 from ..students import KoopmanClassifier, TransferSet
-from ._costs import COSTS
+from ._costs import C_SETTINGS, COSTS
 from ._rows import shifts
 from ._run import Clock, Search
 
@@ -46,16 +46,25 @@ class KoopmanSearchCV(KoopmanClassifier):
         What a student may cost for one sample. Students are sought at a few prices below it, too,
         so that there is a frontier. Of a list, these are the prices; the highest is that of
         `best_estimator_`. None: no limit.
-    cost : {"multiplications", "bytes", "seconds"}, default="multiplications"
-        What `budget` counts, as :func:`~sklearn_koopman.inspection.cost` does. Seconds are
-        measured, and so are not the same in every run.
+    cost : {"multiplications", "bytes", "tables", "seconds"}, default="multiplications"
+        What `budget` counts, as :func:`~sklearn_koopman.inspection.cost` does. "bytes" are those
+        of all parameters as floats: four for each number where X is float32, eight where it is
+        float64. "tables" are bytes of flash: the tables of the integers that
+        :func:`~sklearn_koopman.deployment.to_c` writes with `c_settings`, whatever floats X has.
+        The code, some kilobytes, is not counted. Seconds are measured, and so are not the same in
+        every run.
+    c_settings : dict, default=None
+        For ``cost="tables"``: those arguments of :func:`~sklearn_koopman.deployment.to_c` that the
+        files are to be written with, of `bits`, `filter_bits`, `reducer_bits`, `activation_bits`
+        and `byte_range`. What is left out, or None, has the defaults of `to_c`: 8 bits, and rows
+        of floats.
     time : float, default=None
         Seconds that the search may take. The plan is fixed: in each round, the cheapest candidate
         between one price and the next, in turns. The time limit cuts the end of a round off, and
         a warning names what was not tried. About a fifth is kept for the last fits, which are not
         cut. None: all of the plan.
     input_shape : tuple of int, default=None
-        (height, width) or (channels, height, width) of flat images. None: rows are no images.
+        (height, width) or (channels, height, width) of flat images. None: rows are not images.
     dictionaries : "auto" or list of transformers, default="auto"
         What is searched instead: each is one candidate.
     max_observables : int, default=3500
@@ -182,6 +191,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         *,
         budget=None,
         cost="multiplications",
+        c_settings=None,
         time=None,
         input_shape=None,
         dictionaries="auto",
@@ -203,6 +213,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         self.teacher = teacher
         self.budget = budget
         self.cost = cost
+        self.c_settings = c_settings
         self.time = time
         self.input_shape = input_shape
         self.dictionaries = dictionaries
@@ -303,6 +314,19 @@ class KoopmanSearchCV(KoopmanClassifier):
     def _check_parameters(self):
         super()._check_parameters()
         check_choice(self, "cost", COSTS)
+        if self.c_settings is not None:
+            if not isinstance(self.c_settings, dict) or self.c_settings.keys() - set(
+                C_SETTINGS
+            ):
+                names = ", ".join(C_SETTINGS)
+                raise invalid_parameter(
+                    self, "c_settings", f"a dict with keys of {names} or None"
+                )
+            if self.cost != "tables":
+                raise ValueError(
+                    f"c_settings={self.c_settings!r} is for cost='tables', and cost={self.cost!r}: "
+                    "leave it None."
+                )
         scoring_of(self, SCORINGS)
         check_real(self, "time", low=0.0, inclusive="neither", optional=True)
         check_real(self, "tol", low=0.0, inclusive="left")

@@ -37,6 +37,6 @@ def logit_slopes(task):
             f"perturbation needs the slopes of the observables, as multiples of observables. "
             f"{tail!r} does not know them, or lacks observables that slopes are multiples of: "
             "take a MonomialLifter with all degrees from 1 on, or a SquaredProjectionLifter, "
-            "behind no other steps than linear ones (PCA, scalers); or set perturbation=0."
+            "after linear steps alone (PCA, scalers); or set perturbation=0."
         )
     return LogitSlopes(slopes, np.linalg.qr(matrix.T, mode="r"), task.blocks.n_observables)

@@ -36,7 +36,7 @@ from ..teachers import (
 
 _THREE_WAYS = (
     "The teacher was given the {shape} array that fit received. If it expects other inputs "
-    "(pixels, say, and this is a step behind PCA), there are three ways out: build the pipeline "
+    "(pixels, say, and this is a step after PCA), there are three ways out: build the pipeline "
     "with sklearn_koopman.pipeline.make_pipeline, which hands the untransformed X to the "
     "teacher; move the steps before this one into its lifter= parameter; or give fit the "
     "teacher's own inputs as teacher_X= (in a pipeline <step>__teacher_X=) or its outputs as "
@@ -356,7 +356,9 @@ def soft_targets(
             # Names of columns, which chunks do not bring along.
             teacher(take(seen, np.arange(1)))
         outputs = by_rows(teacher, seen, keep=True)
-        labels = labels or _labels_of_columns(outputs, n_samples, teacher.column_names)
+        if labels is None:
+            labels = _labels_of_columns(outputs, n_samples, teacher.column_names)
+            teacher.check_numbers_as_classes()
         of_columns = column_classes(
             teacher.column_names, teacher.classes_, labels.classes, "teacher"
         )
@@ -484,7 +486,7 @@ def _warn_of_guesses(logits, labels, source):
             f"{source}: the first choice is the label of only {agreed:.0%} of {len(rows)} labelled "
             "rows, which is about what guessing gives. Are the columns in the order of the "
             f"classes, {shortened(labels.classes.tolist())} (else say theirs in "
-            "teacher_classes=)? Does the teacher see inputs like those it was trained on (behind "
+            "teacher_classes=)? Does the teacher see inputs like those it was trained on (after "
             "other steps: sklearn_koopman.pipeline.make_pipeline, or teacher_X=)? Is it trained?",
         )
 

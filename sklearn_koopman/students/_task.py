@@ -19,7 +19,7 @@ class Passed:
     ----------
     steps : list of fitted transformers
     n_features : int or None
-        Of a row that enters the first; None where rows are no numbers.
+        Of a row that enters the first; None where rows are not numbers.
     """
 
     steps: list

@@ -44,8 +44,8 @@ class TransferSet(BaseEstimator):
         Makes one row of each row of a block: ``augment(X)`` or, if it has a parameter of that
         name, ``augment(X, rng=rng)`` with a :class:`numpy.random.Generator`. X has the shape
         ``(n_rows, n_features)``, or ``(n_rows, *input_shape)``, and cannot be changed in place;
-        behind a `lifter` or steps of a pipeline that take others, it has the form of what they
-        take: texts, images, data frames. It
+        with a `lifter`, or steps of a pipeline, that take something else, it has that form: texts,
+        images, data frames. It
         must draw its random numbers from `rng` alone: rows are made more than once. A
         torch module, such as torchvision's v2 transforms, is given rows one by one, as tensors
         of shape `input_shape`; torch is seeded for it. Of a list, each makes a copy of its own.
@@ -101,7 +101,7 @@ class TransferSet(BaseEstimator):
         self.random_state = random_state
 
     def enlarge(self, X, *, n_before=0):
-        """Return the rows of X, and behind them those that are made of them.
+        """Return the rows of X, and after them those that are made of them.
 
         Parameters
         ----------
@@ -148,10 +148,10 @@ class TransferSet(BaseEstimator):
 
 
 def check_transfer_set(transfer_set):
-    """Raise TypeError for what is no transfer set."""
+    """Raise TypeError for what is not a transfer set."""
     if not isinstance(transfer_set, TransferSet):
         raise TypeError(
-            f"transfer_set={transfer_set!r} is no TransferSet: pass TransferSet(augment), where "
+            f"transfer_set={transfer_set!r} is not a TransferSet: pass TransferSet(augment), where "
             "augment makes a block of rows of a block of rows."
         )
 

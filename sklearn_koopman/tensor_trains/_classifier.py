@@ -139,7 +139,7 @@ class TensorTrainClassifier(LiftedStudent):
 
     Notes
     -----
-    The start is no random train: its environments are 1 and the principal components of the
+    The start is not a random train: its environments are 1 and the principal components of the
     variables left and right of the middle, its class core is zero. What leaves a core is kept at
     unit mean square over the rows by "als", so nothing overflows or vanishes in hundreds of cores.
     The class core stays in the middle, so that an update of a core lowers its penalised loss;

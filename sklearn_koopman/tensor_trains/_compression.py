@@ -74,7 +74,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
     soft_weight : float, default=1.0
         w, in [0, 1]. Of a fit without labels it is 1; with w = 0 `fit` needs them.
     temperature : float, default=1.0
-        T. The logits of least squares are no logarithms of odds: those on labels are between 0 and
+        T. The logits of least squares are not logarithms of odds: those on labels are between 0 and
         1, and a temperature of about 1/8 makes probabilities of them.
     batch_size : int, default=1000
         Rows of a mini-batch.
@@ -232,7 +232,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         unknown = np.setdiff1d(y, classes)
         if len(unknown):
             raise ValueError(
-                f"y has labels that are no classes of the student: {unknown[:5].tolist()}."
+                f"y has labels that are not classes of the student: {unknown[:5].tolist()}."
             )
         return np.searchsorted(classes, y)
 

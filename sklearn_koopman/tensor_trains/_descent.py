@@ -104,7 +104,7 @@ def n_batches(n_samples, batch_size):
 class _Adam:
     """Adam with a cosine schedule and steps of bounded length, in place.
 
-    The last of the parameters is no core.
+    The last of the parameters is not a core.
 
     References
     ----------

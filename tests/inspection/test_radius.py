@@ -391,6 +391,18 @@ def test_bounds_of_degree_3_are_near_each_other():
     assert np.median(found.lower / found.upper) > 0.6
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_bounds_of_few_classes(n_classes):
+    few, labels = X[y < n_classes], y[y < n_classes]
+    student = make_pipeline(PCA(5, random_state=0), MonomialLifter(3), EDMDClassifier())
+    found = radius_bounds(student.fit(few, labels), few[:50])
+    assert (found.lower <= found.upper).all()
+    is_found = np.isfinite(found.upper)
+    changed = student.predict(found.counterfactuals[is_found])
+    assert is_found.any()
+    assert (changed != student.predict(few[:50][is_found])).all()
+
+
 def test_degree_2_by_the_way_of_higher_degrees_is_below_the_exact_radius():
     """A dictionary with monomials of degree 3 that have no weight."""
     student = make_pipeline(PCA(5, random_state=0), MonomialLifter(3), EDMDClassifier()).fit(

@@ -85,7 +85,9 @@ def test_display(data, pyplot):
     assert len(display.axes_) == 1
     assert display.eigenvalues_ is None
     _, axes = pyplot.subplots(1, 1)
-    with pytest.raises(ValueError, match="needs 2 of them, got 1"):
+    with pytest.raises(
+        ValueError, match=r"shape \(2,\) is needed, got an array of shape \(1,\)"
+    ):
         SpanSpectrumDisplay.from_estimator(square, axes=[axes])
     assert SpanSpectrumDisplay.from_estimator(direct, axes=[axes]).axes_ == [axes]
 

@@ -82,7 +82,7 @@ def test_same_optimum_as_that_of_first_order_steps(
     found = minimise(problem, *start_of(problem), max_iter=1000, tol=1e-8)
     assert oracle.converged
     assert found.converged
-    assert found.n_passes < found.n_iter  # products are no evaluations
+    assert found.n_passes < found.n_iter  # products are not evaluations
     rtol = 1e-6 if dtype == np.float32 else 1e-10
     assert_allclose(found.objective, oracle.objective, rtol=rtol)
     assert_allclose(found.coef, oracle.coef, atol=2e-4)

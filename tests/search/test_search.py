@@ -14,7 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import compute_sample_weight
 
-from sklearn_koopman import MonomialLifter, RBFLifter, TransferSet
+from sklearn_koopman import ConvolutionalLifter, MonomialLifter, RBFLifter, TransferSet
+from sklearn_koopman.deployment import to_c
 from sklearn_koopman.inspection import cost
 from sklearn_koopman.search import KoopmanSearchCV
 
@@ -52,6 +53,35 @@ def test_no_student_costs_more_than_its_price(on_digits):
         counted = cost(student, DIGITS[:1], n_repeats=1).multiplications
         assert counted == of_search <= price
     assert (on_digits.results_["cost"] <= 6000).all()
+
+
+@pytest.mark.slow
+def test_tables_in_c_are_those_that_the_budget_pays_for():
+    pytest.importorskip("matplotlib")
+    settings = {"bits": 4, "byte_range": (0.0, 1.0)}
+    dictionaries = [
+        make_pipeline(PCA(6, random_state=0), MonomialLifter(2)),
+        ConvolutionalLifter((8, 8), n_filters=4, filter_size=3, grid=2, random_state=0),
+        ConvolutionalLifter((8, 8), n_filters=20, filter_size=3, grid=2, random_state=0),
+    ]
+    costs = []
+    for dtype in (np.float32, np.float64):
+        rows = DIGITS.astype(dtype)
+        search = KoopmanSearchCV(
+            budget=[350, 1300],
+            cost="tables",
+            c_settings=settings,
+            dictionaries=dictionaries,
+            **FEW,
+        ).fit(rows, DIGIT_LABELS, soft_labels=np.eye(10)[DIGIT_LABELS])
+        for student, most, price in zip(
+            search.frontier_estimators_, search.frontier_costs_, (350, 1300), strict=True
+        ):
+            small = to_c(student, X=rows, number="integer", **settings)
+            assert most - 60 < small.tables <= most <= price
+        costs.append(search.frontier_costs_)
+    np.testing.assert_array_equal(*costs)
+    assert search.plot().ax_.get_xlabel() == "bytes of tables in C"
 
 
 def test_the_search_predicts_as_its_best_student(on_digits):
@@ -286,6 +316,12 @@ def test_a_search_can_be_pickled(on_digits):
         ({"budget": [10.0, np.nan]}, "'budget' parameter"),
         ({"budget": 3}, r"budget=3 pays for no candidate: the cheapest costs \d+"),
         ({"cost": "watts"}, "'cost' parameter .* 'watts'"),
+        ({"c_settings": {"bits": 4}}, "is for cost='tables', and cost='multiplications'"),
+        (
+            {"cost": "tables", "c_settings": {"bit": 4}},
+            "'c_settings' parameter .* keys of bits",
+        ),
+        ({"cost": "tables", "c_settings": {"bits": 1}}, "bits=1: must be an int in the range"),
         ({"time": 0}, "'time' parameter"),
         ({"input_shape": (2, 2)}, r"input_shape=\(2, 2\) has 4 numbers, but X has 5"),
         ({"input_shape": 5}, "'input_shape' parameter .* tuple of 2 or 3 positive ints"),

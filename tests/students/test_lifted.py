@@ -214,7 +214,7 @@ def test_the_lifted_rows_are_never_all_in_memory(model):
 @both_classifiers
 @pytest.mark.parametrize("lifter", [MonomialLifter, "monomials", EDMDClassifier(), 3])
 def test_what_is_no_lifter(classifier, lifter):
-    with pytest.raises(TypeError, match=r"is no transformer: .* MonomialLifter\(degree=2\)"):
+    with pytest.raises(TypeError, match=r"is not a transformer: .* MonomialLifter\(degree=2\)"):
         with_lifter(classifier, lifter).fit(X, Y, soft_labels=LOGITS)
 
 

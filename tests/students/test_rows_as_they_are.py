@@ -1,4 +1,4 @@
-"""Rows of any kind behind a lifter: what its first step takes is left to that step."""
+"""Rows of any kind before a lifter: what its first step takes is left to that step."""
 
 import tracemalloc
 

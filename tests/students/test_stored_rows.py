@@ -73,7 +73,7 @@ def assert_nothing_is_left(folder):
 
 
 def with_a_one(transformer):
-    """Return the transformer behind a step that makes rows wider: else it is applied at once."""
+    """Return the transformer after a step that makes rows wider: else it is applied at once."""
     return make_pipeline_of_sklearn(MonomialLifter(1), transformer)
 
 

@@ -231,12 +231,12 @@ def polynomials_of(steps, coefficients):
     """
     steps = [part for step in steps for part in steps_of(step)]  # without those that do nothing
     constant = np.zeros(coefficients.shape[1])
-    while steps:  # behind the dictionary
-        behind = AffineMap.of(steps[-1])
-        if behind is None:
+    while steps:  # after the dictionary
+        last = AffineMap.of(steps[-1])
+        if last is None:
             break
-        constant = constant + behind.offset @ coefficients
-        coefficients = behind.matrix.T @ coefficients
+        constant = constant + last.offset @ coefficients
+        coefficients = last.matrix.T @ coefficients
         steps.pop()
     found = _pulled_back(steps[-1], coefficients) if steps else None
     if found is None:
@@ -284,7 +284,7 @@ def _pulled_back(step, coefficients):
 
 @singledispatch
 def _known(step, coefficients):
-    """Return what `_pulled_back` does for the dictionaries whose observables are no products."""
+    """Return what `_pulled_back` does for the dictionaries whose observables are not products."""
 
 
 @_known.register

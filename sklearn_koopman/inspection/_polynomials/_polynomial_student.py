@@ -95,7 +95,7 @@ class PolynomialStudent:
         others = [step for step in self.head if isinstance(step, BlockLifter)]
         if others:
             raise TypeError(
-                f"The observables of {others[-1]!r} are no polynomials of what it takes. Known are "
+                f"The observables of {others[-1]!r} are not polynomials of its input. Known are "
                 "MonomialLifter, PolynomialFeatures, OrthogonalPolynomialLifter, "
                 "SquaredProjectionLifter, OpticalLifter with nonlinearity='intensity', and unions "
                 "and ObservableSelectors of them, once in a student."

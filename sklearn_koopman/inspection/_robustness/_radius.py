@@ -76,7 +76,7 @@ def robust_radius(
     Parameters
     ----------
     student : classifier, or Pipeline that ends in one
-        Fitted: one Koopman matrix behind any steps.
+        Fitted: one Koopman matrix after any steps.
     X : array-like of shape (n_samples, n_features)
         Rows as for its `predict`.
     bounds : tuple (low, high), default=None

@@ -32,7 +32,7 @@ def degree_of(transformer: Any):
     Returns
     -------
     degree : int or None
-        1 for what is linear, with or without a constant; None for what is no polynomial, or not
+        1 for what is linear, with or without a constant; None for what is not a polynomial, or not
         known to be one.
     """
     if isinstance(transformer, SupportsDegree):

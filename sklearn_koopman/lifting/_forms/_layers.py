@@ -317,7 +317,7 @@ class ProductKernel(nn.Module):
 
 
 class Intensities(nn.Module):
-    """Intensities of mixed columns, behind an absorber that saturates if there is one.
+    """Intensities of mixed columns, after an absorber that saturates if there is one.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ class SupportsDegree(Protocol):
         -------
         degree : int or None
             1 for a linear map, with or without a constant; None if some observable of the fitted
-            transformer is no polynomial.
+            transformer is not a polynomial.
         """
 
 
@@ -165,7 +165,7 @@ class SupportsSlopes(Protocol):
         Returns
         -------
         slopes : Slopes or None
-            None if those of the fitted transformer are no multiples of its observables.
+            None if those of the fitted transformer are not multiples of its observables.
         """
 
 
