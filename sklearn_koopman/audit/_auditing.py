@@ -85,6 +85,8 @@ class Audited:
         self.teacher_labels = (
             None if teacher is None else labels_of_teacher(teacher, self.X, classes)
         )
+        if len(self.X.shape) > 2:  # images, which the teacher has seen
+            self.X = self.X.reshape(len(self.X), -1)
         self.column_names = _column_names(self.X)
         self._draw = check_random_state(random_state)
         self._polynomials = _polynomials_of(student)

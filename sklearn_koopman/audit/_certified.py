@@ -208,6 +208,7 @@ class CertifiedAccuracyDisplay:
         self.ax_.set(
             xlabel="size of the change (L2)", ylabel="certified accuracy", ylim=(0, 1.02)
         )
+        self.ax_.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
         if name is not None:
             self.ax_.legend()
         return self

@@ -198,7 +198,8 @@ def audit_report(
         Fitted: any classifier, or pipeline or search that ends in one. What is not known of it is
         left out: radii, formula and Shapley values need a Koopman matrix.
     X : array-like of shape (n_samples, n_features)
-        Rows that it has not learnt from.
+        Rows that it has not learnt from. Of a student that begins with
+        :class:`~sklearn_koopman.Flatten`, images too.
     y : array-like of shape (n_samples,)
         Their classes.
     teacher : object, default=None

@@ -10,6 +10,7 @@ from ...lifting import (
     AffineMap,
     BlockLifter,
     ColumnParts,
+    Flatten,
     arrays_between_steps,
     transformed,
 )
@@ -69,6 +70,8 @@ class PolynomialStudent:
         if isinstance(first, ColumnTransformer) and hasattr(X, "iloc"):
             rows = ColumnParts.of(first).numbers(X)  # there may be words that it drops
             return check_array(rows, input_name="X")
+        if isinstance(first, Flatten):
+            return first.transform(X).astype(np.float64)
         return validate_data(first, X, reset=False, dtype=np.float64)
 
     def coordinates(self, X):

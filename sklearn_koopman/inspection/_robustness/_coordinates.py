@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import validate_data
 
 from ..._finite import finite
 from ..._memory import check_fits_in_memory
-from ..._validation import DTYPES, check_is_table
+from ..._validation import check_is_table, flat_rows
 from ...lifting import (
     AffineMap,
     ColumnParts,
@@ -178,7 +178,7 @@ def checked_rows(student, X):
         if first is not None:
             validate_data(first, X, reset=False, skip_check_array=True)
     _refuse_encoders(steps)
-    X = check_array(X, dtype=DTYPES, input_name="X").astype(np.float64)
+    X = flat_rows(X).astype(np.float64)
     n_features = getattr(first, "n_features_in_", X.shape[1])
     if X.shape[1] != n_features:
         raise ValueError(f"X has {X.shape[1]} features, and the student takes {n_features}.")

@@ -21,7 +21,7 @@ from .._chain import steps_of
 from .._columns import ColumnParts
 from .._monomial import monomials_like
 from ._operations import Operations, UncountableError
-from ._protocols import SupportsCost
+from ._protocols import WAY_OUT, SupportsCost
 
 
 def operations_of(transformer):
@@ -56,7 +56,7 @@ def _foreign_operations(transformer):
         f"The operations of {type(transformer).__name__} are not known. Known are the "
         "classifiers and lifters of this package, pipelines, unions and ColumnTransformers, PCA, "
         "scalers, Nystroem and RBFSampler, linear models, multi-layer perceptrons and torch "
-        "modules, and whatever has a method operations."
+        f"modules, and whatever has a method operations. {WAY_OUT}"
     )
 
 
