@@ -268,6 +268,7 @@ def audit_report(
     if isinstance(fixed, str) and fixed == "auto":
         fixed = columns_of_two_values(X) if image_shape is None else None
     rows = _checked_places(rows, len(y))
+    attributes = attributes_of(groups, len(y))
     with showing_progress(verbose):
         audited = Audited(
             student,
@@ -281,7 +282,6 @@ def audit_report(
             max_rows=max_rows,
             random_state=random_state,
         )
-        attributes = attributes_of(groups, len(audited.y))
         faithful = fidelity = teacher_accuracy = None
         if audited.teacher_labels is not None:
             faithful = audited.teacher_labels == audited.predicted
