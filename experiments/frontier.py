@@ -14,20 +14,12 @@ from itertools import chain
 import numpy as np
 
 from experiments import runner
-from experiments.convolutional import TEACHER_MULTIPLICATIONS
 from experiments.runner import read
+from experiments.teachers import COSTS
 
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 TEACHERS = {"mlp": "perceptron", "cnn": "convolutional", "resnet18": "ResNet-18"}
 SMALL = "small residual"  # those of `image_network`: of MNIST and of CIFAR-10
-# Parameters and multiplications, as `sklearn_koopman.inspection.cost` counts them.
-TEACHER_COSTS = {
-    "mlp": (535_818, 535_040),
-    "cnn": (857_738, 11_467_776),
-    "resnet18": (11_172_810, 32_509_184),
-    "digits": (280_968, 9_805_088),
-    "colour": (1_972_792, 236_294_720),
-}
 ALTERNATIVES = {
     "LogisticRegression": "logistic regression",
     "MLP, 64 hidden": "64 hidden units",
@@ -103,9 +95,9 @@ def points_of(dataset):
         kind = "products" if method in PRODUCTS else kind
         if kind is not None:
             points.append(point(kind, row, ALTERNATIVES.get(method, "")))
-        if row["teacher"] in TEACHER_COSTS:
+        if row["teacher"] in COSTS:
             named[row["teacher"]] = percent(row, "teacher_accuracy")
-    teachers = {count: teacher for teacher, count in TEACHER_MULTIPLICATIONS.items()}
+    teachers = {multiplications: teacher for teacher, (_, multiplications) in COSTS.items()}
     kinds = {"EDMD": "least squares", "EDMD, teacher": "least squares", "distilled": "filters"}
     for row in rows_of("convolutional.csv", dataset):
         if row["student"] in kinds:
@@ -117,7 +109,7 @@ def points_of(dataset):
     points += few_bits(dataset)
     for teacher, accuracy in named.items():
         name = TEACHERS.get(teacher, SMALL)
-        points.append(Point("teachers", *TEACHER_COSTS[teacher], accuracy, name))
+        points.append(Point("teachers", *COSTS[teacher], accuracy, name))
     return points
 
 

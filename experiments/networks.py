@@ -389,7 +389,7 @@ def report():
     tail_epochs = training()["epochs"]
     print(
         span_report(
-            student, X, y, X_test=X_test, y_test=y_test, tail_epochs=tail_epochs, verbose=1
+            student, X, y, X_test=X_test, y_test=y_test, tail_epochs=tail_epochs, verbose=2
         )
     )
 

@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 
@@ -77,15 +78,15 @@ def watched(items, title="pass over the rows", unit="block"):
     items : iterable
     """
     watch = _WATCH.get() or _Watch()
-    if watch.verbose < 1 or watch.has_bar or _tqdm() is None:
+    if watch.verbose < 1 or watch.has_bar or (bar := _bar()) is None:
         return items
-    return _moving_bar(items, watch, title, unit)
+    return _moving(bar(items, desc=title, unit=f" {unit}", delay=1), watch)
 
 
-def _moving_bar(items, watch, title, unit):
+def _moving(bar, watch):
     watch.has_bar = True
     try:
-        yield from _tqdm()(items, desc=title, unit=f" {unit}", leave=False, delay=1)
+        yield from bar
     finally:
         watch.has_bar = False
 
@@ -108,16 +109,14 @@ def progress(title, total=None, unit="step"):
         yield Steps()
     elif watch.verbose > 1:
         yield Steps(prints=True)
-    elif (tqdm := _tqdm()) is None:
+    elif (bar := _bar()) is None:
         yield Steps()
     else:
         form = _SHARE if total == 1 else None if total else _UNKNOWN
         watch.has_bar = True
         try:
-            with tqdm(
-                total=total, desc=title, unit=f" {unit}", leave=False, bar_format=form
-            ) as bar:
-                yield Steps(bar)
+            with bar(total=total, desc=title, unit=f" {unit}", bar_format=form) as moved:
+                yield Steps(moved)
         finally:
             watch.has_bar = False
 
@@ -165,10 +164,11 @@ class Steps:
         self.done(text, max(min(share, 1.0) - n_done, 0.0))
 
 
-def _tqdm():
-    """Return tqdm's bar for this terminal or notebook, None without tqdm."""
+def _bar():
+    """Return what makes a bar for this terminal or notebook, None without tqdm."""
     try:
         from tqdm.auto import tqdm
     except ImportError:
         return None
-    return tqdm
+    # A file gets a few lines of it.
+    return partial(tqdm, leave=False, mininterval=0.1 if is_seen() else 10)

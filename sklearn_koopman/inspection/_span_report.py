@@ -13,6 +13,7 @@ from ..networks import (
     fitted_network,
     low_rank_span,
     pruned_span,
+    spans_of,
     weighted_layers,
 )
 from ._cost import Operations, UncountableError, count_operations, count_spans
@@ -110,7 +111,7 @@ def span_report(
         )
     if not is_integer(tail_epochs) or tail_epochs < 0:
         raise ValueError(f"tail_epochs={tail_epochs!r}: must be an int >= 0.")
-    if len(classifier._spans()) > 1:
+    if len(spans_of(classifier)) > 1:
         raise ValueError(
             f"span={classifier.span!r}: the report compares what can be done with one span; give "
             "each span a report of its own."
@@ -130,7 +131,7 @@ def _runs(model, X, y, X_test, y_test, tail_epochs):
     """Yield the name and the run of every model of one seed."""
     fit_time = _time_to_fit(model, X, y)
     judge = _Judge(model, X_test, y_test)
-    network, (span,) = model.network_.module, model._spans()
+    network, (span,) = model.network_.module, spans_of(model)
     yield "network", judge.network(network)
     if judge.keeps_the_shape():
         yield "without the span", judge.network(drop_span(network, span))

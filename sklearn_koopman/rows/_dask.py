@@ -16,7 +16,7 @@ from sklearn.utils import check_array
 from .._threads import ThreadPool
 from ._blocks import ROWS_MULTIPLE, RowBlocks, added
 from ._consumers import MadeRows, Total
-from ._moments import merged
+from ._sums._moments import merged
 
 # Partial sums that one task joins.
 SPLIT_EVERY = 4

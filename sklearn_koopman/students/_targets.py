@@ -356,7 +356,9 @@ def soft_targets(
             # Names of columns, which chunks do not bring along.
             teacher(take(seen, np.arange(1)))
         outputs = by_rows(teacher, seen, keep=True)
-        labels = labels or _labels_of_columns(outputs, n_samples, teacher.column_names)
+        if labels is None:
+            labels = _labels_of_columns(outputs, n_samples, teacher.column_names)
+            teacher.check_numbers_as_classes()
         of_columns = column_classes(
             teacher.column_names, teacher.classes_, labels.classes, "teacher"
         )

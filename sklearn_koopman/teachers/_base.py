@@ -79,6 +79,9 @@ class Teacher:
         """
         return self
 
+    def check_numbers_as_classes(self):
+        """Warn where the columns are numbered though they have names that could not be read."""
+
     def __call__(self, X):
         """Return the outputs for X.
 

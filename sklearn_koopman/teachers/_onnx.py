@@ -8,10 +8,15 @@ import numpy as np
 
 from .._extras import import_extra
 from .._progress import watched
+from .._warnings import warn_user
 from ._base import Teacher
 from ._batches import as_numeric, check_batching, check_sample_size, row_batches
 from ._onnx_inputs import FLOATS, as_declared, declared_dtype, padded, sample_shape
+from ._onnx_labels import UnclearLabelsError, labels_of_columns
 from ._outputs import UnusableTeacherError
+
+# What a model may give as labels.
+_LABELS = ("tensor(int64)", "tensor(int32)", "tensor(string)")
 
 
 class OnnxTeacher(Teacher):
@@ -40,7 +45,8 @@ class OnnxTeacher(Teacher):
     output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the model gives.
     classes : array-like of shape (n_columns,), default=None
-        The class of each column. None: the student's classes in sorted order.
+        The class of each column. None: the labels in the model, where it is certain which column
+        each belongs to, else the student's classes in sorted order.
     providers : list of str, default=None
         Where onnxruntime runs it, for example ``["CUDAExecutionProvider"]``. None: on the CPU.
 
@@ -83,6 +89,20 @@ class OnnxTeacher(Teacher):
         self.providers = providers
         self._running = None
         self._n_expected = None  # classes of the student that asks
+        self._knows_labels = (
+            True  # unless these are numbers of columns, and the student's are not
+        )
+
+    @property
+    def classes_(self):
+        """The class of each output column, or None where it is not known."""
+        if self.classes is not None or not self._knows_labels:
+            return super().classes_
+        try:
+            labels = self._labels()
+        except UnclearLabelsError:
+            return None
+        return None if labels is None else np.asarray(labels)
 
     def expecting(self, classes):
         """Return a teacher that chooses the output that has a column for each class.
@@ -97,12 +117,44 @@ class OnnxTeacher(Teacher):
         teacher : OnnxTeacher
             Itself where there is no choice, else a copy that shares the running model.
         """
-        session = self._session()
-        if self.classes is not None or len(self._output_names(session)) == 1:
+        if self.classes is not None:
             return self
+        self._session()
         teacher = copy(self)
-        teacher._running, teacher._n_expected = session, len(classes)
+        teacher._n_expected = len(classes)
+        known = self.classes_
+        are_numbers = known is not None and list(known) == list(range(len(known)))
+        teacher._knows_labels = not are_numbers or bool(np.isin(classes, known).all())
         return teacher
+
+    def check_numbers_as_classes(self):
+        """Warn where the columns are numbered though the model has labels of its own."""
+        try:
+            self._labels()
+        except UnclearLabelsError as error:
+            warn_user(
+                f"{self._source}: {error}. So the classes are the numbers of the columns, 0, 1, "
+                "and so on. Name them in the order of the columns: OnnxTeacher(model, classes=), "
+                "or teacher_classes= of the student."
+            )
+
+    def _labels(self):
+        """Return the label of each column as the model says it; see `labels_of_columns`."""
+        session = self._session()
+        names = self._output_names(session)
+        kinds = [output.type for output in session.get_outputs()]
+        if len(names) > 1 or not any(kind in _LABELS for kind in kinds):
+            return None
+        try:
+            onnx = import_extra("onnx", "Reading the labels in a model", "onnx")
+        except ImportError as error:
+            raise UnclearLabelsError(str(error)) from error
+        model = self.model
+        if isinstance(model, bytes):
+            model = onnx.load_from_string(model)
+        elif not hasattr(model, "graph"):
+            model = onnx.load(str(model), load_external_data=False)
+        return labels_of_columns(model, names[0])
 
     def _evaluate(self, X):
         check_batching(self)

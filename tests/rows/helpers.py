@@ -8,10 +8,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from sklearn_koopman.rows import RowBlocks, _factors, _moments, _power_sums
-from sklearn_koopman.rows._unlocked import add_product as add_product
+from sklearn_koopman.rows import RowBlocks, _factors
+from sklearn_koopman.rows._sums import _moments, _power_sums
 
 kernel = _factors._kernel
+add_product = _power_sums.add_product
 power_sums_of = _moments._power_sums_of
 Layout, PowerSums, layout_of = (
     _power_sums.Layout,
