@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._extras import import_extra
-from ..lifting import Nodes, SupportsOnnx, steps_of
+from ..lifting import WAY_OUT, Nodes, SupportsOnnx, steps_of
 from ..regression import KoopmanRegressor
 from ..students import flat_steps
 from ..trees import DistilledTreeClassifier
@@ -118,7 +118,7 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
         ]
         raise RuntimeError(
             f"to_onnx: skl2onnx cannot convert one of {', '.join(foreign)}: {error} Use another "
-            "transformer, or write one with a method add_to_graph."
+            f"transformer, or write one with a method add_to_graph. {WAY_OUT}"
         ) from error
 
 
