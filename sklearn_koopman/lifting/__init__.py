@@ -3,7 +3,11 @@
 `__all__` is for users; the other names are what the folders above use of this one.
 """
 
-from ._affine import AffineMap as AffineMap, split_linear as split_linear
+from ._affine import (
+    AffineMap as AffineMap,
+    split_columns as split_columns,
+    split_linear as split_linear,
+)
 from ._base import BlockLifter as BlockLifter
 from ._chain import (
     are_floats as are_floats,
@@ -23,6 +27,7 @@ from ._chosen import (
     ChosenUnion as ChosenUnion,
     choose_observables as choose_observables,
 )
+from ._columns import ColumnParts as ColumnParts, is_numeric as is_numeric
 from ._convolution import ConvolutionalLifter
 from ._delay import DelayLifter
 from ._filtering._filters import PATCH_BATCH as PATCH_BATCH
