@@ -24,6 +24,7 @@ from ..lifting import (
 from ..pipeline import Pipeline
 from ..students import KoopmanMatrix, SharingEstimator, flat_steps
 from ..tensor_trains import TensorTrain
+from ..trees import DistilledTreeClassifier, SizedTree
 from ._detach import detach_teacher
 from ._moved import with_current_names, with_new_parameters
 from ._parts import exported_estimators
@@ -33,9 +34,11 @@ _PARTS = (
     ChosenColumns,
     ChosenProducts,
     ChosenUnion,
+    DistilledTreeClassifier,
     Level,
     LocalFeatures,
     Pipeline,
+    SizedTree,
     Step,
     TensorTrain,
     UnivariatePolynomials,

@@ -16,10 +16,11 @@ def values_filled_in(imputer):
         None where the imputer does more than that: it adds indicators, leaves out columns, or
         fills in texts.
     """
-    values = np.asarray(imputer.statistics_)
-    if imputer.add_indicator or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+    try:
+        values = np.asarray(imputer.statistics_, dtype=np.float64)
+    except ValueError:  # texts
         return None
-    return values.astype(np.float64)
+    return None if imputer.add_indicator or not np.isfinite(values).all() else values
 
 
 NOT_FILLING = (
