@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._finite import all_finite, finite
 from ..lifting import NoFunctionError, SupportsFunction, as_function, in_turn
 from ..students import flat_steps, margin
-from ._parts import check_has_no_network
+from ._parts import check_has_no_network, n_features_of
 
 
 def compile(estimator):
@@ -69,8 +69,7 @@ def compile(estimator):
             "TensorTrainClassifier or a CompressedStudent, or a pipeline or search that ends in "
             "one."
         )
-    for step in steps:
-        check_is_fitted(step)
+    check_is_fitted(student)
     return CompiledStudent(steps)
 
 
@@ -110,7 +109,7 @@ class CompiledStudent:
     def __init__(self, steps):
         student = steps[-1]
         self.dtype = np.dtype(student.intercept_.dtype)
-        self.n_features_in_ = steps[0].n_features_in_
+        self.n_features_in_ = n_features_of(steps[0])
         self.classes_ = getattr(student, "classes_", None)
         self._has_probabilities = hasattr(student, "predict_proba")
         self._is_flat = self.classes_ is None and student._is_flat

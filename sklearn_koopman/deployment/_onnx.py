@@ -117,8 +117,9 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
             if not isinstance(step, SupportsOnnx)
         ]
         raise RuntimeError(
-            f"to_onnx: skl2onnx cannot convert one of {', '.join(foreign)}: {error} Use another "
-            "transformer, or write one with a method add_to_graph."
+            f"to_onnx: skl2onnx cannot convert one of {', '.join(foreign)}. Use another "
+            "transformer, or give your own a method add_to_graph, as "
+            f"sklearn_koopman.lifting.SupportsOnnx has it. skl2onnx says: {error}"
         ) from error
 
 
