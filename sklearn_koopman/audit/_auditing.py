@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from .._validation import check_random_state
 from ..inspection import PolynomialStudent, shapley_values
 from ..rows import taken
+from ..students import check_labels
 from ..teachers import align_columns, as_teacher, column_classes, teacher_logits
 from ._audited_row import AuditedRow
 from ._certified import certified_accuracy
@@ -66,12 +67,13 @@ class Audited:
     ):
         self.student = student
         self.X: Any = X if hasattr(X, "shape") else np.asarray(X)
-        self.y = column_or_1d(y, warn=True)
-        check_consistent_length(self.X, self.y)
         if not hasattr(student, "classes_"):
             raise TypeError(
                 f"student={student!r} has no classes_: an audit is of a fitted classifier."
             )
+        self.y = column_or_1d(y, warn=True)
+        check_consistent_length(self.X, self.y)
+        check_labels([*student.classes_.tolist(), *self.y.tolist()], "y, with the student's,")
         self.predicted = student.predict(self.X)
         self.right = self.predicted == self.y
         self.scores = _scores(student, self.X, self.predicted)

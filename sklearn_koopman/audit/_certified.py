@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import column_or_1d
 
 from .._axes import axes_to_draw_on
-from ..inspection import radius_bounds
+from ..inspection import checked_bounds, radius_bounds
 from ..pipeline import make_pipeline
 from ._intervals import Proportion
 
@@ -105,13 +105,13 @@ def certified_accuracy(student, X, y, *, bounds=None, scale=None, rows=None):
     y = column_or_1d(y)
     values = np.asarray(X, dtype=float)
     rows = np.arange(len(values)) if rows is None else rows
-    scale = checked_scale(scale, values)
+    scale, bounds = checked_scale(scale, values), checked_bounds(bounds, values)
     right = student.predict(X)[rows] == y[rows]
     if scale is None:
         found = radius_bounds(student, values[rows], bounds=bounds)
         changed = found.counterfactuals
     else:
-        bounds = None if bounds is None else tuple(np.asarray(end) / scale for end in bounds)
+        bounds = None if bounds is None else tuple(end / scale for end in bounds)
         unscaled = make_pipeline(_times(scale), student)
         found = radius_bounds(unscaled, values[rows] / scale, bounds=bounds)
         changed = found.counterfactuals * scale

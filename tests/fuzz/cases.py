@@ -15,10 +15,12 @@ from skops.io import get_untrusted_types
 
 import sklearn_koopman as sk
 from sklearn_koopman import deployment, inspection, lifting, selection
+from sklearn_koopman.audit import audit_report
 from sklearn_koopman.classification import CompressedStudent
 from sklearn_koopman.datasets import make_yin_yang
 from sklearn_koopman.networks import LinearizedNetworkClassifier
 from sklearn_koopman.rows import as_numpy
+from sklearn_koopman.search import KoopmanSearchCV
 
 from .draws import (
     VALUES,
@@ -39,6 +41,14 @@ SAVED = (
     *("EDMDClassifier", "EDMDClassifierCV", "TensorTrainClassifier", "CompressedStudent"),
     *("KoopmanDistilledClassifier", "KoopmanDistilledClassifierCV", "DistilledTreeClassifier"),
     *("EDMDRegressor", "KoopmanDistilledRegressor"),
+)
+OF_C = (
+    *("number", "bits", "filter_bits", "reducer_bits", "activation_bits", "byte_range"),
+    *("softmax", "name", "board"),
+)
+OF_AUDIT = (
+    *("groups", "image_shape", "bounds", "scale", "title", "delta", "n_rows", "max_rows"),
+    "random_state",
 )
 # Filters on what may be an image of four pixels.
 FILTERS = {"n_filters": 2, "filter_size": 1, "n_patches": 20, "random_state": 0}
@@ -76,6 +86,12 @@ def student(rng, n_features):
         ),
         lambda: sk.DistilledTreeClassifier(teacher, max_depth=2, beam_width=3),
         lambda: CompressedStudent(squares_student(rng), rank=2, max_iter=1),
+        lambda: KoopmanSearchCV(
+            teacher,
+            dictionaries=[sk.MonomialLifter(1), lifter or sk.MonomialLifter(2)],
+            ridges=[1e-2],
+            random_state=0,
+        ),
         lambda: sk.EDMDRegressor(lifter=lifter),
         lambda: sk.KoopmanDistilledRegressor(teacher or good, lifter=lifter),
         lambda: LinearizedNetworkClassifier(
@@ -194,6 +210,9 @@ def use(rng, estimator, X, outcome):
             outcome.problems.append("another student comes back from a file")
     if hasattr(estimator, "get_params"):
         clone(estimator)
+    if hasattr(estimator, "predict") and rng.uniform() < 0.2:
+        ship = pick(rng, (deployment.compile, deployment.to_c))
+        outcome.found[ship.__name__] = np.asarray(ship(estimator).predict(rows_again))
 
 
 def _takes_weights(estimator):
@@ -242,6 +261,23 @@ def try_function(rng, outcome):
                 rng.normal(size=(5, 2)),
                 random_state=other,
             ).coef_
+        ),
+        "to_c": lambda: deployment.to_c(
+            squares_student(rng),
+            X=pick(rng, (X, X, matrix, None)),
+            **{"number": pick(rng, ("float32", "integer")), pick(rng, OF_C): value},
+        ).decision_function(pick(rng, (X, matrix))),
+        "compile": lambda: deployment.compile(
+            pick(rng, (squares_student(rng), squares_student(rng), value))
+        ).decision_function(pick(rng, (X, X[0], matrix, value))),
+        "audit_report": lambda: (
+            audit_report(
+                squares_student(rng),
+                pick(rng, (X, matrix)),
+                y,
+                teacher=pick(rng, (None, y, matrix, other)),
+                **{"max_rows": 3, "n_rows": 2, pick(rng, OF_AUDIT): value},
+            ).accuracy.value
         ),
         "make_yin_yang": lambda: make_yin_yang(n, random_state=value)[0],
         "robust_radius": lambda: np.nan_to_num(  # infinite where no change changes the class

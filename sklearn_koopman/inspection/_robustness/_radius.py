@@ -158,7 +158,7 @@ def radius_bounds(student, X, *, bounds=None):
     np.True_
     """
     X = checked_rows(student, X)
-    bounds = _checked_bounds(bounds, X)
+    bounds = checked_bounds(bounds, X)
     coordinates = StudentCoordinates.of(student, X)
     U = coordinates.of_rows(X)
     if coordinates.degree in (1, 2):
@@ -206,8 +206,16 @@ def by_blocks(function, rows):
     return np.concatenate([function(rows[block]) for block in blocks])
 
 
-def _checked_bounds(bounds, X):
-    """Return the ends as arrays, for every feature one, or None."""
+def checked_bounds(bounds, X):
+    """Return the ends as arrays, for every feature one, or None.
+
+    Parameters
+    ----------
+    bounds : tuple (low, high), or None
+        As for `robust_radius`.
+    X : ndarray of shape (n_samples, n_features)
+        Rows that are to be within them.
+    """
     if bounds is None:
         return None
     try:
