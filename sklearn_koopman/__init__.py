@@ -12,6 +12,7 @@ from .classification import (
 from .lifting import (
     ConvolutionalLifter,
     DelayLifter,
+    Flatten,
     MonomialLifter,
     OpticalLifter,
     OrthogonalPolynomialLifter,
@@ -30,6 +31,7 @@ __all__ = [
     "EDMDClassifier",
     "EDMDClassifierCV",
     "EDMDRegressor",
+    "Flatten",
     "KoopmanDistilledClassifier",
     "KoopmanDistilledClassifierCV",
     "KoopmanDistilledRegressor",

@@ -8,10 +8,25 @@ from math import inf, isfinite
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_random_state as sklearn_check_random_state
+from sklearn.utils import check_array, check_random_state as sklearn_check_random_state
 
 # Rows that are taken as they are; all others become the first.
 DTYPES = [np.float64, np.float32]
+
+
+def flat_rows(X):
+    """Return rows as a checked array of floats, those that are images flat.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+    """
+    X = check_array(X, dtype=DTYPES, allow_nd=True, input_name="X")
+    return X.reshape(len(X), -1)
 
 
 class InvalidParameterError(ValueError, TypeError):

@@ -152,5 +152,6 @@ class ReliabilityDisplay:
             fmt="o",
             capsize=3,
         )
-        self.ax_.set(xlabel="probability of the chosen class", ylabel="fraction right")
+        self.ax_.set(xlabel="probability of the chosen class", ylabel="accuracy")
+        self.ax_.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
         return self

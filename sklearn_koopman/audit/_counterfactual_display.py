@@ -51,7 +51,7 @@ class CounterfactualDisplay:
 
     @classmethod
     def from_estimator(
-        cls, student, X, y, *, image_shape=None, bounds=None, scale=None, axes=None
+        cls, student, X, y, *, image_shape=None, bounds=None, scale=None, fixed=None, axes=None
     ):
         """Draw rows and what changes their class.
 
@@ -62,15 +62,15 @@ class CounterfactualDisplay:
         X : array-like of shape (n_samples, n_features)
             A few rows.
         y : array-like of shape (n_samples,)
-        image_shape, bounds, scale
-            As for `audit_report`; a `scale` of "auto" is not known here.
+        image_shape, bounds, scale, fixed
+            As for `audit_report`, without "auto".
         axes : array-like of matplotlib Axes, default=None
 
         Returns
         -------
         display : CounterfactualDisplay
         """
-        audited = Audited(student, X, y, bounds=bounds, scale=scale)
+        audited = Audited(student, X, y, bounds=bounds, scale=scale, fixed=fixed)
         if audited.certified is None:
             raise TypeError(f"No radii are known of this student. {audited.without_radius}")
         rows = audited.rows(range(len(audited.y)))

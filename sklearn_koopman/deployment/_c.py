@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .._files import replaced_when_whole
-from .._validation import is_integer
+from .._validation import flat_rows, is_integer
 from ..microcontrollers import (
     Program,
     Settings,
@@ -120,7 +120,7 @@ class CStudent:
         ValueError
             If a number is outside of `byte_range`.
         """
-        X = check_array(X, dtype=[np.float64, np.float32])
+        X = flat_rows(X)
         return X.astype(np.float32) if self.byte_range is None else as_bytes(X, self.byte_range)
 
     def write(self, folder):
@@ -257,7 +257,7 @@ def to_c(
             raise ValueError(
                 "number='integer' needs X: training rows, which say how large numbers become."
             )
-        X = check_array(X, dtype=[np.float64, np.float32])
+        X = flat_rows(X)
         settings = Settings(levels_of_matrix, bits, reducer_bits, filter_bits, activation_bits)
         made = fixed_program(program, X, row_weights(estimator, X), settings, byte_range)
         steps, unit = made.steps, float(made.steps[-1].scale[0])

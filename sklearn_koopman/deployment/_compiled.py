@@ -6,7 +6,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._finite import all_finite, finite
-from ..lifting import NoFunctionError, SupportsFunction, as_function, in_turn
+from ..lifting import Flatten, NoFunctionError, SupportsFunction, as_function, in_turn
 from ..students import flat_steps, margin
 from ._parts import check_has_no_network, n_features_of
 
@@ -110,6 +110,7 @@ class CompiledStudent:
         student = steps[-1]
         self.dtype = np.dtype(student.intercept_.dtype)
         self.n_features_in_ = n_features_of(steps[0])
+        self._image_shape = steps[0].input_shape_ if isinstance(steps[0], Flatten) else None
         self.classes_ = getattr(student, "classes_", None)
         self._has_probabilities = hasattr(student, "predict_proba")
         self._is_flat = self.classes_ is None and student._is_flat
@@ -121,7 +122,8 @@ class CompiledStudent:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or (n_features,)
-            Numbers. Names of columns are not looked at.
+            Numbers. Names of columns are not looked at. Of a student that begins with
+            :class:`~sklearn_koopman.Flatten`, images too, or a single one.
 
         Returns
         -------
@@ -173,6 +175,11 @@ class CompiledStudent:
     def _outputs(self, X):
         """Return the outputs for rows, and whether X is a single one."""
         rows = self._floats(X)
+        if self._image_shape is not None:
+            if rows.shape == self._image_shape:
+                rows = rows.ravel()
+            elif rows.shape[1:] == self._image_shape:
+                rows = rows.reshape(len(rows), -1)
         is_row = rows.ndim == 1
         if is_row:
             rows = rows[None]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
-from sklearn.utils import check_array
 
 from .._files import replaced_when_whole
+from .._validation import flat_rows
 from ..students import KoopmanMatrix, observable_names, split_student
 from ._mesh import StudentMesh
 from ._parts import observables_of
@@ -72,7 +72,7 @@ def save_matrix(estimator, file, X=None):
         "intercept": intercept.tolist(),
     }
     if X is not None:
-        rows = check_array(X, dtype=[np.float64, np.float32])
+        rows = flat_rows(X)
         lifter = make_pipeline(*transformers) if transformers else None
         psi = observables_of(lifter, rows).astype(np.float64)
         table["mean"] = psi.mean(axis=0).tolist()

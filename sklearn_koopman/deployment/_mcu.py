@@ -206,5 +206,7 @@ class FlashDisplay:
             x, y = np.asarray(sizes)[order] / 1024, 100 * np.asarray(self.accuracy[name])[order]
             (self.lines_[name],) = self.ax_.plot(x, y, "o-", label=name)
         self.ax_.set(xscale="log", xlabel="flash (kB)", ylabel="accuracy (%)")
+        self.ax_.xaxis.set_major_formatter("{x:g}")
+        self.ax_.xaxis.set_minor_formatter("{x:g}")
         self.ax_.legend()
         return self

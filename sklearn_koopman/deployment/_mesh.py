@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.validation import check_array
 
 from .._finite import finite
-from .._validation import check_random_state
+from .._validation import check_random_state, flat_rows
 from ..meshes import LAYOUTS, Circuit, FabricatedCircuit, as_circuit, recalibrated
 from ..students import split_student
 from ._parts import observables_of
@@ -186,7 +185,7 @@ def to_mesh(estimator, X_calibration, *, layout="tree"):
     if layout not in LAYOUTS:
         raise ValueError(f"layout={layout!r}: must be one of {LAYOUTS}.")
     transformers, classifier = split_student(estimator)
-    rows = check_array(X_calibration, dtype=[np.float64, np.float32])
+    rows = flat_rows(X_calibration)
     psi = observables_of(make_pipeline(*transformers) if transformers else None, rows)
     return mesh_of(np.asarray(classifier.coef_, np.float64), classifier.intercept_, psi, layout)
 

@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._extras import import_extra
-from ..lifting import Nodes, SupportsOnnx, steps_of
+from ..lifting import WAY_OUT, Nodes, SupportsOnnx, steps_of
 from ..regression import KoopmanRegressor
 from ..students import flat_steps
 from ..trees import DistilledTreeClassifier
@@ -119,7 +119,7 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
         raise RuntimeError(
             f"to_onnx: skl2onnx cannot convert one of {', '.join(foreign)}. Use another "
             "transformer, or give your own a method add_to_graph, as "
-            f"sklearn_koopman.lifting.SupportsOnnx has it. skl2onnx says: {error}"
+            f"sklearn_koopman.lifting.SupportsOnnx has it. {WAY_OUT} skl2onnx says: {error}"
         ) from error
 
 

@@ -33,7 +33,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_array
 
-from .._validation import is_integer
+from .._validation import flat_rows, is_integer
 from ..lifting import ConvolutionalLifter
 from ..rows import GramMoments, accumulated, lifted_blocks
 from ..students import split_student
@@ -260,7 +260,7 @@ def row_weights(estimator, X):
 
 def observable_moments(transformers, X, weight):
     """Return weighted mean and covariance of what a list of transformers makes of rows."""
-    X = check_array(X, dtype=[np.float64, np.float32])
+    X = flat_rows(X)
     blocks = lifted_blocks(make_pipeline(*transformers) if transformers else None, X)
     moments = accumulated(GramMoments(blocks.n_observables), blocks, weight)
     return moments.mean, moments.gram / moments.weight
@@ -278,7 +278,7 @@ def convolutions_in(transformers, purpose):
 
 
 def _quantise_filters(transformers, X, weight, bits, settings):
-    X = check_array(X, dtype=[np.float64, np.float32])
+    X = flat_rows(X)
     for i in convolutions_in(transformers, f"filter_bits={bits!r}"):
         lifter = transformers[i]
         mean, gram = _patch_moments(transformers[:i], lifter, X, weight)

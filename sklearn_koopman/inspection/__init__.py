@@ -22,9 +22,10 @@ from ._polynomials._polynomial_student import PolynomialStudent as PolynomialStu
 from ._polynomials._shapley import ShapleyValues, shapley_values
 from ._report import distillation_report
 from ._report_table import DistillationReport
+from ._robustness._coordinates import checked_rows as checked_rows
 from ._robustness._radius import (
     RadiusBounds,
-    checked_bounds as checked_bounds,
+    checked_scale as checked_scale,
     radius_bounds,
     robust_radius,
 )

@@ -2,9 +2,8 @@
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.validation import check_array
 
-from .._validation import DTYPES
+from .._validation import flat_rows
 from ..lifting import ConvolutionalLifter, transformed
 from ..rows import DiagonalMoments, accumulated, lifted_blocks
 from ..selection import ObservableSelector
@@ -172,11 +171,11 @@ class StudentOfFilters:
 
     def observables(self, X):
         """Return all observables of rows."""
-        return transformed(self._lifter_of_rows, check_array(X, dtype=DTYPES))
+        return transformed(self._lifter_of_rows, flat_rows(X))
 
     def _mean_and_std(self, X):
         """Return means and standard deviations of the observables, block by block."""
-        blocks = lifted_blocks(self._lifter_of_rows, check_array(X, dtype=DTYPES))
+        blocks = lifted_blocks(self._lifter_of_rows, flat_rows(X))
         moments = DiagonalMoments(blocks.n_observables)
         moments = accumulated(moments, blocks, np.ones(len(X)))
         return moments.mean, np.sqrt(moments.sum_of_squares / moments.weight)

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import block_diag
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 
 from ._chain import steps_of, taking_arrays, transformed
+from ._columns import ColumnParts
 from ._forms._degrees import degree_of
 
 # So long a step loses no digits of the matrix to the offset, however large that is.
@@ -85,3 +88,47 @@ class AffineMap:
     def after(self, first):
         """Return what does `first`, and then this."""
         return AffineMap(self.matrix @ first.matrix, self.matrix @ first.offset + self.offset)
+
+
+def split_columns(transformer):
+    """Return a fitted transformer as another one, and an affine map of what that makes.
+
+    Parameters
+    ----------
+    transformer : fitted transformer
+
+    Returns
+    -------
+    head : fitted transformer
+        Of a ColumnTransformer some of whose parts are affine, what leaves their columns as they
+        are; else the same.
+    front : AffineMap or None
+        What comes then; None where there is no affine part.
+    """
+    if not isinstance(transformer, ColumnTransformer):
+        return transformer, None
+    whole = taking_arrays(transformer)
+    if whole.names is None:
+        return transformer, None
+    names = whole.names_in or [f"x{i}" for i in range(whole.n_features_in)]
+    parts, made, maps, start = [], [], [], 0
+    for places, step, weight in whole.parts:
+        front = AffineMap.of(step, len(places))
+        if front is None:
+            n_made = len(step.get_feature_names_out())
+            front, kept = AffineMap.identity(n_made), (places, step, weight)
+            of_part = whole.names[start : start + n_made]
+        else:
+            front = AffineMap(weight * front.matrix, weight * front.offset)
+            kept, of_part = (places, None, 1.0), [names[place] for place in places]
+        start += len(front.offset)
+        parts.append(kept)
+        made += of_part
+        maps.append(front)
+    if all(step is not None for _, step, _ in parts):
+        return transformer, None
+    front = AffineMap(
+        block_diag(*(part.matrix for part in maps)),
+        np.concatenate([part.offset for part in maps]),
+    )
+    return ColumnParts(parts, made, whole.n_features_in, whole.names_in), front

@@ -7,6 +7,7 @@ from math import inf
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
@@ -31,6 +32,7 @@ from sklearn.utils import get_tags
 
 from .._finite import all_finite
 from ._base import BlockLifter
+from ._columns import ColumnParts
 from ._forms._protocols import SupportsOnnx, SupportsProducts, SupportsTorch
 from ._products import of_columns, united, variables_alone
 
@@ -180,12 +182,16 @@ def taking_arrays(step):
     Returns
     -------
     step : fitted transformer
-        The same, or a shallow copy that knows no names.
+        The same, or a shallow copy that knows no names; of a ColumnTransformer, its parts.
     """
     if isinstance(step, FrozenEstimator):
         return FrozenEstimator(taking_arrays(step.estimator))
     if isinstance(step, Pipeline):
         return make_pipeline(*map(taking_arrays, steps_of(step)))
+    if isinstance(step, ColumnTransformer):
+        found = ColumnParts.of(step)
+        found.parts = [(at, taking_arrays(part), weight) for at, part, weight in found.parts]
+        return found
     if not hasattr(step, "feature_names_in_"):
         return step
     nameless = copy(step)

@@ -15,7 +15,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from ..lifting import SupportsC, monomials_like, steps_of
+from ..lifting import WAY_OUT, SupportsC, monomials_like, steps_of
 
 #: The transformers with a form in C, for messages.
 WITH_STEPS = (
@@ -44,7 +44,9 @@ def add_transformer(program, transformer, rows):
 
 @singledispatch
 def _foreign(step, program, rows):
-    raise TypeError(f"{type(step).__name__} has no form in C here. Known are {WITH_STEPS}.")
+    raise TypeError(
+        f"{type(step).__name__} has no form in C here. Known are {WITH_STEPS}. {WAY_OUT}"
+    )
 
 
 @_foreign.register

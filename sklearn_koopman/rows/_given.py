@@ -164,9 +164,8 @@ def telling_what_rows_are(X):
             raise
         raise ValueError(
             f"{error} Here X has the shape {tuple(X.shape)}. Flatten its rows: "
-            "X.reshape(len(X), -1); or let the first step do it, FunctionTransformer(np.reshape, "
-            f"kw_args={{'shape': (-1, {prod(X.shape[1:])})}}), so that the teacher sees them as "
-            "they are."
+            "X.reshape(len(X), -1); or let the first step of the pipeline do it, "
+            "sklearn_koopman.Flatten(), so that the teacher sees them as they are."
         ) from error
 
 

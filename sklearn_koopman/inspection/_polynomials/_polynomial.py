@@ -19,6 +19,7 @@ from ...lifting import (
     OrthogonalPolynomialLifter,
     SquaredProjectionLifter,
     SupportsProducts,
+    split_columns,
     steps_of,
 )
 from ...selection import ObservableSelector
@@ -243,7 +244,8 @@ def polynomials_of(steps, coefficients):
         terms = [(), *((v,) for v in range(n_inputs))]
         linear = np.concatenate([constant[None], coefficients])
         linear_polynomials = Polynomials.collected(terms, linear, n_inputs)
-        return steps, AffineMap.identity(n_inputs), linear_polynomials
+        steps, front = _split_last(steps, AffineMap.identity(n_inputs))
+        return steps, front, linear_polynomials
     steps.pop()
     front, polynomials = found
     while steps:
@@ -252,7 +254,16 @@ def polynomials_of(steps, coefficients):
             break
         front = front.after(before)
         steps.pop()
+    steps, front = _split_last(steps, front)
     return steps, front, polynomials.shifted(constant)
+
+
+def _split_last(steps, front):
+    """Return steps, the last of which leaves columns that it would scale as they are, and a map."""
+    if not steps:
+        return steps, front
+    last, before = split_columns(steps[-1])
+    return [*steps[:-1], last], front if before is None else front.after(before)
 
 
 def _pulled_back(step, coefficients):

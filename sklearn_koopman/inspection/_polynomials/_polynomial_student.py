@@ -1,10 +1,19 @@
 """A fitted student taken apart: the columns it begins with, its coordinates, its polynomials."""
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from ...lifting import AffineMap, BlockLifter, arrays_between_steps, transformed
+from ...lifting import (
+    AffineMap,
+    BlockLifter,
+    ColumnParts,
+    Flatten,
+    arrays_between_steps,
+    transformed,
+)
 from ...students import KoopmanMatrix, split_student
 from ._polynomial import polynomials_of
 
@@ -58,6 +67,11 @@ class PolynomialStudent:
         if self.head:
             return np.asarray(transformed(make_pipeline(*self.head), X), dtype=float)
         first = self._first_with_features
+        if isinstance(first, ColumnTransformer) and hasattr(X, "iloc"):
+            rows = ColumnParts.of(first).numbers(X)  # there may be words that it drops
+            return check_array(rows, input_name="X")
+        if isinstance(first, Flatten):
+            return first.transform(X).astype(np.float64)
         return validate_data(first, X, reset=False, dtype=np.float64)
 
     def coordinates(self, X):

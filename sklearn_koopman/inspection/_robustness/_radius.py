@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from ..._progress import showing_progress, watched
+from ..._validation import is_integer
 from ..._warnings import warn_user
 from ...lifting import steps_of
 from ._attack import nearest_found
@@ -45,7 +46,9 @@ class RadiusBounds:
     is_exact: np.ndarray
 
 
-def robust_radius(student, X, *, bounds=None, return_counterfactual=False):
+def robust_radius(
+    student, X, *, bounds=None, scale=None, fixed=None, return_counterfactual=False
+):
     r"""Return how far each row can be changed, in any direction, and keep its class.
 
     The radius of a row x is the length (L2) of the shortest change :math:`\delta` by which
@@ -80,6 +83,13 @@ def robust_radius(student, X, *, bounds=None, return_counterfactual=False):
         What the features are within, numbers or arrays of shape (n_features,): (0, 1) for pixels.
         Changed rows stay within them, and what is returned is a lower bound of how far that is: the
         radius without them. None: any change is allowed.
+    scale : array-like of shape (n_features,) or "std", default=None
+        What a distance of 1 is in each column: ``X_train.std(axis=0)`` where columns have different
+        units. "std": the standard deviations of X. None: 1.
+    fixed : list of column names or numbers, or array of bool, default=None
+        Columns that cannot change. What is returned is exact for them too. Columns of two values
+        belong here, unless a value between the two has a meaning: a change takes any size. None:
+        every column can change.
     return_counterfactual : bool, default=False
         Whether to return the changed rows too.
 
@@ -97,7 +107,8 @@ def robust_radius(student, X, *, bounds=None, return_counterfactual=False):
     TypeError
         If the student is not one Koopman matrix, or steps that are not known stand before it.
     ValueError
-        If X is not what the student takes, or not within the bounds.
+        If X is not what the student takes, or not within the bounds; if `scale` or `fixed` do not
+        fit the columns.
 
     See Also
     --------
@@ -120,18 +131,23 @@ def robust_radius(student, X, *, bounds=None, return_counterfactual=False):
     array([0.878, 0.794])
     >>> (student.predict(changed) != student.predict(X)).all()
     np.True_
+
+    The same in standard deviations, where the first two columns cannot change:
+
+    >>> robust_radius(student, X, scale=X.std(axis=0), fixed=[0, 1])[:2].round(3)
+    array([0.405, 0.315])
     """
-    found = radius_bounds(student, X, bounds=bounds)
+    found = radius_bounds(student, X, bounds=bounds, scale=scale, fixed=fixed)
     return (found.lower, found.counterfactuals) if return_counterfactual else found.lower
 
 
 @showing_progress(None)
-def radius_bounds(student, X, *, bounds=None):
+def radius_bounds(student, X, *, bounds=None, scale=None, fixed=None):
     """Return lower and upper bounds of how far each row is from another class.
 
     Parameters
     ----------
-    student, X, bounds
+    student, X, bounds, scale, fixed
         As for `robust_radius`.
 
     Returns
@@ -157,15 +173,22 @@ def radius_bounds(student, X, *, bounds=None):
     >>> radius_bounds(student, X).is_exact.all()
     np.True_
     """
-    X = checked_rows(student, X)
-    bounds = checked_bounds(bounds, X)
-    coordinates = StudentCoordinates.of(student, X)
+    is_fixed = _checked_fixed(fixed, X)
+    given = X = checked_rows(student, X)
+    scale = checked_scale(scale, X)
+    bounds = _checked_bounds(bounds, X)
+    if scale is not None:
+        X = X / scale
+        bounds = None if bounds is None else tuple(end / scale for end in bounds)
+    unit = 1.0 if scale is None else scale
+    coordinates = StudentCoordinates.of(student, X, unit, is_fixed)
     U = coordinates.of_rows(X)
+    _refuse_what_takes_no_arrays(coordinates, U)
     if coordinates.degree in (1, 2):
         size = np.sqrt(np.mean(X**2)) or 1.0
         forms = QuadraticForms.of(coordinates, U, size)
         model = InputModel(coordinates, forms)
-        changes = Boundaries(forms).nearest(U)
+        changes = Boundaries(forms, coordinates.n_free).nearest(U)
         lower = np.linalg.norm(changes, axis=1)
         changes[np.isinf(lower)] = np.nan
         changed = coordinates.rows_changed(X, (1 + BEYOND) * changes)
@@ -181,7 +204,23 @@ def radius_bounds(student, X, *, bounds=None):
         changed[others] = found if bounds is None else np.clip(found, *bounds)
     upper = np.linalg.norm(changed - X, axis=1)
     upper = np.where(is_exact, lower, np.where(np.isnan(upper), np.inf, upper))
+    changed = changed * unit
+    if is_fixed is not None:  # rid of rounding
+        changed[:, is_fixed] = np.where(np.isnan(changed), changed, given)[:, is_fixed]
     return RadiusBounds(lower, upper, changed, is_exact)
+
+
+def _refuse_what_takes_no_arrays(coordinates, U):
+    """Raise TypeError for steps of other packages that do not take rows as arrays of numbers."""
+    if coordinates.degree is None and len(U):
+        try:
+            coordinates.logits(U[:1])
+        except Exception as error:  # of any type: the step may be anyone's
+            raise TypeError(
+                f"Radii need steps that take arrays of numbers, and one of "
+                f"{[type(step).__name__ for step in steps_of(coordinates.tail)]} does not: "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
 
 def _lower_bounds(model, U):
@@ -206,16 +245,61 @@ def by_blocks(function, rows):
     return np.concatenate([function(rows[block]) for block in blocks])
 
 
-def checked_bounds(bounds, X):
-    """Return the ends as arrays, for every feature one, or None.
+def _checked_fixed(fixed, X):
+    """Return which columns cannot change, None for none of them.
 
     Parameters
     ----------
-    bounds : tuple (low, high), or None
-        As for `robust_radius`.
-    X : ndarray of shape (n_samples, n_features)
-        Rows that are to be within them.
+    fixed : list of str or int, or array of bool, or None
+    X : array-like of shape (n_samples, n_features)
+        As it was given: it may have names.
     """
+    if fixed is None or len(fixed) == 0:
+        return None
+    n_features = np.shape(X)[1] if hasattr(X, "shape") else np.shape(np.asarray(X))[1]
+    names = [str(name) for name in getattr(X, "columns", [])]
+    given = [fixed] if isinstance(fixed, str) else list(fixed)
+    is_mask = all(isinstance(each, bool | np.bool_) for each in given)
+    if is_mask and len(given) == n_features:
+        is_fixed = np.array(given)
+    else:
+        is_fixed = np.zeros(n_features, dtype=bool)
+        for column in given:
+            place = names.index(column) if column in names else column
+            if not (is_integer(place) and -n_features <= place < n_features):
+                raise ValueError(
+                    f"fixed={fixed!r}: {column!r} is not a column of X. Give names of columns of a "
+                    f"data frame, or numbers below {n_features}."
+                )
+            is_fixed[place] = True
+    if is_fixed.all():
+        raise ValueError("fixed: at least one column must be free to change.")
+    return is_fixed if is_fixed.any() else None
+
+
+def checked_scale(scale, X):
+    """Return what a distance of 1 is in each column, None for 1.
+
+    Parameters
+    ----------
+    scale : "std", array-like of shape (n_features,) or None
+    X : ndarray of shape (n_samples, n_features)
+    """
+    if scale is None:
+        return None
+    if isinstance(scale, str):
+        if scale != "std":
+            raise ValueError(f"scale={scale!r}: must be 'std', an array or None.")
+        deviations = X.std(axis=0)
+        return np.where(deviations > 0, deviations, 1.0)
+    scale = np.asarray(scale, dtype=float)
+    if scale.shape != (X.shape[1],) or not (scale > 0).all():
+        raise ValueError(f"scale must have {X.shape[1]} positive numbers, one for each column.")
+    return scale
+
+
+def _checked_bounds(bounds, X):
+    """Return the ends as arrays, for every feature one, or None."""
     if bounds is None:
         return None
     try:

@@ -176,7 +176,7 @@ def _by_curvature(model, U, dictionary):
         straight = values / lengths
     straight[each, own] = np.inf
     straight = straight.min(axis=1)
-    stretch = np.linalg.norm(coordinates.factor, 2)
+    stretch = np.linalg.norm(coordinates.free_factor, 2)
     weights = np.abs(coordinates.coef[:, None] - coordinates.coef)
     radii = np.zeros(len(U))
     for share in WITHIN:

@@ -24,7 +24,7 @@ from sklearn.preprocessing import (
 
 from .._monomial import monomials_like
 from ._functions import affine, gaussians, in_turn, product_function, scaled, side_by_side
-from ._protocols import SupportsFunction, SupportsProducts
+from ._protocols import WAY_OUT, SupportsFunction, SupportsProducts
 
 #: The transformers with a form as a function, for messages.
 WITH_FUNCTIONS = (
@@ -74,7 +74,7 @@ def _foreign_function(transformer, dtype):
     """Return a fitted transformer of another package as a function; see `as_function`."""
     raise NoFunctionError(
         f"{type(transformer).__name__} has no form as a plain function here. Known are "
-        f"{WITH_FUNCTIONS}."
+        f"{WITH_FUNCTIONS}. {WAY_OUT}"
     )
 
 
@@ -114,7 +114,8 @@ def _of_function(transformer: FunctionTransformer, dtype):
         raise NoFunctionError(
             f"FunctionTransformer(func={transformer.func!r}) has no form as a plain function "
             "here, as it may expect anything: only func=None, which passes rows through. Write a "
-            "transformer with a method to_function."
+            "transformer with a method to_function; to flatten images there is Flatten. "
+            f"{WAY_OUT}"
         )
     return in_turn([])
 

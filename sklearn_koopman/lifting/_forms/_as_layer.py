@@ -18,7 +18,7 @@ from sklearn.preprocessing import (
 )
 
 from .._monomial import monomials_like
-from ._protocols import SupportsTorch
+from ._protocols import WAY_OUT, SupportsTorch
 from ._torch_layers import linear_layer, torch_layers
 
 #: The transformers with a form in torch, for messages.
@@ -59,7 +59,8 @@ def as_layer(transformer):
 def _foreign_layer(transformer):
     """Return a fitted transformer of another package as a layer of torch; see `as_layer`."""
     raise NoLayerError(
-        f"{type(transformer).__name__} has no form in torch here. Known are {WITH_LAYERS}."
+        f"{type(transformer).__name__} has no form in torch here. Known are {WITH_LAYERS}. "
+        f"{WAY_OUT}"
     )
 
 
@@ -99,7 +100,7 @@ def _function_layer(transformer: FunctionTransformer):
     if transformer.func is not None:
         raise NoLayerError(
             f"FunctionTransformer(func={transformer.func!r}) has no form in torch here: only "
-            "func=None, which passes rows through."
+            f"func=None, which passes rows through. To flatten images there is Flatten. {WAY_OUT}"
         )
     return torch_layers().nn.Identity()
 

@@ -3,6 +3,7 @@
 from functools import singledispatch
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
@@ -17,9 +18,10 @@ from sklearn.preprocessing import (
 )
 
 from .._chain import steps_of
+from .._columns import ColumnParts
 from .._monomial import monomials_like
 from ._operations import Operations, UncountableError
-from ._protocols import SupportsCost
+from ._protocols import WAY_OUT, SupportsCost
 
 
 def operations_of(transformer):
@@ -54,7 +56,7 @@ def _foreign_operations(transformer):
         f"The operations of {type(transformer).__name__} are not known. Known are the "
         "classifiers and lifters of this package, pipelines and unions, PCA, scalers, Nystroem "
         "and RBFSampler, linear models, multi-layer perceptrons and torch modules, and whatever "
-        "has a method operations."
+        f"has a method operations. {WAY_OUT}"
     )
 
 
@@ -69,6 +71,16 @@ def _of_chain(chain):
 def _of_union(union: FeatureUnion):
     parts = (part for _, part in union.transformer_list if part != "drop")
     return sum((_of_chain(part) for part in parts), Operations())
+
+
+@_foreign_operations.register
+def _of_columns(transformer: ColumnTransformer):
+    return _of_parts(ColumnParts.of(transformer))
+
+
+@_foreign_operations.register
+def _of_parts(columns: ColumnParts):
+    return sum((_of_chain(part) for _, part, _ in columns.parts), Operations())
 
 
 @_foreign_operations.register(PCA)

@@ -7,6 +7,12 @@ else. Each form must agree with `transform`.
 
 from typing import Protocol, runtime_checkable
 
+#: What helps where a step has no form, for messages.
+WAY_OUT = (
+    "If it is a first step of a pipeline, take the later steps alone: student[1:], which takes "
+    "what the first step makes of rows, student[:1].transform(X)."
+)
+
 
 @runtime_checkable
 class SupportsTorch(Protocol):
