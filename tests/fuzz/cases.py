@@ -156,14 +156,15 @@ def try_estimator(rng, outcome):
         y, must_y = as_targets(rng, y, must_y)
     takes_labels = is_student and outcome.what != "CompressedStudent"
     arguments = {"sample_weight": weight} if takes_labels and _takes_weights(estimator) else {}
-    must_y |= y is None and not _has_soft_targets(estimator)
-    outcome.must_refuse = must | must_X | (takes_labels and must_y)
-    outcome.must_refuse |= bool(arguments) and must_weight
+    outcome.must_refuse = must | must_X | (bool(arguments) and must_weight)
+    is_taught = _has_soft_targets(estimator)
     if takes_labels and hasattr(estimator, "teacher"):
         soft, must_soft = soft_labels(rng, n_samples)
         if soft is not None:
-            arguments["soft_labels"] = soft
+            arguments["soft_labels"], is_taught = soft, True
             outcome.must_refuse |= must_soft and not _has_soft_weight(estimator)
+    must_y |= y is None and not is_taught
+    outcome.must_refuse |= takes_labels and must_y
     if rng.uniform() < 0.05:
         X = in_chunks(rng, X)
     elif rng.uniform() < 0.1:
