@@ -120,6 +120,19 @@ class CompiledStudent:
         self._is_flat = self.classes_ is None and student._is_flat
         self._outputs_of = in_turn([as_function(step, self.dtype) for step in steps])
 
+    def __reduce__(self):
+        raise TypeError(
+            "A compiled student cannot be pickled, nor sent to another process: it is made of "
+            "functions. Ship the student, by pickle or deployment.save_student, and call "
+            "deployment.compile where it is loaded."
+        )
+
+    def __copy__(self):
+        return self  # nothing changes it
+
+    def __deepcopy__(self, memo):
+        return self
+
     def predict(self, X):
         """Return the classes with the largest logits, or the targets.
 
