@@ -60,7 +60,7 @@ class EDMDRegressor(KoopmanRegressor):
     operator_intercept_ : ndarray of shape (n_observables,)
         What is added to them.
     solver_ : {"cholesky", "svd", "cg"}
-        What solved the problem.
+        The solver that was used.
     lifter_ : transformer
         The fitted lifter, if there is one.
     moments_ : GramMoments or TriangularMoments
