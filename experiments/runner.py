@@ -19,6 +19,9 @@ from sklearn_koopman._files import replaced_when_whole
 
 RESULTS = Path(__file__).parent / "results"
 PICTURES = Path(__file__).parents[1] / "docs" / "images"
+# One colour for one kind of model in all pictures; the examples have them too.
+TEACHER, STUDENT, NO_TEACHER, EDMD = "#1b4965", "#d1495b", "#e9a03b", "#8d99ae"
+FILTERS, ANOTHER = "#9b5de5", "#3c8d5a"
 # An environment variable, so that it holds in the processes that a script starts too.
 _QUICK = "SKLEARN_KOOPMAN_QUICK"
 
