@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._files import replaced_when_whole
+from .._progress import showing_progress
 from .._validation import flat_rows, is_integer
 from ..microcontrollers import (
     Program,
@@ -139,6 +140,7 @@ class CStudent:
         return files
 
 
+@showing_progress(None)
 def to_c(
     estimator,
     folder=None,

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from .._axes import axes_to_draw_on
+from .._progress import progress, showing_progress
 from ..microcontrollers import board_named, build, run
 
 
@@ -116,9 +117,11 @@ def bench_on_mcu(
         rows = student.encoded(X)
         built = build(board, student, where, rows=rows, optimise=optimise)
         counted = rows if board.is_avr else rows[:n_counted]
-        words, counts, stack = run(board, built, counted)
-        if len(counted) < len(rows):
-            words, _, stack = run(board, built, rows, counts=False)
+        title = f"{len(rows):,} rows on an emulated {board.name}"
+        with showing_progress(None), progress(title):
+            words, counts, stack = run(board, built, counted)
+            if len(counted) < len(rows):
+                words, _, stack = run(board, built, rows, counts=False)
     if student.number == "integer":
         logits, twin = words.view(np.int32), student.integer_logits(X)
     else:

@@ -33,6 +33,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_array
 
+from .._progress import showing_progress, watched
 from .._validation import flat_rows, is_integer
 from ..lifting import ConvolutionalLifter
 from ..rows import GramMoments, accumulated, lifted_blocks
@@ -96,6 +97,7 @@ def check_rounding(levels="uniform", scale="row", feedback=True):
         raise ValueError(f"feedback={feedback!r}: must be a bool.")
 
 
+@showing_progress(None)
 def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", feedback=True):
     """Round a matrix to few bits.
 
@@ -175,6 +177,7 @@ def _rounded(matrix, bits, gram=None, levels="uniform", scale="row", feedback=Tr
     return rounded, scales[best]
 
 
+@showing_progress(None)
 def quantise_student(
     estimator,
     X,
@@ -349,7 +352,7 @@ def descend_to_levels(matrix, rounded, steps, scale, gram):
     """Move one entry after the other to the level that is best given all others."""
     curvature = np.diag(gram)
     rounded = rounded.T.copy()
-    for _ in range(_MAX_SWEEPS):
+    for _ in watched(range(_MAX_SWEEPS), "rounding", "sweep"):
         gradient = gram @ (matrix.T - rounded)
         n_moved = 0
         for j in np.flatnonzero(curvature > 0):

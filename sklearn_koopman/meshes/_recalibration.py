@@ -16,7 +16,10 @@ count.
 import numpy as np
 from scipy.optimize import minimize
 
+from .._progress import progress, showing_progress
 
+
+@showing_progress(None)
 def recalibrated(chip, circuit, matrix, moments, *, n_steps=200):
     """Return the settings that bring a chip closest to a matrix.
 
@@ -48,14 +51,16 @@ def recalibrated(chip, circuit, matrix, moments, *, n_steps=200):
     start = np.concatenate([circuit.phases, circuit.attenuations])
     if n_steps:
         bounds = [(None, None)] * n_phases + [(0.0, 1.0)] * circuit.rank
-        start = minimize(
-            value_and_gradient,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=bounds,
-            options={"maxiter": n_steps, "maxcor": 20},
-        ).x
+        with progress("recalibration", n_steps, "step") as steps:
+            start = minimize(
+                value_and_gradient,
+                start,
+                jac=True,
+                method="L-BFGS-B",
+                bounds=bounds,
+                callback=lambda _: steps.done(),
+                options={"maxiter": n_steps, "maxcor": 20},
+            ).x
     found = circuit.with_settings(np.mod(start[:n_phases], 2 * np.pi), start[n_phases:], 1.0)
     _, gain, _ = target.compared_with(chip.fields(found)[0].real)
     return found.with_settings(found.phases, found.attenuations, gain)
