@@ -1,5 +1,7 @@
 """Spectra of Koopman operators, against systems whose spectra are known."""
 
+import warnings
+
 import numpy as np
 import pandas
 import pytest
@@ -7,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_koopman import (
@@ -120,6 +122,11 @@ def test_a_lifter_of_named_columns():
 def test_a_lifter_that_may_be_another_one_is_told():
     lifter = RBFLifter(20)
     idiom = EDMDRegressor(ridge=0, lifter=lifter).fit(X[:-1], lifter.fit_transform(X)[1:])
+    union = make_union(MonomialLifter(1, include_bias=False), FunctionTransformer(np.sin))
+    fits_nothing = EDMDRegressor(lifter=union).fit(X[:-1], union.fit_transform(X)[1:])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        koopman_spectrum(fits_nothing)
     with pytest.warns(UserWarning, match=r"RBFLifter.*with_operator=True.*FrozenEstimator"):
         koopman_spectrum(idiom)
 
