@@ -25,7 +25,8 @@ class ReportRow:
     model : str
         Its name.
     accuracy, accuracy_std : float
-        Fraction of test rows with the right class; mean and standard deviation over the seeds.
+        Fraction of test rows with the right class; mean and standard deviation over the seeds. NaN
+        where test rows have no labels.
     fidelity, fidelity_std : float
         Fraction of test rows with the teacher's class.
     parameters : int or None
@@ -144,7 +145,10 @@ class DistillationReport:
         return "\n".join([_as_text(self._table()), self._caption(), *self._text_of_classes()])
 
     def _table(self):
-        return [_HEADER, *(self._cells(row) for row in self.rows)]
+        table = [_HEADER, *(self._cells(row) for row in self.rows)]
+        if all(np.isnan(row.accuracy) for row in self.rows):  # without labels of test rows
+            return [[first, *rest] for first, _, *rest in table]
+        return table
 
     def _f1_scores(self):
         return {model: f1_scores(each) for model, each in self.confusion.items()}
@@ -211,7 +215,19 @@ class DistillationReport:
             ", ".join(f"{name}={value!r}" for name, value in settings.items())
             for settings in self.chosen
         )
-        return f"{caption}; chosen on the training rows: {'; or '.join(choices)}"
+        caption = f"{caption}; chosen on the training rows: {'; or '.join(choices)}"
+        if any(self._learns_from_labels_alone(settings) for settings in self.chosen):
+            caption += (
+                "; a soft weight of 0 takes nothing from the teacher, so the distilled student is "
+                "the student without teacher"
+            )
+        return caption
+
+    @staticmethod
+    def _learns_from_labels_alone(settings):
+        return any(
+            name.endswith("soft_weight") and value == 0 for name, value in settings.items()
+        )
 
 
 _HEADER = [

@@ -419,6 +419,21 @@ def test_refusals(student):
         audit_report(LogisticRegression(), rows, labels)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n_rows": -1}, r"n_rows=-1: must be an int in the range \[0, inf\)"),
+        ({"max_rows": 0.5}, r"max_rows=0.5: must be an int in the range \[1, inf\)"),
+        ({"image_shape": 5}, r"image_shape=5: must be None, \(height, width\) or"),
+        ({"image_shape": (5, 5)}, r"image_shape=\(5, 5\): .* of the 30 features of X"),
+        ({"bounds": 0.5}, r"bounds=0.5 must be None or a pair"),
+    ],
+)
+def test_settings_that_are_refused(student, settings, message):
+    with pytest.raises(ValueError, match=message):
+        audit_report(student, CELLS[FRESH], DIAGNOSES[FRESH], **settings)
+
+
 def test_radii_that_are_only_bounded_are_said_to_be():
     student = make_pipeline(
         PCA(4, random_state=0), MonomialLifter(3), EDMDClassifier(ridge=1e-2)
