@@ -35,7 +35,7 @@ from sklearn.utils.validation import check_array
 
 from .._progress import showing_progress, watched
 from .._validation import flat_rows, is_integer
-from ..lifting import ConvolutionalLifter
+from ..lifting import ConvolutionalLifter, taking_arrays
 from ..rows import GramMoments, accumulated, lifted_blocks
 from ..students import split_student
 from ._detach import detach_teacher
@@ -264,7 +264,8 @@ def row_weights(estimator, X):
 def observable_moments(transformers, X, weight):
     """Return weighted mean and covariance of what a list of transformers makes of rows."""
     X = flat_rows(X)
-    blocks = lifted_blocks(make_pipeline(*transformers) if transformers else None, X)
+    lifter = make_pipeline(*map(taking_arrays, transformers)) if transformers else None
+    blocks = lifted_blocks(lifter, X)
     moments = accumulated(GramMoments(blocks.n_observables), blocks, weight)
     return moments.mean, moments.gram / moments.weight
 

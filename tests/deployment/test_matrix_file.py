@@ -6,9 +6,10 @@ import numpy as np
 import pandas
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_koopman import EDMDClassifier, EDMDRegressor, MonomialLifter
 from sklearn_koopman.deployment import quantise_student, save_matrix
@@ -80,6 +81,17 @@ def test_the_operator_has_the_names_of_observables(tmp_path):
     assert_allclose(table.to_numpy()[:-1].T, edmd.operator_)
     with pytest.raises(TypeError, match=r"^<KoopmanSpectrum of 5 observables>.*numpy\.savez"):
         save_matrix(koopman_spectrum(edmd), tmp_path / "k.csv")
+
+
+def test_rows_of_columns_with_names(tmp_path):
+    frame = pandas.DataFrame(X, columns=[*"abcd"])
+    scaled = make_column_transformer((StandardScaler(), ["d", "a"]), remainder="passthrough")
+    student = make_pipeline(scaled, MonomialLifter(1), EDMDClassifier()).fit(frame, Y)
+    save_matrix(student, tmp_path / "k.csv", frame)
+    table = pandas.read_csv(tmp_path / "k.csv", index_col="observable")
+    assert_allclose(table["mean"].iloc[1:-1], [0, 0, *X[:, 1:3].mean(axis=0)], atol=1e-9)
+    few = quantise_student(student, frame, bits=6)
+    assert (few.predict(frame) == student.predict(frame)).mean() > 0.9
 
 
 def test_steps_without_names_are_numbered(tmp_path):
