@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._files import replaced_when_whole
 from .._validation import flat_rows, is_integer
+from .._warnings import warn_user
 from ..microcontrollers import (
     Program,
     Settings,
@@ -26,6 +27,14 @@ from ._quantisation import levels_of_matrix, row_weights
 
 # A name of C that does not begin with an underscore.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+# Words of C99, and names of files that the student's are compiled with.
+_TAKEN = re.compile(
+    "auto|break|case|char|const|continue|default|do|double|else|enum|extern|float|for|goto|if|inline|"
+    "int|long|register|restrict|return|short|signed|sizeof|static|struct|switch|typedef|union|"
+    "unsigned|void|volatile|while|main|math|stdint|stub"
+)
+# Training rows that use no more of the 256 bytes are in other units.
+FEW_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -145,10 +154,10 @@ def to_c(
     *,
     X=None,
     number="float32",
-    bits=8,
-    filter_bits=8,
-    reducer_bits=8,
-    activation_bits=12,
+    bits=None,
+    filter_bits=None,
+    reducer_bits=None,
+    activation_bits=None,
     byte_range=None,
     softmax=False,
     name="student",
@@ -183,14 +192,15 @@ def to_c(
         Training rows, without labels, which say how large numbers become and which errors matter;
         some thousand are enough. Needed for integers.
     number : {"float32", "integer"}, default="float32"
-    bits : int, default=8
-        Of an entry of the last matrix, from 2 to 16. This and the following count for integers.
-    filter_bits : int, default=8
-        Of a number of a filter of `ConvolutionalLifter`, from 2 to 8.
-    reducer_bits : int, default=8
-        Of an entry of any other matrix, as that of PCA.
-    activation_bits : int, default=12
-        Of a number between two steps, one of them the sign.
+    bits : int, default=None
+        Of an entry of the last matrix, from 2 to 16. None: 8. This and the next three are for
+        integers alone.
+    filter_bits : int, default=None
+        Of a number of a filter of `ConvolutionalLifter`, from 2 to 8. None: 8.
+    reducer_bits : int, default=None
+        Of an entry of any other matrix, as that of PCA, from 2 to 16. None: 8.
+    activation_bits : int, default=None
+        Of a number between two steps, one of them the sign, from 4 to 16. None: 12.
     byte_range : tuple of float, default=None
         Rows are bytes, and 0 and 255 stand for these two: ``(0.0, 1.0)`` for images that the
         student takes from 0 to 1. None: rows are floats.
@@ -246,7 +256,8 @@ def to_c(
     """
     check_is_fitted(estimator)
     check_has_no_network(estimator, "to_c")
-    _check_numbers(number, bits, filter_bits, reducer_bits, activation_bits, byte_range)
+    widths = _checked_widths(number, bits, filter_bits, reducer_bits, activation_bits)
+    _check_byte_range(byte_range)
     _check_name(name)
     program, classes = as_program(estimator)
     if number == "float32":
@@ -258,7 +269,7 @@ def to_c(
                 "number='integer' needs X: training rows, which say how large numbers become."
             )
         X = flat_rows(X)
-        settings = Settings(levels_of_matrix, bits, reducer_bits, filter_bits, activation_bits)
+        settings = Settings(levels_of_matrix, *widths)
         made = fixed_program(program, X, row_weights(estimator, X), settings, byte_range)
         steps, unit = made.steps, float(made.steps[-1].scale[0])
     files = write_program(steps, name, classes, byte_range=byte_range, softmax=softmax)
@@ -275,6 +286,8 @@ def to_c(
         made,
         unit,
     )
+    if byte_range is not None and X is not None:
+        _warn_of_few_bytes(student.encoded(X), byte_range)
     if board is not None:
         board_named(board).check_room(student.tables, student.buffers)
     if folder is not None:
@@ -285,10 +298,10 @@ def to_c(
 def tables_at_most(
     estimator,
     *,
-    bits=8,
-    filter_bits=8,
-    reducer_bits=8,
-    activation_bits=12,
+    bits=None,
+    filter_bits=None,
+    reducer_bits=None,
+    activation_bits=None,
     byte_range=None,
 ):
     """Return how many bytes the tables of `to_c` take at most, with ``number="integer"``.
@@ -303,8 +316,9 @@ def tables_at_most(
     bits, filter_bits, reducer_bits, activation_bits, byte_range
         As for `to_c`.
     """
-    _check_numbers("integer", bits, filter_bits, reducer_bits, activation_bits, byte_range)
-    settings = Settings(None, bits, reducer_bits, filter_bits, activation_bits)
+    widths = _checked_widths("integer", bits, filter_bits, reducer_bits, activation_bits)
+    _check_byte_range(byte_range)
+    settings = Settings(None, *widths)
     program, _ = as_program(estimator)
     return most_table_bytes(program, settings, takes_bytes=byte_range is not None)
 
@@ -330,29 +344,58 @@ def as_program(estimator):
     return program, classifier.classes_
 
 
-def _check_numbers(number, bits, filter_bits, reducer_bits, activation_bits, byte_range):
+def _checked_widths(number, bits, filter_bits, reducer_bits, activation_bits):
+    """Return the bits of all numbers, in the order of `Settings`."""
     if number not in ("float32", "integer"):
         raise ValueError(f"number={number!r}: must be 'float32' or 'integer'.")
-    ranges = {
-        "bits": (bits, 2, 16),
-        "filter_bits": (filter_bits, 2, 8),
-        "reducer_bits": (reducer_bits, 2, 16),
-        "activation_bits": (activation_bits, 4, 16),
-    }
-    for parameter, (value, least, most) in ranges.items():
-        if not is_integer(value) or not least <= value <= most:
+    found = []
+    for name, value, default, least, most in (
+        ("bits", bits, 8, 2, 16),
+        ("reducer_bits", reducer_bits, 8, 2, 16),
+        ("filter_bits", filter_bits, 8, 2, 8),
+        ("activation_bits", activation_bits, 12, 4, 16),
+    ):
+        if value is not None and (not is_integer(value) or not least <= value <= most):
             raise ValueError(
-                f"{parameter}={value!r}: must be an int in the range [{least}, {most}]."
+                f"{name}={value!r}: must be an int in the range [{least}, {most}]."
             )
-    if byte_range is not None:
-        is_pair = isinstance(byte_range, tuple | list) and len(byte_range) == 2
-        if not is_pair or not float(byte_range[0]) < float(byte_range[1]):
+        if value is not None and number == "float32":
             raise ValueError(
-                f"byte_range={byte_range!r}: must be None or (low, high), what the bytes 0 and 255 "
-                "stand for."
+                f"{name}={value!r} is for integers, and number='float32': give number='integer' "
+                "and X, or leave it None."
             )
+        found.append(default if value is None else int(value))
+    return found
+
+
+def _check_byte_range(byte_range):
+    if byte_range is None:
+        return
+    is_pair = isinstance(byte_range, tuple | list) and len(byte_range) == 2
+    if not is_pair or not float(byte_range[0]) < float(byte_range[1]):
+        raise ValueError(
+            f"byte_range={byte_range!r}: must be None or (low, high), what the bytes 0 and 255 "
+            "stand for."
+        )
+
+
+def _warn_of_few_bytes(rows, byte_range):
+    low, high = int(rows.min()), int(rows.max())
+    if high - low < FEW_BYTES:
+        warn_user(
+            f"byte_range={byte_range!r}, but all rows of X are bytes from {low} to {high}: give "
+            "the numbers that the bytes 0 and 255 stand for in the units of X, (0.0, 1.0) for "
+            "images that the student takes from 0 to 1."
+        )
 
 
 def _check_name(name):
     if not isinstance(name, str) or not _NAME.match(name):
-        raise ValueError(f"name={name!r}: must be a name of C, letters and digits.")
+        raise ValueError(
+            f"name={name!r}: must be a name of C, of letters, digits and underscores, which begins "
+            "with a letter."
+        )
+    if _TAKEN.fullmatch(name):
+        raise ValueError(
+            f"name={name!r}: is a word of C, or of the files beside it. Take another."
+        )

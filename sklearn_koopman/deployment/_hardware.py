@@ -7,7 +7,7 @@ import numpy as np
 
 from .._validation import is_integer
 from ..meshes import LAYOUTS, MeshErrors
-from ._quantisation import check_rounding, unit_levels
+from ._quantisation import check_bits, check_rounding
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Hardware:
         check_rounding(self.levels, self.scale, self.feedback)
         for name in ("weight_bits", "activation_bits", "input_bits", "filter_bits"):
             if getattr(self, name) is not None:
-                unit_levels(getattr(self, name), self.levels)
+                check_bits(getattr(self, name), name)
         for name in ("photoelectrons", "pixel_electrons"):
             value = getattr(self, name)
             if value is not None and not (_is_real(value) and 0 < value < np.inf):

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._axes import axes_to_draw_on
 from ..microcontrollers import board_named, build, run
+from ._c import CStudent
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,11 @@ class McuReport:
     flash : int
         Bytes of code and tables, those of libraries included.
     tables : int
-        Bytes of tables alone, by the object file.
+        Bytes of tables alone, as `CStudent` has them.
     memory : int
         Bytes: buffers, the row, and the stack at its deepest.
     buffers : int
-        Bytes of buffers alone, by the object file.
+        Bytes of buffers alone, as `CStudent` has them.
     instructions : float
         For one row, the mean of those that were counted; on AVR, cycles.
     labels : ndarray of shape (n_rows,)
@@ -68,8 +69,8 @@ def bench_on_mcu(
     student : CStudent
         What `to_c` returns.
     X : array-like of shape (n_samples, n_features)
-        Real rows, as the student takes them. On "avr" they are part of the program, so that some
-        ten of images are the most.
+        Real rows, as the student takes them. On "avr" they are part of the program, so only a few
+        have room.
     y : array-like of shape (n_samples,), default=None
         Labels, for the accuracy.
     board : str, default="cortex-m0plus"
@@ -108,12 +109,23 @@ def bench_on_mcu(
        https://www.qemu.org.
     .. [2] M. Pollet, simavr, https://github.com/buserror/simavr.
     """
+    if not isinstance(student, CStudent):
+        raise TypeError(
+            f"student={student!r} is not C yet: pass what to_c(student, X=X, number='integer') "
+            "returns."
+        )
     board = board_named(board)
     board.check_tools()
+    rows = student.encoded(X)
+    most = board.most_rows(student.tables, rows[0].nbytes)
+    if most is not None and len(rows) > most:
+        raise ValueError(
+            f"X has {len(rows):,} rows, and board={board.name!r} takes at most {most} of "
+            f"{rows[0].nbytes} bytes: there they are part of the program. Pass X[:{most}]."
+        )
     with TemporaryDirectory() as made:
         where = Path(made if folder is None else folder)
         where.mkdir(parents=True, exist_ok=True)
-        rows = student.encoded(X)
         built = build(board, student, where, rows=rows, optimise=optimise)
         counted = rows if board.is_avr else rows[:n_counted]
         words, counts, stack = run(board, built, counted)
@@ -129,9 +141,9 @@ def bench_on_mcu(
         board.name,
         board.core,
         built.flash,
-        built.tables,
+        student.tables,
         built.memory + stack,
-        built.buffers,
+        student.buffers,
         float(np.mean(counts)),
         labels,
         float(np.mean(codes == twin.argmax(axis=1))),

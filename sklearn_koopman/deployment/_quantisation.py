@@ -75,8 +75,7 @@ def unit_levels(bits, kind="uniform"):
     >>> unit_levels(3, "logarithmic")
     array([-1.  , -0.5 , -0.25,  0.  ,  0.25,  0.5 ,  1.  ])
     """
-    if not is_integer(bits) or not 2 <= bits <= 16:
-        raise ValueError(f"bits={bits!r}: must be an int in the range [2, 16].")
+    check_bits(bits)
     n_positive = 2 ** (int(bits) - 1) - 1
     check_rounding(levels=kind)
     if kind == "uniform":
@@ -84,6 +83,14 @@ def unit_levels(bits, kind="uniform"):
     else:
         positive = 2.0 ** np.arange(1 - n_positive, 1)
     return np.concatenate([-positive[::-1], [0.0], positive])
+
+
+def check_bits(bits, name="bits"):
+    """Raise ValueError for a number of bits that there is not."""
+    if not is_integer(bits) or not 2 <= bits <= 16:
+        raise ValueError(
+            f"{name}={bits!r}: must be an int in the range [2, 16]; one of them is the sign."
+        )
 
 
 def check_rounding(levels="uniform", scale="row", feedback=True):
@@ -188,6 +195,10 @@ def quantise_student(
 ):
     """Return a student whose matrix has few bits.
 
+    Its numbers are still floats, which take few different values: it predicts as the rounded matrix
+    does, and :func:`~sklearn_koopman.inspection.cost` counts the bytes of floats. `to_c` packs
+    numbers into as many bits as they have.
+
     Parameters
     ----------
     estimator : estimator
@@ -228,6 +239,14 @@ def quantise_student(
     [True, True]
     """
     settings = {"levels": levels, "scale": scale, "feedback": feedback}
+    check_rounding(**settings)
+    for name, number in (
+        ("bits", bits),
+        ("reducer_bits", reducer_bits),
+        ("filter_bits", filter_bits),
+    ):
+        if number is not None:
+            check_bits(number, name)
     transformers, classifier = split_student(estimator)
     coef = np.asarray(classifier.coef_, dtype=np.float64)
     weight = row_weights(estimator, X)

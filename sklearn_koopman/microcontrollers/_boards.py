@@ -17,6 +17,11 @@ PACKAGES = {
     "simavr": "simavr",
 }
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-pedantic")
+# Of AVR: what pointers of 16 bits reach, less interrupt vectors and what of the C library is there;
+# the largest array of its compiler; and the largest count of rows of its harness.
+NEAR_BYTES = 2**16 - 2**10
+LARGEST_ARRAY = 2**15 - 1
+MOST_AVR_ROWS = 255
 # Seconds for a row, of emulators that hang.
 MOST_SECONDS = 60
 
@@ -74,10 +79,27 @@ class Board:
                 f"apt-get install {' '.join(packages)}"
             )
 
+    @property
+    def room_for_tables(self):
+        """Bytes of flash that tables may take: AVR reads those that 16 bits can address."""
+        return min(self.flash, NEAR_BYTES) if self.is_avr else self.flash
+
+    def most_rows(self, tables, row_bytes):
+        """Return how many rows can be run; on AVR they are part of the program."""
+        if not self.is_avr:
+            return None
+        room = min(LARGEST_ARRAY, self.room_for_tables - tables)
+        return max(min(room // row_bytes, MOST_AVR_ROWS), 0)
+
     def check_room(self, tables, buffers):
         """Raise ValueError for tables and buffers that the board has no room for."""
         for kind, taken, there, remedy in (
-            ("flash", tables, self.flash, "Lower bits, or take fewer observables"),
+            (
+                "flash for tables",
+                tables,
+                self.room_for_tables,
+                "Lower bits, or take fewer observables",
+            ),
             (
                 "memory",
                 buffers,
