@@ -450,6 +450,7 @@ def written_nothing(folder):
         ({"bits": 4}, "bits=4 is for integers, and number='float32': give number='integer'"),
         ({"activation_bits": 12}, "activation_bits=12 is for integers"),
         ({"board": "z80"}, "board='z80': must be one of 'cortex-m0plus'"),
+        ({"board": ["avr"]}, r"board=\['avr'\]: must be one of 'cortex-m0plus'"),
         ({"X": 2 * X, "number": "integer", **BYTES}, "give the range that bytes stand for"),
     ],
 )
