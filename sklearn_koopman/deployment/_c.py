@@ -39,7 +39,9 @@ FEW_BYTES = 16
 
 @dataclass(frozen=True)
 class CStudent:
-    """The C of a student, what it takes, and what it will say: `to_c` makes it.
+    """The C of a student, its size, and its twin in Python: `to_c` makes it.
+
+    The twin computes what the C computes: integers to the last bit, float32 to rounding.
 
     Attributes
     ----------
@@ -47,20 +49,21 @@ class CStudent:
     header, source : str
         The text of ``name.h`` and ``name.c``.
     tables : int
-        Bytes of tables, all of them in flash. The code takes another few kilobytes of flash, which
-        `bench_on_mcu` measures.
+        Bytes of tables. They are in flash. The code needs a few kilobytes of flash as well;
+        `bench_on_mcu` measures it.
     buffers : int
-        Bytes of buffers, all of them in memory. The row and the stack, some dozen bytes, take more,
-        which `bench_on_mcu` measures.
+        Bytes of buffers. They are in memory. The row and the stack need memory as well;
+        `bench_on_mcu` measures them.
     classes_ : ndarray
-        What the numbers that the C returns stand for.
+        The classes. The C returns the number of one, from 0.
     number : {"float32", "integer"}
     byte_range : tuple of float or None
+        What the bytes 0 and 255 stand for; None if rows are floats.
     """
 
     name: str
-    header: str
-    source: str
+    header: str = field(repr=False)
+    source: str = field(repr=False)
     tables: int
     buffers: int
     classes_: np.ndarray
@@ -71,19 +74,25 @@ class CStudent:
     _logit_unit: float = field(repr=False)
 
     def integer_logits(self, X):
-        """Return what ``name_logits`` writes, to the last bit: ndarray of int, one row each.
+        """Return the integers that ``name_logits`` writes, to the last bit.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Real rows, as the student takes them.
+
+        Returns
+        -------
+        logits : ndarray of int of shape (n_samples, n_classes)
         """
         if self.number != "integer":
             raise ValueError("number='float32' has no integer logits: take decision_function.")
         return self._program.apply(self.encoded(X))
 
     def decision_function(self, X):
-        """Return the logits that the C gives, in floats: of float32 to rounding only.
+        """Return the logits that the C gives, as floats.
+
+        Integers are multiplied by their unit. Logits in float32 are equal up to rounding.
 
         Parameters
         ----------
@@ -92,7 +101,7 @@ class CStudent:
         Returns
         -------
         logits : ndarray of shape (n_samples, n_classes)
-            Of all classes, two as well.
+            One column for each class, also if there are two.
         """
         if self.number == "integer":
             return self.integer_logits(X) * self._logit_unit
@@ -118,7 +127,7 @@ class CStudent:
     def encoded(self, X):
         """Return rows as the C takes them: float32, or bytes.
 
-        All other methods begin with this, so what the twin says is about the rows that the C gets.
+        All other methods begin with this, so the twin sees exactly the rows that the C gets.
 
         Parameters
         ----------
@@ -165,56 +174,60 @@ def to_c(
 ):
     r"""Return a student as C: one header and one source that need nothing else.
 
-    C99 with ``<stdint.h>``, and ``<math.h>`` where a function of real numbers is needed; constant
-    tables, static buffers, nothing allocated. In floating point, or in integers. There
+    The files are C99. They include ``<stdint.h>``, and ``<math.h>`` if a function of real numbers
+    is needed. Tables are constant, buffers are static, and nothing is allocated. The functions are
+    ``int name_predict(row)``, which returns the number of the class, ``name_logits(row, logits)``
+    and, with `softmax`, ``name_probabilities(row, probabilities)``.
 
-    - a weight has few bits, packed below 8, and is rounded as `quantise_student` does it; each
-      matrix makes up for what was rounded before it;
-    - a number between two steps is an integer in units that come from training rows, larger ones
-      are clipped;
-    - sums have 32 bits, and are shown to fit by bounds of all that is added, whatever the row is;
-    - a numpy twin, `CStudent`, computes the same integers, to the last bit.
+    The student computes in floating point, or in integers:
 
-    The functions are ``int name_predict(row)``, the number of the class, ``name_logits(row,
-    logits)`` and, on request, ``name_probabilities(row, probabilities)``.
+    - A weight has few bits. Weights of up to 8 bits are packed. They are rounded as in
+      `quantise_student`, and each matrix corrects for what was rounded before it.
+    - A number between two steps is an integer. Its unit comes from training rows, and larger
+      numbers are clipped.
+    - Sums have 32 bits. Bounds of all that is added prove that they fit, whatever the row is.
+    - A twin in numpy, `CStudent`, computes the same integers, to the last bit. If rows are floats,
+      this needs a compiler that does not fuse multiplications and additions: ``-std=c99`` or
+      ``-ffp-contract=off``.
 
     Parameters
     ----------
     estimator : estimator
         A fitted classifier of this package or a linear one of scikit-learn, or a pipeline or search
-        that ends in one. Before it may stand PCA, scalers, `PolynomialFeatures`, selections of
+        that ends in one. Steps before it may be PCA, scalers, `PolynomialFeatures`, selections of
         features, `RBFSampler`, `Nystroem` with a Gaussian kernel, all dictionaries of this package,
-        unions of them, and what has a method `add_to_program`
+        unions of them, and any transformer that has a method `add_to_program`
         (:class:`~sklearn_koopman.lifting.SupportsC`).
     folder : str or Path, default=None
         Where ``name.h`` and ``name.c`` are written. None writes nothing.
     X : array-like of shape (n_samples, n_features), default=None
-        Training rows, without labels, which say how large numbers become and which errors matter;
-        some thousand are enough. Needed for integers.
+        Training rows, without labels. They tell how large numbers become, and which errors matter.
+        Some thousand rows are enough. Integers need them.
     number : {"float32", "integer"}, default="float32"
+        What the student computes in.
     bits : int, default=None
-        Of an entry of the last matrix, from 2 to 16. None: 8. This and the next three are for
-        integers alone.
+        Bits of an entry of the last matrix, from 2 to 16. None: 8. This and the next three
+        parameters are for integers only.
     filter_bits : int, default=None
-        Of a number of a filter of `ConvolutionalLifter`, from 2 to 8. None: 8.
+        Bits of a number of a filter of `ConvolutionalLifter`, from 2 to 8. None: 8.
     reducer_bits : int, default=None
-        Of an entry of any other matrix, as that of PCA, from 2 to 16. None: 8.
+        Bits of an entry of any other matrix, such as that of PCA, from 2 to 16. None: 8.
     activation_bits : int, default=None
-        Of a number between two steps, one of them the sign, from 4 to 16. None: 12.
+        Bits of a number between two steps, from 4 to 16; one of them is the sign. None: 12.
     byte_range : tuple of float, default=None
-        Rows are bytes, and 0 and 255 stand for these two: ``(0.0, 1.0)`` for images that the
-        student takes from 0 to 1. None: rows are floats.
+        Rows are bytes, and 0 and 255 stand for these two numbers: ``(0.0, 1.0)`` for images that
+        the student takes from 0 to 1. None: rows are floats.
     softmax : bool, default=False
-        Whether there are probabilities, too.
+        Whether the C can return probabilities too.
     name : str, default="student"
-        Of the files, and what names in them begin with.
+        The name of the files, and the beginning of the names in them.
     board : str or Board, default=None
-        What it must fit into, as `bench_on_mcu` knows boards.
+        A board that it must fit into, as in `bench_on_mcu`.
 
     Returns
     -------
     student : CStudent
-        The text, its bytes, and its twin.
+        The text, its size, and its twin.
 
     Raises
     ------
@@ -223,13 +236,12 @@ def to_c(
     TypeError
         If a step has no form in C.
     ValueError
-        If bounds cannot exclude that a sum overflows, or the board has no room. Nothing is written
-        then.
+        If a sum could overflow, or the board has no room. Then nothing is written.
 
     See Also
     --------
-    bench_on_mcu : Flash, memory and instructions, on an emulated core.
-    quantise_student : Few bits within scikit-learn.
+    bench_on_mcu : Flash, memory and instructions on an emulated core.
+    quantise_student : A student of few bits in scikit-learn.
 
     References
     ----------
@@ -306,8 +318,8 @@ def tables_at_most(
 ):
     """Return how many bytes the tables of `to_c` take at most, with ``number="integer"``.
 
-    What the student has learned does not matter, its sizes do. The result is a few bytes for each
-    class, filter and coordinate above `CStudent.tables`.
+    Only the sizes of the student count, not what it has learned. The result is above
+    `CStudent.tables` by a few bytes for each class, filter and coordinate, or equal to it.
 
     Parameters
     ----------
