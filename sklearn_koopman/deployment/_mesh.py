@@ -142,11 +142,11 @@ def to_mesh(estimator, X_calibration, *, layout="tree"):
         Rows, without labels, such as the training rows. They tell how large observables are.
     layout : {"tree", "clements", "reck"}, default="tree"
         All have the same number of interferometers, less than :math:`C D` for C classes and D
-        observables. What differs is how many stand one after the other, and so what losses and
-        errors do. "reck" is a triangle [1]_, about D deep. "clements" is a rectangle [2]_ for U;
-        for the observables it begins at both ends and meets in the middle, half as deep. "tree"
-        leads halves of halves together, and its depth grows as :math:`C \log_2 (D / C)`;
-        waveguides must cross, which is not counted.
+        observables. They differ in how many interferometers follow one after the other, and so in
+        the effect of losses and errors. "reck" is a triangle [1]_, about D deep. "clements" is a
+        rectangle [2]_ for U; for the observables it begins at both ends and meets in the middle,
+        half as deep. "tree" halves the waveguides again and again, and joins the parts in pairs.
+        Its depth grows as :math:`C \log_2 (D / C)`. Waveguides must cross, which is not counted.
 
     Returns
     -------
