@@ -108,5 +108,7 @@ def test_what_cannot_be_written_leaves_the_old_file(student, tmp_path):
     with pytest.raises(ValueError, match="NaN"):
         save_matrix(student, file, np.full((2, 4), np.nan))
     assert file.read_text() == "old"
+    with pytest.raises(FileNotFoundError, match=r"there is no folder '.*nowhere'\. Make it"):
+        save_matrix(student, tmp_path / "nowhere" / "k.csv")
     with pytest.raises(ValueError, match=r"must be \.csv or \.json"):
         save_matrix(student, tmp_path / "k.txt")
