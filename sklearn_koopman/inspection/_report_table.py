@@ -203,6 +203,8 @@ class DistillationReport:
             f"{self.n_train} training rows, {self.n_test} test rows, {seeds}; "
             "multiplications per sample, seconds for all rows"
         )
+        if any(row.multiplications is None for row in self.rows):
+            caption += "; n/a: not known, and cost(model, X[:1]) says why"
         if not self.chosen:
             return caption
         choices = dict.fromkeys(
