@@ -21,7 +21,7 @@ from ..microcontrollers import (
     write_program,
 )
 from ..students import flat_steps
-from ._parts import check_has_no_network
+from ._parts import check_has_no_network, n_features_of
 from ._quantisation import levels_of_matrix, row_weights
 
 # A name of C that does not begin with an underscore.
@@ -319,9 +319,7 @@ def as_program(estimator):
             "one."
         )
     transformers += flat_steps(getattr(classifier, "lifter_", None))
-    n_features = getattr(estimator, "n_features_in_", None)
-    first = transformers[0] if transformers else classifier
-    program = Program(int(n_features or first.n_features_in_))
+    program = Program(n_features_of((transformers or [classifier])[0], estimator))
     rows = program.rows
     for transformer in transformers:
         rows = program.transformer(transformer, rows)

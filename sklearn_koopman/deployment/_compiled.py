@@ -10,7 +10,7 @@ from .._finite import all_finite, finite
 from ..lifting import Flatten, NoFunctionError, SupportsFunction, as_function, in_turn
 from ..students import flat_steps, margin
 from ..teachers import shortened
-from ._parts import check_has_no_network
+from ._parts import check_has_no_network, n_features_of
 
 
 def compile(estimator):
@@ -71,8 +71,7 @@ def compile(estimator):
             "TensorTrainClassifier or a CompressedStudent, or a pipeline or search that ends in "
             "one."
         )
-    for step in steps:
-        check_is_fitted(step)
+    check_is_fitted(student)
     return CompiledStudent(steps)
 
 
@@ -112,7 +111,7 @@ class CompiledStudent:
     def __init__(self, steps):
         student = steps[-1]
         self.dtype = np.dtype(student.intercept_.dtype)
-        self.n_features_in_ = steps[0].n_features_in_
+        self.n_features_in_ = n_features_of(steps[0])
         self._takes_missing = isinstance(steps[0], SimpleImputer)
         self._names = list(getattr(steps[0], "feature_names_in_", []))
         self._image_shape = steps[0].input_shape_ if isinstance(steps[0], Flatten) else None
@@ -120,6 +119,19 @@ class CompiledStudent:
         self._has_probabilities = hasattr(student, "predict_proba")
         self._is_flat = self.classes_ is None and student._is_flat
         self._outputs_of = in_turn([as_function(step, self.dtype) for step in steps])
+
+    def __reduce__(self):
+        raise TypeError(
+            "A compiled student cannot be pickled, nor sent to another process: it is made of "
+            "functions. Ship the student, by pickle or deployment.save_student, and call "
+            "deployment.compile where it is loaded."
+        )
+
+    def __copy__(self):
+        return self  # nothing changes it
+
+    def __deepcopy__(self, memo):
+        return self
 
     def predict(self, X):
         """Return the classes with the largest logits, or the targets.

@@ -125,8 +125,9 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
             if not isinstance(step, SupportsOnnx)
         ]
         raise RuntimeError(
-            f"to_onnx: skl2onnx cannot convert one of {', '.join(foreign)}: {error} Use another "
-            f"transformer, or write one with a method add_to_graph. {WAY_OUT}"
+            f"to_onnx: skl2onnx cannot convert one of {', '.join(foreign)}. Use another "
+            "transformer, or give your own a method add_to_graph, as "
+            f"sklearn_koopman.lifting.SupportsOnnx has it. {WAY_OUT} skl2onnx says: {error}"
         ) from error
 
 

@@ -72,14 +72,20 @@ def count_operations(estimator, X_row):
     >>> count_operations(student, X[:1])
     Operations(parameters=48, linear=45, nonlinear=10)
     """
+    is_of_torch = is_torch_module(estimator) or is_skorch(estimator)
+    if hasattr(estimator, "fit") and not is_of_torch and not isinstance(estimator, Teacher):
+        check_is_fitted(estimator)
+    return _count_fitted(estimator, X_row)
+
+
+def _count_fitted(estimator, X_row):
+    """Count one estimator; a step of a fitted pipeline is fitted, whether it can say so or not."""
     if is_torch_module(estimator):
         return _count(TorchTeacher(estimator), X_row)
     if is_onnx(estimator):
         return _count(OnnxTeacher(estimator), X_row)
     if is_skorch(estimator):
         return _count(TorchTeacher(estimator.module_), skorch_input(X_row))
-    if hasattr(estimator, "fit") and not isinstance(estimator, Teacher):
-        check_is_fitted(estimator)
     if isinstance(estimator, SupportsCost):
         return estimator.operations()
     return _count(estimator, X_row)
@@ -100,14 +106,14 @@ def _count_pipeline(pipeline, X_row):
             continue
         if transform is not None:
             X_row = transform(X_row)
-        total += count_operations(step, X_row)
+        total += _count_fitted(step, X_row)
         transform = getattr(step, "transform", None)
     return total
 
 
 @_count.register(FrozenEstimator)
 def _count_frozen(frozen, X_row):
-    return count_operations(frozen.estimator, X_row)
+    return _count_fitted(frozen.estimator, X_row)
 
 
 @_count.register(GridSearchCV)

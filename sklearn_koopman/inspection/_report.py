@@ -152,9 +152,17 @@ def _report(runs, n_train, y_test, seeds, chosen=()):
     """Put the runs of all models together."""
     rows = [_summary(name, of_one) for name, of_one in runs.items()]
     labels = {name: [run.labels for run in of_one] for name, of_one in runs.items()}
+    counted = {name: of_one[0].operations for name, of_one in runs.items()}
+    uncounted = {
+        name: str(error).partition(". ")[0]
+        for name, error in counted.items()
+        if isinstance(error, UncountableError)
+    }
     n_test = len(next(iter(labels.values()))[0])
-    of_classes = () if y_test is None else confusions(y_test, labels)
-    return DistillationReport(rows, n_train, n_test, seeds, chosen, *of_classes)
+    classes, confusion = ((), {}) if y_test is None else confusions(y_test, labels)
+    return DistillationReport(
+        rows, n_train, n_test, seeds, chosen, classes, confusion, uncounted
+    )
 
 
 def _repeated(estimator, seeds, runs_of, n_models, verbose):
@@ -203,7 +211,7 @@ class _Run:
     fidelity: float
     fit_time: float
     predict_time: float
-    operations: Operations | None
+    operations: Operations | UncountableError
     labels: np.ndarray
 
 
@@ -333,13 +341,14 @@ def _accuracy(labels, y_test):
 def _operations(model, X):
     try:
         return count_operations(model, X[:1])
-    except UncountableError:
-        return None
+    except UncountableError as error:
+        return error
 
 
 def _summary(name, runs):
     """Return the row of a model from its runs, one per seed."""
-    operations = runs[0].operations
+    counted = runs[0].operations
+    operations = None if isinstance(counted, UncountableError) else counted
     statistics = {}
     for key in ("accuracy", "fidelity", "fit_time", "predict_time"):
         values = [getattr(run, key) for run in runs]

@@ -75,6 +75,8 @@ class DistillationReport:
     confusion : dict of str to ndarray of shape (n_classes, n_classes), default={}
         For each model, how many test rows of a class (row) it takes for a class (column); mean
         over the seeds.
+    uncounted : dict of str to str, default={}
+        For each model that cannot be counted, why.
     """
 
     rows: list
@@ -84,6 +86,7 @@ class DistillationReport:
     chosen: tuple = ()
     classes: Any = ()
     confusion: dict = field(default_factory=dict)
+    uncounted: dict = field(default_factory=dict)
 
     def to_frame(self):
         """Return the table as a pandas DataFrame, indexed by the model.
@@ -203,8 +206,9 @@ class DistillationReport:
             f"{self.n_train} training rows, {self.n_test} test rows, {seeds}; "
             "multiplications per sample, seconds for all rows"
         )
-        if any(row.multiplications is None for row in self.rows):
-            caption += "; n/a: not known, and cost(model, X[:1]) says why"
+        if self.uncounted:
+            reasons = dict.fromkeys(self.uncounted.values())
+            caption += f"; n/a: {'; '.join(reasons)}"
         if not self.chosen:
             return caption
         choices = dict.fromkeys(

@@ -134,7 +134,7 @@ def board_named(board):
     """Return a board; raise ValueError for one that is not known."""
     if isinstance(board, Board):
         return board
-    if board not in BOARDS:
+    if not isinstance(board, str) or board not in BOARDS:
         raise ValueError(f"board={board!r}: must be one of {', '.join(map(repr, BOARDS))}.")
     return BOARDS[board]
 

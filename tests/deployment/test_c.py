@@ -443,6 +443,7 @@ def written_nothing(folder):
         ({"byte_range": (1.0, 0.0)}, "byte_range="),
         ({"name": "two words"}, "name='two words'"),
         ({"board": "z80"}, "board='z80': must be one of 'cortex-m0plus'"),
+        ({"board": ["avr"]}, r"board=\['avr'\]: must be one of 'cortex-m0plus'"),
         ({"X": 2 * X, "number": "integer", **BYTES}, "give the range that bytes stand for"),
     ],
 )

@@ -334,6 +334,7 @@ class TestPresentation:
         assert [row.split("  ")[0] for row in rows] == MODELS
         assert rows[0].count("n/a") == 3  # a forest has no multiplications
         assert "90 training rows, 60 test rows, 1 seed;" in caption
+        assert caption.endswith("n/a: The operations of RandomForestClassifier are not known")
         head, rule, *rows = classes.splitlines()
         assert head.startswith("F1 of class")
         assert len(rows) == len(report.classes)

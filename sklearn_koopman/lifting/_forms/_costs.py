@@ -60,9 +60,9 @@ def _foreign_operations(transformer):
 def _not_known(transformer):
     return UncountableError(
         f"The operations of {type(transformer).__name__} are not known. Known are the "
-        "classifiers and lifters of this package, pipelines and unions, PCA, scalers, Nystroem "
-        "and RBFSampler, linear models, multi-layer perceptrons and torch modules, and whatever "
-        f"has a method operations. {WAY_OUT}"
+        "classifiers and lifters of this package, pipelines, unions and ColumnTransformers, PCA, "
+        "scalers, Nystroem and RBFSampler, linear models, multi-layer perceptrons and torch "
+        f"modules, and whatever has a method operations. {WAY_OUT}"
     )
 
 
