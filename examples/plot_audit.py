@@ -83,7 +83,7 @@ pairs = shapley_values(student, patient, background=X, return_interactions=True)
 upper = np.triu(np.abs(pairs.interactions[0]), k=1)
 for place in np.argsort(-upper, axis=None)[:4]:
     i, j = np.unravel_index(place, upper.shape)
-    both = 2 * pairs.interactions[0, i, j]  # half of it stands on either side of the diagonal
+    both = 2 * pairs.interactions[0, i, j]  # half of it is on either side of the diagonal
     print(f"{pairs.feature_names[i]} and {pairs.feature_names[j]}: {both:+.3f}")
 
 # %%

@@ -16,7 +16,7 @@ and on the number of rows, and this script varies both.
 # %%
 # Data and teacher
 # ----------------
-# The teacher knows all training images, its students get 1,257 or 200 of them.
+# The teacher has learned from all training images, and its students get 1,257 or 200 of them.
 
 import argparse
 
@@ -131,10 +131,10 @@ axes[0, 0].legend(frameon=False, loc="lower right")
 # %%
 # Left, with many rows: where the dictionary is small, least squares loses up to four points, as
 # it spends its few coefficients on the value 1 of the one-hot labels instead of on the border
-# between classes. This is owed to the loss; the teacher adds nothing. From some hundred
+# between classes. This is an effect of the loss; the teacher adds nothing. From some hundred
 # observables on, least squares is as good or better: with a rich dictionary and a tuned ridge
 # it is a serious rival.
 #
-# Right, with few rows: now the teacher, who has seen more than the student, is worth one to
+# Right, with few rows: now the teacher, which has seen more than the student, is worth one to
 # three points, and without it the same loss is no better than least squares. Where there are
 # about as many observables as rows, all three are alike.

@@ -4,7 +4,7 @@ How many bits does a student need, and how much noise does it bear?
 ===================================================================
 
 On an analogue chip the entries of the matrix are set with few bits and some noise, and light is
-counted in photons. Four bits are enough here, and a student that expects noise bears much of it.
+counted in photons. Four bits are enough here, and a student that expects noise bears more of it.
 
 ``sklearn_koopman.deployment`` simulates such chips, rounds matrices so that little is lost, and
 fits students that expect the noise.

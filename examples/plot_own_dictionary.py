@@ -138,8 +138,8 @@ for ax, (name, model) in zip(axes, models.items(), strict=True):
 # %%
 # Shipped
 # -------
-# Every model of this package takes such a dictionary like its own. Where more than
-# ``transform`` is wanted, it says so itself, by methods that its own dictionaries have too:
+# Every model of this package takes such a dictionary. To ship it, give it the methods that the
+# dictionaries of the package have:
 # ``to_layer`` for torch (:func:`~sklearn_koopman.deployment.to_module`, ``device=``),
 # ``add_to_graph`` for ONNX (:func:`~sklearn_koopman.deployment.to_onnx`), ``operations`` for
 # :func:`~sklearn_koopman.inspection.cost` and reports. Each is optional.

@@ -3,12 +3,15 @@ r"""
 What does a student look for in an image?
 =========================================
 
-With monomials up to degree 2, the logit of each class is a quadratic form of the image,
+With monomials up to degree 2, the logit of each class is a quadratic form of the image. Its
+eigenvectors are patterns in the image, and its eigenvalues say whether a pattern speaks for the
+class or against it.
 
-.. math:: s_c(z) = b_c + w_c^T z + z^T A_c z ,
+The form of class c is
 
-and a symmetric matrix can be read: its eigenvectors are images, through PCA, and its
-eigenvalues say whether a pattern speaks for the class or against it.
+.. math:: s_c(z) = b_c + w_c^T z + z^T A_c z
+
+with PCA coordinates z and a symmetric matrix. PCA turns the eigenvectors of that into images.
 
 ``--dataset mnist`` shows the forms of MNIST.
 """

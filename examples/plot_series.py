@@ -3,8 +3,8 @@
 Time series
 ===========
 
-Sensors give series, and what matters in them may be anywhere. Filters see it, and a convolutional
-network teaches a student that has them one or two points; products of coordinates do not see it.
+Sensors give series, and what matters in them may be anywhere. Filters see it there, and products of
+coordinates do not. How much does a convolutional network teach students that have them?
 """
 
 # Authors: The sklearn_koopman developers
@@ -153,7 +153,7 @@ for offset, label, teacher, color in (
 axes[0].axvline(100 * np.mean(guesses == y_test), c="#1b4965", ls=":", label="network")
 axes[0].set(xlim=(82, 100), xlabel="test accuracy (%)")
 axes[0].set_yticks(places, dictionaries)
-axes[0].invert_yaxis()
+axes[0].set_ylim(2.5, -0.5)
 axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
 axes[1].set_prop_cycle(color=["#9b5de5", "#3c8d5a", "0.4"])
 for lifter, of_filters in zip(lifters, strengths, strict=True):
@@ -169,6 +169,10 @@ for ax in axes:
 plt.show()
 
 # %%
+# Filters see the shapes wherever they are, and are right more often than products by eight points
+# or more. The network adds four points to products, two to filters with a threshold, and nothing
+# to proportions. (This is one draw of 60 series: a point may be chance.)
+#
 # For your own series, MiniRocket [2]_ of the package aeon is a dictionary like any other. It takes
 # series in three dimensions, (series, channels, time), and so do a pipeline that begins with it,
 # and its teacher. Where rows are flat, a step before it gives them their shape::

@@ -27,12 +27,12 @@ ALTERNATIVES = {
 }
 PRODUCTS = ("exact", "active", "active, triples", "squares", "sparse")
 COLORS = {
-    "products": "#d1495b",
-    "filters": "#e9a03b",
-    "few bits": "#9b5de5",
-    "least squares": "#8d99ae",
-    "what else one could take": "#3c8d5a",
-    "teachers": "#1b4965",
+    "products": runner.STUDENT,
+    "filters": runner.FILTERS,
+    "few bits": runner.STUDENT,
+    "least squares": runner.EDMD,
+    "what else one could take": runner.ANOTHER,
+    "teachers": runner.TEACHER,
 }
 MARKERS = {
     "products": "o",
@@ -256,20 +256,20 @@ def draw_worth():
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained")
-    colors = dict(zip(TEACHERS, ("#d1495b", "#1b4965", "#3c8d5a"), strict=True))
+    markers = dict(zip(TEACHERS, "osv", strict=True))
     for axis, dataset in zip(axes, ("mnist", "fashion_mnist"), strict=False):
         rows = [row for row in rows_of("table.csv", dataset) if row["transfer_set"] == "none"]
         group = ("teacher", "components", "degree")
         products = differences(rows, "method", "no teacher", "exact", group)
         for teacher, name in TEACHERS.items():
-            axis.plot(*zip(*products[teacher], strict=True), "o", markersize=5,
-                      color=colors[teacher], label=f"products, {name}")  # fmt: skip
+            axis.plot(*zip(*products[teacher], strict=True), markers[teacher], markersize=5,
+                      color=runner.STUDENT, alpha=0.8, label=f"products, {name}")  # fmt: skip
         rows = rows_of("convolutional.csv", dataset)
         rows = [row for row in rows if row["dictionary"] != "monomials"]
         group = ("teacher_accuracy", "dictionary", "transfer_set")
         pairs = differences(rows, "student", "no teacher", "distilled", group)
         axis.plot(*zip(*chain(*pairs.values()), strict=True), "D", markersize=4,
-                  color="#e9a03b", label="filters")  # fmt: skip
+                  color=runner.FILTERS, label="filters")  # fmt: skip
         error = STANDARD_ERRORS[dataset]
         axis.axhspan(-error, error, color="#777777", alpha=0.15, linewidth=0,
                      label="one standard error of 10,000 images")  # fmt: skip
@@ -282,7 +282,7 @@ def draw_worth():
     found = {(row["method"], int(row["value"])): percent(row) for row in rows}
     counts = sorted({count for _, count in found})
     worth = [found["exact", count] - found["no teacher", count] for count in counts]
-    axes[2].plot(counts, worth, "o-", markersize=4, color=colors["mlp"])
+    axes[2].plot(counts, worth, "o-", markersize=4, color=runner.STUDENT)
     axes[2].set(title="MNIST, 861 products", xscale="log", xlabel="training images")
     axes[2].set_xticks(counts, [f"{count:,}" for count in counts], fontsize=8, rotation=30)
     axes[2].set_xticks([], minor=True)

@@ -224,22 +224,24 @@ def plot():
             [int(row["tables"]) / 1024 for row in found],
             [100 * float(row["accuracy"]) for row in found],
             "o-",
+            color=runner.FILTERS,
             label="one matrix after filters (from 4 kB on, most are trained)",
         )
         if dataset == "mnist":
-            for name, points in PUBLISHED.items():
-                ax.plot(*zip(*points, strict=True), "s--", label=name)
+            for (name, points), color in zip(PUBLISHED.items(), ("0.65", "0.35"), strict=True):
+                ax.plot(*zip(*points, strict=True), "s--", color=color, label=name)
         ax.set(
             xscale="log",
             xlabel="tables (kB)",
-            ylabel="accuracy on test images (%)",
+            ylabel="test accuracy (%)",
             title={"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}[dataset],
         )
         low, high = ax.get_ylim()
         ax.set_ylim(low - 0.35 * (high - low), high)  # room for the legend
         ax.set_xticks(KILOBYTES, [f"{size}" for size in KILOBYTES])
         ax.minorticks_off()
-        ax.legend(fontsize="small", loc="lower right")
+        ax.grid(alpha=0.3)
+        ax.legend(fontsize="small", frameon=False, loc="lower right")
     runner.save_picture(figure, "microcontrollers", dpi=130)
 
 

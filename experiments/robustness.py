@@ -278,9 +278,10 @@ def plot():
     import matplotlib.pyplot as plt
 
     _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+    ax.set_prop_cycle(color=[runner.STUDENT, runner.FILTERS, runner.ANOTHER])
     for named in STUDENTS:
         rows = ALONG.where(student=named.student)
-        label = "plain" if named.student == "plain" else f"for a radius of {named.student}"
+        label = "plain" if named.student == "plain" else f"trained for {named.student}"
         radii = [float(row["radius"]) for row in rows]
         ax.plot(radii, [100 * float(row["certified"]) for row in rows], label=label)
     for (name, at), marker in zip(PUBLISHED.items(), "sD", strict=True):

@@ -79,6 +79,16 @@ def test_scripts_of_the_gallery_are_well_formed():
         assert f"   ../examples/{script.name}\n" in header, script.name
 
 
+def test_pictures_have_the_colours_that_contributors_agreed_on():
+    root = EXAMPLES.parent
+    color = re.compile(r"#[0-9a-f]{6}\b", re.IGNORECASE)
+    agreed = set(color.findall((root / "CONTRIBUTING.md").read_text(encoding="utf-8")))
+    scripts = [*EXAMPLES.glob("*.py"), *(root / "experiments").glob("*.py")]
+    for script in [*scripts, root / "docs" / "pictures.py"]:
+        used = set(color.findall(script.read_text(encoding="utf-8")))
+        assert used <= agreed, script.name
+
+
 def test_digits_distillation(tmp_path, run):
     for package in ("torch", "skorch"):
         pytest.importorskip(package)

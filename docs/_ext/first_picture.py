@@ -1,8 +1,8 @@
 """The picture of an example, first on its page.
 
-sphinx-gallery puts a picture where the code that draws it ends, which is the end of most pages.
-Here the picture of the thumbnail stands after the first paragraph, too. An example with several
-pictures says which one that is: ``# sphinx_gallery_thumbnail_number = 2``.
+sphinx-gallery puts a picture where the code that draws it ends, which is at the end of most pages.
+With this extension, the picture of the thumbnail also follows the first paragraph. An example with
+several pictures says which one that is: ``# sphinx_gallery_thumbnail_number = 2``.
 """
 
 import re

@@ -273,6 +273,7 @@ def audit_report(
         if not is_integer(value) or value < least:
             raise ValueError(f"{name}={value!r}: must be an int in the range [{least}, inf).")
     rows = _checked_places(rows, len(y))
+    attributes = attributes_of(groups, len(y))
     with showing_progress(verbose):
         audited = Audited(
             student,
@@ -286,7 +287,6 @@ def audit_report(
             max_rows=max_rows,
             random_state=random_state,
         )
-        attributes = attributes_of(groups, len(audited.y))
         faithful = fidelity = teacher_accuracy = None
         if audited.teacher_labels is not None:
             faithful = audited.teacher_labels == audited.predicted

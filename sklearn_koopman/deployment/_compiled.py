@@ -2,12 +2,14 @@
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.impute import SimpleImputer
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._finite import all_finite, finite
 from ..lifting import Flatten, NoFunctionError, SupportsFunction, as_function, in_turn
 from ..students import flat_steps, margin
+from ..teachers import shortened
 from ._parts import check_has_no_network, n_features_of
 
 
@@ -23,10 +25,10 @@ def compile(estimator):
     estimator : estimator
         A fitted student of this package, or a pipeline or search that ends in one. The
         transformers before it may be PCA, IncrementalPCA, TruncatedSVD, ActiveSubspace,
-        StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, Normalizer, selectors of columns,
-        PolynomialFeatures, RBFSampler, Nystroem with a Gaussian kernel, the dictionaries of this
-        package, unions and ObservableSelectors of them, and whatever has a method `to_function`:
-        see :class:`~sklearn_koopman.lifting.SupportsFunction`.
+        StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, Normalizer, SimpleImputer,
+        selectors of columns, PolynomialFeatures, RBFSampler, Nystroem with a Gaussian kernel, the
+        dictionaries of this package, unions and ObservableSelectors of them, and whatever has a
+        method `to_function`: see :class:`~sklearn_koopman.lifting.SupportsFunction`.
 
     Returns
     -------
@@ -110,6 +112,8 @@ class CompiledStudent:
         student = steps[-1]
         self.dtype = np.dtype(student.intercept_.dtype)
         self.n_features_in_ = n_features_of(steps[0])
+        self._takes_missing = isinstance(steps[0], SimpleImputer)
+        self._names = list(getattr(steps[0], "feature_names_in_", []))
         self._image_shape = steps[0].input_shape_ if isinstance(steps[0], Flatten) else None
         self.classes_ = getattr(student, "classes_", None)
         self._has_probabilities = hasattr(student, "predict_proba")
@@ -135,8 +139,9 @@ class CompiledStudent:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or (n_features,)
-            Numbers. Names of columns are not looked at. Of a student that begins with
-            :class:`~sklearn_koopman.Flatten`, images too, or a single one.
+            Numbers. The names of the columns of a data frame must be those of `fit`. Of
+            a student that begins with :class:`~sklearn_koopman.Flatten`, images too, or a single
+            one.
 
         Returns
         -------
@@ -208,7 +213,7 @@ class CompiledStudent:
             )
         if not len(rows):
             raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
-        if not all_finite(rows):
+        if not (self._takes_missing or all_finite(rows)):
             raise ValueError(
                 f"X contains NaN or infinity, or values too large for {self.dtype}."
             )
@@ -224,5 +229,11 @@ class CompiledStudent:
             raise TypeError("X is sparse: the compiled student takes X.toarray().")
         if np.iscomplexobj(X):
             raise ValueError("Complex data not supported.")
+        names = list(getattr(X, "columns", []))
+        if names and self._names and names != self._names:
+            raise ValueError(
+                "The feature names should match those that were passed during fit, in the same "
+                f"order: {shortened(self._names)}, got {shortened(names)}."
+            )
         with np.errstate(over="ignore"):  # what is too large is infinite then, and an error
             return np.asarray(X, dtype=self.dtype)

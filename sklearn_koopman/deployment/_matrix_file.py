@@ -59,6 +59,11 @@ def save_matrix(estimator, file, X=None):
     suffix = Path(file).suffix.lower()
     if suffix not in {".csv", ".json"}:
         raise ValueError(f"file={str(file)!r}: its suffix must be .csv or .json.")
+    if hasattr(estimator, "eigenvalues"):
+        raise TypeError(
+            f"{estimator!r} has complex numbers, which such files do not hold: numpy.savez(file, "
+            "eigenvalues=spectrum.eigenvalues, modes=spectrum.modes)."
+        )
     transformers, student = split_student(estimator, KoopmanMatrix)
     names = observable_names(estimator)
     if hasattr(student, "operator_"):

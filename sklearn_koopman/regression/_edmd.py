@@ -204,6 +204,12 @@ class EDMDRegressor(KoopmanRegressor):
         return fitted | parts | {"operator_": coef[:n], "operator_intercept_": intercept[:n]}
 
     def _task(self, X, y, sample_weight, **how):
+        if np.ndim(y) == 3 and getattr(X, "ndim", 2) == 3:
+            raise ValueError(
+                f"X has the shape {tuple(X.shape)}, and rows are states. Join the states of all "
+                f"trajectories: X.reshape(-1, {X.shape[-1]}), and y likewise, so that each row of "
+                "y follows that of X."
+            )
         task = super()._task(X, y, sample_weight, **how)
         if not self.with_operator:
             return task

@@ -388,6 +388,19 @@ def test_refusals(student):
     rows, labels = CELLS[FRESH], DIAGNOSES[FRESH]
     with pytest.raises(ValueError, match=r"groups\['size'\] has 2 rows, and X has 269"):
         audit_report(student, rows, labels, groups={"size": ["a", "b"]})
+    with pytest.raises(
+        ValueError, match=r"groups='ward': give the group of each row, X\['ward'\]"
+    ):
+        audit_report(student, rows, labels, groups="ward")
+    for missing in (np.nan, None):
+        with pytest.raises(ValueError, match=r"groups\['size'\] has no value for 1 rows"):
+            audit_report(student, rows, labels, groups={"size": [missing, *SIZES[1:]]})
+    with pytest.raises(
+        TypeError, match=r"groups\['size'\] has values of several types, int, str"
+    ):
+        audit_report(student, rows, labels, groups={"size": [1, *SIZES[1:]]})
+    with pytest.warns(UserWarning, match=r"groups has 2\d\d values.*Cut numbers into ranges"):
+        audit_report(student, rows, labels, groups=rows["mean radius"].to_numpy(), n_rows=1)
     with pytest.raises(ValueError, match="scale='inches': must be 'std', an array or None"):
         audit_report(student, rows, labels, scale="inches")
     with pytest.raises(ValueError, match="30 positive numbers"):

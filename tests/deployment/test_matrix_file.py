@@ -78,7 +78,7 @@ def test_the_operator_has_the_names_of_observables(tmp_path):
     table = pandas.read_csv(tmp_path / "k.csv", index_col="observable")
     assert [*table.columns] == ["a", "b", "a^2", "a b", "b^2"] == [*table.index[:-1]]
     assert_allclose(table.to_numpy()[:-1].T, edmd.operator_)
-    with pytest.raises(TypeError, match=r"^estimator=<KoopmanSpectrum of 5 observables>"):
+    with pytest.raises(TypeError, match=r"^<KoopmanSpectrum of 5 observables>.*numpy\.savez"):
         save_matrix(koopman_spectrum(edmd), tmp_path / "k.csv")
 
 
