@@ -240,7 +240,7 @@ for (left, right), row in zip(doubts, rows, strict=True):
     axes[right].set(ylim=(0, 1), yticks=[0, 0.5, 1], xticks=[])
 lean = {"rotation": 60, "ha": "right"} if max(map(len, names)) > 2 else {}
 axes["bars 2"].set_xticks(range(10), names, **lean)
-axes["bars 0"].set_title("What teacher and student make of doubtful images")
+axes["bars 0"].set_title("Images that the teacher finds hard")
 for ax in axes.values():
     ax.spines[["top", "right"]].set_visible(False)
 
