@@ -190,7 +190,7 @@ def parser():
     """Return the parser of the command line."""
     made = runner.benchmark_parser(__doc__, repeats=5, runs_alone=True)
     made.add_argument("part", nargs="?", choices=PARTS, default="products")
-    made.add_argument("--filters", type=int, default=128, help="of the dictionary")
+    made.add_argument("--filters", type=runner.count, default=128, help="of the dictionary")
     return made
 
 

@@ -391,7 +391,8 @@ def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__)
     made.add_argument("--datasets", nargs="+", choices=TASKS, default=list(TASKS))
-    made.add_argument("--dictionaries", nargs="+", default=None, help="some of them, by name")
+    names = sorted({name for task in TASKS.values() for name in task.dictionaries})
+    made.add_argument("--dictionaries", nargs="+", choices=names, help="some of them, by name")
     made.add_argument(
         "--held-out", action="store_true", help="accuracy on held-out training images"
     )

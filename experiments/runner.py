@@ -47,6 +47,13 @@ def experiment_parser(doc, plot=False):
     return parser
 
 
+def count(text):
+    """Return a whole number of an option from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
 def parse(parser):
     """Return the options that a script was called with; ``--quick`` counts from here on."""
     options = parser.parse_args()

@@ -385,7 +385,7 @@ def plot():
 def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__, plot=True)
-    made.add_argument("--sizes", type=int, nargs="+", help="only these; default all")
+    made.add_argument("--sizes", type=runner.count, nargs="+", help="only these; default all")
     made.add_argument("--dataset", choices=DATASETS, default="mnist")
     made.add_argument("--teacher", choices=MAKE, default="mlp")
     made.add_argument("--transfer-set", choices=SETS, default="none")

@@ -232,7 +232,7 @@ def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__, plot=True)
     made.add_argument("--dataset", choices=LOAD, default="wine")
-    made.add_argument("--seeds", type=int, default=10)
+    made.add_argument("--seeds", type=runner.count, default=10)
     made.add_argument("--method", choices=METHODS, help="this one alone")
     made.add_argument("--tao", metavar="PYTHON", help="trees of TAO alone, by this Python")
     return made

@@ -286,3 +286,23 @@ def _interval(low, high, inclusive):
 
 def _or_none(expected, optional):
     return f"{expected} or None" if optional else expected
+
+
+def check_is_table(X, name):
+    """Raise an error for a model, or a single row, in place of rows.
+
+    Parameters
+    ----------
+    X : object
+    name : str
+        That of the argument.
+    """
+    if hasattr(X, "predict"):
+        raise TypeError(
+            f"{name} is a model, {type(X).__name__}: rows belong there, after the student."
+        )
+    if getattr(X, "ndim", 2) == 1:
+        row = "X.iloc[[i]]" if hasattr(X, "iloc") else "X[[i]]"
+        raise ValueError(
+            f"{name} has one dimension, and rows have two. A single row as a table is {row}."
+        )

@@ -92,7 +92,7 @@ def given(is_large):
 
 
 # Pages whose blocks are one program, each going on where the last one ended.
-WHOLE = {"tasks-microcontrollers", "tasks-onnx", "tasks-optics", "tasks-sklearn"}
+WHOLE = {"tasks-microcontrollers", "tasks-onnx", "tasks-optics", "tasks-sklearn", "tasks-torch"}
 
 
 def name_of(page):

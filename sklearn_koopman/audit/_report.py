@@ -1,11 +1,13 @@
 """The report of an audit: all of it in one object, and in one page."""
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from .._progress import showing_progress
+from .._validation import is_integer
 from ..inspection import (
     Cost,
     FidelityCertificate,
@@ -267,7 +269,11 @@ def audit_report(
         scale = "std" if image_shape is None and bounds is None else None
     if isinstance(fixed, str) and fixed == "auto":
         fixed = columns_of_two_values(X) if image_shape is None else None
+    for name, value, least in (("n_rows", n_rows, 0), ("max_rows", max_rows, 1)):
+        if not is_integer(value) or value < least:
+            raise ValueError(f"{name}={value!r}: must be an int in the range [{least}, inf).")
     rows = _checked_places(rows, len(y))
+    attributes = attributes_of(groups, len(y))
     with showing_progress(verbose):
         audited = Audited(
             student,
@@ -281,7 +287,6 @@ def audit_report(
             max_rows=max_rows,
             random_state=random_state,
         )
-        attributes = attributes_of(groups, len(audited.y))
         faithful = fidelity = teacher_accuracy = None
         if audited.teacher_labels is not None:
             faithful = audited.teacher_labels == audited.predicted
@@ -311,10 +316,23 @@ def audit_report(
             _formula(student, audited),
             audited_groups(attributes, audited.right, faithful, audited.certified, delta=delta),
             audited.column_names,
-            None if image_shape is None else tuple(image_shape),
+            _checked_image_shape(image_shape, audited.X),
             _names(fixed, audited.column_names),
             audited.rows(rows),
         )
+
+
+def _checked_image_shape(image_shape, X):
+    """Return height and width, and channels, as a tuple, or None."""
+    if image_shape is None:
+        return None
+    is_shape = isinstance(image_shape, tuple | list) and all(map(is_integer, image_shape))
+    if not is_shape or len(image_shape) not in (2, 3) or prod(image_shape) != X.shape[1]:
+        raise ValueError(
+            f"image_shape={image_shape!r}: must be None, (height, width) or (height, width, "
+            f"channels) of the {X.shape[1]} features of X."
+        )
+    return tuple(image_shape)
 
 
 def _checked_places(rows, n_samples):

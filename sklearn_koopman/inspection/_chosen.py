@@ -15,7 +15,7 @@ def innermost_student(estimator):
     return innermost_student(last.estimator) if _is_search(last) else last
 
 
-def chosen_student(model, X, y):
+def chosen_student(model, X, y, sample_weight=None):
     """Return a model with the settings that it chooses on some rows, and these.
 
     Parameters
@@ -24,6 +24,7 @@ def chosen_student(model, X, y):
         One that `innermost_student` takes apart; it is fitted where there is something to choose.
     X, y
         Rows as the teacher takes them, and their labels.
+    sample_weight : ndarray of shape (n_samples,), default=None
 
     Returns
     -------
@@ -34,13 +35,13 @@ def chosen_student(model, X, y):
     """
     last = student_of(model)
     if _is_search(last):
-        best = _fitted(model, X, y)
+        best = _fitted(model, X, y, sample_weight)
         settings = dict(student_of(best).best_params_)
         best = with_student(model, clone(last.estimator).set_params(**settings))
-        best, more = chosen_student(best, X, y)
+        best, more = chosen_student(best, X, y, sample_weight)
         return best, settings | more
     if isinstance(last, KoopmanDistilledClassifierCV):
-        fitted = student_of(_fitted(model, X, y))
+        fitted = student_of(_fitted(model, X, y, sample_weight))
         settings = {name: getattr(fitted, f"{name}_") for name in _CHOSEN_BY_FOLDS}
         known = KoopmanDistilledClassifier().get_params(deep=False)
         shared = {
@@ -50,10 +51,13 @@ def chosen_student(model, X, y):
     return model, {}
 
 
-def _fitted(model, X, y):
+def _fitted(model, X, y, sample_weight):
     """Return a fitted clone of a model whose teacher sees the rows as they are."""
     prefix = "" if get_config()["enable_metadata_routing"] else _prefix_inside(model)
-    return clone(model).fit(X, y, **{f"{prefix}teacher_X": X})
+    given = {f"{prefix}teacher_X": X}
+    if sample_weight is not None:
+        given[f"{prefix}sample_weight"] = sample_weight
+    return clone(model).fit(X, y, **given)
 
 
 def _prefix_inside(estimator):

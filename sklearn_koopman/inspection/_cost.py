@@ -23,13 +23,16 @@ from ..networks import LinearizedNetworkClassifier
 from ..teachers import (
     CallableTeacher,
     EstimatorTeacher,
+    OnnxTeacher,
     Teacher,
     TorchTeacher,
+    is_onnx,
     is_skorch,
     is_torch_module,
     skorch_input,
     to_numpy,
 )
+from ._onnx_cost import count_onnx
 
 
 def count_operations(estimator, X_row):
@@ -46,7 +49,7 @@ def count_operations(estimator, X_row):
     ----------
     estimator : object
         A fitted student, pipeline, linear model, multi-layer perceptron or transformer, a torch
-        module, a skorch net or a teacher.
+        module, an ONNX model or its file, a skorch net or a teacher.
     X_row : array-like of shape (1, n_features)
         One sample, as the estimator takes it.
 
@@ -69,12 +72,20 @@ def count_operations(estimator, X_row):
     >>> count_operations(student, X[:1])
     Operations(parameters=48, linear=45, nonlinear=10)
     """
+    is_of_torch = is_torch_module(estimator) or is_skorch(estimator)
+    if hasattr(estimator, "fit") and not is_of_torch and not isinstance(estimator, Teacher):
+        check_is_fitted(estimator)
+    return _count_fitted(estimator, X_row)
+
+
+def _count_fitted(estimator, X_row):
+    """Count one estimator; a step of a fitted pipeline is fitted, whether it can say so or not."""
     if is_torch_module(estimator):
         return _count(TorchTeacher(estimator), X_row)
+    if is_onnx(estimator):
+        return _count(OnnxTeacher(estimator), X_row)
     if is_skorch(estimator):
         return _count(TorchTeacher(estimator.module_), skorch_input(X_row))
-    if hasattr(estimator, "fit") and not isinstance(estimator, Teacher):
-        check_is_fitted(estimator)
     if isinstance(estimator, SupportsCost):
         return estimator.operations()
     return _count(estimator, X_row)
@@ -95,14 +106,14 @@ def _count_pipeline(pipeline, X_row):
             continue
         if transform is not None:
             X_row = transform(X_row)
-        total += count_operations(step, X_row)
+        total += _count_fitted(step, X_row)
         transform = getattr(step, "transform", None)
     return total
 
 
 @_count.register(FrozenEstimator)
 def _count_frozen(frozen, X_row):
-    return count_operations(frozen.estimator, X_row)
+    return _count_fitted(frozen.estimator, X_row)
 
 
 @_count.register(GridSearchCV)
@@ -133,6 +144,11 @@ def _count_torch_teacher(teacher, X_row):
     with _flop_counter() as counter:
         _run_once(teacher, X_row)
     return Operations(linear=_multiplications(counter)) + _held(teacher.module.parameters())
+
+
+@_count.register(OnnxTeacher)
+def _count_onnx_teacher(teacher, X_row):
+    return count_onnx(*teacher.model_for(np.asarray(X_row)[:1]))
 
 
 @_count.register(LinearizedNetworkClassifier)
@@ -287,7 +303,7 @@ def cost(estimator, X_row, *, n_repeats=20):
     ----------
     estimator : object
         A fitted student, pipeline, linear model, multi-layer perceptron or transformer, a torch
-        module, a skorch net or a teacher.
+        module, an ONNX model or its file, a skorch net or a teacher.
     X_row : array-like of shape (1, n_features)
         One sample, as the estimator takes it. Of more rows, the first is taken.
     n_repeats : int, default=20
@@ -308,7 +324,8 @@ def cost(estimator, X_row, *, n_repeats=20):
     degree d is a variable times a monomial of degree d - 1, one multiplication. Additions,
     comparisons, exponentials and activation functions are not counted. Matrix products,
     convolutions and attention of torch modules are counted by
-    :class:`torch.utils.flop_counter.FlopCounterMode`.
+    :class:`torch.utils.flop_counter.FlopCounterMode`, those of ONNX models by the shapes in them.
+    Trees multiply nothing. Elementwise products in either are not counted.
 
     For one sample the latency of a student is mostly that of Python and of checking the input;
     `sklearn_koopman.deployment.to_onnx` has neither.
@@ -347,6 +364,8 @@ def _prediction(estimator):
     """Return what a model does to rows: predict, else transform, else be called."""
     if is_torch_module(estimator):
         return TorchTeacher(estimator)
+    if is_onnx(estimator):
+        return OnnxTeacher(estimator)
     if is_skorch(estimator):
         return lambda X_row: estimator.predict(skorch_input(X_row))
     for name in ("predict", "transform"):

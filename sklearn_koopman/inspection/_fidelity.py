@@ -81,6 +81,10 @@ def choices(y_teacher, y_student):
 
 def _as_array(y, name):
     """Return labels as a 1-D array, or scores of at least two classes as a 2-D array."""
+    if hasattr(y, "predict"):
+        raise TypeError(
+            f"{name} is a model, {type(y).__name__}: pass what it predicts, model.predict(X)."
+        )
     try:
         is_labels = np.ndim(y) < 2
     except ValueError as error:  # numpy's, of lists that are not equally long

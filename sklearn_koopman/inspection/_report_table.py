@@ -25,7 +25,8 @@ class ReportRow:
     model : str
         Its name.
     accuracy, accuracy_std : float
-        Fraction of test rows with the right class; mean and standard deviation over the seeds.
+        Fraction of test rows with the right class; mean and standard deviation over the seeds. NaN
+        where test rows have no labels.
     fidelity, fidelity_std : float
         Fraction of test rows with the teacher's class.
     parameters : int or None
@@ -74,6 +75,8 @@ class DistillationReport:
     confusion : dict of str to ndarray of shape (n_classes, n_classes), default={}
         For each model, how many test rows of a class (row) it takes for a class (column); mean
         over the seeds.
+    uncounted : dict of str to str, default={}
+        For each model that cannot be counted, why.
     """
 
     rows: list
@@ -83,6 +86,7 @@ class DistillationReport:
     chosen: tuple = ()
     classes: Any = ()
     confusion: dict = field(default_factory=dict)
+    uncounted: dict = field(default_factory=dict)
 
     def to_frame(self):
         """Return the table as a pandas DataFrame, indexed by the model.
@@ -141,7 +145,10 @@ class DistillationReport:
         return "\n".join([_as_text(self._table()), self._caption(), *self._text_of_classes()])
 
     def _table(self):
-        return [_HEADER, *(self._cells(row) for row in self.rows)]
+        table = [_HEADER, *(self._cells(row) for row in self.rows)]
+        if all(np.isnan(row.accuracy) for row in self.rows):  # without labels of test rows
+            return [[first, *rest] for first, _, *rest in table]
+        return table
 
     def _f1_scores(self):
         return {model: f1_scores(each) for model, each in self.confusion.items()}
@@ -199,13 +206,28 @@ class DistillationReport:
             f"{self.n_train} training rows, {self.n_test} test rows, {seeds}; "
             "multiplications per sample, seconds for all rows"
         )
+        if self.uncounted:
+            reasons = dict.fromkeys(self.uncounted.values())
+            caption += f"; n/a: {'; '.join(reasons)}"
         if not self.chosen:
             return caption
         choices = dict.fromkeys(
             ", ".join(f"{name}={value!r}" for name, value in settings.items())
             for settings in self.chosen
         )
-        return f"{caption}; chosen on the training rows: {'; or '.join(choices)}"
+        caption = f"{caption}; chosen on the training rows: {'; or '.join(choices)}"
+        if any(self._learns_from_labels_alone(settings) for settings in self.chosen):
+            caption += (
+                "; a soft weight of 0 takes nothing from the teacher, so the distilled student is "
+                "the student without teacher"
+            )
+        return caption
+
+    @staticmethod
+    def _learns_from_labels_alone(settings):
+        return any(
+            name.endswith("soft_weight") and value == 0 for name, value in settings.items()
+        )
 
 
 _HEADER = [

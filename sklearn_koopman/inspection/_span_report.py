@@ -116,6 +116,8 @@ def span_report(
             f"span={classifier.span!r}: the report compares what can be done with one span; give "
             "each span a report of its own."
         )
+    if y is None or y_test is None:
+        raise ValueError("span_report needs labels: give y and y_test.")
     X, y, X_test, y_test, seeds = _checked(X, y, X_test, y_test, random_states)
 
     def runs_of(model):

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._axes import axes_to_draw_on
+from ..networks import LinearizedNetworkClassifier
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ def span_spectrum(classifier, span=0):
     >>> spectrum.singular_values.shape, spectrum.modes.shape[0]
     ((16,), 16)
     """
+    if not isinstance(classifier, LinearizedNetworkClassifier):
+        raise TypeError(
+            f"classifier={classifier!r} is no LinearizedNetworkClassifier. The spectrum of an "
+            "EDMDRegressor is koopman_spectrum(regressor)."
+        )
     check_is_fitted(classifier)
     operator = classifier.operators_[span]
     eigenvalues = modes = None

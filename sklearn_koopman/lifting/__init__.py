@@ -40,6 +40,7 @@ from ._forms._as_layer import (
 )
 from ._forms._costs import operations_of as operations_of
 from ._forms._degrees import degree_of as degree_of
+from ._forms._filling import values_filled_in as values_filled_in
 from ._forms._functions import affine as affine, in_turn as in_turn
 from ._forms._onnx_nodes import Nodes
 from ._forms._operations import Operations, UncountableError as UncountableError

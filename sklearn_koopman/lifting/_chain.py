@@ -216,8 +216,13 @@ def block_lift(tail, dtype):
 
 def transformed(steps, X):
     """Return what steps make of rows, as an array of finite numbers."""
+    lifted = X
     with arrays_between_steps():
-        lifted = _as_rows(steps.transform(X), X, steps)
+        # One by one: a pipeline would ask each whether it is fitted, and steps of others that learn
+        # nothing often cannot say. Whoever gets here has fitted them.
+        for step in steps_of(steps):
+            lifted = step.transform(lifted)
+        lifted = _as_rows(lifted, X, steps)
     # Steps of others may let through what they were given; dictionaries have checked it.
     last = next(reversed(steps_of(steps)), None)
     if not (isinstance(last, BlockLifter) or all_finite(lifted)):

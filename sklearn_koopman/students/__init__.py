@@ -31,6 +31,7 @@ from ._targets import (
     check_weights as check_weights,
     encode_labels as encode_labels,
     has_label as has_label,
+    labels_of_columns as labels_of_columns,
     regression_targets as regression_targets,
     soft_targets as soft_targets,
     some_rows as some_rows,

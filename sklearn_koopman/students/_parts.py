@@ -29,8 +29,13 @@ def split_student(estimator, kind=KoopmanClassifier):
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it does not end in a classifier with a Koopman matrix.
+        If it is no estimator, or does not end in a classifier with a Koopman matrix.
     """
+    if not hasattr(estimator, "fit"):
+        raise TypeError(
+            f"There is a {type(estimator).__name__} where a fitted student belongs: it comes "
+            "first, then rows."
+        )
     *transformers, classifier = flat_steps(estimator)
     if not isinstance(classifier, kind):
         lacks = "classes" if isinstance(classifier, KoopmanMatrix) else "Koopman matrix"

@@ -6,6 +6,7 @@
 from ._base import CallableTeacher as CallableTeacher, Teacher as Teacher
 from ._dispatch import (
     as_teacher,
+    is_onnx as is_onnx,
     is_torch_module as is_torch_module,
     share_or_clone as share_or_clone,
 )

@@ -69,7 +69,7 @@ def as_teacher(teacher, *, classes=None, output=None):
         return EstimatorTeacher(teacher, classes)
     if is_torch_module(teacher):
         return TorchTeacher(teacher, classes=classes)
-    if _is_onnx(teacher):
+    if is_onnx(teacher):
         return OnnxTeacher(teacher, classes=classes)
     if callable(teacher):
         return CallableTeacher(teacher, classes)
@@ -109,7 +109,8 @@ def is_torch_module(teacher):
     return torch is not None and isinstance(teacher, torch.nn.Module)
 
 
-def _is_onnx(teacher):
+def is_onnx(teacher):
+    """Say whether something is an ONNX model, or the path of a file by that suffix."""
     if isinstance(teacher, str | Path):
         return Path(teacher).suffix == ".onnx"
     onnx = sys.modules.get("onnx")

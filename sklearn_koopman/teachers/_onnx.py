@@ -146,37 +146,83 @@ class OnnxTeacher(Teacher):
         if len(names) > 1 or not any(kind in _LABELS for kind in kinds):
             return None
         try:
-            onnx = import_extra("onnx", "Reading the labels in a model", "onnx")
+            model = self._proto("Reading the labels in a model")
         except ImportError as error:
             raise UnclearLabelsError(str(error)) from error
-        model = self.model
-        if isinstance(model, bytes):
-            model = onnx.load_from_string(model)
-        elif not hasattr(model, "graph"):
-            model = onnx.load(str(model), load_external_data=False)
         return labels_of_columns(model, names[0])
+
+    def _proto(self, purpose):
+        """Return the model as a message of onnx, without weights in other files."""
+        onnx = import_extra("onnx", purpose, "onnx")
+        if isinstance(self.model, bytes):
+            return onnx.load_from_string(self.model)
+        if hasattr(self.model, "graph"):
+            return self.model
+        return onnx.load(str(self.model), load_external_data=False)
+
+    def model_for(self, X):
+        """Return the model with the sizes of its inputs filled in, and how many rows these are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as the teacher takes them.
+
+        Returns
+        -------
+        model : onnx.ModelProto
+        n_rows : int
+            As many as X has, or what the model insists on.
+        """
+        given, others = self._inputs_of(self._session())
+        fed = self._fed(self._input(self._rows(X, given), given), given, others)
+        model = self._proto("Counting multiplications")
+        filled = type(model)()
+        filled.CopyFrom(model)
+        for value in filled.graph.input:
+            if value.name in fed:
+                shape = np.shape(fed[value.name])
+                for dim, size in zip(value.type.tensor_type.shape.dim, shape, strict=False):
+                    dim.dim_value = size
+        return filled, len(fed[given.name])
 
     def _evaluate(self, X):
         check_batching(self)
         session = self._session()
         given, others = self._inputs_of(session)
-        if declared_dtype(given, self._source).kind == "O":
-            rows = np.asarray(X, dtype=object)
-        else:
-            rows = as_numeric(X, "OnnxTeacher")
-        n_at_once = given.shape[0] if given.shape and isinstance(given.shape[0], int) else None
+        rows = self._rows(X, given)
         names = self._output_names(session)
         outputs = []
-        batches = row_batches(len(rows), n_at_once or self.batch_size)
+        batches = row_batches(len(rows), _rows_at_once(given) or self.batch_size)
         for batch in watched(batches, "teacher", "batch"):
-            x = as_declared(rows[batch], given, self._source)
-            n_rows, x = len(x), padded(self._shaped(x, given), n_at_once or 0)
-            found = self._run(session, names, given, others, x)
+            x = self._input(rows[batch], given)
+            found = self._run(session, names, x, self._fed(x, given, others))
             if len(names) > 1:
                 chosen = self._chosen(dict(zip(names, found, strict=True)), len(x))
                 names, found = [chosen], [found[names.index(chosen)]]
-            outputs.append(found[0][:n_rows])
+            outputs.append(found[0][: len(rows[batch])])
         return np.concatenate(outputs)
+
+    def _rows(self, X, given):
+        """Return X as the array that batches are taken from."""
+        if declared_dtype(given, self._source).kind == "O":
+            return np.asarray(X, dtype=object)
+        return as_numeric(X, "OnnxTeacher")
+
+    def _input(self, rows, given):
+        """Return rows as the model takes them, as many as it insists on."""
+        x = as_declared(rows, given, self._source)
+        return padded(self._shaped(x, given), _rows_at_once(given) or 0)
+
+    def _fed(self, x, given, others):
+        """Return what each input gets, by its name."""
+        fed = {given.name: x}
+        for other in others:
+            value = self.inputs[other.name]
+            fed[other.name] = as_declared(
+                value(x) if callable(value) else value, other, self._source
+            )
+        return fed
 
     def _inputs_of(self, session):
         """Return the input that takes X, and those that the user gives something to."""
@@ -206,14 +252,8 @@ class OnnxTeacher(Teacher):
             check_sample_size(shape, x, f"{self._source}: a sample of shape {shape}")
         return x.reshape(len(x), *shape)
 
-    def _run(self, session, names, given, others, x):
+    def _run(self, session, names, x, fed):
         """Run the model on one batch, and return the outputs of some names."""
-        fed = {given.name: x}
-        for other in others:
-            value = self.inputs[other.name]
-            fed[other.name] = as_declared(
-                value(x) if callable(value) else value, other, self._source
-            )
         try:
             return session.run(names, fed)
         except Exception as error:
@@ -302,3 +342,8 @@ class OnnxTeacher(Teacher):
         named = isinstance(self.model, str | Path)
         name = repr(str(self.model)) if named else type(self.model).__name__
         return f"OnnxTeacher({name})"
+
+
+def _rows_at_once(given):
+    """Return how many rows a model insists on, None if that is open."""
+    return given.shape[0] if given.shape and isinstance(given.shape[0], int) else None

@@ -388,6 +388,19 @@ def test_refusals(student):
     rows, labels = CELLS[FRESH], DIAGNOSES[FRESH]
     with pytest.raises(ValueError, match=r"groups\['size'\] has 2 rows, and X has 269"):
         audit_report(student, rows, labels, groups={"size": ["a", "b"]})
+    with pytest.raises(
+        ValueError, match=r"groups='ward': give the group of each row, X\['ward'\]"
+    ):
+        audit_report(student, rows, labels, groups="ward")
+    for missing in (np.nan, None):
+        with pytest.raises(ValueError, match=r"groups\['size'\] has no value for 1 rows"):
+            audit_report(student, rows, labels, groups={"size": [missing, *SIZES[1:]]})
+    with pytest.raises(
+        TypeError, match=r"groups\['size'\] has values of several types, int, str"
+    ):
+        audit_report(student, rows, labels, groups={"size": [1, *SIZES[1:]]})
+    with pytest.warns(UserWarning, match=r"groups has 2\d\d values.*Cut numbers into ranges"):
+        audit_report(student, rows, labels, groups=rows["mean radius"].to_numpy(), n_rows=1)
     with pytest.raises(ValueError, match="scale='inches': must be 'std', an array or None"):
         audit_report(student, rows, labels, scale="inches")
     with pytest.raises(ValueError, match="30 positive numbers"):
@@ -404,6 +417,21 @@ def test_refusals(student):
         audit_report(EDMDRegressor().fit(rows, rows["mean area"]), rows, labels)
     with pytest.raises(TypeError, match="an audit is of a fitted classifier"):
         audit_report(LogisticRegression(), rows, labels)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n_rows": -1}, r"n_rows=-1: must be an int in the range \[0, inf\)"),
+        ({"max_rows": 0.5}, r"max_rows=0.5: must be an int in the range \[1, inf\)"),
+        ({"image_shape": 5}, r"image_shape=5: must be None, \(height, width\) or"),
+        ({"image_shape": (5, 5)}, r"image_shape=\(5, 5\): .* of the 30 features of X"),
+        ({"bounds": 0.5}, r"bounds=0.5 must be None or a pair"),
+    ],
+)
+def test_settings_that_are_refused(student, settings, message):
+    with pytest.raises(ValueError, match=message):
+        audit_report(student, CELLS[FRESH], DIAGNOSES[FRESH], **settings)
 
 
 def test_radii_that_are_only_bounded_are_said_to_be():

@@ -30,7 +30,7 @@ from sklearn_koopman import (
     RBFLifter,
     SquaredProjectionLifter,
 )
-from sklearn_koopman.inspection import radius_bounds, robust_radius
+from sklearn_koopman.inspection import radius_bounds, robust_radius, shapley_values
 from sklearn_koopman.pipeline import make_pipeline
 
 X, y = load_digits(n_class=4, return_X_y=True)
@@ -258,6 +258,22 @@ def test_a_column_transformer_of_affine_parts_is_an_affine_map():
     )
     plain = make_pipeline(MonomialLifter(2), EDMDClassifier(ridge=0)).fit(FLOWERS, KINDS)
     assert_allclose(robust_radius(weighted, FLOWERS), robust_radius(plain, FLOWERS), rtol=1e-6)
+
+
+def test_rows_and_students_in_each_others_places():
+    student = EDMDClassifier(lifter=MonomialLifter(2)).fit(FLOWERS, KINDS)
+    with pytest.raises(
+        TypeError, match=r"^There is a DataFrame where a fitted student belongs"
+    ):
+        robust_radius(FLOWERS, student)
+    with pytest.raises(TypeError, match="X is a model, EDMDClassifier"):
+        robust_radius(student, student)
+    with pytest.raises(TypeError, match="background is a model, EDMDClassifier"):
+        shapley_values(student, FLOWERS, student)
+    with pytest.raises(ValueError, match=r"single row as a table is X.iloc\[\[i\]\]"):
+        robust_radius(student, FLOWERS.iloc[0])
+    with pytest.raises(ValueError, match=r"single row as a table is X\[\[i\]\]"):
+        shapley_values(student, FLOWERS.to_numpy()[0], FLOWERS)
 
 
 def test_columns_that_are_dropped_change_nothing():

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from numpy.testing import assert_allclose  # noqa: E402
 from sklearn.exceptions import NotFittedError  # noqa: E402
 
-from sklearn_koopman import MonomialLifter  # noqa: E402
+from sklearn_koopman import EDMDRegressor, MonomialLifter  # noqa: E402
 from sklearn_koopman.inspection import SpanSpectrumDisplay, span_spectrum  # noqa: E402
 from sklearn_koopman.networks import LinearizedNetworkClassifier  # noqa: E402
 
@@ -100,3 +100,9 @@ def pyplot():
 
     yield pyplot
     pyplot.close("all")
+
+
+def test_a_regressor_has_another_spectrum(data):
+    X, _ = data
+    with pytest.raises(TypeError, match=r"koopman_spectrum\(regressor\)"):
+        span_spectrum(EDMDRegressor().fit(X, X))

@@ -357,6 +357,12 @@ def test_a_fit_that_fails_leaves_the_regressor_as_it_was():
             ValueError,
             r"Put them into the regressor: EDMDRegressor\(lifter=make_pipeline",
         ),
+        (
+            EDMDRegressor(),
+            {"X": X.reshape(6, 20, 4), "y": X.reshape(6, 20, 4)},
+            ValueError,
+            r"Join the states of all trajectories: X.reshape\(-1, 4\)",
+        ),
         (EDMDRegressor(with_operator=1), {}, ValueError, "'with_operator' parameter"),
         (EDMDRegressor(ridge=-1.0), {}, ValueError, "'ridge' parameter of EDMDRegressor"),
     ],

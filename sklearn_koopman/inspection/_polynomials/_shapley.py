@@ -8,6 +8,7 @@ import numpy as np
 from ..._finite import finite
 from ..._memory import check_fits_in_memory
 from ..._progress import showing_progress, watched
+from ..._validation import check_is_table
 from ._games import PolynomialGames, polynomials_mean
 from ._polynomial_student import PolynomialStudent, owners_of
 
@@ -151,6 +152,8 @@ def shapley_values(
     if of not in ("columns", "coordinates"):
         raise ValueError(f"of={of!r}: must be 'columns' or 'coordinates'.")
     taken = PolynomialStudent(student)
+    check_is_table(X, "X")
+    check_is_table(background, "background")
     x, r = taken.columns(X), taken.columns(background)
     if of == "coordinates":
         x, r = taken.front(x), taken.front(r)

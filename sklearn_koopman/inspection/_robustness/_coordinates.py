@@ -20,7 +20,7 @@ from sklearn.utils.validation import validate_data
 
 from ..._finite import finite
 from ..._memory import check_fits_in_memory
-from ..._validation import flat_rows
+from ..._validation import check_is_table, flat_rows
 from ...lifting import (
     AffineMap,
     ColumnParts,
@@ -163,6 +163,7 @@ def checked_rows(student, X):
         If there are other features than the student was fitted to.
     """
     steps, classifier = split_student(student)
+    check_is_table(X, "X")
     first = next(
         (step for step in (*steps, classifier) if hasattr(step, "n_features_in_")), None
     )

@@ -173,8 +173,9 @@ def radius_bounds(student, X, *, bounds=None, scale=None, fixed=None):
     >>> radius_bounds(student, X).is_exact.all()
     np.True_
     """
-    is_fixed = _checked_fixed(fixed, X)
+    names = [str(name) for name in getattr(X, "columns", [])]
     given = X = checked_rows(student, X)
+    is_fixed = _checked_fixed(fixed, names, X.shape[1])
     scale = checked_scale(scale, X)
     bounds = _checked_bounds(bounds, X)
     if scale is not None:
@@ -245,19 +246,18 @@ def by_blocks(function, rows):
     return np.concatenate([function(rows[block]) for block in blocks])
 
 
-def _checked_fixed(fixed, X):
+def _checked_fixed(fixed, names, n_features):
     """Return which columns cannot change, None for none of them.
 
     Parameters
     ----------
     fixed : list of str or int, or array of bool, or None
-    X : array-like of shape (n_samples, n_features)
-        As it was given: it may have names.
+    names : list of str
+        Of the columns; empty where they have none.
+    n_features : int
     """
     if fixed is None or len(fixed) == 0:
         return None
-    n_features = np.shape(X)[1] if hasattr(X, "shape") else np.shape(np.asarray(X))[1]
-    names = [str(name) for name in getattr(X, "columns", [])]
     given = [fixed] if isinstance(fixed, str) else list(fixed)
     is_mask = all(isinstance(each, bool | np.bool_) for each in given)
     if is_mask and len(given) == n_features:
