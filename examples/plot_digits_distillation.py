@@ -258,4 +258,5 @@ if options.output is not None:
 #
 # This is what a teacher is for: it knows more than the labels say. Where all 1,257 training images
 # have labels, it is worth nothing on these digits
-# (:ref:`sphx_glr_auto_examples_plot_distillation_or_least_squares.py`).
+# (:ref:`sphx_glr_auto_examples_plot_distillation_or_least_squares.py`). On MNIST and
+# Fashion-MNIST, with a thousand labels, it is worth 2.9 to 4.7 and 2.6 to 3.3 points on one split.
