@@ -19,7 +19,7 @@ from ..classification import (
     KoopmanDistilledClassifierCV,
 )
 from ..students import check_needs_no_labels, has_label, labels_of_columns, some_rows
-from ..teachers import align_columns, as_teacher, column_classes, shortened, teacher_logits
+from ..teachers import align_columns, column_classes, shortened, teacher_logits, teacher_of
 from ._chosen import chosen_student, innermost_student
 from ._cost import Operations, UncountableError, count_operations
 from ._fidelity import fidelity_score
@@ -253,7 +253,7 @@ def _has_label(y, X, student):
 
 def _ask_teacher(student, X, y, X_test, y_test, sample_weight):
     """Fit a student's teacher if it is not fixed, and evaluate it."""
-    teacher = as_teacher(student.teacher, classes=student.teacher_classes)
+    teacher = teacher_of(student)
     known = _has_label(y, X, student)
     is_fixed, fit_time = teacher.is_fixed, _NAN
     if not known.any():

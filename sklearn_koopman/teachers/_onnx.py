@@ -247,6 +247,14 @@ class OnnxTeacher(Teacher):
         if self.input_shape is not None:
             shape = tuple(self.input_shape)
             check_sample_size(shape, x, f"input_shape={shape}")
+            n_missing = len(given.shape) - 1 - len(shape)
+            if given.shape and n_missing:
+                meant = (1,) * n_missing + shape
+                raise UnusableTeacherError(
+                    f"{self._source}: input_shape={shape} has {len(shape)} axes, and a row of the "
+                    f"input {given.name!r} has {len(given.shape) - 1}"
+                    + (f": did you mean input_shape={meant}?" if n_missing > 0 else ".")
+                )
         else:
             shape = sample_shape(given, x, self._source)
             check_sample_size(shape, x, f"{self._source}: a sample of shape {shape}")

@@ -245,6 +245,11 @@ class TorchTeacher(Teacher):
     def _hint(self, shape):
         """Return what to do where flat rows enter a module that takes images."""
         has_convolution = any("Conv" in type(part).__name__ for part in self.module.modules())
+        if has_convolution and self._shape is not None and len(self._shape) == 2:
+            return (
+                f". The module has convolutions, which take channels first: did you mean "
+                f"input_shape={(1, *self._shape)}?"
+            )
         if not has_convolution or self._shape is not None or len(shape) != 2:
             return ""
         side = isqrt(shape[1])
