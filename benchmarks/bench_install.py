@@ -17,6 +17,7 @@ with its error. Writes benchmarks/results/install.csv.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -75,7 +76,13 @@ def main(options):
 
 def built_wheel(folder):
     """Build the wheel, compiled kernels included, and return its path."""
-    pip("wheel", "--no-deps", "--build-constraint", "constraints.txt", "-w", folder, ".")
+    # From a copy: what is left of earlier builds would get into it.
+    source = folder / "source"
+    ignored = shutil.ignore_patterns("*.so", "__pycache__")
+    shutil.copytree(ROOT / "sklearn_koopman", source / "sklearn_koopman", ignore=ignored)
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    pip("wheel", "--no-deps", "--build-constraint", "constraints.txt", "-w", folder, source)
     (wheel,) = folder.glob("*.whl")
     return wheel
 

@@ -1,4 +1,4 @@
-"""Rows that are dear to lift, and so are lifted once and kept: products, fits, memory.
+"""Rows that are costly to lift, and so are lifted once and kept: products, fits, memory.
 
     python benchmarks/bench_stored.py [--filters 128]
     python benchmarks/bench_stored.py fits

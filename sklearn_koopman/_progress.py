@@ -92,7 +92,7 @@ def _moving(bar, watch):
 
 
 @contextmanager
-def progress(title, total=None, unit="step"):
+def progress(title, total=None, unit=None):
     """Give a `Steps` that is to be told of every step: it moves a bar, or prints a line for each.
 
     Parameters
@@ -101,8 +101,8 @@ def progress(title, total=None, unit="step"):
         What the bar says.
     total : int or float, default=None
         How many steps there will be; None: nobody knows.
-    unit : str, default="step"
-        What a step is.
+    unit : str, default=None
+        What a step is. None: there are none to tell of, and the title stands alone.
     """
     watch = _WATCH.get() or _Watch()
     if watch.verbose < 1 or watch.has_bar:
@@ -112,7 +112,8 @@ def progress(title, total=None, unit="step"):
     elif (bar := _bar()) is None:
         yield Steps()
     else:
-        form = _SHARE if total == 1 else None if total else _UNKNOWN
+        has_no_steps = total is None and unit is None
+        form = "{desc}" if has_no_steps else _FORMS.get(total)
         watch.has_bar = True
         try:
             with bar(total=total, desc=title, unit=f" {unit}", bar_format=form) as moved:
@@ -121,10 +122,12 @@ def progress(title, total=None, unit="step"):
             watch.has_bar = False
 
 
-# Of a bar whose total is 1: how much of the work is done is known, and not in how many steps.
-_SHARE = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}{postfix}]"
-# Where nobody knows how many steps there will be.
-_UNKNOWN = "{desc}: {n_fmt}{unit} [{elapsed}{postfix}]"
+_FORMS = {
+    # How much of the work is done is known, and not in how many steps.
+    1: "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}{postfix}]",
+    # Nobody knows how many steps there will be.
+    None: "{desc}: {n_fmt}{unit} [{elapsed}{postfix}]",
+}
 
 
 @dataclass

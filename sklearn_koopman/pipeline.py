@@ -33,7 +33,8 @@ def _streaming(method):
     @wraps(getattr(_sklearn_pipeline.Pipeline, method))
     def call(self, X, *args, **params):
         pipeline = self if are_few(X) else self._with_steps(streamed(self.steps, X))
-        return getattr(super(Pipeline, pipeline), method)(X, *args, **params)
+        with telling_what_rows_are(X):
+            return getattr(super(Pipeline, pipeline), method)(X, *args, **params)
 
     return call
 

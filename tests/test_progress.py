@@ -23,7 +23,12 @@ from sklearn_koopman import (
 )
 from sklearn_koopman.audit import audit_report
 from sklearn_koopman.classification import CompressedStudent
-from sklearn_koopman.deployment import HardwareDisplay
+from sklearn_koopman.deployment import (
+    Hardware,
+    HardwareDisplay,
+    SimulatedChip,
+    quantise_student,
+)
 from sklearn_koopman.inspection import (
     AccuracyCostDisplay,
     distillation_report,
@@ -226,9 +231,12 @@ def test_functions_can_be_silenced(function, title, n_steps, bars, is_terminal):
     assert bars == []
 
 
-def test_radii_and_shapley_values_show_bars_by_themselves(bars, is_terminal):
+def test_what_has_no_verbose_shows_bars_by_itself(bars, is_terminal):
     robust_radius(KoopmanDistilledClassifier(TEACHER, lifter=MonomialLifter(3)).fit(X, Y), X)
     shapley_values(STUDENT, X, X[:10], return_interactions=True)
+    quantise_student(STUDENT, X, bits=4)
+    chip = Hardware(mesh="clements", phase_error=0.05, recalibration_steps=3)
+    SimulatedChip(STUDENT, chip, X, random_state=0)
     titles = {bar.desc for bar in bars}
-    assert {"radii", "Shapley values"} <= titles
+    assert {"radii", "Shapley values", "rounding", "recalibration"} <= titles
     assert all(np.isfinite(bar.n) and not bar.is_open for bar in bars)

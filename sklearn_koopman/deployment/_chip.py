@@ -22,19 +22,19 @@ class SimulatedChip:
     Parameters
     ----------
     estimator : estimator
-        A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one. It is
-        left as it is.
+        A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one. It does
+        not change.
     hardware : Hardware
     X_calibration : array-like of shape (n_samples, n_features), default=None
-        Rows, without labels, that ranges and rounding are set by. Training rows will do. None where
-        `hardware` has bits, electrons and a mesh nowhere: noise needs no ranges.
+        Rows, without labels, such as the training rows. They set the ranges of bits, electrons and
+        modulators, and the phases of a mesh. None is enough if `hardware` has noise only.
     random_state : int, RandomState instance or None, default=None
-        Draws the chip, and the noise of its readings.
+        Draws the chip and the noise of its readings.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_classes, n_observables)
-        What the chip's matrix has become.
+        The matrix that the chip has.
     classes_ : ndarray of shape (n_classes,)
 
     Examples

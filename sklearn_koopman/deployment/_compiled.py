@@ -1,4 +1,4 @@
-"""Students as plain functions of numpy: to check a single row takes longer than to judge it."""
+"""Students as plain functions of numpy, for single rows."""
 
 import numpy as np
 from scipy.sparse import issparse
@@ -16,9 +16,9 @@ from ._parts import check_has_no_network, n_features_of
 def compile(estimator):
     """Return a fitted student as a few plain functions of numpy, for single rows.
 
-    Each step of a pipeline takes scikit-learn some hundred microseconds to check what it is given,
-    and a dictionary has threads to wake: one row takes longer than it does to multiply. What is
-    compiled checks a row once, and has the same answers, to rounding.
+    In a pipeline, each step checks its input, which takes some hundred microseconds, and a
+    dictionary starts its threads. For a single row this takes much longer than the multiplications.
+    A compiled student checks a row once. Its answers are the same, to rounding.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def compile(estimator):
         transformers before it may be PCA, IncrementalPCA, TruncatedSVD, ActiveSubspace,
         StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, Normalizer, SimpleImputer,
         selectors of columns, PolynomialFeatures, RBFSampler, Nystroem with a Gaussian kernel, the
-        dictionaries of this package, unions and ObservableSelectors of them, and whatever has a
-        method `to_function`: see :class:`~sklearn_koopman.lifting.SupportsFunction`.
+        dictionaries of this package, unions and ObservableSelectors of them, and any transformer
+        that has a method `to_function`: see :class:`~sklearn_koopman.lifting.SupportsFunction`.
 
     Returns
     -------
@@ -97,15 +97,15 @@ class CompiledStudent:
     Parameters
     ----------
     steps : list of fitted estimators
-        The transformers, and the student behind them.
+        The transformers, and the student after them.
 
     Attributes
     ----------
     n_features_in_ : int
     dtype : numpy.dtype
-        float32 or float64, that of the student; rows are converted to it.
+        The dtype of the student, float32 or float64. Rows are converted to it.
     classes_ : ndarray of shape (n_classes,), or None
-        Of a classifier.
+        The classes; None for a regressor.
     """
 
     def __init__(self, steps):
@@ -146,7 +146,7 @@ class CompiledStudent:
         Returns
         -------
         y : ndarray of shape (n_samples,), or (n_samples, n_targets)
-            As of the student. Of a single row (n_features,): its class, or its targets.
+            The same as that of the student. For a single row (n_features,): its class or targets.
         """
         outputs, is_row = self._outputs(X)
         if self.classes_ is not None:
@@ -166,7 +166,7 @@ class CompiledStudent:
         Returns
         -------
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            Of a single row (n_features,): without the first axis.
+            For a single row (n_features,): without the first axis.
         """
         outputs, is_row = self._outputs(X)
         logits = finite(margin(outputs), "The logits")
@@ -183,7 +183,7 @@ class CompiledStudent:
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            Of a single row (n_features,): (n_classes,).
+            For a single row (n_features,): of shape (n_classes,).
         """
         outputs, is_row = self._outputs(X)
         probabilities = np.exp(outputs - outputs.max(axis=1, keepdims=True))

@@ -35,16 +35,16 @@ def hardware_curve(
         Rows to classify.
     y : array-like of shape (n_samples,)
     vary : str
-        Name of the property of `Hardware`.
+        Name of a property of `Hardware`.
     values : sequence
-        What it takes, for example ``[2, 3, 4, 6, 8]`` bits.
+        Values of the property, for example ``[2, 3, 4, 6, 8]`` bits.
     X_calibration : array-like of shape (n_samples, n_features), default=None
-        As for `SimulatedChip`: noise needs none.
+        As for `SimulatedChip`. Noise needs no rows.
     hardware : Hardware, default=None
-        All other properties. None: perfect.
+        All other properties. None: a perfect device.
     n_chips : int, default=10
-        Chips that are drawn for each value; their noise is the same for all values, up to its
-        size.
+        How many chips are drawn for each value. For all values the same noise is drawn, and scaled
+        to its size.
     random_state : int, RandomState instance or None, default=None
     verbose : int, default=None
         0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
@@ -85,9 +85,9 @@ class HardwareDisplay:
     Parameters
     ----------
     values : sequence of float
-        What the property takes.
+        Values of the property.
     accuracies : dict of str -> ndarray of shape (n_values, n_chips)
-        By the name of the student.
+        Accuracies of each student, by its name.
     vary : str
         Name of the property.
 
@@ -128,7 +128,7 @@ class HardwareDisplay:
         estimators : dict of str -> estimator
             Fitted students by name.
         X, y, vary, values, **settings
-            As for `hardware_curve`. Where nothing is drawn at random, `n_chips` is 1.
+            As for `hardware_curve`. If nothing is drawn at random, `n_chips` is 1.
         ax : matplotlib Axes, default=None
 
         Returns

@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 
 from .._files import replaced_when_whole
 from .._validation import flat_rows
+from ..lifting import taking_arrays
 from ..students import KoopmanMatrix, observable_names, split_student
 from ._mesh import StudentMesh
 from ._parts import observables_of
@@ -78,7 +79,7 @@ def save_matrix(estimator, file, X=None):
     }
     if X is not None:
         rows = flat_rows(X)
-        lifter = make_pipeline(*transformers) if transformers else None
+        lifter = make_pipeline(*map(taking_arrays, transformers)) if transformers else None
         psi = observables_of(lifter, rows).astype(np.float64)
         table["mean"] = psi.mean(axis=0).tolist()
         table["deviation"] = psi.std(axis=0).tolist()

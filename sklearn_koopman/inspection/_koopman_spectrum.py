@@ -7,7 +7,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from .._warnings import warn_user
-from ..lifting import learns_nothing
+from ..lifting import learns_nothing, taking_arrays
 from ..rows import lifted_blocks
 from ..students import KoopmanMatrix, flat_steps, observable_names, split_student
 
@@ -163,7 +163,7 @@ def koopman_spectrum(student):
     order = np.argsort(-np.abs(eigenvalues), kind="stable")
     eigenvalues, right = eigenvalues[order].astype(complex), right[:, order].astype(complex)
     left = np.linalg.pinv(right)
-    lifter = make_pipeline(*transformers) if transformers else None
+    lifter = make_pipeline(*map(taking_arrays, transformers)) if transformers else None
     names = observable_names(student)
     return KoopmanSpectrum(eigenvalues, right[:-1], left[:, :-1], left[:, -1], lifter, names)
 
@@ -189,9 +189,9 @@ def _operator(student, regressor):
     for step in _steps_as_given(student):
         if not learns_nothing(step):
             warn_user(
-                f"{step!r} was fitted by fit: the spectrum is wrong unless the same one made the "
-                f"targets. {_THE_WAY} uses one for both; a FrozenEstimator(lifter) is not fitted "
-                "again."
+                f"The student has fitted {step!r} itself: its spectrum is right only if that one "
+                f"made the targets too. {_THE_WAY} makes both with one; a FrozenEstimator(lifter) "
+                "is not fitted again."
             )
     return np.asarray(regressor.coef_, dtype=np.float64), regressor.intercept_
 

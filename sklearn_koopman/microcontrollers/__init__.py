@@ -1,7 +1,7 @@
 """C for microcontrollers: a student as a program of steps, in floating point or in integers.
 
-Dictionaries write themselves into a `Program`. `fixed_program` makes it one of integers, whose
-numpy twin computes what the C does to the last bit; `write_program` writes the C of both.
+Dictionaries add their steps to a `Program`. `fixed_program` turns it into one of integers. Its twin
+in numpy computes what the C computes, to the last bit. `write_program` writes the C of both.
 """
 
 from ._boards import BOARDS as BOARDS, Board, MissingToolError, board_named, build, run

@@ -1,19 +1,19 @@
-"""Integers in place of real numbers: what a multiplier and a shift can say, and packed weights."""
+"""Integers in place of real numbers: bytes, multipliers with a shift, and packed weights."""
 
 from math import frexp
 
 import numpy as np
 
-#: Numbers of a table that is packed into bytes have at most so many bits.
+#: Most bits of the numbers of a packed table.
 MOST_PACKED = 8
-#: One above the largest number of an accumulator.
+#: One more than the largest number of an accumulator.
 ACCUMULATOR = 2**31
 
 
 def as_bytes(X, byte_range):
     """Return real rows as bytes; raise ValueError where they are outside of the range.
 
-    This is the only place where rows become bytes: on the core and in the twin they are the same.
+    Rows become bytes in this function only. So the core and the twin get the same ones.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def as_bytes(X, byte_range):
         What the bytes 0 and 255 stand for.
     """
     low, high = map(float, byte_range)
-    # In float64 whatever the rows have: halves between two bytes must not depend on it.
+    # Always in float64: how halves are rounded must not depend on the dtype of the rows.
     found = np.rint((X.astype(np.float64) - low) * (255 / (high - low)))
     if (found < 0).any() or (found > 255).any():
         raise ValueError(
@@ -45,7 +45,7 @@ def as_multiplier(factor, bits=15):
     ----------
     factor : float > 0
     bits : int, default=15
-        Of the multiplier. The shift is not below zero, and at most 62 - 31 + 15.
+        Bits of the multiplier. The shift is from 0 to 62 - 31 + 15.
     """
     mantissa, exponent = frexp(factor)
     multiplier, shift = round(mantissa * 2**bits), bits - exponent
@@ -67,7 +67,7 @@ def roots(numbers):
 
 
 def packed(levels, bits):
-    """Return signed levels as bytes, each in some bits, the lowest bits of a byte first.
+    """Return signed levels packed into bytes, the lowest bits of a byte first.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ def packed(levels, bits):
     Returns
     -------
     packed : ndarray of uint8
-        Of each level the difference to the lowest. One byte more than is needed: two are read at a
-        time.
+        The difference of each level to the lowest. There is one byte more than needed, because two
+        bytes are read at a time.
 
     Examples
     --------
@@ -95,5 +95,5 @@ def packed(levels, bits):
 
 
 def packed_bytes(n_numbers, bits):
-    """Return how many bytes a table of some numbers takes."""
+    """Return how many bytes a table of so many numbers takes."""
     return -(-n_numbers * bits // 8) + 1 if bits <= MOST_PACKED else 2 * n_numbers

@@ -1,8 +1,8 @@
-"""How many bytes the tables of a program in integers take, before it is made one.
+"""How many bytes the tables of a program take in integers, before it is converted to integers.
 
-Sizes alone count, not numbers: a student can be priced before it is fitted. A table whose numbers
-decide how wide it is, or whether it is needed, counts at its widest, so that the tables that
-`write_program` writes are not larger.
+This depends on the sizes of steps only, so a student can be priced before it is fitted. The numbers
+of some tables decide which type they have, or whether they are needed. Such a table counts with its
+largest type. So the tables that `write_program` writes are never larger.
 """
 
 from functools import singledispatch

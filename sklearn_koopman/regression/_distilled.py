@@ -23,9 +23,9 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
               f_i\|^2} + \frac{ridge}{2} \|B\|_F^2, \qquad \operatorname{rank} B \le rank ,
 
     where bars are means over the rows (weighted by `sample_weight`), the first over those that have
-    a target. That is least squares too, on :math:`(1 - a) y_i + a t_i` where there are both: what a
-    teacher adds to it is that its predictions have less noise than targets, and that it can be
-    asked about rows that have none.
+    a target. For rows that have both, that is least squares on :math:`(1 - a) y_i + a t_i`. So a
+    teacher helps in two ways: its predictions have less noise than the targets, and it can be asked
+    about rows without targets.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
         Makes observables of X, block by block, as for
         :class:`~sklearn_koopman.EDMDClassifier`. None takes X as it comes.
     transfer_set : TransferSet, default=None
-        Makes more rows of those of X, in every fit, for the teacher to predict. See
+        Makes more rows out of those of X, in every fit, for the teacher to predict. See
         :class:`~sklearn_koopman.TransferSet`.
     rank : int, default=None
         Largest rank of the matrix; no restriction if None or larger than the number of targets.
@@ -62,11 +62,11 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
     koopman_matrix_ : ndarray of shape (n_targets, n_observables)
         `coef_` with the intercept in the column of the constant observable.
     solver_ : {"cholesky", "svd", "cg"}
-        What solved the problem.
+        The solver that was used.
     lifter_ : transformer
         The fitted lifter, if there is one.
     teacher_ : Teacher
-        The teacher that was asked, if one was.
+        The teacher, if there is one.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+from sklearn.utils.validation import validate_data
 
 from .._memory import check_fits_in_memory
 from .._validation import check_boolean
-from ..rows import LiftedRows, lifted_blocks
+from ..lifting import takes_floats_alone
+from ..rows import LiftedRows, as_given, lifted_blocks
 from ._regressor import KoopmanRegressor
 
 
@@ -60,7 +62,7 @@ class EDMDRegressor(KoopmanRegressor):
     operator_intercept_ : ndarray of shape (n_observables,)
         What is added to them.
     solver_ : {"cholesky", "svd", "cg"}
-        What solved the problem.
+        The solver that was used.
     lifter_ : transformer
         The fitted lifter, if there is one.
     moments_ : GramMoments or TriangularMoments
@@ -204,7 +206,7 @@ class EDMDRegressor(KoopmanRegressor):
         return fitted | parts | {"operator_": coef[:n], "operator_intercept_": intercept[:n]}
 
     def _task(self, X, y, sample_weight, **how):
-        if np.ndim(y) == 3 and getattr(X, "ndim", 2) == 3:
+        if getattr(X, "ndim", 2) == getattr(y, "ndim", 2) == 3:
             raise ValueError(
                 f"X has the shape {tuple(X.shape)}, and rows are states. Join the states of all "
                 f"trajectories: X.reshape(-1, {X.shape[-1]}), and y likewise, so that each row of "
@@ -237,5 +239,11 @@ class EDMDRegressor(KoopmanRegressor):
             f"with_operator=True: {n_observables} observables of {n_samples} next states",
             "Hand the rows in parts to partial_fit.",
         )
-        rows = self._validate_rows(y if np.ndim(y) == 2 else task.targets, reset=False)
-        return lifted_blocks(task.known["lifter_"], rows).all_lifted()
+        lifter = task.known["lifter_"]
+        rows = task.targets if task.known["_is_flat"] else y
+        if takes_floats_alone(lifter):
+            rows = self._validate_rows(rows, reset=False)
+        else:  # a data frame, say, which its first step takes
+            validate_data(self, rows, reset=False, skip_check_array=True)
+            rows = as_given(rows)
+        return lifted_blocks(lifter, rows).all_lifted()

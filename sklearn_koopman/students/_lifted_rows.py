@@ -23,6 +23,7 @@ from ..rows import (
     is_dask,
     lifted_blocks,
     stored,
+    telling_what_rows_are,
     without_duplicates,
 )
 from ._student import SharingEstimator
@@ -53,7 +54,8 @@ class LiftedEstimator(SharingEstimator):
     def _map_outputs(self, function, X):
         """Return a function of the outputs for rows; for a dask array, a lazy one."""
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
+        with telling_what_rows_are(X):
+            X = self._validate_rows(X, reset=False)
         blocks = lifted_blocks(getattr(self, "lifter_", None), X)
         outputs = self._output_function()
         with threads_for(blocks):

@@ -40,7 +40,7 @@ from sklearn_koopman.lifting import (
     RBFLifter,
     SquaredProjectionLifter,
 )
-from sklearn_koopman.microcontrollers import BOARDS, Board, MissingToolError, packed
+from sklearn_koopman.microcontrollers import BOARDS, Board, MissingToolError, build, packed
 
 FLAGS = ["-std=c99", "-O1", "-Wall", "-Wextra", "-pedantic", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -403,18 +403,21 @@ def student_of_filters():
         ("avr", "float32"),
     ],
 )
-def test_on_an_emulated_core(board, number):
+def test_on_an_emulated_core(board, number, tmp_path):
     try:
         BOARDS[board].check_tools()
     except MissingToolError as error:
         pytest.skip(str(error))
-    student = to_c(student_of_filters(), X=X, number=number, bits=4, board=board, **BYTES)
+    few = {"bits": 4} if number == "integer" else {}
+    student = to_c(student_of_filters(), X=X, number=number, board=board, **few, **BYTES)
     rows = slice(2 if board == "avr" else 200)
     report = bench_on_mcu(student, X[rows], y[rows], board=board, n_counted=2)
+    built = build(BOARDS[board], student, tmp_path, rows=student.encoded(X[rows]))
     assert report.agreement == 1
     assert report.largest_difference <= (0 if number == "integer" else 1e-5)
     assert report.accuracy > 0.8
-    # Bytes are known beforehand.
+    # Bytes are known beforehand: those that the object file has.
+    assert (built.tables, built.buffers) == (student.tables, student.buffers)
     assert (report.tables, report.buffers) == (student.tables, student.buffers)
     assert student.tables < report.flash < student.tables + 6000
     assert report.memory >= student.buffers + 64
@@ -442,6 +445,10 @@ def written_nothing(folder):
         ({"activation_bits": 17}, "activation_bits=17"),
         ({"byte_range": (1.0, 0.0)}, "byte_range="),
         ({"name": "two words"}, "name='two words'"),
+        ({"name": "4bit"}, "name='4bit': .* begins with a letter"),
+        ({"name": "int"}, "name='int': is a word of C"),
+        ({"bits": 4}, "bits=4 is for integers, and number='float32': give number='integer'"),
+        ({"activation_bits": 12}, "activation_bits=12 is for integers"),
         ({"board": "z80"}, "board='z80': must be one of 'cortex-m0plus'"),
         ({"board": ["avr"]}, r"board=\['avr'\]: must be one of 'cortex-m0plus'"),
         ({"X": 2 * X, "number": "integer", **BYTES}, "give the range that bytes stand for"),
@@ -476,12 +483,41 @@ def test_sums_that_may_overflow_are_refused(tmp_path):
 
 def test_what_a_board_has_no_room_for_is_refused(tmp_path):
     small = Board("small", "Cortex-M0+", 1000, 100, "none", (), 1.0)
-    with pytest.raises(ValueError, match=r"bytes of flash, and board 'small' .* has 1,000"):
+    with pytest.raises(ValueError, match=r"flash for tables, and board 'small' .* has 1,000"):
         to_c(student_of_filters(), tmp_path / "c", board=small)
     roomy = Board("roomy", "Cortex-M0+", 10**6, 100, "none", (), 1.0)
     with pytest.raises(ValueError, match="bytes of memory"):
         to_c(student_of_filters(), tmp_path / "c", board=roomy)
     assert written_nothing(tmp_path / "c")
+
+
+def test_tables_that_an_avr_cannot_address_are_refused():
+    board = BOARDS["avr"]
+    board.check_room(tables=60_000, buffers=100)
+    with pytest.raises(ValueError, match=r"takes 70,000 bytes .* board 'avr' .* has 64,512"):
+        board.check_room(tables=70_000, buffers=100)
+
+
+def test_rows_that_an_avr_has_no_room_for_are_refused(monkeypatch):
+    monkeypatch.setattr(Board, "check_tools", lambda board: None)
+    student = to_c(student_of_filters(), X=X, number="integer", **BYTES)
+    with pytest.raises(ValueError, match=r"X has 256 rows, .* at most 255 of 64 .* X\[:255\]"):
+        bench_on_mcu(student, X[:256], board="avr")
+    floats = to_c(student_of_filters())
+    with pytest.raises(ValueError, match=r"X has 200 rows, .* at most 127 of 256 bytes"):
+        bench_on_mcu(floats, X[:200], board="avr")
+
+
+def test_what_is_not_c_yet_is_named():
+    with pytest.raises(TypeError, match=r"is not C yet: pass what to_c\(student"):
+        bench_on_mcu(student_of_filters(), X[:2])
+
+
+def test_a_range_of_bytes_in_other_units_is_warned_of():
+    student = student_of_filters()
+    for settings in ({}, {"number": "integer"}):
+        with pytest.warns(UserWarning, match=r"byte_range=\(0, 255\), .* bytes from 0 to 1"):
+            to_c(student, X=X, byte_range=(0, 255), **settings)
 
 
 def test_missing_tools_are_named_with_their_packages(monkeypatch):

@@ -6,9 +6,10 @@ import numpy as np
 import pandas
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_koopman import EDMDClassifier, EDMDRegressor, MonomialLifter
 from sklearn_koopman.deployment import quantise_student, save_matrix
@@ -82,6 +83,17 @@ def test_the_operator_has_the_names_of_observables(tmp_path):
         save_matrix(koopman_spectrum(edmd), tmp_path / "k.csv")
 
 
+def test_rows_of_columns_with_names(tmp_path):
+    frame = pandas.DataFrame(X, columns=[*"abcd"])
+    scaled = make_column_transformer((StandardScaler(), ["d", "a"]), remainder="passthrough")
+    student = make_pipeline(scaled, MonomialLifter(1), EDMDClassifier()).fit(frame, Y)
+    save_matrix(student, tmp_path / "k.csv", frame)
+    table = pandas.read_csv(tmp_path / "k.csv", index_col="observable")
+    assert_allclose(table["mean"].iloc[1:-1], [0, 0, *X[:, 1:3].mean(axis=0)], atol=1e-9)
+    few = quantise_student(student, frame, bits=6)
+    assert (few.predict(frame) == student.predict(frame)).mean() > 0.9
+
+
 def test_steps_without_names_are_numbered(tmp_path):
     student = make_pipeline(FunctionTransformer(np.square), EDMDClassifier()).fit(X, Y)
     save_matrix(student, tmp_path / "k.csv")
@@ -96,5 +108,7 @@ def test_what_cannot_be_written_leaves_the_old_file(student, tmp_path):
     with pytest.raises(ValueError, match="NaN"):
         save_matrix(student, file, np.full((2, 4), np.nan))
     assert file.read_text() == "old"
+    with pytest.raises(FileNotFoundError, match=r"there is no folder '.*nowhere'\. Make it"):
+        save_matrix(student, tmp_path / "nowhere" / "k.csv")
     with pytest.raises(ValueError, match=r"must be \.csv or \.json"):
         save_matrix(student, tmp_path / "k.txt")

@@ -1,11 +1,15 @@
 """Spectra of Koopman operators, against systems whose spectra are known."""
 
+import warnings
+
 import numpy as np
+import pandas
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_koopman import (
@@ -104,9 +108,25 @@ def test_the_lifter_of_the_states_lifts_the_next_ones(lifter):
     assert_allclose(edmd.predict(path), states.predict(path), rtol=1e-9, atol=1e-9)
 
 
+def test_a_lifter_of_named_columns():
+    frame = pandas.DataFrame(X, columns=["a", "b"])
+    after = pandas.DataFrame(turning(X), columns=["a", "b"])
+    scaled = make_column_transformer((StandardScaler(), ["b", "a"]))
+    lifter = make_pipeline(scaled, MonomialLifter(2, include_bias=False))
+    edmd = EDMDRegressor(ridge=0, lifter=lifter, with_operator=True).fit(frame, after)
+    spectrum = koopman_spectrum(edmd)
+    now, then = spectrum.eigenfunctions(frame), spectrum.eigenfunctions(after)
+    assert_allclose(then, now * spectrum.eigenvalues, atol=1e-9)
+
+
 def test_a_lifter_that_may_be_another_one_is_told():
     lifter = RBFLifter(20)
     idiom = EDMDRegressor(ridge=0, lifter=lifter).fit(X[:-1], lifter.fit_transform(X)[1:])
+    union = make_union(MonomialLifter(1, include_bias=False), FunctionTransformer(np.sin))
+    fits_nothing = EDMDRegressor(lifter=union).fit(X[:-1], union.fit_transform(X)[1:])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        koopman_spectrum(fits_nothing)
     with pytest.warns(UserWarning, match=r"RBFLifter.*with_operator=True.*FrozenEstimator"):
         koopman_spectrum(idiom)
 
@@ -130,7 +150,7 @@ def test_steps_of_a_pipeline():
     outside = make_pipeline(StandardScaler(), EDMDRegressor(with_operator=True))
     with pytest.raises(ValueError, match=r"StandardScaler\(\) stands before the regressor"):
         koopman_spectrum(outside.fit(X, turning(X)))
-    with pytest.warns(UserWarning, match=r"PCA\(.*was fitted by fit"):
+    with pytest.warns(UserWarning, match=r"has fitted PCA\("):
         koopman_spectrum(make_pipeline(PCA(2), EDMDRegressor()).fit(X, turning(X)))
 
 

@@ -246,6 +246,14 @@ def test_images_that_nobody_flattens(student, lifter):
     if lifter is not None and not isinstance(lifter, FrozenEstimator):
         with pytest.raises(ValueError, match=message):
             make_koopman_pipeline(lifter, EDMDClassifier()).fit(IMAGES, Y)
+        fitted = [
+            make_koopman_pipeline(lifter, EDMDClassifier()).fit(flattened(IMAGES), Y),
+            EDMDClassifier(lifter=lifter).fit(flattened(IMAGES), Y),
+        ]
+        for student in fitted:
+            for method in (student.predict, student.decision_function):
+                with pytest.raises(ValueError, match=message):
+                    method(IMAGES.astype(float))
 
 
 @pytest.mark.parametrize("rows", [None, 3.0, "a text"])

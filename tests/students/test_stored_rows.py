@@ -1,4 +1,4 @@
-"""Rows that are dear to lift are lifted once, and kept in memory or on disk."""
+"""Rows that are costly to lift are lifted once, and kept in memory or on disk."""
 
 import gc
 import os
