@@ -41,24 +41,24 @@ class TransferSet(BaseEstimator):
     Parameters
     ----------
     augment : callable, torch.nn.Module, or list of these
-        Makes one row of each row of a block: ``augment(X)`` or, if it has a parameter of that
-        name, ``augment(X, rng=rng)`` with a :class:`numpy.random.Generator`. X has the shape
-        ``(n_rows, n_features)``, or ``(n_rows, *input_shape)``, and cannot be changed in place;
-        with a `lifter`, or steps of a pipeline, that take something else, it has that form: texts,
-        images, data frames. It
-        must draw its random numbers from `rng` alone: rows are made more than once. A
-        torch module, such as torchvision's v2 transforms, is given rows one by one, as tensors
-        of shape `input_shape`; torch is seeded for it. Of a list, each makes a copy of its own.
+        Makes one row from each row of a block: ``augment(X)`` or, if it has a parameter `rng`,
+        ``augment(X, rng=rng)`` with a :class:`numpy.random.Generator`. It must take all its random
+        numbers from `rng`, as rows are made more than once. X has the shape
+        ``(n_rows, n_features)``, or ``(n_rows, *input_shape)``, and cannot be changed in place. If
+        the `lifter`, or the first step of the pipeline, takes texts, images or data frames, X has
+        that form. A torch module, such as torchvision's v2 transforms, gets rows one by one, as
+        tensors of shape `input_shape`, and torch is seeded for it. In a list, each makes its own
+        copies.
     n_copies : int, default=1
-        How many times `augment`, or each in the list, makes a row of every row.
+        How many rows `augment`, or each in the list, makes from every row.
     keep_labels : bool, default=False
-        Whether a made row has the label of its original, and not only the teacher's soft targets.
+        Whether a made row has the label of its original as well as the teacher's soft targets.
     input_shape : tuple of int, default=None
-        Shape in which `augment` gets a row, such as (28, 28); None: as it is.
+        Shape in which `augment` gets a row, such as (28, 28). None leaves rows as they are.
     random_state : int, RandomState instance or None, default=0
-        Seeds `rng` and torch, block by block: `partial_fit` draws new numbers for each chunk, those
-        that `fit` draws for the same rows where chunks are multiples of 1,024 rows. None takes
-        another seed in every fit; the passes of one fit see the same rows in any case.
+        Seeds `rng` and torch, block by block. `partial_fit` draws new numbers for each chunk: those
+        of `fit` for the same rows, if chunks are multiples of 1,024 rows. None takes another seed
+        in every fit. All passes of one fit see the same rows.
 
     See Also
     --------
@@ -66,8 +66,8 @@ class TransferSet(BaseEstimator):
 
     Notes
     -----
-    A made row has the sample weight of its original. A student that learns from no teacher
-    (``soft_weight=0``) has no use for rows without labels, and none are made.
+    A made row has the sample weight of its original. A student without a teacher
+    (``soft_weight=0``) cannot use rows without labels, so none are made.
 
     References
     ----------

@@ -22,21 +22,21 @@ _ACCEPTED = (
 
 
 def as_teacher(teacher, *, classes=None, output=None):
-    """Return a teacher: an estimator is fitted on the training data, all else used as it is.
+    """Return a teacher: an estimator is fitted on the training data, others are used as they are.
 
     Parameters
     ----------
     teacher : estimator, torch.nn.Module, path, onnx.ModelProto, callable or Teacher
         - A scikit-learn or skorch classifier is cloned and fitted when the teacher is fitted,
-          unless wrapped in `sklearn.frozen.FrozenEstimator`; one that is fitted already is
-          fitted again, and a warning says so.
-        - A torch module is run in batches, see `TorchTeacher`; so is an ONNX model, or the file
-          of that name, see `OnnxTeacher`.
+          unless it is in `sklearn.frozen.FrozenEstimator`. A fitted one is fitted again, and a
+          warning says so.
+        - A torch module is run in batches, see `TorchTeacher`. So is an ONNX model, or the path of
+          its file, see `OnnxTeacher`.
         - Any other callable maps X to an array of shape (n_samples, n_columns).
     classes : array-like of shape (n_columns,), default=None
-        The class of each output column. None: what the teacher itself knows.
+        The class of each output column. None takes the classes that the teacher knows.
     output : {"auto", "proba", "logits", "sigmoid"}, default=None
-        What the outputs are. None: what the teacher itself knows.
+        What the outputs are. None takes what the teacher says.
 
     Returns
     -------
