@@ -50,9 +50,9 @@ class LiftedStudent(LiftedEstimator, Student):
             converted block by block. If the first step of the `lifter` is not from this package,
             rows may be what this step takes: texts, images, data frames.
         y : array-like of shape (n_samples,), default=None
-            Labels: integers, strings, or whatever can be sorted. None learns only from `soft_labels`
-            or from a teacher that is used as it is, as with a soft weight of 1. The classes are then
-            the teacher's, `teacher_classes`, or the numbers of the columns.
+            Labels: integers, strings, or whatever can be sorted. With None the student learns only
+            from `soft_labels`, or from a teacher that is used as it is, as with a soft weight of 1.
+            The classes are then the teacher's, `teacher_classes`, or the numbers of the columns.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A weight of 2 is the same as a row that is there twice.
         soft_labels : array-like of shape (n_samples, n_columns), default=None

@@ -24,19 +24,19 @@ _ONE_AT_A_TIME = Lock()
 
 
 class TransferSet(BaseEstimator):
-    r"""More rows for a student to learn from: made of those of X, labelled by the teacher.
+    r"""More rows for a student to learn from: made from those of X, labelled by the teacher.
 
     A teacher can label any number of inputs, so a student need not stop at the training set [1]_.
-    Given to a student as `transfer_set=`, this makes shifted, deformed, mixed or synthetic rows
-    of the X that `fit` receives; in a cross-validation, of the training rows of each fold. It
-    helps where the dictionary has about as many observables as there are rows, or does not know
-    what the teacher knows (that a shifted digit is the same digit); a student that is too small
-    for the rows there are gains little.
+    Pass this to a student as `transfer_set=`. It makes shifted, deformed, mixed or synthetic rows
+    from the X that `fit` receives, or from the training rows of each fold in a cross-validation. It
+    helps if there are about as many observables as rows, or if the teacher knows something that the
+    dictionary does not (a shifted digit is the same digit). It helps little if the student is too
+    small for the rows that there are.
 
-    Rows are made a block at a time, and made again when they are needed again. What is held of
-    them is their narrowest form on the way through the student's `lifter`, PCA coordinates say,
-    and the teacher's outputs. The lifter is fitted on the rows of X alone, and so is a teacher
-    that is an estimator.
+    Rows are made block by block, and made again when they are needed again. Kept are the teacher's
+    outputs, and the narrowest form of the rows on their way through the student's `lifter`, such as
+    PCA coordinates. The lifter is fitted only on the rows of X. So is a teacher that is an
+    estimator.
 
     Parameters
     ----------
