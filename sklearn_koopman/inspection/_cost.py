@@ -190,9 +190,9 @@ def count_spans(classifier, X_row):
     Returns
     -------
     spans : list of Operations
-        Of each, the operations of the lifter and of the matrix, or of its factors. Entries that are
-        zero (pruned, or of units that never fire) do not count. At every position of a map or
-        sequence the same parameters multiply again.
+        For each span, the operations of the lifter and of the matrix or its factors. Entries that
+        are zero (pruned, or of units that never fire) do not count. The same parameters multiply
+        again at every position of a map or sequence.
     """
     network = copy(classifier.network_)
     network.module = classifier.linearized_
@@ -281,7 +281,7 @@ class Cost:
     nonlinear : int
         Multiplications of two variables, for one sample.
     latency : float
-        Median time of a prediction for one sample, in seconds, here and now.
+        Median time of a prediction for one sample, in seconds, on this machine.
     """
 
     parameters: int
@@ -297,7 +297,7 @@ class Cost:
 
 
 def cost(estimator, X_row, *, n_repeats=20):
-    """Return what a fitted model or a teacher costs: operations counted, latency measured.
+    """Count the operations of a fitted model or teacher, and measure its latency.
 
     Parameters
     ----------
@@ -305,9 +305,9 @@ def cost(estimator, X_row, *, n_repeats=20):
         A fitted student, pipeline, linear model, multi-layer perceptron or transformer, a torch
         module, an ONNX model or its file, a skorch net or a teacher.
     X_row : array-like of shape (1, n_features)
-        One sample, as the estimator takes it. Of more rows, the first is taken.
+        One sample, as the estimator takes it. If there are more, the first one is taken.
     n_repeats : int, default=20
-        Calls that are timed, after one that is not.
+        How many calls are timed, after a first one that is not.
 
     Returns
     -------
@@ -320,15 +320,15 @@ def cost(estimator, X_row, *, n_repeats=20):
 
     Notes
     -----
-    A dense product of a matrix and a vector has one multiplication per entry; a monomial of
-    degree d is a variable times a monomial of degree d - 1, one multiplication. Additions,
+    A dense product of a matrix and a vector has one multiplication for each entry. A monomial of
+    degree d is a variable times a monomial of degree d - 1: one multiplication. Additions,
     comparisons, exponentials and activation functions are not counted. Matrix products,
     convolutions and attention of torch modules are counted by
     :class:`torch.utils.flop_counter.FlopCounterMode`, those of ONNX models by the shapes in them.
     Trees multiply nothing. Elementwise products in either are not counted.
 
-    For one sample the latency of a student is mostly that of Python and of checking the input;
-    `sklearn_koopman.deployment.to_onnx` has neither.
+    The latency of a student for one sample is mostly that of Python and of checking the input.
+    A graph of `sklearn_koopman.deployment.to_onnx` has neither.
 
     Examples
     --------

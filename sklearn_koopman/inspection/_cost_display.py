@@ -32,12 +32,12 @@ class AccuracyCostDisplay:
     cost : {"multiplications", "parameters", "bytes", "seconds", "tables"}
         What the costs are. "multiplications" is the default.
     teacher_cost, teacher_score : float, default=None
-        Of the teacher, if it is to be drawn.
+        Cost and score of the teacher, to draw it too.
 
     Attributes
     ----------
     frontier : ndarray of int
-        Candidates that no cheaper one equals, the cheapest first.
+        The candidates that are better than all cheaper ones, the cheapest first.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     candidates_, frontier_, teacher_ : matplotlib artists
@@ -89,9 +89,9 @@ class AccuracyCostDisplay:
     ):
         """Draw the candidates of a finished search.
 
-        A search keeps none of them fitted but the best, so each is fitted again to a few rows:
-        what it costs depends on the sizes of its parts alone. Students that were given
-        `soft_labels` in the search learn from labels here.
+        A search keeps only the best one fitted, so each candidate is fitted again to a few rows:
+        its cost depends only on the sizes of its parts. Students that got `soft_labels` in the
+        search learn from labels here.
 
         Parameters
         ----------

@@ -19,7 +19,7 @@ from ..classification import (
     KoopmanDistilledClassifierCV,
 )
 from ..students import check_needs_no_labels, has_label, labels_of_columns, some_rows
-from ..teachers import align_columns, as_teacher, column_classes, shortened, teacher_logits
+from ..teachers import align_columns, column_classes, shortened, teacher_logits, teacher_of
 from ._chosen import chosen_student, innermost_student
 from ._cost import Operations, UncountableError, count_operations
 from ._fidelity import fidelity_score
@@ -42,7 +42,7 @@ def distillation_report(
     edmd_ridge=1e-6,
     verbose=None,
 ):
-    """Compare a distilled student with its teacher and with what it would be without one.
+    """Compare a distilled student with its teacher, and with students without a teacher.
 
     The rows of the report are
 
@@ -61,9 +61,9 @@ def distillation_report(
     ----------
     estimator : KoopmanDistilledClassifier, KoopmanDistilledClassifierCV, Pipeline or search
         A student with a teacher, or a pipeline (of this package or of scikit-learn) that ends
-        in one. It is cloned, fitted or not. One that chooses settings (with cross-validation
-        inside, or a `GridSearchCV` of a student or pipeline) chooses them on X for each seed, and
-        the report is of the student that was chosen: `fit_time` is without the choice.
+        in one. It is cloned, whether it is fitted or not. If it chooses settings (cross-validation
+        inside, or a `GridSearchCV` of a student or pipeline), it chooses them on X for each seed,
+        and the report is about the chosen student. `fit_time` does not include the choice.
     X : array-like of shape (n_samples, n_features)
         Training rows. The teacher sees them as they are, whatever the pipeline does to them.
     y : array-like of shape (n_samples,), default=None
@@ -73,11 +73,11 @@ def distillation_report(
     y_test : array-like of shape (n_test_samples,), default=None
         Their labels.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the training rows: everything that is fitted gets them, a teacher that is fitted
-        too. Accuracy and fidelity count test rows alike.
+        Weights of the training rows, for everything that is fitted, including a teacher that is not
+        frozen. Accuracy and fidelity count all test rows alike.
     random_states : int or sequence of int, default=(0,)
-        Seeds: each in turn is given to every `random_state` parameter, and to torch (whose own
-        generator is restored afterwards).
+        Seeds. Each in turn is given to every `random_state` parameter, and to torch, whose own
+        generator is restored afterwards.
     edmd_ridge : float, default=1e-6
         `ridge` of the EDMD rows.
     verbose : int, default=None
@@ -87,18 +87,18 @@ def distillation_report(
     Returns
     -------
     report : DistillationReport
-        Print it, or take its `rows` or `to_frame()`. It knows the F1 scores and the confusion of
-        the classes too.
+        Print it, or take its `rows` or `to_frame()`. It also has the F1 scores and the confusion
+        matrices of the classes.
 
     See Also
     --------
-    fidelity_score : Agreement with the teacher alone.
+    fidelity_score : Agreement with the teacher.
 
     Notes
     -----
-    The teacher's outputs on X are computed once, or once per seed where the teacher is an
-    estimator to fit (see :func:`~sklearn_koopman.teachers.as_teacher`), and handed to the
-    students as `soft_labels`. So `fit_time` of a student is its own.
+    The teacher's outputs on X are computed once, or once per seed if the teacher is an estimator to
+    fit (see :func:`~sklearn_koopman.teachers.as_teacher`). The students get them as `soft_labels`,
+    so the `fit_time` of a student does not include its teacher.
 
     Examples
     --------
@@ -253,7 +253,7 @@ def _has_label(y, X, student):
 
 def _ask_teacher(student, X, y, X_test, y_test, sample_weight):
     """Fit a student's teacher if it is not fixed, and evaluate it."""
-    teacher = as_teacher(student.teacher, classes=student.teacher_classes)
+    teacher = teacher_of(student)
     known = _has_label(y, X, student)
     is_fixed, fit_time = teacher.is_fixed, _NAN
     if not known.any():

@@ -68,15 +68,15 @@ class DistillationReport:
     random_states : tuple of int
         The seeds.
     chosen : tuple of dict, default=()
-        For each seed the settings that a search, or cross-validation inside, has chosen for the
-        student. Empty, if they were given.
+        For each seed, the settings that a search or the student's own cross-validation has chosen.
+        Empty if nothing was chosen.
     classes : ndarray of shape (n_classes,), default=()
-        Those of `confusion`.
+        The classes of `confusion`.
     confusion : dict of str to ndarray of shape (n_classes, n_classes), default={}
-        For each model, how many test rows of a class (row) it takes for a class (column); mean
-        over the seeds.
+        For each model, the confusion matrix: how many test rows of each class (row) it puts into
+        each class (column). Means over the seeds.
     uncounted : dict of str to str, default={}
-        For each model that cannot be counted, why.
+        For each model that cannot be counted, the reason.
     """
 
     rows: list
@@ -113,12 +113,12 @@ class DistillationReport:
         return frame.rename_axis("class")
 
     def plot_confusion(self, models=None, **kwargs):
-        """Draw which classes models take for one another, side by side.
+        """Draw the confusion matrices of models, side by side.
 
         Parameters
         ----------
         models : sequence of str, default=None
-            Names of rows. None draws the first two: the teacher, and its student.
+            Names of models. None draws the teacher and its student.
         **kwargs : dict
             For :meth:`~sklearn.metrics.ConfusionMatrixDisplay.plot`.
 

@@ -11,9 +11,9 @@ from ._targets import Labels
 
 @dataclass(frozen=True)
 class Passed:
-    """What rows have passed from where distances are measured to their observables.
+    """The steps between the rows that distances are measured in and their observables.
 
-    That is the way from what entered the pipeline, if that is known, else from what `fit` received.
+    These rows are what entered the pipeline if that is known, and otherwise what `fit` received.
 
     Attributes
     ----------
@@ -65,8 +65,8 @@ class Task:
     passed : Passed or None
         What the rows have passed.
     raised : callable or None
-        What weights of classes make of a teacher's logits, (n_rows, n_classes), wherever they are
-        asked for; None: what they are.
+        Applies the weights of classes to a teacher's logits, (n_rows, n_classes). None leaves them
+        as they are.
     """
 
     blocks: RowBlocks

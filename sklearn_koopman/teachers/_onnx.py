@@ -22,38 +22,39 @@ _LABELS = ("tensor(int64)", "tensor(int32)", "tensor(string)")
 class OnnxTeacher(Teacher):
     """An ONNX model as a teacher, run in batches by onnxruntime.
 
-    The model is used as it is and shared by `sklearn.base.clone`. Loading one runs no code of its
-    author, unlike a pickle.
+    The model is used as it is, and `sklearn.base.clone` shares it. Unlike a pickle, a model runs no
+    code when it is loaded.
 
     Parameters
     ----------
     model : str, Path, bytes or onnx.ModelProto
         A file, or the model itself.
     input_shape : tuple of int, default=None
-        Shape of one sample as the model takes it, for example (1, 28, 28). None: what the model
-        says, or as in X where it leaves that open.
+        Shape of one sample as the model takes it, for example (1, 28, 28). None takes the shape
+        that the model declares. If the model leaves it open, rows stay as they are in X.
     inputs : dict, default=None
-        What the inputs get that do not take X, by their names: a value, the same for all batches,
-        or a callable that takes a batch of X, as the model gets it, and returns a value. For
+        Values for the inputs that do not take X, by name: a value for all batches, or a callable
+        that takes a batch of X and returns a value. For
         example ``{"sr": 16000, "attention_mask": lambda ids: ids != 0}``.
     output_name : str, default=None
-        Which output. None: the one of floats; of several, the one with a column for each class
-        (of `classes`, else of the student), and an error if that is not clear.
+        Which output. None takes the output of floats. Of several, it takes the one that has a
+        column for each class (of `classes`, or of the student). If that is not clear, there is an
+        error.
     batch_size : int, default=1024
         Rows per run. A model with a fixed number of rows gets that many: the last batch is filled
-        up, and the answers to what filled it are dropped.
+        up, and the answers to the filling are dropped.
     output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the model gives.
     classes : array-like of shape (n_columns,), default=None
-        The class of each column. None: the labels in the model, where it is certain which column
-        each belongs to, else the student's classes in sorted order.
+        The class of each column. None takes the labels in the model, if it is certain which column
+        each belongs to. Otherwise the columns are the student's classes in sorted order.
     providers : list of str, default=None
-        Where onnxruntime runs it, for example ``["CUDAExecutionProvider"]``. None: on the CPU.
+        Where onnxruntime runs it, for example ``["CUDAExecutionProvider"]``. None runs on the CPU.
 
     Notes
     -----
     Values are cast to the dtypes that the model declares: floats, integers, bools or strings.
-    Numbers that an input of integers cannot hold are refused, as they come from scaled rows.
+    Numbers that an integer input cannot hold are refused: they come from scaled rows.
 
     Examples
     --------
@@ -247,6 +248,14 @@ class OnnxTeacher(Teacher):
         if self.input_shape is not None:
             shape = tuple(self.input_shape)
             check_sample_size(shape, x, f"input_shape={shape}")
+            n_missing = len(given.shape) - 1 - len(shape)
+            if given.shape and n_missing:
+                meant = (1,) * n_missing + shape
+                raise UnusableTeacherError(
+                    f"{self._source}: input_shape={shape} has {len(shape)} axes, and a row of the "
+                    f"input {given.name!r} has {len(given.shape) - 1}"
+                    + (f": did you mean input_shape={meant}?" if n_missing > 0 else ".")
+                )
         else:
             shape = sample_shape(given, x, self._source)
             check_sample_size(shape, x, f"{self._source}: a sample of shape {shape}")

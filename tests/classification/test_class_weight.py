@@ -128,7 +128,8 @@ def test_part_by_part():
         ({"common": -1.0}, "finite, not negative"),
         ({"common": np.nan}, "finite, not negative"),
         (dict.fromkeys(np.unique(Y), 0.0), "not all zero"),
-        ({"another": 2.0}, "another|are not in class_weight"),
+        ({"another": 2.0}, r"weights of \['another'\], and the classes are \['common'"),
+        ({"another": 2.0, "common": 1.0}, r"weights of \['another'\]"),
     ],
 )
 def test_wrong_weights_are_refused(class_weight, message):

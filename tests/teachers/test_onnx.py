@@ -109,6 +109,13 @@ def test_shape_and_dtype_are_those_of_the_model(dtype):
             teacher(X[:, :3])
 
 
+def test_axes_that_input_shape_lacks():
+    with pytest.raises(ValueError, match=r"has 2 axes.*did you mean input_shape=\(1, 2, 2\)"):
+        OnnxTeacher(dense((1, "height", 2)), input_shape=(2, 2))(X)
+    with pytest.raises(ValueError, match=r"has 3 axes, and a row of the input 'x0' has 2\."):
+        OnnxTeacher(dense(("height", 2)), input_shape=(1, 2, 2))(X)
+
+
 def test_outputs():
     with pytest.raises(ValueError, match=r"output_name='label' must name an output that is an"):
         OnnxTeacher(MODEL, output_name="label")(X)
