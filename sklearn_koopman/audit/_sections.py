@@ -114,7 +114,8 @@ def _certified(report):
         kind = f"The radius is exact for {share} of them, and a certified lower bound else"
     text = (
         "A row is certified at a distance if the student is right about it, and about all "
-        f"changes of it up to that distance{_unit(report)}. {len(found.rows):,} rows were tested. {kind}."
+        f"changes of it up to that distance{_unit(report)}. "
+        f"{len(found.rows):,} rows were tested. {kind}."
         f"{_held(report)}"
     )
     distances, values, low, high = found.curve(report.delta)
