@@ -65,8 +65,9 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         Sweeps ("squared_error") or epochs ("distillation", some twenty of them) after the singular
         value decompositions; 0 makes none.
     ridge : float, default=1e-6
-        Penalty on the cores: in the sweeps relative to the mean square of the logits, in the
-        epochs on how far the cores are from those of the decompositions.
+        Penalty on how far a core moves each time that it is solved in the sweeps, in units of the
+        mean square of the logits; in the epochs on how far the cores are from those of the
+        decompositions.
     loss : {"squared_error", "distillation"}, default="squared_error"
         What is lowered, see above. The parameters below are those of "distillation".
     soft_weight : float, default=1.0
