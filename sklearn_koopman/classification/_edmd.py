@@ -32,7 +32,7 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
         A scikit-learn or skorch classifier is cloned and fitted on the training data, unless it
         is wrapped in :class:`~sklearn.frozen.FrozenEstimator`; anything else is used as it is.
         See :func:`~sklearn_koopman.teachers.as_teacher`. None fits one-hot labels.
-    ridge : float, default=1e-6
+    ridge : float, default=1e-2
         L2 penalty on the coefficients of the standardised observables; ``alpha`` of
         :class:`~sklearn.linear_model.Ridge` divided by the sum of weights.
     lifter : transformer, default=None
@@ -150,7 +150,7 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
         self,
         teacher=None,
         *,
-        ridge=1e-6,
+        ridge=1e-2,
         lifter=None,
         transfer_set=None,
         rank=None,

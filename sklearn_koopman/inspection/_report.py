@@ -30,7 +30,7 @@ _NAN = float("nan")
 
 
 def distillation_report(
-    estimator, X, y, *, X_test, y_test, random_states=(0,), edmd_ridge=1e-6, verbose=0
+    estimator, X, y, *, X_test, y_test, random_states=(0,), edmd_ridge=1e-2, verbose=0
 ):
     """Compare a distilled student with its teacher and with what it would be without one.
 
@@ -64,7 +64,7 @@ def distillation_report(
     random_states : int or sequence of int, default=(0,)
         Seeds: each in turn is given to every `random_state` parameter, and to torch (whose own
         generator is restored afterwards).
-    edmd_ridge : float, default=1e-6
+    edmd_ridge : float, default=1e-2
         `ridge` of the EDMD rows.
     verbose : int, default=0
         Print a line for every model that was fitted.
