@@ -101,6 +101,6 @@ for ax in (left, right):
 
 # %%
 # The train starts at a linear model, of which it holds all from a rank of 10 on, the number of
-# classes. Beyond 12 nothing is gained. On so few images one matrix on the 231 monomials of degree 2 is at least as
-# accurate with about as many parameters, and it is fitted to its optimum at once. The train is
-# for dictionaries that no matrix can hold: many variables, and products of all of them.
+# classes. Beyond 12 nothing is gained. On so few images one matrix on the 231 monomials of degree 2
+# is at least as accurate with about as many parameters, and it is fitted to its optimum at once.
+# The train is for dictionaries that no matrix can hold: many variables, and all their products.
