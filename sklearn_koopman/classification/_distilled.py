@@ -219,7 +219,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     >>> student.coef_.shape
     (3, 15)
     >>> round(student.score(X, y), 2)
-    0.99
+    0.98
     """
 
     def __init__(

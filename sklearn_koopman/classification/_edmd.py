@@ -138,8 +138,8 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
     >>> student = EDMDClassifier(lifter=MonomialLifter(degree=2)).fit(X, y)
     >>> student.koopman_matrix_.shape
     (3, 15)
-    >>> float(student.score(X, y))
-    0.98
+    >>> round(student.score(X, y), 2)
+    0.97
     """
 
     _probability_floor = PROBABILITY_FLOOR
