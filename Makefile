@@ -10,6 +10,7 @@
 # make fuzz     try 10,000 random inputs (SEED=1), and keep the figures
 # make sanitize run the kernel under the sanitizers of addresses and of undefined behaviour
 # make rivals   time other libraries at the same work, each in its own environment
+# make wheel    install the wheel with each extra into empty environments, and try it out there
 # make clean    remove the environments and everything else that these made
 #
 # Each of them alone works with nothing but Python 3.11 or newer: it makes its virtual
@@ -40,7 +41,7 @@ SPHINX = $(VENV)/bin/sphinx-build -b $(1) docs docs/_build/$(1)
 
 comma := ,
 
-.PHONY: demo test lint oldest docs linkcheck dist paper fuzz sanitize rivals packages compiled clean
+.PHONY: demo test lint oldest docs linkcheck dist paper fuzz sanitize rivals wheel packages compiled clean
 
 demo: $(VENV)/.packages-demo $(VENV)/.compiled
 	$(VENV)/bin/python examples/plot_digits_distillation.py --output examples/output
@@ -91,6 +92,9 @@ sanitize: $(VENV)/.packages-test $(VENV)/.compiled
 
 rivals: $(VENV)/.packages-test $(VENV)/.compiled
 	$(VENV)/bin/python benchmarks/bench_rivals.py
+
+wheel: $(VENV)/.packages-test $(VENV)/.compiled
+	$(VENV)/bin/python benchmarks/bench_install.py
 
 clean:
 	rm -rf $(VENV) $(VENV_OLDEST) benchmarks/.venvs build dist docs/_build \

@@ -10,7 +10,8 @@ same work by other libraries: `bench_rivals.py`. Shapley values and reports of a
 `bench_audit.py`.
 Tensor trains, trees, files for hardware: `bench_tensor_trains.py`, `bench_trees.py`,
 `bench_deployment.py`; a single row: `bench_single_row.py`. On the core of a microcontroller:
-`bench_microcontrollers.py`.
+`bench_microcontrollers.py`. How large are the wheel and what its extras bring along, and does all
+of it run in an empty environment? `bench_install.py`.
 
 All stand on `runner.py`: sides take turns, medians and ratios are written, ``--quick`` tries a
 script out within seconds and writes nothing. Accuracy is measured in `experiments/`, where the

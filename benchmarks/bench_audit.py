@@ -4,7 +4,7 @@
 
 Shapley values of students of made-up rows (normal, 10 classes): 20 columns at degree 3, with
 interactions, beside shap's KernelExplainer; 8 columns, beside the sum over all 256 coalitions,
-which says what the largest error is; and of the 784 pixels of MNIST behind 40 principal components,
+which says what the largest error is; and of the 784 pixels of MNIST after 40 principal components,
 at degree 2. KernelExplainer explains few rows, with as many coalitions as it takes by itself, and
 none of its values set to zero (l1_reg=False). Errors are those from the exact values, over the
 largest of these.

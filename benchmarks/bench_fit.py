@@ -135,7 +135,7 @@ class Run(NamedTuple):
 
 
 def fitted(pipeline, X, y, **params):
-    """Fit a student behind its PCA, as its pipeline does."""
+    """Fit a student after its PCA, as its pipeline does."""
     pca, student = (step for _, step in pipeline.steps)
     Z, of_pca = runner.timed(pca.fit_transform, X)
     student, of_student = runner.timed(student.fit, Z, y, **params)
@@ -270,7 +270,7 @@ def parser():
     made.add_argument("--most-seconds", type=float, default=600, help="for scikit-learn")
     made.add_argument("--dtypes", nargs="+", default=["float32", "float64"])
     made.add_argument("--grid", action="store_true", help="grids of settings instead")
-    made.add_argument("--rows", type=int, default=60_000, help="for grids")
+    made.add_argument("--rows", type=runner.count, default=60_000, help="for grids")
     made.add_argument("--tight", type=float, default=1e-3, help="the other cv_tol of grids")
     return made
 

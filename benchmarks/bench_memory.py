@@ -223,7 +223,7 @@ def parser():
     """Return the parser of the command line."""
     made = runner.benchmark_parser(__doc__, runs_alone=True)
     made.add_argument("part", nargs="?", choices=PARTS, default="pipeline")
-    made.add_argument("--rows", type=int, default=10_000_000, help="on disk")
+    made.add_argument("--rows", type=runner.count, default=10_000_000, help="on disk")
     made.add_argument("--most-minutes", type=float, default=6.0, help="for a cell of growth")
     return made
 

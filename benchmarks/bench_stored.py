@@ -1,4 +1,4 @@
-"""Rows that are dear to lift, and so are lifted once and kept: products, fits, memory.
+"""Rows that are costly to lift, and so are lifted once and kept: products, fits, memory.
 
     python benchmarks/bench_stored.py [--filters 128]
     python benchmarks/bench_stored.py fits
@@ -192,7 +192,7 @@ def parser():
     """Return the parser of the command line."""
     made = runner.benchmark_parser(__doc__, repeats=5, runs_alone=True)
     made.add_argument("part", nargs="?", choices=PARTS, default="products")
-    made.add_argument("--filters", type=int, default=128, help="of the dictionary")
+    made.add_argument("--filters", type=runner.count, default=128, help="of the dictionary")
     return made
 
 

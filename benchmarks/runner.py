@@ -15,10 +15,18 @@ import numpy as np
 import scipy
 import sklearn
 
-from experiments.runner import Results, full_or_quick, is_quick, parse, quick_parser, timed
+from experiments.runner import (
+    Results,
+    count,
+    full_or_quick,
+    is_quick,
+    parse,
+    quick_parser,
+    timed,
+)
 
 # The rest that benchmarks need is that of experiments.
-__all__ = ["full_or_quick", "is_quick", "parse", "timed"]
+__all__ = ["count", "full_or_quick", "is_quick", "parse", "timed"]
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -60,7 +68,10 @@ def benchmark_parser(doc, repeats=None, runs_alone=False):
         parser.add_argument("--alone", nargs="+", help="run one side in this process")
     if repeats is not None:
         parser.add_argument(
-            "--repeats", type=int, default=repeats, help="rounds in which all sides take turns"
+            "--repeats",
+            type=count,
+            default=repeats,
+            help="rounds in which all sides take turns",
         )
     return parser
 

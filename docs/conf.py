@@ -27,6 +27,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     # In _ext:
     "elsewhere",
+    "first_picture",
     "mathml",
     "measured",
     "names",

@@ -4,9 +4,10 @@ Can this student be trusted with a tumour?
 ==========================================
 
 A random forest tells benign tumours from malignant ones by 30 measurements of their cells. Its
-student is a quadratic form of them, so that questions have exact answers: how far is this patient
-from the other diagnosis, what spoke for it, what is the formula, and is it as good for large cells
-as for small ones?
+student is one quadratic form of them, so questions about it have exact answers.
+
+How far is this patient from the other diagnosis? What spoke for it? What is the formula? Is the
+student as good for large cells as for small ones?
 """
 
 # Authors: The sklearn_koopman developers
@@ -46,9 +47,9 @@ student = make_pipeline(
 # %%
 # The report
 # ----------
-# All of it on one page: ``report.save("audit.html")`` writes a file that loads nothing. Rows that
-# the student has not seen make its bounds hold. Distances are in standard deviations of the
-# columns.
+# Everything is on one page: ``report.save("audit.html")`` writes a file that loads nothing else.
+# The bounds hold because the student has not seen these rows. Distances are in standard deviations
+# of the columns.
 
 is_large = X_test["mean radius"] > X["mean radius"].median()
 report = audit_report(
@@ -64,8 +65,8 @@ report
 # %%
 # One patient
 # -----------
-# What spoke for the diagnosis: Shapley values, without sampling. They are the part of each column
-# in how far the logit is from its mean over the training rows.
+# Shapley values say what spoke for the diagnosis, and they are computed without sampling. The logit
+# differs from its mean over the training rows, and each column has a share in that difference.
 
 patient = X_test.iloc[[0]]
 explanation = shapley_values(student, patient, background=X)
@@ -76,19 +77,20 @@ for i in np.argsort(-np.abs(explanation.values[0]))[:6]:
     print(f"{explanation.feature_names[i]:24} {value:9.4g} {explanation.values[0, i]:+.3f}")
 
 # %%
-# And together: of each two columns that make more of the diagnosis than each of them alone.
+# Some columns say more together than each of them alone: these are the strongest pairs.
 
 pairs = shapley_values(student, patient, background=X, return_interactions=True)
 upper = np.triu(np.abs(pairs.interactions[0]), k=1)
 for place in np.argsort(-upper, axis=None)[:4]:
     i, j = np.unravel_index(place, upper.shape)
-    both = 2 * pairs.interactions[0, i, j]  # half of it stands on either side of the diagonal
+    both = 2 * pairs.interactions[0, i, j]  # half of it is on either side of the diagonal
     print(f"{pairs.feature_names[i]} and {pairs.feature_names[j]}: {both:+.3f}")
 
 # %%
 # A formula to carry in the head
 # ------------------------------
-# Eight observables in place of 496, chosen greedily. A prime means a scaled column.
+# Another student has eight observables instead of 496, chosen greedily. A prime marks a scaled
+# column.
 
 small = make_pipeline(
     StandardScaler(),
@@ -101,16 +103,25 @@ written = formula(small, X)
 print(written)
 
 # %%
-# Which is the more robust?
-# -------------------------
-# Certified accuracy of both, in standard deviations of the columns, and what the small one's terms
-# explain of the variance of its logit. A negative share belongs to a term that others work against.
+# Which student is more robust?
+# -----------------------------
+# Left: the certified accuracy of both. A row is certified at a distance if it is classified
+# correctly, and so is everything within that distance. Right: the share of each term of the small
+# student in the variance of its logit. A share is negative where other terms work against the term.
 
+LARGE, SMALL = "#d1495b", "#3c8d5a"
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+left.set_prop_cycle(color=[LARGE, SMALL])
+right.set_prop_cycle(color=[SMALL])
 for name, each in {"496 observables": student, "8 observables": small}.items():
     CertifiedAccuracyDisplay.from_estimator(
         each, X_test, y_test, scale="std", ax=left, name=name
     )
+left.set_xlabel("distance, in standard deviations of the columns")
 LeadingTermsDisplay(written).plot(right)
+right.set_title("The small student's terms")
+for ax in (left, right):
+    ax.grid(alpha=0.3)
+    ax.spines[["top", "right"]].set_visible(False)
 
 plt.show()

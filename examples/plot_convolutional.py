@@ -3,20 +3,24 @@
 What does a student of filters look at?
 =======================================
 
+A student of filters is still one matrix, so each of its answers is a sum over filters and over
+places. Here is one digit, and where its three best classes get their scores from.
+
 Products of principal components know nothing of neighbouring pixels. ``ConvolutionalLifter`` lays
-small filters on every patch of an image, takes a function of their responses, and its means over
-the cells of a coarse grid. Behind it there is still one matrix, so that its answers can be taken
-apart: by filter and by place, and nothing is approximated.
+small filters on every patch of an image, takes a function of their responses, and averages it
+over the cells of a coarse grid.
 """
 
 # Authors: The sklearn_koopman developers
 # SPDX-License-Identifier: BSD-3-Clause
+# sphinx_gallery_thumbnail_number = 3
 
 # %%
 # Filters that nobody trained
 # ---------------------------
-# The filters are centres of clusters of whitened patches, found without a label. Each of them has
-# two observables in a cell: what is above a threshold, and what is below its negative.
+# The filters are centres of clusters of whitened patches; no labels are needed. Each filter has two
+# observables in each cell: how far its responses are above a threshold, and how far they are below
+# minus that threshold.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
@@ -62,9 +66,9 @@ FilterDisplay.from_estimator(student)
 # %%
 # Beside other students
 # ---------------------
-# Multiplications are those of a prediction, from the pixels to the ten scores: most of them are
-# those of the convolution. Squares are what a detector sees after a lens and a mask; products of
-# pooled responses are a second dictionary after the first.
+# Multiplications are counted for one prediction, from the pixels to the ten scores; most of them
+# belong to the convolution. Squares are what a detector measures after a lens and a mask. Products
+# of pooled responses are a second dictionary after the first one.
 
 students = {
     "products of 20 principal components": student_of(
@@ -90,19 +94,19 @@ for name, each in students.items():
 # %%
 # What a three looks for
 # ----------------------
-# The row of the matrix that belongs to the three, in another shape: the filters with the largest
-# weights, and below each of them where on the image its positive responses, and its negative ones,
-# speak for a three (red) or against it (blue). Each weight is multiplied by the standard deviation
-# of its observable, so that they can be compared.
+# This is the row of the matrix that belongs to the three, in another shape. The filters with the
+# largest weights are at the top. Below each of them are the places where its positive and its
+# negative responses speak for a three (red) or against it (blue). Each weight is multiplied by the
+# standard deviation of its observable, so that weights can be compared.
 
 FilterWeightsDisplay.from_estimator(student, 3, X)
 
 # %%
 # Where one answer comes from
 # ---------------------------
-# A logit is a sum over observables, and each of these belongs to a cell: so it is a sum over cells.
-# This is the digit of the test set whose two best classes are nearest to each other. Maps are those
-# of the three best classes, less what all classes have in common, less what is seen on average.
+# A logit is a sum over observables, and each observable belongs to a cell, so a logit is a sum over
+# cells. The digit is the one of the test set whose two best classes are nearest to each other. The
+# maps of its three best classes leave out what all classes share, and what an average image has.
 
 logits = student.decision_function(X_test)
 logits.sort(axis=1)
@@ -112,9 +116,9 @@ LogitMapDisplay.from_estimator(student, X_test[doubtful], X_reference=X)
 # %%
 # In optics
 # ---------
-# A convolution is a lens, its filters are a mask, a square is a detector and a cell a coarse pixel.
-# Without normalised patches and roots this is all there is, and a simulated device may have masks
-# of few bits, and few electrons in each pixel.
+# In optics, a lens computes the convolution, a mask holds the filters, a detector squares, and a
+# cell is a coarse pixel. Without normalised patches and roots nothing else is needed. A simulated
+# device may have masks of few bits, and few electrons in each pixel.
 
 optical = student_of(
     filters(nonlinearity="intensity", n_filters=32, normalization="none", root=False)

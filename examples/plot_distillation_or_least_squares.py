@@ -4,8 +4,8 @@ When does distillation beat least squares?
 ==========================================
 
 Least squares on one-hot labels (EDMD) finds a Koopman matrix in one step, without a teacher. When
-is it worth while to minimise the distillation loss instead? That depends on how rich the dictionary
-is, and on how many rows there are: this script varies both.
+does it pay to minimise the distillation loss instead? That depends on the size of the dictionary
+and on the number of rows, and this script varies both.
 
 ``--dataset mnist`` does the same on MNIST, in minutes.
 """
@@ -16,7 +16,7 @@ is, and on how many rows there are: this script varies both.
 # %%
 # Data and teacher
 # ----------------
-# The teacher knows all training images, its students get 1,257 or 200 of them.
+# The teacher has learned from all training images, and its students get 1,257 or 200 of them.
 
 import argparse
 
@@ -38,7 +38,7 @@ options, _ = parser.parse_known_args()  # a notebook has arguments of its own
 
 if options.dataset == "digits":
     X, y = load_digits(return_X_y=True)
-    X, numbers, sizes, n_splits = X / 16, [1257, 200], [3, 4, 6, 8, 12, 16, 20, 30], 4
+    X, numbers, sizes, n_splits = X / 16, [1257, 200], [3, 4, 6, 8, 12, 20, 30], 3
 else:
     images = fetch_mnist("train")
     X, y, numbers, n_splits = images.data, images.target, [42_000, 2_000], 1
@@ -47,9 +47,9 @@ else:
 # %%
 # Students
 # --------
-# Every student has its ridge chosen by cross-validation on its own rows, the distilled one its
-# temperature too. The student in between minimises the same loss without a teacher, which is
-# logistic regression; it tells what is owed to the loss and what to the teacher.
+# Cross-validation on its own rows chooses the ridge of every student, and the temperature of the
+# distilled one. A third student minimises the same loss without a teacher, which is logistic
+# regression: it tells the effect of the loss from that of the teacher.
 
 RIDGES = np.logspace(-5, -1, 5)
 SETTINGS = {"ridges": RIDGES, "cv": 3, "tol": 1e-4}
@@ -61,7 +61,7 @@ def students(teacher, n_components):
     return {
         "distilled": KoopmanDistilledClassifierCV(
             teacher,
-            temperatures=[1.0, 2.0, 4.0],
+            temperatures=[1.0, 4.0],
             soft_weights=[0.9],
             lifter=lifter,
             **SETTINGS,
@@ -90,13 +90,15 @@ for seed in range(n_splits):
                 scores[number].setdefault(name, []).append(100 * score)
 
 # %%
-# What is won
-# -----------
+# What it brings
+# --------------
+# Above: accuracy. Below: the lead over least squares, with the standard error of the splits. The
+# dotted line is where there are as many observables as rows.
 
 COLORS = {
     "distilled": "#d1495b",
     "same loss, no teacher": "#e9a03b",
-    "least squares": "#4a5a75",
+    "least squares": "#8d99ae",
 }
 MARKERS = dict(zip(COLORS, "osD", strict=True))
 
@@ -129,10 +131,10 @@ axes[0, 0].legend(frameon=False, loc="lower right")
 # %%
 # Left, with many rows: where the dictionary is small, least squares loses up to four points, as
 # it spends its few coefficients on the value 1 of the one-hot labels instead of on the border
-# between classes. This is owed to the loss; the teacher adds nothing. From some hundred
+# between classes. This is an effect of the loss; the teacher adds nothing. From some hundred
 # observables on, least squares is as good or better: with a rich dictionary and a tuned ridge
 # it is a serious rival.
 #
-# Right, with few rows: now the teacher, who has seen more than the student, is worth one to
+# Right, with few rows: now the teacher, which has seen more than the student, is worth one to
 # three points, and without it the same loss is no better than least squares. Where there are
 # about as many observables as rows, all three are alike.

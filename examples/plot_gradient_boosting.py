@@ -3,8 +3,8 @@
 The teacher need not be a network
 =================================
 
-Whatever gives probabilities can teach. Here it is gradient boosting, a hundred trees, and a student
-is one polynomial. The second student has never seen a training point: all it has is the teacher.
+Whatever gives probabilities can be a teacher. Here a hundred boosted trees teach one polynomial. A
+second student never sees a training point: all it has is the teacher.
 """
 
 # Authors: The sklearn_koopman developers
@@ -34,8 +34,8 @@ teacher = FrozenEstimator(boosting)
 # %%
 # Students
 # --------
-# The first learns from the training points and from what the teacher says of them. For the
-# second, points are made up, evenly spread over the plane, and the teacher labels them. The
+# The first student learns from the training points and from what the teacher says of them. The
+# second one learns from made-up points, evenly spread over the plane, which the teacher labels. The
 # third one has no teacher.
 
 settings = {"lifter": MonomialLifter(5), "temperature": 1.0, "max_iter": 1000}
@@ -62,24 +62,25 @@ said = boosting.predict(X_test)
 x_ticks, y_ticks = (np.linspace(X[:, k].min(), X[:, k].max(), 200) for k in (0, 1))
 plane = np.stack(np.meshgrid(x_ticks, y_ticks), axis=-1).reshape(-1, 2)
 
-figure, axes = plt.subplots(1, 4, figsize=(13, 3.8), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(11, 3.5), layout="constrained")
 for ax, (name, model) in zip(axes, models.items(), strict=True):
     proba = model.predict_proba(plane)[:, 1].reshape(200, 200)
     heat = ax.pcolormesh(x_ticks, y_ticks, proba, cmap="RdBu_r", vmin=0, vmax=1, alpha=0.8)
     ax.contour(x_ticks, y_ticks, proba, levels=[0.5], colors="black", linewidths=1)
     if model is not heir:
-        ax.scatter(*X[:300].T, c=np.where(y[:300], "#8c1c2c", "#0f3a57"), s=5, linewidths=0)
+        inks = np.where(y[:300], "#d1495b", "#1b4965")
+        ax.scatter(*X[:300].T, c=inks, s=12, edgecolors="white", linewidths=0.5)
     loss = log_loss(y_test, model.predict_proba(X_test))
     ax.set_title(
         f"{name}\n{model.score(X_test, y_test):.1%} right, log loss {loss:.2f}\n"
-        f"{fidelity_score(said, model.predict(X_test)):.0%} as the teacher",
-        fontsize=10,
+        f"{fidelity_score(said, model.predict(X_test)):.0%} like the teacher",
+        fontsize=9,
     )
     ax.set_axis_off()
 figure.colorbar(heat, ax=axes, label="probability of the red class")
 
 # %%
 # The student is a little better than its teacher, and much better calibrated: 21 monomials cannot
-# follow the corners that a hundred trees cut around single points. That is not the teacher's merit,
-# as the same student does as well without one. But the student of made-up points shows what a
-# teacher is good for: the model can be had in another form, without the data that made it.
+# follow the corners that a hundred trees cut around single points. The teacher has no part in that:
+# the same student does as well without one. But the student of made-up points shows what a teacher
+# is good for: it puts a model into another form, without the data that the model was made from.

@@ -4,8 +4,8 @@ How many PCA coordinates, and which degree?
 ===========================================
 
 A dictionary has two sizes: how many coordinates it sees, and up to which degree it multiplies
-them. Both are parameters of a pipeline, so scikit-learn's own grid search chooses them, although
-the student stands behind PCA and its teacher wants pixels.
+them. Both are parameters of a pipeline, so scikit-learn's own grid search can choose them, although
+the student comes after PCA and its teacher wants pixels.
 
 ``--dataset mnist`` does the same on 10,000 images of MNIST, in minutes.
 """
@@ -16,8 +16,8 @@ the student stands behind PCA and its teacher wants pixels.
 # %%
 # Data and teacher
 # ----------------
-# The teacher is a perceptron that is trained once. ``FrozenEstimator`` says that it is to be used
-# as it is; without it, the search would train a perceptron of its own for each fold.
+# The teacher is a perceptron that is trained once. ``FrozenEstimator`` keeps it as it is; without
+# that, the search would train another perceptron for each fold.
 
 import argparse
 
@@ -53,8 +53,8 @@ print(f"teacher: {net.score(X_test, y_test):.1%} of the test images right")
 # Search
 # ------
 # ``sklearn_koopman.pipeline.make_pipeline`` hands the pixels of each fold to the teacher, and
-# PCA coordinates to the dictionary. The teacher has seen all training images, those that a fold
-# holds out too, so these scores rank students; the one to believe is that of the test below.
+# PCA coordinates to the dictionary. The teacher has seen all training images, also those that a
+# fold holds out. So the scores of the folds rank students; the one to believe is that of the test.
 
 student = make_pipeline(
     PCA(random_state=0),
@@ -62,15 +62,17 @@ student = make_pipeline(
     KoopmanDistilledClassifier(FrozenEstimator(net), ridge=1e-3, tol=1e-4),
 )
 grid = {"pca__n_components": sizes, "monomiallifter__degree": [1, 2, 3]}
-search = GridSearchCV(student, grid, cv=5).fit(X, y)
+# ``verbose=2`` prints a line for each fit: worth it where they take long.
+search = GridSearchCV(student, grid, cv=5, verbose=2 * (options.dataset == "mnist"))
+search.fit(X, y)
 print(f"best: {search.best_params_}")
 print(f"its score on the test images: {search.score(X_test, y_test):.1%}")
 
 # %%
 # What it found
 # -------------
-# To the left, the score of every pair, with the number of observables below it. To the right, the
-# same scores against what a student costs.
+# Left: the score of every pair, with the number of observables below it. Right: the same scores
+# against what a student costs.
 
 table = 100 * search.cv_results_["mean_test_score"].reshape(3, len(sizes))
 
@@ -87,11 +89,16 @@ left.set(xlabel="PCA coordinates", ylabel="degree")
 left.set_title("Accuracy in cross-validation (%), number of observables")
 figure.colorbar(heat, ax=left, label="accuracy (%)")
 
-display = AccuracyCostDisplay.from_search(search, X, y, ax=right)
-right.set_title("Accuracy against cost")
+right.set_prop_cycle(color=["#d1495b"])
+AccuracyCostDisplay.from_search(search, X, y, ax=right)
+right.yaxis.set_major_formatter(lambda score, _: f"{100 * score:g}")
+right.set(ylabel="accuracy (%)", title="Accuracy against cost")
+right.legend(frameon=False, loc="lower right")
+right.grid(alpha=0.3)
+right.spines[["top", "right"]].set_visible(False)
 
 # %%
-# Beyond 12 coordinates the products of degree 2 are what helps, two points and more above degree 1.
-# Degree 3 is better only where there are few coordinates; with 12 and more it costs five to eight
-# times as much for nothing, as there are not enough images for so many observables. Up the steps of
-# the frontier, to the right, coordinates and degree grow by turns.
+# With 12 coordinates and more, degree 2 is two points and more above degree 1. Degree 3 is better
+# only where there are few coordinates; from 12 on it costs three to six times as much and brings
+# nothing, as there are not enough images for so many observables. Along the frontier, coordinates
+# and degree grow by turns.

@@ -3,9 +3,10 @@
 Can one matrix replace the layers of a network?
 ===============================================
 
-``LinearizedNetworkClassifier`` takes a span of layers out of a network and puts one matrix there,
-which acts on observables of what enters the span; the layers before and behind it stay. How rich
-must the observables be, how much of the matrix is needed, and what do its eigenvalues say?
+``LinearizedNetworkClassifier`` replaces a span of layers by one matrix, which acts on observables
+of what enters the span; the layers before and after it stay. Cubic observables are enough here.
+
+How much of the matrix is needed, and what do its eigenvalues say?
 """
 
 # Authors: The sklearn_koopman developers
@@ -14,8 +15,8 @@ must the observables be, how much of the matrix is needed, and what do its eigen
 # %%
 # A network
 # ---------
-# A point of the Yin-Yang problem becomes a state of eight numbers, and six residual blocks move it:
-# :math:`h \to h + f(h)`.
+# A point of the Yin-Yang problem becomes a state of eight numbers. Six residual blocks move the
+# state: :math:`h \to h + f(h)`.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -69,8 +70,8 @@ with torch.random.fork_rng():
 # %%
 # One matrix for four blocks
 # --------------------------
-# Modules have the names that torch gives them: the blocks are "1" to "6", and "2" to "5" go. Least
-# squares fits the matrix to what enters and leaves them.
+# Modules have the names that torch gives them. The blocks are "1" to "6", and "2" to "5" are
+# replaced. Least squares fits the matrix to what enters and leaves them.
 
 SPAN = "2", "5"
 
@@ -100,19 +101,19 @@ ticks = np.linspace(0, 1, 250)
 plane = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
 plane = np.hstack([plane, 1 - plane])
 
-figure, axes = plt.subplots(1, 5, figsize=(13, 3.4), layout="constrained")
+figure, axes = plt.subplots(1, 5, figsize=(11, 2.6), layout="constrained")
 for ax, (name, module) in zip(axes, modules.items(), strict=True):
     regions = TorchTeacher(module)(plane).argmax(axis=1).reshape(250, 250)
     ax.pcolormesh(ticks, ticks, regions, cmap=TINTS, vmin=0, vmax=2)
     ax.scatter(*X_test[:400, :2].T, c=y_test[:400], cmap=INKS, s=5, linewidths=0)
-    ax.set(title=f"{name}\n{accuracy(module):.1%} right", aspect="equal")
+    ax.set_title(f"{name}\n{accuracy(module):.1%} right", fontsize=10)
+    ax.set_aspect("equal")
     ax.set_axis_off()
 
 # %%
-# Without the four blocks the network is lost, so they do matter; the best affine map keeps
-# little of what they do. Quadratic observables bring most of it back, and with cubic ones the
-# borders, and the accuracy, are those of the network: 165 fixed observables and one matrix
-# instead of four blocks.
+# Without the four blocks the network is lost, so they do matter. The best affine map keeps little
+# of what they do. Quadratic observables bring most of it back. With cubic ones, the borders and the
+# accuracy are those of the network: 165 fixed observables and one matrix replace four blocks.
 #
 # How much of the matrix is needed
 # --------------------------------
@@ -126,8 +127,8 @@ singular_values = span_spectrum(linearised(MonomialLifter(3))).singular_values
 # Eigenvalues
 # -----------
 # With ``lift_output=True`` the matrix leads from observables to the same observables, one block
-# later, so that it has eigenvalues: by how much a block stretches the state along each mode.
-# This is for the first of the blocks alone.
+# later. So it has eigenvalues, and they say how much a block stretches the state along each mode.
+# This is done for the first block alone.
 
 spectra = {
     "affine map": span_spectrum(linearised(None, ("1", "1"), ridge=1e-4)),
@@ -135,20 +136,20 @@ spectra = {
         linearised(MonomialLifter(2), ("1", "1"), ridge=1e-4, lift_output=True)
     ),
 }
-BLUE, RED, ORANGE = "#1b4965", "#d1495b", "#e9a03b"
+TEACHER, STUDENT, OTHER = "#1b4965", "#d1495b", "#3c8d5a"
 figure, (left, middle, right) = plt.subplots(
-    1, 3, figsize=(13, 3.8), width_ratios=[1, 1, 1.3], layout="constrained"
+    1, 3, figsize=(11, 3.4), width_ratios=[1, 1, 1.3], layout="constrained"
 )
-left.semilogy(ranks, singular_values[:8], "o-", color=BLUE)
+left.semilogy(ranks, singular_values[:8], "o-", color=STUDENT)
 left.set(xlabel="index", ylabel="singular value", title="What each rank adds")
-middle.plot(ranks, scores, "o-", color=RED, label="one matrix, degree 3")
-middle.axhline(100 * accuracy(net), color=BLUE, linestyle="--", label="the network")
+middle.plot(ranks, scores, "o-", color=STUDENT, label="one matrix, degree 3")
+middle.axhline(100 * accuracy(net), color=TEACHER, linestyle="--", label="the network")
 middle.set(xlabel="rank of the matrix", ylabel="test accuracy (%)", title="Accuracy")
 middle.legend(frameon=False, loc="lower right")
 circle = np.exp(1j * np.linspace(0, 2 * np.pi, 200))
 right.plot(circle.real, circle.imag, color="0.7", linewidth=1)
 for (name, spectrum), color, marker in zip(
-    spectra.items(), (RED, ORANGE), ("x", "o"), strict=True
+    spectra.items(), (OTHER, STUDENT), ("x", "o"), strict=True
 ):
     values = spectrum.eigenvalues
     right.scatter(values.real, values.imag, s=30, color=color, marker=marker, label=name)
@@ -160,10 +161,10 @@ for ax in (left, middle, right):
     ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# Three dimensions of the 165 are nearly enough, as there are three classes to tell apart; each rank
-# beyond that adds little to the state and nothing that can be seen to the accuracy.
+# Rank 3 is nearly enough, as there are three classes to tell apart. Each rank beyond that adds
+# little to the state, and nothing visible to the accuracy.
 #
-# To the right: the states that enter the first block lie in a plane, so two eigenvalues of the
-# affine map are not zero. One mode is stretched, the other one shrunk a little. With quadratic
-# observables there are five, of which the largest belongs to a product, which grows faster than
-# its factors.
+# Right: the states that enter the first block lie in a plane, so two eigenvalues of the affine map
+# are not zero. One mode is stretched, and the other one shrinks a little. With quadratic
+# observables there are five such eigenvalues. The largest belongs to a product, which grows faster
+# than its factors.

@@ -3,8 +3,8 @@
 Where does it swing next?
 =========================
 
-The next state of an oscillator is a function of its state, and a regressor can learn that: extended
-dynamic mode decomposition. Here is how many steps a student keeps to the truth.
+The next state of an oscillator is a function of its state, and a regressor can learn that function:
+this is extended dynamic mode decomposition. Here is how long a student stays near the truth.
 """
 
 # Authors: The sklearn_koopman developers
@@ -13,8 +13,8 @@ dynamic mode decomposition. Here is how many steps a student keeps to the truth.
 # %%
 # Trajectories
 # ------------
-# The Duffing oscillator, :math:`x'' = -x'/2 + x - x^3`, has two wells and some friction. A hundred
-# trajectories are seen, one state every tenth of a second.
+# The Duffing oscillator, :math:`x'' = -x'/2 + x - x^3`, has two wells and some friction. Students
+# see a hundred trajectories, one state every tenth of a second.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,8 +42,8 @@ before, after = (part.reshape(-1, 2) for part in (seen[:, :-1], seen[:, 1:]))
 # %%
 # Students
 # --------
-# One matrix each, from the monomials of a state to the next state. ``predict`` makes a step, and
-# the state that it reaches is lifted again for the next one.
+# Each student is one matrix, from the monomials of a state to the next state. ``predict`` makes a
+# step, and the state that it reaches is lifted again for the next one.
 
 truth = trajectories(50, 100, seed=1)
 degrees = 1, 3, 5, 7
@@ -59,25 +59,32 @@ for degree in degrees:
 # How far they get
 # ----------------
 
+COLORS = dict(zip(degrees, ["#e9a03b", "#d1495b", "#9b5de5", "#3c8d5a"], strict=True))
+
 figure, (plane, errors) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
 for number in range(4):
     plane.plot(
         *truth[number].T, color="0.75", linewidth=5, label="truth" if number == 0 else None
     )
-for degree, color in ((1, "#8c1c2c"), (3, "#0f3a57")):
+for degree in (1, 3):
     for number in range(4):
         name = f"degree {degree}" if number == 0 else None
-        plane.plot(*paths[degree][number].T, color=color, linewidth=1, label=name)
-plane.set(xlabel="position", ylabel="velocity", title="Four new trajectories")
-plane.legend()
+        plane.plot(*paths[degree][number].T, color=COLORS[degree], linewidth=1.3, label=name)
+plane.set(xlabel="position", ylabel="velocity", title="Four new trajectories", ylim=(-2.1, 1.4))
+plane.legend(loc="lower center", ncols=3, frameon=False)
 for degree, path in paths.items():
     distance = np.linalg.norm(path - truth, axis=2)
-    errors.semilogy(np.median(distance, axis=0)[1:], label=f"degree {degree}")
+    middle = np.median(distance, axis=0)
+    errors.semilogy(np.arange(1, 101), middle[1:], color=COLORS[degree])
+    errors.text(101, middle[-1], f"degree {degree}", color=COLORS[degree], va="center")
     print(f"degree {degree}: {np.median(distance[:, -1]):.1e} after 100 steps")
-errors.set(xlabel="step", title="Distance from the truth, median of 50")
-errors.legend()
+errors.set(xlabel="step", title="Distance from the truth, median of 50", xlim=(0, 122))
+errors.set_xticks(range(0, 101, 20))
+for ax in (plane, errors):
+    ax.grid(alpha=0.3)
+    ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# A linear map knows one well at most. Degree 3 is what the force has, but not what a step of a
-# tenth of a second makes of it: every two degrees more are worth two digits, or more. Friction is
-# kind to predictions: all trajectories end in a well, and so do the students' ones.
+# A linear map knows one well at most. The force has degree 3, but a step of a tenth of a second has
+# not: every two degrees more are worth two digits or more. Friction helps predictions: all
+# trajectories end in a well, and so do those of the students.

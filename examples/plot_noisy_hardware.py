@@ -4,8 +4,10 @@ How many bits does a student need, and how much noise does it bear?
 ===================================================================
 
 On an analogue chip the entries of the matrix are set with few bits and some noise, and light is
-counted in photons. ``sklearn_koopman.deployment`` simulates such chips, rounds matrices so that
-little is lost, and fits students that expect the noise.
+counted in photons. Four bits are enough here, and a student that expects noise bears more of it.
+
+``sklearn_koopman.deployment`` simulates such chips, rounds matrices so that little is lost, and
+fits students that expect the noise.
 
 ``--dataset mnist`` does the same on 10,000 images of MNIST, in minutes.
 """
@@ -16,8 +18,8 @@ little is lost, and fits students that expect the noise.
 # %%
 # Two students
 # ------------
-# They differ in what they expect: the second one knows that each entry of its matrix will be
-# off, by a fifth of its value as a rule.
+# They differ in what they expect. The second one knows that each entry of its matrix will be wrong,
+# typically by a fifth of its value.
 
 import argparse
 
@@ -62,7 +64,7 @@ aware = make_student(multiplicative_noise=0.2)
 # %%
 # Few bits
 # --------
-# With error feedback each entry is rounded so that it makes up for the errors of those before it.
+# With error feedback, each entry is rounded so that it makes up for the errors of those before it.
 
 BITS = [2, 3, 4, 5, 6, 8]
 rounded = {
@@ -82,13 +84,12 @@ rounded = {
 # %%
 # Noise
 # -----
-# Every chip is another one, so several are drawn; bands reach from the worst to the best of ten.
-# To the right, light is weak: the detectors of the chip count photoelectrons, whose number
-# fluctuates.
+# Every chip is different, so ten are drawn, and bands reach from the worst to the best. Right:
+# light is weak, and the detectors of the chip count photoelectrons, whose number fluctuates.
 
-figure, axes = plt.subplots(1, 3, figsize=(13, 4), sharey=True, layout="constrained")
-for ax, colors in zip(axes, ["#6c7a91 #e9a03b", *2 * ["#1b4965 #d1495b"]], strict=True):
-    ax.set_prop_cycle(color=colors.split())
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), sharey=True, layout="constrained")
+for ax, second in zip(axes, ("#9b5de5", "#3c8d5a", "#3c8d5a"), strict=True):
+    ax.set_prop_cycle(color=["#d1495b", second])
 HardwareDisplay(BITS, rounded, vary="weight_bits").plot(axes[0])
 students = {"plain": plain, "expects noise": aware}
 noise = {"vary": "multiplicative_noise", "values": [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8]}
@@ -105,8 +106,8 @@ for ax, title in zip(axes, ("Few bits", "Noise of the matrix", "Few photons"), s
     ax.legend(frameon=False, loc="lower left" if ax is axes[1] else "lower right")
 
 # %%
-# Rounded to three bits, the student loses about two points, however it is rounded; error
-# feedback pays at two bits. Noise of a tenth of each entry costs next to nothing. Beyond a
-# third of it the plain student breaks down, and some chips long before others; the one that
-# expects noise hardly changes, and pays with less than half a point where there is none. It has
-# learned nothing about photons: there both are alike, and want about a thousand of them.
+# Rounded to three bits, the student loses about two points, however it is rounded. Error feedback
+# pays at two bits. Noise of a tenth of each entry costs next to nothing. Beyond a third, the plain
+# student breaks down, on some chips long before others. The student that expects noise hardly
+# changes, and it loses less than half a point where there is none. It has learned nothing about
+# photons: there both students are alike, and need about a thousand of them.

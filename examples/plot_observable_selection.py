@@ -3,8 +3,8 @@
 How many observables does a student need?
 =========================================
 
-Of all monomials up to degree 3, most do little. ``ObservableSelector`` keeps those that explain the
-targets best, and nothing else is computed after ``fit``. How far does one get with fifty?
+Most monomials up to degree 3 do little. ``ObservableSelector`` keeps those that explain the targets
+best, and nothing else is computed after ``fit``. Fifty of them are nearly as good as all 815.
 
 ``--dataset mnist`` does the same on 10,000 images of MNIST, in minutes.
 """
@@ -49,9 +49,9 @@ Z, Z_test = pca.transform(X), pca.transform(X_test)
 # %%
 # A greedy choice
 # ---------------
-# One pass over the rows, and one choice after the other: each takes the observable that lowers the
-# error of least squares most. The targets are the teacher's logits, centred. Choices are nested,
-# so ``first(m)`` needs no other fit.
+# The selector passes over the rows once, and then chooses one observable after the other: always
+# the one that lowers the error of least squares most. The targets are the teacher's logits,
+# centred. Choices are nested, so ``first(m)`` needs no other fit.
 
 numbers = [10, 20, 30, 50, 75, 100, 150, 250, 400, 700]
 selector = ObservableSelector(MonomialLifter(3), max_observables=max(numbers))
@@ -69,8 +69,8 @@ def accuracy(Z, Z_test, lifter=None):
 chosen = [accuracy(Z, Z_test, FrozenEstimator(selector.first(number))) for number in numbers]
 
 # %%
-# Two other ways to have few: draw observables at random, or take fewer PCA coordinates and all of
-# their products up to degree 2.
+# There are two other ways to have few: draw observables at random, or take fewer PCA coordinates
+# and all of their products up to degree 2.
 
 all_of_them = MonomialLifter(3, include_bias=False).fit(Z)
 Psi, Psi_test = all_of_them.transform(Z), all_of_them.transform(Z_test)
@@ -90,20 +90,20 @@ n_products = [size * (size + 3) // 2 for size in sizes]
 
 figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
 ax.plot(numbers, chosen, "o-", color="#d1495b", label="chosen from degree 3")
-ax.plot(n_products, fewer, "D-", color="#1b4965", label="fewer coordinates, degree 2")
-ax.plot(numbers, np.mean(drawn, axis=0), "s-", color="#8d99ae", label="drawn from degree 3")
+ax.plot(n_products, fewer, "D-", color="#3c8d5a", label="fewer coordinates, degree 2")
+ax.plot(numbers, np.mean(drawn, axis=0), "s-", color="0.5", label="drawn from degree 3")
 ax.fill_between(
     numbers,
     np.min(drawn, axis=0),
     np.max(drawn, axis=0),
-    color="#8d99ae",
+    color="0.5",
     alpha=0.25,
     linewidth=0,
 )
 ax.axhline(
-    accuracy(Psi, Psi_test), color="#e9a03b", linestyle="--", label=f"all {n_candidates}"
+    accuracy(Psi, Psi_test), color="#d1495b", linestyle="--", label=f"all {n_candidates}"
 )
-ax.axhline(100 * net.score(X_test, y_test), color="black", linestyle=":", label="the teacher")
+ax.axhline(100 * net.score(X_test, y_test), color="#1b4965", linestyle=":", label="the teacher")
 ax.set(xscale="log", xlabel="observables", ylabel="test accuracy (%)", ylim=(60, 100))
 ax.set_xticks([10, 20, 50, 100, 200, 500], [10, 20, 50, 100, 200, 500])
 ax.minorticks_off()
@@ -112,7 +112,6 @@ ax.spines[["top", "right"]].set_visible(False)
 ax.legend(frameon=False, loc="lower right")
 
 # %%
-# Ten chosen observables, which are PCA coordinates as they are, do as well as some forty
-# products of few coordinates, and fifty chosen ones are within a point of the whole dictionary.
-# From a hundred on there is little between the two ways, while as many drawn ones are still
-# seven points behind.
+# Ten chosen observables, which are PCA coordinates as they are, do as well as some forty products
+# of few coordinates. Fifty chosen ones are within a point of the whole dictionary. From a hundred
+# on, the two ways differ little, while as many drawn ones are still seven points worse.

@@ -3,9 +3,11 @@
 How to fit more rows than memory has?
 =====================================
 
-The lifted rows are what is large: 20 numbers become 231. In this package's pipeline the student
-lifts rows block by block when it reads them. It reads them from disk, and leaves them to dask if
-they come as a dask array. The model is the same.
+Lifting makes rows large: here, 20 numbers become 231. In this package's pipeline the student lifts
+rows block by block when it reads them, so memory hardly grows with the number of rows.
+
+The rows may be on disk, or in a dask array, whose workers lift their own chunks. The model is the
+same.
 """
 
 # Authors: The sklearn_koopman developers
@@ -45,8 +47,8 @@ print(f"{path.stat().st_size / 1e6:.0f} MB on disk")
 # %%
 # What it costs
 # -------------
-# The same two steps, in this package's pipeline and in scikit-learn's.
-# ``tracemalloc`` counts what numpy allocates.
+# The same two steps, in this package's pipeline and in scikit-learn's. ``tracemalloc`` measures
+# what numpy allocates.
 
 students = {
     "sklearn_koopman": make_pipeline(MonomialLifter(2), EDMDClassifier()),
@@ -70,15 +72,14 @@ memory = {
 }
 
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-for (name, values), color, marker in zip(
-    memory.items(), ("#d1495b", "#1b4965"), "os", strict=True
-):
+for (name, values), color, marker in zip(memory.items(), ("#d1495b", "0.4"), "os", strict=True):
     ax.plot(numbers, values, color=color, marker=marker)
     ax.text(
         numbers[-1], values[-1], f"  {name}\n  {values[-1]:.0f} MB", color=color, va="bottom"
     )
 highest = max(map(max, memory.values()))
 ax.set(xlabel="rows", ylabel="peak of memory (MB)", xlim=(0, 270_000), ylim=(0, 1.15 * highest))
+ax.set_xticks(numbers[2:], [f"{number:,}" for number in numbers[2:]])
 ax.set_title("Memory of a fit, 231 observables")
 ax.grid(alpha=0.3)
 ax.spines[["top", "right"]].set_visible(False)
@@ -88,21 +89,21 @@ difference = np.abs(ours[-1].coef_ - theirs[-1].coef_).max()
 print(f"largest difference of coefficients: {difference:.1e}")
 
 # %%
-# In scikit-learn's pipeline the dictionary makes all lifted rows first: 924 bytes for each.
-# In this package's only one block of them is there at a time, and memory hardly grows.
+# In scikit-learn's pipeline the dictionary makes all lifted rows first, 924 bytes each. In this
+# package's pipeline only one block of them exists at a time.
 
 # %%
 # Rows of a cluster
 # -----------------
-# With dask arrays the workers lift and sum their chunks, and only sums travel. Here the workers are
-# threads of this process, ``processes=False``: worker processes would import this script anew, and
-# would start workers of their own, unless its last lines stood behind ``if __name__ ==
-# "__main__":``, which a page like this has not. On a
-# cluster, ``Client("address of the scheduler")`` is all that is different.
+# With dask arrays, the workers lift and sum their chunks, and only sums are sent. Here the workers
+# are threads of this process, ``processes=False``. Worker processes would import this script, and
+# start workers of their own, unless its last lines came after ``if __name__ == "__main__":``,
+# which would not suit a page like this. On a cluster, write ``Client("address of the
+# scheduler")``.
 
 
 def read(block_info):
-    """Return the rows of a chunk: each worker opens the file by itself."""
+    """Return the rows of a chunk: each worker opens the file itself."""
     first, last = block_info[None]["array-location"][0]
     return np.load(path, mmap_mode="r")[first:last]
 

@@ -3,9 +3,11 @@
 Your own dictionary as a lifter
 ===============================
 
-Two spirals are hard for polynomials. Whoever knows that they are spirals uses other
-observables: waves of radius and angle. Any scikit-learn transformer can be a dictionary, so
-this takes a function, or a class of a few lines; and a few more lines to ship it.
+Two spirals are hard for polynomials. If you know that they are spirals, use other observables:
+waves of radius and angle, 23 of them, do better than 55 monomials.
+
+Any scikit-learn transformer can be a dictionary. So you write a function, or a class of a few
+lines, and a few more lines to ship it.
 """
 
 # Authors: The sklearn_koopman developers
@@ -50,8 +52,8 @@ teacher = FrozenEstimator(SVC(gamma=30).fit(X, y))
 # %%
 # A function will do
 # ------------------
-# It gets an array of rows, and gives one row of observables for each. It must treat every row by
-# itself, as rows are lifted in blocks, and need no constant: the classifier has an intercept.
+# It takes an array of rows, and returns one row of observables for each. It must treat each row
+# alone, as rows are lifted in blocks. It needs no constant, as the classifier has an intercept.
 
 
 def polar_waves(X, n_waves=6):
@@ -69,8 +71,8 @@ print(f"function: {by_function.fit(X, y).score(X_test, y_test):.1%}")
 # %%
 # A class has parameters
 # ----------------------
-# These can then be searched. ``validate_data`` checks the rows and remembers how many features
-# there are; asking for both dtypes keeps float32 as it is.
+# A search can choose these. ``validate_data`` checks the rows and remembers how many features there
+# are; asking for both dtypes keeps float32 as it is.
 
 
 class PolarWaves(TransformerMixin, BaseEstimator):
@@ -118,26 +120,26 @@ models = {
 ticks = np.linspace(-1.1, 1.1, 250)
 plane = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
 
-figure, axes = plt.subplots(1, 4, figsize=(13, 4.1), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(11, 3.3), layout="constrained")
 for ax, (name, model) in zip(axes, models.items(), strict=True):
     regions = model.predict(plane).reshape(250, 250)
     ax.pcolormesh(ticks, ticks, regions, cmap=ListedColormap(["#a9c6d9", "#eab4bb"]))
     ax.scatter(*X[:500].T, c=np.where(y[:500], "#b5303f", "#1b4965"), s=5, linewidths=0)
     student = model.best_estimator_ if hasattr(model, "best_estimator_") else model
     size = f", {student.coef_.shape[1]} observables" if hasattr(student, "coef_") else ""
-    ax.set(title=f"{name}\n{model.score(X_test, y_test):.1%} right{size}", aspect="equal")
+    ax.set_title(f"{name}\n{model.score(X_test, y_test):.1%} right{size}", fontsize=10)
+    ax.set_aspect("equal")
     ax.set_axis_off()
 
 # %%
-# Polynomials of degree 5 cannot turn that often. With degree 9 they nearly do, from 55
-# observables that know nothing of spirals; waves do it with 23, and go on turning where no
-# points are.
+# Polynomials of degree 5 cannot turn that often. With degree 9 they nearly do, from 55 observables
+# that know nothing of spirals. Waves do it with 23, and go on turning where there are no points.
 
 # %%
 # Shipped
 # -------
-# To every model of this package such a dictionary is as good as its own. Where more than
-# ``transform`` is wanted, it says so itself, by methods that its own dictionaries have too:
+# Every model of this package takes such a dictionary. To ship it, give it the methods that the
+# dictionaries of the package have:
 # ``to_layer`` for torch (:func:`~sklearn_koopman.deployment.to_module`, ``device=``),
 # ``add_to_graph`` for ONNX (:func:`~sklearn_koopman.deployment.to_onnx`), ``operations`` for
 # :func:`~sklearn_koopman.inspection.cost` and reports. Each is optional.

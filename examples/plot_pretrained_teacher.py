@@ -3,10 +3,11 @@
 Somebody else's network
 =======================
 
-A pretrained network comes as a file, without the data that it was trained on. `magika
-<https://pypi.org/project/magika/>`_ has one inside its wheel: an ONNX graph that tells 214 types of
-files apart by the bytes at their two ends. What can one matrix learn from it, on the files that
-happen to be on this machine?
+A pretrained network comes as a file, without the data that it was trained on. Here one matrix
+learns from such a file, with other data: the files that happen to be on this machine.
+
+The network is that of `magika <https://pypi.org/project/magika/>`_: an ONNX graph inside its wheel
+that tells 214 types of files apart by the bytes at their two ends.
 """
 
 # Authors: The sklearn_koopman developers
@@ -74,8 +75,8 @@ def installed_files(n_of_a_kind=100):
 # %%
 # A student
 # ---------
-# It sees how often each byte occurs in the two halves, and its pipeline hands the teacher what
-# goes in. The teacher's own choices stand in for labels; types of few files are left out.
+# It sees how often each byte occurs in the two halves. Its pipeline hands the raw rows to the
+# teacher, whose own choices replace labels. Types with few files are left out.
 
 
 def counts(rows):
@@ -112,8 +113,8 @@ if MAGIKA is not None:
 # %%
 # What it mixes up
 # ----------------
-# On the left the agreement with the network for each type. On the right the file that the student
-# is least sure of, with what both say of it.
+# Left: the agreement with the network for each type. Right: the file that the student is least sure
+# of, and what both say of it.
 
 if MAGIKA is not None:
     student = models["student"]
@@ -127,18 +128,18 @@ if MAGIKA is not None:
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(10, 5), sharey=True, layout="constrained"
     )
-    left.barh(places, agreement, color="#1b4965")
-    left.set(
-        yticks=places, yticklabels=classes, xlim=(0, 1), xlabel="agreement with the network"
-    )
-    right.barh(places + 0.2, said, 0.4, color="#6c7a91", label="network")
+    left.barh(places, [100 * share for share in agreement], color="#d1495b")
+    left.set(yticks=places, yticklabels=classes, xlim=(0, 100))
+    left.set_xlabel("agreement with the network (%)")
+    right.barh(places + 0.2, said, 0.4, color="#1b4965", label="network")
     right.barh(places - 0.2, proba[doubtful], 0.4, color="#d1495b", label="student")
     right.set(xlim=(0, 1), xlabel="probability")
     right.set_title("The most doubtful file")
-    right.legend()
+    right.legend(frameon=False)
     for ax in (left, right):
         ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# No more than the file of the network was needed: not its package, its data, or labels. A count of
-# bytes tells most types; of so few files, soft targets teach hardly more than choices do.
+# Only the file of the network was needed: not its package, its data, or labels. Counts of bytes
+# identify most types. With so few files, soft targets teach no more than the choices alone, and
+# logistic regression on the same counts is as good.

@@ -3,12 +3,15 @@ r"""
 What does a student look for in an image?
 =========================================
 
-With monomials up to degree 2, the logit of each class is a quadratic form of the image,
+With monomials up to degree 2, the logit of each class is a quadratic form of the image. Its
+eigenvectors are patterns in the image, and its eigenvalues say whether a pattern speaks for the
+class or against it.
 
-.. math:: s_c(z) = b_c + w_c^T z + z^T A_c z ,
+The form of class c is
 
-and a symmetric matrix can be read: its eigenvectors are images, through PCA, and its
-eigenvalues say whether a pattern speaks for the class or against it.
+.. math:: s_c(z) = b_c + w_c^T z + z^T A_c z
+
+with PCA coordinates z and a symmetric matrix. PCA turns the eigenvectors of that into images.
 
 ``--dataset mnist`` shows the forms of MNIST.
 """
@@ -59,7 +62,7 @@ print(f"network {net.score(X_test, y_test):.1%}, student {student.score(X_test, 
 # From the Koopman matrix to quadratic forms
 # ------------------------------------------
 # ``powers_`` says which coordinates each monomial multiplies. Only differences of logits matter, so
-# what all classes have in common is taken off first.
+# what all classes have in common is subtracted first.
 
 pca, lifter, classifier = student
 K = classifier.koopman_matrix_ - classifier.koopman_matrix_.mean(axis=0)
@@ -86,9 +89,9 @@ np.testing.assert_allclose(softmax(logits, axis=1), proba, atol=1e-3)  # float32
 # %%
 # Patterns
 # --------
-# As PCA whitens, all coordinates have unit variance, and an eigenvalue is what the logit gains
-# where an image departs from the mean image by one standard deviation along the pattern, in
-# whichever direction: the sign of an eigenvector says nothing.
+# As PCA whitens, all coordinates have unit variance. So an eigenvalue is what the logit gains
+# where an image differs from the mean image by one standard deviation along the pattern, in either
+# direction: the sign of an eigenvector says nothing.
 
 eigenvalues, eigenvectors = np.linalg.eigh(A)  # in ascending order
 side = round(X.shape[1] ** 0.5)
@@ -126,15 +129,16 @@ for line, (name, patterns) in zip(axes, rows.items(), strict=True):
     line[0].set_ylabel(name)
 
 # %%
-# The linear part is where a class departs from the mean image: the hole of a 0, the foot of a
-# 2. The pattern most in favour is nearly the same one for most classes (red and blue may be
-# exchanged), so that its square bends the linear part upwards: the more of a pattern, the more
-# each bit of it counts. What speaks most against a class has no counterpart in the linear part:
-# a linear student cannot object to too much and to too little of something alike.
+# The linear part shows where a class differs from the mean image: the hole of a 0, the foot of a 2.
+# For most classes the pattern most in favour is nearly the same (red and blue may be exchanged). So
+# its square bends the linear part upwards: the more there is of a pattern, the more each bit of it
+# counts. What speaks most against a class has no counterpart in the linear part: a linear student
+# cannot object to both too much and too little of something.
 #
 # How many patterns does a class need?
 # ------------------------------------
-# Keep the eigenvectors with the largest absolute eigenvalues, of every class as many.
+# Only the eigenvectors with the largest absolute eigenvalues are kept, the same number for each
+# class.
 
 numbers = np.arange(n_components + 1)
 accuracies = []
@@ -152,9 +156,12 @@ for c, values in enumerate(eigenvalues):
 left.axhline(0, color="0.6", linewidth=1)
 left.set(xticks=range(10), xlabel="class", ylabel="eigenvalue (logit)")
 left.set_title("Eigenvalues")
-right.plot(numbers, accuracies, "o-", color="#1b4965", markersize=4)
-right.axhline(100 * student.score(X_test, y_test), color="#d1495b", linestyle="--")
-right.set(xlabel="eigenvectors that are kept, of each class", ylabel="test accuracy (%)")
+right.plot(numbers, accuracies, "o-", color="#d1495b", markersize=4, label="kept ones")
+right.axhline(
+    100 * student.score(X_test, y_test), color="0.4", linestyle="--", label="all of them"
+)
+right.legend(frameon=False, loc="lower right")
+right.set(xlabel="eigenvectors kept for each class", ylabel="test accuracy (%)")
 right.set_xticks(numbers[::4])
 right.set_title("Accuracy")
 right.grid(alpha=0.3)
@@ -162,6 +169,6 @@ for ax in (left, right):
     ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# Most classes have one eigenvalue that stands out. With one pattern for each class two thirds of
-# the way from the linear student (at 0) to the whole one is done, and five do for nearly all of it:
-# of the 210 products that the student multiplies, a class needs a few sums alone.
+# Most classes have one eigenvalue that stands out. One pattern for each class is two thirds of the
+# way from the linear student (at 0) to the whole one, and five are nearly all of it. The student
+# computes 210 products, and a class needs only a few sums of them.

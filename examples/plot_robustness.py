@@ -3,16 +3,19 @@
 How little must change for another answer?
 ==========================================
 
-The logits of a student of degree 2 are quadratic forms, so that the nearest image that it takes for
-something else can be computed, and not only searched for: ``robust_radius`` returns how far it is,
-and the image itself. With ``perturbation`` a student is trained to keep its answer when images
-change.
+The logits of a student of degree 2 are quadratic forms, so the nearest image of another class can
+be computed. Here are six digits, the nearest images that two students take for something else, and
+the change between them.
+
+``robust_radius`` returns how far that image is, and the image itself. With ``perturbation`` a
+student is trained to keep its answer when images change.
 
 ``--dataset mnist`` does the same with MNIST.
 """
 
 # Authors: The sklearn_koopman developers
 # SPDX-License-Identifier: BSD-3-Clause
+# sphinx_gallery_thumbnail_number = 2
 
 # %%
 # Two students
@@ -63,31 +66,33 @@ students = {"plain": student(0.0), "perturbation=0.8": student(0.8)}
 # %%
 # How far each test image is from another class
 # ---------------------------------------------
-# An image is certified at a radius if it is told right, and nothing nearer than that is of another
-# class.
+# An image is certified at a radius if it is classified correctly, and so is everything nearer than
+# that.
 
 radii = np.linspace(0, 1.5, 61)
 fig, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
+ax.set_prop_cycle(color=["#d1495b", "#3c8d5a"])
 for name, fitted in students.items():
     is_right = fitted.predict(X_test) == y_test
     reached = np.where(is_right, robust_radius(fitted, X_test), 0.0)
-    ax.plot(radii, [np.mean(reached > radius) for radius in radii], label=name)
+    ax.plot(radii, [100 * np.mean(reached > radius) for radius in radii], label=name)
     print(f"{name}: {is_right.mean():.1%} right, {np.mean(reached > 0.5):.1%} certified at 0.5")
 ax.set_xlabel("change of the image (L2)")
-ax.set_ylabel("certified accuracy")
-ax.set_ylim(0, 1)
+ax.set_ylabel("certified accuracy (%)")
+ax.set_ylim(0, 100)
 ax.grid(alpha=0.3)
-_ = ax.legend()
+ax.spines[["top", "right"]].set_visible(False)
+_ = ax.legend(frameon=False)
 
 # %%
 # The nearest images of another class
 # -----------------------------------
-# What the student takes for something else: each image, the one across the boundary, and the change
-# between them. Of the student that expects changes, they must be larger.
+# Each image, the nearest one across the boundary, and the change between them. For the student that
+# expects changes, the changes must be larger.
 
 shown = [np.flatnonzero(y_test == label)[0] for label in range(6)]
 fig, axes = plt.subplots(5, len(shown), figsize=(7, 6), layout="constrained")
-axes[0, 0].set_ylabel("image")
+axes[0, 0].set_ylabel("image", fontsize=8)
 for column, row in enumerate(shown):
     axes[0, column].imshow(X_test[row].reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
 for place, (name, fitted) in enumerate(students.items()):

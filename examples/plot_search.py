@@ -3,9 +3,11 @@
 Which student can a budget pay for?
 ===================================
 
-A student needs a dictionary of observables, its size, and settings of the fit; what pays differs
-from budget to budget. ``KoopmanSearchCV`` tries many on a few rows, the best of them on more, and
-returns the best student at each price, fitted to all rows.
+A student needs a dictionary of observables, its size, and settings of the fit, and the best choice
+depends on the budget. ``KoopmanSearchCV`` finds the best student for each budget.
+
+It tries many candidates on a few rows, and the best of them on more. The best student at each price
+is then fitted to all rows.
 """
 
 # Authors: The sklearn_koopman developers
@@ -14,9 +16,9 @@ returns the best student at each price, fitted to all rows.
 # %%
 # One call
 # --------
-# The teacher is a support vector machine, which the search fits itself: the held-out rows that
-# judge candidates must be new to the teacher. A budget is a number of
-# multiplications for one digit, from the pixels to the ten scores.
+# The teacher is a support vector machine. The search fits it, because the held-out rows that judge
+# candidates must be new to the teacher. A budget is a number of multiplications for one digit, from
+# the pixels to the ten scores.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
@@ -38,8 +40,8 @@ print(f"the teacher: {teacher.score(X_test, y_test):.1%}")
 # %%
 # The best at each price
 # ----------------------
-# Held-out rows have judged these, so that their scores are a little optimistic; test rows are not.
-# Where a dearer student is no better, there is none.
+# Held-out rows chose these students, so scores on those rows are a little optimistic; scores on
+# test rows are not. Where a dearer student is not better, there is none.
 
 for student, price in zip(search.frontier_estimators_, search.frontier_costs_, strict=True):
     print(
@@ -51,11 +53,19 @@ assert cost(student, X[:1]).multiplications == price
 # %%
 # All candidates
 # --------------
-# Each has its score in the last round that it took part in. The table has the other rounds too, and
-# the settings.
+# Each has its score in the last round that it took part in. The table also has the other rounds,
+# and the settings.
 
-display = search.plot()
-display.ax_.set_title("candidates, and the frontier")
+figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+ax.set_prop_cycle(color=["#d1495b"])
+search.plot(ax)
+ax.yaxis.set_major_formatter(lambda score, _: f"{100 * score:g}")
+ax.set(ylabel="accuracy on held-out rows (%)", title="Candidates, and the frontier")
+ax.set_xticks([200, 500, 1000, 2000], ["200", "500", "1,000", "2,000"])
+ax.minorticks_off()
+ax.legend(frameon=False, loc="lower right")
+ax.grid(alpha=0.3)
+ax.spines[["top", "right"]].set_visible(False)
 table = search.results_
 for row in search.frontier_:
     print(f"{table['score'][row]:.3f}  {table['cost'][row]:5.0f}  {table['candidate'][row]}")
@@ -63,7 +73,7 @@ for row in search.frontier_:
 # %%
 # What is the teacher worth?
 # --------------------------
-# The twin of the best student has the same observables, and has learned from labels alone.
+# The twin of the best student has the same observables, and learns from labels alone.
 
 twin = search.no_teacher_
 print(f"with the teacher: {search.score(X_test, y_test):.1%}")
@@ -72,7 +82,7 @@ print(f"without: {twin.score(X_test, y_test):.1%}")
 # %%
 # Another budget
 # --------------
-# needs no other search.
+# This needs no other search.
 
 small = search.student(budget=1500)
 print(f"{small.score(X_test, y_test):.1%}")

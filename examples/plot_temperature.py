@@ -3,13 +3,14 @@
 What do temperature and soft weight do?
 =======================================
 
-``soft_weight`` says how much a student listens to its teacher instead of to the labels, and
-``temperature`` how much it wants to know about the classes that the teacher thinks unlikely.
-Here is what they do to the soft targets, and to the student.
+``soft_weight`` says how much a student learns from its teacher instead of from the labels, and
+``temperature`` how much it learns about the classes that the teacher thinks unlikely. Where labels
+are right they matter little; where labels are wrong they matter much.
 """
 
 # Authors: The sklearn_koopman developers
 # SPDX-License-Identifier: BSD-3-Clause
+# sphinx_gallery_thumbnail_number = 2
 
 # %%
 # A teacher that hesitates
@@ -49,16 +50,16 @@ for ax, temperature in zip(axes[1:], [0.5, 1, 2, 8], strict=True):
 axes[1].set_ylabel("probability")
 
 # %%
-# At T = 0.5 little is left but the two best guesses. At T = 2 it shows that the third one is a
-# 7, and at T = 8 there are hardly any but relative differences: the student is asked for
-# logits.
+# At T = 0.5 little is left but the two best guesses. At T = 2 the third one is seen to be a 7, and
+# at T = 8 all probabilities are nearly equal: the student is asked for logits.
 
 # %%
 # Students
 # --------
-# One for every pair, on 16 PCA coordinates and their products. First with the labels as they
-# are; then a fifth of the labels is drawn at random, while the teacher is the same. Accuracies are
-# means over four random choices of these labels, and over four splits into training and test.
+# There is one for every pair of settings, on 16 PCA coordinates and their products. Labels are
+# first as they are; then a fifth of them is drawn at random, while the teacher stays the same.
+# Accuracies are means over three splits into training and test images, with other random labels in
+# each.
 
 SOFT_WEIGHTS = [0.0, 0.25, 0.5, 0.75, 0.9, 1.0]
 TEMPERATURES = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0]
@@ -90,9 +91,9 @@ def accuracies(share_spoilt, seed):
 
 
 tables = {
-    "all labels are right": np.mean([accuracies(0.0, seed) for seed in range(4)], axis=0),
+    "all labels are right": np.mean([accuracies(0.0, seed) for seed in range(3)], axis=0),
     "a fifth of the labels is drawn at random": np.mean(
-        [accuracies(0.2, seed) for seed in range(4)], axis=0
+        [accuracies(0.2, seed) for seed in range(3)], axis=0
     ),
 }
 
@@ -113,8 +114,8 @@ for ax, (name, table) in zip(axes, tables.items(), strict=True):
 figure.colorbar(heat, ax=axes, label="test accuracy (%)", extend="min")
 
 # %%
-# To the left, the teacher has nothing to say that the labels do not: no pair of settings is
-# more than a tenth of a point better than no teacher at all (soft weight 0), and only soft
-# targets of high temperature are up to a point worse. To the right the labels are spoilt, and
-# the more the student listens to the teacher the better. There the temperature matters too: a
-# low one makes a weak soft term (it has a factor T²), so that wrong labels get through.
+# Left: the teacher knows nothing that the labels do not say. No pair of settings is much better
+# than no teacher at all (soft weight 0), and only soft targets of high temperature are up to a
+# point worse. Right: the labels are spoilt, and the more the student learns from the teacher, the
+# better. Here the temperature matters too: the soft term has a factor T², so it is weak at a low
+# temperature, and wrong labels get through.

@@ -3,20 +3,21 @@
 When do more rows for the teacher pay?
 ======================================
 
-A teacher can label any number of images, so a student need not stop at the training set. A
-``TransferSet`` makes more rows of those that there are, here by shifting images by a pixel, and has
-the teacher label them. What does that bring?
+A teacher can label any number of images, so a student can learn from more than the training set. A
+``TransferSet`` makes shifted copies for the teacher to label: good for a large student with few
+images, and bad for a small student.
 
 ``--dataset mnist`` does the same on MNIST, in minutes.
 """
 
 # Authors: The sklearn_koopman developers
 # SPDX-License-Identifier: BSD-3-Clause
+# sphinx_gallery_thumbnail_number = 2
 
 # %%
 # Data and teacher
 # ----------------
-# The teacher was trained on shifted images too: what it says of them is worth something.
+# The teacher was trained on shifted images too, so it knows them.
 
 import argparse
 from functools import partial
@@ -66,8 +67,8 @@ for k, ax in enumerate(axes):
 # %%
 # Students
 # --------
-# They have some of the images: alone, with the teacher, or with the teacher and four shifted
-# copies of each. Means over three draws of these images.
+# They learn from some of the images: from labels alone, from labels and the teacher, or with four
+# shifted copies of each image as well. Lines are means of three draws of these images.
 
 kinds = {
     "labels": {"soft_weight": 0.0},
@@ -97,7 +98,7 @@ def accuracies(degree, settings):
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
 for ax, degree in zip(axes, (1, 2), strict=True):
     for (name, settings), color, marker in zip(
-        kinds.items(), ("#6c7a91", "#e9a03b", "#d1495b"), "Dso", strict=True
+        kinds.items(), ("#e9a03b", "#d1495b", "#9b5de5"), "Dso", strict=True
     ):
         values = accuracies(degree, settings)
         ax.plot(numbers, np.mean(values, axis=0), color=color, marker=marker, label=name)
@@ -111,7 +112,7 @@ for ax, degree in zip(axes, (1, 2), strict=True):
         )
     n_observables = MonomialLifter(degree).fit(X[:1, :n_components]).n_output_features_
     ax.axhline(
-        100 * net.score(X_test, y_test), color="black", linestyle=":", label="the teacher"
+        100 * net.score(X_test, y_test), color="#1b4965", linestyle=":", label="the teacher"
     )
     ax.set(xscale="log", xlabel="images", title=f"degree {degree}: {n_observables} observables")
     ax.set_xticks(numbers, numbers)
@@ -123,6 +124,6 @@ axes[1].legend(frameon=False, loc="lower right")
 
 # %%
 # A student of degree 2 that has a hundred images gains about six points by shifted copies: it has
-# more observables than images, and the copies tell it what the teacher knows of shifts. With all
-# images little is left to gain. A student of degree 1 is *worse* with copies, at any number of
-# images: it is too small to be right on shifted images too, and spends on these what it has.
+# more observables than images, and the copies tell it what the teacher knows about shifts. With all
+# images little is left to gain. A student of degree 1 is *worse* with copies, with any number of
+# images: it is too small to be right on shifted images too, and is less often right on the others.

@@ -3,9 +3,8 @@
 Which degree does a problem need?
 =================================
 
-The Yin-Yang problem has three classes with curved borders in the plane. A perceptron solves it;
-its students see all monomials of the two coordinates, up to a degree. What they cannot express is
-there to see.
+The Yin-Yang problem has three classes with curved borders in the plane. A perceptron solves it, and
+its students see all monomials of the two coordinates up to a degree: five is enough.
 """
 
 # Authors: The sklearn_koopman developers
@@ -14,8 +13,8 @@ there to see.
 # %%
 # Data and teacher
 # ----------------
-# ``make_yin_yang`` gives (x, y, 1 - x, 1 - y), as networks without biases want it; the first
-# two say it all.
+# ``make_yin_yang`` gives (x, y, 1 - x, 1 - y), for networks without biases. The first two are
+# enough.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -69,7 +68,7 @@ for ax, (name, model) in zip(axes.flat, models.items(), strict=True):
     ax.set_axis_off()
 
 # %%
-# Straight lines cannot make the figure, nor can conic sections. Degree 3 finds the curved
-# border, but puts both eyes into one band; degree 4 still joins them by a neck. With degree 5,
-# 21 observables, each eye has a border of its own, and the student is within a point or two of
-# the network.
+# Straight lines cannot draw the figure, nor can conic sections. Degree 3 finds the curved border,
+# but puts both eyes into one band, and degree 4 still joins them by a neck. With degree 5, 21
+# observables, each eye has its own border, and the student is within a point or two of the
+# network.

@@ -35,7 +35,7 @@ from sklearn.utils import gen_batches
 from experiments import eyes, runner
 from experiments.images import SHAPES, images, split
 from experiments.kept_logits import KeptLogits
-from experiments.teachers import teacher
+from experiments.teachers import COSTS, teacher
 from experiments.transfer_sets import as_transfer_set
 from sklearn_koopman import (
     ConvolutionalLifter,
@@ -134,14 +134,6 @@ OF_COLOUR = {
     "students": ("EDMD", "EDMD, teacher", "no teacher", "distilled"),
 }
 INTENSITY = {"nonlinearity": "intensity", "root": False}
-
-# What `sklearn_koopman.inspection.cost` would count of teachers, added up by hand from their
-# layers: not all networks are at hand.
-TEACHER_MULTIPLICATIONS = {
-    "resnet18": 32_509_184,
-    "colour": 236_294_720,
-    "digits": 9_805_088,
-}
 
 # All that depends on a data set. A new one goes here.
 TASKS: Mapping[str, Task] = {
@@ -389,7 +381,7 @@ def measure(spec, held_out):
             ),
             "parameters": first["parameters"],
             "multiplications": first["multiplications"],
-            "teacher_multiplications": TEACHER_MULTIPLICATIONS[teacher_kind],
+            "teacher_multiplications": COSTS[teacher_kind][1],
             "lift_seconds": first["lift_seconds"],
             "fit_seconds": first["fit_seconds"],
         }
@@ -399,7 +391,8 @@ def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__)
     made.add_argument("--datasets", nargs="+", choices=TASKS, default=list(TASKS))
-    made.add_argument("--dictionaries", nargs="+", default=None, help="some of them, by name")
+    names = sorted({name for task in TASKS.values() for name in task.dictionaries})
+    made.add_argument("--dictionaries", nargs="+", choices=names, help="some of them, by name")
     made.add_argument(
         "--held-out", action="store_true", help="accuracy on held-out training images"
     )

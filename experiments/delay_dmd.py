@@ -50,7 +50,7 @@ class Spec:
 
 
 def inserted_layers(entering, layer, n_epochs):
-    """Return ten square ReLU layers, trained so that the layer behind them gives what it gave."""
+    """Return ten square ReLU layers, trained so that the layer after them gives what it gave."""
     torch.manual_seed(0)
     layers = [nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU()) for _ in range(N_INSERTED)]
     inserted = nn.Sequential(*layers)
@@ -163,7 +163,7 @@ class Bench:
         return [states[chosen] for chosen in self.draws]
 
     def accuracy_of(self, last):
-        """Return how often the layers behind are right, given the last states."""
+        """Return how often the layers after them are right, given the last states."""
         with torch.no_grad():
             logits = self.tail(torch.as_tensor(last[:, :N_OUTPUTS]).float())
         return float(np.mean(logits.argmax(1).numpy() == self.y_test))

@@ -179,7 +179,9 @@ def plot():
     """Draw what bits and noise take away."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, 3, figsize=(13, 7.5), layout="constrained")
+    figure, axes = plt.subplots(
+        2, 3, figsize=(11, 6.4), sharex="col", sharey="row", layout="constrained"
+    )
     for dataset, row in zip(STUDENT, axes, strict=True):
         bits = [line for line in results_of("bits", dataset).rows() if line["bits"]]
         curves = {}
@@ -188,6 +190,7 @@ def plot():
                 name = f"{line['rounded']}, {line['rounding']}"
                 curves.setdefault(name, []).append([float(line["accuracy"])])
         curves = {name: np.array(values) for name, values in curves.items()}
+        row[0].set_prop_cycle(color=["0.5", runner.STUDENT, "0.75", runner.FILTERS])
         HardwareDisplay(BITS, curves, vary="weight_bits").plot(row[0])
         noise = results_of("noise", dataset).rows()
         for ax, vary in zip(row[1:], ("multiplicative_noise", "observable_noise"), strict=True):
@@ -202,10 +205,14 @@ def plot():
                 name: np.array([[found.get((name, value), at_zero)] for value in values])
                 for name in ("plain", "aware")
             }
+            ax.set_prop_cycle(color=[runner.STUDENT, runner.ANOTHER])
             HardwareDisplay(values, curves, vary=vary).plot(ax)
         for ax in row:
-            ax.set_title(dataset)
-    runner.save_picture(figure, "deployment", dpi=80)
+            ax.set_title({"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}[dataset])
+            ax.grid(alpha=0.3)
+            ax.label_outer(remove_inner_ticks=False)
+            ax.legend(frameon=False)
+    runner.save_picture(figure, "deployment", dpi=110)
 
 
 def results_of(part, dataset):

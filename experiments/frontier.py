@@ -14,20 +14,12 @@ from itertools import chain
 import numpy as np
 
 from experiments import runner
-from experiments.convolutional import TEACHER_MULTIPLICATIONS
 from experiments.runner import read
+from experiments.teachers import COSTS
 
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 TEACHERS = {"mlp": "perceptron", "cnn": "convolutional", "resnet18": "ResNet-18"}
 SMALL = "small residual"  # those of `image_network`: of MNIST and of CIFAR-10
-# Parameters and multiplications, as `sklearn_koopman.inspection.cost` counts them.
-TEACHER_COSTS = {
-    "mlp": (535_818, 535_040),
-    "cnn": (857_738, 11_467_776),
-    "resnet18": (11_172_810, 32_509_184),
-    "digits": (280_968, 9_805_088),
-    "colour": (1_972_792, 236_294_720),
-}
 ALTERNATIVES = {
     "LogisticRegression": "logistic regression",
     "MLP, 64 hidden": "64 hidden units",
@@ -35,12 +27,12 @@ ALTERNATIVES = {
 }
 PRODUCTS = ("exact", "active", "active, triples", "squares", "sparse")
 COLORS = {
-    "products": "#d1495b",
-    "filters": "#e9a03b",
-    "few bits": "#9b5de5",
-    "least squares": "#8d99ae",
-    "what else one could take": "#3c8d5a",
-    "teachers": "#1b4965",
+    "products": runner.STUDENT,
+    "filters": runner.FILTERS,
+    "few bits": runner.STUDENT,
+    "least squares": runner.EDMD,
+    "what else one could take": runner.ANOTHER,
+    "teachers": runner.TEACHER,
 }
 MARKERS = {
     "products": "o",
@@ -103,9 +95,9 @@ def points_of(dataset):
         kind = "products" if method in PRODUCTS else kind
         if kind is not None:
             points.append(point(kind, row, ALTERNATIVES.get(method, "")))
-        if row["teacher"] in TEACHER_COSTS:
+        if row["teacher"] in COSTS:
             named[row["teacher"]] = percent(row, "teacher_accuracy")
-    teachers = {count: teacher for teacher, count in TEACHER_MULTIPLICATIONS.items()}
+    teachers = {multiplications: teacher for teacher, (_, multiplications) in COSTS.items()}
     kinds = {"EDMD": "least squares", "EDMD, teacher": "least squares", "distilled": "filters"}
     for row in rows_of("convolutional.csv", dataset):
         if row["student"] in kinds:
@@ -117,7 +109,7 @@ def points_of(dataset):
     points += few_bits(dataset)
     for teacher, accuracy in named.items():
         name = TEACHERS.get(teacher, SMALL)
-        points.append(Point("teachers", *TEACHER_COSTS[teacher], accuracy, name))
+        points.append(Point("teachers", *COSTS[teacher], accuracy, name))
     return points
 
 
@@ -264,20 +256,20 @@ def draw_worth():
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained")
-    colors = dict(zip(TEACHERS, ("#d1495b", "#1b4965", "#3c8d5a"), strict=True))
+    markers = dict(zip(TEACHERS, "osv", strict=True))
     for axis, dataset in zip(axes, ("mnist", "fashion_mnist"), strict=False):
         rows = [row for row in rows_of("table.csv", dataset) if row["transfer_set"] == "none"]
         group = ("teacher", "components", "degree")
         products = differences(rows, "method", "no teacher", "exact", group)
         for teacher, name in TEACHERS.items():
-            axis.plot(*zip(*products[teacher], strict=True), "o", markersize=5,
-                      color=colors[teacher], label=f"products, {name}")  # fmt: skip
+            axis.plot(*zip(*products[teacher], strict=True), markers[teacher], markersize=5,
+                      color=runner.STUDENT, alpha=0.8, label=f"products, {name}")  # fmt: skip
         rows = rows_of("convolutional.csv", dataset)
         rows = [row for row in rows if row["dictionary"] != "monomials"]
         group = ("teacher_accuracy", "dictionary", "transfer_set")
         pairs = differences(rows, "student", "no teacher", "distilled", group)
         axis.plot(*zip(*chain(*pairs.values()), strict=True), "D", markersize=4,
-                  color="#e9a03b", label="filters")  # fmt: skip
+                  color=runner.FILTERS, label="filters")  # fmt: skip
         error = STANDARD_ERRORS[dataset]
         axis.axhspan(-error, error, color="#777777", alpha=0.15, linewidth=0,
                      label="one standard error of 10,000 images")  # fmt: skip
@@ -290,7 +282,7 @@ def draw_worth():
     found = {(row["method"], int(row["value"])): percent(row) for row in rows}
     counts = sorted({count for _, count in found})
     worth = [found["exact", count] - found["no teacher", count] for count in counts]
-    axes[2].plot(counts, worth, "o-", markersize=4, color=colors["mlp"])
+    axes[2].plot(counts, worth, "o-", markersize=4, color=runner.STUDENT)
     axes[2].set(title="MNIST, 861 products", xscale="log", xlabel="training images")
     axes[2].set_xticks(counts, [f"{count:,}" for count in counts], fontsize=8, rotation=30)
     axes[2].set_xticks([], minor=True)

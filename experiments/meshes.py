@@ -172,7 +172,8 @@ def plot():
 
     table = runner.Results("meshes.csv", [])
     figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
-    for number, layout in enumerate(LAYOUTS):
+    colors = dict(zip(LAYOUTS, (runner.STUDENT, runner.FILTERS, runner.ANOTHER), strict=True))
+    for layout, color in colors.items():
         for steps, style in ((0, "--"), (N_STEPS, "-")):
             found = table.where(
                 student="filters", layout=layout, error="phase_error", steps=steps
@@ -182,14 +183,15 @@ def plot():
                 [100 * float(row["accuracy"]) for row in found],
                 style,
                 marker="o",
-                color=f"C{number}",
-                label=f"{layout}, {'recalibrated' if steps else 'as made'}",
+                color=color,
+                label=f"{layout.capitalize()}, {'recalibrated' if steps else 'as made'}",
             )
-    ax.set(xscale="log", xlabel="error of a phase (rad)", ylabel="accuracy on test images (%)")
+    ax.set(xscale="log", xlabel="error of a phase (rad)", ylabel="test accuracy (%)")
     ticks = VALUES["phase_error"]
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
-    ax.legend()
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False, loc="lower left")
     runner.save_picture(figure, "meshes", dpi=130)
 
 

@@ -128,7 +128,7 @@ def measure_held_out(spec):
         yield {
             "bits": bits,
             "observables": Z.shape[1],
-            "tables": as_c(student, data.X[:200], bits, spec).flash,
+            "tables": as_c(student, data.X[:200], bits, spec).tables,
             "accuracy": round(rounded.score(Z_held, data.y_test), 5),
             "accuracy_float": round(classifier.score(Z_held, data.y_test), 5),
             "seconds": round(seconds, 1),
@@ -199,7 +199,7 @@ def measure(size):
         "accuracy": round(small.score(data.X_test, data.y_test), 5),
         "emulated": len(report.labels),
         "equal": report.agreement,
-        "tables": small.flash,
+        "tables": small.tables,
         "flash": report.flash,
         "memory": report.memory,
         "instructions": round(report.instructions),
@@ -224,22 +224,24 @@ def plot():
             [int(row["tables"]) / 1024 for row in found],
             [100 * float(row["accuracy"]) for row in found],
             "o-",
+            color=runner.FILTERS,
             label="one matrix after filters (from 4 kB on, most are trained)",
         )
         if dataset == "mnist":
-            for name, points in PUBLISHED.items():
-                ax.plot(*zip(*points, strict=True), "s--", label=name)
+            for (name, points), color in zip(PUBLISHED.items(), ("0.65", "0.35"), strict=True):
+                ax.plot(*zip(*points, strict=True), "s--", color=color, label=name)
         ax.set(
             xscale="log",
             xlabel="tables (kB)",
-            ylabel="accuracy on test images (%)",
+            ylabel="test accuracy (%)",
             title={"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}[dataset],
         )
         low, high = ax.get_ylim()
         ax.set_ylim(low - 0.35 * (high - low), high)  # room for the legend
         ax.set_xticks(KILOBYTES, [f"{size}" for size in KILOBYTES])
         ax.minorticks_off()
-        ax.legend(fontsize="small", loc="lower right")
+        ax.grid(alpha=0.3)
+        ax.legend(fontsize="small", frameon=False, loc="lower right")
     runner.save_picture(figure, "microcontrollers", dpi=130)
 
 

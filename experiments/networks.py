@@ -389,7 +389,7 @@ def report():
     tail_epochs = training()["epochs"]
     print(
         span_report(
-            student, X, y, X_test=X_test, y_test=y_test, tail_epochs=tail_epochs, verbose=1
+            student, X, y, X_test=X_test, y_test=y_test, tail_epochs=tail_epochs, verbose=2
         )
     )
 
@@ -400,13 +400,16 @@ def plot():
 
     rows = TABLE.rows()
     figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    axes[0].set_prop_cycle(
+        color=[runner.FILTERS, runner.ANOTHER, runner.EDMD, runner.STUDENT, runner.NO_TEACHER]
+    )
     for name in SPANS:
         curve = [row for row in rows if row["part"] == "rank" and row["span"] == name]
         x, y = ([float(row[key]) for row in curve] for key in ("setting", "accuracy"))
         axes[0].plot(x, np.multiply(y, 100), "o-", label=name)
-    axes[0].set(xlabel="rank of the matrix", ylabel="test accuracy, %", ylim=(85, 99))
-    axes[0].legend(loc="lower right")
-    colors = {"affine": "#d1495b", "monomials": "#e9a03b", "weights": "#1b4965"}
+    axes[0].set(xlabel="rank of the matrix", ylabel="test accuracy (%)", ylim=(85, 99))
+    axes[0].legend(frameon=False, loc="lower right")
+    colors = {"affine": runner.STUDENT, "monomials": runner.FILTERS, "weights": runner.TEACHER}
     chosen = [row for row in rows if row["part"] == "budget" and row["span"] == "256 -> 32"]
     for method in sorted({row["method"] for row in chosen}):
         curve = [row for row in chosen if row["method"] == method]
@@ -415,7 +418,7 @@ def plot():
         style = "-" if "trained" in method else "--"
         color = colors[method.partition(",")[0]]
         axes[1].plot(x, np.multiply(y, 100), marker + style, color=color, label=method)
-    axes[1].set(xlabel="parameters instead of 43,008", xscale="log", ylim=(80, 99))
+    axes[1].set(xlabel="parameters instead of 43,008", xscale="log", ylim=(85, 99))
     figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower right", ncols=3,
                   fontsize="small", frameon=False)  # fmt: skip
     for axis in axes:

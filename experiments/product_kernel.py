@@ -92,7 +92,7 @@ def measure(spec):
 def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__)
-    made.add_argument("--landmarks", nargs="+", type=int, default=[500, 1000, 2000])
+    made.add_argument("--landmarks", nargs="+", type=runner.count, default=[500, 1000, 2000])
     return made
 
 

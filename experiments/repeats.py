@@ -59,7 +59,7 @@ def measure(spec, n_seeds):
 def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__)
-    made.add_argument("--seeds", type=int, default=3)
+    made.add_argument("--seeds", type=runner.count, default=3)
     return made
 
 

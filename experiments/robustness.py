@@ -5,7 +5,7 @@
     python experiments/robustness.py attack                # do the radii hold?
     python experiments/robustness.py students --plot
 
-Students of degree 2 behind PCA, so that every radius is exact (`inspection.robust_radius`): the
+Students of degree 2 after PCA, so that every radius is exact (`inspection.robust_radius`): the
 length (L2, pixels in [0, 1]) of the shortest change that changes the class. An image counts as
 certified at a radius if it is told right, and its radius is larger. ResNet-18 is the teacher,
 trained on 50,000 images; settings are chosen on the other 10,000 training images, by the certified
@@ -278,9 +278,10 @@ def plot():
     import matplotlib.pyplot as plt
 
     _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+    ax.set_prop_cycle(color=[runner.STUDENT, runner.FILTERS, runner.ANOTHER])
     for named in STUDENTS:
         rows = ALONG.where(student=named.student)
-        label = "plain" if named.student == "plain" else f"for a radius of {named.student}"
+        label = "plain" if named.student == "plain" else f"trained for {named.student}"
         radii = [float(row["radius"]) for row in rows]
         ax.plot(radii, [100 * float(row["certified"]) for row in rows], label=label)
     for (name, at), marker in zip(PUBLISHED.items(), "sD", strict=True):

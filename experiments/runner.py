@@ -19,6 +19,9 @@ from sklearn_koopman._files import replaced_when_whole
 
 RESULTS = Path(__file__).parent / "results"
 PICTURES = Path(__file__).parents[1] / "docs" / "images"
+# One colour for one kind of model in all pictures; the examples have them too.
+TEACHER, STUDENT, NO_TEACHER, EDMD = "#1b4965", "#d1495b", "#e9a03b", "#8d99ae"
+FILTERS, ANOTHER = "#9b5de5", "#3c8d5a"
 # An environment variable, so that it holds in the processes that a script starts too.
 _QUICK = "SKLEARN_KOOPMAN_QUICK"
 
@@ -42,6 +45,13 @@ def experiment_parser(doc, plot=False):
     if plot:
         parser.add_argument("--plot", action="store_true", help="draw what there is, only")
     return parser
+
+
+def count(text):
+    """Return a whole number of an option from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
 
 
 def parse(parser):

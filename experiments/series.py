@@ -344,7 +344,7 @@ def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__)
     made.add_argument("--choose", action="store_true", help="settings on training series, only")
-    made.add_argument("--seeds", type=int, default=5)
+    made.add_argument("--seeds", type=runner.count, default=5)
     return made
 
 

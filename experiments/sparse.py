@@ -352,11 +352,15 @@ def plot():
 
     rows = CURVE.where(dataset="mnist", teacher="mlp", transfer_set="none")
     _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-    for kind, style in (("chosen of PCA 40, degree 3", "o-"), ("plain dictionaries", "s")):
+    kinds = {
+        "chosen of PCA 40, degree 3": ("o-", runner.STUDENT),
+        "plain dictionaries": ("s", runner.ANOTHER),
+    }
+    for kind, (style, color) in kinds.items():
         points = [row for row in rows if (row["chosen_by"] == "all") == (kind[0] == "p")]
         x = [int(row["observables"]) for row in points]
         accuracy = [100 * float(row["accuracy"]) for row in points]
-        ax.plot(x, accuracy, style, label=kind)
+        ax.plot(x, accuracy, style, color=color, label=kind)
         for row, at, height in zip(points, x, accuracy, strict=True):
             if kind[0] == "p":
                 ax.annotate(
@@ -367,21 +371,21 @@ def plot():
                     fontsize=8,
                 )
     teacher = 100 * float(rows[0]["teacher_accuracy"])
-    ax.axhline(teacher, color="0.6", linestyle="--", label="teacher (perceptron)")
+    ax.axhline(teacher, color=runner.TEACHER, linestyle=":", label="teacher (perceptron)")
     ax.set_xscale("log")
     ax.set_xlabel("observables")
     ax.set_ylabel("MNIST test accuracy (%)")
     ax.set_xlim(35, 25_000)
     ax.set_ylim(90, 99.6)
     ax.grid(alpha=0.3)
-    ax.legend(loc="lower right")
+    ax.legend(frameon=False, loc="lower right")
     runner.save_picture(ax.figure, "sparse_students", dpi=130)
 
 
 def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__, plot=True)
-    made.add_argument("--sizes", type=int, nargs="+", help="only these; default all")
+    made.add_argument("--sizes", type=runner.count, nargs="+", help="only these; default all")
     made.add_argument("--dataset", choices=DATASETS, default="mnist")
     made.add_argument("--teacher", choices=MAKE, default="mlp")
     made.add_argument("--transfer-set", choices=SETS, default="none")

@@ -193,7 +193,7 @@ def choice_of(spec, n_rows, like=None, given=None):
     if spec.method == "Adam":
         return Choice(ADAM, "untuned")
     if given:
-        return Choice(dict(zip(SETTINGS, map(float, given), strict=True)), "given")
+        return Choice(dict(zip(SETTINGS, given, strict=True)), "given")
     if like:
         components, degree = like
         row = row_of(Spec(spec.dataset, spec.teacher, *like, spec.method, spec.transfer_set))
@@ -346,8 +346,12 @@ def parser():
     made.add_argument(
         "--like", type=dictionary, metavar="P:Q", help="take the settings of this dictionary"
     )
-    made.add_argument("--settings", nargs=3, metavar="S", help="instead of choosing them")
-    made.add_argument("--choose-on", type=int, default=12_000, help="rows to choose on")
+    made.add_argument(
+        "--settings", nargs=3, type=float, metavar="S", help="instead of choosing them"
+    )
+    made.add_argument(
+        "--choose-on", type=runner.count, default=12_000, help="rows to choose on"
+    )
     made.add_argument("--baselines", action="store_true", help="these instead of students")
     return made
 

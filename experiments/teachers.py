@@ -51,6 +51,15 @@ MORE_EPOCHS = {("fashion_mnist", "mlp"): 60}
 HELD_OUT_EPOCHS = {("fashion_mnist", "resnet18"): 15}
 BATCH_SIZES = {"resnet18": 256}  # 128 for all others
 SHIFTS = {"mlp": 1, "cnn": 2, "deep": 0, "deep-short": 0, "lenet": 1, "resnet18": 2}
+# Parameters and multiplications for one image, as `sklearn_koopman.inspection.cost` counts them,
+# added up by hand from the layers: not all networks are at hand.
+COSTS = {
+    "mlp": (535_818, 535_040),
+    "cnn": (857_738, 11_467_776),
+    "resnet18": (11_172_810, 32_509_184),
+    "digits": (280_968, 9_805_088),
+    "colour": (1_972_792, 236_294_720),
+}
 FLIPPED = {("fashion_mnist", "cnn"), ("fashion_mnist", "resnet18")}
 
 

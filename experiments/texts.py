@@ -265,7 +265,7 @@ MODELS = {
         WEAK + STANDARDISED,
         "logits",
     ),
-    "student behind an SVD": (
+    "student after an SVD": (
         behind_an_svd,
         [{"temperature": 2.0, "ridge": ridge} for ridge in (1e-4, 1e-3, 1e-2)],
         "logits",
@@ -410,7 +410,7 @@ def measure_wide(spec):
 def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__)
-    made.add_argument("--columns", nargs="+", type=int, default=[COLUMNS_OF_CHOICE])
+    made.add_argument("--columns", nargs="+", type=runner.count, default=[COLUMNS_OF_CHOICE])
     made.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     made.add_argument("--wide", action="store_true", help="what 100,000 columns take")
     return made

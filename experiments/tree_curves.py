@@ -192,44 +192,39 @@ def measure(spec, n_seeds, python=None):
         yield {"n_leaves": size, **rounded}
 
 
+# What is drawn: one colour for a method, dashed with more rows. Greedy trees of labels are those of
+# the teacher, and blind trees nearly those of "distilled, more rows": they are in the table alone.
 COLORS = {
-    "greedy, labels": "#c9cdd2",
-    "greedy, teacher": "#8d99ae",
-    "greedy, teacher, more rows": "#5c677d",
-    "TAO, teacher, more rows": "#e9a03b",
-    "distilled": "#e07a86",
-    "distilled, more rows": "#d1495b",
-    "distilled, probes only, more rows": "#1b4965",
-    "distilled, blind, more rows": "#62b6cb",
+    "greedy, teacher": runner.EDMD,
+    "greedy, teacher, more rows": runner.EDMD,
+    "distilled": runner.STUDENT,
+    "distilled, more rows": runner.STUDENT,
+    "distilled, probes only, more rows": runner.FILTERS,
+    "TAO, teacher, more rows": runner.ANOTHER,
 }
-
-
-def style(method):
-    """Return how a line is drawn: dashed with more rows, dotted where something is left out."""
-    if "blind" in method or "probes only" in method:
-        return ":"
-    return "--" if "more rows" in method else "-"
 
 
 def plot():
     """Draw the curves of all data sets side by side."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(LOAD), figsize=(12, 4.6), layout="constrained")
+    figure, axes = plt.subplots(1, len(LOAD), figsize=(11, 4.2), layout="constrained")
     for ax, dataset in zip(axes, LOAD, strict=True):
         for method, color in COLORS.items():
             curve = CURVES.where(dataset=dataset, method=method)
             sizes = [int(row["n_leaves"]) for row in curve]
             fidelities = [100 * float(row["fidelity"]) for row in curve]
-            ax.plot(sizes, fidelities, style(method), color=color, marker="o", markersize=3,
-                    label=method)  # fmt: skip
+            style = "--" if "more rows" in method else "-"
+            ax.plot(sizes, fidelities, style, color=color, marker="o", markersize=3,
+                    label=method.replace(", teacher", ""))  # fmt: skip
         ax.set(title=dataset.replace("_", " "), xlabel="leaves", xscale="log")
         ax.set_xticks(SIZES, SIZES)
         ax.minorticks_off()
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("agreement with the network\non test rows (%)")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
+                  frameon=False)  # fmt: skip
     runner.save_picture(figure, "tree_curves", dpi=120)
 
 
@@ -237,7 +232,7 @@ def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__, plot=True)
     made.add_argument("--dataset", choices=LOAD, default="wine")
-    made.add_argument("--seeds", type=int, default=10)
+    made.add_argument("--seeds", type=runner.count, default=10)
     made.add_argument("--method", choices=METHODS, help="this one alone")
     made.add_argument("--tao", metavar="PYTHON", help="trees of TAO alone, by this Python")
     return made

@@ -115,7 +115,7 @@ def tree_and_network(n_features, depth, seed):
 def parser():
     """Return the parser of the command line."""
     made = runner.quick_parser(__doc__)
-    made.add_argument("--n-features", type=int, default=100)
+    made.add_argument("--n-features", type=runner.count, default=100)
     made.add_argument("--depth", type=int, choices=N_STEPS, default=4)
     made.add_argument("--seed", type=int, default=0)
     return made

@@ -113,8 +113,8 @@ def specs(options):
 def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__)
-    made.add_argument("--n-features", type=int, default=100)
-    made.add_argument("--depth", type=int, default=3)
+    made.add_argument("--n-features", type=runner.count, default=100)
+    made.add_argument("--depth", type=runner.count, default=3)
     made.add_argument("--method", choices=METHODS, help="this one alone")
     made.add_argument("--seeds", type=int, nargs="+", default=range(5))
     return made

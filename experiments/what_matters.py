@@ -145,7 +145,9 @@ def points(study, dataset):
 
 NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 TEACHERS = {"cnn": "convolutional teacher", "mlp": "perceptron as teacher"}
-COLORS = dict(zip(METHODS, ("#d1495b", "#e9a03b", "#1b4965", "#8d99ae"), strict=True))
+COLORS = dict(
+    zip(METHODS, (runner.STUDENT, runner.NO_TEACHER, "#5c677d", runner.EDMD), strict=True)
+)
 LABELS = {"exact": "distilled", "no teacher": "without a teacher"}
 
 
@@ -200,7 +202,7 @@ def draw(axis, study, panel):
             x = [float(row["value"]) for row in curve]
         errors = [100 - 100 * float(row["accuracy"]) for row in curve]
         if curve:
-            axis.plot(x, errors, "o-", color=COLORS[method],
+            axis.plot(x, errors, "o--" if "logits" in method else "o-", color=COLORS[method],
                       label=LABELS.get(method, method), markersize=4)  # fmt: skip
     if study == "transfer_set":
         axis.set_xticks(range(len(names)), names, rotation=20)

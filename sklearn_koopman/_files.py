@@ -28,6 +28,11 @@ def replaced_when_whole(path, text=False):
     file : file object
     """
     path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}. Make it "
+            "first."
+        )
     form: dict[str, Any] = {"mode": "wb"}
     if text:
         form = {"mode": "w", "encoding": "utf-8", "newline": ""}

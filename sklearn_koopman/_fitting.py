@@ -1,8 +1,12 @@
 """A fit that fails leaves the estimator as it was; one that does not leaves nothing of the last."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from numbers import Integral
+
+import numpy as np
 
 from ._finite import check_finite_attributes, explaining_linear_algebra
+from ._progress import showing_progress
 
 # Set where X is validated, at the start of a fit.
 _OF_X = {"n_features_in_", "feature_names_in_"}
@@ -12,18 +16,31 @@ _OF_X = {"n_features_in_", "feature_names_in_"}
 def keeping_what_was_fitted(estimator):
     """Leave an estimator as it was when fitting it anew, within the context, fails.
 
+    The context shows as much of the progress as the `verbose` of the estimator asks for, if it has
+    one.
+
     Parameters
     ----------
     estimator : estimator instance
     """
     before = estimator.__dict__.copy()
     try:
-        with explaining_linear_algebra(f"Fitting {type(estimator).__name__}"):
+        with (
+            explaining_linear_algebra(f"Fitting {type(estimator).__name__}"),
+            _showing_what_is_asked_for(estimator),
+        ):
             yield
     except BaseException:
         estimator.__dict__.clear()
         estimator.__dict__.update(before)
         raise
+
+
+def _showing_what_is_asked_for(estimator):
+    verbose = getattr(estimator, "verbose", None)
+    # Anything else is an error that `check_verbose` raises soon, or no parameter of this package.
+    is_known = isinstance(verbose, Integral | np.bool_)
+    return showing_progress(verbose) if is_known else nullcontext()
 
 
 def store_fitted(estimator, fitted):

@@ -8,10 +8,25 @@ from math import inf, isfinite
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_random_state as sklearn_check_random_state
+from sklearn.utils import check_array, check_random_state as sklearn_check_random_state
 
 # Rows that are taken as they are; all others become the first.
 DTYPES = [np.float64, np.float32]
+
+
+def flat_rows(X):
+    """Return rows as a checked array of floats, those that are images flat.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+    """
+    X = check_array(X, dtype=DTYPES, allow_nd=True, input_name="X")
+    return X.reshape(len(X), -1)
 
 
 class InvalidParameterError(ValueError, TypeError):
@@ -271,3 +286,23 @@ def _interval(low, high, inclusive):
 
 def _or_none(expected, optional):
     return f"{expected} or None" if optional else expected
+
+
+def check_is_table(X, name):
+    """Raise an error for a model, or a single row, in place of rows.
+
+    Parameters
+    ----------
+    X : object
+    name : str
+        That of the argument.
+    """
+    if hasattr(X, "predict"):
+        raise TypeError(
+            f"{name} is a model, {type(X).__name__}: rows belong there, after the student."
+        )
+    if getattr(X, "ndim", 2) == 1:
+        row = "X.iloc[[i]]" if hasattr(X, "iloc") else "X[[i]]"
+        raise ValueError(
+            f"{name} has one dimension, and rows have two. A single row as a table is {row}."
+        )

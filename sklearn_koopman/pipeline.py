@@ -33,7 +33,8 @@ def _streaming(method):
     @wraps(getattr(_sklearn_pipeline.Pipeline, method))
     def call(self, X, *args, **params):
         pipeline = self if are_few(X) else self._with_steps(streamed(self.steps, X))
-        return getattr(super(Pipeline, pipeline), method)(X, *args, **params)
+        with telling_what_rows_are(X):
+            return getattr(super(Pipeline, pipeline), method)(X, *args, **params)
 
     return call
 
@@ -41,21 +42,19 @@ def _streaming(method):
 class Pipeline(_sklearn_pipeline.Pipeline):
     """A :class:`sklearn.pipeline.Pipeline` whose last step may be a student with a teacher.
 
-    Three things differ from scikit-learn's pipeline, which it is in all else.
+    It differs from scikit-learn's pipeline in three ways.
 
     - **The student lifts the rows when it reads them.** Lifters directly before a student of
-      this package are fitted, but not applied to all rows: the student lifts them block by block,
-      in `fit` and whenever it predicts. So the lifted rows are never all in memory, and
-      monomials are multiplied where they are summed.
-    - **The teacher sees what entered.** After a dimension reduction and a lifting, a student sees
-      observables, while its teacher wants pixels, say. So when the last step takes a
-      `teacher_X`, :meth:`fit` hands it the untransformed `X`, row for row the data that the
-      pipeline is fitted on; inside a cross-validation, those of the fold. A
-      :class:`~sklearn_koopman.TransferSet` makes its rows of this `X` too, and the earlier steps
-      transform them.
-    - **The marker of unlabelled rows is nobody's class.** Where the student has an
-      `unlabeled_value`, steps that learn from labels see the rows that have one, and others see
-      all rows, without y.
+      this package are fitted, but they do not transform all rows: the student lifts them block by
+      block, in `fit` and in prediction. So the lifted rows are never all in memory, and monomials
+      are multiplied while they are summed.
+    - **The teacher sees the raw rows.** After PCA and a lifter, a student sees observables, but its
+      teacher may need pixels. So if the last step takes a `teacher_X`, :meth:`fit` hands it the
+      untransformed `X`: the rows that the pipeline is fitted on, or those of the fold in a
+      cross-validation. A :class:`~sklearn_koopman.TransferSet` makes its rows from this `X` too,
+      and the earlier steps transform them.
+    - **The marker of unlabelled rows is not a class.** If the student has an `unlabeled_value`,
+      steps that learn from labels see only the labelled rows. Other steps see all rows, without y.
 
     Parameters
     ----------
@@ -63,10 +62,9 @@ class Pipeline(_sklearn_pipeline.Pipeline):
         List of (name of step, estimator) tuples that are chained in sequential order.
 
     transform_input : list of str, default=None
-        The names of the metadata that the steps before the one that requests them
-        transform, such as a validation set. Needs metadata routing. If "teacher_X" is
-        among them, the teacher is to see what the last step sees, and nothing is handed
-        on.
+        Names of metadata, such as a validation set, that earlier steps transform before a step
+        gets them. This needs metadata routing. If "teacher_X" is among them, the teacher sees what
+        the last step sees, and `X` is not handed on.
 
     memory : str or object with the joblib.Memory interface, default=None
         Used to cache the fitted transformers of the pipeline. The last step is never
@@ -93,37 +91,36 @@ class Pipeline(_sklearn_pipeline.Pipeline):
     See Also
     --------
     make_pipeline : A pipeline that names its steps by itself.
-    sklearn.pipeline.Pipeline : The same, without a thought for teachers.
+    sklearn.pipeline.Pipeline : The same, without teachers.
 
     Notes
     -----
-    Who gets `teacher_X` depends on scikit-learn's metadata routing.
+    Which step gets `teacher_X` depends on scikit-learn's metadata routing.
 
-    - Disabled, as it is by default: a last step whose `fit` has a parameter of that name,
-      also as the last step of a pipeline (this one or scikit-learn's) that is itself the
-      last step. A meta-estimator such as
-      :class:`~sklearn.calibration.CalibratedClassifierCV` has no such parameter; put it
-      around the pipeline, which works either way, or enable the routing.
-    - Enabled by `sklearn.set_config(enable_metadata_routing=True)`: a last step that
-      requests `teacher_X`, or in which anything does, however deep in pipelines and
-      meta-estimators that route. Then the rules of routing hold for all the steps: an
-      earlier one that requests `teacher_X` gets it too, and one that takes it without
-      having said whether it requests it, or that does not support routing, is an error.
+    - Disabled, the default: the last step gets it if its `fit` has a parameter of that name. The
+      last step may be a pipeline (of this class or of scikit-learn's): then its last step counts. A
+      meta-estimator such as :class:`~sklearn.calibration.CalibratedClassifierCV` has no such
+      parameter. Put it around the pipeline, which always works, or enable the routing.
+    - Enabled by `sklearn.set_config(enable_metadata_routing=True)`: the last step gets it if it
+      requests `teacher_X`, or if anything in it does, inside of pipelines and meta-estimators that
+      route. Then the rules of routing hold for all steps: an earlier step that requests
+      `teacher_X` gets it too. A step that takes it and has not said whether it requests it is an
+      error, and so is a step that does not support routing.
 
-    Nothing is handed on where the user passes `teacher_X` or `soft_labels` himself
-    (`stepname__teacher_X` when routing is disabled), even as None.
+    If you pass `teacher_X` or `soft_labels` yourself (`stepname__teacher_X` with routing
+    disabled), even as None, `X` is not handed on.
 
-    It is the outermost pipeline that knows the untransformed `X`, so that is the one
-    that must be of this class. `X` is not copied: a step that changes it in place, as
-    those with `copy=False` may, changes what the teacher sees.
+    Only the outermost pipeline knows the untransformed `X`, so the outermost one must be of this
+    class. `X` is not copied: a step that changes it in place, as steps with `copy=False` may,
+    changes what the teacher sees.
 
     Lifters are those of this package and of scikit-learn, and unions and pipelines of them. A
-    step between a lifter and the student that must be fitted to the lifted rows (a scaler, say)
-    gets all of them, as in scikit-learn's pipeline; students standardise their observables by
-    themselves.
+    step between a lifter and the student that is fitted to the lifted rows, such as a scaler, gets
+    all of them, as in scikit-learn's pipeline. It is not needed: students standardise their
+    observables.
 
-    A dask array as `X` stays one where all steps before the student lift row by row and learn
-    nothing, such as :class:`~sklearn_koopman.MonomialLifter`, or are fitted already and wrapped in
+    `X` may be a dask array if all steps before the student lift row by row and learn nothing, like
+    :class:`~sklearn_koopman.MonomialLifter`, or are fitted and wrapped in
     :class:`~sklearn.frozen.FrozenEstimator`.
 
     Examples
@@ -150,12 +147,12 @@ class Pipeline(_sklearn_pipeline.Pipeline):
     """
 
     def fit(self, X, y=None, **params):
-        """Fit all the steps, and hand `X` to the last one if it takes `teacher_X`.
+        """Fit all steps, and hand `X` to the last one if it takes `teacher_X`.
 
         Parameters
         ----------
         X : iterable
-            Training data, as the first step and the teacher want them.
+            Training data, as the first step and the teacher take them.
 
         y : iterable, default=None
             Training targets.
@@ -190,12 +187,12 @@ class Pipeline(_sklearn_pipeline.Pipeline):
     def fit_transform(self, X, y=None, **params):
         """Fit as :meth:`fit` does, and transform `X` with all the steps.
 
-        Only if the last step transforms.
+        It is there if the last step transforms.
 
         Parameters
         ----------
         X : iterable
-            Training data, as the first step and the teacher want them.
+            Training data, as the first step and the teacher take them.
 
         y : iterable, default=None
             Training targets.
@@ -214,12 +211,12 @@ class Pipeline(_sklearn_pipeline.Pipeline):
     def fit_predict(self, X, y=None, **params):
         """Fit as :meth:`fit` does, and predict with the last step's `fit_predict`.
 
-        Only if the last step has that method.
+        It is there if the last step has that method.
 
         Parameters
         ----------
         X : iterable
-            Training data, as the first step and the teacher want them.
+            Training data, as the first step and the teacher take them.
 
         y : iterable, default=None
             Training targets.
@@ -311,8 +308,8 @@ def make_pipeline(*steps, memory=None, transform_input=None, verbose=False):
         cached.
 
     transform_input : list of str, default=None
-        The names of the metadata that the steps before the one that requests them
-        transform. Needs metadata routing.
+        Names of metadata that earlier steps transform before a step gets them. This needs metadata
+        routing.
 
     verbose : bool, default=False
         If True, the time elapsed while fitting each step is printed as it is completed.

@@ -58,6 +58,30 @@ def without(monkeypatch):
 
 
 @pytest.fixture
+def bars(monkeypatch):
+    """Return a list that gets every progress bar that is made from now on.
+
+    What tqdm draws, and whether it draws at all, depends on how fast the machine is.
+    """
+    tqdm = pytest.importorskip("tqdm.auto")
+    made = []
+
+    class Bar(tqdm.tqdm):
+        def __init__(self, *args, **kwargs):
+            assert not any(bar.is_open for bar in made), "one bar at a time"
+            self.is_open = True
+            super().__init__(*args, **kwargs)
+            made.append(self)
+
+        def close(self):
+            super().close()
+            self.is_open = False
+
+    monkeypatch.setattr(tqdm, "tqdm", Bar)
+    return made
+
+
+@pytest.fixture
 def sampled_from_the_first_row(monkeypatch):
     """Return a function that lets the minimiser take steps on samples of rows, however few.
 

@@ -11,6 +11,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,10 @@ def given(is_large):
     return {name: made[name] for name in GIVEN}
 
 
+# Pages whose blocks are one program, each going on where the last one ended.
+WHOLE = {"tasks-microcontrollers", "tasks-onnx", "tasks-optics", "tasks-sklearn", "tasks-torch"}
+
+
 def name_of(page):
     """Return what a page is called: ``tasks-torch``."""
     folder = f"{page.parent.name}-" if page.parent.parent == DOCS else ""
@@ -97,13 +102,19 @@ def name_of(page):
 
 
 def programs():
-    """Return {name: text} of every block of Python on every page."""
+    """Return {name: text} of every block of Python on every page, or of all of a page."""
     block = re.compile(r"^( *)```python\n(.*?)^ *```", re.M | re.S)
-    return {
-        f"{name_of(page)}-{number}": re.sub(rf"^{indent}", "", text, flags=re.M)
-        for page in PAGES
-        for number, (indent, text) in enumerate(block.findall(page.read_text("utf-8")))
-    }
+    found = {}
+    for page in PAGES:
+        texts = [
+            re.sub(rf"^{indent}", "", text, flags=re.M)
+            for indent, text in block.findall(page.read_text("utf-8"))
+        ]
+        if name_of(page) in WHOLE:
+            found[name_of(page)] = "\n".join(texts)
+        else:
+            found |= {f"{name_of(page)}-{number}": text for number, text in enumerate(texts)}
+    return found
 
 
 def names_taken_for_granted(text):
@@ -186,8 +197,9 @@ def test_pictures_of_the_guide(tmp_path):
     assert drawn <= {file.name for file in (DOCS / "images").iterdir()}
 
 
-def test_the_first_program_of_the_readme_needs_nothing():
-    assert not names_taken_for_granted(PROGRAMS["README-0"])
+@pytest.mark.parametrize("name", ["README-0", *sorted(WHOLE)])
+def test_the_first_program_of_the_readme_and_whole_pages_need_nothing(name):
+    assert not names_taken_for_granted(PROGRAMS[name])
 
 
 def public_modules():
@@ -279,6 +291,73 @@ def test_accuracies_on_the_first_pages_are_in_the_committed_tables(page):
         assert any(said <= group for group in groups), f"never measured together: {line}"
     published = {"95.98", "96.77"}
     assert set(PERCENTAGE.findall(text)) <= set.union(published, *groups)
+
+
+def points_that_teachers_are_worth():
+    """Return {line of the table on the page of results: differences of accuracies}."""
+
+    def differences(file, column, without, distilled, group):
+        with (RESULTS[0] / file).open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        pairs = {}
+        for row in rows:
+            students = pairs.setdefault(tuple(row[name] for name in group), {})
+            students[row[column]] = 100 * Decimal(row["accuracy"])
+        return {
+            group: both[distilled] - both[without]
+            for group, both in pairs.items()
+            if {without, distilled} <= both.keys()
+        }
+
+    products = differences(
+        "table.csv",
+        "method",
+        "no teacher",
+        "exact",
+        ["observables", "dataset", "teacher", "components", "transfer_set"],
+    )
+    pooled = differences(
+        "convolutional.csv",
+        "student",
+        "no teacher",
+        "distilled",
+        ["observables", "dataset", "teacher_accuracy", "dictionary", "transfer_set"],
+    )
+    few = differences(
+        "what_matters.csv", "method", "no teacher", "exact", ["study", "dataset", "value"]
+    )
+    both = {key: points for key, points in pooled.items() if key[1] != "cifar10"}
+    monomials = [points for (*_, name, _), points in both.items() if name == "monomials"]
+    sizes = {size: [] for size in (231, 861, 20_000)}
+    for (observables, *_), points in products.items():
+        sizes[min(size for size in sizes if int(observables) <= size)].append(points)
+    first = "MNIST and Fashion-MNIST"
+    return {
+        f"{first}, 61 or 231 products": sizes[231],
+        f"{first}, 861 products": sizes[861],
+        f"{first}, 1,771 products or more": sizes[20_000] + monomials,
+        f"{first}, filters": [
+            points for (*_, name, _), points in both.items() if "monomials" not in name
+        ],
+        f"{first}, filters and products": [
+            points for (*_, name, _), points in both.items() if "and monomials" in name
+        ],
+        "CIFAR-10, filters": [points for key, points in pooled.items() if key not in both],
+        "MNIST, 861 products, 500 to 20,000 images": [
+            points for (study, *_), points in few.items() if study == "rows"
+        ],
+    }
+
+
+def test_what_a_teacher_is_worth_is_what_the_tables_say():
+    page = (DOCS / "results.md").read_text("utf-8")
+    said = dict(re.findall(r"^\| (.+?) \| (-?\d.*?) \|$", page, re.M))
+    for student, worth in points_that_teachers_are_worth().items():
+        ends = [
+            str(end.quantize(Decimal("0.1"), ROUND_HALF_UP)) for end in (min(worth), max(worth))
+        ]
+        word = " and " if len(worth) == 2 else " to "
+        assert said[student] == word.join(dict.fromkeys(ends)), student
 
 
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)")

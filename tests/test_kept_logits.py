@@ -15,6 +15,9 @@ from sklearn_koopman import EDMDClassifier
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 RESNET = EXPERIMENTS / "data" / "mnist-resnet18-held-out.npz"
+needs_data = pytest.mark.skipif(
+    not RESNET.exists(), reason="experiments/data is not in the source distribution"
+)
 # How many images of each digit MNIST has.
 DIGITS = {
     "train": [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
@@ -72,6 +75,7 @@ def test_a_file_of_other_images_is_refused(tmp_path, change):
         kept_logits.load(file, images, forbidden)
 
 
+@needs_data
 @pytest.mark.parametrize("part", DIGITS)
 def test_what_is_kept_of_the_resnet_looks_like_mnist(part):
     with np.load(RESNET) as kept:
@@ -82,6 +86,7 @@ def test_what_is_kept_of_the_resnet_looks_like_mnist(part):
     assert_allclose(found, DIGITS[part], rtol=0.02)
 
 
+@needs_data
 @pytest.mark.parametrize(("part", "n_images"), [("train", 50_000), ("test", 10_000)])
 def test_what_is_kept_of_the_network_in_colour_looks_like_cifar10(part, n_images):
     with np.load(EXPERIMENTS / "data" / "cifar10-colour-held-out.npz") as kept:
@@ -92,6 +97,7 @@ def test_what_is_kept_of_the_network_in_colour_looks_like_cifar10(part, n_images
     assert_allclose(found, n_images / 10, rtol=0.1)
 
 
+@needs_data
 @pytest.mark.slow
 def test_what_is_kept_of_the_resnet_fits_mnist_and_the_table():
     if not os.environ.get("SKLEARN_KOOPMAN_DATA"):
@@ -105,6 +111,7 @@ def test_what_is_kept_of_the_resnet_fits_mnist_and_the_table():
     assert {float(row["teacher_accuracy"]) for row in resnet} == {accuracy}
 
 
+@needs_data
 @pytest.mark.slow
 def test_what_is_kept_of_the_network_in_colour_fits_cifar10_and_the_table():
     root = os.environ.get("SKLEARN_KOOPMAN_DATA")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import sklearn_koopman
+from benchmarks.bench_install import TRIAL, TRIED
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,6 +30,28 @@ def test_importing_the_package_imports_no_optional_dependency():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == []
+
+
+@pytest.mark.slow
+def test_without_extras_all_public_names_are_there_and_say_what_they_need(tmp_path):
+    """Here in one environment; `make wheel` does the same in empty ones."""
+    optional = ["torch", "skorch", "tqdm", "onnx", "onnxruntime", "skl2onnx"]
+    optional += ["skops", "dask", "distributed", "matplotlib", "torchvision", "pandas"]
+    # None in sys.modules would be taken for the package itself by scipy.
+    code = f"""
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {optional}:
+            raise ModuleNotFoundError(name=name)
+
+sys.meta_path.insert(0, Missing())
+{TRIAL}"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert set(done.stdout.split()) == TRIED
 
 
 def test_it_exports_what_it_promises():
@@ -109,3 +132,12 @@ for student in (
     fits = done.stdout.split("end of a fit")
     counts = ["without its compiled kernel" in shown for shown in fits[:-1]]
     assert np.cumsum(counts).tolist() == said
+
+
+def test_names_of_modules_are_said_where_they_are_looked_for_here():
+    for name, place in (("TorchTeacher", "teachers"), ("make_pipeline", "pipeline")):
+        with pytest.raises(ImportError, match=f"from sklearn_koopman.{place} import {name}"):
+            exec(f"from sklearn_koopman import {name}")
+    with pytest.raises(ImportError, match="cannot import name 'Forest'"):
+        exec("from sklearn_koopman import Forest")
+    assert not hasattr(sklearn_koopman, "Forest")

@@ -58,6 +58,23 @@ def test_cited_options_are_taken(page, name, options):
         pytest.fail(f"{page} cites {name} {options}, which the script refuses")
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("table", "--dictionaries 20-2", "'20-2' is not a dictionary: .* 60:2 say"),
+        ("table", "--settings a b c", "invalid float value: 'a'"),
+        ("convolutional", "--dictionaries tiny", "invalid choice: 'tiny'"),
+        ("repeats", "--seeds 0", "'0' is not a whole number from 1 on"),
+        ("texts", "--columns few", "'few' is not a whole number from 1 on"),
+    ],
+)
+def test_wrong_options_are_refused(name, options, message, capsys):
+    pytest.importorskip("torch", reason="torch is not installed")
+    with pytest.raises(SystemExit):
+        importlib.import_module(f"experiments.{name}").parser().parse_args(options.split())
+    assert re.search(message, capsys.readouterr().err)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_cited_files_are_there(page):
     cited = re.findall(r"\b(?:benchmarks|experiments)/[\w/-]+\.\w+", page.read_text("utf-8"))

@@ -271,7 +271,7 @@ CENTRING = FunctionTransformer(less_the_mean)
         sklearn_pipeline.make_union(MonomialLifter(1), CENTRING),
         FrozenEstimator(CENTRING),
     ],
-    ids=["alone", "before a lifter", "behind a lifter", "beside a lifter", "frozen"],
+    ids=["alone", "before a lifter", "after a lifter", "beside a lifter", "frozen"],
 )
 def test_a_step_that_looks_at_all_rows_gets_all_of_them(step):
     ours, theirs = pipelines([step], EDMDClassifier(ridge=1e-3))

@@ -32,8 +32,10 @@ class Audited:
     y : array-like of shape (n_samples,)
     teacher : object, default=None
         See `audit_report`.
-    bounds, scale
+    bounds, scale, fixed
         As for `certified_accuracy`.
+    chosen : sequence of int, default=()
+        Rows whose radii are wanted in any case.
     max_rows : int, default=10_000
         The most rows to find the radii of; where only bounds are known, of `N_BOUNDED` at most.
     random_state : int, RandomState instance or None, default=0
@@ -61,17 +63,20 @@ class Audited:
         teacher=None,
         bounds=None,
         scale=None,
+        fixed=None,
+        chosen=(),
         max_rows=10_000,
         random_state=0,
     ):
         self.student = student
         self.X: Any = X if hasattr(X, "shape") else np.asarray(X)
-        self.y = column_or_1d(y, warn=True)
-        check_consistent_length(self.X, self.y)
         if not hasattr(student, "classes_"):
             raise TypeError(
                 f"student={student!r} has no classes_: an audit is of a fitted classifier."
             )
+        self.y = column_or_1d(y, warn=True)
+        check_consistent_length(self.X, self.y)
+        _check_labels(self.y, student.classes_)
         self.predicted = student.predict(self.X)
         self.right = self.predicted == self.y
         self.scores = _scores(student, self.X, self.predicted)
@@ -80,26 +85,27 @@ class Audited:
         self.teacher_labels = (
             None if teacher is None else labels_of_teacher(teacher, self.X, classes)
         )
+        if len(self.X.shape) > 2:  # images, which the teacher has seen
+            self.X = self.X.reshape(len(self.X), -1)
         self.column_names = _column_names(self.X)
         self._draw = check_random_state(random_state)
         self._polynomials = _polynomials_of(student)
         self.certified, self.without_radius = None, None
-        self._find_radii(bounds, scale, max_rows)
+        self._of_chosen = None
+        self._find_radii(chosen, max_rows, bounds=bounds, scale=scale, fixed=fixed)
 
-    def _find_radii(self, bounds, scale, max_rows):
+    def _find_radii(self, chosen, max_rows, **how):
         """Find the radii of some rows, or why they are not known."""
-        try:
-            np.asarray(self.X, dtype=float)
-        except (TypeError, ValueError):
-            self.without_radius = "Not all columns are numbers."
-            return
         found = self._polynomials
         is_exact = found is not None and not found.head and found.polynomials.degree <= 2
         rows = self.some(max_rows if is_exact else min(max_rows, N_BOUNDED))
         try:
-            certified = certified_accuracy(
-                self.student, self.X, self.y, bounds=bounds, scale=scale, rows=rows
-            )
+            certified = certified_accuracy(self.student, self.X, self.y, rows=rows, **how)
+            others = np.setdiff1d(chosen, rows).astype(int)
+            if len(others):
+                self._of_chosen = certified_accuracy(
+                    self.student, self.X, self.y, rows=others, **how
+                )
             if certified.lower.any():
                 self.certified = certified
             else:
@@ -144,12 +150,13 @@ class Audited:
         values = np.asarray(taken(self.X, [i]))[0]
         teacher = None if self.teacher_labels is None else self.teacher_labels[i]
         radius = distance = counterfactual = changed_class = None
-        if self.certified is not None:
-            found = np.flatnonzero(self.certified.rows == i)
-            if len(found):
-                radius = float(self.certified.lower[found[0]])
-                distance = float(self.certified.upper[found[0]])
-                counterfactual = self.certified.counterfactuals[found[0]]
+        for certified in (self.certified, self._of_chosen):
+            if certified is None:
+                continue
+            for found in np.flatnonzero(certified.rows == i)[:1]:
+                radius = float(certified.lower[found])
+                distance = float(certified.upper[found])
+                counterfactual = certified.counterfactuals[found]
                 if np.isfinite(counterfactual).all():
                     changed_class = self._predicted_of(counterfactual)
                 else:
@@ -183,7 +190,7 @@ class Audited:
         background = taken(self.X, self.some(N_BACKGROUND))
         try:
             return shapley_values(self.student, taken(self.X, indices), background)
-        except (MemoryError, ValueError):
+        except (MemoryError, TypeError, ValueError):
             return None
 
     def _contributions(self, i, explanation, place, n_shown=5):
@@ -213,6 +220,51 @@ class Audited:
         if n_samples <= n_rows:
             return np.arange(n_samples)
         return np.sort(self._draw.permutation(n_samples)[:n_rows])
+
+
+def columns_of_two_values(X):
+    """Return the numbers of the columns that have two values, where there are others too.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+
+    Returns
+    -------
+    columns : list of int
+        Empty where all columns have two, and where not all are numbers.
+    """
+    try:
+        values = np.asarray(X, dtype=float)
+    except (TypeError, ValueError):
+        return []
+    if values.ndim != 2 or not len(values):
+        return []
+    low, high = values.min(axis=0), values.max(axis=0)
+    has_two = ((values == low) | (values == high)).all(axis=0) & (low < high)
+    return [] if has_two.all() else np.flatnonzero(has_two).tolist()
+
+
+def _check_labels(y, classes):
+    """Raise an error for labels that cannot be those of a student's classes."""
+    try:
+        labels = np.unique(y)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in y})
+        raise TypeError(
+            f"y has labels of several types, {', '.join(kinds)}: give all of them one type."
+        ) from None
+    known = set(classes.tolist())
+    if not known & set(labels.tolist()):
+        raise ValueError(
+            f"y has none of the student's classes, {_some(classes)}: its labels are "
+            f"{_some(labels)}."
+        )
+
+
+def _some(labels):
+    shown = ", ".join(repr(label) for label in labels[:5].tolist())
+    return shown + (", ..." if len(labels) > 5 else "")
 
 
 def labels_of_teacher(teacher, X, classes):

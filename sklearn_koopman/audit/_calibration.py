@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from ._axes import figure_axes
+from .._axes import axes_to_draw_on
 from ._intervals import Proportion
 
 
@@ -137,7 +137,7 @@ class ReliabilityDisplay:
         -------
         display : ReliabilityDisplay
         """
-        (self.ax_,) = figure_axes(ax)
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         (self.diagonal_,) = self.ax_.plot([0, 1], [0, 1], color="grey", linestyle=":")
         bins = self.calibration.bins
@@ -152,5 +152,6 @@ class ReliabilityDisplay:
             fmt="o",
             capsize=3,
         )
-        self.ax_.set(xlabel="probability of the chosen class", ylabel="fraction right")
+        self.ax_.set(xlabel="probability of the chosen class", ylabel="accuracy")
+        self.ax_.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
         return self

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import column_or_1d
 
-from ..inspection import radius_bounds
-from ..pipeline import make_pipeline
-from ._axes import figure_axes
+from .._axes import axes_to_draw_on
+from ..inspection import checked_rows, checked_scale, radius_bounds
+from ..rows import taken
 from ._intervals import Proportion
 
 N_DISTANCES = 120
@@ -81,7 +80,7 @@ class CertifiedAccuracy:
         return float(np.median(np.where(self.right, self.lower, 0.0)))
 
 
-def certified_accuracy(student, X, y, *, bounds=None, scale=None, rows=None):
+def certified_accuracy(student, X, y, *, bounds=None, scale=None, fixed=None, rows=None):
     """Return the radii of rows, and which of them are right.
 
     Parameters
@@ -95,6 +94,8 @@ def certified_accuracy(student, X, y, *, bounds=None, scale=None, rows=None):
     scale : "std" or array-like of shape (n_features,), default=None
         What a distance of 1 is in each column: "std" are the standard deviations of X, for columns
         of different units. None: 1.
+    fixed : list of column names or numbers, default=None
+        Columns that cannot change, as for `robust_radius`.
     rows : ndarray of int, default=None
         Which rows to look at. None: all.
 
@@ -103,49 +104,16 @@ def certified_accuracy(student, X, y, *, bounds=None, scale=None, rows=None):
     certified : CertifiedAccuracy
     """
     y = column_or_1d(y)
-    values = np.asarray(X, dtype=float)
-    rows = np.arange(len(values)) if rows is None else rows
-    scale = checked_scale(scale, values)
-    right = student.predict(X)[rows] == y[rows]
-    if scale is None:
-        found = radius_bounds(student, values[rows], bounds=bounds)
-        changed = found.counterfactuals
-    else:
-        bounds = None if bounds is None else tuple(np.asarray(end) / scale for end in bounds)
-        unscaled = make_pipeline(_times(scale), student)
-        found = radius_bounds(unscaled, values[rows] / scale, bounds=bounds)
-        changed = found.counterfactuals * scale
-    return CertifiedAccuracy(
-        rows, right, found.lower, found.upper, found.is_exact, changed, scale
-    )
-
-
-def checked_scale(scale, X):
-    """Return what a distance of 1 is in each column, None for 1.
-
-    Parameters
-    ----------
-    scale : "std", array-like of shape (n_features,) or None
-    X : ndarray of shape (n_samples, n_features)
-    """
-    if scale is None:
-        return None
+    rows = np.arange(len(y)) if rows is None else rows
     if isinstance(scale, str):
-        if scale != "std":
-            raise ValueError(f"scale={scale!r}: must be 'std', an array or None.")
-        deviations = X.std(axis=0)
-        return np.where(deviations > 0, deviations, 1.0)
-    scale = np.asarray(scale, dtype=float)
-    if scale.shape != (X.shape[1],) or not (scale > 0).all():
-        raise ValueError(f"scale must have {X.shape[1]} positive numbers, one for each column.")
-    return scale
-
-
-def _times(scale):
-    """Return a fitted transformer that multiplies columns."""
-    scaler = StandardScaler(with_mean=False).fit(np.zeros((1, len(scale))))
-    scaler.scale_ = 1 / scale
-    return scaler
+        scale = checked_scale(scale, checked_rows(student, X))  # of all rows
+    right = student.predict(X)[rows] == y[rows]
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    found = radius_bounds(student, taken(X, rows), bounds=bounds, scale=scale, fixed=fixed)
+    scale = None if scale is None else np.asarray(scale, dtype=float)
+    return CertifiedAccuracy(
+        rows, right, found.lower, found.upper, found.is_exact, found.counterfactuals, scale
+    )
 
 
 class CertifiedAccuracyDisplay:
@@ -187,14 +155,24 @@ class CertifiedAccuracyDisplay:
 
     @classmethod
     def from_estimator(
-        cls, student, X, y, *, bounds=None, scale=None, delta=0.05, ax=None, name=None
+        cls,
+        student,
+        X,
+        y,
+        *,
+        bounds=None,
+        scale=None,
+        fixed=None,
+        delta=0.05,
+        ax=None,
+        name=None,
     ):
         """Draw the certified accuracy of a student.
 
         Parameters
         ----------
-        student, X, y, bounds, scale
-            As for `audit_report`, `scale` without "auto".
+        student, X, y, bounds, scale, fixed
+            As for `audit_report`, without "auto".
         delta : float, default=0.05
         ax : matplotlib Axes, default=None
             None makes a figure.
@@ -205,7 +183,7 @@ class CertifiedAccuracyDisplay:
         -------
         display : CertifiedAccuracyDisplay
         """
-        found = certified_accuracy(student, X, y, bounds=bounds, scale=scale)
+        found = certified_accuracy(student, X, y, bounds=bounds, scale=scale, fixed=fixed)
         return cls(found, delta=delta).plot(ax, name=name)
 
     def plot(self, ax=None, *, name=None):
@@ -220,7 +198,7 @@ class CertifiedAccuracyDisplay:
         -------
         display : CertifiedAccuracyDisplay
         """
-        (self.ax_,) = figure_axes(ax)
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         distances, values, low, high = self.certified.curve(self.delta)
         (self.line_,) = self.ax_.plot(distances, values, label=name)
@@ -230,6 +208,7 @@ class CertifiedAccuracyDisplay:
         self.ax_.set(
             xlabel="size of the change (L2)", ylabel="certified accuracy", ylim=(0, 1.02)
         )
+        self.ax_.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
         if name is not None:
             self.ax_.legend()
         return self

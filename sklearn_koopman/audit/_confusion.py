@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from ._axes import figure_axes
+from .._axes import axes_to_draw_on
 
 
 class ConfusionPairDisplay:
@@ -91,7 +91,8 @@ class ConfusionPairDisplay:
         """
         shown = {"teacher": self.teacher, "student": self.student}
         shown = {name: counts for name, counts in shown.items() if counts is not None}
-        self.axes_ = figure_axes(axes, len(shown), figsize=(4.5 * len(shown), 4))
+        size = (4.5 * len(shown), 4)
+        self.axes_ = list(axes_to_draw_on(axes, (len(shown),), figsize=size))
         self.figure_ = self.axes_[0].figure
         for ax, (name, counts) in zip(self.axes_, shown.items(), strict=True):
             ConfusionMatrixDisplay(counts, display_labels=self.labels).plot(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._extras import import_extra
+from .._axes import axes_to_draw_on
 from ._auditing import Audited
 
 
@@ -51,7 +51,7 @@ class CounterfactualDisplay:
 
     @classmethod
     def from_estimator(
-        cls, student, X, y, *, image_shape=None, bounds=None, scale=None, axes=None
+        cls, student, X, y, *, image_shape=None, bounds=None, scale=None, fixed=None, axes=None
     ):
         """Draw rows and what changes their class.
 
@@ -62,15 +62,15 @@ class CounterfactualDisplay:
         X : array-like of shape (n_samples, n_features)
             A few rows.
         y : array-like of shape (n_samples,)
-        image_shape, bounds, scale
-            As for `audit_report`; a `scale` of "auto" is not known here.
+        image_shape, bounds, scale, fixed
+            As for `audit_report`, without "auto".
         axes : array-like of matplotlib Axes, default=None
 
         Returns
         -------
         display : CounterfactualDisplay
         """
-        audited = Audited(student, X, y, bounds=bounds, scale=scale)
+        audited = Audited(student, X, y, bounds=bounds, scale=scale, fixed=fixed)
         if audited.certified is None:
             raise TypeError(f"No radii are known of this student. {audited.without_radius}")
         rows = audited.rows(range(len(audited.y)))
@@ -90,13 +90,10 @@ class CounterfactualDisplay:
         -------
         display : CounterfactualDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
         n_rows = len(self.rows)
         shape = (n_rows, 3) if self.image_shape else (n_rows, 1)
-        if axes is None:
-            size = (5.5, 2 * n_rows) if self.image_shape else (6, 1.8 * n_rows)
-            _, axes = plt.subplots(*shape, figsize=size, squeeze=False, layout="constrained")
-        self.axes_ = np.asarray(axes).reshape(shape)
+        size = (5.5, 2 * n_rows) if self.image_shape else (6, 1.8 * n_rows)
+        self.axes_ = axes_to_draw_on(axes, shape, figsize=size)
         self.figure_ = self.axes_.flat[0].figure
         for row, of_row in zip(self.rows, self.axes_, strict=True):
             if self.image_shape:

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from ._axes import figure_axes
+from .._axes import axes_to_draw_on
+from .._warnings import warn_user
 from ._intervals import Proportion
+
+# With more, intervals are wide, and the table long: a column of numbers was not meant so.
+MANY_GROUPS = 20
 
 
 @dataclass(frozen=True)
@@ -41,16 +45,48 @@ def attributes_of(groups, n_samples):
     """
     if groups is None:
         return {}
+    if isinstance(groups, str) or (np.ndim(groups) == 0 and not hasattr(groups, "items")):
+        raise ValueError(
+            f"groups={groups!r}: give the group of each row, X[{groups!r}] say, or a dict of such."
+        )
     if not hasattr(groups, "items") or getattr(groups, "ndim", 2) == 1:
         groups = {getattr(groups, "name", None) or "": groups}
-    attributes = {str(name): column_or_1d(np.asarray(of)) for name, of in groups.items()}
-    for name, values in attributes.items():
-        if len(values) != n_samples:
-            raise ValueError(
-                f"groups{f'[{name!r}]' if name else ''} has {len(values)} rows, and X has "
-                f"{n_samples}."
-            )
-    return attributes
+    return {str(name): _checked(of, str(name), n_samples) for name, of in groups.items()}
+
+
+def _checked(values, name, n_samples):
+    """Return the group of each row as an array of values that can be compared."""
+    what = f"groups[{name!r}]" if name else "groups"
+    # Of a list, an array of strings would be made where one of them is a string.
+    values = np.asarray(values, dtype=None if hasattr(values, "dtype") else object)
+    if values.ndim != 1:
+        raise ValueError(f"{what} has the shape {values.shape}: give the group of each row.")
+    if len(values) != n_samples:
+        raise ValueError(f"{what} has {len(values)} rows, and X has {n_samples}.")
+    n_missing = sum(map(_is_missing, values.tolist()))
+    if n_missing:
+        raise ValueError(
+            f"{what} has no value for {n_missing} rows: give them a group too, 'not known' say."
+        )
+    try:
+        n_groups = len(np.unique(values))
+    except TypeError:
+        kinds = sorted({type(value).__name__ for value in values})
+        raise TypeError(
+            f"{what} has values of several types, {', '.join(kinds)}: give all of them one."
+        ) from None
+    if n_groups > MANY_GROUPS:
+        warn_user(
+            f"{what} has {n_groups} values, so that there are few rows in each group. Cut numbers "
+            "into ranges first: pandas.cut(values, [0, 30, 60, 99]).astype(str)."
+        )
+    return values
+
+
+def _is_missing(value):
+    if isinstance(value, str):
+        return False
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
 def audited_groups(groups, right, faithful=None, certified=None, *, delta=0.05):
@@ -147,7 +183,7 @@ class GroupAccuracyDisplay:
         -------
         display : GroupAccuracyDisplay
         """
-        (self.ax_,) = figure_axes(ax)
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         value = np.array([group.accuracy.value for group in self.groups])
         names = [

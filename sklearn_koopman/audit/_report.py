@@ -1,10 +1,14 @@
 """The report of an audit: all of it in one object, and in one page."""
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
+from sklearn.utils.validation import column_or_1d
 
+from .._progress import showing_progress
+from .._validation import is_integer
 from ..inspection import (
     Cost,
     FidelityCertificate,
@@ -16,7 +20,7 @@ from ..inspection import (
 )
 from ..rows import taken
 from ..students import KoopmanMatrix, flat_steps
-from ._auditing import Audited
+from ._auditing import Audited, columns_of_two_values
 from ._calibration import Calibration, calibration
 from ._certified import CertifiedAccuracy
 from ._confusion import ConfusionPairDisplay
@@ -81,6 +85,10 @@ class AuditReport:
     groups : list of AuditedGroup
     column_names : list of str
     image_shape : tuple of int or None
+    fixed : list of str
+        The columns that radii hold fixed.
+    chosen : list of AuditedRow
+        Those asked for as `rows`.
     """
 
     title: str
@@ -101,6 +109,8 @@ class AuditReport:
     groups: list
     column_names: list
     image_shape: tuple | None
+    fixed: list
+    chosen: list
 
     def to_html(self):
         """Return the report as one page that needs nothing else: no file, no script, no network.
@@ -136,6 +146,8 @@ class AuditReport:
             lines.append(f"expected calibration error {self.calibration.expected_error:.2%}")
         if self.certified is not None:
             lines.append(f"median radius {self.certified.median_radius:.3g}")
+            if self.fixed:
+                lines.append(f"held fixed: {', '.join(self.fixed)}")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -154,11 +166,14 @@ def audit_report(
     image_shape=None,
     bounds=None,
     scale="auto",
+    fixed="auto",
     title=None,
     delta=0.05,
     n_rows=6,
+    rows=(),
     max_rows=10_000,
     random_state=0,
+    verbose=None,
 ):
     """Return all that can be said of a fitted student, with rows that it has not learnt from.
 
@@ -171,6 +186,7 @@ def audit_report(
     - certified accuracy: how many rows are right however they are changed by a distance, from the
       radius of each row (exact for students of degree 1 and 2, see
       :func:`~sklearn_koopman.inspection.robust_radius`);
+    - what speaks for the answer about rows that you choose (`rows`), and what would change it;
     - the hardest rows with what speaks for the wrong class (Shapley values), and the least robust
       and some typical ones with the smallest change that makes another class of them;
     - the leading terms of its formula, with their shares of the variance of the logits;
@@ -185,7 +201,8 @@ def audit_report(
         Fitted: any classifier, or pipeline or search that ends in one. What is not known of it is
         left out: radii, formula and Shapley values need a Koopman matrix.
     X : array-like of shape (n_samples, n_features)
-        Rows that it has not learnt from.
+        Rows that it has not learnt from. Of a student that begins with
+        :class:`~sklearn_koopman.Flatten`, images too.
     y : array-like of shape (n_samples,)
         Their classes.
     teacher : object, default=None
@@ -201,17 +218,27 @@ def audit_report(
     scale : "auto", "std", array-like of shape (n_features,) or None, default="auto"
         What a distance of 1 is in each column: "std", its standard deviation in X, where columns
         have different units; None: 1. "auto" is "std", but None with `image_shape` or `bounds`.
+    fixed : "auto", list of column names or numbers, or None, default="auto"
+        Columns that cannot change, as for `robust_radius`. "auto": those with two values, such as
+        dummies of categories, where other columns have more, but none with `image_shape`. Any
+        change of them that is not from one value to the other would be of a row that cannot be.
     title : str, default=None
     delta : float, default=0.05
         Probability with which each of the intervals may be wrong.
     n_rows : int, default=6
         How many of the hardest and of the least robust rows are shown, and half as many typical
         ones.
+    rows : sequence of int, default=()
+        Places in X of more rows to show: what speaks for the student's answer, and the smallest
+        change to another one.
     max_rows : int, default=10_000
         The most rows to find the radii of; of more, some are drawn. 200 at most of students whose
         radii are bounded instead of exact, which takes longer.
     random_state : int, RandomState instance or None, default=0
         Draws them.
+    verbose : int, default=None
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step. None is 1 where stderr is a terminal, and in notebooks, else 0.
 
     Returns
     -------
@@ -241,46 +268,96 @@ def audit_report(
     """
     if isinstance(scale, str) and scale == "auto":
         scale = "std" if image_shape is None and bounds is None else None
-    audited = Audited(
-        student,
-        X,
-        y,
-        teacher=teacher,
-        bounds=bounds,
-        scale=scale,
-        max_rows=max_rows,
-        random_state=random_state,
-    )
-    attributes = attributes_of(groups, len(audited.y))
-    faithful = fidelity = teacher_accuracy = None
-    if audited.teacher_labels is not None:
-        faithful = audited.teacher_labels == audited.predicted
-        fidelity = fidelity_certificate(audited.teacher_labels, audited.predicted, delta=delta)
-        teacher_accuracy = Proportion.of(audited.teacher_labels == audited.y, delta)
-    reliability = None
-    if hasattr(student, "predict_proba"):
-        probabilities = student.predict_proba(audited.X)
-        reliability = calibration(audited.y, probabilities, student.classes_, delta=delta)
-    return AuditReport(
-        title or "Audit of a student",
-        _summary(student, audited.X),
-        len(audited.y),
-        float(delta),
-        Proportion.of(audited.right, delta),
-        teacher_accuracy,
-        fidelity,
-        reliability,
-        ConfusionPairDisplay.of(audited.y, audited.predicted, audited.teacher_labels),
-        audited.certified,
-        audited.without_radius,
-        audited.hardest(n_rows),
-        audited.least_robust(n_rows),
-        audited.typical(n_rows // 2),
-        _formula(student, audited),
-        audited_groups(attributes, audited.right, faithful, audited.certified, delta=delta),
-        audited.column_names,
-        None if image_shape is None else tuple(image_shape),
-    )
+    if isinstance(fixed, str) and fixed == "auto":
+        fixed = columns_of_two_values(X) if image_shape is None else None
+    for name, value, least in (("n_rows", n_rows, 0), ("max_rows", max_rows, 1)):
+        if not is_integer(value) or value < least:
+            raise ValueError(f"{name}={value!r}: must be an int in the range [{least}, inf).")
+    y = column_or_1d(y, warn=True)
+    rows = _checked_places(rows, len(y))
+    attributes = attributes_of(groups, len(y))
+    with showing_progress(verbose):
+        audited = Audited(
+            student,
+            X,
+            y,
+            teacher=teacher,
+            bounds=bounds,
+            scale=scale,
+            fixed=fixed,
+            chosen=rows,
+            max_rows=max_rows,
+            random_state=random_state,
+        )
+        faithful = fidelity = teacher_accuracy = None
+        if audited.teacher_labels is not None:
+            faithful = audited.teacher_labels == audited.predicted
+            fidelity = fidelity_certificate(
+                audited.teacher_labels, audited.predicted, delta=delta
+            )
+            teacher_accuracy = Proportion.of(audited.teacher_labels == audited.y, delta)
+        reliability = None
+        if hasattr(student, "predict_proba"):
+            probabilities = student.predict_proba(audited.X)
+            reliability = calibration(audited.y, probabilities, student.classes_, delta=delta)
+        return AuditReport(
+            title or "Audit of a student",
+            _summary(student, audited.X),
+            len(audited.y),
+            float(delta),
+            Proportion.of(audited.right, delta),
+            teacher_accuracy,
+            fidelity,
+            reliability,
+            ConfusionPairDisplay.of(audited.y, audited.predicted, audited.teacher_labels),
+            audited.certified,
+            audited.without_radius,
+            audited.hardest(n_rows),
+            audited.least_robust(n_rows),
+            audited.typical(n_rows // 2),
+            _formula(student, audited),
+            audited_groups(attributes, audited.right, faithful, audited.certified, delta=delta),
+            audited.column_names,
+            _checked_image_shape(image_shape, audited.X),
+            _names(fixed, audited.column_names),
+            audited.rows(rows),
+        )
+
+
+def _checked_image_shape(image_shape, X):
+    """Return height and width, and channels, as a tuple, or None."""
+    if image_shape is None:
+        return None
+    is_shape = isinstance(image_shape, tuple | list) and all(map(is_integer, image_shape))
+    if not is_shape or len(image_shape) not in (2, 3) or prod(image_shape) != X.shape[1]:
+        raise ValueError(
+            f"image_shape={image_shape!r}: must be None, (height, width) or (height, width, "
+            f"channels) of the {X.shape[1]} features of X."
+        )
+    return tuple(image_shape)
+
+
+def _checked_places(rows, n_samples):
+    """Return places of rows, or raise ValueError."""
+    places = np.asarray(rows)
+    if not places.size:
+        return []
+    is_fine = places.ndim == 1 and places.dtype.kind in "iu"
+    if not is_fine or places.min() < 0 or places.max() >= n_samples:
+        raise ValueError(
+            f"rows={rows!r}: give places in X, a list of whole numbers from 0 to {n_samples - 1}."
+        )
+    return places.tolist()
+
+
+def _names(fixed, column_names):
+    """Return the names of columns that are given by name, by number or as a mask."""
+    if fixed is None:
+        return []
+    given: list = [fixed] if isinstance(fixed, str) else list(fixed)
+    if all(isinstance(each, bool | np.bool_) for each in given):
+        given = np.flatnonzero(given).tolist()
+    return [each if isinstance(each, str) else column_names[each] for each in given]
 
 
 def _summary(student, X):

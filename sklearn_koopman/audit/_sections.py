@@ -31,6 +31,7 @@ def body_of(report):
         _fidelity,
         _groups,
         _terms,
+        _chosen,
         _least_robust,
         _hardest,
         _footer,
@@ -103,7 +104,7 @@ def _student(report):
 def _certified(report):
     found = report.certified
     if found is None:
-        reason = report.without_radius or "This student is no Koopman matrix."
+        reason = report.without_radius or "This student is not a Koopman matrix."
         return section("Certified accuracy", paragraph(f"No radii are known. {reason}", "soft"))
     kind = "The radius is exact"
     if not found.is_exact.any():
@@ -114,6 +115,7 @@ def _certified(report):
     text = (
         "A row is certified at a distance if it is right, and stays right whatever is changed of "
         f"it by no more than that{_unit(report)}. Looked at: {len(found.rows):,} rows. {kind}."
+        f"{_held(report)}"
     )
     distances, values, low, high = found.curve(report.delta)
     svg = certified_svg(distances, values, low, high, _unit(report))
@@ -164,7 +166,9 @@ def _confusion(report):
         )
     return section(
         "Confusions",
-        paragraph("Lines are the right classes, columns what was said.", "soft"),
+        paragraph(
+            "Each line has the rows of one class, each column what was said of them.", "soft"
+        ),
         f"<div class='pair'>{parts}</div>",
     )
 
@@ -292,7 +296,7 @@ def _least_robust(report):
     parts = []
     for title, rows in (
         ("Nearest to another class", report.least_robust),
-        ("As near as half of them", report.typical),
+        ("Typical: half of them are nearer", report.typical),
     ):
         cells = "".join(_counterfactual(report, row) for row in rows)
         parts.append(f"<h3>{title}</h3><div class='rows'>{cells}</div>" if rows else "")
@@ -300,9 +304,27 @@ def _least_robust(report):
         "Least robust and typical rows",
         paragraph(
             f"Rows that are right, with the {kind} that makes another class of "
-            f"them{_unit(report)}.{_colors(report, 'more', 'less')}"
+            f"them{_unit(report)}.{_held(report)}{_colors(report, 'more', 'less')}"
         ),
         *parts,
+    )
+
+
+def _chosen(report):
+    if not report.chosen:
+        return ""
+    rows = "".join(
+        _hard_row(report, row) + _counterfactual(report, row) for row in report.chosen
+    )
+    return section(
+        "Chosen rows",
+        paragraph(
+            "What speaks for the student's answer (Shapley values, in units of logits), and the "
+            f"smallest change that was found to another one{_unit(report)}.{_held(report)} A "
+            "teacher need not agree about the changed row: ask it."
+            f"{_colors(report, 'for, or more', 'against, or less')}"
+        ),
+        f"<div class='rows'>{rows}</div>",
     )
 
 
@@ -324,7 +346,8 @@ def _hardest(report):
 def _counterfactual(report, row):
     head = f"Row {row.index}: {row.predicted}"
     if row.counterfactual_class is None:
-        return _row(head, paragraph(f"radius {row.radius:.3g}", "soft"))
+        known = "no radius" if row.radius is None else f"radius {row.radius:.3g}"
+        return _row(head, paragraph(known, "soft"))
     head += f" → {row.counterfactual_class}"
     distance = f"distance {row.distance:.3g}"
     if row.radius < (1 - 1e-6) * row.distance:
@@ -383,6 +406,13 @@ def _footer(report):
 
 def _teacher(row):
     return "" if row.teacher is None else f", teacher says {row.teacher}"
+
+
+def _held(report):
+    """Return which columns radii hold fixed, as a sentence."""
+    if not report.fixed:
+        return ""
+    return f" Held fixed: {', '.join(report.fixed)}."
 
 
 def _unit(report):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from .._axes import axes_to_draw_on
 from ..inspection import formula
-from ._axes import figure_axes
 
 
 def leading_terms(found, n_shown=12):
@@ -87,7 +87,7 @@ class LeadingTermsDisplay:
         -------
         display : LeadingTermsDisplay
         """
-        (self.ax_,) = figure_axes(ax)
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         terms = leading_terms(self.formula, n_shown)
         places = np.arange(len(terms))

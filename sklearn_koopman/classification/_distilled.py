@@ -56,9 +56,9 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
               + a \, T^2 \, \overline{KL}\big(softmax(t_i / T) \,\|\, softmax(s_i / T)\big)
               + \frac{ridge}{2} \|W\|_F^2 ,
 
-    where bars are means over the rows (weighted by `sample_weight`); the cross-entropy is that
-    of the labelled rows. The loss is convex: for ``ridge > 0`` there is one student, whatever
-    the seed.
+    where bars are means over the rows (weighted by `sample_weight`); the cross-entropy counts the
+    labelled rows alone. The loss is convex: for ``ridge > 0`` there is one best student, and every
+    seed leads to it.
 
     Parameters
     ----------
@@ -70,72 +70,80 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     soft_weight : float in [0, 1], default=0.5
         Weight of the teacher's soft targets; the labels weigh ``1 - soft_weight``.
     temperature : float > 0, default=2.0
-        Divides the logits of teacher and student in the soft loss. At high temperature the
-        student is asked for the differences of the logits rather than for the winner.
+        Divides the logits of teacher and student in the soft loss. At a high temperature the
+        student imitates the differences between the logits rather than the choice of a class.
     ridge : float, default=1e-3
         L2 penalty on the coefficients of the standardised observables; for ``soft_weight=0`` it
         is ``1 / C`` of :class:`~sklearn.linear_model.LogisticRegression` divided by the sum of
         weights (``2 / C`` for two classes, where that has one vector for both). The intercept
         is not penalised.
     lifter : transformer, default=None
-        Makes observables of X, block by block, as steps before this one do in
-        :class:`sklearn_koopman.pipeline.Pipeline`: for those who need an estimator that is not a
-        pipeline. (Of a pipeline the last step makes them: to fit steps after it, scikit-learn needs
-        them all.) It is given an array, without feature names. None takes X as it comes.
+        Makes observables of X, block by block, as the steps before this one do in
+        :class:`sklearn_koopman.pipeline.Pipeline`. It is for those who need a single estimator
+        and not a pipeline. It is given an array, without feature names. None takes X as it comes.
     transfer_set : TransferSet, default=None
-        Makes more rows of those of X, in every fit, for the teacher to label. None: the rows of
-        X alone. See :class:`~sklearn_koopman.TransferSet`.
+        Makes more rows out of those of X, in every fit, for the teacher to label. None: the rows
+        of X alone. See :class:`~sklearn_koopman.TransferSet`.
     solver : {"lbfgs", "adam"}, default="lbfgs"
-        "lbfgs" is exact and deterministic: L-BFGS, on all rows and, in between, on a sample of
-        those that still curve, from the inverse of their Gram matrix. "adam" takes mini-batches
-        through skorch, on any torch device; it needs no D x D matrix, and it can `partial_fit`.
+        "lbfgs" is exact and deterministic: L-BFGS, preconditioned with the inverse of a Gram
+        matrix, on all rows and, in between, on a sample of the rows that still have curvature.
+        "adam" takes mini-batches through skorch, on any torch device; it needs no D x D matrix,
+        and it has `partial_fit`.
     max_iter : int, default=300
-        Most steps of "lbfgs", on all rows and on samples, or epochs of "adam".
+        Largest number of steps of "lbfgs", on all rows and on samples together, or the number
+        of epochs of "adam".
     tol : float, default=1e-6
         "lbfgs" stops when no component of the gradient is larger.
     multiplicative_noise : float, default=0.0
-        Standard deviation of the noise that the hardware will add to every coefficient, or to
-        every observable, relative to its value. See the notes.
+        Standard deviation of the noise that the hardware adds to every coefficient, or to every
+        observable, relative to its value. See the notes.
     additive_noise : float, default=0.0
-        Standard deviation of the noise that it will add to every observable, in their units.
+        Standard deviation of the noise that the hardware adds to every observable, in the units
+        of that observable.
     perturbation : float, default=0.0
-        How far (L2) rows are to be moved without losing their class: every logit is raised above
-        that of the row's class by as much as its slope adds on that way. It is in the units of
-        what enters the :class:`sklearn_koopman.pipeline.Pipeline`, or else of what `fit` is given.
-        Needs linear steps and then a dictionary that knows its slopes, see the notes.
+        How far (L2 distance) a row may move and is still to keep its class. The other logits are
+        raised by as much as they can gain on the row's own logit over that distance. The distance
+        is in the units of what enters the :class:`sklearn_koopman.pipeline.Pipeline`, or else of
+        what `fit` is given. It needs linear steps and then a dictionary that knows its slopes, see
+        the notes.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give. "auto": probabilities if all values are in [0, 1]
-        and rows sum to 1 within 1e-3, logits if that is far off, else an error. "sigmoid": each
-        column is the probability of a class by itself, as multi-label and one-vs-rest heads give;
-        s counts as the logit log(s / (1 - s)). A probability p
+        and rows sum to 1 within 1e-3, logits if they are far from that, and an error in between.
+        "sigmoid": each column is the probability of one class by itself, as multi-label and
+        one-vs-rest heads give; a value s counts as the logit log(s / (1 - s)). A probability p
         counts as the logit log p.
     teacher_classes : array-like of shape (n_columns,), default=None
-        The class of each column of the teacher. None: its `classes_`, else the sorted labels.
-        Classes that y lacks are left out, and the probabilities of the others renormalised.
+        The class of each column of the teacher. None: its `classes_`, or else the sorted labels.
+        Where a teacher has `classes` of its own, these count instead: they may be other names, and
+        the same names in another order are an error.
+        Classes that y lacks are left out, and the probabilities of the others are renormalised.
     class_weight : dict or "balanced", default=None
-        What the rows of each class count, in all that is learned from them; classes that a dict
-        leaves out count 1. "balanced" lets all classes count the same, as in
-        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
-        teacher that knows nothing of these weights: logits are raised by their logarithms.
+        Weights of the classes: each row counts as much as its class. Classes that a dict leaves
+        out count 1. "balanced" gives all classes the same total weight, as in
+        :class:`~sklearn.linear_model.LogisticRegression`. The teacher is taken to know nothing
+        of the weights, so their logarithms are added to its logits.
     unlabeled_value : object, default=None
-        What stands in y for "no label"; such rows have no cross-entropy term. None: every row is
-        labelled.
+        The value in y that means "no label"; such rows have no cross-entropy term. None: every
+        row is labelled.
     warm_start : bool, default=False
-        Start from the coefficients of the last fit if the classes and observables are the same.
+        Whether to start from the coefficients of the last fit, if it had the same classes and
+        observables.
     batch_size : int, default=256
-        Rows of a mini-batch of "adam".
+        Number of rows in a mini-batch of "adam".
     learning_rate : float, default=1e-2
-        Of "adam", for the standardised observables; `fit` anneals it to zero along a cosine.
+        Step size of "adam", for standardised observables; `fit` anneals it to zero along a
+        cosine.
     device : str or torch.device, default=None
-        Torch device, "cuda" for example, on which `fit` lifts and looks at the rows, to the same
-        result up to rounding. None: numpy here for "lbfgs", torch's "cpu" for "adam".
+        Torch device, "cuda" for example, on which `fit` lifts the rows and sums over them. The
+        result is the same up to rounding. None: numpy for "lbfgs", torch's "cpu" for "adam".
     callbacks : list of skorch callbacks, default=None
         For "adam": checkpoints, progress bars, scores.
     random_state : int, RandomState instance or None, default=None
-        Order of the rows in the mini-batches of "adam"; "lbfgs" draws nothing.
+        Seeds the order of the rows in the mini-batches of "adam"; "lbfgs" draws no random
+        numbers.
     verbose : int, default=0
-        Above 0, print the objective after every look at all rows, or every epoch; a pass over the
-        rows that takes long shows a progress bar, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -147,22 +155,22 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     koopman_matrix_ : ndarray of shape (n_classes, n_observables)
         `coef_` with the intercept in the column of the constant observable.
     n_iter_ : int
-        Steps or epochs done.
+        Number of steps or epochs that were made.
     objective_ : float
         The loss at the solution.
     gradient_norm_ : float
-        Largest component of the loss's gradient there, by coefficients of the standardised
-        observables and intercepts.
+        Largest component of the gradient at the solution, with respect to the coefficients of the
+        standardised observables and the intercepts.
     history_ : list of dict
         skorch's record of the epochs, for "adam".
     net_ : skorch net
-        What `partial_fit` goes on training.
+        The net that `partial_fit` trains further.
     moments_ : DiagonalMoments
         Means and variances of the observables that `partial_fit` has seen.
     lifter_ : transformer
         The fitted lifter, if there is one.
     teacher_ : Teacher
-        The teacher that was asked, if one was.
+        The teacher, if there is one.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
@@ -174,30 +182,31 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
 
     Notes
     -----
-    With noise, independent and of zero mean, the student minimises an upper bound of the mean of
-    the loss over rows and noise. No second derivative of the loss by the logits exceeds 1/2 [3]_,
-    so the bound is the loss itself and a ridge of its own for every observable,
-    :math:`(m^2 \overline{\psi_j^2} + a^2) / (2 d_j^2)`, on top of `ridge`, with :math:`d_j` its
-    standard deviation, m `multiplicative_noise` and a `additive_noise`. The bound is far from tight
-    where the student is sure, so that a smaller m than the hardware's may do better: choose it
-    as other penalties, on held-out rows with simulated noise.
+    With noise, which is taken to be independent and of zero mean, the student minimises an upper
+    bound of the mean loss over rows and noise. No second derivative of the loss by the logits
+    exceeds 1/2 [3]_, so the bound is the loss plus one more ridge for every observable,
+    :math:`(m^2 \overline{\psi_j^2} + a^2) / (2 d_j^2)`, with :math:`d_j` its standard deviation, m
+    `multiplicative_noise` and a `additive_noise`. The bound is loose where the student is sure, so
+    a smaller m than that of the hardware may do better. Choose it like any other penalty, on
+    held-out rows with simulated noise.
 
-    With a `perturbation` :math:`\epsilon` all that the loss takes :math:`\log \sum_j \exp` of is
-    not the logits but :math:`s_j + \sqrt{\epsilon^2 \|\nabla (s_j - s_y)\|^2 + \tau^2} - \tau`,
-    where :math:`\nabla` is the slope by the row, y its label, or without one what the teacher holds
-    most likely, and :math:`\tau = 0.01` makes the norm smooth. To first order that is the largest
-    cross-entropy within a distance :math:`\epsilon` of the row. Slopes are linear in W, norms are
-    convex: so the loss is. The slopes must be multiples of observables, as those of
-    monomials of all degrees up to one, or of a `SquaredProjectionLifter`, are; see
-    :class:`~sklearn_koopman.lifting.SupportsSlopes`. What is gained says
-    :func:`~sklearn_koopman.inspection.robust_radius`.
+    With a `perturbation` :math:`\epsilon` the loss takes :math:`\log \sum_j \exp` of
+    :math:`s_j + \sqrt{\epsilon^2 \|\nabla (s_j - s_y)\|^2 + \tau^2} - \tau` instead of the logits.
+    Here :math:`\nabla` is the gradient by the row, y is its label (or the teacher's choice, where
+    there is no label), and :math:`\tau = 0.01` makes the norm smooth. To first order that is the
+    largest cross-entropy within a distance :math:`\epsilon` of the row. Gradients are linear in W
+    and norms are convex, so the loss stays convex. The gradients of the observables must be
+    multiples of observables, as for monomials of all degrees up to q and for
+    `SquaredProjectionLifter`; see :class:`~sklearn_koopman.lifting.SupportsSlopes`.
+    :func:`~sklearn_koopman.inspection.robust_radius` measures what is gained.
 
-    With "lbfgs" and a `ridge`, n rows of D >= 2 n observables are kept lifted, in float64, and the
-    matrix is found in n coordinates, those of the rows: memory is O(n D), not O(D^2).
+    With "lbfgs", a `ridge`, and at least twice as many observables D as rows n, the lifted rows are
+    kept in float64, and the matrix is found in n coordinates, those of the rows: memory is O(n D),
+    not O(D^2).
 
-    Fits with the same number of threads are the same to the last digit. With several BLAS threads,
-    fits at the same time in threads of one process may differ in rounding from one alone:
-    ``threadpoolctl.threadpool_limits(1)`` around them all prevents it.
+    Two fits with the same number of threads agree to the last digit. There is one exception: with
+    several BLAS threads, fits that run at the same time in threads of one process may differ in
+    rounding. ``threadpoolctl.threadpool_limits(1)`` around them all prevents that.
 
     References
     ----------

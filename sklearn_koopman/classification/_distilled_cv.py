@@ -1,10 +1,12 @@
 """Distillation with ridge, temperature and soft weight that cross-validation chooses."""
 
 from itertools import product
+from math import prod
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._progress import progress
 from .._validation import check_integer, check_real, check_reals
 from .._warnings import warn_user
 from ..linear import check_finite_moments, check_gram_fits_in_memory
@@ -18,6 +20,7 @@ from ._folds import (
     cv_results,
     judged,
     make_splits,
+    said_of_fold,
     split_tasks,
 )
 from ._paths import SharedPaths
@@ -36,9 +39,9 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
               + a \, T^2 \, \overline{KL}\big(softmax(t_i / T) \,\|\, softmax(s_i / T)\big)
               + \frac{ridge}{2} \|W\|_F^2 ,
 
-    is minimised on the training rows of every fold, to `cv_tol`; the triple with the best mean
-    score on the held-out rows is then fitted to all rows, to `tol`. Along the grid each
-    minimisation starts where its neighbour ended, from the largest ridge down.
+    is minimised on the training rows of every fold, to `cv_tol`. The triple with the best mean
+    score on the held-out rows is then fitted to all rows, to `tol`. Each minimisation starts where
+    that of the next larger ridge ended.
 
     Parameters
     ----------
@@ -52,51 +55,53 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     temperatures : array-like of shape (n_temperatures,), default=(1.0, 2.0, 4.0)
         Positive temperatures to choose from.
     soft_weights : array-like of shape (n_soft_weights,), default=(0.5, 0.9)
-        Weights of the soft loss to choose from, in [0, 1]. With 0 the temperature plays no part,
-        and one of them is tried.
+        Weights of the soft loss to choose from, in [0, 1]. With 0 the temperature does not matter,
+        and only one of them is tried.
     lifter : transformer, default=None
         Makes observables of X, block by block. None takes X as lifted already. It is fitted once,
-        on all rows: where it learns from y, or that matters, use `GridSearchCV`.
+        on all rows. Where it learns from y, use `GridSearchCV`, which fits it in every fold.
     cv : int, cross-validation generator or iterable, default=5
         The number of stratified folds, a splitter, or a list of (training, test) indices.
     scoring : {"accuracy", "neg_log_loss", "fidelity"}, str or callable, default="accuracy"
-        What the settings are chosen by on held-out rows; "fidelity" is the share of rows where
-        student and teacher agree, and needs no labels. Also the name of any other scorer of
-        scikit-learn ("balanced_accuracy", say), or a callable of an estimator, rows and labels;
-        the rows are their numbers in the test set, and the estimator knows what to say of them.
-        Ties go to the larger ridge, then to what comes first in `soft_weights` and
-        `temperatures`. Without labels, folds and scores go by the teacher's choices, and the soft
-        weight is 1.
+        The score on held-out rows that decides. "fidelity" is the share of rows on which student
+        and teacher agree, and needs no labels. The name of any other scorer of scikit-learn is
+        taken too ("balanced_accuracy", say), or a callable of an estimator, rows and labels. (The
+        rows that a callable gets are row numbers; the estimator knows its predictions for them.)
+        Ties go to the larger ridge, then to what comes first in `soft_weights` and `temperatures`.
+        Without labels, the teacher's choices take their place, and the soft weight is 1.
     max_iter : int, default=300
-        Most iterations of each minimisation.
+        Largest number of iterations of each minimisation.
     tol : float, default=1e-6
         The last fit stops when no component of the gradient is larger.
     cv_tol : float, default=2e-3
-        The same for the fits to training rows, which are judged by their predictions alone. A
-        large one takes settings for better that converge sooner.
+        The tolerance of the fits in the folds, which are judged by their predictions alone. A
+        large one favours settings that converge sooner.
     perturbation : float, default=0.0
-        How far (L2) rows are to be moved without losing their class, as in
-        :class:`~sklearn_koopman.KoopmanDistilledClassifier`; no setting to choose from.
+        How far (L2 distance) a row may move and is still to keep its class, as in
+        :class:`~sklearn_koopman.KoopmanDistilledClassifier`. It is one number, not a grid.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
-        The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+        The class of each column of the teacher. None: its `classes_`, or else the sorted labels.
+        Where a teacher has `classes` of its own, these count instead: they may be other names, and
+        the same names in another order are an error.
     class_weight : dict or "balanced", default=None
-        What the rows of each class count, in all that is learned from them; classes that a dict
-        leaves out count 1. "balanced" lets all classes count the same, as in
-        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
-        teacher that knows nothing of these weights: logits are raised by their logarithms.
+        Weights of the classes: each row counts as much as its class. Classes that a dict leaves
+        out count 1. "balanced" gives all classes the same total weight, as in
+        :class:`~sklearn.linear_model.LogisticRegression`. The teacher is taken to know nothing
+        of the weights, so their logarithms are added to its logits.
     unlabeled_value : object, default=None
-        What stands in y for "no label". None: every row is labelled.
+        The value in y that means "no label". None: every row is labelled.
     verbose : int, default=0
-        Print the objective after every iteration of the last fit.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
     ridge_, temperature_, soft_weight_ : float
-        What was chosen.
+        The chosen settings.
     best_score_ : float
-        Its mean score on held-out rows.
+        Their mean score on held-out rows.
     scores_ : ndarray of shape (n_splits, n_ridges, n_soft_weights, n_temperatures)
         Scores on held-out rows, from the largest ridge down.
     cv_results_ : dict
@@ -113,11 +118,11 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
     objective_ : float
         The loss at the solution.
     gradient_norm_ : float
-        Largest component of the loss's gradient there.
+        Largest component of the gradient at the solution.
     lifter_ : transformer
         The fitted lifter, if there is one.
     teacher_ : Teacher
-        The teacher that was asked, if one was.
+        The teacher, if there is one.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
@@ -267,14 +272,18 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         check_finite_moments(scale_of_all)
         scores, n_stopped = [], 0
         starts: tuple = (0.0, 0.0)
-        for split, part in enumerate(split_tasks(task, splits)):
-            train, test = splits[split]
-            scale = moments.of_training(split).scale
-            coef, intercept, n_more = self._path(part.at(train), scale, *grid)
-            n_stopped += n_more
-            scores.append(held_out_scores(part, test, coef, intercept, scoring))
-            # The models of the folds are all near that of all rows, their mean is nearer.
-            starts = starts[0] + coef / len(splits), starts[1] + intercept / len(splits)
+        parts = split_tasks(task, splits)
+        n_fits = len(splits) * prod(map(len, grid))
+        with progress("cross-validation", n_fits, "fit") as steps:
+            for split, part in enumerate(parts):
+                train, test = splits[split]
+                scale = moments.of_training(split).scale
+                coef, intercept, n_more = self._path(part.at(train), scale, grid, steps)
+                n_stopped += n_more
+                scores.append(held_out_scores(part, test, coef, intercept, scoring))
+                # The models of the folds are all near that of all rows, their mean is nearer.
+                starts = starts[0] + coef / len(splits), starts[1] + intercept / len(splits)
+                steps.done(said_of_fold(split, scores), n=0)
         if n_stopped:
             warn_user(
                 f"lbfgs stopped above cv_tol={self.cv_tol} in {n_stopped} fits to training rows "
@@ -283,7 +292,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
             )
         return np.array(scores), starts, scale_of_all
 
-    def _path(self, task, scale, ridges, soft_weights, temperatures):
+    def _path(self, task, scale, grid, steps):
         """Return coefficients and intercepts of all candidates, for training rows of a split.
 
         Returns
@@ -293,6 +302,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         n_stopped : int
             How many of them have not converged.
         """
+        ridges, soft_weights, temperatures = grid
         n_classes, n_observables = len(task.labels.classes), task.blocks.n_observables
         shape = len(ridges), len(soft_weights), len(temperatures)
         coefs = np.empty((*shape, n_classes, n_observables))
@@ -310,6 +320,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         for j, k in product(*map(range, shape[1:])):
             if soft_weights[j] == 0 and k > 0:
                 coefs[:, j, k], intercepts[:, j, k] = coefs[:, j, 0], intercepts[:, j, 0]
+                steps.done(n=len(ridges))
                 continue
             path = shared.path(soft_weights[j], temperatures[k], ridges, *start)
             for i, solution in enumerate(path):
@@ -318,5 +329,6 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
                 n_stopped += not solution.converged
                 coef, intercepts[i, j, k] = scale.unscale(solution.coef, solution.intercept)
                 coefs[i, j, k] = coef.T
+                steps.done()
         coefs = coefs.reshape(-1, n_classes, n_observables)
         return coefs, intercepts.reshape(-1, n_classes), n_stopped

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 
+from .._progress import progress
 from .._validation import check_real
 from .._warnings import warn_user
 from ..linear import DistillationProblem, minimise
@@ -54,13 +55,14 @@ class DistillingClassifier(KoopmanClassifier):
         -------
         fitted : dict of str -> object
         """
-        solution = minimise(
-            problem,
-            *standardised(start, problem),
-            max_iter=self.max_iter,
-            tol=self.tol,
-            report=_print_progress if self.verbose else None,
-        )
+        with progress("distillation", total=1) as steps:
+            solution = minimise(
+                problem,
+                *standardised(start, problem),
+                max_iter=self.max_iter,
+                tol=self.tol,
+                report=_Descent(steps, self.max_iter),
+            )
         if not solution.converged:
             warn_user(
                 f"lbfgs stopped after {solution.n_iter} iterations at a gradient of "
@@ -77,7 +79,8 @@ class DistillingClassifier(KoopmanClassifier):
 
 def check_perturbation(student):
     """Raise an error for a perturbation that is none, or with what cannot move rows."""
-    if not check_real(student, "perturbation", low=0.0, inclusive="left"):
+    # The square of which is a number, too.
+    if not check_real(student, "perturbation", low=0.0, high=1e100):
         return
     for name, value in (("solver", "lbfgs"), ("device", None)):
         if getattr(student, name, value) != value:
@@ -128,5 +131,25 @@ def _reason(solution, student):
     return "rounding hides any further decrease; raise tol, or ridge"
 
 
-def _print_progress(iteration, objective):
-    print(f"iteration {iteration:4d}: objective {objective:.8f}")
+class _Descent:
+    """How far a minimiser has come: the gradient falls about as a geometric series does.
+
+    Parameters
+    ----------
+    steps : Steps
+        To be told of every step.
+    max_iter : int
+    """
+
+    def __init__(self, steps, max_iter):
+        self.steps, self.max_iter = steps, max_iter
+        self.first: float | None = None
+
+    def __call__(self, n_iter, objective, excess):
+        """Tell of a step, from the gradient in units of the one to be reached."""
+        if self.first is None:
+            self.first = excess
+        share = n_iter / self.max_iter
+        if 1 < self.first < np.inf:
+            share = max(share, 1 - np.log(max(excess, 1)) / np.log(self.first))
+        self.steps.reached(share, f"iteration {n_iter:4d}: objective {objective:.8f}")

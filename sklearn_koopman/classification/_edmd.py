@@ -1,10 +1,5 @@
 """Least squares: the Koopman matrix of extended dynamic mode decomposition."""
 
-from copy import deepcopy
-
-from .._warnings import warn_user
-from ..linear import check_gram_fits_in_memory
-from ..rows import GramMoments
 from ..students import (
     PROBABILITY_FLOOR,
     KoopmanClassifier,
@@ -23,7 +18,7 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
     .. math:: \frac{1}{2 \sum_i w_i} \sum_i w_i \|y_i - B^T \phi(x_i)\|^2
               + \frac{ridge}{2} \|B\|_F^2, \qquad \operatorname{rank} B \le rank .
 
-    The targets are one-hot labels or, with a teacher or `soft_labels`, the teacher's logits,
+    The targets are one-hot labels. With a teacher or `soft_labels` they are the teacher's logits,
     centred in every row: the "naive" Koopman matrix of [1]_.
 
     Parameters
@@ -36,43 +31,46 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
         L2 penalty on the coefficients of the standardised observables; ``alpha`` of
         :class:`~sklearn.linear_model.Ridge` divided by the sum of weights.
     lifter : transformer, default=None
-        Makes observables of X, block by block, as steps before this one do in
-        :class:`sklearn_koopman.pipeline.Pipeline`: for those who need an estimator that is not a
-        pipeline. (Of a pipeline the last step makes them: to fit steps after it, scikit-learn needs
-        them all.) It is given an array, without feature names. None takes X as it comes.
+        Makes observables of X, block by block, as the steps before this one do in
+        :class:`sklearn_koopman.pipeline.Pipeline`. It is for those who need a single estimator
+        and not a pipeline. It is given an array, without feature names. None takes X as it comes.
     transfer_set : TransferSet, default=None
-        Makes more rows of those of X, in every fit, for the teacher to label. None: the rows of
-        X alone. See :class:`~sklearn_koopman.TransferSet`.
+        Makes more rows out of those of X, in every fit, for the teacher to label. None: the rows
+        of X alone. See :class:`~sklearn_koopman.TransferSet`.
     rank : int, default=None
-        Largest rank of the Koopman matrix (reduced-rank regression); no restriction if None or
-        larger than the number of classes.
+        Largest rank of the Koopman matrix (reduced-rank regression [3]_). None, and a number that
+        is not smaller than that of the classes, do not restrict it.
     solver : {"auto", "cholesky", "svd"}, default="auto"
-        "cholesky" solves the normal equations; "svd" goes through a QR factorisation of the rows,
-        which is slower and keeps twice the digits; "auto" tries the first and falls back on the
-        second when the Gram matrix is not numerically positive definite. float32 rows are
-        multiplied in float32, unless the Gram matrix is so badly conditioned that rounding would
-        decide; then, and in `partial_fit`, in float64.
+        "cholesky" solves the normal equations. "svd" goes through a QR factorisation of the rows,
+        which is slower and keeps twice the digits. "auto" tries the first, and takes the second
+        where the Gram matrix is not numerically positive definite. float32 rows are multiplied in
+        float32, unless the Gram matrix is so badly conditioned that rounding would decide; then,
+        and in `partial_fit`, in float64.
     multiplicative_noise : float, default=0.0
-        Standard deviation of the noise that the hardware will add to every coefficient, or to
-        every observable, relative to its value. See the notes.
+        Standard deviation of the noise that the hardware adds to every coefficient, or to every
+        observable, relative to its value. See the notes.
     additive_noise : float, default=0.0
-        Standard deviation of the noise that it will add to every observable, in their units.
+        Standard deviation of the noise that the hardware adds to every observable, in the units
+        of that observable.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give. "auto": probabilities if all values are in [0, 1]
-        and rows sum to 1 within 1e-3, logits if that is far off, else an error. "sigmoid": each
-        column is the probability of a class by itself, as multi-label and one-vs-rest heads give;
-        s counts as the logit log(s / (1 - s)).
+        and rows sum to 1 within 1e-3, logits if they are far from that, and an error in between.
+        "sigmoid": each column is the probability of one class by itself, as multi-label and
+        one-vs-rest heads give; a value s counts as the logit log(s / (1 - s)).
     teacher_classes : array-like of shape (n_columns,), default=None
-        The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+        The class of each column of the teacher. None: its `classes_`, or else the sorted labels.
+        Where a teacher has `classes` of its own, these count instead: they may be other names, and
+        the same names in another order are an error.
     class_weight : dict or "balanced", default=None
-        What the rows of each class count, in all that is learned from them; classes that a dict
-        leaves out count 1. "balanced" lets all classes count the same, as in
-        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
-        teacher that knows nothing of these weights: logits are raised by their logarithms.
+        Weights of the classes: each row counts as much as its class. Classes that a dict leaves
+        out count 1. "balanced" gives all classes the same total weight, as in
+        :class:`~sklearn.linear_model.LogisticRegression`. The teacher is taken to know nothing
+        of the weights, so their logarithms are added to its logits.
     unlabeled_value : object, default=None
-        What stands in y for "no label". None: every row is labelled.
+        The value in y that means "no label". None: every row is labelled.
     verbose : int, default=0
-        Above 0, a pass over the rows that takes long shows a progress bar, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -84,11 +82,11 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
     koopman_matrix_ : ndarray of shape (n_classes, n_observables)
         `coef_` with the intercept in the column of the constant observable.
     solver_ : {"cholesky", "svd"}
-        What solved the problem.
+        The solver that was used.
     lifter_ : transformer
         The fitted lifter, if there is one.
     teacher_ : Teacher
-        The teacher that was asked, if one was.
+        The teacher, if there is one.
     moments_ : GramMoments or TriangularMoments
         What `partial_fit` has seen so far.
     n_features_in_ : int
@@ -102,22 +100,22 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
 
     Notes
     -----
-    With noise the student minimises the mean of the squared error over rows and noise, which is
-    independent and of zero mean. Exactly, that is a ridge of its own for every observable,
-    :math:`(m^2 \overline{\psi_j^2} + a^2) / d_j^2`, on top of `ridge`, with :math:`d_j` its
-    standard deviation, m `multiplicative_noise` and a `additive_noise` [4]_. The intercept is taken
-    to be free of noise. Noise of a fixed size on the coefficients adds the same to the loss of
-    every student, so there is no parameter for it.
+    With noise, which is taken to be independent and of zero mean, the student minimises the mean
+    squared error over rows and noise. That is exactly one more ridge for every observable,
+    :math:`(m^2 \overline{\psi_j^2} + a^2) / d_j^2`, with :math:`d_j` its standard deviation, m
+    `multiplicative_noise` and a `additive_noise` [4]_. The intercept is taken to be free of noise.
+    Noise of a fixed size on the coefficients adds the same to the loss of every student, so there
+    is no parameter for it.
 
-    One pass over the rows, O(D^2) memory for D observables. float32 rows are centred and multiplied
-    in float32, some thousand at a time, and these products summed in float64. Of n rows,
-    at most D / 2, `fit` keeps the lifted rows instead, in float64, and solves n equations for the
-    same matrix: O(n D) memory. Probabilities of a teacher below 1e-7 are raised to it: least
-    squares would otherwise fit the logarithms of zeros.
+    `fit` makes one pass over the rows and takes O(D^2) memory for D observables. float32 rows are
+    centred and multiplied in float32, some thousand at a time, and these products are summed in
+    float64. With n rows and D >= 2 n, `fit` keeps the lifted rows instead, in float64, and solves
+    n equations for the same matrix: O(n D) memory. A teacher's probabilities below 1e-7 count as
+    1e-7, as least squares would otherwise fit the logarithms of zeros.
 
-    Fits with the same number of threads are the same to the last digit. With several BLAS threads,
-    fits at the same time in threads of one process may differ in rounding from one alone:
-    ``threadpoolctl.threadpool_limits(1)`` around them all prevents it.
+    Two fits with the same number of threads agree to the last digit. There is one exception: with
+    several BLAS threads, fits that run at the same time in threads of one process may differ in
+    rounding. ``threadpoolctl.threadpool_limits(1)`` around them all prevents that.
 
     References
     ----------
@@ -205,12 +203,7 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
         self : object
             Fitted classifier.
         """
-        continues = hasattr(self, "moments_")
-        if hasattr(self, "coef_") and not continues:
-            warn_user(
-                "partial_fit after fit starts anew: fit keeps no moments of its rows. Use "
-                "partial_fit from the start to learn from both.",
-            )
+        continues = self._continues_stream()
         with self._keeping_what_was_fitted():
             self._check_parameters()
             task = self._prepare_more(
@@ -223,14 +216,8 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
                     f"learned from {self._stream_learns_from}: their moments do not add up. Give "
                     "a teacher or soft_labels to all calls or to none."
                 )
-            # A copy, so that an interrupted call leaves no half a batch behind.
-            start = deepcopy(self.moments_) if continues else None
-            check_gram_fits_in_memory(task.blocks.n_observables)
-            moments = self._accumulate(task, self._streaming_form(), start)
-            solver = "cholesky" if isinstance(moments, GramMoments) else "svd"
-            fitted = self._solve_moments(moments, task.dtype, solver)
-            stream = {"moments_": moments, "_stream_learns_from": learns_from}
-            self._store(fitted | task.fitted | stream)
+            fitted = self._solve_stream(task, continues=continues)
+            self._store(fitted | task.fitted | {"_stream_learns_from": learns_from})
         return self
 
     def _check_parameters(self):

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from .._progress import progress
 from .._validation import check_reals
 from ..linear import (
     RidgePath,
@@ -29,6 +30,7 @@ from ._folds import (
     cv_results,
     judged,
     make_splits,
+    said_of_fold,
     split_tasks,
 )
 from ._scoring import (
@@ -52,16 +54,13 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
     .. math:: h_i = \frac{w_i}{W}
               \left(1 + \phi_i^T (C + ridge \, I)^{-1} \phi_i\right),
 
-    the model without row i predicts :math:`y_i - r_i / (1 - h_i)` for it. What is left out is the
-    row's term of the sum of squares: coefficients and intercept are those of the other rows.
-    Kept, as preprocessing that is fitted once, are the lifter, the standardisation, the sum of
-    weights W that divides the squares (so the penalty is the same number) and the teacher's
-    outputs.
+    the model without row i predicts :math:`y_i - r_i / (1 - h_i)` for it. Its coefficients and
+    intercept are those of the other rows. The lifter, the standardisation, the teacher's outputs
+    and the sum of weights W, which divides the squares, are fitted once, on all rows.
 
-    With folds, what is left out is the rows of a fold, with their part of the standardisation and
-    of W; a teacher that is fitted here is fitted anew without them. The lifter is fitted once, on
-    all rows: where it learns from y, or that matters, put
-    :class:`~sklearn_koopman.EDMDClassifier` into a `GridSearchCV`.
+    With folds, the standardisation and W are those of the training rows of each fold, and a teacher
+    that has to be fitted is fitted to them. The lifter is fitted once, on all rows. Where it learns
+    from y, put :class:`~sklearn_koopman.EDMDClassifier` into a `GridSearchCV` instead.
 
     Parameters
     ----------
@@ -78,26 +77,29 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
         None leaves out one row at a time. An int is the number of stratified folds; a splitter
         or a list of (training, test) indices may be given too.
     scoring : {"accuracy", "neg_mean_squared_error"}, str or callable, default=None
-        What the ridge is chosen by, of the logits of held-out rows; the squared error is that of
-        all classes. With folds, also the name of any other scorer of scikit-learn
-        ("balanced_accuracy", say), or a callable of an estimator, rows and labels; the rows are
-        their numbers in the test set, and the estimator knows what to say of them. None is
+        The score on held-out rows that decides; the squared error is that of the logits of all
+        classes. With folds, the name of any other scorer of scikit-learn is taken too
+        ("balanced_accuracy", say), or a callable of an estimator, rows and labels. (The rows that a
+        callable gets are row numbers; the estimator knows its predictions for them.) None is
         "neg_mean_squared_error" with ``cv=None`` and "accuracy" with folds, as in
-        :class:`~sklearn.linear_model.RidgeClassifierCV`. Ties go to the larger ridge. Of a fit
-        without labels, folds and accuracy go by the teacher's choices.
+        :class:`~sklearn.linear_model.RidgeClassifierCV`. Ties go to the larger ridge. Without
+        labels, the teacher's choices take their place.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
-        The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+        The class of each column of the teacher. None: its `classes_`, or else the sorted labels.
+        Where a teacher has `classes` of its own, these count instead: they may be other names, and
+        the same names in another order are an error.
     class_weight : dict or "balanced", default=None
-        What the rows of each class count, in all that is learned from them; classes that a dict
-        leaves out count 1. "balanced" lets all classes count the same, as in
-        :class:`~sklearn.linear_model.LogisticRegression`. Soft targets are taken for those of a
-        teacher that knows nothing of these weights: logits are raised by their logarithms.
+        Weights of the classes: each row counts as much as its class. Classes that a dict leaves
+        out count 1. "balanced" gives all classes the same total weight, as in
+        :class:`~sklearn.linear_model.LogisticRegression`. The teacher is taken to know nothing
+        of the weights, so their logarithms are added to its logits.
     unlabeled_value : object, default=None
-        What stands in y for "no label". None: every row is labelled.
+        The value in y that means "no label". None: every row is labelled.
     verbose : int, default=0
-        Above 0, a pass over the rows that takes long shows a progress bar, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -118,7 +120,7 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
     lifter_ : transformer
         The fitted lifter, if there is one.
     teacher_ : Teacher
-        The teacher that was asked, if one was.
+        The teacher, if there is one.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
@@ -130,11 +132,11 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
 
     Notes
     -----
-    One pass over the rows accumulates Gram matrices (one for each fold; their mergers, which
-    subtract nothing, are those of the training rows), a second one scores held-out rows for all
-    ridges together. Memory is O(D^2) for every fold, or O(D^2) with ``cv=None``. Where there are at
-    least twice as many observables as rows, the lifted rows are kept instead, in float64, and all
-    equations are in as many unknowns as there are rows, for the same models and scores.
+    The first pass over the rows sums one Gram matrix for each fold; sums of these are the Gram
+    matrices of the training rows. The second pass scores held-out rows for all ridges together.
+    Memory is O(D^2) for every fold, or O(D^2) with ``cv=None``. Where there are at least twice as
+    many observables as rows, the lifted rows are kept instead, in float64, and all equations have
+    as many unknowns as there are rows. Models and scores are the same.
 
     References
     ----------
@@ -269,28 +271,29 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
             lambda rows: _accumulate(blank(), task.at(rows), stacked[rows], weight[rows]),
         )
         scores = []
-        for split, (_, test) in enumerate(splits):
-            moments = split_moments.of_training(split)
-            first = (split + 1) * n_classes if own_targets else 0
-            columns = slice(first, first + n_classes)
-            coef_of = _solver(moments)
-            models = [
-                moments.scale.unscale(coef_of(ridge)[:, columns], moments.target_mean[columns])
-                for ridge in ridges
-            ]
-            coef = np.array([coef.T for coef, _ in models])
-            intercept = np.array([intercept for _, intercept in models])
-            scores.append(
-                held_out_scores(
-                    task,
-                    test,
-                    coef,
-                    intercept,
-                    scoring,
-                    per_split[split],
-                    has_probabilities=False,
+        with progress("cross-validation", len(splits), "fold") as steps:
+            for split, (_, test) in enumerate(splits):
+                moments = split_moments.of_training(split)
+                first = (split + 1) * n_classes if own_targets else 0
+                columns = slice(first, first + n_classes)
+                mean, coef_of = moments.target_mean[columns], _solver(moments)
+                models = [
+                    moments.scale.unscale(coef_of(ridge)[:, columns], mean) for ridge in ridges
+                ]
+                coef = np.array([coef.T for coef, _ in models])
+                intercept = np.array([intercept for _, intercept in models])
+                scores.append(
+                    held_out_scores(
+                        task,
+                        test,
+                        coef,
+                        intercept,
+                        scoring,
+                        per_split[split],
+                        has_probabilities=False,
+                    )
                 )
-            )
+                steps.done(said_of_fold(split, scores))
         moments = split_moments.of_all()
         return np.array(scores), _solver(moments), moments
 

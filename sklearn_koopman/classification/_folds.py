@@ -162,6 +162,18 @@ def _are_complements(splits, n_samples):
     return len(splits) > 1 and bool((times_tested == 1).all())
 
 
+def said_of_fold(split, scores):
+    """Return what is said of a fold that is done: its number, and its best score.
+
+    Parameters
+    ----------
+    split : int
+    scores : list of ndarray of shape (n_candidates,)
+        Of this fold and those before it.
+    """
+    return f"fold {split + 1}: best score {np.max(scores[-1]):.4f}"
+
+
 def best_candidate(scores):
     """Return the number of the best mean score; of those that tie, the first.
 

@@ -78,13 +78,13 @@ def fetch_cifar10(
     Parameters
     ----------
     subset : {"train", "test", "all"}, default="train"
-        The 50,000 images to train on, the 10,000 to test on, or both, in this order.
+        The 50,000 training images, the 10,000 test images, or both, in this order.
 
     data_home : str or path-like, default=None
         Folder that has the binary version of the data, `data_batch_1.bin` and so on, in its
         subfolder `cifar-10-batches-bin`, or lossless sheets of images in its subfolder `CIFAR10`.
-        If None, the folder that the environment variable `SKLEARN_KOOPMAN_DATA` names, and where
-        that is not set `sklearn_koopman` in :func:`sklearn.datasets.get_data_home`.
+        None takes the folder that the environment variable `SKLEARN_KOOPMAN_DATA` names, or, if it
+        is not set, `sklearn_koopman` in :func:`sklearn.datasets.get_data_home`.
 
     download_if_missing : bool, default=True
         If images are missing, download the data from OpenML and keep them in that folder, as the
@@ -118,7 +118,7 @@ def fetch_cifar10(
     Raises
     ------
     ImportError
-        If there are sheets only, and Pillow, which reads them, is not there.
+        If there are only sheets, and Pillow, which reads them, is not installed.
     OSError
         If files are missing, damaged, or not the published data.
 
@@ -128,9 +128,9 @@ def fetch_cifar10(
 
     Notes
     -----
-    The images of a part are in the order of their digests (BLAKE2b, 16 bytes), whatever order the
-    source has them in: results do not depend on it, and a prefix is a fair sample. Pixels and
-    classes are compared with a checksum each time they are read, and a download before it is kept.
+    The images of a part are in the order of their digests (BLAKE2b, 16 bytes). So results do not
+    depend on the order of the source, and the first rows are a fair sample. Pixels and classes are
+    compared with a checksum each time they are read. A download is compared before it is kept.
 
     The Python version of the data, `cifar-10-batches-py`, is pickled. It is not read: a pickle
     can run any code.

@@ -103,12 +103,12 @@ def fetch_mnist(
     Parameters
     ----------
     subset : {"train", "test", "all"}, default="train"
-        The 60,000 images to train on, the 10,000 to test on, or both, in this order.
+        The 60,000 training images, the 10,000 test images, or both, in this order.
 
     data_home : str or path-like, default=None
         Folder in the layout of torchvision: the files, gzipped or not, lie in its
-        subfolder `MNIST/raw`. If None, the folder that the environment variable
-        `SKLEARN_KOOPMAN_DATA` names, and where that is not set `sklearn_koopman` in
+        subfolder `MNIST/raw`. None takes the folder that the environment variable
+        `SKLEARN_KOOPMAN_DATA` names, or, if it is not set, `sklearn_koopman` in
         :func:`sklearn.datasets.get_data_home`.
 
     download_if_missing : bool, default=True
@@ -146,8 +146,8 @@ def fetch_mnist(
 
     Notes
     -----
-    Every file is compared with its published checksum each time it is read, and a download
-    before it is kept. A file that differs raises an OSError and is left untouched.
+    Every file is compared with its published checksum each time it is read. A download is compared
+    before it is kept. A file that differs raises an OSError, and stays as it is.
 
     References
     ----------
@@ -186,12 +186,12 @@ def fetch_fashion_mnist(
     Parameters
     ----------
     subset : {"train", "test", "all"}, default="train"
-        The 60,000 images to train on, the 10,000 to test on, or both, in this order.
+        The 60,000 training images, the 10,000 test images, or both, in this order.
 
     data_home : str or path-like, default=None
         Folder in the layout of torchvision: the files, gzipped or not, lie in its
-        subfolder `FashionMNIST/raw`. If None, the folder that the environment variable
-        `SKLEARN_KOOPMAN_DATA` names, and where that is not set `sklearn_koopman` in
+        subfolder `FashionMNIST/raw`. None takes the folder that the environment variable
+        `SKLEARN_KOOPMAN_DATA` names, or, if it is not set, `sklearn_koopman` in
         :func:`sklearn.datasets.get_data_home`.
 
     download_if_missing : bool, default=True
@@ -229,8 +229,8 @@ def fetch_fashion_mnist(
 
     Notes
     -----
-    Every file is compared with its published checksum each time it is read, and a download
-    before it is kept. A file that differs raises an OSError and is left untouched.
+    Every file is compared with its published checksum each time it is read. A download is compared
+    before it is kept. A file that differs raises an OSError, and stays as it is.
 
     References
     ----------

@@ -8,6 +8,8 @@ import numpy as np
 import sklearn.datasets
 from sklearn.utils import Bunch
 
+from .._progress import progress, showing_progress
+
 ENVIRONMENT_VARIABLE = "SKLEARN_KOOPMAN_DATA"
 WHERE_ELSE = (
     f"data_home= and the environment variable {ENVIRONMENT_VARIABLE} name another folder"
@@ -105,19 +107,20 @@ def from_openml(name, hint):
         If it could not be downloaded; the hint says what to do without it.
     """
     try:
-        rows, classes = sklearn.datasets.fetch_openml(
-            name,
-            version=1,
-            as_frame=False,
-            return_X_y=True,
-            # The caller keeps them in another form; a second copy would be of no use.
-            cache=False,
-            parser=_parser(),
-        )
+        with showing_progress(None), progress(f"{name} from OpenML, which takes minutes"):
+            rows, classes = sklearn.datasets.fetch_openml(
+                name,
+                version=1,
+                as_frame=False,
+                return_X_y=True,
+                # The caller keeps them in another form; a second copy would be of no use.
+                cache=False,
+                parser=_parser(),
+            )
     except OSError as error:
         raise OSError(
             f"{name} could not be downloaded from OpenML ({error}). Try again later, or {hint}."
-        ) from error
+        ) from None  # what went wrong is in the message; how is a page of urllib
     return np.asarray(rows).astype(np.uint8), np.asarray(classes)
 
 

@@ -11,10 +11,10 @@ from .._validation import check_random_state
 def make_yin_yang(n_samples=5000, *, random_state=None, r_small=0.1, r_big=0.5):
     """Generate the Yin-Yang classification data set.
 
-    Points of a disc belong to one of its two interlocked halves or to one of the two dots.
-    The features are the coordinates and their complements, `(x, y, 1 - x, 1 - y)`, so that
-    networks without biases can be used. The three classes are equally likely, and points are
-    spread evenly over the area of their class.
+    The points of a disc are in one of its two interlocked halves or in one of the two dots. The
+    features are the coordinates and their complements, `(x, y, 1 - x, 1 - y)`, so that networks
+    without biases can be used. The three classes are equally likely. The points of a class are
+    spread evenly over its area.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def make_yin_yang(n_samples=5000, *, random_state=None, r_small=0.1, r_big=0.5):
 
     See Also
     --------
-    sklearn.datasets.make_moons : Two classes that a line cannot part either.
+    sklearn.datasets.make_moons : Two classes that no line separates either.
 
     References
     ----------

@@ -1,16 +1,17 @@
 """From a fitted model to what is shipped.
 
-`__all__` is for users; the other names are the steps of a rounding, which tests take one by one.
+`__all__` is for users. The other names are the steps of a rounding, which tests take one by one,
+and what a search prices candidates by.
 """
 
-from ._c import CStudent, to_c
+from ._c import CStudent, tables_at_most as tables_at_most, to_c
 from ._chip import SimulatedChip
 from ._compiled import CompiledStudent, compile
 from ._detach import detach_teacher
 from ._files import load_student, save_student
 from ._hardware import Hardware
 from ._hardware_curve import HardwareDisplay, hardware_curve
-from ._matrix_file import save_matrix
+from ._matrix_file import save_matrix, save_mesh
 from ._mcu import FlashDisplay, McuReport, bench_on_mcu
 from ._mesh import StudentMesh, to_mesh
 from ._mesh_display import MeshDisplay
@@ -43,6 +44,7 @@ __all__ = [
     "quantise_student",
     "register_onnx_converters",
     "save_matrix",
+    "save_mesh",
     "save_student",
     "to_c",
     "to_mesh",

@@ -6,49 +6,67 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .._files import replaced_when_whole
-from .._validation import is_integer
+from .._progress import showing_progress
+from .._validation import flat_rows, is_integer
+from .._warnings import warn_user
 from ..microcontrollers import (
     Program,
     Settings,
+    as_bytes,
     board_named,
     fixed_program,
+    from_bytes,
+    most_table_bytes,
     write_program,
 )
 from ..students import flat_steps
-from ._parts import check_has_no_network
+from ._parts import check_has_no_network, n_features_of
 from ._quantisation import levels_of_matrix, row_weights
 
 # A name of C that does not begin with an underscore.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+# Words of C99, and names of files that the student's are compiled with.
+_TAKEN = re.compile(
+    "auto|break|case|char|const|continue|default|do|double|else|enum|extern|float|for|goto|if|inline|"
+    "int|long|register|restrict|return|short|signed|sizeof|static|struct|switch|typedef|union|"
+    "unsigned|void|volatile|while|main|math|stdint|stub"
+)
+# Training rows that use no more of the 256 bytes are in other units.
+FEW_BYTES = 16
 
 
 @dataclass(frozen=True)
 class CStudent:
-    """The C of a student, what it takes, and what it will say: `to_c` makes it.
+    """The C of a student, its size, and its twin in Python: `to_c` makes it.
+
+    The twin computes what the C computes: integers to the last bit, float32 to rounding.
 
     Attributes
     ----------
     name : str
     header, source : str
         The text of ``name.h`` and ``name.c``.
-    flash : int
-        Bytes of tables. The code itself comes to that: a few kilobytes, see `bench_on_mcu`.
-    ram : int
-        Bytes of buffers. The row, and some dozen bytes of stack, come to that.
+    tables : int
+        Bytes of tables. They are in flash. The code needs a few kilobytes of flash as well;
+        `bench_on_mcu` measures it.
+    buffers : int
+        Bytes of buffers. They are in memory. The row and the stack need memory as well;
+        `bench_on_mcu` measures them.
     classes_ : ndarray
-        What the numbers that the C returns stand for.
+        The classes. The C returns the number of one, from 0.
     number : {"float32", "integer"}
     byte_range : tuple of float or None
+        What the bytes 0 and 255 stand for; None if rows are floats.
     """
 
     name: str
-    header: str
-    source: str
-    flash: int
-    ram: int
+    header: str = field(repr=False)
+    source: str = field(repr=False)
+    tables: int
+    buffers: int
     classes_: np.ndarray
     number: str
     byte_range: tuple[float, float] | None
@@ -57,19 +75,25 @@ class CStudent:
     _logit_unit: float = field(repr=False)
 
     def integer_logits(self, X):
-        """Return what ``name_logits`` writes, to the last bit: ndarray of int, one row each.
+        """Return the integers that ``name_logits`` writes, to the last bit.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Real rows, as the student takes them.
+
+        Returns
+        -------
+        logits : ndarray of int of shape (n_samples, n_classes)
         """
         if self.number != "integer":
             raise ValueError("number='float32' has no integer logits: take decision_function.")
-        return self._program.apply(self._rows(X))
+        return self._program.apply(self.encoded(X))
 
     def decision_function(self, X):
-        """Return the logits that the C gives, in floats: of float32 to rounding only.
+        """Return the logits that the C gives, as floats.
+
+        Integers are multiplied by their unit. Logits in float32 are equal up to rounding.
 
         Parameters
         ----------
@@ -78,11 +102,14 @@ class CStudent:
         Returns
         -------
         logits : ndarray of shape (n_samples, n_classes)
-            Of all classes, two as well.
+            One column for each class, also if there are two.
         """
         if self.number == "integer":
             return self.integer_logits(X) * self._logit_unit
-        return self._program.apply(self._rows(X))
+        rows = self.encoded(X)
+        if self.byte_range is not None:
+            rows = from_bytes(rows, self.byte_range)
+        return self._program.apply(rows)
 
     def predict(self, X):
         """Return the labels that the C gives.
@@ -101,15 +128,19 @@ class CStudent:
     def encoded(self, X):
         """Return rows as the C takes them: float32, or bytes.
 
+        All other methods begin with this, so the twin sees exactly the rows that the C gets.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+
+        Raises
+        ------
+        ValueError
+            If a number is outside of `byte_range`.
         """
-        X = self._rows(X)
-        if self.byte_range is None:
-            return X.astype(np.float32)
-        low, high = self.byte_range
-        return np.clip(np.rint((X - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
+        X = flat_rows(X)
+        return X.astype(np.float32) if self.byte_range is None else as_bytes(X, self.byte_range)
 
     def write(self, folder):
         """Write ``name.h`` and ``name.c`` into a folder, which is made if it is not there.
@@ -126,21 +157,18 @@ class CStudent:
                 content.write(text)
         return files
 
-    @staticmethod
-    def _rows(X):
-        return check_array(X, dtype=[np.float64, np.float32])
 
-
+@showing_progress(None)
 def to_c(
     estimator,
     folder=None,
     *,
     X=None,
     number="float32",
-    bits=8,
-    filter_bits=8,
-    reducer_bits=8,
-    activation_bits=12,
+    bits=None,
+    filter_bits=None,
+    reducer_bits=None,
+    activation_bits=None,
     byte_range=None,
     softmax=False,
     name="student",
@@ -148,55 +176,60 @@ def to_c(
 ):
     r"""Return a student as C: one header and one source that need nothing else.
 
-    C99 with ``<stdint.h>``, and ``<math.h>`` where a function of real numbers is needed; constant
-    tables, static buffers, nothing allocated. In floating point, or in integers. There
+    The files are C99. They include ``<stdint.h>``, and ``<math.h>`` if a function of real numbers
+    is needed. Tables are constant, buffers are static, and nothing is allocated. The functions are
+    ``int name_predict(row)``, which returns the number of the class, ``name_logits(row, logits)``
+    and, with `softmax`, ``name_probabilities(row, probabilities)``.
 
-    - a weight has few bits, packed below 8, and is rounded as `quantise_student` does it; each
-      matrix makes up for what was rounded before it;
-    - a number between two steps is an integer in units that come from training rows, larger ones
-      are clipped;
-    - sums have 32 bits, and are shown to fit by bounds of all that is added, whatever the row is;
-    - a numpy twin, `CStudent`, computes the same integers, to the last bit.
+    The student computes in floating point, or in integers:
 
-    The functions are ``int name_predict(row)``, the number of the class, ``name_logits(row,
-    logits)`` and, on request, ``name_probabilities(row, probabilities)``.
+    - A weight has few bits. Weights of up to 8 bits are packed. They are rounded as in
+      `quantise_student`, and each matrix corrects for what was rounded before it.
+    - A number between two steps is an integer. Its unit comes from training rows, and larger
+      numbers are clipped.
+    - Sums have 32 bits. Bounds of all that is added prove that they fit, whatever the row is.
+    - A twin in numpy, `CStudent`, computes the same integers, to the last bit. If rows are floats,
+      this needs a compiler that does not fuse multiplications and additions: ``-std=c99`` or
+      ``-ffp-contract=off``.
 
     Parameters
     ----------
     estimator : estimator
         A fitted classifier of this package or a linear one of scikit-learn, or a pipeline or search
-        that ends in one. Before it may stand PCA, scalers, `PolynomialFeatures`, selections of
+        that ends in one. Steps before it may be PCA, scalers, `PolynomialFeatures`, selections of
         features, `RBFSampler`, `Nystroem` with a Gaussian kernel, all dictionaries of this package,
-        unions of them, and what has a method `add_to_program`
+        unions of them, and any transformer that has a method `add_to_program`
         (:class:`~sklearn_koopman.lifting.SupportsC`).
     folder : str or Path, default=None
         Where ``name.h`` and ``name.c`` are written. None writes nothing.
     X : array-like of shape (n_samples, n_features), default=None
-        Training rows, without labels, which say how large numbers become and which errors matter;
-        some thousand are enough. Needed for integers.
+        Training rows, without labels. They tell how large numbers become, and which errors matter.
+        Some thousand rows are enough. Integers need them.
     number : {"float32", "integer"}, default="float32"
-    bits : int, default=8
-        Of an entry of the last matrix, from 2 to 16. This and the following count for integers.
-    filter_bits : int, default=8
-        Of a number of a filter of `ConvolutionalLifter`, from 2 to 8.
-    reducer_bits : int, default=8
-        Of an entry of any other matrix, as that of PCA.
-    activation_bits : int, default=12
-        Of a number between two steps, one of them the sign.
+        What the student computes in.
+    bits : int, default=None
+        Bits of an entry of the last matrix, from 2 to 16. None: 8. This and the next three
+        parameters are for integers only.
+    filter_bits : int, default=None
+        Bits of a number of a filter of `ConvolutionalLifter`, from 2 to 8. None: 8.
+    reducer_bits : int, default=None
+        Bits of an entry of any other matrix, such as that of PCA, from 2 to 16. None: 8.
+    activation_bits : int, default=None
+        Bits of a number between two steps, from 4 to 16; one of them is the sign. None: 12.
     byte_range : tuple of float, default=None
-        Rows are bytes, and 0 and 255 stand for these two: ``(0.0, 1.0)`` for images that the
-        student takes from 0 to 1. None: rows are floats.
+        Rows are bytes, and 0 and 255 stand for these two numbers: ``(0.0, 1.0)`` for images that
+        the student takes from 0 to 1. None: rows are floats.
     softmax : bool, default=False
-        Whether there are probabilities, too.
+        Whether the C can return probabilities too.
     name : str, default="student"
-        Of the files, and what names in them begin with.
+        The name of the files, and the beginning of the names in them.
     board : str or Board, default=None
-        What it must fit into, as `bench_on_mcu` knows boards.
+        A board that it must fit into, as in `bench_on_mcu`.
 
     Returns
     -------
     student : CStudent
-        The text, its bytes, and its twin.
+        The text, its size, and its twin.
 
     Raises
     ------
@@ -205,13 +238,12 @@ def to_c(
     TypeError
         If a step has no form in C.
     ValueError
-        If bounds cannot exclude that a sum overflows, or the board has no room. Nothing is written
-        then.
+        If a sum could overflow, or the board has no room. Then nothing is written.
 
     See Also
     --------
-    bench_on_mcu : Flash, memory and instructions, on an emulated core.
-    quantise_student : Few bits within scikit-learn.
+    bench_on_mcu : Flash, memory and instructions on an emulated core.
+    quantise_student : A student of few bits in scikit-learn.
 
     References
     ----------
@@ -229,7 +261,7 @@ def to_c(
     >>> lifter = ConvolutionalLifter((8, 8), n_filters=8, filter_size=3, grid=2, random_state=0)
     >>> student = EDMDClassifier(lifter=lifter, ridge=1e-3).fit(X / 16, y)
     >>> small = to_c(student, X=X / 16, number="integer", bits=4, byte_range=(0.0, 1.0))
-    >>> small.flash, small.ram
+    >>> small.tables, small.buffers
     (522, 153)
     >>> bool(abs(small.score(X / 16, y) - student.score(X / 16, y)) < 0.01)
     True
@@ -238,7 +270,9 @@ def to_c(
     """
     check_is_fitted(estimator)
     check_has_no_network(estimator, "to_c")
-    _check(number, bits, filter_bits, reducer_bits, activation_bits, byte_range, name)
+    widths = _checked_widths(number, bits, filter_bits, reducer_bits, activation_bits)
+    _check_byte_range(byte_range)
+    _check_name(name)
     program, classes = as_program(estimator)
     if number == "float32":
         made: Any = program
@@ -248,8 +282,8 @@ def to_c(
             raise ValueError(
                 "number='integer' needs X: training rows, which say how large numbers become."
             )
-        X = check_array(X, dtype=[np.float64, np.float32])
-        settings = Settings(levels_of_matrix, bits, reducer_bits, filter_bits, activation_bits)
+        X = flat_rows(X)
+        settings = Settings(levels_of_matrix, *widths)
         made = fixed_program(program, X, row_weights(estimator, X), settings, byte_range)
         steps, unit = made.steps, float(made.steps[-1].scale[0])
     files = write_program(steps, name, classes, byte_range=byte_range, softmax=softmax)
@@ -257,8 +291,8 @@ def to_c(
         name,
         files.header,
         files.source,
-        files.flash,
-        files.ram,
+        files.tables,
+        files.buffers,
         classes,
         number,
         byte_range,
@@ -266,11 +300,41 @@ def to_c(
         made,
         unit,
     )
+    if byte_range is not None and X is not None:
+        _warn_of_few_bytes(student.encoded(X), byte_range)
     if board is not None:
-        board_named(board).check_room(student.flash, student.ram)
+        board_named(board).check_room(student.tables, student.buffers)
     if folder is not None:
         student.write(folder)
     return student
+
+
+def tables_at_most(
+    estimator,
+    *,
+    bits=None,
+    filter_bits=None,
+    reducer_bits=None,
+    activation_bits=None,
+    byte_range=None,
+):
+    """Return how many bytes the tables of `to_c` take at most, with ``number="integer"``.
+
+    Only the sizes of the student count, not what it has learned. The result is above
+    `CStudent.tables` by a few bytes for each class, filter and coordinate, or equal to it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        As for `to_c`.
+    bits, filter_bits, reducer_bits, activation_bits, byte_range
+        As for `to_c`.
+    """
+    widths = _checked_widths("integer", bits, filter_bits, reducer_bits, activation_bits)
+    _check_byte_range(byte_range)
+    settings = Settings(None, *widths)
+    program, _ = as_program(estimator)
+    return most_table_bytes(program, settings, takes_bytes=byte_range is not None)
 
 
 def as_program(estimator):
@@ -283,9 +347,7 @@ def as_program(estimator):
             "one."
         )
     transformers += flat_steps(getattr(classifier, "lifter_", None))
-    n_features = getattr(estimator, "n_features_in_", None)
-    first = transformers[0] if transformers else classifier
-    program = Program(int(n_features or first.n_features_in_))
+    program = Program(n_features_of((transformers or [classifier])[0], estimator))
     rows = program.rows
     for transformer in transformers:
         rows = program.transformer(transformer, rows)
@@ -296,26 +358,58 @@ def as_program(estimator):
     return program, classifier.classes_
 
 
-def _check(number, bits, filter_bits, reducer_bits, activation_bits, byte_range, name):
+def _checked_widths(number, bits, filter_bits, reducer_bits, activation_bits):
+    """Return the bits of all numbers, in the order of `Settings`."""
     if number not in ("float32", "integer"):
         raise ValueError(f"number={number!r}: must be 'float32' or 'integer'.")
-    ranges = {
-        "bits": (bits, 2, 16),
-        "filter_bits": (filter_bits, 2, 8),
-        "reducer_bits": (reducer_bits, 2, 16),
-        "activation_bits": (activation_bits, 4, 16),
-    }
-    for parameter, (value, least, most) in ranges.items():
-        if not is_integer(value) or not least <= value <= most:
+    found = []
+    for name, value, default, least, most in (
+        ("bits", bits, 8, 2, 16),
+        ("reducer_bits", reducer_bits, 8, 2, 16),
+        ("filter_bits", filter_bits, 8, 2, 8),
+        ("activation_bits", activation_bits, 12, 4, 16),
+    ):
+        if value is not None and (not is_integer(value) or not least <= value <= most):
             raise ValueError(
-                f"{parameter}={value!r}: must be an int in the range [{least}, {most}]."
+                f"{name}={value!r}: must be an int in the range [{least}, {most}]."
             )
-    if byte_range is not None:
-        is_pair = isinstance(byte_range, tuple | list) and len(byte_range) == 2
-        if not is_pair or not float(byte_range[0]) < float(byte_range[1]):
+        if value is not None and number == "float32":
             raise ValueError(
-                f"byte_range={byte_range!r}: must be None or (low, high), what the bytes 0 and 255 "
-                "stand for."
+                f"{name}={value!r} is for integers, and number='float32': give number='integer' "
+                "and X, or leave it None."
             )
+        found.append(default if value is None else int(value))
+    return found
+
+
+def _check_byte_range(byte_range):
+    if byte_range is None:
+        return
+    is_pair = isinstance(byte_range, tuple | list) and len(byte_range) == 2
+    if not is_pair or not float(byte_range[0]) < float(byte_range[1]):
+        raise ValueError(
+            f"byte_range={byte_range!r}: must be None or (low, high), what the bytes 0 and 255 "
+            "stand for."
+        )
+
+
+def _warn_of_few_bytes(rows, byte_range):
+    low, high = int(rows.min()), int(rows.max())
+    if high - low < FEW_BYTES:
+        warn_user(
+            f"byte_range={byte_range!r}, but all rows of X are bytes from {low} to {high}: give "
+            "the numbers that the bytes 0 and 255 stand for in the units of X, (0.0, 1.0) for "
+            "images that the student takes from 0 to 1."
+        )
+
+
+def _check_name(name):
     if not isinstance(name, str) or not _NAME.match(name):
-        raise ValueError(f"name={name!r}: must be a name of C, letters and digits.")
+        raise ValueError(
+            f"name={name!r}: must be a name of C, of letters, digits and underscores, which begins "
+            "with a letter."
+        )
+    if _TAKEN.fullmatch(name):
+        raise ValueError(
+            f"name={name!r}: is a word of C, or of the files beside it. Take another."
+        )

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.validation import check_array
 
 from .._finite import finite
-from .._validation import check_random_state
+from .._validation import check_random_state, flat_rows
 from ..lifting import ConvolutionalLifter, OpticalLifter
 from ..students import split_student
 from ._mesh import mesh_of
@@ -23,19 +22,19 @@ class SimulatedChip:
     Parameters
     ----------
     estimator : estimator
-        A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one. It is
-        left as it is.
+        A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one. It does
+        not change.
     hardware : Hardware
     X_calibration : array-like of shape (n_samples, n_features), default=None
-        Rows, without labels, that ranges and rounding are set by. Training rows will do. None where
-        `hardware` has bits, electrons and a mesh nowhere: noise needs no ranges.
+        Rows, without labels, such as the training rows. They set the ranges of bits, electrons and
+        modulators, and the phases of a mesh. None is enough if `hardware` has noise only.
     random_state : int, RandomState instance or None, default=None
-        Draws the chip, and the noise of its readings.
+        Draws the chip and the noise of its readings.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_classes, n_observables)
-        What the chip's matrix has become.
+        The matrix that the chip has.
     classes_ : ndarray of shape (n_classes,)
 
     Examples
@@ -78,7 +77,7 @@ class SimulatedChip:
         if X_calibration is None:
             self._steps, psi = self._split_at_detectors(transformers, None), None
         else:
-            X_calibration = check_array(X_calibration, dtype=[np.float64, np.float32])
+            X_calibration = flat_rows(X_calibration)
             self._input_range = X_calibration.min(), X_calibration.max()
             self._steps = self._split_at_detectors(transformers, X_calibration)
             psi = self._lift(X_calibration)
@@ -128,7 +127,7 @@ class SimulatedChip:
         return accuracy_score(y, self.predict(X))
 
     def _lift(self, X):
-        rows = self._modulated(check_array(X, dtype=[np.float64, np.float32]))
+        rows = self._modulated(flat_rows(X))
         for lifter, detector in self._steps:
             rows = observables_of(lifter, rows)
             if detector is not None:

@@ -1,32 +1,34 @@
-"""Students as plain functions of numpy: to check a single row takes longer than to judge it."""
+"""Students as plain functions of numpy, for single rows."""
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.impute import SimpleImputer
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._finite import all_finite, finite
-from ..lifting import NoFunctionError, SupportsFunction, as_function, in_turn
+from ..lifting import Flatten, NoFunctionError, SupportsFunction, as_function, in_turn
 from ..students import flat_steps, margin
-from ._parts import check_has_no_network
+from ..teachers import shortened
+from ._parts import check_has_no_network, n_features_of
 
 
 def compile(estimator):
     """Return a fitted student as a few plain functions of numpy, for single rows.
 
-    Each step of a pipeline takes scikit-learn some hundred microseconds to check what it is given,
-    and a dictionary has threads to wake: one row takes longer than it does to multiply. What is
-    compiled checks a row once, and has the same answers, to rounding.
+    In a pipeline, each step checks its input, which takes some hundred microseconds, and a
+    dictionary starts its threads. For a single row this takes much longer than the multiplications.
+    A compiled student checks a row once. Its answers are the same, to rounding.
 
     Parameters
     ----------
     estimator : estimator
         A fitted student of this package, or a pipeline or search that ends in one. The
         transformers before it may be PCA, IncrementalPCA, TruncatedSVD, ActiveSubspace,
-        StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, Normalizer, selectors of columns,
-        PolynomialFeatures, RBFSampler, Nystroem with a Gaussian kernel, the dictionaries of this
-        package, unions and ObservableSelectors of them, and whatever has a method `to_function`:
-        see :class:`~sklearn_koopman.lifting.SupportsFunction`.
+        StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, Normalizer, SimpleImputer,
+        selectors of columns, PolynomialFeatures, RBFSampler, Nystroem with a Gaussian kernel, the
+        dictionaries of this package, unions and ObservableSelectors of them, and any transformer
+        that has a method `to_function`: see :class:`~sklearn_koopman.lifting.SupportsFunction`.
 
     Returns
     -------
@@ -69,8 +71,7 @@ def compile(estimator):
             "TensorTrainClassifier or a CompressedStudent, or a pipeline or search that ends in "
             "one."
         )
-    for step in steps:
-        check_is_fitted(step)
+    check_is_fitted(student)
     return CompiledStudent(steps)
 
 
@@ -96,25 +97,41 @@ class CompiledStudent:
     Parameters
     ----------
     steps : list of fitted estimators
-        The transformers, and the student behind them.
+        The transformers, and the student after them.
 
     Attributes
     ----------
     n_features_in_ : int
     dtype : numpy.dtype
-        float32 or float64, that of the student; rows are converted to it.
+        The dtype of the student, float32 or float64. Rows are converted to it.
     classes_ : ndarray of shape (n_classes,), or None
-        Of a classifier.
+        The classes; None for a regressor.
     """
 
     def __init__(self, steps):
         student = steps[-1]
         self.dtype = np.dtype(student.intercept_.dtype)
-        self.n_features_in_ = steps[0].n_features_in_
+        self.n_features_in_ = n_features_of(steps[0])
+        self._takes_missing = isinstance(steps[0], SimpleImputer)
+        self._names = list(getattr(steps[0], "feature_names_in_", []))
+        self._image_shape = steps[0].input_shape_ if isinstance(steps[0], Flatten) else None
         self.classes_ = getattr(student, "classes_", None)
         self._has_probabilities = hasattr(student, "predict_proba")
         self._is_flat = self.classes_ is None and student._is_flat
         self._outputs_of = in_turn([as_function(step, self.dtype) for step in steps])
+
+    def __reduce__(self):
+        raise TypeError(
+            "A compiled student cannot be pickled, nor sent to another process: it is made of "
+            "functions. Ship the student, by pickle or deployment.save_student, and call "
+            "deployment.compile where it is loaded."
+        )
+
+    def __copy__(self):
+        return self  # nothing changes it
+
+    def __deepcopy__(self, memo):
+        return self
 
     def predict(self, X):
         """Return the classes with the largest logits, or the targets.
@@ -122,12 +139,14 @@ class CompiledStudent:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or (n_features,)
-            Numbers. Names of columns are not looked at.
+            Numbers. The names of the columns of a data frame must be those of `fit`. Of
+            a student that begins with :class:`~sklearn_koopman.Flatten`, images too, or a single
+            one.
 
         Returns
         -------
         y : ndarray of shape (n_samples,), or (n_samples, n_targets)
-            As of the student. Of a single row (n_features,): its class, or its targets.
+            The same as that of the student. For a single row (n_features,): its class or targets.
         """
         outputs, is_row = self._outputs(X)
         if self.classes_ is not None:
@@ -147,7 +166,7 @@ class CompiledStudent:
         Returns
         -------
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            Of a single row (n_features,): without the first axis.
+            For a single row (n_features,): without the first axis.
         """
         outputs, is_row = self._outputs(X)
         logits = finite(margin(outputs), "The logits")
@@ -164,7 +183,7 @@ class CompiledStudent:
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            Of a single row (n_features,): (n_classes,).
+            For a single row (n_features,): of shape (n_classes,).
         """
         outputs, is_row = self._outputs(X)
         probabilities = np.exp(outputs - outputs.max(axis=1, keepdims=True))
@@ -174,6 +193,11 @@ class CompiledStudent:
     def _outputs(self, X):
         """Return the outputs for rows, and whether X is a single one."""
         rows = self._floats(X)
+        if self._image_shape is not None:
+            if rows.shape == self._image_shape:
+                rows = rows.ravel()
+            elif rows.shape[1:] == self._image_shape:
+                rows = rows.reshape(len(rows), -1)
         is_row = rows.ndim == 1
         if is_row:
             rows = rows[None]
@@ -189,7 +213,7 @@ class CompiledStudent:
             )
         if not len(rows):
             raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
-        if not all_finite(rows):
+        if not (self._takes_missing or all_finite(rows)):
             raise ValueError(
                 f"X contains NaN or infinity, or values too large for {self.dtype}."
             )
@@ -205,5 +229,11 @@ class CompiledStudent:
             raise TypeError("X is sparse: the compiled student takes X.toarray().")
         if np.iscomplexobj(X):
             raise ValueError("Complex data not supported.")
+        names = list(getattr(X, "columns", []))
+        if names and self._names and names != self._names:
+            raise ValueError(
+                "The feature names should match those that were passed during fit, in the same "
+                f"order: {shortened(self._names)}, got {shortened(names)}."
+            )
         with np.errstate(over="ignore"):  # what is too large is infinite then, and an error
             return np.asarray(X, dtype=self.dtype)

@@ -63,7 +63,7 @@ def detach_teacher(estimator):
     True
     """
     if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
-        raise TypeError(f"estimator={estimator!r} is no estimator: pass a fitted instance.")
+        raise TypeError(f"estimator={estimator!r} is not an estimator: pass a fitted instance.")
     check_is_fitted(estimator)
     detaching = _Detaching()
     detached = detaching.value(estimator)

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._extras import import_extra
 from .._files import replaced_when_whole
 from .._finite import check_finite_attributes
+from .._warnings import warn_user
 from ..lifting import (
     ChosenColumns,
     ChosenProducts,
@@ -23,6 +24,7 @@ from ..lifting import (
 from ..pipeline import Pipeline
 from ..students import KoopmanMatrix, SharingEstimator, flat_steps
 from ..tensor_trains import TensorTrain
+from ..trees import DistilledTreeClassifier, SizedTree
 from ._detach import detach_teacher
 from ._moved import with_current_names, with_new_parameters
 from ._parts import exported_estimators
@@ -32,13 +34,16 @@ _PARTS = (
     ChosenColumns,
     ChosenProducts,
     ChosenUnion,
+    DistilledTreeClassifier,
     Level,
     LocalFeatures,
     Pipeline,
+    SizedTree,
     Step,
     TensorTrain,
     UnivariatePolynomials,
     range,  # in files of version 0.1
+    np.dtype,  # of what a SimpleImputer was fitted to
 )
 
 # Files that unpack to so many bytes need not be asked whether they are compressed.
@@ -57,6 +62,7 @@ def save_student(estimator, file):
         Where to write it, by custom with the suffix ".skops".
 
         A file of that name is replaced when the new one is whole, and stays if it cannot be.
+        A warning names the types in it that `load_student` has to be told to trust.
 
     Raises
     ------
@@ -89,8 +95,15 @@ def save_student(estimator, file):
     detached = detach_teacher(estimator)
     student = getattr(detached, "best_estimator_", detached)
     is_path = isinstance(file, str | os.PathLike)
+    saved = skops_io.dumps(student)
+    unknown = sorted({*skops_io.get_untrusted_types(data=saved)} - {*_own_types()})
+    if unknown:
+        warn_user(
+            f"The file has types that load_student does not make without being told: load it by "
+            f"load_student(file, trusted={unknown!r}), if you trust the file then."
+        )
     with replaced_when_whole(file) if is_path else nullcontext(file) as content:
-        skops_io.dump(student, content)
+        content.write(saved)
 
 
 def load_student(file, *, trusted=()):
@@ -119,9 +132,7 @@ def load_student(file, *, trusted=()):
     skops.io.exceptions.UntrustedTypesFoundException
         If there is another type in the file.
     """
-    own = [
-        f"{kind.__module__}.{kind.__qualname__}" for kind in (*exported_estimators(), *_PARTS)
-    ]
+    own = _own_types()
     skops_io = _skops_io()
     refused = import_module("skops.io.exceptions").UntrustedTypesFoundException
     try:
@@ -138,6 +149,13 @@ def load_student(file, *, trusted=()):
             f"{type(error).__name__}: {error}"
         ) from error
     return estimator
+
+
+def _own_types():
+    """Return the names of the types that are made without being told."""
+    return [
+        f"{kind.__module__}.{kind.__qualname__}" for kind in (*exported_estimators(), *_PARTS)
+    ]
 
 
 def _check_size(file):

@@ -1,4 +1,4 @@
-"""What is not perfect about analogue hardware."""
+"""Errors and noise of analogue hardware."""
 
 from dataclasses import dataclass, fields, replace
 from numbers import Real
@@ -7,16 +7,16 @@ import numpy as np
 
 from .._validation import is_integer
 from ..meshes import LAYOUTS, MeshErrors
-from ._quantisation import check_rounding, unit_levels
+from ._quantisation import check_bits, check_rounding
 
 
 @dataclass(frozen=True)
 class Hardware:
-    r"""What is not perfect about a device that multiplies observables by a matrix.
+    r"""Errors and noise of a device that multiplies observables by a matrix.
 
-    The device computes :math:`y_c = \sum_j K_{cj} \psi_j`, and intensities before that: by filters
-    behind a lens, or by a random medium, and coarse pixels. All other lifting, and
-    intercepts, are taken to be exact. By default everything is. Applied in this order:
+    The device computes :math:`y_c = \sum_j K_{cj} \psi_j`. Before that it may compute intensities:
+    of filters after a lens, or of a random medium, on coarse pixels. All other lifting and the
+    intercepts are exact. By default everything is exact. Errors apply in this order:
 
     ============================ ============================================================
     making the filters           ``filter_bits``, then :math:`w + f \max|w| \xi`, drawn once for a
@@ -25,19 +25,19 @@ class Hardware:
                                  :math:`K (1 + m \xi) + a \max|K| \xi'`, drawn once for a chip
     waiting                      :math:`K \, 10^{-\nu d}` after d decades of time, :math:`\nu` of
                                  standard deviation `drift_spread`, drawn once for an entry
-    modulating the input         ``input_bits``, then noise of size `input_noise`, for each row
-                                 anew
-    pooling intensities          shot noise of ``pixel_electrons``, for each row anew
+    modulating the input         ``input_bits``, then noise of size `input_noise`, new for each
+                                 row
+    pooling intensities          shot noise of ``pixel_electrons``, new for each row
     sending observables          ``activation_bits``, each observable within its own range, then
-                                 noise of size `observable_noise`, for each row anew
-    detecting, for each row anew shot noise, then thermal noise, in electrons
+                                 noise of size `observable_noise`, new for each row
+    detecting                    shot noise, then thermal noise, in electrons, new for each row
     ============================ ============================================================
 
-    With ``mesh`` the matrix and the intercept are not programmed entry by entry: they are two
+    With ``mesh`` the matrix and the intercept are not programmed entry by entry. They are two
     meshes of interferometers with attenuators between them, see `to_mesh`. Drivers have
-    ``phase_bits``; ``phase_error`` and ``splitter_error`` are drawn once for a chip; there are
-    ``crosstalk`` and ``interferometer_loss``. ``recalibration_steps`` follow on the chip as it is,
-    and one gain for all detectors makes good what all outputs lose. Detectors are homodyne.
+    ``phase_bits``. ``phase_error`` and ``splitter_error`` are drawn once for a chip. There are
+    ``crosstalk`` and ``interferometer_loss`` as well. ``recalibration_steps`` then adjust the chip,
+    and one gain for all detectors makes up for what all outputs lose. Detectors are homodyne.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class Hardware:
     activation_bits : int, default=None
         Bits of an observable, between plus and minus its largest value on the calibration rows.
     observable_noise : float, default=0.0
-        Standard deviation of the noise of every observable, in their units: the `additive_noise`
-        that students can be made aware of.
+        Standard deviation of the noise of every observable, in its units. The `additive_noise` of
+        students prepares for it.
     multiplicative_noise : float, default=0.0
         Standard deviation m of an entry, relative to its value.
     additive_noise : float, default=0.0
@@ -57,12 +57,12 @@ class Hardware:
     drift_decades : float, default=0.0
         Decades d of time since the entries were first read: 4 for :math:`10^4` times as long.
     drift_spread : float, default=0.01
-        Standard deviation of the exponents :math:`\nu` of the entries. Their mean is taken to be
-        zero: what all entries lose is made good by a gain (drift compensation, [3]_).
+        Standard deviation of the exponents :math:`\nu` of the entries. Their mean is zero, because
+        a gain makes up for what all entries lose (drift compensation, [3]_).
     photoelectrons : float, default=None
         Electrons that the light of the brightest detector gives in one reading: that of full
         scale :math:`S = \max_{c, rows} \sum_j |K_{cj} \psi_j|`. Positive and negative parts are
-        detected apart and subtracted (balanced detection), so the shot noise is that of their
+        detected separately and subtracted (balanced detection), so the shot noise is that of their
         sum. None: no noise.
     thermal_electrons : float, default=0.0
         Standard deviation of the electrons that a detector gives without light: with temperature
@@ -71,14 +71,14 @@ class Hardware:
     input_bits : int, default=None
         Bits of a feature, between the smallest and the largest of all on the calibration rows.
     input_noise : float, default=0.0
-        Standard deviation of the noise of every feature, in their units.
+        Standard deviation of the noise of every feature, in its units.
     filter_bits : int, default=None
         Bits of a number of the filters of :class:`~sklearn_koopman.ConvolutionalLifter`, which
         are rounded as the matrix is.
     filter_noise : float, default=0.0
         Standard deviation f of such a number, relative to the largest one of its filter.
     pixel_electrons : float, default=None
-        Electrons that the light of the brightest pooled pixel gives on the calibration rows. It
+        Electrons that the light of the brightest pooled pixel gives on the calibration rows. This
         is for dictionaries whose observables are intensities or, with ``root=True``, their roots:
         :class:`~sklearn_koopman.ConvolutionalLifter` and
         :class:`~sklearn_koopman.OpticalLifter` with ``nonlinearity="intensity"``. None: no noise.
@@ -88,18 +88,20 @@ class Hardware:
     phase_error : float, default=0.0
         Standard deviation of the error of each phase shifter, in radians.
     splitter_error : float, default=0.0
-        Standard deviation of the angle of each splitter, in radians, where :math:`\pi / 4` parts
-        light into halves: 0.01 is 51 : 49.
+        Standard deviation of the angle of each splitter, in radians. An angle of :math:`\pi / 4`
+        divides light into halves; an error of 0.01 gives 51 : 49.
     interferometer_loss : float, default=0.0
-        Decibels of power that an interferometer takes.
+        Power that is lost in an interferometer, in decibels.
     crosstalk : float, default=0.0
         What a phase shifter adds to its neighbours, those of its kind that are next to it in its
         column, as a share of its own phase.
     phase_bits : int, default=None
-        Bits of a driver of phases, between 0 and :math:`2 \pi`. None rounds nothing.
+        Bits of a driver of phases, which sets them between 0 and :math:`2 \pi`. None rounds
+        nothing.
     recalibration_steps : int, default=0
-        Steps of L-BFGS that set all phases and attenuators anew, by what the chip is measured to do
-        with the calibration rows, and by gradients of light that is sent backwards [7]_.
+        Steps of L-BFGS that adjust all phases and attenuators on the chip. They use what the chip
+        is measured to do with the calibration rows, and gradients of light that is sent backwards
+        [7]_.
 
     References
     ----------
@@ -157,7 +159,7 @@ class Hardware:
         check_rounding(self.levels, self.scale, self.feedback)
         for name in ("weight_bits", "activation_bits", "input_bits", "filter_bits"):
             if getattr(self, name) is not None:
-                unit_levels(getattr(self, name), self.levels)
+                check_bits(getattr(self, name), name)
         for name in ("photoelectrons", "pixel_electrons"):
             value = getattr(self, name)
             if value is not None and not (_is_real(value) and 0 < value < np.inf):
@@ -191,7 +193,7 @@ class Hardware:
 
     @property
     def mesh_errors(self):
-        """What the mesh of a chip gets wrong."""
+        """The errors of the mesh of a chip."""
         return MeshErrors(
             phase_error=self.phase_error,
             splitter_error=self.splitter_error,
@@ -202,7 +204,7 @@ class Hardware:
 
     @property
     def lifts_exactly(self):
-        """Whether observables are what they are without the device."""
+        """Whether the device leaves observables as they are."""
         return self == replace(
             self,
             input_bits=None,
@@ -214,7 +216,7 @@ class Hardware:
 
     @property
     def calibrated_by(self):
-        """The properties whose ranges are set by rows, as far as they are not perfect."""
+        """Names of the properties that are not perfect and need rows to set their ranges."""
         return [name for name in _CALIBRATED if getattr(self, name) != getattr(Hardware, name)]
 
 
@@ -230,7 +232,7 @@ _OF_MESHES = (
     "phase_bits",
     "recalibration_steps",
 )
-# What is drawn for each entry of a matrix, or detected without a local oscillator.
+# Errors of single entries of a matrix, and of detectors without a local oscillator.
 _OF_ENTRIES = (
     "weight_bits",
     "multiplicative_noise",
@@ -238,7 +240,7 @@ _OF_ENTRIES = (
     "drift_decades",
     "thermal_electrons",
 )
-# What goes by the ranges of rows, observables or readings.
+# What depends on the ranges of rows, observables or readings.
 _CALIBRATED = (
     "weight_bits",
     "activation_bits",

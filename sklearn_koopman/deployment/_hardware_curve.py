@@ -5,7 +5,8 @@ from dataclasses import fields, replace
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from .._extras import import_extra
+from .._axes import axes_to_draw_on
+from .._progress import progress, showing_progress
 from .._validation import check_random_state, is_integer
 from ._chip import SimulatedChip
 from ._hardware import Hardware
@@ -22,6 +23,7 @@ def hardware_curve(
     hardware=None,
     n_chips=10,
     random_state=None,
+    verbose=None,
 ):
     """Return the accuracy of a student on chips that differ in one property.
 
@@ -33,17 +35,20 @@ def hardware_curve(
         Rows to classify.
     y : array-like of shape (n_samples,)
     vary : str
-        Name of the property of `Hardware`.
+        Name of a property of `Hardware`.
     values : sequence
-        What it takes, for example ``[2, 3, 4, 6, 8]`` bits.
+        Values of the property, for example ``[2, 3, 4, 6, 8]`` bits.
     X_calibration : array-like of shape (n_samples, n_features), default=None
-        As for `SimulatedChip`: noise needs none.
+        As for `SimulatedChip`. Noise needs no rows.
     hardware : Hardware, default=None
-        All other properties. None: perfect.
+        All other properties. None: a perfect device.
     n_chips : int, default=10
-        Chips that are drawn for each value; their noise is the same for all values, up to its
-        size.
+        How many chips are drawn for each value. For all values the same noise is drawn, and scaled
+        to its size.
     random_state : int, RandomState instance or None, default=None
+    verbose : int, default=None
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step. None is 1 where stderr is a terminal, and in notebooks, else 0.
 
     Returns
     -------
@@ -59,16 +64,18 @@ def hardware_curve(
     seeds = check_random_state(random_state).randint(2**31 - 1, size=n_chips)
     y, exact = np.asarray(y), None
     accuracies = np.empty((len(values), n_chips))
-    for i, value in enumerate(values):
-        device = replace(hardware, **{vary: value})
-        for j, seed in enumerate(seeds):
-            chip = SimulatedChip(estimator, device, X_calibration, random_state=int(seed))
-            if not device.lifts_exactly:
-                psi = chip._lift(X)
-            else:
-                psi = exact = chip._lift(X) if exact is None else exact
-            logits = chip._read(psi, chip._random_state)
-            accuracies[i, j] = np.mean(chip.classes_[logits.argmax(axis=1)] == y)
+    with showing_progress(verbose), progress("chips", accuracies.size, "chip") as steps:
+        for i, value in enumerate(values):
+            device = replace(hardware, **{vary: value})
+            for j, seed in enumerate(seeds):
+                chip = SimulatedChip(estimator, device, X_calibration, random_state=int(seed))
+                if not device.lifts_exactly:
+                    psi = chip._lift(X)
+                else:
+                    psi = exact = chip._lift(X) if exact is None else exact
+                logits = chip._read(psi, chip._random_state)
+                accuracies[i, j] = np.mean(chip.classes_[logits.argmax(axis=1)] == y)
+                steps.done(f"{vary}={value}: accuracy {accuracies[i, j]:.4f}")
     return accuracies
 
 
@@ -78,9 +85,9 @@ class HardwareDisplay:
     Parameters
     ----------
     values : sequence of float
-        What the property takes.
+        Values of the property.
     accuracies : dict of str -> ndarray of shape (n_values, n_chips)
-        By the name of the student.
+        Accuracies of each student, by its name.
     vary : str
         Name of the property.
 
@@ -121,7 +128,7 @@ class HardwareDisplay:
         estimators : dict of str -> estimator
             Fitted students by name.
         X, y, vary, values, **settings
-            As for `hardware_curve`. Where nothing is drawn at random, `n_chips` is 1.
+            As for `hardware_curve`. If nothing is drawn at random, `n_chips` is 1.
         ax : matplotlib Axes, default=None
 
         Returns
@@ -149,8 +156,7 @@ class HardwareDisplay:
         -------
         display : HardwareDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
-        self.ax_ = plt.subplots()[1] if ax is None else ax
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         self.lines_, self.bands_ = [], []
         for name, accuracies in self.accuracies.items():

@@ -1,4 +1,4 @@
-"""The Koopman matrix as a table that any program reads."""
+"""The Koopman matrix, and the phases of its mesh, as files that any program reads."""
 
 import csv
 import json
@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
-from sklearn.utils import check_array
 
 from .._files import replaced_when_whole
-from ..students import KoopmanMatrix, split_student
+from .._validation import flat_rows
+from ..lifting import taking_arrays
+from ..students import KoopmanMatrix, observable_names, split_student
+from ._mesh import StudentMesh
 from ._parts import observables_of
 
 
@@ -26,7 +28,9 @@ def save_matrix(estimator, file, X=None):
     ----------
     estimator : estimator
         A fitted student with a Koopman matrix, or a pipeline or search that ends in one. That of
-        a quantised student has its rounded numbers.
+        a quantised student has its rounded numbers. Of an
+        :class:`~sklearn_koopman.EDMDRegressor` with an operator it is `operator_`, and outputs
+        have the names of observables.
     file : str or Path
         Its suffix, ".csv" or ".json", says which. A file of that name is replaced when the new one
         is whole.
@@ -56,16 +60,26 @@ def save_matrix(estimator, file, X=None):
     suffix = Path(file).suffix.lower()
     if suffix not in {".csv", ".json"}:
         raise ValueError(f"file={str(file)!r}: its suffix must be .csv or .json.")
+    if hasattr(estimator, "eigenvalues"):
+        raise TypeError(
+            f"{estimator!r} has complex numbers, which such files do not hold: numpy.savez(file, "
+            "eigenvalues=spectrum.eigenvalues, modes=spectrum.modes)."
+        )
     transformers, student = split_student(estimator, KoopmanMatrix)
+    names = observable_names(estimator)
+    if hasattr(student, "operator_"):
+        outputs, matrix, intercept = names, student.operator_, student.operator_intercept_
+    else:
+        outputs, matrix, intercept = _output_names(student), student.coef_, student.intercept_
     table = {
-        "outputs": _output_names(student),
-        "observables": _observable_names(transformers, student),
-        "matrix": student.coef_.tolist(),
-        "intercept": student.intercept_.tolist(),
+        "outputs": outputs,
+        "observables": names,
+        "matrix": matrix.tolist(),
+        "intercept": intercept.tolist(),
     }
     if X is not None:
-        rows = check_array(X, dtype=[np.float64, np.float32])
-        lifter = make_pipeline(*transformers) if transformers else None
+        rows = flat_rows(X)
+        lifter = make_pipeline(*map(taking_arrays, transformers)) if transformers else None
         psi = observables_of(lifter, rows).astype(np.float64)
         table["mean"] = psi.mean(axis=0).tolist()
         table["deviation"] = psi.std(axis=0).tolist()
@@ -77,21 +91,89 @@ def save_matrix(estimator, file, X=None):
             csv.writer(lines, lineterminator="\n").writerows(_lines(table))
 
 
+#: How the numbers of a file of `save_mesh` are to be read.
+MESH_CONVENTION = (
+    "Angles are in radians. Waveguides, inputs and outputs are numbered from 0.",
+    "An interferometer multiplies the complex amplitudes on its waveguides (first, second) by "
+    "T = S diag(exp(i theta), 1) S diag(exp(i phi), 1), S = [[1, i], [i, 1]] / sqrt(2): phase phi "
+    "on the first waveguide, an even splitter, phase theta on the first waveguide, an even "
+    "splitter. Light meets the interferometers in the order of the lists.",
+    "Then the waveguides of 'outputs' are read, in this order, times exp(i output_phases). Light "
+    "on all others is lost.",
+    "Input j of input_mesh has the amplitude psi_j / port_scales_j, psi_j the observables; the "
+    "last input has the amplitude 1, for the intercept.",
+    "Output k of input_mesh, times attenuations_k, goes to waveguide k of output_mesh. Its other "
+    "waveguides are dark.",
+    "The reading of class c is gain times the real part of output c of output_mesh. It is the "
+    "logit of class c less the mean of all logits: the product of row c of 'matrix' and the input "
+    "amplitudes.",
+)
+
+
+def save_mesh(mesh, file):
+    r"""Write all settings of an optical circuit to a JSON file.
+
+    The file has "convention" (how to read it, in words), "port_scales", "input_mesh",
+    "attenuations", "output_mesh", "gain" and "matrix". Each mesh has "n_waveguides", "first",
+    "second", "theta", "phi", "outputs" and "output_phases". Numbers are those of `StudentMesh`,
+    and its docstring has the formulas.
+
+    Parameters
+    ----------
+    mesh : StudentMesh
+        What `to_mesh` returns.
+    file : str or Path
+        Its suffix must be ".json". A file of that name is replaced when the new one is whole.
+
+    See Also
+    --------
+    save_matrix : The matrix itself, with the names of observables and classes.
+
+    Examples
+    --------
+    >>> import json
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_koopman import EDMDClassifier
+    >>> from sklearn_koopman.deployment import save_mesh, to_mesh
+    >>> X, y = load_iris(return_X_y=True)
+    >>> mesh = to_mesh(EDMDClassifier().fit(X, y), X)
+    >>> with TemporaryDirectory() as folder:
+    ...     save_mesh(mesh, Path(folder) / "mesh.json")
+    ...     settings = json.loads((Path(folder) / "mesh.json").read_text())
+    >>> len(settings["input_mesh"]["theta"]), len(settings["attenuations"])
+    (7, 2)
+    """
+    if not isinstance(mesh, StudentMesh):
+        raise TypeError(f"mesh={mesh!r}: must be what to_mesh(student, X) returns.")
+    if Path(file).suffix.lower() != ".json":
+        raise ValueError(f"file={str(file)!r}: its suffix must be .json.")
+    circuit = mesh.circuit
+    settings = {
+        "convention": [*MESH_CONVENTION],
+        "port_scales": mesh.port_scales.tolist(),
+        "input_mesh": _mesh_settings(circuit.input_mesh),
+        "attenuations": circuit.attenuations.tolist(),
+        "output_mesh": _mesh_settings(circuit.output_mesh),
+        "gain": circuit.gain,
+        "matrix": mesh.matrix.tolist(),
+    }
+    with replaced_when_whole(file, text=True) as content:
+        json.dump(settings, content, allow_nan=False, indent=1)
+
+
+def _mesh_settings(mesh):
+    names = "first", "second", "theta", "phi", "outputs", "output_phases"
+    return {"n_waveguides": mesh.n_modes} | {
+        name: getattr(mesh, name).tolist() for name in names
+    }
+
+
 def _output_names(student):
     """Return the classes, or numbers of the targets."""
     classes = getattr(student, "classes_", range(len(student.coef_)))
     return [str(each) for each in classes]
-
-
-def _observable_names(transformers, student):
-    """Return the names of the observables: those that the steps know, or numbered ones."""
-    if not transformers:
-        names = getattr(student, "feature_names_in_", None)
-        return [f"x{i}" for i in range(student.coef_.shape[1])] if names is None else [*names]
-    try:
-        return [*make_pipeline(*transformers).get_feature_names_out()]
-    except (AttributeError, ValueError):  # of a step that has none
-        return [f"psi{i}" for i in range(student.coef_.shape[1])]
 
 
 def _lines(table):

@@ -1,4 +1,4 @@
-"""Students on an emulated microcontroller: flash, memory, instructions, labels."""
+"""Students on an emulated microcontroller: flash, memory, instructions and labels."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,35 +6,37 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from .._extras import import_extra
+from .._axes import axes_to_draw_on
+from .._progress import progress, showing_progress
 from ..microcontrollers import board_named, build, run
+from ._c import CStudent
 
 
 @dataclass(frozen=True)
 class McuReport:
-    """What a student takes on a microcontroller: `bench_on_mcu` makes it.
+    """What a student needs on a microcontroller: `bench_on_mcu` makes it.
 
     Attributes
     ----------
     board, core : str
     flash : int
-        Bytes of code and tables, those of libraries included.
+        Bytes that the student adds to a program: tables, code, and what it needs of libraries.
     tables : int
-        Bytes of tables alone, by the object file.
+        Bytes of tables alone, as `CStudent` has them.
     memory : int
-        Bytes: buffers, the row, and the stack at its deepest.
+        Bytes of buffers, the row, and the stack at its deepest.
     buffers : int
-        Bytes of buffers alone, by the object file.
+        Bytes of buffers alone, as `CStudent` has them.
     instructions : float
-        For one row, the mean of those that were counted; on AVR, cycles.
+        Instructions for one row: the mean over the rows that were counted. On AVR these are cycles.
     labels : ndarray of shape (n_rows,)
-        What the core says.
+        The labels that the core returned.
     agreement : float
-        The share of labels that are those of the student's numpy twin.
+        The share of these labels that are equal to those of the twin in numpy.
     largest_difference : float
-        Of logits, to those of the twin: 0 for integers.
+        The largest difference of a logit to that of the twin: 0 for integers.
     accuracy : float or None
-        If there were labels to compare.
+        The share of labels that are right; None without labels to compare with.
     """
 
     board: str
@@ -50,7 +52,7 @@ class McuReport:
     accuracy: float | None
 
     def row(self):
-        """Return what is a number as a dictionary, for a table."""
+        """Return the numbers as a dictionary, for a table."""
         names = (
             *("board", "flash", "tables", "memory", "buffers", "instructions"),
             *("agreement", "accuracy"),
@@ -68,19 +70,19 @@ def bench_on_mcu(
     student : CStudent
         What `to_c` returns.
     X : array-like of shape (n_samples, n_features)
-        Real rows, as the student takes them. On "avr" they are part of the program, so that some
-        ten of images are the most.
+        Real rows, as the student takes them. On "avr" they are part of the program, so only a few
+        have room.
     y : array-like of shape (n_samples,), default=None
-        Labels, for the accuracy.
+        Labels, to count the accuracy.
     board : str, default="cortex-m0plus"
         "cortex-m0plus", "cortex-m3", "cortex-m4" (qemu's microbit, mps2-an385 and mps2-an386) or
         "avr" (simavr's atmega1284p).
     n_counted : int, default=10
-        Rows that instructions are counted for: the first ones.
+        How many rows instructions are counted for: the first ones.
     optimise : str, default="-O2"
-        For the compiler.
+        Option of the compiler.
     folder : str or Path, default=None
-        Where all files are kept; None keeps none.
+        Where all files are kept. None keeps none.
 
     Returns
     -------
@@ -89,18 +91,20 @@ def bench_on_mcu(
     Raises
     ------
     MissingToolError
-        If a compiler or an emulator is not installed; it says how to get it.
+        If a compiler or an emulator is not installed. The message says how to get it.
     RuntimeError
         If one of them fails.
+    ValueError
+        If the board has no room for the rows.
 
     See Also
     --------
-    to_c : Makes the C.
+    to_c : Writes the C.
 
     Notes
     -----
-    Instructions are counted by the timer of the board, in an emulator that takes a nanosecond for
-    each. Real cores take from one to three cycles for most of them, and more for reading flash.
+    The timer of the board counts instructions, in an emulator in which each takes a nanosecond. A
+    real core takes one to three cycles for most of them, and more to read flash.
 
     References
     ----------
@@ -108,17 +112,30 @@ def bench_on_mcu(
        https://www.qemu.org.
     .. [2] M. Pollet, simavr, https://github.com/buserror/simavr.
     """
+    if not isinstance(student, CStudent):
+        raise TypeError(
+            f"student={student!r} is not C yet: pass what to_c(student, X=X, number='integer') "
+            "returns."
+        )
     board = board_named(board)
     board.check_tools()
+    rows = student.encoded(X)
+    most = board.most_rows(student.tables, rows[0].nbytes)
+    if most is not None and len(rows) > most:
+        raise ValueError(
+            f"X has {len(rows):,} rows, and board={board.name!r} takes at most {most} of "
+            f"{rows[0].nbytes} bytes: there they are part of the program. Pass X[:{most}]."
+        )
     with TemporaryDirectory() as made:
         where = Path(made if folder is None else folder)
         where.mkdir(parents=True, exist_ok=True)
-        rows = student.encoded(X)
         built = build(board, student, where, rows=rows, optimise=optimise)
         counted = rows if board.is_avr else rows[:n_counted]
-        words, counts, stack = run(board, built, counted)
-        if len(counted) < len(rows):
-            words, _, stack = run(board, built, rows, counts=False)
+        title = f"{len(rows):,} rows on an emulated {board.name}"
+        with showing_progress(None), progress(title):
+            words, counts, stack = run(board, built, counted)
+            if len(counted) < len(rows):
+                words, _, stack = run(board, built, rows, counts=False)
     if student.number == "integer":
         logits, twin = words.view(np.int32), student.integer_logits(X)
     else:
@@ -129,9 +146,9 @@ def bench_on_mcu(
         board.name,
         board.core,
         built.flash,
-        built.tables,
+        student.tables,
         built.memory + stack,
-        built.buffers,
+        student.buffers,
         float(np.mean(counts)),
         labels,
         float(np.mean(codes == twin.argmax(axis=1))),
@@ -141,14 +158,14 @@ def bench_on_mcu(
 
 
 class FlashDisplay:
-    """Accuracy of students against the flash that they take.
+    """Accuracy of students against the flash that they need.
 
     Parameters
     ----------
     flash : dict of str to array-like
-        Bytes of each student of a series.
+        Series by name: the bytes of each student.
     accuracy : dict of str to array-like
-        Their accuracies, of the same series.
+        The accuracies of the same students.
 
     Attributes
     ----------
@@ -175,7 +192,7 @@ class FlashDisplay:
         Parameters
         ----------
         reports : dict of str to list of McuReport
-            Series by name, with an accuracy.
+            Series by name. The reports need an accuracy.
         ax : matplotlib Axes, default=None
 
         Returns
@@ -198,8 +215,7 @@ class FlashDisplay:
         -------
         display : FlashDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
-        self.ax_ = plt.subplots(layout="constrained")[1] if ax is None else ax
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         self.lines_ = {}
         for name, sizes in self.flash.items():
@@ -207,5 +223,7 @@ class FlashDisplay:
             x, y = np.asarray(sizes)[order] / 1024, 100 * np.asarray(self.accuracy[name])[order]
             (self.lines_[name],) = self.ax_.plot(x, y, "o-", label=name)
         self.ax_.set(xscale="log", xlabel="flash (kB)", ylabel="accuracy (%)")
+        self.ax_.xaxis.set_major_formatter("{x:g}")
+        self.ax_.xaxis.set_minor_formatter("{x:g}")
         self.ax_.legend()
         return self

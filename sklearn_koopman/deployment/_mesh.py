@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.validation import check_array
 
 from .._finite import finite
-from .._validation import check_random_state
+from .._validation import check_random_state, flat_rows
 from ..meshes import LAYOUTS, Circuit, FabricatedCircuit, as_circuit, recalibrated
 from ..students import split_student
 from ._parts import observables_of
@@ -17,9 +16,26 @@ from ._parts import observables_of
 class StudentMesh:
     r"""The optical circuit of a student's matrix: `to_mesh` makes it.
 
-    A modulator gives input j the amplitude :math:`\psi_j / p_j`, the last input the amplitude one,
-    for the intercept. Readings, times the gain, are the logits less their mean over classes, which
-    neither classes nor probabilities depend on.
+    An interferometer with the phases :math:`\theta` and :math:`\phi` multiplies the complex
+    amplitudes on its two waveguides, `first` and `second`, by
+
+    .. math::
+
+        T = S \operatorname{diag}(e^{i \theta}, 1) \, S \operatorname{diag}(e^{i \phi}, 1), \quad
+        S = \frac{1}{\sqrt 2} \begin{pmatrix} 1 & i \\ i & 1 \end{pmatrix}
+
+    Light meets first the phase :math:`\phi`, last the second splitter; both phase shifters are on
+    the waveguide `first`. Interferometers follow each other in the order of the arrays. Then the
+    waveguides of `outputs` are read, in their order, times :math:`e^{i \cdot output\_phases}`.
+    With :math:`A_1` and :math:`A_2`, the matrices of the two meshes, the attenuators a and the
+    gain g, the circuit gives
+
+    .. math:: y = g \operatorname{Re}(A_2 \operatorname{diag}(a) A_1 x),
+
+    where :math:`A_2` has its first columns only, one for each attenuator: its other waveguides are
+    dark. A modulator gives input j the amplitude :math:`x_j = \psi_j / p_j`, and the last input the
+    amplitude one, for the intercept. The readings y are the logits less their mean over classes,
+    on which neither classes nor probabilities depend. `save_mesh` writes all of this to a file.
 
     Attributes
     ----------
@@ -29,7 +45,7 @@ class StudentMesh:
         p: the root mean square of each observable on the calibration rows; 1 for the constant, and
         for observables that are always zero.
     matrix : ndarray of shape (n_classes, n_observables + 1)
-        What the circuit is to be, from amplitudes to logits less their mean.
+        The matrix that the circuit should have, from amplitudes to logits less their mean.
     moments : ndarray of shape (n_observables + 1, n_observables + 1)
         Means of products of amplitudes on the calibration rows.
     """
@@ -59,17 +75,18 @@ class StudentMesh:
         Parameters
         ----------
         interferometer_loss : float
-            Decibels of one.
+            Decibels of one interferometer.
 
         Returns
         -------
         loss : float
-            Attenuators, and light that is led away because no class needs it, are not counted.
+            In decibels. Attenuators are not counted, nor is light that leaves because no class
+            needs it.
         """
         return self.depth * interferometer_loss
 
     def coef_and_intercept(self, matrix=None):
-        """Return what a circuit does with observables, in their own units.
+        """Return the matrix and the intercept of a circuit, in the units of observables.
 
         Parameters
         ----------
@@ -86,13 +103,13 @@ class StudentMesh:
         return scaled[:, :-1], scaled[:, -1]
 
     def fabricated(self, errors, *, recalibration_steps=0, random_state=None):
-        """Return what a chip with errors does with observables.
+        """Return the matrix and the intercept of a chip with errors.
 
         Parameters
         ----------
         errors : MeshErrors
         recalibration_steps : int, default=0
-            Steps of L-BFGS that set phases and attenuators anew.
+            Steps of L-BFGS that adjust phases and attenuators.
         random_state : int, RandomState instance or None, default=None
             Draws the chip.
 
@@ -111,24 +128,25 @@ class StudentMesh:
 def to_mesh(estimator, X_calibration, *, layout="tree"):
     r"""Return the phases of an optical circuit that multiplies observables by a student's matrix.
 
-    With the singular values of the Koopman matrix, :math:`K = U \Sigma V^T`: a mesh of Mach-Zehnder
-    interferometers for the rows of :math:`V^T`, an attenuator for each singular value, a mesh for
-    U. The mean over classes is taken off beforehand, which leaves classes and probabilities as
-    they are and saves a row. Lifting comes before the circuit and is not in it.
+    The circuit follows the singular values of the Koopman matrix, :math:`K = U \Sigma V^T`. It has
+    a mesh of Mach-Zehnder interferometers for the rows of :math:`V^T`, an attenuator for each
+    singular value, and a mesh for U. Before that, the mean over classes is subtracted. This does
+    not change classes and probabilities, and saves a row. Lifting comes before the circuit and is
+    not part of it. `StudentMesh` has the formulas.
 
     Parameters
     ----------
     estimator : estimator
         A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one.
     X_calibration : array-like of shape (n_samples, n_features)
-        Rows, without labels, that say how large observables are. Training rows will do.
+        Rows, without labels, such as the training rows. They tell how large observables are.
     layout : {"tree", "clements", "reck"}, default="tree"
         All have the same number of interferometers, less than :math:`C D` for C classes and D
-        observables. What differs is how many stand one after the other, and so what losses and
-        errors do. "reck" is a triangle [1]_, about D deep. "clements" is a rectangle [2]_ for U;
-        for the observables it begins at both ends and meets in the middle, half as deep. "tree"
-        leads halves of halves together, and its depth grows as :math:`C \log_2 (D / C)`;
-        waveguides must cross, which is not counted.
+        observables. They differ in how many interferometers follow one after the other, and so in
+        the effect of losses and errors. "reck" is a triangle [1]_, about D deep. "clements" is a
+        rectangle [2]_ for U; for the observables it begins at both ends and meets in the middle,
+        half as deep. "tree" halves the waveguides again and again, and joins the parts in pairs.
+        Its depth grows as :math:`C \log_2 (D / C)`. Waveguides must cross, which is not counted.
 
     Returns
     -------
@@ -140,6 +158,11 @@ def to_mesh(estimator, X_calibration, *, layout="tree"):
         If there is no Koopman matrix.
     ValueError
         If all classes have the same logits: no light would be needed.
+
+    See Also
+    --------
+    save_mesh : All settings as a JSON file.
+    MeshDisplay : A picture of the interferometers.
 
     References
     ----------
@@ -164,7 +187,7 @@ def to_mesh(estimator, X_calibration, *, layout="tree"):
     if layout not in LAYOUTS:
         raise ValueError(f"layout={layout!r}: must be one of {LAYOUTS}.")
     transformers, classifier = split_student(estimator)
-    rows = check_array(X_calibration, dtype=[np.float64, np.float32])
+    rows = flat_rows(X_calibration)
     psi = observables_of(make_pipeline(*transformers) if transformers else None, rows)
     return mesh_of(np.asarray(classifier.coef_, np.float64), classifier.intercept_, psi, layout)
 

@@ -2,14 +2,15 @@
 
 import numpy as np
 
+from .._axes import axes_to_draw_on
 from .._extras import import_extra
 
 
 class MeshDisplay:
     """The meshes of a circuit, with their phases.
 
-    Light goes from left to right. Each vertical stroke is an interferometer between two waveguides,
-    its colour the phase between its splitters: at 0 light changes the waveguide, at pi it stays.
+    Light goes from left to right. Each vertical stroke is an interferometer between two waveguides.
+    Its colour is the phase between its splitters: at 0 light changes the waveguide, at pi it stays.
 
     Parameters
     ----------
@@ -20,7 +21,7 @@ class MeshDisplay:
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     interferometers_ : matplotlib LineCollection
-        All interferometers, with theta as the array that is coloured.
+        All interferometers. Their array is theta, between 0 and pi.
 
     Examples
     --------
@@ -63,16 +64,15 @@ class MeshDisplay:
         -------
         display : MeshDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "Drawing", "plot")
         collections = import_extra("matplotlib.collections", "Drawing", "plot")
-        self.ax_ = plt.subplots(layout="constrained")[1] if ax is None else ax
+        self.ax_ = axes_to_draw_on(ax)
         self.figure_ = self.ax_.figure
         circuit = self.circuit
         first, second = circuit.input_mesh, circuit.output_mesh
         carriers, gap = first.outputs, max(1.0, 0.05 * circuit.depth)
         at = first.depth - 0.5 + gap
         segments = [*_strokes(first, np.arange(first.n_modes), 0.0)]
-        # The second mesh stands where the first has led the light.
+        # The second mesh begins at the waveguides on which light leaves the first.
         rows = np.concatenate([carriers, _dark(carriers, first.n_modes, second.n_modes)])
         segments += _strokes(second, rows, at + gap)
         self.interferometers_ = self.ax_.add_collection(
@@ -111,7 +111,7 @@ class MeshDisplay:
 
 
 def _folded(theta):
-    """Return phases between 0 and pi: two pi less a phase parts light as the phase does."""
+    """Return phases between 0 and pi: theta and 2 pi - theta divide light in the same way."""
     return np.minimum(np.mod(theta, 2 * np.pi), 2 * np.pi - np.mod(theta, 2 * np.pi))
 
 
@@ -123,7 +123,7 @@ def _strokes(mesh, rows, start):
 
 
 def _dark(carriers, n_modes, n_outputs):
-    """Return places for the waveguides of the second mesh that no light enters from the first."""
+    """Return places for the waveguides of the second mesh that are dark."""
     missing = n_outputs - len(carriers)
     free = [row for row in range(carriers.min(), n_modes + missing) if row not in set(carriers)]
     return np.array(free[:missing], dtype=np.intp)

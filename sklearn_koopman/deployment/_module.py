@@ -22,8 +22,8 @@ def to_module(estimator):
     estimator : estimator
         A fitted classifier or regressor with a Koopman matrix, or a pipeline or search that ends
         in one. The transformers before it may be PCA, IncrementalPCA, ActiveSubspace,
-        StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, PolynomialFeatures, RBFSampler,
-        Nystroem with a Gaussian kernel, the dictionaries of this package, unions and
+        StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, SimpleImputer, PolynomialFeatures,
+        RBFSampler, Nystroem with a Gaussian kernel, the dictionaries of this package, unions and
         ObservableSelectors of them, and whatever has a method `to_layer`: see
         :class:`~sklearn_koopman.lifting.SupportsTorch`.
 

@@ -3,14 +3,21 @@
 from importlib import import_module
 
 import numpy as np
-from sklearn.base import is_classifier as is_sklearn_classifier
+from sklearn.base import (
+    BaseEstimator,
+    TransformerMixin,
+    is_classifier as is_sklearn_classifier,
+)
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._extras import import_extra
-from ..lifting import Nodes, SupportsOnnx, steps_of
+from ..lifting import WAY_OUT, Nodes, SupportsOnnx, steps_of, values_filled_in
 from ..regression import KoopmanRegressor
 from ..students import flat_steps
+from ..teachers import shortened
 from ..trees import DistilledTreeClassifier
 from ._parts import check_has_no_network, exported_estimators
 
@@ -41,7 +48,8 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
         best estimator is taken.
     X_sample : array-like of shape (n_samples, n_features)
         A row or more, as the estimator takes them. Its dtype becomes that of the graph:
-        float32, or float64.
+        float32, or float64. For a data frame, the graph takes an array of its columns in the same
+        order; all of them must be numbers.
     raw_scores : bool, default=False
         Whether a student of this package gives logits instead of probabilities.
     target_opset : int, default=None
@@ -91,14 +99,14 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     skl2onnx = import_extra("skl2onnx", "ONNX export", "onnx")
     check_is_fitted(estimator)
     check_has_no_network(estimator, "to_onnx")
-    X_sample = np.asarray(X_sample)
+    X_sample = _as_numbers(X_sample)
     if X_sample.dtype not in (np.float32, np.float64):
         raise TypeError(
             f"X_sample has dtype {X_sample.dtype}: its dtype is that of the graph, so pass "
             "X_sample.astype(np.float32), or float64."
         )
     # skl2onnx knows neither "passthrough" at the start of a pipeline nor frozen estimators.
-    steps = flat_steps(estimator)
+    steps = [_known_to_skl2onnx(step) for step in flat_steps(estimator)]
     model = steps[0] if len(steps) == 1 else make_pipeline(*steps)
     kinds = {type(part) for part in _parts_of(model) if isinstance(part, SupportsOnnx)}
     register_onnx_converters(*kinds)
@@ -112,14 +120,72 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
         )
     except RuntimeError as error:  # of several types; some do not name the step
         foreign = [
-            type(step).__name__
+            type(getattr(step, "step", step)).__name__
             for step in (*steps, *steps_of(getattr(steps[-1], "lifter_", None)))
             if not isinstance(step, SupportsOnnx)
         ]
         raise RuntimeError(
-            f"to_onnx: skl2onnx cannot convert one of {', '.join(foreign)}: {error} Use another "
-            "transformer, or write one with a method add_to_graph."
+            f"to_onnx: skl2onnx cannot convert one of {', '.join(foreign)}. Use another "
+            "transformer, or give your own a method add_to_graph, as "
+            f"sklearn_koopman.lifting.SupportsOnnx has it. {WAY_OUT} skl2onnx says: {error}"
         ) from error
+
+
+def _as_numbers(X_sample):
+    """Return a sample as an array, in which names of columns do not matter."""
+    array = np.asarray(X_sample)
+    if array.dtype.kind in "OUS" and hasattr(X_sample, "columns"):
+        words = [
+            str(name)
+            for name, kind in zip(X_sample.columns, X_sample.dtypes, strict=True)
+            if not isinstance(kind, np.dtype) or kind.kind not in "biuf"
+        ]
+        raise TypeError(
+            f"The columns {shortened(words)} of X_sample are not numbers, and the graph takes one "
+            f"array of numbers. {WAY_OUT}"
+        )
+    return array
+
+
+class _StepOfNodes(TransformerMixin, BaseEstimator):
+    """A fitted step that is written by `Nodes.add_transformer`, and not by skl2onnx itself.
+
+    Parameters
+    ----------
+    step : fitted transformer
+    n_outputs : int
+        How many columns it makes.
+    """
+
+    def __init__(self, step, n_outputs):
+        self.step = step
+        self.n_outputs = n_outputs
+
+    def fit(self, X, y=None):
+        """Do nothing: the step is fitted."""
+        return self
+
+    def transform(self, X):
+        """Return rows of the width that the step makes."""
+        return np.zeros((len(X), self.n_outputs))
+
+    @property
+    def n_features_in_(self):
+        """How many columns the step takes."""
+        return self.step.n_features_in_
+
+    def add_to_graph(self, nodes, rows):
+        """Add the step to a graph."""
+        return nodes.add_transformer(self.step, rows)
+
+
+def _known_to_skl2onnx(step):
+    """Return a step, wrapped where skl2onnx needs names of columns or knows float32 alone."""
+    if isinstance(step, ColumnTransformer) and hasattr(step, "feature_names_in_"):
+        return _StepOfNodes(step, max(part.stop for part in step.output_indices_.values()))
+    if isinstance(step, SimpleImputer) and values_filled_in(step) is not None:
+        return _StepOfNodes(step, step.n_features_in_)
+    return step
 
 
 def register_onnx_converters(*kinds):

@@ -38,6 +38,23 @@ def check_has_no_network(estimator, purpose):
         )
 
 
+def n_features_of(first, estimator=None):
+    """Return how many features a student takes, as it or its first step says.
+
+    Raises
+    ------
+    TypeError
+        If neither does.
+    """
+    found = getattr(estimator, "n_features_in_", getattr(first, "n_features_in_", None))
+    if found is None:
+        raise TypeError(
+            f"{type(first).__name__} does not say how many features it takes. Let its fit set "
+            "n_features_in_: sklearn.utils.validation.validate_data(self, X) does."
+        )
+    return int(found)
+
+
 def observables_of(lifter, rows):
     """Return the observables of rows: ndarray of shape (n_samples, n_observables).
 

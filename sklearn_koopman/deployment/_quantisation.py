@@ -1,22 +1,23 @@
 r"""Matrices of few bits, rounded so that their products with real rows change least.
 
-Replacing the rows k of a matrix by :math:`q` changes its products with rows of covariance H by
+Replacing a row k of a matrix by :math:`q` changes its products with rows of covariance H by
 
 .. math:: (k - q)^T H (k - q)
 
-on average (a constant change is left to the intercept). Plain rounding takes the nearest level of
-each entry. With error feedback the entries are rounded one after the other, and the error of each
-is made up for by those that are still to come, as well as least squares can: GPTQ [1]_, which goes
+on average (the intercept corrects a constant change). Plain rounding takes the nearest level of
+each entry. With error feedback the entries are rounded one after the other, and those that are
+still to come make up for the error of each, as well as least squares can: GPTQ [1]_, which goes
 back to [2]_. There it is an approximation for one layer of many; here the layer is the model.
-Coordinate descent follows: entry by entry moves to the level that is best given all others.
+Coordinate descent follows: one entry after the other moves to the level that is best given all
+others.
 
-Not all rows are equal: where a student has probabilities, a change of the logits costs the more,
-the less sure it is. So H is taken with the weight
+Not all rows matter alike: if a student has probabilities, a change of the logits costs more where
+it is less sure. So H has the weight
 
 .. math:: 1 - \sum_c p_{ic}^2
 
-of row i, the trace of the second derivatives of its cross-entropy, plus the mean of that over all
-rows, as a change that is not small can make a sure row unsure.
+for row i, which is the trace of the second derivatives of its cross-entropy, plus the mean of this
+weight over all rows, because a change that is not small can make a sure row unsure.
 
 .. [1] E. Frantar, S. Ashkboos, T. Hoefler and D. Alistarh, "GPTQ: accurate post-training
    quantization for generative pre-trained transformers", arXiv:2210.17323 (2022).
@@ -33,8 +34,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_array
 
-from .._validation import is_integer
-from ..lifting import ConvolutionalLifter
+from .._progress import showing_progress, watched
+from .._validation import flat_rows, is_integer
+from ..lifting import ConvolutionalLifter, taking_arrays
 from ..rows import GramMoments, accumulated, lifted_blocks
 from ..students import split_student
 from ._detach import detach_teacher
@@ -50,7 +52,7 @@ _PATCHED_ROWS = 128
 
 
 def unit_levels(bits, kind="uniform"):
-    """Return what a number of some bits can be, from -1 to 1.
+    """Return the values of a number of some bits, from -1 to 1.
 
     Parameters
     ----------
@@ -75,8 +77,7 @@ def unit_levels(bits, kind="uniform"):
     >>> unit_levels(3, "logarithmic")
     array([-1.  , -0.5 , -0.25,  0.  ,  0.25,  0.5 ,  1.  ])
     """
-    if not is_integer(bits) or not 2 <= bits <= 16:
-        raise ValueError(f"bits={bits!r}: must be an int in the range [2, 16].")
+    check_bits(bits)
     n_positive = 2 ** (int(bits) - 1) - 1
     check_rounding(levels=kind)
     if kind == "uniform":
@@ -84,6 +85,14 @@ def unit_levels(bits, kind="uniform"):
     else:
         positive = 2.0 ** np.arange(1 - n_positive, 1)
     return np.concatenate([-positive[::-1], [0.0], positive])
+
+
+def check_bits(bits, name="bits"):
+    """Raise ValueError for a number of bits that there is not."""
+    if not is_integer(bits) or not 2 <= bits <= 16:
+        raise ValueError(
+            f"{name}={bits!r}: must be an int in the range [2, 16]; one of them is the sign."
+        )
 
 
 def check_rounding(levels="uniform", scale="row", feedback=True):
@@ -96,11 +105,12 @@ def check_rounding(levels="uniform", scale="row", feedback=True):
         raise ValueError(f"feedback={feedback!r}: must be a bool.")
 
 
+@showing_progress(None)
 def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", feedback=True):
     """Round a matrix to few bits.
 
-    The full scale, of every row or of the matrix, is the one of 19 between a tenth of the largest
-    entry and that entry itself which changes products least.
+    Every row, or the matrix, has a full scale. Of 19 scales between a tenth of the largest entry
+    and this entry itself, it is the one that changes products least.
 
     Parameters
     ----------
@@ -108,14 +118,14 @@ def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", f
     bits : int
         From 2 to 16.
     gram : array-like of shape (n_inputs, n_inputs), default=None
-        Second moments of what it is multiplied by. None: the identity.
+        Second moments of the rows that it is multiplied by. None: the identity.
     levels : {"uniform", "logarithmic"}, default="uniform"
         See `unit_levels`.
     scale : {"row", "matrix"}, default="row"
-        What shares a full scale.
+        Whether each row has its own full scale, or the matrix has one.
     feedback : bool, default=True
-        Whether the error of an entry is made up for by the next ones (GPTQ [1]_, which goes back
-        to [2]_), and coordinate descent follows. False takes the nearest level of each.
+        Whether later entries make up for the error of earlier ones (GPTQ [1]_, which goes back to
+        [2]_), and coordinate descent follows. False takes the nearest level of each entry.
 
     Returns
     -------
@@ -175,6 +185,7 @@ def _rounded(matrix, bits, gram=None, levels="uniform", scale="row", feedback=Tr
     return rounded, scales[best]
 
 
+@showing_progress(None)
 def quantise_student(
     estimator,
     X,
@@ -188,30 +199,35 @@ def quantise_student(
 ):
     """Return a student whose matrix has few bits.
 
+    Its numbers are still floats, which take few different values: it predicts as the rounded matrix
+    does, and :func:`~sklearn_koopman.inspection.cost` counts the bytes of floats. `to_c` packs
+    numbers into as many bits as they have.
+
     Parameters
     ----------
     estimator : estimator
         A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one.
     X : array-like of shape (n_samples, n_features)
-        Rows like those to be classified, without labels: what they are lifted to, and how sure the
-        student is of them, says which errors matter. Training rows will do.
+        Rows like those to be classified, without labels, such as the training rows. Their
+        observables, and how sure the student is of them, tell which errors matter.
     bits : int or None, default=4
-        Bits of an entry of the Koopman matrix. The intercept stays as it is, but makes up for
-        the change of the (weighted) mean. None leaves the matrix as it is.
+        Bits of an entry of the Koopman matrix. The intercept is not rounded, and makes up for the
+        change of the (weighted) mean. None leaves the matrix as it is.
     reducer_bits : int, default=None
-        Bits of an entry of the components of PCA, of which the matrix then learns. None leaves
-        them as they are.
+        Bits of an entry of the components of PCA. The matrix is rounded after that, by the new
+        observables. None leaves the components as they are.
     filter_bits : int, default=None
         Bits of a number of the filters of :class:`~sklearn_koopman.ConvolutionalLifter`. They are
-        rounded by the patches that they see, and their offsets make up for the change of the mean;
-        the matrix then learns of it. None leaves them as they are.
+        rounded by the patches that they see, and their offsets make up for the change of the mean.
+        The matrix is rounded after that, by the new observables. None leaves the filters as they
+        are.
     levels, scale, feedback
         As for `quantise_matrix`.
 
     Returns
     -------
     estimator : estimator
-        A copy without teacher.
+        A copy, without the teacher.
 
     Examples
     --------
@@ -228,6 +244,14 @@ def quantise_student(
     [True, True]
     """
     settings = {"levels": levels, "scale": scale, "feedback": feedback}
+    check_rounding(**settings)
+    for name, number in (
+        ("bits", bits),
+        ("reducer_bits", reducer_bits),
+        ("filter_bits", filter_bits),
+    ):
+        if number is not None:
+            check_bits(number, name)
     transformers, classifier = split_student(estimator)
     coef = np.asarray(classifier.coef_, dtype=np.float64)
     weight = row_weights(estimator, X)
@@ -249,7 +273,7 @@ def quantise_student(
 
 
 def row_weights(estimator, X):
-    """Return how much a change of its logits matters in each row."""
+    """Return how much a change of the logits matters, for each row."""
     if not hasattr(estimator, "predict_proba"):
         return np.ones(len(X))
     probabilities = estimator.predict_proba(X).astype(np.float64)
@@ -259,9 +283,10 @@ def row_weights(estimator, X):
 
 
 def observable_moments(transformers, X, weight):
-    """Return weighted mean and covariance of what a list of transformers makes of rows."""
-    X = check_array(X, dtype=[np.float64, np.float32])
-    blocks = lifted_blocks(make_pipeline(*transformers) if transformers else None, X)
+    """Return the weighted mean and covariance of the observables of rows."""
+    X = flat_rows(X)
+    lifter = make_pipeline(*map(taking_arrays, transformers)) if transformers else None
+    blocks = lifted_blocks(lifter, X)
     moments = accumulated(GramMoments(blocks.n_observables), blocks, weight)
     return moments.mean, moments.gram / moments.weight
 
@@ -278,7 +303,7 @@ def convolutions_in(transformers, purpose):
 
 
 def _quantise_filters(transformers, X, weight, bits, settings):
-    X = check_array(X, dtype=[np.float64, np.float32])
+    X = flat_rows(X)
     for i in convolutions_in(transformers, f"filter_bits={bits!r}"):
         lifter = transformers[i]
         mean, gram = _patch_moments(transformers[:i], lifter, X, weight)
@@ -349,7 +374,7 @@ def descend_to_levels(matrix, rounded, steps, scale, gram):
     """Move one entry after the other to the level that is best given all others."""
     curvature = np.diag(gram)
     rounded = rounded.T.copy()
-    for _ in range(_MAX_SWEEPS):
+    for _ in watched(range(_MAX_SWEEPS), "rounding", "sweep"):
         gradient = gram @ (matrix.T - rounded)
         n_moved = 0
         for j in np.flatnonzero(curvature > 0):

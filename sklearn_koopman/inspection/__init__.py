@@ -22,7 +22,13 @@ from ._polynomials._polynomial_student import PolynomialStudent as PolynomialStu
 from ._polynomials._shapley import ShapleyValues, shapley_values
 from ._report import distillation_report
 from ._report_table import DistillationReport
-from ._robustness._radius import RadiusBounds, radius_bounds, robust_radius
+from ._robustness._coordinates import checked_rows as checked_rows
+from ._robustness._radius import (
+    RadiusBounds,
+    checked_scale as checked_scale,
+    radius_bounds,
+    robust_radius,
+)
 from ._span_report import span_report
 from ._spectrum import SpanSpectrum, SpanSpectrumDisplay, span_spectrum
 

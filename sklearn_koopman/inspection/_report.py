@@ -11,14 +11,15 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._devices import seeded_torch
+from .._progress import progress, showing_progress
 from .._validation import is_integer
 from ..classification import (
     EDMDClassifier,
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
 )
-from ..students import has_label, some_rows
-from ..teachers import align_columns, as_teacher, column_classes, teacher_logits
+from ..students import check_needs_no_labels, has_label, labels_of_columns, some_rows
+from ..teachers import align_columns, column_classes, shortened, teacher_logits, teacher_of
 from ._chosen import chosen_student, innermost_student
 from ._cost import Operations, UncountableError, count_operations
 from ._fidelity import fidelity_score
@@ -30,60 +31,74 @@ _NAN = float("nan")
 
 
 def distillation_report(
-    estimator, X, y, *, X_test, y_test, random_states=(0,), edmd_ridge=1e-2, verbose=0
+    estimator,
+    X,
+    y=None,
+    *,
+    X_test,
+    y_test=None,
+    sample_weight=None,
+    random_states=(0,),
+    edmd_ridge=1e-2,
+    verbose=None,
 ):
-    """Compare a distilled student with its teacher and with what it would be without one.
+    """Compare a distilled student with its teacher, and with students without a teacher.
 
     The rows of the report are
 
     - the teacher;
     - the distilled student, which is `estimator`;
     - the student without teacher: the same with ``soft_weight=0``;
-    - EDMD on labels: least squares in place of the distillation loss, behind the same
+    - EDMD on labels: least squares in place of the distillation loss, after the same
       preprocessing;
     - EDMD on teacher logits: least squares to those.
 
-    Those that need labels are left out where y has none. Each is fitted anew on X for each
-    seed, and only evaluated on `X_test`: nothing is chosen there.
+    Those that need labels are left out where y has none, and accuracies where there is no
+    `y_test`: then the report says how nearly each model gives the teacher's answers. Each is fitted
+    anew on X for each seed, and only evaluated on `X_test`: nothing is chosen there.
 
     Parameters
     ----------
     estimator : KoopmanDistilledClassifier, KoopmanDistilledClassifierCV, Pipeline or search
         A student with a teacher, or a pipeline (of this package or of scikit-learn) that ends
-        in one. It is cloned, fitted or not. One that chooses settings (with cross-validation
-        inside, or a `GridSearchCV` of a student or pipeline) chooses them on X for each seed, and
-        the report is of the student that was chosen: `fit_time` is without the choice.
+        in one. It is cloned, whether it is fitted or not. If it chooses settings (cross-validation
+        inside, or a `GridSearchCV` of a student or pipeline), it chooses them on X for each seed,
+        and the report is about the chosen student. `fit_time` does not include the choice.
     X : array-like of shape (n_samples, n_features)
         Training rows. The teacher sees them as they are, whatever the pipeline does to them.
-    y : array-like of shape (n_samples,)
+    y : array-like of shape (n_samples,), default=None
         Their labels.
     X_test : array-like of shape (n_test_samples, n_features)
         Rows to evaluate on.
-    y_test : array-like of shape (n_test_samples,)
+    y_test : array-like of shape (n_test_samples,), default=None
         Their labels.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the training rows, for everything that is fitted, including a teacher that is not
+        frozen. Accuracy and fidelity count all test rows alike.
     random_states : int or sequence of int, default=(0,)
-        Seeds: each in turn is given to every `random_state` parameter, and to torch (whose own
-        generator is restored afterwards).
+        Seeds. Each in turn is given to every `random_state` parameter, and to torch, whose own
+        generator is restored afterwards.
     edmd_ridge : float, default=1e-2
         `ridge` of the EDMD rows.
-    verbose : int, default=0
-        Print a line for every model that was fitted.
+    verbose : int, default=None
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step. None is 1 where stderr is a terminal, and in notebooks, else 0.
 
     Returns
     -------
     report : DistillationReport
-        Print it, or take its `rows` or `to_frame()`. It knows the F1 scores and the confusion of
-        the classes too.
+        Print it, or take its `rows` or `to_frame()`. It also has the F1 scores and the confusion
+        matrices of the classes.
 
     See Also
     --------
-    fidelity_score : Agreement with the teacher alone.
+    fidelity_score : Agreement with the teacher.
 
     Notes
     -----
-    The teacher's outputs on X are computed once, or once per seed where the teacher is an
-    estimator to fit (see :func:`~sklearn_koopman.teachers.as_teacher`), and handed to the
-    students as `soft_labels`. So `fit_time` of a student is its own.
+    The teacher's outputs on X are computed once, or once per seed if the teacher is an estimator to
+    fit (see :func:`~sklearn_koopman.teachers.as_teacher`). The students get them as `soft_labels`,
+    so the `fit_time` of a student does not include its teacher.
 
     Examples
     --------
@@ -109,6 +124,9 @@ def distillation_report(
     """
     _check_student(innermost_student(estimator))
     X, y, X_test, y_test, seeds = _checked(X, y, X_test, y_test, random_states)
+    if sample_weight is not None:
+        sample_weight = np.asarray(sample_weight)
+        check_consistent_length(X, sample_weight)
 
     lesson: _Lesson | None = None
     chosen = []
@@ -116,16 +134,17 @@ def distillation_report(
     def runs_of(model):
         """Yield the name and the run of every model of one seed."""
         nonlocal lesson
-        model, settings = chosen_student(model, X, y)
+        model, settings = chosen_student(model, X, y, sample_weight)
         if settings:
             chosen.append(settings)
         if lesson is None or not lesson.is_fixed:
-            lesson = _ask_teacher(student_of(model), X, y, X_test, y_test)
+            lesson = _ask_teacher(student_of(model), X, y, X_test, y_test, sample_weight)
         yield "teacher", lesson.run
         for name, variant, soft_labels in _variants(model, lesson, edmd_ridge):
-            yield name, _run(variant, X, y, X_test, y_test, soft_labels, lesson.labels_test)
+            yield name, _run(variant, X, y, X_test, y_test, soft_labels, sample_weight, lesson)
 
-    runs = _repeated(estimator, seeds, runs_of, verbose)
+    any_label = _has_label(y, X, innermost_student(estimator)).any()
+    runs = _repeated(estimator, seeds, runs_of, 5 if any_label else 3, verbose)
     return _report(runs, len(X), y_test, seeds, tuple(chosen))
 
 
@@ -133,29 +152,43 @@ def _report(runs, n_train, y_test, seeds, chosen=()):
     """Put the runs of all models together."""
     rows = [_summary(name, of_one) for name, of_one in runs.items()]
     labels = {name: [run.labels for run in of_one] for name, of_one in runs.items()}
+    counted = {name: of_one[0].operations for name, of_one in runs.items()}
+    uncounted = {
+        name: str(error).partition(". ")[0]
+        for name, error in counted.items()
+        if isinstance(error, UncountableError)
+    }
+    n_test = len(next(iter(labels.values()))[0])
+    classes, confusion = ((), {}) if y_test is None else confusions(y_test, labels)
     return DistillationReport(
-        rows, n_train, len(y_test), seeds, chosen, *confusions(y_test, labels)
+        rows, n_train, n_test, seeds, chosen, classes, confusion, uncounted
     )
 
 
-def _repeated(estimator, seeds, runs_of, verbose):
+def _repeated(estimator, seeds, runs_of, n_models, verbose):
     """Return the runs of every model: `runs_of` yields names and runs for one seed's clone."""
     runs: dict[str, list[_Run]] = {}
-    for seed in seeds:
-        with _seeding_torch(seed):
-            model = clone(estimator)
-            _set_random_states(model, seed)
-            for name, run in runs_of(model):
-                runs.setdefault(name, []).append(run)
-                if verbose > 0:
-                    print(f"seed {seed}: {name}: accuracy {run.accuracy:.4f}", flush=True)
+    total = None if n_models is None else n_models * len(seeds)
+    with showing_progress(verbose), progress("report", total, "model") as steps:
+        for seed in seeds:
+            with _seeding_torch(seed):
+                model = clone(estimator)
+                _set_random_states(model, seed)
+                for name, run in runs_of(model):
+                    runs.setdefault(name, []).append(run)
+                    found = f"accuracy {run.accuracy:.4f}"
+                    if np.isnan(run.accuracy):
+                        found = f"fidelity {run.fidelity:.4f}"
+                    steps.done(f"seed {seed}: {name}: {found}")
     return runs
 
 
 def _checked(X, y, X_test, y_test, random_states):
     """Return rows and labels as something with a shape, and the seeds as a tuple."""
     X, X_test = (x if hasattr(x, "shape") else np.asarray(x) for x in (X, X_test))
-    y, y_test = column_or_1d(y, warn=True), column_or_1d(y_test, warn=True)
+    y, y_test = (
+        None if each is None else column_or_1d(each, warn=True) for each in (y, y_test)
+    )
     check_consistent_length(X, y)
     check_consistent_length(X_test, y_test)
     seeds = (random_states,) if np.ndim(random_states) == 0 else tuple(random_states)
@@ -178,7 +211,7 @@ class _Run:
     fidelity: float
     fit_time: float
     predict_time: float
-    operations: Operations | None
+    operations: Operations | UncountableError
     labels: np.ndarray
 
 
@@ -211,28 +244,50 @@ class _Lesson:
     run: _Run
 
 
-def _ask_teacher(student, X, y, X_test, y_test):
+def _has_label(y, X, student):
+    """Return which training rows have a label, (n_samples,)."""
+    if y is None:
+        return np.zeros(X.shape[0], dtype=bool)
+    return has_label(y, student.unlabeled_value)
+
+
+def _ask_teacher(student, X, y, X_test, y_test, sample_weight):
     """Fit a student's teacher if it is not fixed, and evaluate it."""
-    teacher = as_teacher(student.teacher, classes=student.teacher_classes)
-    known = has_label(y, student.unlabeled_value)
+    teacher = teacher_of(student)
+    known = _has_label(y, X, student)
     is_fixed, fit_time = teacher.is_fixed, _NAN
+    if not known.any():
+        check_needs_no_labels(teacher)
     if not is_fixed:
+        weight = None if sample_weight is None else sample_weight[known]
         start = perf_counter()
-        teacher = teacher.fit(some_rows(X, known), y[known])
+        teacher = teacher.fit(some_rows(X, known), y[known], sample_weight=weight)
         fit_time = perf_counter() - start
     labels = np.unique(y[known]) if known.any() else teacher.classes_
-    teacher = teacher.expecting(labels)
+    if labels is not None:
+        teacher = teacher.expecting(labels)
     outputs = teacher(X)
+    if labels is None:
+        labels = labels_of_columns(teacher, outputs)
+        strangers = [] if y_test is None else np.setdiff1d(y_test, labels).tolist()
+        if strangers:
+            raise ValueError(
+                f"y_test has the labels {shortened(strangers)}, and without labels in y the "
+                f"classes are those of the teacher, {shortened(list(labels))}. Pass "
+                "teacher_classes=, the class of each column, to the student."
+            )
     start = perf_counter()
     outputs_test = teacher(X_test)
     predict_time = perf_counter() - start
 
     kind = teacher.output if student.teacher_output == "auto" else student.teacher_output
     classes = column_classes(teacher.column_names, teacher.classes_, labels)
+    if classes is None and not known.any():
+        classes = labels  # students have no others to go by
     columns = np.unique(labels if classes is None else classes)
     logits = align_columns(teacher_logits(outputs_test, kind), classes, columns)
     labels_test = columns[logits.argmax(axis=1)]
-    accuracy = float(np.mean(labels_test == y_test))
+    accuracy = _accuracy(labels_test, y_test)
     run = _Run(accuracy, 1.0, fit_time, predict_time, _operations(teacher, X_test), labels_test)
     return _Lesson(outputs, kind, classes, labels_test, bool(known.any()), is_fixed, run)
 
@@ -258,12 +313,11 @@ def _variants(model, lesson, edmd_ridge):
     yield "EDMD on teacher logits", with_student(model, edmd), lesson.outputs
 
 
-def _run(model, X, y, X_test, y_test, soft_labels, labels_teacher):
+def _run(model, X, y, X_test, y_test, soft_labels, sample_weight, lesson):
     """Fit a model and evaluate it."""
-    fit_params = {}
-    if soft_labels is not None:
-        prefix = "" if get_config()["enable_metadata_routing"] else prefix_of(model)
-        fit_params[f"{prefix}soft_labels"] = soft_labels
+    prefix = "" if get_config()["enable_metadata_routing"] else prefix_of(model)
+    given = {"soft_labels": soft_labels, "sample_weight": sample_weight}
+    fit_params = {f"{prefix}{name}": each for name, each in given.items() if each is not None}
     start = perf_counter()
     model.fit(X, y, **fit_params)
     fit_time = perf_counter() - start
@@ -271,8 +325,8 @@ def _run(model, X, y, X_test, y_test, soft_labels, labels_teacher):
     labels = model.predict(X_test)
     predict_time = perf_counter() - start
     return _Run(
-        float(np.mean(labels == y_test)),
-        fidelity_score(labels_teacher, labels),
+        _accuracy(labels, y_test),
+        fidelity_score(lesson.labels_test, labels),
         fit_time,
         predict_time,
         _operations(model, X_test),
@@ -280,16 +334,21 @@ def _run(model, X, y, X_test, y_test, soft_labels, labels_teacher):
     )
 
 
+def _accuracy(labels, y_test):
+    return _NAN if y_test is None else float(np.mean(labels == y_test))
+
+
 def _operations(model, X):
     try:
         return count_operations(model, X[:1])
-    except UncountableError:
-        return None
+    except UncountableError as error:
+        return error
 
 
 def _summary(name, runs):
     """Return the row of a model from its runs, one per seed."""
-    operations = runs[0].operations
+    counted = runs[0].operations
+    operations = None if isinstance(counted, UncountableError) else counted
     statistics = {}
     for key in ("accuracy", "fidelity", "fit_time", "predict_time"):
         values = [getattr(run, key) for run in runs]

@@ -5,7 +5,7 @@ from sklearn.metrics import confusion_matrix
 
 
 def confusions(y, labels):
-    """Return how often models take each class for each.
+    """Return the confusion matrices of models.
 
     Parameters
     ----------
@@ -17,9 +17,9 @@ def confusions(y, labels):
     Returns
     -------
     classes : ndarray of shape (n_classes,)
-        Sorted: all that are there.
+        All classes, sorted.
     confusion : dict of str to ndarray of shape (n_classes, n_classes)
-        Numbers of rows, mean over the seeds: of a class (row), taken for a class (column).
+        Numbers of rows of each class (row) in each class (column), means over the seeds.
     """
     said = [each for of_seeds in labels.values() for each in of_seeds]
     classes = np.unique(np.concatenate([y, *said]))

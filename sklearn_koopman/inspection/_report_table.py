@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from .._extras import import_extra, import_package
+from .._axes import axes_to_draw_on
+from .._extras import import_package
 from ._report_classes import f1_scores
 
 # A table of F1 scores shows those that are lowest.
@@ -24,7 +25,8 @@ class ReportRow:
     model : str
         Its name.
     accuracy, accuracy_std : float
-        Fraction of test rows with the right class; mean and standard deviation over the seeds.
+        Fraction of test rows with the right class; mean and standard deviation over the seeds. NaN
+        where test rows have no labels.
     fidelity, fidelity_std : float
         Fraction of test rows with the teacher's class.
     parameters : int or None
@@ -66,13 +68,15 @@ class DistillationReport:
     random_states : tuple of int
         The seeds.
     chosen : tuple of dict, default=()
-        For each seed the settings that a search, or cross-validation inside, has chosen for the
-        student. Empty, if they were given.
+        For each seed, the settings that a search or the student's own cross-validation has chosen.
+        Empty if nothing was chosen.
     classes : ndarray of shape (n_classes,), default=()
-        Those of `confusion`.
+        The classes of `confusion`.
     confusion : dict of str to ndarray of shape (n_classes, n_classes), default={}
-        For each model, how many test rows of a class (row) it takes for a class (column); mean
-        over the seeds.
+        For each model, the confusion matrix: how many test rows of each class (row) it puts into
+        each class (column). Means over the seeds.
+    uncounted : dict of str to str, default={}
+        For each model that cannot be counted, the reason.
     """
 
     rows: list
@@ -82,6 +86,7 @@ class DistillationReport:
     chosen: tuple = ()
     classes: Any = ()
     confusion: dict = field(default_factory=dict)
+    uncounted: dict = field(default_factory=dict)
 
     def to_frame(self):
         """Return the table as a pandas DataFrame, indexed by the model.
@@ -108,12 +113,12 @@ class DistillationReport:
         return frame.rename_axis("class")
 
     def plot_confusion(self, models=None, **kwargs):
-        """Draw which classes models take for one another, side by side.
+        """Draw the confusion matrices of models, side by side.
 
         Parameters
         ----------
         models : sequence of str, default=None
-            Names of rows. None draws the first two: the teacher, and its student.
+            Names of models. None draws the teacher and its student.
         **kwargs : dict
             For :meth:`~sklearn.metrics.ConfusionMatrixDisplay.plot`.
 
@@ -125,13 +130,10 @@ class DistillationReport:
         unknown = [model for model in models if model not in self.confusion]
         if unknown:
             raise ValueError(f"models={models!r}: must be of {list(self.confusion)}.")
-        plt = import_extra("matplotlib.pyplot", "plot_confusion", "plot")
-        _, axes = plt.subplots(
-            1, len(models), squeeze=False, layout="constrained", figsize=(5 * len(models), 5)
-        )
+        axes = axes_to_draw_on(None, (len(models),), figsize=(5 * len(models), 5))
         settings = {"colorbar": False, "cmap": "Blues", "values_format": ".4g"} | kwargs
         displays = []
-        for model, axis in zip(models, axes[0], strict=True):
+        for model, axis in zip(models, axes, strict=True):
             shown = ConfusionMatrixDisplay(
                 self.confusion[model].round(1), display_labels=self.classes
             )
@@ -143,7 +145,10 @@ class DistillationReport:
         return "\n".join([_as_text(self._table()), self._caption(), *self._text_of_classes()])
 
     def _table(self):
-        return [_HEADER, *(self._cells(row) for row in self.rows)]
+        table = [_HEADER, *(self._cells(row) for row in self.rows)]
+        if all(np.isnan(row.accuracy) for row in self.rows):  # without labels of test rows
+            return [[first, *rest] for first, _, *rest in table]
+        return table
 
     def _f1_scores(self):
         return {model: f1_scores(each) for model, each in self.confusion.items()}
@@ -201,13 +206,28 @@ class DistillationReport:
             f"{self.n_train} training rows, {self.n_test} test rows, {seeds}; "
             "multiplications per sample, seconds for all rows"
         )
+        if self.uncounted:
+            reasons = dict.fromkeys(self.uncounted.values())
+            caption += f"; n/a: {'; '.join(reasons)}"
         if not self.chosen:
             return caption
         choices = dict.fromkeys(
             ", ".join(f"{name}={value!r}" for name, value in settings.items())
             for settings in self.chosen
         )
-        return f"{caption}; chosen on the training rows: {'; or '.join(choices)}"
+        caption = f"{caption}; chosen on the training rows: {'; or '.join(choices)}"
+        if any(self._learns_from_labels_alone(settings) for settings in self.chosen):
+            caption += (
+                "; a soft weight of 0 takes nothing from the teacher, so the distilled student is "
+                "the student without teacher"
+            )
+        return caption
+
+    @staticmethod
+    def _learns_from_labels_alone(settings):
+        return any(
+            name.endswith("soft_weight") and value == 0 for name, value in settings.items()
+        )
 
 
 _HEADER = [

@@ -13,6 +13,7 @@ from ..networks import (
     fitted_network,
     low_rank_span,
     pruned_span,
+    spans_of,
     weighted_layers,
 )
 from ._cost import Operations, UncountableError, count_operations, count_spans
@@ -24,7 +25,7 @@ _AFFINE = {"lifter": None, "rank": None, "density": None, "lift_output": False, 
 
 
 def span_report(
-    classifier, X, y, *, X_test, y_test, random_states=(0,), tail_epochs=0, verbose=0
+    classifier, X, y, *, X_test, y_test, random_states=(0,), tail_epochs=0, verbose=None
 ):
     """Compare a linearised network with the network and with what else could be done.
 
@@ -37,7 +38,7 @@ def span_report(
     - the weights of the span, pruned by magnitude: both with as many numbers as `classifier` has in
       place of the span (all of them, where it has more), where the span has weights;
     - the linearised network, which is `classifier`;
-    - with `tail_epochs`, the same with the matrix and all layers behind it trained.
+    - with `tail_epochs`, the same with the matrix and all layers after it trained.
 
     Everything is fitted anew on X for each seed, and only evaluated on `X_test`: nothing is chosen
     there.
@@ -58,10 +59,11 @@ def span_report(
         Seeds: each in turn is given to every `random_state` parameter, and to torch (whose own
         generator is restored afterwards).
     tail_epochs : int, default=0
-        Epochs in which the matrix and the layers behind it are trained on what the network says
+        Epochs in which the matrix and the layers after it are trained on what the network says
         (``trained="tail"``); 0 leaves that row out.
-    verbose : int, default=0
-        Above 0, print a line for every model as soon as it is evaluated.
+    verbose : int, default=None
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step. None is 1 where stderr is a terminal, and in notebooks, else 0.
 
     Returns
     -------
@@ -109,18 +111,21 @@ def span_report(
         )
     if not is_integer(tail_epochs) or tail_epochs < 0:
         raise ValueError(f"tail_epochs={tail_epochs!r}: must be an int >= 0.")
-    if len(classifier._spans()) > 1:
+    if len(spans_of(classifier)) > 1:
         raise ValueError(
             f"span={classifier.span!r}: the report compares what can be done with one span; give "
             "each span a report of its own."
         )
+    if y is None or y_test is None:
+        raise ValueError("span_report needs labels: give y and y_test.")
     X, y, X_test, y_test, seeds = _checked(X, y, X_test, y_test, random_states)
 
     def runs_of(model):
         model.set_params(module=fitted_network(model.module, X, y, None))
         return _runs(model, X, y, X_test, y_test, tail_epochs)
 
-    runs = _repeated(classifier, seeds, runs_of, verbose)
+    # How many models there are to compare with depends on the span.
+    runs = _repeated(classifier, seeds, runs_of, None, verbose)
     return _report(runs, len(X), y_test, seeds)
 
 
@@ -128,7 +133,7 @@ def _runs(model, X, y, X_test, y_test, tail_epochs):
     """Yield the name and the run of every model of one seed."""
     fit_time = _time_to_fit(model, X, y)
     judge = _Judge(model, X_test, y_test)
-    network, (span,) = model.network_.module, model._spans()
+    network, (span,) = model.network_.module, spans_of(model)
     yield "network", judge.network(network)
     if judge.keeps_the_shape():
         yield "without the span", judge.network(drop_span(network, span))

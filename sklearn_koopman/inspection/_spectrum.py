@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._extras import import_extra
+from .._axes import axes_to_draw_on
+from ..networks import LinearizedNetworkClassifier
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ def span_spectrum(classifier, span=0):
     >>> spectrum.singular_values.shape, spectrum.modes.shape[0]
     ((16,), 16)
     """
+    if not isinstance(classifier, LinearizedNetworkClassifier):
+        raise TypeError(
+            f"classifier={classifier!r} is no LinearizedNetworkClassifier. The spectrum of an "
+            "EDMDRegressor is koopman_spectrum(regressor)."
+        )
     check_is_fitted(classifier)
     operator = classifier.operators_[span]
     eigenvalues = modes = None
@@ -136,16 +142,9 @@ class SpanSpectrumDisplay:
         -------
         display : SpanSpectrumDisplay
         """
-        plt = import_extra("matplotlib.pyplot", "SpanSpectrumDisplay", "plot")
         eigenvalues = self.spectrum.eigenvalues
         n_axes = 1 if eigenvalues is None else 2
-        if axes is None:
-            size = (4.5 * n_axes, 4)
-            _, axes = plt.subplots(1, n_axes, figsize=size, layout="constrained", squeeze=False)
-            axes = axes.ravel()
-        if len(axes) != n_axes:
-            raise ValueError(f"axes: this spectrum needs {n_axes} of them, got {len(axes)}.")
-        self.axes_ = list(axes)
+        self.axes_ = list(axes_to_draw_on(axes, (n_axes,), figsize=(4.5 * n_axes, 4)))
         self.figure_ = self.axes_[0].figure
         singular = self.spectrum.singular_values
         self.axes_[0].set(xlabel="rank", ylabel="singular value", yscale="log")

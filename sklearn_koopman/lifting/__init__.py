@@ -3,7 +3,11 @@
 `__all__` is for users; the other names are what the folders above use of this one.
 """
 
-from ._affine import affine_map as affine_map, split_linear as split_linear
+from ._affine import (
+    AffineMap as AffineMap,
+    split_columns as split_columns,
+    split_linear as split_linear,
+)
 from ._base import BlockLifter as BlockLifter
 from ._chain import (
     are_floats as are_floats,
@@ -23,9 +27,11 @@ from ._chosen import (
     ChosenUnion as ChosenUnion,
     choose_observables as choose_observables,
 )
+from ._columns import ColumnParts as ColumnParts, is_numeric as is_numeric
 from ._convolution import ConvolutionalLifter
 from ._delay import DelayLifter
 from ._filtering._filters import PATCH_BATCH as PATCH_BATCH
+from ._flatten import Flatten
 from ._forms._as_function import NoFunctionError as NoFunctionError, as_function as as_function
 from ._forms._as_layer import (
     WITH_LAYERS as WITH_LAYERS,
@@ -34,10 +40,12 @@ from ._forms._as_layer import (
 )
 from ._forms._costs import operations_of as operations_of
 from ._forms._degrees import degree_of as degree_of
+from ._forms._filling import values_filled_in as values_filled_in
 from ._forms._functions import affine as affine, in_turn as in_turn
 from ._forms._onnx_nodes import Nodes
 from ._forms._operations import Operations, UncountableError as UncountableError
 from ._forms._protocols import (
+    WAY_OUT as WAY_OUT,
     SupportsC,
     SupportsChoice,
     SupportsCost,
@@ -71,6 +79,7 @@ from ._squares import SquaredProjectionLifter
 __all__ = [
     "ConvolutionalLifter",
     "DelayLifter",
+    "Flatten",
     "MonomialLifter",
     "Nodes",
     "Operations",

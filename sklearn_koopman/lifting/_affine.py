@@ -1,14 +1,22 @@
-"""The linear steps at the head of a chain: where they end, and their matrix."""
+"""The linear steps of a chain: where those at its head end, and their matrix."""
+
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import block_diag
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 
 from ._chain import steps_of, taking_arrays, transformed
+from ._columns import ColumnParts
 from ._forms._degrees import degree_of
+
+# So long a step loses no digits of the matrix to the offset, however large that is.
+STEP = 2.0**40
 
 
 def split_linear(steps):
-    """Return the linear steps at the head of a chain as one transformer, and all behind them.
+    """Return the linear steps at the head of a chain as one transformer, and all after them.
 
     Parameters
     ----------
@@ -28,25 +36,99 @@ def split_linear(steps):
     return head, tail
 
 
-def affine_map(head, center, step):
-    """Return what a linear transformer makes of a row, and the matrix of its changes.
+@dataclass(frozen=True)
+class AffineMap:
+    """A matrix and an offset.
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (n_outputs, n_inputs)
+    offset : ndarray of shape (n_outputs,)
+    """
+
+    matrix: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def identity(cls, n_inputs):
+        """Return what leaves rows as they are."""
+        return cls(np.eye(n_inputs), np.zeros(n_inputs))
+
+    @classmethod
+    def of(cls, transformer, n_inputs=None):
+        """Return what a fitted transformer does, None if it is not known to be linear.
+
+        Parameters
+        ----------
+        transformer : fitted transformer or None
+            None leaves rows as they are.
+        n_inputs : int, default=None
+            How many features it takes. None: it says so itself.
+        """
+        if n_inputs is None:
+            n_inputs = getattr(transformer, "n_features_in_", None)
+        if degree_of(transformer) != 1 or n_inputs is None:
+            return None
+        if transformer is None:
+            return cls.identity(n_inputs)
+        transformer = taking_arrays(transformer)
+        offset = transformed(transformer, np.zeros((1, n_inputs)))[0].astype(float)
+        ends = transformed(transformer, STEP * np.eye(n_inputs))
+        return cls((ends - offset).T / STEP, offset)
+
+    @property
+    def is_identity(self):
+        """Whether rows stay as they are."""
+        return not self.offset.any() and np.array_equal(self.matrix, np.eye(*self.matrix.shape))
+
+    def __call__(self, X):
+        """Return rows times the matrix, and the offset."""
+        return X @ self.matrix.T + self.offset
+
+    def after(self, first):
+        """Return what does `first`, and then this."""
+        return AffineMap(self.matrix @ first.matrix, self.matrix @ first.offset + self.offset)
+
+
+def split_columns(transformer):
+    """Return a fitted transformer as another one, and an affine map of what that makes.
 
     Parameters
     ----------
-    head : fitted transformer or None
-    center : ndarray of shape (n_features,)
-        The row.
-    step : ndarray of shape (n_features,)
-        Changes of the features that are not lost in rounding.
+    transformer : fitted transformer
 
     Returns
     -------
-    features : ndarray of shape (n_outputs,)
-    matrix : ndarray of shape (n_features, n_outputs)
-        What each output changes by with each feature.
+    head : fitted transformer
+        Of a ColumnTransformer some of whose parts are affine, what leaves their columns as they
+        are; else the same.
+    front : AffineMap or None
+        What comes then; None where there is no affine part.
     """
-    if head is None:
-        return center, np.eye(len(center))
-    features = transformed(head, center[None])[0].astype(np.float64)
-    moved = transformed(head, center + np.diag(step)).astype(np.float64)
-    return features, (moved - features) / step[:, None]
+    if not isinstance(transformer, ColumnTransformer):
+        return transformer, None
+    whole = taking_arrays(transformer)
+    if whole.names is None:
+        return transformer, None
+    names = whole.names_in or [f"x{i}" for i in range(whole.n_features_in)]
+    parts, made, maps, start = [], [], [], 0
+    for places, step, weight in whole.parts:
+        front = AffineMap.of(step, len(places))
+        if front is None:
+            n_made = len(step.get_feature_names_out())
+            front, kept = AffineMap.identity(n_made), (places, step, weight)
+            of_part = whole.names[start : start + n_made]
+        else:
+            front = AffineMap(weight * front.matrix, weight * front.offset)
+            kept, of_part = (places, None, 1.0), [names[place] for place in places]
+        start += len(front.offset)
+        parts.append(kept)
+        made += of_part
+        maps.append(front)
+    if all(step is not None for _, step, _ in parts):
+        return transformer, None
+    front = AffineMap(
+        block_diag(*(part.matrix for part in maps)),
+        np.concatenate([part.offset for part in maps]),
+    )
+    return ColumnParts(parts, made, whole.n_features_in, whole.names_in), front

@@ -7,6 +7,7 @@ from math import inf
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
@@ -31,6 +32,7 @@ from sklearn.utils import get_tags
 
 from .._finite import all_finite
 from ._base import BlockLifter
+from ._columns import ColumnParts
 from ._forms._protocols import SupportsOnnx, SupportsProducts, SupportsTorch
 from ._products import of_columns, united, variables_alone
 
@@ -107,6 +109,8 @@ def learns_nothing(step):
     """Return whether a step can be fitted to the form of the rows, without any of them."""
     if isinstance(step, Pipeline):
         return all(learns_nothing(part) for _, part in step.steps)
+    if isinstance(step, FeatureUnion):
+        return all(part == "drop" or learns_nothing(part) for _, part in step.transformer_list)
     return (
         _does_nothing(step)
         or isinstance(step, _LEARN_NOTHING)
@@ -178,12 +182,16 @@ def taking_arrays(step):
     Returns
     -------
     step : fitted transformer
-        The same, or a shallow copy that knows no names.
+        The same, or a shallow copy that knows no names; of a ColumnTransformer, its parts.
     """
     if isinstance(step, FrozenEstimator):
         return FrozenEstimator(taking_arrays(step.estimator))
     if isinstance(step, Pipeline):
         return make_pipeline(*map(taking_arrays, steps_of(step)))
+    if isinstance(step, ColumnTransformer):
+        found = ColumnParts.of(step)
+        found.parts = [(at, taking_arrays(part), weight) for at, part, weight in found.parts]
+        return found
     if not hasattr(step, "feature_names_in_"):
         return step
     nameless = copy(step)
@@ -208,8 +216,13 @@ def block_lift(tail, dtype):
 
 def transformed(steps, X):
     """Return what steps make of rows, as an array of finite numbers."""
+    lifted = X
     with arrays_between_steps():
-        lifted = _as_rows(steps.transform(X), X, steps)
+        # One by one: a pipeline would ask each whether it is fitted, and steps of others that learn
+        # nothing often cannot say. Whoever gets here has fitted them.
+        for step in steps_of(steps):
+            lifted = step.transform(lifted)
+        lifted = _as_rows(lifted, X, steps)
     # Steps of others may let through what they were given; dictionaries have checked it.
     last = next(reversed(steps_of(steps)), None)
     if not (isinstance(last, BlockLifter) or all_finite(lifted)):

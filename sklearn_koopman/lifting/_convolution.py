@@ -39,7 +39,7 @@ OPTIONAL = ("filter_size", "grid")
 class ConvolutionalLifter(Dictionary):
     r"""Lift images or series to pooled responses of small filters.
 
-    A filter :math:`w_j` is laid on every patch :math:`p_i` of a row, the same one everywhere,
+    Each filter :math:`w_j` is applied to every patch :math:`p_i` of a row,
 
     .. math:: r_{ji} = \left\langle w_j,
               \frac{p_i - \bar p_i}{\sqrt{\operatorname{var} p_i + c}} \right\rangle + b_j ,
@@ -57,72 +57,75 @@ class ConvolutionalLifter(Dictionary):
     - "intensity": :math:`r^2`, what a detector sees behind a lens and a mask;
     - "magnitude": :math:`|r|`.
 
-    Filters are fixed, or found without labels [1]_: a convolution, one function and one matrix
-    behind it are all there is.
+    Filters are given, or found without labels [1]_. So a student is a convolution, one function and
+    one matrix after it.
 
     Parameters
     ----------
     input_shape : tuple of int, default=None
-        What a row is, flattened: ``(height, width)`` or ``(channels, height, width)`` is an image,
-        ``(length,)`` a series, and with ``kind="series"`` ``(channels, length)`` is one of several
-        channels. None: a series of one channel.
+        Shape of a row before it was flattened: ``(height, width)`` or ``(channels, height, width)``
+        of an image, ``(length,)`` of a series, and with ``kind="series"`` ``(channels, length)`` of
+        a series of several channels. None: a series of one channel.
     kind : {"auto", "image", "series"}, default="auto"
-        "auto" takes rows of two or three dimensions for images.
+        "auto": an `input_shape` of two or three numbers is that of an image.
     n_filters : int, default=64
-        How many filters are found; of those that are given, all are taken.
+        Number of filters to find. Filters that are given are all used.
     filters : {"kmeans", "random", "pca"}, array-like or torch.nn.Module, default="kmeans"
         "kmeans" are the centres of whitened patches
         (:class:`~sklearn.cluster.MiniBatchKMeans`), "random" are whitened patches, "pca" are the
-        principal components of patches. An array (n_filters, channels, height, width), for series
-        (n_filters, channels, length), is taken as it is, and of a module the first convolution
-        with its offsets: the eyes of a network.
+        principal components of patches. An array of shape (n_filters, channels, height, width), or
+        (n_filters, channels, length) for series, is used as it is. A module gives its first
+        convolution, with the offsets: the filters of a trained network.
     filter_size : int or tuple of int, default=None
-        Height and width of the filters that are found, or length. None: 5, less where the rows
-        have less.
+        Height and width, or length, of the filters to find. None: 5, or less if the rows are
+        smaller.
     stride : int or tuple of int, default=1
-        From one patch to the next.
+        Distance from one patch to the next.
     dilation : int or tuple of int, default=1
-        From one number that a filter sees to the next: with 2 it sees every other one, and reaches
-        twice as far. Several lifters in a union see several scales.
+        Distance from one number that a filter sees to the next: with 2 it sees every other number,
+        and reaches twice as far. Several lifters in a union see several scales.
     padding : int or tuple of int, default=0
-        Lines of zeros above and below an image and columns left and right of it, or numbers before
-        and after a series: where what is seen reaches to the edge, filters see it there too.
+        Number of zeros that are added at each edge: rows above and below an image and columns left
+        and right of it, or numbers before and after a series. It helps where objects reach the
+        edge.
     normalization : {"auto", "contrast", "brightness", "none"}, default="auto"
-        "contrast" is the formula above; "brightness" does not divide, and "none" takes patches as
-        they are, too. "auto" is "contrast" for filters that are found, "none" for given ones.
+        "contrast" is the formula above. "brightness" subtracts the mean and does not divide. "none"
+        takes patches as they are. "auto" is "contrast" for filters that are found, and "none" for
+        filters that are given.
     contrast_floor : float > 0, default=0.01
-        c, in units of the mean variance of patches: those with less contrast than that are not
+        c, in units of the mean variance of patches. It keeps patches of little contrast from being
         blown up.
     whitening : float >= 0 or None, default=0.1
-        What is added to the variances of whitened patches, in units of the mean of them. None:
-        patches are not whitened. "pca" and given filters do not need it.
+        What is added to the variances of the patches before whitening, in units of their mean.
+        None: patches are not whitened. "pca" and filters that are given do not use it.
     nonlinearity : {"threshold", "proportion", "intensity", "magnitude"}, default="threshold"
     threshold : float >= 0, default=0.25
-        t. Filters that are found are scaled so that their responses have a mean square of 1.
+        The t above. Filters that are found are scaled so that their responses have a mean square
+        of 1.
     grid : int or tuple of int, default=None
-        Cells, down and across, or along a series. They have as many places each as
-        possible: sizes differ by one where places do not divide. None: 4, less where there are
-        fewer places.
+        Number of cells, down and across an image or along a series. Cells have the same size, or
+        sizes that differ by one where the places do not divide evenly. None: 4, or less if there
+        are fewer places.
     root : bool, default=True
-        Whether the root of each mean is taken.
+        Whether to take the root of each mean.
     mirror : bool, default=False
-        Whether each mean is over the image and its mirror image, left and right exchanged (a
-        series: run backwards), so that the observables of both are the same. What is
-        classified must not depend on the side: photographs, not digits.
+        Whether each mean is taken over the image and its mirror image, left and right exchanged (a
+        series: run backwards), so that both have the same observables. Use it where the class does
+        not depend on the side: for photographs, not for digits.
     n_patches : int, default=20000
-        Patches that filters and contrasts are found in.
+        Number of patches from which filters and contrasts are found.
     random_state : int, RandomState instance or None, default=None
-        Draws the patches, and the filters from them.
+        Seeds the choice of patches, and of filters from them.
 
     Attributes
     ----------
     filters_ : ndarray of shape (n_filters, channels, height, width)
-        The filters; series are images that are one pixel high. Whitening, and taking the
-        brightness from patches, are part of them.
+        The filters; a series counts as an image that is one pixel high. Whitening and the
+        subtraction of the mean are part of them.
     offsets_ : ndarray of shape (n_filters,)
-        b.
+        The b above.
     contrast_ : float or None
-        c; None where patches are not divided.
+        The c above; None where patches are not divided.
     normalization_ : {"contrast", "brightness", "none"}
         What "auto" stands for.
     input_shape_ : tuple of int
@@ -130,8 +133,7 @@ class ConvolutionalLifter(Dictionary):
     grid_ : tuple of int
         Cells, down and across.
     n_output_features_ : int
-        Number of observables: of filters, times cells, times two for "threshold" and
-        "proportion".
+        Number of observables: filters times cells, times two for "threshold" and "proportion".
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
@@ -143,18 +145,18 @@ class ConvolutionalLifter(Dictionary):
 
     Notes
     -----
-    The observables of a filter are successive: the cells row by row, those of the second sign
-    behind the first. A name such as "f3-_0_2" is filter 3, negative responses, top row of the
-    grid, third cell.
+    The observables of a filter follow each other: the cells row by row, for positive responses and
+    then for negative ones. "f3-_0_2" is filter 3, negative responses, top row of the grid, third
+    cell.
 
-    Products of observables: a :class:`MonomialLifter` behind this one, with a PCA between them.
+    For products of observables, put a PCA and a :class:`MonomialLifter` after this lifter.
 
-    A module in `filters` is copied with the estimator, and left out of students that are saved or
-    detached from their teacher: what was taken of it is in `filters_`. Neither the padding
-    nor the stride of its convolution is taken.
+    A module in `filters` is copied with the estimator. Students that are saved or detached from
+    their teacher leave it out, as `filters_` has what is needed. The padding and the stride of its
+    convolution are not used.
 
-    Students that go over the rows more than once lift them once, and keep the observables: in
-    memory, or in a temporary file.
+    Students that read the rows more than once lift them once, and keep the observables in memory
+    or in a temporary file.
 
     References
     ----------
@@ -517,6 +519,12 @@ class ConvolutionalLifter(Dictionary):
         if self.mirror:
             linear += means
         return Operations.storing(*fitted, linear=linear, nonlinear=nonlinear)
+
+    def polynomial_degree(self):
+        """Return 2 for means of squares of patches as they are, None for all others."""
+        check_is_fitted(self)
+        is_square = self.nonlinearity == "intensity" and not self.root
+        return 2 if is_square and self.contrast_ is None else None
 
     def chosen(self, indices):
         """Return the observables that are wanted, of the filters that these need."""

@@ -107,6 +107,41 @@ class DelayLifter(Dictionary):
         self.n_windows_ = n_steps - n_delays + 1
         self.n_output_features_ = self.n_windows_ * n_delays * state_size
 
+    def fit(self, X, y=None):
+        """Learn how long trajectories are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Trajectories, one in each row.
+
+        y : Ignored
+            Not used, present here for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            Fitted transformer.
+        """
+        _refuse_flat(X)
+        return super().fit(X, y)
+
+    def transform(self, X):
+        """Lift trajectories to their windows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Trajectories, one in each row.
+
+        Returns
+        -------
+        Psi : ndarray of shape (n_samples, `n_output_features_`)
+            All windows of each, one after the other.
+        """
+        _refuse_flat(X)
+        return super().transform(X)
+
     def windows(self, X):
         """Return the windows of trajectories, not joined to rows.
 
@@ -166,3 +201,12 @@ class DelayLifter(Dictionary):
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "n_output_features_")
+
+
+def _refuse_flat(X):
+    """Raise ValueError for a trajectory that is not a row."""
+    if getattr(X, "ndim", 2) == 1:
+        raise ValueError(
+            f"Expected 2D array, got 1D array of {len(X)} numbers instead. A row is a whole "
+            "trajectory. Reshape your data: X.reshape(1, -1)."
+        )

@@ -37,15 +37,14 @@ class MonomialLifter(Dictionary):
 
     where :math:`q` is the degree. The columns are those of
     :class:`~sklearn.preprocessing.PolynomialFeatures`, in the same order and with the same
-    names. With both at their defaults they take a half to a quarter of the time, bounded by
-    the memory's speed.
+    names. With both at their defaults this class takes a half to a quarter of the time; the speed
+    of the memory is its limit.
 
     Parameters
     ----------
     degree : int or tuple (min_degree, max_degree), default=2
         The largest degree :math:`q \ge 1` of a monomial, or the smallest and the largest.
-        `min_degree=0` means the same as `min_degree=1`: the monomial of degree zero is
-        controlled by `include_bias`.
+        `min_degree=0` means the same as `min_degree=1`: `include_bias` decides about the constant.
 
     interaction_only : bool, default=False
         Whether to keep only the products of distinct features: `x0 x1` but not `x0^2`.
@@ -54,8 +53,7 @@ class MonomialLifter(Dictionary):
         Whether the first observable is the constant 1.
 
     order : {"F", "C"}, default="F"
-        Memory layout of the lifted array. "F" is faster to compute, and therefore the
-        default here.
+        Memory layout of the lifted array. "F" is faster to compute.
 
     Attributes
     ----------
@@ -80,15 +78,15 @@ class MonomialLifter(Dictionary):
     Notes
     -----
     Every monomial of degree d is one product: a variable times a monomial of degree d - 1.
-    Those that share their first variable are neighbours, and so are the monomials they
-    come from, so one call of :func:`numpy.multiply` makes all of them. Samples are lifted
-    in blocks, to find the lower degree still in the processor's cache, by as many threads as
-    BLAS may use.
+    Monomials that share their first variable are neighbours, and so are the monomials that they are
+    made from, so one call of :func:`numpy.multiply` makes all of them. Samples are lifted in
+    blocks, so that the lower degree is still in the processor's cache, by as many threads as BLAS
+    may use.
 
-    Unlike :class:`~sklearn.preprocessing.PolynomialFeatures`, it refuses dictionaries that
-    contain at most the constant (degree 0, or `interaction_only=True` with a `min_degree`
-    above the number of features), sparse input, and what cannot fit in the memory of the
-    machine. It converts half precision to float64.
+    Unlike :class:`~sklearn.preprocessing.PolynomialFeatures`, it refuses dictionaries that have no
+    observable but the constant (degree 0, or `interaction_only=True` with a `min_degree` above the
+    number of features), sparse input, and results that do not fit in the memory of the machine. It
+    converts half precision to float64.
 
     References
     ----------

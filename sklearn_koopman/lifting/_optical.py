@@ -16,7 +16,7 @@ NONLINEARITIES = ("intensity", "cosine", "saturable_absorption")
 
 
 class OpticalLifter(Dictionary):
-    r"""Lift samples to what detectors see behind a random, passive optical element.
+    r"""Lift samples to what detectors see after a random, passive optical element.
 
     The features z modulate light, which a fixed random element (a scattering medium, a multimode
     fibre, a mesh that is left as it was made) mixes into :math:`D` amplitudes
@@ -43,16 +43,16 @@ class OpticalLifter(Dictionary):
         :math:`\exp(-scale^2 \|z - z'\|^2 / (2 p))`. Features of unit variance suit it
         (``PCA(whiten=True)``, StandardScaler).
     optical_depth : float >= 0, default=2.0
-        Of the absorber, for weak light.
+        Optical depth of the absorber in weak light.
     random_state : int, RandomState instance or None, default=None
-        Draws the element.
+        Seeds the random element.
 
     Attributes
     ----------
     mixing_ : ndarray of shape (`n_features_in_`, n_components)
-        The transposed matrix R with its factor, complex for intensities.
+        The transposed matrix R times its factor, complex for intensities.
     offset_ : ndarray of shape (n_components,)
-        The amplitudes b without any light from the features.
+        The amplitudes b, without light from the features.
     n_output_features_ : int
         D.
     n_features_in_ : int
@@ -184,12 +184,12 @@ class OpticalLifter(Dictionary):
         check_is_fitted(self)
         mixing = (Operations.of_matrix(*part) for part in self._real_parts())
         n_products = {"intensity": 2, "cosine": 0, "saturable_absorption": 3}
-        # the factor of the cosines belongs to the matrix behind them
+        # the factor of the cosines belongs to the matrix after them
         detection = Operations(nonlinear=n_products[self.nonlinearity] * len(self.offset_))
         return sum(mixing, detection)
 
     def polynomial_degree(self):
-        """Return 2 for intensities, None where the detector is no polynomial."""
+        """Return 2 for intensities, None where the detector is not a polynomial."""
         check_is_fitted(self)
         return 2 if self.nonlinearity == "intensity" else None
 
@@ -213,7 +213,7 @@ class OpticalLifter(Dictionary):
         return self.to_function(X.dtype)(X)
 
     def _detected(self, mixers, X):
-        """Return what is detected behind the mixers of rows: one, or the two real parts."""
+        """Return what is detected after the mixers of rows: one, or the two real parts."""
         if self.nonlinearity == "cosine":
             (mixer,) = mixers
             phase = mixer(X)

@@ -35,9 +35,9 @@ class OrthogonalPolynomialLifter(Dictionary):
         \qquad D = \binom{p + q}{q},
 
     where :math:`P_0 = 1, P_1(u) = u, P_2, \dots` are the polynomials of the family and :math:`q`
-    is the degree. They span the same functions as the monomials of degree at most q. Where features
-    are distributed as the family wants it, they are less correlated, so that least squares loses
-    fewer digits and a ridge penalty treats functions more evenly.
+    is the degree. They span the same functions as the monomials of degree at most q. Where the
+    features have the distribution of the family, the observables are less correlated: least squares
+    loses fewer digits, and a ridge penalty treats functions more evenly.
 
     Parameters
     ----------
@@ -48,14 +48,13 @@ class OrthogonalPolynomialLifter(Dictionary):
         "hermite" are the probabilists' polynomials, orthogonal if features are independent and
         normal; "legendre" if they are independent and uniform between -1 and 1; "chebyshev", of
         the first kind, if they are cosines of uniform angles. The last two are worse than
-        monomials where most values sit in a small part of the range. None is normalised: the
-        leading coefficients are those of :mod:`numpy.polynomial`.
+        monomials where most values lie in a small part of the range. The polynomials are not
+        normalised: their leading coefficients are those of :mod:`numpy.polynomial`.
 
     scale_inputs : bool, default=True
-        Whether to learn in `fit` how to scale each feature: to mean 0 and variance 1 for
-        "hermite", so that its range is -1 to 1 for the others. Values outside of the range that
-        `fit` saw are not clipped: the observables are the same polynomials there, and grow as
-        monomials do. False takes features as they are.
+        Whether `fit` learns how to scale each feature: to mean 0 and variance 1 for "hermite", to
+        the range from -1 to 1 for the others. Values outside of that range are not clipped: the
+        polynomials grow there, as monomials do. False takes features as they are.
 
     include_bias : bool, default=True
         Whether the first observable is the constant 1.
@@ -66,10 +65,10 @@ class OrthogonalPolynomialLifter(Dictionary):
     Attributes
     ----------
     center_ : ndarray of shape (`n_features_in_`,)
-        What is subtracted from each feature; zeros with ``scale_inputs=False``.
+        Number that is subtracted from each feature; 0 with ``scale_inputs=False``.
 
     scale_ : ndarray of shape (`n_features_in_`,)
-        What each feature is then divided by; one for constant features.
+        Number by which each feature is then divided; 1 for constant features.
 
     powers_ : ndarray of shape (`n_output_features_`, `n_features_in_`)
         `powers_[i, j]` is the degree of the polynomial of feature j in observable i. Computed anew
@@ -92,11 +91,10 @@ class OrthogonalPolynomialLifter(Dictionary):
 
     Notes
     -----
-    Polynomials of one variable follow from their three-term recurrence [1]_, observables of several
-    variables are one product each: a polynomial of the first variable times an observable of
-    later ones. The latter are neighbours, so that one call of :func:`numpy.multiply` makes all
-    products with the same polynomial. The order of the observables is that of
-    :class:`MonomialLifter`.
+    Polynomials of one variable follow from a three-term recurrence [1]_. Each observable of several
+    variables is one product: a polynomial of the first variable times an observable of the later
+    ones. The latter are neighbours, so one call of :func:`numpy.multiply` makes all products with
+    the same polynomial. The observables have the order of :class:`MonomialLifter`.
 
     References
     ----------

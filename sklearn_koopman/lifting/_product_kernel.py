@@ -19,31 +19,31 @@ class ProductKernelLifter(Dictionary):
 
     .. math:: k(x, z) = \langle \psi(x), \psi(z) \rangle = \prod_k \phi_k(x_k)^T \phi_k(z_k)
 
-    takes p short inner products. With the kernel matrix :math:`K = U S U^T` of the landmarks
-    :math:`z_1, \dots, z_m`, the observables of x are :math:`S^{-1/2} U^T (k(z_j, x))_j`. With
-    all training rows as landmarks they have exactly the inner products of the dictionary, and
-    `EDMDClassifier` with them is EDMD on all of it (kernel EDMD; MANDy in [1]_); with some of
-    them they are the Nystrom approximation.
+    is a product of p short inner products. With the kernel matrix :math:`K = U S U^T` of the
+    landmarks :math:`z_1, \dots, z_m`, the observables of x are
+    :math:`S^{-1/2} U^T (k(z_j, x))_j`. With all training rows as landmarks they have exactly the
+    inner products of the dictionary, and `EDMDClassifier` on them is EDMD on all of it (kernel
+    EDMD; MANDy in [1]_). With fewer landmarks they are the Nyström approximation.
 
     Parameters
     ----------
     feature_map : {"monomial", "legendre", "trigonometric"}, default="trigonometric"
-        Local features; see `TensorTrainClassifier`, which scales the variables in the same way.
+        Local features of each variable, and its scaling: those of `TensorTrainClassifier`.
     degree : int, default=1
-        Their degree.
+        Degree of the local features.
     frequency : float, default=0.5
-        Of "trigonometric".
+        Frequency of "trigonometric".
     n_landmarks : int, default=None
-        Landmarks, drawn at random from the training rows; None, or more than there are, takes
-        all. Time to fit grows as the cube of their number.
+        Number of landmarks, which are drawn from the training rows. None, or a number larger than
+        that of the rows, takes all rows. The time of `fit` grows as its cube.
     random_state : int, RandomState instance or None, default=None
-        Draws the landmarks.
+        Seeds the choice of the landmarks.
 
     Attributes
     ----------
     landmarks_ : ndarray of shape (n_landmarks, n_features)
     landmark_indices_ : ndarray of shape (n_landmarks,)
-        Which of the training rows they are.
+        Their row numbers in the training set.
     normalization_ : ndarray of shape (n_landmarks, n_observables)
         The matrix :math:`U S^{-1/2}`, without the directions that vanish.
     n_output_features_ : int

@@ -27,26 +27,26 @@ class RBFLifter(Dictionary):
     .. math:: \psi(x) = \left(\exp(-\gamma \|x - c_1\|^2), \dots,
               \exp(-\gamma \|x - c_D\|^2)\right)
 
-    with the centres :math:`c_j` found among or between the samples of `fit`.
+    with centres :math:`c_j` that `fit` finds among its samples or between them.
 
     Parameters
     ----------
     n_centers : int, default=100
-        Number of centres, and of observables. Fewer samples than that are all centres, with a
-        warning.
+        Number of centres, and of observables. If there are fewer samples, each is a centre, and a
+        warning says so.
 
     centers : {"kmeans", "random"}, default="kmeans"
         "kmeans" are the centres of :class:`~sklearn.cluster.KMeans`; "random" are samples, drawn
         without replacement (landmarks): much cheaper for many centres.
 
     gamma : "median" or float > 0, default="median"
-        Inverse width :math:`\gamma = 1 / (2 \sigma^2)`. "median" takes for :math:`\sigma` the
-        median distance of two different samples, of at most 1,000 drawn ones [2]_: no
-        observable is then nearly constant or nearly an indicator. It is a start, to be tuned as
-        that of a kernel machine is.
+        Inverse width :math:`\gamma = 1 / (2 \sigma^2)`. "median" sets :math:`\sigma` to the median
+        distance between two samples, out of at most 1,000 [2]_, so that observables are neither
+        nearly constant nor nearly zero almost everywhere. It is a start: tune it like the gamma of
+        a kernel machine.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the landmarks, or the first centres of k-means, and the samples for the median.
+        Seeds the choice of landmarks, or the start of k-means, and of samples for the median.
 
     Attributes
     ----------
@@ -68,14 +68,14 @@ class RBFLifter(Dictionary):
 
     See Also
     --------
-    sklearn.kernel_approximation.Nystroem : The same around random samples, rotated so that inner
+    sklearn.kernel_approximation.Nystroem : Gaussians around random samples, rotated so that inner
         products of observables approximate the kernel.
     sklearn.kernel_approximation.RBFSampler : Random cosines for the same kernel.
 
     Notes
     -----
-    The distances of a sample to D centres cost D times the number of features: reduce the features
-    first (PCA).
+    The distances from a sample to D centres cost D multiplications for each feature. So reduce the
+    features first, by PCA for example.
 
     References
     ----------

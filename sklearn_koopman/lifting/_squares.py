@@ -18,14 +18,14 @@ class SquaredProjectionLifter(Dictionary):
 
     .. math:: \psi(z) = \left(z_1, \dots, z_p, (c_1^T z)^2, \dots, (c_m^T z)^2\right) .
 
-    Every quadratic form is a sum of such squares, so they can stand for many more monomials of
+    Every quadratic form is a sum of such squares, so a few squares can replace many monomials of
     degree 2: see :func:`~sklearn_koopman.selection.principal_squares`. In optics a projection is
-    light behind a fixed element, and its square is what a detector sees.
+    the light after a fixed element, and its square is what a detector sees.
 
     Parameters
     ----------
     components : array-like of shape (n_components, n_features), default=None
-        The linear functions :math:`c_j`, one a row. None takes the features themselves.
+        The linear functions :math:`c_j`, one in each row. None takes the features themselves.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class SquaredProjectionLifter(Dictionary):
     See Also
     --------
     MonomialLifter : The products of all pairs of features.
-    OpticalLifter : Intensities behind a random element.
+    OpticalLifter : Intensities after a random element.
 
     Examples
     --------

@@ -70,3 +70,8 @@ def check_finite_moments(scale):
             "The lifted observables are not finite: their values or squares overflow. Scale the "
             "features first (PCA(whiten=True), StandardScaler), lower the degree, or use float64."
         )
+
+
+def over(tol, gradient_norm):
+    """Return a gradient in units of the one to be reached, infinite where that is zero."""
+    return gradient_norm / tol if tol > 0 else np.inf

@@ -21,7 +21,7 @@ from ._least_squares import EPS, correlation
 LEAST_LEFT = 1e-10
 
 
-def forward_selection(moments, ridge, max_chosen, *, shows_progress=False):
+def forward_selection(moments, ridge, max_chosen):
     """Choose observables one by one, each the best beside those chosen before.
 
     It takes one pass over an array (n_chosen, n_observables) for every choice.
@@ -33,7 +33,6 @@ def forward_selection(moments, ridge, max_chosen, *, shows_progress=False):
     ridge : float
     max_chosen : int
         The choice ends sooner where no observable is left that explains anything.
-    shows_progress : bool, default=False
 
     Returns
     -------
@@ -53,8 +52,7 @@ def forward_selection(moments, ridge, max_chosen, *, shows_progress=False):
     is_candidate = ~scale.constant
     order: list[int] = []
     gains: list[float] = []
-    steps = range(max_chosen)
-    for k in watched(steps, "choosing observables", "choice") if shows_progress else steps:
+    for k in watched(range(max_chosen), "choosing observables", "choice"):
         is_candidate &= left > LEAST_LEFT
         gain = np.where(is_candidate, np.einsum("ij,ij->i", cross, cross), 0.0)
         gain[is_candidate] /= 2 * left[is_candidate]

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 from .._devices import resolve_device
+from .._progress import Steps, progress
 from .._validation import check_random_state
 from ._loss import LogitLoss
 
@@ -48,7 +49,7 @@ def train_minibatches(
     random_state : int, RandomState instance or None
         Draws the order of the rows. Nothing is drawn from torch's global generator.
     verbose : int, default=0
-        skorch prints a line an epoch where this is positive.
+        skorch prints a line an epoch from 2 on.
     anneal : bool, default=True
         Lower the learning rate along half a cosine, to zero after the last batch.
     net : DistillationNet, default=None
@@ -93,7 +94,10 @@ def train_minibatches(
         net = _new_net(torch, coef.shape, device)
     rows = ProblemRows(problem)
     net.set_params(
-        max_epochs=max_epochs, batch_size=batch_size, lr=learning_rate, verbose=verbose
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        lr=learning_rate,
+        verbose=int(verbose > 1),
     )
     net.iterator_train__random_state = seed
     net.batch_loss = BatchLoss(problem.loss, problem.ridge, problem.constant)
@@ -101,17 +105,19 @@ def train_minibatches(
 
     for group in net.optimizer_.param_groups:
         group.pop("initial_lr", None)  # left by the annealing of an earlier call
+    n_batches = max_epochs * len(net.get_iterator(rows, training=True))
     annealing = skorch.callbacks.LRScheduler(
         torch.optim.lr_scheduler.CosineAnnealingLR,
         step_every="batch",
-        T_max=max_epochs * len(net.get_iterator(rows, training=True)),
+        T_max=n_batches,
         last_epoch=-1,
     )
     net.callbacks = [("annealing", annealing if anneal else None), *(callbacks or [])]
     net.initialize_callbacks()
 
     net.interrupt, net.has_callbacks = None, bool(callbacks)
-    net.partial_fit(rows)
+    with progress("mini-batches", n_batches, "batch") as rows.steps:
+        net.partial_fit(rows)
     if net.interrupt is not None:
         raise net.interrupt
     annealing.initialize()  # forgets the optimiser: skorch alone pickles it device by device
@@ -124,10 +130,16 @@ class ProblemRows:
     Parameters
     ----------
     problem : DistillationProblem
+
+    Attributes
+    ----------
+    steps : Steps
+        It is told of every batch.
     """
 
     def __init__(self, problem):
         self.problem = problem
+        self.steps = Steps()
 
     def __len__(self):
         return self.problem.blocks.n_samples
@@ -156,6 +168,7 @@ class ProblemRows:
         targets = [problem.labels[rows], *(len(self) * weight for weight in weights)]
         if problem.softened is not None:
             targets.append(problem.softened[rows])
+        self.steps.done()
         return phi.astype(np.float32), np.column_stack(targets).astype(np.float32)
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..rows import DiagonalMoments, GramMoments, accumulated
-from ._checks import has_few_rows, has_few_sparse_rows
+from ._checks import has_few_rows, has_few_sparse_rows, over
 from ._diagonal import DiagonalPreconditioner
 from ._lbfgs import History, Point, line_search
 from ._newton import ClassPreconditioner, Hessian, conjugate_gradients, standardised_rows
@@ -121,7 +121,8 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     tol : float
         Stop when no component of the gradient is larger.
     report : callable, default=None
-        Called after every step to a new point with (steps so far, objective).
+        Called after every step to a new point with (steps so far, objective, largest component of
+        the gradient over `tol`).
 
     Returns
     -------
@@ -409,7 +410,7 @@ class Search:
         self.point = point
         self.n_iter += n_steps
         if self.report:
-            self.report(self.n_iter, point.value)
+            self.report(self.n_iter, point.value, over(self.tol, point.gradient_norm))
 
     def step_on_sample(self, rows, factor):
         """Take some steps on a sample; return whether they were good ones on all rows."""

@@ -50,7 +50,7 @@ class LogitSlopes:
     Attributes
     ----------
     sources : ndarray of int, shape (n_sources,)
-        The observables that slopes are multiples of; the constant 1 is one more behind them.
+        The observables that slopes are multiples of; the constant 1 is one more after them.
     """
 
     def __init__(self, slopes, factor, n_observables):

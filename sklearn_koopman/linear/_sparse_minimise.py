@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import gen_batches
 
+from ._checks import over
 from ._distillation import LOSS_ROWS
 from ._sparse_rows import StandardisedRows
 
@@ -93,7 +94,7 @@ class RowSearch:
                 break
             self.n_iter += 1
             if report:
-                report(self.n_iter, self.objective)
+                report(self.n_iter, self.objective, over(tol, self.gradient_norm))
 
     @property
     def coef(self):

@@ -1,7 +1,7 @@
 """Matrices as meshes of Mach-Zehnder interferometers: plain arrays, no estimators.
 
-`as_circuit` finds the phases of a matrix, `MeshErrors` says what a chip gets wrong, and
-`recalibrated` sets the phases of such a chip anew.
+`as_circuit` finds the phases of a matrix, `MeshErrors` has the errors of a chip, and
+`recalibrated` adjusts the phases of such a chip.
 """
 
 from ._circuit import Circuit, as_circuit

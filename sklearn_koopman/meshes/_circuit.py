@@ -12,23 +12,25 @@ from ._mesh import Mesh
 
 @dataclass(frozen=True)
 class Circuit:
-    r"""A mesh, attenuators, a mesh, and homodyne detectors.
+    r"""A mesh, attenuators, a second mesh, and homodyne detectors.
 
-    With the singular values :math:`\sigma_k` of a matrix, :math:`K = U \Sigma V^T`, the first mesh
-    is the rows of :math:`V^T`, the attenuators are :math:`\sigma_k / \sigma_1`, the second mesh is
-    U. Inputs are amplitudes of light, with their signs. Each output meets a local oscillator on a
-    splitter, and two detectors are subtracted: they read the real part of its amplitude.
+    The circuit follows the singular values :math:`\sigma_k` of a matrix,
+    :math:`K = U \Sigma V^T`. The first mesh has the rows of :math:`V^T`, the attenuators have
+    :math:`\sigma_k / \sigma_1`, and the second mesh has U. Inputs are amplitudes of light, with
+    their signs. Each output meets a local oscillator on a splitter. The difference of the two
+    detectors after it is the real part of the amplitude.
 
     Attributes
     ----------
     input_mesh : Mesh
-        From all inputs to as many waveguides as the matrix has ranks.
+        From all inputs to as many waveguides as the rank of the matrix.
     attenuations : ndarray of shape (rank,)
-        What is left of each amplitude, between 0 and 1.
+        The share of each amplitude that is left, between 0 and 1.
     output_mesh : Mesh
-        From these, and dark waveguides where there are fewer, to the outputs.
+        From these waveguides, and dark ones if there are fewer of them than outputs, to the
+        outputs.
     gain : float
-        What the readings are multiplied by.
+        The factor of the readings.
     """
 
     input_mesh: Mesh
@@ -76,7 +78,7 @@ class Circuit:
         return Circuit(meshes[0], attenuations, meshes[1], gain)
 
     def parts_of(self, phases):
-        """Return what `phases` is put together of: (theta, phi, ends) of both meshes."""
+        """Return the parts of `phases`: (theta, phi, ends) of both meshes."""
         sizes = [
             size
             for mesh in (self.input_mesh, self.output_mesh)
@@ -86,24 +88,24 @@ class Circuit:
         return parts[:3], parts[3:]
 
     def fields(self, phases, splitters=(EVEN, EVEN), transmission=1.0):
-        """Return the complex matrix between inputs and outputs, and how it came about.
+        """Return the complex matrix between inputs and outputs, and a function for gradients.
 
         Parameters
         ----------
         phases : ndarray of shape (n_phases,)
-            What the phase shifters do.
+            All phases, as the attribute `phases` has them.
         splitters : pair of float or ndarray of shape (n_interferometers,), default=(pi / 4, pi / 4)
             Angles of the two splitters of each interferometer.
         transmission : float, default=1.0
-            What an interferometer leaves of an amplitude.
+            The share of an amplitude that an interferometer lets through.
 
         Returns
         -------
         fields : ndarray of shape (n_outputs, n_inputs)
             Without `gain`.
         backwards : callable
-            Takes a gradient by the real part of the fields, of their shape, and returns those by
-            phases and attenuations.
+            Takes the gradient by the real part of the fields, an array of their shape. Returns the
+            gradients by phases and by attenuations.
         """
         (theta_in, phi_in, ends_in), (theta_out, phi_out, ends_out) = self.parts_of(phases)
         n_in, rank = self.input_mesh.n_interferometers, self.rank
@@ -149,12 +151,12 @@ def as_circuit(matrix, *, layout="tree", most_attenuators=None):
     Parameters
     ----------
     matrix : ndarray of shape (n_outputs, n_inputs)
-        Not zero.
+        It must not be zero.
     layout : {"tree", "clements", "reck"}, default="tree"
         See `wide_mesh` and `square_mesh`.
     most_attenuators : int, default=None
-        The rank that the matrix has but for rounding. None: what is left of its singular values
-        is not rounding.
+        The rank of the matrix, which rounding may make larger. None: all singular values count that
+        are larger than rounding.
 
     Returns
     -------
@@ -163,7 +165,7 @@ def as_circuit(matrix, *, layout="tree", most_attenuators=None):
     U, values, Vt = np.linalg.svd(matrix, full_matrices=False)
     smallest = values[0] * max(matrix.shape) * np.finfo(values.dtype).eps
     rank = int((values[:most_attenuators] > smallest).sum())
-    # The columns of U beyond the rank meet dark waveguides: any orthonormal ones will do.
+    # Other columns of U belong to dark waveguides: any orthonormal ones will do.
     square = np.linalg.svd(U[:, :rank], full_matrices=True)[0]
     square[:, :rank] = U[:, :rank]
     return Circuit(

@@ -1,4 +1,4 @@
-"""The phases of a mesh whose outputs are given rows: Reck's, Clements' and a tree's order."""
+"""The phases of a mesh for given rows, in the order of Reck, of Clements, or of a tree."""
 
 from cmath import exp
 from math import cos, sin
@@ -14,19 +14,20 @@ LAYOUTS = ("tree", "clements", "reck")
 def wide_mesh(rows, layout):
     r"""Return the mesh whose outputs are given orthonormal rows times its inputs.
 
-    Light that no output needs is led away, one waveguide after the other: an interferometer nulls
-    one entry of the rows, so that r rows of D entries take :math:`r D - r (r + 1) / 2` of them,
-    whatever their order. The order decides how many stand one after the other.
+    An interferometer makes one entry of the rows zero. So r rows of D entries need
+    :math:`r D - r (r + 1) / 2` interferometers, in any order. Light that no output needs leaves.
+    The order decides how many interferometers follow one after the other.
 
     Parameters
     ----------
     rows : ndarray of shape (n_outputs, n_modes)
         Orthonormal; real or complex.
     layout : {"tree", "clements", "reck"}
-        "reck": one row after the other, from the last waveguide to the first [1]_; a triangle
-        whose depth is about D. "clements": from both ends to the middle, half as deep, as in the
-        rectangle of [2]_. "tree": halves of halves, each led to r waveguides, then joined in
-        pairs; its depth grows as :math:`r \log_2 (D / r)`, and waveguides must cross.
+        "reck": one row after the other, from the last waveguide to the first [1]_. This is a
+        triangle whose depth is about D. "clements": from both ends to the middle, half as deep, as
+        in the rectangle of [2]_. "tree": the waveguides are halved again and again. The light of
+        each part goes to r waveguides, and then parts are joined in pairs. The depth grows as
+        :math:`r \log_2 (D / r)`, and waveguides must cross.
 
     Returns
     -------
@@ -59,8 +60,8 @@ def square_mesh(unitary, layout):
     unitary : ndarray of shape (n, n)
         Real or complex.
     layout : {"tree", "clements", "reck"}
-        "reck" is a triangle of depth 2 n - 3, the others are the rectangle of depth n: light
-        meets as many interferometers on all ways through it.
+        "reck" is a triangle of depth 2 n - 3. The others are the rectangle of depth n, in which
+        light meets equally many interferometers on all ways.
 
     Returns
     -------
@@ -83,22 +84,22 @@ def square_mesh(unitary, layout):
 
 
 def _null_by_columns(U, row, a):
-    """Turn columns a and a + 1 so that the first has nothing in a row: (a, theta, phi)."""
-    # `phases_that_null` nulls the second of two: they change places, one with its sign.
+    """Rotate columns a and a + 1 so that the first is zero in a row: (a, theta, phi)."""
+    # `phases_that_null` makes the second of two zero: they change places, one with its sign.
     theta, phi = phases_that_null(-U[row, a + 1], U[row, a])
     U[:, a : a + 2] = U[:, a : a + 2] @ _ideal(theta, -phi).conj().T
     return a, theta, -phi
 
 
 def _null_by_rows(U, b, column):
-    """Turn rows b - 1 and b so that the second has nothing in a column: (b - 1, theta, phi)."""
+    """Rotate rows b - 1 and b so that the second is zero in a column: (b - 1, theta, phi)."""
     theta, phi = phases_that_null(U[b - 1, column], U[b, column])
     U[b - 1 : b + 1] = _ideal(theta, -phi) @ U[b - 1 : b + 1]
     return b - 1, theta, -phi
 
 
 def _through(diagonal, a, theta, phi):
-    r"""Bring an interferometer from the left of a diagonal to its right: (a, theta, phi).
+    r"""Move an interferometer from the left of a diagonal to its right: (a, theta, phi).
 
     :math:`T(\theta, \phi)^H D = D' T(\theta, \phi')`; D becomes D'.
     """
@@ -108,7 +109,7 @@ def _through(diagonal, a, theta, phi):
 
 
 def _null(columns, row, kept, nulled):
-    """Turn two columns so that one has nothing in a row, and return the phases that do it."""
+    """Rotate two columns so that one is zero in a row, and return the phases that do it."""
     one, other = columns[kept], columns[nulled]
     theta, phi = phases_that_null(one[row], other[row])
     s, c, phase = sin(theta / 2), cos(theta / 2), exp(-1j * phi)
@@ -133,7 +134,7 @@ def _mesh(n_modes, first, second, theta, phi, outputs, output_phases):
 
 
 def _reck(modes, n_rows):
-    """Return outputs and the order of nulling of a chain: (row, kept, nulled) each."""
+    """Return the outputs of a chain, and its interferometers in order: (row, kept, nulled)."""
     order = [
         (row, modes[k - 1], modes[k])
         for row in range(n_rows)
@@ -151,7 +152,7 @@ def _clements(modes, n_rows):
 
 
 def _tree(modes, n_rows):
-    """Return outputs and order of halves of halves."""
+    """Return outputs and order of a tree: of the two halves, and of what joins them."""
     if len(modes) < 2 * n_rows:
         return _reck(modes, n_rows)
     half = len(modes) // 2
@@ -159,9 +160,10 @@ def _tree(modes, n_rows):
 
 
 def _joined(one, other):
-    """Return outputs and order where what other outputs have goes to the first ones.
+    """Return outputs and order of two parts that are joined: light goes to the first outputs.
 
-    Row i has nothing in outputs after its own, on both sides: only what is not zero is nulled.
+    In both parts, row i is zero in the outputs after its own. Only entries that are not zero need
+    an interferometer.
     """
     (kept, order), (nulled, rest) = one, other
     join = [

@@ -1,4 +1,4 @@
-"""What a chip with a mesh gets wrong: its phases, splitters, losses, drivers."""
+"""Errors of a chip with a mesh: of its phases, splitters and drivers, and its losses."""
 
 from dataclasses import dataclass
 
@@ -17,14 +17,15 @@ class MeshErrors:
     phase_error : float
         Standard deviation of the error of each phase shifter, in radians, drawn once for a chip.
     splitter_error : float
-        Standard deviation of the angle of each splitter, in radians: 0.01 is 51 : 49.
+        Standard deviation of the angle of each splitter, in radians: an error of 0.01 gives
+        51 : 49.
     loss : float
-        Decibels of power that an interferometer takes.
+        Power that is lost in an interferometer, in decibels.
     crosstalk : float
-        What a phase shifter adds to the next ones of its kind in its column, as a share of its
-        own phase.
+        What a phase shifter adds to its neighbours of the same kind in its column, as a share of
+        its own phase.
     phase_bits : int or None
-        Bits of a driver of phases, between 0 and 2 pi; None rounds nothing.
+        Bits of a driver, which sets phases between 0 and 2 pi. None rounds nothing.
     """
 
     phase_error: float = 0.0
@@ -42,12 +43,12 @@ class MeshErrors:
 
 
 class FabricatedCircuit:
-    """A circuit as it came out of the factory.
+    """A circuit as it was made, with the errors of one chip.
 
     Parameters
     ----------
     circuit : Circuit
-        What it should be.
+        The circuit that it should be.
     errors : MeshErrors
     random_state : RandomState
         Draws the chip.
@@ -62,12 +63,12 @@ class FabricatedCircuit:
         self._mixing = errors.crosstalk * _neighbours(circuit)
 
     def fields(self, circuit, *, rounded=True):
-        """Return what the chip does when it is told the settings of a circuit.
+        """Return the matrix of the chip when it has the settings of a circuit.
 
         Parameters
         ----------
         circuit : Circuit
-            Of the same meshes.
+            A circuit of the same meshes.
         rounded : bool, default=True
             Whether drivers round.
 

@@ -31,7 +31,7 @@ def splitter(angle):
     Parameters
     ----------
     angle : ndarray of shape (n,)
-        In radians; `EVEN` parts light into halves.
+        In radians; `EVEN` divides light into halves.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def interferometer(theta, phi, first=EVEN, second=EVEN):
     theta, phi : ndarray of shape (n,)
         Phases between the splitters and before them, in radians.
     first, second : float or ndarray of shape (n,), default=pi / 4
-        Angles of the splitters.
+        Angles of the first and second splitter.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def interferometer(theta, phi, first=EVEN, second=EVEN):
 
 
 def phases_that_null(kept, nulled):
-    r"""Return the phases of an ideal interferometer that sends light one way.
+    r"""Return the phases of an ideal interferometer that makes one of two entries zero.
 
     Parameters
     ----------

@@ -10,18 +10,22 @@ import numpy as np
 class Mesh:
     """Interferometers between waveguides, in the order in which light meets them.
 
+    With the matrix T of one interferometer (see `interferometer`), each takes the amplitudes on
+    its waveguides (first, second) from x to T x. In the end ``x[outputs]`` is read, times
+    ``exp(1j * output_phases)``.
+
     Attributes
     ----------
     n_modes : int
-        Waveguides.
+        How many waveguides there are.
     first, second : ndarray of shape (n_interferometers,)
         The waveguides that each interferometer joins.
     theta, phi : ndarray of shape (n_interferometers,)
         Phases in radians, see `interferometer`.
     outputs : ndarray of shape (n_outputs,)
-        The waveguides that are read at the end; light in all others is lost.
+        The waveguides that are read at the end. Light on all others is lost.
     output_phases : ndarray of shape (n_outputs,)
-        Of the phase shifters at the end, in radians.
+        Phases of the phase shifters at the end, in radians.
     """
 
     n_modes: int
@@ -44,7 +48,7 @@ class Mesh:
 
     @cached_property
     def column_of(self):
-        """Column of each interferometer: as early as its light can be there."""
+        """Column of each interferometer: the first one in which both its inputs are ready."""
         columns = np.empty(self.n_interferometers, dtype=np.intp)
         reached = np.zeros(self.n_modes, dtype=np.intp)
         for i, (first, second) in enumerate(zip(self.first, self.second, strict=True)):
@@ -61,20 +65,21 @@ class Mesh:
         return np.split(order, ends) if n_columns else []
 
     def after(self, M, matrices):
-        """Return a matrix times that of the mesh.
+        """Return a matrix times the matrix of the mesh.
 
         Parameters
         ----------
         M : ndarray of shape (n_rows, n_outputs)
         matrices : ndarray of shape (2, 2, n_interferometers)
-            Those of the interferometers.
+            The matrices of the interferometers.
 
         Returns
         -------
         product : ndarray of shape (n_rows, n_modes)
-            Output phases are not in it: M has them.
+            Without the output phases, which M has.
         seen : list of ndarray of shape (2, n_rows, n_in_column)
-            For `gradients`: what each column has multiplied, the last column first.
+            For `gradients`: the two columns of the product that each column of interferometers
+            multiplied, the last column first.
         """
         product, seen = np.zeros((len(M), self.n_modes), dtype=complex), []
         product[:, self.outputs] = M
@@ -87,7 +92,7 @@ class Mesh:
         return product, seen
 
     def gradients(self, gradient, matrices, seen):
-        """Return derivatives by the matrices of interferometers: `after`, the other way round.
+        """Return derivatives by the matrices of interferometers, given one by what `after` returns.
 
         Parameters
         ----------

@@ -1,13 +1,13 @@
-r"""Setting the phases of a chip anew, by what it is measured to do.
+r"""Adjusting the phases of a chip, by measuring what it does.
 
-The matrix that a chip is, :math:`\hat K`, is measured, light is sent backwards through it for the
-gradient by all phases at once [1]_, and L-BFGS lowers
+The matrix of the chip, :math:`\hat K`, is measured. Light that is sent backwards gives the gradient
+by all phases at once [1]_. L-BFGS then lowers
 
 .. math:: \frac{1}{2} \mathrm{tr}\, (g \hat K - K) R (g \hat K - K)^T
 
-where R is the matrix of second moments of the inputs, and g the gain of the detectors: the mean
-squared error of the outputs. What is added to all outputs alike changes no class, and does not
-count.
+where R is the matrix of second moments of the inputs, and g the gain of the detectors. This is the
+mean squared error of the outputs. A change that is the same for all outputs does not count, because
+it changes no class.
 
 .. [1] T. W. Hughes et al., "Training of photonic neural networks through in situ backpropagation
    and gradient measurement", Optica 5, 864-871 (2018).
@@ -16,7 +16,10 @@ count.
 import numpy as np
 from scipy.optimize import minimize
 
+from .._progress import progress, showing_progress
 
+
+@showing_progress(None)
 def recalibrated(chip, circuit, matrix, moments, *, n_steps=200):
     """Return the settings that bring a chip closest to a matrix.
 
@@ -24,13 +27,13 @@ def recalibrated(chip, circuit, matrix, moments, *, n_steps=200):
     ----------
     chip : FabricatedCircuit
     circuit : Circuit
-        The settings to begin with.
+        The settings at the start.
     matrix : ndarray of shape (n_outputs, n_inputs)
-        What the chip should be.
+        The matrix that the chip should have.
     moments : ndarray of shape (n_inputs, n_inputs)
         Means of products of inputs.
     n_steps : int, default=200
-        Most steps of L-BFGS; 0 sets the gain alone.
+        Most steps of L-BFGS. 0 sets the gain only.
 
     Returns
     -------
@@ -48,21 +51,23 @@ def recalibrated(chip, circuit, matrix, moments, *, n_steps=200):
     start = np.concatenate([circuit.phases, circuit.attenuations])
     if n_steps:
         bounds = [(None, None)] * n_phases + [(0.0, 1.0)] * circuit.rank
-        start = minimize(
-            value_and_gradient,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=bounds,
-            options={"maxiter": n_steps, "maxcor": 20},
-        ).x
+        with progress("recalibration", n_steps, "step") as steps:
+            start = minimize(
+                value_and_gradient,
+                start,
+                jac=True,
+                method="L-BFGS-B",
+                bounds=bounds,
+                callback=lambda _: steps.done(),
+                options={"maxiter": n_steps, "maxcor": 20},
+            ).x
     found = circuit.with_settings(np.mod(start[:n_phases], 2 * np.pi), start[n_phases:], 1.0)
     _, gain, _ = target.compared_with(chip.fields(found)[0].real)
     return found.with_settings(found.phases, found.attenuations, gain)
 
 
 class _Target:
-    """The matrix that a chip should be.
+    """The matrix that a chip should have.
 
     Parameters
     ----------
@@ -76,10 +81,10 @@ class _Target:
         self._scale = float(np.vdot(self._matrix @ moments, self._matrix))
 
     def compared_with(self, measured):
-        """Return the share of the mean square that is wrong, the best gain, and the gradient."""
+        """Return the relative mean squared error, the best gain, and the gradient."""
         measured = _centred(measured)
         weighted = measured @ self._moments
-        with np.errstate(invalid="ignore"):  # where no light arrives the gain is not a number
+        with np.errstate(invalid="ignore"):  # if no light arrives, the gain is not a number
             gain = np.vdot(weighted, self._matrix) / np.vdot(weighted, measured)
         error = gain * measured - self._matrix
         gradient = error @ self._moments

@@ -1,4 +1,4 @@
-"""Boards that are emulated: what they hold, how C is compiled for them and run."""
+"""Emulated boards: their sizes, and how C is compiled for them and run."""
 
 import shutil
 import subprocess
@@ -17,7 +17,12 @@ PACKAGES = {
     "simavr": "simavr",
 }
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-pedantic")
-# Seconds for a row, of emulators that hang.
+# Of AVR: what pointers of 16 bits reach, less interrupt vectors and what of the C library is there;
+# the largest array of its compiler; and the largest count of rows of its harness.
+NEAR_BYTES = 2**16 - 2**10
+LARGEST_ARRAY = 2**15 - 1
+MOST_AVR_ROWS = 255
+# Seconds for a row: an emulator that takes longer hangs.
 MOST_SECONDS = 60
 
 
@@ -34,13 +39,13 @@ class Board:
     name : str
     core : str
     flash, ram : int
-        Bytes that it has.
+        Bytes of the board.
     machine : str
-        The emulator's name for it.
+        Its name in the emulator.
     flags : tuple of str
-        Of the compiler.
+        Options of the compiler.
     instructions_per_tick : float
-        Of its timer, in the emulator.
+        Instructions for each tick of its timer, in the emulator.
     """
 
     name: str
@@ -53,7 +58,7 @@ class Board:
 
     @property
     def tools(self):
-        """The programs that it needs."""
+        """The programs that compile for it and emulate it."""
         if self.is_avr:
             return "avr-gcc", "avr-nm", "avr-size", "simavr"
         names = ("gcc", "nm", "size")
@@ -65,7 +70,7 @@ class Board:
         return self.core == "AVR"
 
     def check_tools(self):
-        """Raise MissingToolError, which says how to get them, where tools are not installed."""
+        """Raise MissingToolError if a tool is not installed; it says how to get it."""
         missing = [tool for tool in self.tools if shutil.which(tool) is None]
         if missing:
             packages = [PACKAGES[tool] for tool in self.tools if tool in PACKAGES]
@@ -74,13 +79,30 @@ class Board:
                 f"apt-get install {' '.join(packages)}"
             )
 
-    def check_room(self, flash, ram):
+    @property
+    def room_for_tables(self):
+        """Bytes of flash that tables may take: AVR reads those that 16 bits can address."""
+        return min(self.flash, NEAR_BYTES) if self.is_avr else self.flash
+
+    def most_rows(self, tables, row_bytes):
+        """Return how many rows can be run; on AVR they are part of the program."""
+        if not self.is_avr:
+            return None
+        room = min(LARGEST_ARRAY, self.room_for_tables - tables)
+        return max(min(room // row_bytes, MOST_AVR_ROWS), 0)
+
+    def check_room(self, tables, buffers):
         """Raise ValueError for tables and buffers that the board has no room for."""
         for kind, taken, there, remedy in (
-            ("flash", flash, self.flash, "Lower bits, or take fewer observables"),
+            (
+                "flash for tables",
+                tables,
+                self.room_for_tables,
+                "Lower bits, or take fewer observables",
+            ),
             (
                 "memory",
-                ram,
+                buffers,
                 self.ram,
                 "Take fewer observables, or bytes for rows (byte_range=)",
             ),
@@ -134,25 +156,26 @@ def board_named(board):
     """Return a board; raise ValueError for one that is not known."""
     if isinstance(board, Board):
         return board
-    if board not in BOARDS:
+    if not isinstance(board, str) or board not in BOARDS:
         raise ValueError(f"board={board!r}: must be one of {', '.join(map(repr, BOARDS))}.")
     return BOARDS[board]
 
 
 @dataclass(frozen=True)
 class Built:
-    """A program for a board, and what a student takes of it.
+    """A program for a board, and the share of a student in it.
 
     Attributes
     ----------
     file : Path
-        To be run.
+        The program.
     flash : int
-        Bytes of code and tables that the student adds, what it needs of libraries included.
+        Bytes of code and tables that the student adds, and of what it needs of libraries.
     tables, buffers : int
-        Bytes of its constant and of its static arrays, by its object file.
+        Bytes of its constant and of its static arrays in the object file. The compiler may make
+        very small tables a part of the code.
     memory : int
-        Bytes of all static memory: buffers, and the row.
+        Bytes of all static memory: buffers and the row.
     """
 
     file: Path
@@ -170,10 +193,11 @@ def build(board, student, folder, *, rows=None, optimise="-O2"):
     board : Board
     student : CStudent
     folder : Path
-        It is written there.
+        Where all files are written.
     rows : ndarray, default=None
-        Of AVR: what it is to be run with, as bytes or float32.
+        For AVR: the rows to run, as bytes or float32.
     optimise : str, default="-O2"
+        Option of the compiler.
     """
     board.check_tools()
     student.write(folder)
@@ -235,14 +259,14 @@ def run(board, built, rows, *, counts=True):
     built : Built
     rows : ndarray of uint8 or float32 of shape (n_rows, n_features)
     counts : bool, default=True
-        Whether instructions are counted, which is slower. AVR counts in any case.
+        Whether instructions are counted, which is slower. AVR always counts.
 
     Returns
     -------
     words : ndarray of uint32 of shape (n_rows, n_classes)
-        The logits, bit by bit.
+        The bits of the logits.
     instructions : ndarray of shape (n_rows,)
-        Of AVR they are cycles.
+        For AVR these are cycles.
     stack : int
         Bytes of the stack that were used.
     """
@@ -270,9 +294,9 @@ def _number(number):
 
 
 def _hexadecimal(text):
-    """Yield the numbers that a board has sent, line by line."""
+    """Yield the numbers that a board has sent, one in each line."""
     for line in text.split("\n"):
-        # simavr puts colours and a dot for what ends a line.
+        # simavr adds colours, and a dot for the end of a line.
         word = "".join(
             c for c in line.replace("\x1b[32m", "").replace("\x1b[0m", "") if c != "."
         )

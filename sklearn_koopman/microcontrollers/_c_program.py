@@ -1,4 +1,4 @@
-"""The two files of a program: how steps follow each other, and who reads which buffer."""
+"""The two C files of a program: the order of steps, and the buffers that they read."""
 
 from dataclasses import dataclass
 from textwrap import indent
@@ -15,28 +15,28 @@ from ._writer import FLASH, Writer
 
 _AFFINE = (Affine, FixedAffine)
 _BESIDE = (Beside, FixedBeside)
-# Their numbers can be taken one by one.
+# Steps whose numbers can be computed and used one by one.
 _STREAMS = (Pooled, Products, FixedPooled, FixedProducts)
 
 
 @dataclass(frozen=True)
 class Files:
-    """The C of a program, and what it takes.
+    """The C of a program, and its size.
 
     Attributes
     ----------
     header, source : str
-    flash : int
+    tables : int
         Bytes of tables.
-    ram : int
-        Bytes of buffers; the row itself, and the stack, are not among them.
+    buffers : int
+        Bytes of buffers, without the row and the stack.
     table_names : tuple of str
     """
 
     header: str
     source: str
-    flash: int
-    ram: int
+    tables: int
+    buffers: int
     table_names: tuple[str, ...]
 
 
@@ -46,15 +46,15 @@ def write_program(steps, name, classes, *, byte_range=None, softmax=False):
     Parameters
     ----------
     steps : list of Step, or of Fixed
-        In order, the input first, the logits last.
+        In order: the input first, the logits last.
     name : str
-        Of the files, and what names in them begin with.
+        The name of the files, and the beginning of the names in them.
     classes : sequence
         Names of the classes, for comments.
     byte_range : tuple of float, default=None
-        What bytes stand for, if rows are bytes.
+        What the bytes 0 and 255 stand for. None: rows are floats.
     softmax : bool, default=False
-        Whether there are probabilities, too.
+        Whether there is a function for probabilities too.
     """
     return _Program(steps, name, classes, byte_range, softmax).files()
 
@@ -90,13 +90,15 @@ class _Program:
         source = self._source(buffers, text, n)
         header = self._header(n, last)
         writer = self.writer
-        return Files(header, source, writer.flash, writer.ram, tuple(writer.table_names))
+        return Files(
+            header, source, writer.table_bytes, writer.buffer_bytes, tuple(writer.table_names)
+        )
 
     def _function(self):
         return write_fixed if self.is_fixed else write_float
 
     def _write(self, step):
-        """Write a step, and note where its numbers are."""
+        """Write a step, and remember where its numbers are."""
         name = self.name_of[step]
         if isinstance(step, (Bytes, Input)):
             self._write_input(step, name)
@@ -117,7 +119,7 @@ class _Program:
     def _write_input(self, step, name):
         self.places[step] = None, "row", self.row
         if self.row == "uint8_t" and not self.is_fixed:
-            # Bytes are real numbers before anything else is done.
+            # First of all, bytes become real numbers.
             low, high = self.byte_range
             buffer = self._new_buffer("float", step.size)
             factor, offset = (np.float32(each) for each in ((high - low) / 255, low))
@@ -137,7 +139,10 @@ class _Program:
         self.places[step] = buffer, buffer.name, self.number
 
     def _streams_into(self, step):
-        """Return the matrix that alone reads a step whose numbers come one by one, or None."""
+        """Return the matrix that can use the numbers of a step one by one, or None.
+
+        It must be the only step that reads them.
+        """
         if not isinstance(step, _STREAMS):
             return None
         readers = self.readers[step]
@@ -204,7 +209,7 @@ class _Program:
                 self.writer.release(buffer)
 
     def _is_read_by(self, step, later):
-        """Whether a later step reads one; what is streamed is read where its matrix is."""
+        """Whether a later step reads one; the matrix reads the sources of a streamed step."""
         return any(
             reader in later or (reader not in self.places and self._is_read_by(reader, later))
             for reader in self.readers[step]
@@ -273,6 +278,13 @@ class _Program:
             low, high = self.byte_range
             row = f"A row of {n_features} bytes; 0 stands for {low:g}, 255 for {high:g}"
         kind = "integers" if self.is_fixed else "float"
+        note = ""
+        if self.is_fixed and self.row == "float":
+            # A fused multiplication and addition would round the row differently.
+            note = (
+                "\n   Compile with -std=c99 or -ffp-contract=off: then integers are those of the "
+                "twin in\n   Python, to the last bit.\n"
+            )
         classes = "; ".join(
             f"{i}: {label}".replace("*/", "* /") for i, label in enumerate(self.classes)
         )
@@ -291,9 +303,9 @@ class _Program:
         return f"""\
 /* {name}.h: a student of sklearn_koopman, in {kind}.
 
-   Tables: {writer.flash} bytes of flash. Buffers: {writer.ram} bytes of memory, static: the
-   functions must not be called by two threads at once.
-
+   Tables: {writer.table_bytes} bytes of flash. Buffers: {writer.buffer_bytes} bytes of memory,
+   static: the functions must not be called by two threads at once.
+{note}
    Classes: {classes}. */
 #ifndef {upper}_H
 #define {upper}_H

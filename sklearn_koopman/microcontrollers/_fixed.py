@@ -1,8 +1,8 @@
-"""A program in integers: every step by arithmetic that cannot overflow, and its numpy twin.
+"""A program in integers: steps whose arithmetic cannot overflow, and their twin in numpy.
 
-A vector of integers x stands for the real numbers ``scale * x + offset``. `apply` computes what
-the C does, to the last bit; `low` and `high` bound every number whatever the row is, and every step
-that adds or multiplies checks by them that 32 bits are enough.
+A vector of integers x stands for the real numbers ``scale * x + offset``. `apply` computes what the
+C computes, to the last bit. `low` and `high` are bounds of every number, whatever the row is. With
+them, every step that adds or multiplies checks that 32 bits are enough.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,9 @@ class Fixed:
     ----------
     sources : tuple of Fixed
     scale, offset : ndarray of shape (size,)
-        What the integers stand for.
+        The real numbers that the integers stand for are ``scale * x + offset``.
     low, high : ndarray of int64 of shape (size,)
+        Bounds of the integers.
     """
 
     sources: tuple["Fixed", ...]
@@ -37,12 +38,12 @@ class Fixed:
 
     @property
     def size(self):
-        """How many numbers the step gives."""
+        """How many numbers the step computes."""
         return len(self.scale)
 
     @property
     def reach(self):
-        """Return the largest size that each number can have."""
+        """Return the largest absolute value that each number can have."""
         return np.maximum(-self.low, self.high)
 
     @property
@@ -51,16 +52,16 @@ class Fixed:
         return not self.offset.any() and np.ptp(self.scale) == 0 and self.scale[0] > 0
 
     def real(self, integers):
-        """Return what integers stand for."""
+        """Return the real numbers that integers stand for."""
         return self.scale * integers + self.offset
 
     def apply(self, *arrays):
-        """Return what the step makes of integers of its sources."""
+        """Return the integers of the step, given those of its sources."""
         raise NotImplementedError
 
 
 def limits(size, bits):
-    """Return the bounds of numbers of some bits, one of them the sign, symmetric about zero."""
+    """Return the bounds of numbers of some bits, one of which is the sign: symmetric about zero."""
     high = np.full(size, 2 ** (bits - 1) - 1)
     return {"low": -high, "high": high}
 
@@ -76,25 +77,18 @@ class Bytes(Fixed):
         zeros = np.zeros(size, np.int64)
         return cls((), (high - low) / 255 * spread, low * spread, zeros, zeros + 255)
 
-    def of_rows(self, X):
-        """Return the integers of real rows; raise ValueError where they are none."""
-        found = np.rint((X - self.offset) / self.scale)
-        if (found < 0).any() or (found > 255).any():
-            low, high = self.offset[0], self.offset[0] + 255 * self.scale[0]
-            raise ValueError(
-                f"byte_range=({low:g}, {high:g}), but rows are from {X.min():g} to {X.max():g}: "
-                "give the range that bytes stand for."
-            )
-        return found.astype(np.int64)
+    def of_rows(self, rows):
+        """Return the integers of rows of bytes."""
+        return rows.astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded(Fixed):
-    """The row, as integers that it is rounded to when it comes in."""
+    """The row, whose floats are rounded to integers first."""
 
     @classmethod
     def of_training(cls, X, bits):
-        """Return the input for rows like these."""
+        """Return the input for rows such as the training rows."""
         X = X.astype(np.float64)
         low, high = X.min(axis=0), X.max(axis=0)
         half = np.where(high > low, (high - low) / 2, np.maximum(np.abs(high), 1.0))
@@ -105,18 +99,18 @@ class Encoded(Fixed):
 
     @property
     def factors(self):
-        """Return what differences to the middle are multiplied by, in float32."""
+        """Return the factors of differences to the middle, in float32."""
         return (1 / self.scale).astype(np.float32)
 
-    def of_rows(self, X):
-        """Return the integers of real rows."""
-        units = (X.astype(np.float32) - self.offset.astype(np.float32)) * self.factors
+    def of_rows(self, rows):
+        """Return the integers of rows of float32."""
+        units = (rows - self.offset.astype(np.float32)) * self.factors
         return np.clip(np.floor(units + np.float32(0.5)), self.low, self.high).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class Renamed(Fixed):
-    """The same integers, which stand for other numbers: a scaler costs nothing."""
+    """The same integers, which stand for other numbers: so a scaler costs nothing."""
 
     def apply(self, X):
         return X
@@ -134,7 +128,7 @@ class FixedColumns(Fixed):
 
 @dataclass(frozen=True, eq=False)
 class FixedBeside(Fixed):
-    """Integers of several steps, one behind the other."""
+    """Integers of several steps, one after the other."""
 
     def apply(self, *arrays):
         return np.hstack(arrays)
@@ -142,7 +136,7 @@ class FixedBeside(Fixed):
 
 @dataclass(frozen=True, eq=False)
 class Normalised(Fixed):
-    """Integers times multipliers, plus additions, shifted: in other units, without an offset."""
+    """Integers in other units, without an offset: multiplied, added to, and shifted."""
 
     multipliers: np.ndarray
     additions: np.ndarray
@@ -155,19 +149,20 @@ class Normalised(Fixed):
 
 @dataclass(frozen=True, eq=False)
 class FixedAffine(Fixed):
-    """A matrix of small integers, whose sums are brought into the units of the outputs.
+    """A matrix of small integers, whose sums are converted to the units of the outputs.
 
     Attributes
     ----------
     levels : ndarray of int64 of shape (size, n_inputs)
     bits : int
-        Of a level.
+        Bits of a level.
     bias : ndarray of int64
-        What the sums start from.
+        The start of each sum.
     multipliers : ndarray of int64
     shift : int
+        Sums times multipliers are shifted to the right by so many bits.
     is_last : bool
-        The logits: 32 bits, and nothing is clipped.
+        Whether these are the logits, which have 32 bits and are not clipped.
     """
 
     levels: np.ndarray
@@ -229,7 +224,7 @@ class FixedProducts(Fixed):
     Attributes
     ----------
     one : int
-        The constant; it stands for 1.
+        The integer that stands for 1.
     """
 
     lower: np.ndarray
@@ -268,13 +263,13 @@ class Settings:
     Attributes
     ----------
     rounding : callable
-        Takes a matrix, bits and second moments; returns levels and the step of each row.
+        Takes a matrix, bits and second moments. Returns levels, and the unit of each row.
     bits : int
-        Of the last matrix.
+        Bits of an entry of the last matrix.
     reducer_bits, filter_bits : int
-        Of other matrices, and of filters.
+        Bits of an entry of other matrices, and of filters.
     activation_bits : int
-        Of a number between steps, one of them the sign.
+        Bits of a number between steps; one of them is the sign.
     """
 
     rounding: Any
@@ -294,25 +289,25 @@ def check_accumulator(reach, what, remedy):
 
 
 def largest_of(numbers):
-    """Return the largest size in each column, one where all are zero."""
+    """Return the largest absolute value of each column, or one if all are zero."""
     largest = np.abs(numbers).max(axis=0).astype(np.float64)
     return np.where(largest > 0, largest, 1.0)
 
 
 def normalised(source, bits, largest):
-    """Return a step that gives numbers without an offset.
+    """Return a step that converts numbers to units without an offset.
 
     Parameters
     ----------
     source : Fixed
     bits : int
     largest : ndarray of shape (size,)
-        What the largest integer is to stand for.
+        The real number that the largest integer is to stand for.
     """
     bounds = limits(source.size, bits)
     factors = source.scale / (largest / bounds["high"])
     reach = max(int(source.reach.max()), 1)
-    # Two halves of an accumulator: products and additions.
+    # Products and additions have half of an accumulator each.
     room = 29 - reach.bit_length()
     top = np.abs(factors).max()
     shift = max(0, min(room - int(np.ceil(np.log2(top))), 30))
@@ -339,8 +334,8 @@ def normalised(source, bits, largest):
 def fixed_affine(step, source, integers, weight, targets, settings, *, is_last):
     """Return an affine step in integers.
 
-    Errors of all steps before it are made up for as well as least squares can, the matrix is
-    rounded by the second moments of what it meets, and its offsets by the means.
+    Its matrix makes up for the errors of all steps before it, as well as least squares can. Then it
+    is rounded by the second moments of its inputs, and its offsets by their means.
 
     Parameters
     ----------
@@ -350,7 +345,7 @@ def fixed_affine(step, source, integers, weight, targets, settings, *, is_last):
         Of training rows.
     weight : ndarray of shape (n_rows,)
     targets : ndarray of shape (n_rows, n_outputs)
-        What it should give.
+        The real numbers that it should compute.
     settings : Settings
     is_last : bool
     """
@@ -438,7 +433,7 @@ def fixed_lookup(step, source, settings):
 
 
 def fixed_product(sources, integers, settings):
-    """Return the product of two vectors, or the square of one, of full range on training rows."""
+    """Return the product of two vectors, or the square of one. Training rows use its full range."""
     X, Y = integers[0], integers[-1]
     bounds = limits(sources[0].size, settings.activation_bits)
     largest = max(int(np.abs(X * Y).max()), 1)
@@ -451,7 +446,7 @@ def fixed_product(sources, integers, settings):
 
 
 def fixed_products(step, source, settings):
-    """Return products of rows of a table; of numbers of full range they are in range."""
+    """Return products of entries of a table. If the numbers are in range, so are the products."""
     shift = settings.activation_bits - 1
     one = 2**shift - 1
     scale = [1 / one, *source.scale]
@@ -474,7 +469,7 @@ def fixed_products(step, source, settings):
 
 
 def fixed_distances(step, source, integers, settings):
-    """Return squared distances, of full range on training rows."""
+    """Return squared distances. Training rows use their full range."""
     reach = int(source.reach[0])
     centers = np.rint(step.centers / source.scale[0])
     centers = np.clip(centers, -(2**15), 2**15 - 1).astype(np.int64)

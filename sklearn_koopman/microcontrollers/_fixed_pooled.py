@@ -7,8 +7,8 @@ With pixels x, levels L of a filter, and m the mean of the image,
     g = 2^G / root(V)                                        (once a place; 0 where it is flat)
     r = (sum * g) >> ...
 
-is a response in the units of its filter, threshold and offset of which are integers too. Sums over
-a cell become one observable by an integer root, a multiplier of the filter and a shift.
+is a response in the units of its filter. Threshold and offset of the filter are integers too. A sum
+over a cell becomes an observable by an integer root, a multiplier of the filter, and a shift.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from ._numbers import ACCUMULATOR, as_multiplier, roots, shifted
 
 # Rows whose patches are held at once.
 BLOCK = 64
-# Pixels are not larger than this: squares of patches must be sums of 32 bits.
+# Most bits of a pixel: sums of squares over a patch must fit into 32 bits.
 PIXEL_BITS = 9
 
 
@@ -38,20 +38,20 @@ class FixedPooled(Fixed):
     nonlinearity : str
     is_centred, has_contrast, root : bool
     floor : int
-        What is added to n^2 times the variance of a patch.
+        A number that is added to n^2 times the variance of a patch.
     spread_shift : int
-        The shift to the left before the root of it is taken; to the right if it is below zero.
+        The shift to the left of this sum before its root; below zero: to the right.
     gain_shift : int
         G.
     sum_shift, response_shift : int
         Shifts of sums and of responses, to the right.
     above, below : ndarray of int64 of shape (n_filters,)
-        What is taken from a response and from its negative.
+        Numbers that are subtracted from a response and from its negative.
     mean_shift : int
-        The shift to the right of sums over cells, if there is no root; to the left before it.
+        The shift of sums over cells: to the left before a root, to the right if there is no root.
     multipliers : ndarray of int64 of shape (n_filters,)
     shift : int
-        Those that make observables.
+        The multipliers and the shift that turn roots or sums into observables.
     """
 
     places: Any
@@ -93,7 +93,7 @@ class FixedPooled(Fixed):
         return X[:, places.columns(np.arange(places.n_places))], means
 
     def gains(self, patches):
-        """Return g of each patch, 0 of flat ones: responses to these are 0."""
+        """Return the gain g of each patch. Flat patches have 0, and so their responses are 0."""
         n = self.places.patch_size
         sums = patches.sum(axis=-1)
         variance = n * np.square(patches).sum(axis=-1) - sums * sums
@@ -233,7 +233,7 @@ def _patch_moments(made, integers, weight, unit):
 
 
 def _gain_unit(made, unit):
-    """Return what a gain of one stands for: one over the root of variance and floor."""
+    """Return the real number that a gain of one stands for: one over a root of variance."""
     root_unit = unit / made.places.patch_size * 2.0 ** (-made.spread_shift / 2)
     return 2.0**-made.gain_shift / root_unit
 
@@ -280,12 +280,15 @@ def _with_shifts(made, steps, unit, offsets, threshold):
 
 
 def _with_observables(made, integers, units, settings):
-    """Return the step with what makes observables of full range on training rows, and these."""
+    """Return the step with the multipliers and shifts of its observables, and the observables.
+
+    Training rows use the full range of observables.
+    """
     if made.root and made.nonlinearity == "proportion":
         n_places = int(np.outer(*map(np.diff, made.places.edges)).max())
         made = replace(made, mean_shift=32 - n_places.bit_length())
     elif not made.root:
-        # Of some rows: larger sums of others are clipped.
+        # Some rows are enough: larger sums of others are clipped.
         sums = made.cell_sums(integers[:: max(1, len(integers) // 500)])
         made = replace(made, mean_shift=max(0, 1 + int(sums.max()).bit_length() - 16))
     top = 2 ** (settings.activation_bits - 1) - 1

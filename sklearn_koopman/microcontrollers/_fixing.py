@@ -1,4 +1,4 @@
-"""From a program in floating point to one in integers, step by step, on training rows."""
+"""From a program in floating point to one in integers, step by step, by training rows."""
 
 import numpy as np
 
@@ -20,27 +20,34 @@ from ._fixed import (
     normalised,
 )
 from ._fixed_pooled import PIXEL_BITS, fixed_pooled
+from ._numbers import as_bytes
 
-# Squared distances are sums of 32 bits of numbers of so many.
+# Bits of numbers whose squared distances are sums of 32 bits.
 DISTANCE_BITS = 10
 
 
 class FixedProgram:
-    """A program in integers, and its numpy twin.
+    """A program in integers, and its twin in numpy.
 
     Attributes
     ----------
     input : Bytes or Encoded
     steps : list of Fixed
-        In the order in which they run, the input first; the last one gives the logits.
+        In the order in which they run: the input first, the logits last.
     """
 
     def __init__(self, steps):
         self.input, self.steps = steps[0], steps
 
-    def apply(self, X):
-        """Return the integer logits of real rows, as the C computes them."""
-        found = {self.input: self.input.of_rows(X)}
+    def apply(self, rows):
+        """Return the integer logits that the C computes.
+
+        Parameters
+        ----------
+        rows : ndarray of uint8 or float32 of shape (n_rows, n_features)
+            As the C takes them.
+        """
+        found = {self.input: self.input.of_rows(rows)}
         for step in self.steps[1:]:
             found[step] = step.apply(*(found[source] for source in step.sources))
         return found[self.steps[-1]]
@@ -55,26 +62,28 @@ def fixed_program(program, X, weight, settings, byte_range=None):
     X : ndarray of shape (n_rows, n_features)
         Training rows.
     weight : ndarray of shape (n_rows,)
-        How much an error matters in each.
+        How much an error matters in each row.
     settings : Settings
     byte_range : tuple of float, default=None
-        What bytes stand for; None: rows are floats.
+        What the bytes 0 and 255 stand for. None: rows are floats.
     """
     return _Fixing(program, X, weight, settings, byte_range).made()
 
 
 class _Fixing:
-    """One conversion: steps that are made, with the integers and the real numbers of all rows."""
+    """One conversion: its steps, with the integers and the real numbers of all training rows."""
 
     def __init__(self, program, X, weight, settings, byte_range):
         self.program, self.weight, self.settings = program, weight, settings
         size = program.n_features
         if byte_range is None:
             first = Encoded.of_training(X, settings.activation_bits)
+            rows = X.astype(np.float32)
         else:
             first = Bytes.over(size, *map(float, byte_range))
+            rows = as_bytes(X, byte_range)
         self.steps = [first]
-        self.integers = {first: first.of_rows(X)}
+        self.integers = {first: first.of_rows(rows)}
         self.fixed = {program.rows: first}
         self.real = {program.rows: X}
 
@@ -95,7 +104,7 @@ class _Fixing:
         return step
 
     def _normalised(self, source, bits=None, *, alike=False):
-        """Return a step without an offset that uses the bits it has, the same one if it does."""
+        """Return a step without an offset that uses all its bits: the same one if it does."""
         bits = bits or self.settings.activation_bits
         top = 2 ** (bits - 1) - 1
         used = np.abs(self.integers[source]).max(axis=0)
@@ -157,7 +166,7 @@ class _Fixing:
         return self._added(found)
 
     def _sum(self, *sources):
-        """Return the sum of two vectors, of which each has one bit fewer."""
+        """Return the sum of two vectors, each of which has one bit fewer."""
         bits = self.settings.activation_bits - 1
         largest = max(
             np.abs(each.real(self.integers[each])).max(initial=1e-30) for each in sources
@@ -175,5 +184,5 @@ class _Fixing:
 
 
 def _parts(step):
-    """Return what a step says of each of its numbers."""
+    """Return the units and bounds of each number of a step."""
     return step.scale, step.offset, step.low, step.high

@@ -1,7 +1,7 @@
-"""What runs a student on an emulated board: start-up code, input and output, counters.
+"""Code that runs a student on an emulated board: start-up, input and output, counters.
 
-Cortex-M: rows are read from a file of the host, and logits written to one, by semihosting. AVR:
-rows are in flash, and logits leave by the serial port.
+On Cortex-M, rows are read from a file of the host, and logits are written to one, by semihosting.
+On AVR, rows are in flash, and logits leave by the serial port.
 """
 
 CORTEX_LINKER = """
@@ -22,7 +22,7 @@ SECTIONS
 }}
 """
 
-# The row is a static array, and counted as memory. What the stack reaches is found by painting it.
+# The row is a static array, and counts as memory. The stack is painted to find how deep it gets.
 CORTEX_MAIN = r"""
 #include <stdint.h>
 #include "{name}.h"
@@ -167,7 +167,7 @@ int main(void)
 }}
 """
 
-# In the place of a student: what is left is what the student takes.
+# It takes the place of a student: the difference of the two programs is the size of the student.
 STUB = r"""
 #include "{name}.h"
 

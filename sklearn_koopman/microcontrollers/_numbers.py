@@ -1,13 +1,41 @@
-"""Integers in place of real numbers: what a multiplier and a shift can say, and packed weights."""
+"""Integers in place of real numbers: bytes, multipliers with a shift, and packed weights."""
 
 from math import frexp
 
 import numpy as np
 
-#: Numbers of a table that is packed into bytes have at most so many bits.
+#: Most bits of the numbers of a packed table.
 MOST_PACKED = 8
-#: One above the largest number of an accumulator.
+#: One more than the largest number of an accumulator.
 ACCUMULATOR = 2**31
+
+
+def as_bytes(X, byte_range):
+    """Return real rows as bytes; raise ValueError where they are outside of the range.
+
+    Rows become bytes in this function only. So the core and the twin get the same ones.
+
+    Parameters
+    ----------
+    X : ndarray of float
+    byte_range : tuple of float
+        What the bytes 0 and 255 stand for.
+    """
+    low, high = map(float, byte_range)
+    # Always in float64: how halves are rounded must not depend on the dtype of the rows.
+    found = np.rint((X.astype(np.float64) - low) * (255 / (high - low)))
+    if (found < 0).any() or (found > 255).any():
+        raise ValueError(
+            f"byte_range=({low:g}, {high:g}), but rows are from {X.min():g} to {X.max():g}: "
+            "give the range that bytes stand for."
+        )
+    return found.astype(np.uint8)
+
+
+def from_bytes(rows, byte_range):
+    """Return the real rows that bytes stand for, in float32 as the C computes them."""
+    low, high = map(float, byte_range)
+    return rows.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
 
 
 def as_multiplier(factor, bits=15):
@@ -17,7 +45,7 @@ def as_multiplier(factor, bits=15):
     ----------
     factor : float > 0
     bits : int, default=15
-        Of the multiplier. The shift is not below zero, and at most 62 - 31 + 15.
+        Bits of the multiplier. The shift is from 0 to 62 - 31 + 15.
     """
     mantissa, exponent = frexp(factor)
     multiplier, shift = round(mantissa * 2**bits), bits - exponent
@@ -39,7 +67,7 @@ def roots(numbers):
 
 
 def packed(levels, bits):
-    """Return signed levels as bytes, each in some bits, the lowest bits of a byte first.
+    """Return signed levels packed into bytes, the lowest bits of a byte first.
 
     Parameters
     ----------
@@ -51,8 +79,8 @@ def packed(levels, bits):
     Returns
     -------
     packed : ndarray of uint8
-        Of each level the difference to the lowest. One byte more than is needed: two are read at a
-        time.
+        The difference of each level to the lowest. There is one byte more than needed, because two
+        bytes are read at a time.
 
     Examples
     --------
@@ -67,5 +95,5 @@ def packed(levels, bits):
 
 
 def packed_bytes(n_numbers, bits):
-    """Return how many bytes a table of some numbers takes."""
+    """Return how many bytes a table of so many numbers takes."""
     return -(-n_numbers * bits // 8) + 1 if bits <= MOST_PACKED else 2 * n_numbers

@@ -1,4 +1,4 @@
-"""The C of products of two rows of a table, in floating point and in integers."""
+"""The C of products of two entries of a table, in floating point and in integers."""
 
 from math import comb
 
@@ -8,9 +8,9 @@ from ._emitting import block, lines
 
 
 def products_body(step, writer, name, one, multiply, sink, ctype):
-    """Return the statements that make products.
+    """Return the statements that compute products.
 
-    All monomials up to a degree are loops; of others there are tables of pairs.
+    All monomials up to a degree are loops. Other products have tables of pairs.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def products_body(step, writer, name, one, multiply, sink, ctype):
 
 
 def _monomials(step, writer, name, one, multiply, sink, ctype, p):
-    """Return loops: a variable times all monomials of the degree below from itself on."""
+    """Return loops: a variable times monomials of the degree below that begin with it or later."""
     has_constant = bool((step.observables[0] == 0).all())
     sizes = [comb(p + d - 1, d) for d in range(1, step.degree + 1)]
     body, loops = [], []

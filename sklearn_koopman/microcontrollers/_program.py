@@ -22,21 +22,21 @@ FUNCTIONS: dict[str, Callable] = {
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One step; what it gives is a vector that later steps may read.
+    """One step. It computes a vector, which later steps may read.
 
     Attributes
     ----------
     sources : tuple of Step
-        Whose vectors it reads.
+        The steps whose vectors it reads.
     size : int
-        Numbers that it gives.
+        How many numbers it computes.
     """
 
     sources: tuple["Step", ...]
     size: int
 
     def apply(self, *arrays):
-        """Return what the step makes of rows of its sources."""
+        """Return the vectors of the step, given those of its sources, one row for each sample."""
         raise NotImplementedError
 
 
@@ -79,7 +79,7 @@ class Columns(Step):
 
 @dataclass(frozen=True, eq=False)
 class Beside(Step):
-    """The vectors of several steps, one behind the other."""
+    """The vectors of several steps, one after the other."""
 
     def apply(self, *arrays):
         return np.hstack(arrays)
@@ -87,7 +87,7 @@ class Beside(Step):
 
 @dataclass(frozen=True, eq=False)
 class Function(Step):
-    """A function of each number by itself, one of `FUNCTIONS`."""
+    """A function of each number, one of `FUNCTIONS`."""
 
     function: str
 
@@ -113,7 +113,7 @@ class Product(Step):
 
 @dataclass(frozen=True, eq=False)
 class Products(Step):
-    """Products of two rows of a table that has 1, the numbers, and lower products.
+    """Products of two entries of a table that has 1, the numbers, and lower products.
 
     `lower`, `observables` and `degree` are those of `sklearn_koopman.lifting.PairProducts`.
     """
@@ -147,7 +147,7 @@ class Pooled(Step):
     Attributes
     ----------
     responses : Responses
-        Those of a `ConvolutionalLifter`.
+        The responses of a `ConvolutionalLifter`.
     """
 
     responses: Any
@@ -160,19 +160,19 @@ class Pooled(Step):
 
 @dataclass
 class Program:
-    """What dictionaries write themselves into, step by step.
+    """The steps of a student. Dictionaries add theirs in `add_to_program`.
 
     Parameters
     ----------
     n_features : int
-        Numbers of a row.
+        How many numbers a row has.
 
     Attributes
     ----------
     rows : Step
         The row.
     steps : list of Step
-        In the order in which they run; the last one gives the logits.
+        In the order in which they run. The last one computes the logits.
     """
 
     n_features: int
@@ -186,7 +186,7 @@ class Program:
         return step
 
     def transformer(self, transformer, rows):
-        """Add what a fitted transformer, or None, makes of rows."""
+        """Add the steps of a fitted transformer, or none for None."""
         return add_transformer(self, transformer, rows)
 
     def affine(self, rows, matrix, offset=None):
@@ -201,12 +201,12 @@ class Program:
         return self._added(Scaled((rows,), rows.size, factor * spread, offset * spread))
 
     def columns(self, rows, indices):
-        """Add a choice of numbers."""
+        """Add a selection of the numbers."""
         indices = np.asarray(indices)
         return self._added(Columns((rows,), len(indices), indices))
 
     def beside(self, *parts):
-        """Add several vectors, one behind the other."""
+        """Add several vectors, one after the other."""
         if len(parts) == 1:
             return parts[0]
         return self._added(Beside(parts, sum(part.size for part in parts)))
@@ -224,7 +224,7 @@ class Program:
         return self._added(Product((rows, others), rows.size))
 
     def products(self, rows, pairs):
-        """Add what `PairProducts` says."""
+        """Add the products that a `PairProducts` has."""
         lower, observables = (np.asarray(each).reshape(-1, 2) for each in pairs[:2])
         # The constant is the second of two factors, so that there is one case fewer.
         lower, observables = (np.sort(each, axis=1)[:, ::-1] for each in (lower, observables))

@@ -1,4 +1,4 @@
-"""Fitted transformers as steps of a program: those of scikit-learn here, others by themselves."""
+"""Fitted transformers of scikit-learn as steps of a program; others add themselves."""
 
 from functools import singledispatch
 
@@ -15,7 +15,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from ..lifting import SupportsC, monomials_like, steps_of
+from ..lifting import WAY_OUT, SupportsC, monomials_like, steps_of
 
 #: The transformers with a form in C, for messages.
 WITH_STEPS = (
@@ -27,7 +27,7 @@ WITH_STEPS = (
 
 
 def add_transformer(program, transformer, rows):
-    """Add what a fitted transformer, or None, makes of rows; return it.
+    """Add the steps of a fitted transformer, or None, and return the last one.
 
     Raises
     ------
@@ -44,7 +44,9 @@ def add_transformer(program, transformer, rows):
 
 @singledispatch
 def _foreign(step, program, rows):
-    raise TypeError(f"{type(step).__name__} has no form in C here. Known are {WITH_STEPS}.")
+    raise TypeError(
+        f"{type(step).__name__} has no form in C here. Known are {WITH_STEPS}. {WAY_OUT}"
+    )
 
 
 @_foreign.register
@@ -63,7 +65,7 @@ def _union(union: FeatureUnion, program, rows):
 def _pca(pca, program, rows):
     components = pca.components_
     if pca.whiten:
-        # As scikit-learn does: directions without variance are not blown up.
+        # As scikit-learn does: directions without variance are not enlarged.
         least = np.finfo(pca.explained_variance_.dtype).eps
         components = components / np.sqrt(np.maximum(pca.explained_variance_, least))[:, None]
     return program.affine(rows, components, -components @ pca.mean_)

@@ -1,4 +1,4 @@
-"""The C of a program: tables, functions and buffers, and how many bytes they take."""
+"""The C of a program: tables, functions, buffers, and their sizes in bytes."""
 
 from textwrap import dedent, indent
 
@@ -13,7 +13,7 @@ SIZES = {
     "int32_t": 4,
     "float": 4,
 }
-# Bytes of flash cannot be read as those of memory on AVR.
+# On AVR, flash and memory are read by different instructions.
 FLASH = """
 /* Tables stay in flash: on AVR they are read by other instructions. */
 #ifdef __AVR__
@@ -83,18 +83,15 @@ NUMBERS_A_LINE = 16
 
 
 class Writer:
-    """What is written of a program.
+    """The parts of a program that are written so far.
 
     Attributes
     ----------
-    flash : int
-        Bytes of tables.
-    ram : int
-        Bytes of buffers.
+    table_bytes, buffer_bytes : int
     """
 
     def __init__(self):
-        self.flash = self.ram = 0
+        self.table_bytes = self.buffer_bytes = 0
         self.needs_math = False
         self.tables, self.functions, self.buffers = [], [], []
         self.table_names, self._helpers = [], []
@@ -114,7 +111,7 @@ class Writer:
             f"static const {ctype} {name}[{len(texts)}] TABLE = {{\n    {body}\n}};"
         )
         self.table_names.append(name)
-        self.flash += SIZES[ctype] * len(texts)
+        self.table_bytes += SIZES[ctype] * len(texts)
         read = "F" if ctype == "float" else SIZES[ctype]
         return lambda index: f"({ctype})READ_{read}(&{name}[{index}])"
 
@@ -140,11 +137,11 @@ class Writer:
 
     def static(self, ctype, name, size):
         """Return the declaration of a static array, which is counted."""
-        self.ram += SIZES[ctype] * size
+        self.buffer_bytes += SIZES[ctype] * size
         return f"static {ctype} {name}[{size}];"
 
     def buffer(self, ctype, size):
-        """Return the name of a buffer for so many numbers, one that is free if there is one."""
+        """Return a buffer for so many numbers: a free one if there is one."""
         free = [each for each in self._free if each.ctype == ctype]
         if free:
             # The smallest that is large enough, or else the largest.
@@ -177,7 +174,7 @@ class Buffer:
 
 
 def smallest_type(numbers):
-    """Return the smallest type that holds some integers, and can be multiplied with others."""
+    """Return the smallest type of C that holds some integers, signed or not."""
     low, high = int(np.min(numbers)), int(np.max(numbers))
     for bits in (8, 16, 32):
         # In C a product of signed and unsigned numbers of 32 bits is unsigned.

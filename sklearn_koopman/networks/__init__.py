@@ -11,5 +11,6 @@ from ._baselines import (
 )
 from ._classifier import LinearizedNetworkClassifier
 from ._network import fitted_network as fitted_network
+from ._parameters import spans_of as spans_of
 
 __all__ = ["LinearizedNetworkClassifier", "drop_span", "low_rank_span", "pruned_span"]

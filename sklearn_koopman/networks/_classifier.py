@@ -9,33 +9,20 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._finite import finite
-from .._progress import watched
 from .._validation import (
     DTYPES,
-    check_boolean,
-    check_choice,
-    check_integer,
     check_random_state,
-    check_real,
-    check_verbose,
-    invalid_parameter,
-    is_integer,
 )
 from ..lifting import WITH_LAYERS
 from ..rows import as_numpy
 from ..students import Labels, SharingEstimator, check_weights, encode_labels, margin
 from ..teachers import (
-    OUTPUT_KINDS,
     check_outputs,
-    floating_dtype,
-    home_of,
     import_torch,
     to_numpy,
 )
-from ._fit import fit_operator, n_lifter_rows
 from ._network import OutputColumns, fitted_network, running
-
-LAYOUTS = ("whole", "channels_first", "channels_last")
+from ._parameters import check_parameters, for_each_span, spans_of
 
 
 class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
@@ -101,7 +88,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
     random_state : int, RandomState instance or None, default=None
         Draws the order of the rows in training; nothing else is random.
     verbose : int, default=0
-        Above 0, passes and epochs that take long show a progress bar, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the network gives; see :class:`~sklearn_koopman.KoopmanDistilledClassifier`. "auto"
         is what a `TorchTeacher` says, else a guess that refuses what is not clear.
@@ -236,7 +224,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         """
         with self._keeping_what_was_fitted():
             import_torch("LinearizedNetworkClassifier")
-            spans = self._check_parameters()
+            check_parameters(self)
             X, y, sample_weight = map(as_numpy, (X, y, sample_weight))
             raw_X = X
             if y is None:
@@ -249,7 +237,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             network = fitted_network(self.module, seen, y, given, self.teacher_classes)
             labels = self._labels(y, X, network)
             columns = OutputColumns.of(network, X, labels.classes, self.teacher_output)
-            self._store(self._solve(network, spans, X, labels, weight, columns))
+            self._store(self._solve(network, X, labels, weight, columns))
         return self
 
     def _labels(self, y, X, network):
@@ -266,16 +254,30 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             classes = np.arange(max(network(X[:1]).shape[1], 2))
         return Labels.without_any(len(X), classes)
 
-    def _solve(self, network, spans, X, labels, weight, columns):
+    def _solve(self, network, X, labels, weight, columns):
         """Return the fitted attributes: the matrices, and the network that has them."""
+        from ._fit_spans import SpanSettings, fit_layers, fold
+        from ._graph import TracedNetwork
+
+        spans = spans_of(self)
+        settings = SpanSettings(
+            for_each_span(self.lifter, len(spans)),
+            for_each_span(self.rank, len(spans)),
+            self.ridge,
+            self.density,
+            self.lift_output,
+            self.layout,
+            self.kernel_size,
+        )
         with import_torch().no_grad():
-            layers, operators, traced = self._fit_layers(network, spans, X, weight)
+            traced = TracedNetwork(network.module, spans, network.run)
+            layers, operators = fit_layers(network, traced, settings, X, weight)
         linearized, loss_curve = traced.with_layers(layers), []
         if self.epochs > 0:
             linearized, layers, loss_curve = self._train(
                 network, traced, linearized, layers, X, labels, weight, columns
             )
-        _fold(layers, operators)
+        fold(layers, operators)
         return {
             "operators_": operators,
             "linearized_": linearized,
@@ -285,6 +287,26 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
             "_output": columns.kind,
             "_columns": columns.chosen,
         }
+
+    def _train(self, network, traced, linearized, layers, X, labels, weight, columns):
+        """Return the trained network, the layers in it, and the loss of each epoch."""
+        from ._distil import DistillationOptions, distil_network, trainable
+
+        options = DistillationOptions(
+            self.epochs,
+            labels.soft_weight(self.soft_weight),
+            self.temperature,
+            self.learning_rate,
+            self.batch_size,
+            self.trained,
+            self.density,
+        )
+        linearized, layers, parameters, masks = trainable(traced, linearized, layers, options)
+        rng = check_random_state(self.random_state)
+        losses = distil_network(
+            network, linearized, columns, parameters, masks, X, labels, weight, options, rng
+        )
+        return linearized, layers, losses
 
     def decision_function(self, X):
         """Return the logits of the classes.
@@ -380,232 +402,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         """Return outputs of the network, an array, as logits, one column per class."""
         return OutputColumns(self._output, self._columns).logits_of_array(outputs)
 
-    def _check_parameters(self):
-        check_verbose(self)
-        spans = self._spans()
-        for name in ("lifter", "rank"):
-            value = getattr(self, name)
-            if isinstance(value, list) and len(value) != len(spans):
-                raise invalid_parameter(
-                    self, name, f"one for all spans, or a list of {len(spans)}, one for each"
-                )
-        for rank in self._per_span("rank", len(spans)):
-            if rank is not None and (not is_integer(rank) or rank < 1):
-                raise invalid_parameter(
-                    self, "rank", "an int in the range [1, inf) or None, or a list of them"
-                )
-        check_real(self, "ridge", low=0.0, inclusive="left")
-        check_real(self, "density", low=0.0, high=1.0, inclusive="right", optional=True)
-        check_boolean(self, "lift_output")
-        check_choice(self, "layout", LAYOUTS)
-        sizes = (
-            self.kernel_size if isinstance(self.kernel_size, tuple) else (self.kernel_size,) * 2
-        )
-        if len(sizes) != 2 or not all(is_integer(size) and size >= 1 for size in sizes):
-            raise invalid_parameter(
-                self, "kernel_size", "an int in the range [1, inf), or a tuple of two of them"
-            )
-        if self.kernel_size != 1 and self.layout != "channels_first":
-            raise invalid_parameter(self, "kernel_size", "1 unless layout='channels_first'")
-        check_integer(self, "epochs", minimum=0)
-        check_choice(self, "teacher_output", OUTPUT_KINDS)
-        check_choice(self, "trained", ("matrix", "tail"))
-        check_real(self, "soft_weight", low=0.0, high=1.0)
-        check_real(self, "temperature", low=0.0, inclusive="neither")
-        check_real(self, "learning_rate", low=0.0, inclusive="neither")
-        check_integer(self, "batch_size", minimum=1)
-        return spans
-
-    def _spans(self):
-        spans = self.span if isinstance(self.span, list) else [self.span]
-        spans = [(span, span) if isinstance(span, str) else span for span in spans]
-        are_pairs = all(
-            isinstance(span, tuple)
-            and len(span) == 2
-            and all(isinstance(name, str) for name in span)
-            for span in spans
-        )
-        if not spans or not are_pairs:
-            raise invalid_parameter(
-                self,
-                "span",
-                "the name of a submodule, a tuple (first, last) of names, or a non-empty list of "
-                "these",
-            )
-        return spans
-
-    def _per_span(self, name, n_spans):
-        value = getattr(self, name)
-        return value if isinstance(value, list) else [value] * n_spans
-
-    def _fit_layers(self, network, spans, X, weight):
-        """Fit the matrix of every span; return layers, operators and the traced network.
-
-        The readouts of the layers are for standardised observables, see `_fold`.
-        """
-        from ._graph import TracedNetwork
-
-        traced = TracedNetwork(network.module, spans, network.run)
-        lifters = self._per_span("lifter", len(spans))
-        ranks = self._per_span("rank", len(spans))
-        layers: list = []
-        operators = []
-        for span, lifter, rank in zip(traced.spans, lifters, ranks, strict=True):
-            layer, operator = self._fit_layer(
-                network, traced, layers, span, lifter, rank, X, weight
-            )
-            layers.append(layer)
-            operators.append(operator)
-        return layers, operators, traced
-
-    def _fit_layer(self, network, traced, layers, span, lifter, rank, X, weight):
-        from ._layers import KoopmanLayer, make_layout, make_lift, make_readout, standardised
-
-        torch = import_torch()
-        # What enters is what the layers before give; what leaves is what the network gives.
-        if layers:
-            entered = traced.with_layers(layers, (span.entry,))
-            recorders = [entered, traced.with_layers([], (span.exit,))]
-        else:
-            recorders = [traced.with_layers([], (span.entry, span.exit))]
-        with running(network, *recorders) as to_input:
-
-            def record(rows):
-                given = X[rows]  # a new input for each, as layers may work in place
-                return [tensor for each in recorders for tensor in each(to_input(given))]
-
-            before, behind = record(slice(0, min(2, len(X))))
-            _check_tensors((before, behind), span.names, torch)
-            layout = make_layout(self.layout, self.kernel_size, before, behind, span.names)
-
-            def rows_of(batch):
-                before, behind = record(batch)
-                before, behind = to_numpy(layout(before)), to_numpy(layout.targets(behind))
-                return before, behind, len(before) // len(X[batch])
-
-            def batches():
-                slices = network._row_batches(len(X))
-                for batch in watched(slices, unit="batch") if self.verbose > 0 else slices:
-                    before, behind, n_positions = rows_of(batch)
-                    yield before, behind, np.repeat(weight[batch], n_positions)
-
-            operator = fit_operator(
-                batches,
-                _lifter_sample(rows_of, len(X), network)
-                if lifter is not None
-                else (None, None),
-                lifter,
-                ridge=self.ridge,
-                rank=rank,
-                lift_output=self.lift_output,
-            )
-        coef, intercept = operator.to_outputs
-        readout = make_readout(coef, intercept, rank, self.density)
-        layer = KoopmanLayer(
-            layout, make_lift(operator.lifter), standardised(readout, operator.scale)
-        )
-        home = home_of(network.module) or "cpu"
-        return layer.to(home, floating_dtype(network.module, torch)), operator
-
-    def _train(self, network, traced, student, layers, X, labels, weight, columns):
-        """Train the layers, and those behind if so asked, on what the network says.
-
-        Returns
-        -------
-        student : torch.fx.GraphModule
-            The linearised network.
-        layers : list of KoopmanLayer
-            Those in it.
-        losses : list of float
-        """
-        from ._distil import DistillationOptions, distil
-        from ._layers import ForeignLift
-
-        torch = import_torch()
-        for layer in layers[1:]:
-            if isinstance(layer.lift, ForeignLift):
-                raise TypeError(
-                    f"epochs={self.epochs}: gradients cannot pass lifter={layer.lift.lifter!r}; "
-                    "train one span at a time, or use lifters that torch knows."
-                )
-        if self.trained == "tail":
-            student = deepcopy(student)
-            layers = [getattr(student, f"koopman_{number}") for number in range(len(layers))]
-        matrices = [linear for layer in layers for linear in layer.readout[1:]]
-        trained = [parameter for matrix in matrices for parameter in matrix.parameters()]
-        pruned = self.density is not None
-        masks = [
-            (parameter != 0).to(parameter) if pruned and parameter.ndim > 1 else None
-            for parameter in trained
-        ]
-        if self.trained == "tail":
-            tail = traced.tail_parameters(student)
-            trained += tail
-            masks += [None] * len(tail)
-        soft = columns.logits_of_array(network(X))
-        options = DistillationOptions(
-            self.epochs,
-            labels.soft_weight(self.soft_weight),
-            self.temperature,
-            self.learning_rate,
-            self.batch_size,
-            self.verbose,
-        )
-        with running(network, student) as to_input:
-
-            def batch_of(rows):
-                inputs = to_input(X[rows])
-                like = {"device": inputs.device, "dtype": inputs.dtype}
-                return (
-                    inputs,
-                    torch.as_tensor(soft[rows], **like),
-                    torch.as_tensor(labels.codes[rows], device=inputs.device),
-                )
-
-            def logits_of(inputs):
-                return columns.logits(network.tensor_of(student(inputs)))
-
-            losses = distil(
-                logits_of,
-                trained,
-                masks,
-                batch_of,
-                torch.as_tensor(weight),
-                options,
-                check_random_state(self.random_state),
-            )
-        return student, layers, losses
-
 
 def _dtypes_of(X):
     """Return which dtypes are kept: whole numbers too, as each batch is cast for the network."""
     is_whole = isinstance(X, np.ndarray) and X.dtype.kind in "biu"
     return None if is_whole else DTYPES
-
-
-def _fold(layers, operators):
-    """Make the readouts act on the observables as they are."""
-    from ._layers import folded
-
-    for layer, operator in zip(layers, operators, strict=True):
-        kept = next(layer.readout.parameters())
-        layer.readout = folded(layer.readout[1:], operator.scale).to(kept)
-
-
-def _lifter_sample(rows_of, n_samples, network):
-    """Return rows before and behind a span, evenly spaced among all samples."""
-    before, _, n_positions = rows_of(slice(0, 1))
-    wanted = max(1, n_lifter_rows(before.shape[1]) // n_positions)
-    chosen = np.unique(np.linspace(0, n_samples - 1, min(wanted, n_samples)).astype(int))
-    batches = np.array_split(chosen, -(-len(chosen) // network.batch_size))
-    parts = [rows_of(batch)[:2] for batch in batches]
-    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-
-
-def _check_tensors(activations, names, torch):
-    for activation, side in zip(activations, ("enters", "leaves"), strict=True):
-        if not isinstance(activation, torch.Tensor):
-            raise TypeError(
-                f"span={names!r}: what {side} it is {type(activation).__name__}, not a tensor; "
-                "name a submodule that contains it and gives a tensor."
-            )

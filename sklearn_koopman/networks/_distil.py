@@ -1,12 +1,15 @@
 """Training the matrices of a linearised network on what the whole network says."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from .._progress import watched
+from .._progress import progress
 from ..linear import DistillationLoss
+from ._layers import ForeignLift
+from ._network import running
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,96 @@ class DistillationOptions:
     temperature: float
     learning_rate: float
     batch_size: int
-    verbose: int
+    trained: str
+    density: float | None
+
+
+def trainable(traced, linearized, layers, options):
+    """Return what is trained of a linearised network.
+
+    Parameters
+    ----------
+    traced : TracedNetwork
+    linearized : torch.fx.GraphModule
+    layers : list of KoopmanLayer
+        Those in it.
+    options : DistillationOptions
+        With ``trained="tail"``, copies of all layers after the first span are trained too; with a
+        density, zeros of the matrices stay zero.
+
+    Returns
+    -------
+    linearized : torch.fx.GraphModule
+        The same, or a copy.
+    layers : list of KoopmanLayer
+        Those in it.
+    parameters : list of torch.nn.Parameter
+    masks : list of torch.Tensor or None
+        As `distil` takes them.
+    """
+    for layer in layers[1:]:
+        if isinstance(layer.lift, ForeignLift):
+            raise TypeError(
+                f"epochs={options.epochs}: gradients cannot pass lifter={layer.lift.lifter!r}; "
+                "train one span at a time, or use lifters that torch knows."
+            )
+    if options.trained == "tail":
+        linearized = deepcopy(linearized)
+        layers = [getattr(linearized, f"koopman_{number}") for number in range(len(layers))]
+    matrices = [linear for layer in layers for linear in layer.readout[1:]]
+    parameters = [parameter for matrix in matrices for parameter in matrix.parameters()]
+    is_pruned = options.density is not None
+    masks = [
+        (parameter != 0).to(parameter) if is_pruned and parameter.ndim > 1 else None
+        for parameter in parameters
+    ]
+    if options.trained == "tail":
+        tail = traced.tail_parameters(linearized)
+        parameters += tail
+        masks += [None] * len(tail)
+    return linearized, layers, parameters, masks
+
+
+def distil_network(
+    network, linearized, columns, parameters, masks, X, labels, weight, options, rng
+):
+    """Train some parameters of a linearised network on what the whole network says.
+
+    Parameters
+    ----------
+    network : TorchTeacher
+        The whole one.
+    linearized : torch.fx.GraphModule
+    columns : OutputColumns
+        Of the outputs of both.
+    parameters, masks, options, rng
+        As for `distil`.
+    X : ndarray of shape (n_samples, ...)
+    labels : Labels
+    weight : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    losses : list of float
+        Mean loss of each epoch.
+    """
+    soft = columns.logits_of_array(network(X))
+    with running(network, linearized) as to_input:
+
+        def batch_of(rows):
+            inputs = to_input(X[rows])
+            like = {"device": inputs.device, "dtype": inputs.dtype}
+            return (
+                inputs,
+                torch.as_tensor(soft[rows], **like),
+                torch.as_tensor(labels.codes[rows], device=inputs.device),
+            )
+
+        def logits_of(inputs):
+            return columns.logits(network.tensor_of(linearized(inputs)))
+
+        weight = torch.as_tensor(weight)
+        return distil(logits_of, parameters, masks, batch_of, weight, options, rng)
 
 
 def distil(student, parameters, masks, batch_of, weight, options, rng):
@@ -52,33 +144,36 @@ def distil(student, parameters, masks, batch_of, weight, options, rng):
         optimizer, T_max=options.epochs * n_batches
     )
     loss = DistillationLoss(float(options.temperature))
-    epochs = list(range(options.epochs))
     losses = []
-    for _ in watched(epochs, "training", "epoch") if options.verbose > 0 else epochs:
-        total = 0.0
-        for rows in np.array_split(rng.permutation(n_samples), n_batches):
-            rows.sort()
-            inputs, teacher_logits, codes = batch_of(rows)
-            logits = student(inputs)
-            share = weight[torch.from_numpy(rows)].to(logits)
-            batch_weight = float(share.sum())
-            share /= max(batch_weight, 1e-12)
-            hard, soft = (1 - options.soft_weight) * share, options.soft_weight * share
-            softened = loss.soften(teacher_logits)
-            terms = loss(logits.detach().T, codes, hard, soft, softened)
-            value = (terms.losses + soft * loss.constant(softened)).sum()
-            gradients = torch.autograd.grad(
-                logits, parameters, terms.residual.T, allow_unused=True
-            )
-            for parameter, gradient, mask in zip(parameters, gradients, masks, strict=True):
-                unmasked = mask is None or gradient is None
-                parameter.grad = gradient if unmasked else gradient * mask
-            optimizer.step()
-            schedule.step()
-            total += value.item() * batch_weight
-        losses.append(total / float(weight.sum()))
-        if not np.isfinite(losses[-1]):
-            raise ValueError(
-                f"learning_rate={options.learning_rate}: training diverged; choose a smaller one."
-            )
+    with progress("training", options.epochs * n_batches, "batch") as steps:
+        for epoch in range(1, options.epochs + 1):
+            total = 0.0
+            for rows in np.array_split(rng.permutation(n_samples), n_batches):
+                rows.sort()
+                inputs, teacher_logits, codes = batch_of(rows)
+                logits = student(inputs)
+                share = weight[torch.from_numpy(rows)].to(logits)
+                batch_weight = float(share.sum())
+                share /= max(batch_weight, 1e-12)
+                hard, soft = (1 - options.soft_weight) * share, options.soft_weight * share
+                softened = loss.soften(teacher_logits)
+                terms = loss(logits.detach().T, codes, hard, soft, softened)
+                value = (terms.losses + soft * loss.constant(softened)).sum()
+                gradients = torch.autograd.grad(
+                    logits, parameters, terms.residual.T, allow_unused=True
+                )
+                for parameter, gradient, mask in zip(parameters, gradients, masks, strict=True):
+                    unmasked = mask is None or gradient is None
+                    parameter.grad = gradient if unmasked else gradient * mask
+                optimizer.step()
+                schedule.step()
+                total += value.item() * batch_weight
+                steps.done()
+            losses.append(total / float(weight.sum()))
+            if not np.isfinite(losses[-1]):
+                raise ValueError(
+                    f"learning_rate={options.learning_rate}: training diverged; choose a smaller "
+                    "one."
+                )
+            steps.done(f"epoch {epoch:4d}: objective {losses[-1]:.6f}", n=0)
     return losses

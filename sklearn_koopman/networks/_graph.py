@@ -58,7 +58,7 @@ class TracedNetwork:
             if name == "" or name not in known:
                 names = ", ".join(repr(known_name) for known_name in known if known_name)
                 raise ValueError(
-                    f"span={name!r} is no submodule of {type(module).__name__}; its submodules "
+                    f"span={name!r} is not a submodule of {type(module).__name__}; its submodules "
                     f"are {names}."
                 )
         self.graph = _trace(module, {name for names in spans for name in names}, run or _called)

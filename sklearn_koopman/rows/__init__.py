@@ -34,15 +34,6 @@ from ._given import (
 )
 from ._lifted import fit_lifter, lifted_blocks, rows_to_fit as rows_to_fit
 from ._lifted_rows import LiftedRows, Origin as Origin
-from ._moments import (
-    DiagonalMoments,
-    GramMoments,
-    Scale,
-    TriangularMoments,
-    accumulated,
-    merged,
-)
-from ._packed import PackedTriangle as PackedTriangle
 from ._sources import (
     aligned_with,
     as_numpy,
@@ -55,6 +46,15 @@ from ._sources import (
 )
 from ._sparse import SparseBlocks, without_duplicates as without_duplicates
 from ._stored import stored as stored
+from ._sums._moments import (
+    DiagonalMoments,
+    GramMoments,
+    Scale,
+    TriangularMoments,
+    accumulated,
+    merged,
+)
+from ._sums._packed import PackedTriangle as PackedTriangle
 from ._tiles import in_tiles as in_tiles, tile_rows as tile_rows
 from ._unlabelled import (
     fit_on_labelled as fit_on_labelled,

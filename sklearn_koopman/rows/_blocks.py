@@ -48,8 +48,6 @@ class Blocks(ABC):
     pool: ThreadPool
     products: Any
 
-    #: Whether passes that sum over the rows show how far they are.
-    shows_progress = False
     #: Whether lifting a row takes longer than reading its observables, see `stored`.
     is_costly = False
     #: Whether the rows are kept as their non-zeros, and given so to those who take them.
@@ -199,8 +197,7 @@ class Blocks(ABC):
 
     def _batches(self, batches, title="pass over the rows"):
         """Return a share of the batches; that with the first of them moves the bar."""
-        moves_bar = self.shows_progress and batches[0].start == 0
-        return watched(batches, title) if moves_bar else batches
+        return watched(batches, title) if batches[0].start == 0 else batches
 
     def _indices(self, rows):
         """Return the indices of some rows: a slice, or what are indices already."""

@@ -9,7 +9,7 @@ MADE_ROWS = 1024
 
 
 class EnlargedRows:
-    """Rows of an array, and behind them copies that augmenters make of them, block by block.
+    """Rows of an array, and after them copies that augmenters make of them, block by block.
 
     A block is made of the same random numbers whenever it is made, so that all passes over the
     rows see the same ones.

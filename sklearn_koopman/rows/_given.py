@@ -152,21 +152,21 @@ def telling_what_rows_are(X):
     """Refuse what brings its rows one after the other, and say how to flatten rows that are not."""
     if type(X).__module__.startswith("torch.utils.data") or isinstance(X, Iterator):
         raise TypeError(
-            f"X is a {type(X).__name__}, which brings its rows one after the other: fit needs all "
-            "of them, as an array of flat rows. Out of a DataLoader of images and labels: "
+            f"X is a {type(X).__name__}, which brings its rows one after the other: all of them "
+            "are needed, as an array of flat rows. Out of a DataLoader of images and labels: "
             "batches = list(loader); X = np.concatenate([images.flatten(1).numpy() for images, _ "
             "in batches]); y = np.concatenate([labels.numpy() for _, labels in batches])."
         )
     try:
         yield
     except ValueError as error:
-        if getattr(X, "ndim", 2) <= 2 or "array with dim" not in str(error):
+        is_of_shape = any(words in str(error) for words in ("array with dim", "features, but"))
+        if getattr(X, "ndim", 2) <= 2 or not is_of_shape:
             raise
         raise ValueError(
             f"{error} Here X has the shape {tuple(X.shape)}. Flatten its rows: "
-            "X.reshape(len(X), -1); or let the first step do it, FunctionTransformer(np.reshape, "
-            f"kw_args={{'shape': (-1, {prod(X.shape[1:])})}}), so that the teacher sees them as "
-            "they are."
+            "X.reshape(len(X), -1); or let the first step of the pipeline do it, "
+            "sklearn_koopman.Flatten(), so that the teacher sees them as they are."
         ) from error
 
 

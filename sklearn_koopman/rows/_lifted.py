@@ -55,7 +55,7 @@ def fit_lifter(lifter, X, y, is_labelled=None):
     ):
         is_function = callable(lifter) and not isinstance(lifter, type)
         raise TypeError(
-            f"lifter={lifter!r} is no transformer: "
+            f"lifter={lifter!r} is not a transformer: "
             + (
                 "wrap a function as sklearn.preprocessing.FunctionTransformer(function)."
                 if is_function
@@ -72,7 +72,7 @@ def lifted_blocks(lifter, X, *, device=None):
     """Return the rows of X as blocks that are lifted when they are needed.
 
     The leading steps of a pipeline are applied once, up to where a row is narrowest (PCA
-    coordinates, say): that much is held, all behind it is computed block by block.
+    coordinates, say): that much is held, all after it is computed block by block.
 
     Parameters
     ----------

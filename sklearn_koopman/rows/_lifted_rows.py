@@ -89,7 +89,7 @@ class LiftedRows:
         return row_like(self.X) if hasattr(self.X, "__dask_graph__") else self.X[:1]
 
     def lifted_by(self, step):
-        """Return the rows behind one more step."""
+        """Return the rows after one more step."""
         return LiftedRows(self.X, [*self._fitted_steps, step], row=self._row)
 
     def named_row(self):

@@ -93,9 +93,7 @@ def stored(blocks):
     else:
         file = _in_file(blocks, n_bytes)
         rows = np.frombuffer(file, dtype).reshape(shape)
-    kept = StoredBlocks(rows, file, block_rows=blocks.block_rows, pool=blocks.pool)
-    kept.shows_progress = blocks.shows_progress
-    return kept
+    return StoredBlocks(rows, file, block_rows=blocks.block_rows, pool=blocks.pool)
 
 
 def _working_memory():

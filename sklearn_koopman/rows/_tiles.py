@@ -8,7 +8,7 @@ from sklearn.utils import gen_batches
 # Multiplications of a product that BLAS takes for a small one.
 SMALL_PRODUCT = 10**6
 TILE_ROWS = 64, 32, 16
-# Products with so many vectors are no small ones: tiles have more rows, and are handed over one by
+# Products with so many vectors are not small: tiles have more rows, and are handed over one by
 # one, so that what is made of their products stays in cache.
 MANY_PRODUCTS = 32
 LARGE_TILE_ROWS = 256

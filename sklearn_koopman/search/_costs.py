@@ -1,21 +1,26 @@
 """What candidates cost, before they are fitted to many rows."""
 
+from ..deployment import tables_at_most
 from ..inspection import cost
 from ..lifting import Operations, operations_of
 
-COSTS = ("multiplications", "bytes", "seconds")
+COSTS = ("multiplications", "bytes", "tables", "seconds")
+#: Arguments of `to_c` that decide how large tables are.
+C_SETTINGS = ("bits", "filter_bits", "reducer_bits", "activation_bits", "byte_range")
 # Predictions that are timed.
 N_TIMED = 20
 
 
-def cost_of(kind, student, X_row):
+def cost_of(kind, student, X_row, c_settings):
     """Return what a fitted student costs for one sample.
 
     Parameters
     ----------
-    kind : {"multiplications", "bytes", "seconds"}
+    kind : {"multiplications", "bytes", "tables", "seconds"}
     student : KoopmanDistilledClassifier
     X_row : ndarray of shape (1, n_features)
+    c_settings : dict or None
+        Of tables.
 
     Returns
     -------
@@ -23,6 +28,8 @@ def cost_of(kind, student, X_row):
     """
     if kind == "seconds":
         return cost(student, X_row, n_repeats=N_TIMED).latency
+    if kind == "tables":
+        return float(tables_at_most(student, **(c_settings or {})))
     operations = operations_of(student.lifter_)
     operations += Operations.of_matrix(student.coef_, student.intercept_)
     return float(getattr(operations, kind))

@@ -79,7 +79,7 @@ def in_turns(costs, prices):
 def survivors(costs, scores, prices, n_kept):
     """Return which candidates go on: the best few between one price and the next.
 
-    Dear ones have many observables, and so are behind cheaper ones as long as rows are few.
+    Dear ones have many observables, so they are worse than cheaper ones while rows are few.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ class Piece:
         return known[:n_rows]
 
     def made(self, name, front, transfer_set):
-        """Return the coordinates of all rows, and behind them of those that are made of them."""
+        """Return the coordinates of all rows, and after them of those that are made of them."""
         key = name, transfer_set
         known = self.known.get(key)
         if known is None:
@@ -120,7 +120,17 @@ class Piece:
                     self.made_targets[transfer_set] = ask(rows, labels)
                 soft_logits = self.made_targets[transfer_set]
         weight = rows.repeated(task.sample_weight)
-        return replace(task, labels=labels, sample_weight=weight, soft_logits=soft_logits)
+        if task.given_weight is not None and not transfer_set.keep_labels:
+            # Rows without a label have no class whose weight they could have.
+            n_real = len(self.X)
+            weight[n_real:] = rows.repeated(task.given_weight)[n_real:]
+        return replace(
+            task,
+            labels=labels,
+            sample_weight=weight,
+            soft_logits=soft_logits,
+            given_weight=None,
+        )
 
 
 class Split:
@@ -177,7 +187,7 @@ class Split:
         task : Task
             Of all rows, with the soft targets of a teacher that has learned from all of them.
         others : Piece
-            All that are no training rows.
+            All that are not training rows.
         transfer_set : TransferSet, default=None
         """
         parts = []
@@ -207,8 +217,19 @@ class Split:
         return coordinates, piece.enlarged(transfer_set, self.ask)
 
 
-def asking(teacher, kind, floor):
-    """Return what asks a teacher that is used as it is about rows that are made."""
+def asking(teacher, kind, floor, raised=None):
+    """Return what asks a teacher that is used as it is about rows that are made.
+
+    Parameters
+    ----------
+    teacher : Teacher
+    kind : str
+        What it gives, see `teacher_output`.
+    floor : float or None
+        The smallest probability.
+    raised : callable, default=None
+        See `Task`.
+    """
 
     def ask(rows, labels):
         targets = soft_targets(
@@ -221,7 +242,8 @@ def asking(teacher, kind, floor):
             kind=kind,
             floor=floor,
         )
-        return by_rows(np.asarray, targets.logits)
+        logits = by_rows(np.asarray, targets.logits)
+        return logits if raised is None else raised(logits)
 
     return ask
 
@@ -242,4 +264,6 @@ def _together(first, second):
     if soft_logits is not None:
         soft_logits = np.concatenate([soft_logits, second.soft_logits])
     weight = np.concatenate([first.sample_weight, second.sample_weight])
-    return replace(first, labels=labels, sample_weight=weight, soft_logits=soft_logits)
+    return replace(
+        first, labels=labels, sample_weight=weight, soft_logits=soft_logits, given_weight=None
+    )

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 
 from .._fitting import store_fitted
-from .._progress import watched
+from .._progress import progress
 from .._validation import check_random_state
 from .._warnings import warn_user
 from ..classification import (
@@ -113,7 +113,8 @@ class Search:
         ask = None
         if task.soft_logits is not None and sees_X and teacher is not None and teacher.is_fixed:
             search = self.search
-            ask = asking(teacher, search.teacher_output, search._probability_floor)
+            floor = search._probability_floor
+            ask = asking(teacher, search.teacher_output, floor, task.raised)
         for train, test in pairs:
             train = train[counts[train]]
             if len(rows_of_rounds(len(train))) > 1:
@@ -199,7 +200,7 @@ class Search:
             "intercept_": np.ones(n_classes, self.task.dtype),
         }
         student = self.student(lifter, Settings(0.0, 1.0, 1.0), matrix)
-        cost = cost_of(self.search.cost, student, self.rows[:1])
+        cost = cost_of(self.search.cost, student, self.rows[:1], self.search.c_settings)
         return Candidate(dictionary, cost, n_observables)
 
     def drawn_coordinates(self, part, front):
@@ -273,9 +274,11 @@ class Search:
         return self.fitted()
 
     def watched(self, candidates, title):
-        """Return the candidates, with a bar if that is asked for."""
-        is_watched = self.search.verbose > 0 and candidates
-        return watched(candidates, title, "candidate") if is_watched else candidates
+        """Yield the candidates, and show how many are done."""
+        with progress(title, len(candidates), "candidate") as steps:
+            for candidate in candidates:
+                yield candidate
+                steps.done(f"{title}: {candidate.dictionary.name}")
 
     def try_out(self, candidate, number, pairs, ridges, tol, transfer_set=None):
         """Fit a candidate in all splits, and judge it."""
@@ -324,7 +327,7 @@ class Search:
         scores = np.array([winner.latest.score for winner in winners])
         costs = np.array([winner.cost for winner in winners])
         best = int(np.argmax(scores))
-        twin = self.twin(winners[best])
+        (twin,) = map(self.twin, self.watched([winners[best]], "without a teacher"))
         table = self.table()
         latest = np.flatnonzero(table["is_latest"])
         on_frontier = frontier(table["cost"][latest], table["score"][latest])
@@ -426,7 +429,7 @@ class Search:
         return self.last_fit(alone, alone.latest.settings), alone.latest.score
 
     def student(self, lifter, settings, fitted):
-        """Return a fitted student: a matrix behind a lifter.
+        """Return a fitted student: a matrix after a lifter.
 
         Parameters
         ----------
@@ -447,6 +450,7 @@ class Search:
             tol=search.tol,
             teacher_output=search.teacher_output,
             teacher_classes=search.teacher_classes,
+            class_weight=search.class_weight,
             unlabeled_value=search.unlabeled_value,
         )
         store_fitted(student, {"lifter_": lifter, "classes_": labels.classes} | fitted)

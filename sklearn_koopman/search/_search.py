@@ -20,7 +20,7 @@ from ..classification import SCORINGS, judged, scoring_of
 from ..inspection import AccuracyCostDisplay
 from ..rows import LiftedRows
 from ..students import KoopmanClassifier, TransferSet
-from ._costs import COSTS
+from ._costs import C_SETTINGS, COSTS
 from ._rows import shifts
 from ._run import Clock, Search
 
@@ -28,14 +28,14 @@ from ._run import Clock, Search
 class KoopmanSearchCV(KoopmanClassifier):
     r"""Search for the student that a budget pays for.
 
-    Candidates are pairs of a dictionary and its size: monomials in coordinates of PCA, single
-    ones of these, all features, Gaussians; for images also means of pixels before PCA, and filters
-    (:class:`~sklearn_koopman.ConvolutionalLifter`) of several sizes and strides, alone and with
-    monomials beside them. Of every kind the largest that each price pays for is tried. All are
-    fitted as :class:`~sklearn_koopman.KoopmanDistilledClassifier`, to few rows first, and judged by
-    rows that are held out; the best few at each price go on to four times as many rows
-    [1]_. Those that are left are tried with a transfer set too, and the best at
-    each price is fitted to all rows.
+    A candidate is a dictionary of some size: monomials of PCA coordinates, the coordinates alone,
+    all features, or Gaussians. For images it may also be means of pixels before PCA, or filters
+    (:class:`~sklearn_koopman.ConvolutionalLifter`) of several sizes and strides, with or without
+    monomials beside them. For each kind, the largest candidate that each price pays for is tried.
+    Candidates are fitted as :class:`~sklearn_koopman.KoopmanDistilledClassifier`, to few rows
+    first, and judged on rows that are held out. The best few at each price go on to four times as
+    many rows [1]_. Those that are left are tried with a transfer set too, and the best at each
+    price is fitted to all rows.
 
     Parameters
     ----------
@@ -43,51 +43,68 @@ class KoopmanSearchCV(KoopmanClassifier):
         As for :class:`~sklearn_koopman.KoopmanDistilledClassifier`. None, without `soft_labels`
         in `fit`: students learn from labels alone.
     budget : float or list of float, default=None
-        What a student may cost for one sample. Students are sought at a few prices below it, too,
-        so that there is a frontier. Of a list, these are the prices; the highest is that of
+        What a student may cost for one sample. Students are searched for at a few lower prices too,
+        so that there is a frontier. A list gives the prices themselves; the highest is that of
         `best_estimator_`. None: no limit.
-    cost : {"multiplications", "bytes", "seconds"}, default="multiplications"
-        What `budget` counts, as :func:`~sklearn_koopman.inspection.cost` does. Seconds are
-        measured, and so are not the same in every run.
+    cost : {"multiplications", "bytes", "tables", "seconds"}, default="multiplications"
+        What `budget` counts, as :func:`~sklearn_koopman.inspection.cost` does. "bytes" are those
+        of all parameters as floats: four for each number where X is float32, eight where it is
+        float64. "tables" are bytes of flash: the tables of the integers that
+        :func:`~sklearn_koopman.deployment.to_c` writes with `c_settings`, whatever floats X has.
+        The code, some kilobytes, is not counted. Seconds are measured, and so are not the same in
+        every run.
+    c_settings : dict, default=None
+        For ``cost="tables"``: those arguments of :func:`~sklearn_koopman.deployment.to_c` that the
+        files will be written with: `bits`, `filter_bits`, `reducer_bits`, `activation_bits` and
+        `byte_range`. Arguments that are left out have the defaults of `to_c`: 8 bits, and rows of
+        floats.
     time : float, default=None
-        Seconds that the search may take. The plan is fixed: in each round, the cheapest candidate
-        between one price and the next, in turns. The time limit cuts the end of a round off, and
-        a warning names what was not tried. About a fifth is kept for the last fits, which are not
-        cut. None: all of the plan.
+        Seconds that the search may take. The plan does not depend on it: the order of candidates is
+        fixed, the limit cuts off the end of a round, and a warning names what was not tried. About
+        a fifth of the time is kept for the last fits, which are not cut. None: the whole plan.
     input_shape : tuple of int, default=None
-        (height, width) or (channels, height, width) of flat images. None: rows are no images.
+        (height, width) or (channels, height, width) of flat images. None: rows are not images.
     dictionaries : "auto" or list of transformers, default="auto"
-        What is searched instead: each is one candidate.
+        Dictionaries to search instead: each is one candidate.
     max_observables : int, default=3500
-        Of one candidate; no more than training rows either, or 500 where these are fewer.
+        Largest number of observables of a candidate. It is also at most the number of training
+        rows, or 500 if there are fewer rows.
     ridges : array-like of shape (n_ridges,), default=(1e-5, 1e-4, 1e-3, 1e-2)
         L2 penalties to choose from.
     soft_weights : array-like of shape (n_soft_weights,), default=(0.5, 1.0)
         Weights of the soft loss to choose from, where there are soft targets.
     temperatures : array-like of shape (n_temperatures,), default=(2.0, 1.0)
-        The first of these and of `soft_weights` are those of the first round.
+        Temperatures to choose from. The first round takes the first temperature and soft weight.
     transfer_set : "auto", TransferSet, list of TransferSet or None, default="auto"
-        What the last candidates are tried with besides. "auto" are, of images, those moved by a
-        pixel in four directions, with their labels; of other rows there is none. A teacher that is
-        used as it is, is asked about rows that are made; `soft_labels`, and what a teacher says
-        that is fitted to each split, are those of the originals.
+        Transfer sets that are tried with the last candidates. "auto": images moved by a pixel in
+        four directions, with their labels; none for other rows. A teacher that is used as it is
+        labels the made rows. `soft_labels`, and the answers of a teacher that is fitted to each
+        split, are those of the originals.
     cv : int, cross-validation generator or iterable, default=None
-        None holds out one row in six, as many of each class. Else a number of folds, a splitter, or
-        a list of (training, test) indices: every candidate is then fitted in each split.
+        None holds out one row in six, stratified by class. A number of folds, a splitter, or a list
+        of (training, test) indices fits every candidate in each split.
     scoring : {"accuracy", "neg_log_loss", "fidelity"}, str or callable, default="accuracy"
-        What held-out rows judge by.
+        The score on held-out rows that decides. The name of any other scorer of scikit-learn is
+        taken too ("balanced_accuracy", say), or a callable of an estimator, rows and labels.
     tol : float, default=1e-4
-        Of the last fits.
+        Tolerance of the last fits.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
-        The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+        The class of each column of the teacher. None: its `classes_`, or else the sorted labels.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes: each row counts as much as its class. Classes that a dict leaves
+        out count 1. "balanced" gives all classes the same total weight, as in
+        :class:`~sklearn.linear_model.LogisticRegression`. The teacher is taken to know nothing
+        of the weights, so their logarithms are added to its logits.
+        Held-out rows count the same whatever their class: see `scoring`.
     unlabeled_value : object, default=None
-        What stands in y for "no label". None: every row is labelled.
+        The value in y that means "no label". None: every row is labelled.
     random_state : int, RandomState instance or None, default=None
-        Draws the held-out rows, the order of the others, filters and centres.
+        Seeds the choice of held-out rows, the order of the others, filters and centres.
     verbose : int, default=0
-        Above 0, show a bar for every round, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -95,33 +112,34 @@ class KoopmanSearchCV(KoopmanClassifier):
         The best student within the budget, fitted to all rows; its `lifter_` takes rows as they
         are.
     best_score_ : float
-        Its score on held-out rows. It was chosen for it, so it is a little optimistic.
+        Its score on held-out rows. The student was chosen by this score, so the score is
+        optimistic.
     best_cost_ : float
     best_candidate_ : str
-        What it is.
+        Its description.
     no_teacher_ : KoopmanDistilledClassifier or None
-        Its twin that learned from labels alone, with a ridge of its own; None without a teacher.
+        The same student without a teacher, with a ridge of its own; None if the search has no
+        teacher.
     no_teacher_score_ : float or None
-        On held-out rows.
+        Its score on held-out rows.
     results_ : dict of str to ndarray
         A table, for `pandas.DataFrame`: every fit that was judged, with "candidate", "round",
         "n_rows", "cost", "n_observables", "score", "soft_weight", "temperature", "ridge",
         "transfer_set" (its number, -1 for none).
     frontier_ : list of int
-        The rows of `results_` that are the latest of their candidate and that no cheaper one
-        equals, the cheapest first.
+        Rows of `results_`, one for each candidate that no cheaper one equals, the cheapest first.
     frontier_estimators_ : list of KoopmanDistilledClassifier
         The best students at each price, fitted to all rows, the cheapest first.
     frontier_costs_, frontier_scores_ : ndarray of shape (n_students,)
-        Of these.
+        Their costs and scores.
     prices_ : list of float
-        Those that students were sought at.
+        The prices at which students were searched for.
     cut_ : list of str
         Candidates that the time limit cut off.
     coef_, intercept_, classes_, koopman_matrix_, lifter_
-        Of `best_estimator_`.
+        Those of `best_estimator_`.
     teacher_ : Teacher
-        The teacher that was asked, if one was.
+        The teacher, if there is one.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
@@ -133,11 +151,11 @@ class KoopmanSearchCV(KoopmanClassifier):
 
     Notes
     -----
-    What does not depend on labels is shared: a front (PCA, filters) is fitted once, to
-    the training rows, its coordinates of rows are kept for all candidates that need them, and for
-    the rounds to come; PCA of fewer components is the first columns of the larger one. Settings
-    of a candidate share its rows, their leverages and preconditioners; each fit starts from
-    the last one. The last fits keep the fronts of the search.
+    Work that does not depend on labels is shared. A front (PCA, filters) is fitted once, to the
+    training rows, and its coordinates are kept for all candidates and rounds that need them. PCA of
+    fewer components is the first columns of the larger one. The settings of a candidate share its
+    rows, leverages and preconditioners, and each fit starts from the last one. The last fits keep
+    the fronts of the search.
 
     The same `random_state` gives the same students, unless `time` ends the search or `cost` is
     "seconds".
@@ -174,6 +192,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         *,
         budget=None,
         cost="multiplications",
+        c_settings=None,
         time=None,
         input_shape=None,
         dictionaries="auto",
@@ -187,6 +206,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         tol=1e-4,
         teacher_output="auto",
         teacher_classes=None,
+        class_weight=None,
         unlabeled_value=None,
         random_state=None,
         verbose=0,
@@ -194,6 +214,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         self.teacher = teacher
         self.budget = budget
         self.cost = cost
+        self.c_settings = c_settings
         self.time = time
         self.input_shape = input_shape
         self.dictionaries = dictionaries
@@ -207,6 +228,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         self.tol = tol
         self.teacher_output = teacher_output
         self.teacher_classes = teacher_classes
+        self.class_weight = class_weight
         self.unlabeled_value = unlabeled_value
         self.random_state = random_state
         self.verbose = verbose
@@ -293,6 +315,19 @@ class KoopmanSearchCV(KoopmanClassifier):
     def _check_parameters(self):
         super()._check_parameters()
         check_choice(self, "cost", COSTS)
+        if self.c_settings is not None:
+            if not isinstance(self.c_settings, dict) or self.c_settings.keys() - set(
+                C_SETTINGS
+            ):
+                names = ", ".join(C_SETTINGS)
+                raise invalid_parameter(
+                    self, "c_settings", f"a dict with keys of {names} or None"
+                )
+            if self.cost != "tables":
+                raise ValueError(
+                    f"c_settings={self.c_settings!r} is for cost='tables', and cost={self.cost!r}: "
+                    "leave it None."
+                )
         scoring_of(self, SCORINGS)
         check_real(self, "time", low=0.0, inclusive="neither", optional=True)
         check_real(self, "tol", low=0.0, inclusive="left")

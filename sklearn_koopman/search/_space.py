@@ -129,7 +129,7 @@ def given_space(transformers):
 
 
 def space_of_rows(n_rows, n_features, most_observables, seed):
-    """Return the space for rows of numbers that are no image.
+    """Return the space for rows of numbers that are not an image.
 
     Parameters
     ----------

@@ -6,11 +6,13 @@ from sklearn.decomposition import PCA
 from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._progress import progress
 from .._validation import (
     DTYPES,
     check_integer,
     check_random_state,
     check_real,
+    check_verbose,
     invalid_parameter,
 )
 from ..lifting import BlockLifter, Operations, linear_layer
@@ -22,8 +24,8 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
     r"""Coordinates along the directions in which a teacher's answers change most.
 
     PCA keeps the directions in which samples differ. A dictionary of products has room for few
-    coordinates, and these had better be those that the teacher looks at. With the samples in
-    whitened PCA coordinates z, the teacher's logits :math:`\ell(z)`, their Jacobian J and
+    coordinates, so they should be those that the teacher looks at. With samples in whitened PCA
+    coordinates z, the teacher's logits :math:`\ell(z)`, their Jacobian J and
     :math:`q = \mathrm{softmax}(\ell / T)`, the components are the leading eigenvectors of
 
     .. math:: G = \frac{1}{m} \sum_{i=1}^m J_i^T (\mathrm{diag}(q_i) - q_i q_i^T) J_i .
@@ -36,37 +38,39 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
     Parameters
     ----------
     teacher : object
-        What a student takes as its teacher: a network, a callable, a classifier. It must take the
-        X of `fit`, so that this is the first step of a student's `lifter`. An estimator is
-        cloned and fitted to X and y first, unless frozen. Its answers should change gradually:
-        those of trees change in jumps, which small steps do not see.
+        The teacher of the student: a network, a callable or a classifier. It is given the X of
+        `fit`, so this transformer is the first step of a student's `lifter`. An estimator is cloned
+        and fitted to X and y first, unless it is frozen. Its answers should change gradually: those
+        of trees change in jumps, which small steps do not see.
 
     n_components : int, default=40
-        Number of coordinates; at most so many as there are PCA coordinates to begin with.
+        Number of coordinates, at most `n_preliminary`.
 
     n_preliminary : int, default=100
-        Number of PCA coordinates to begin with; at most so many as samples vary in. Directions
-        that samples hardly differ in are cut off here, whatever a teacher says of them.
+        Number of PCA coordinates to begin with, at most the rank of X. Directions in which samples
+        hardly differ are cut off here, whatever the teacher says of them.
 
     temperature : float, default=2.0
-        The T above. The lower, the more only those samples count that the teacher is unsure of.
+        The T above. At a low temperature only the samples count of which the teacher is unsure.
 
     n_samples : int, default=500
-        Samples at which the teacher is differentiated, drawn from X; all if there are fewer.
-        The teacher is asked ``2 * n_preliminary * n_samples`` times.
+        Number of samples, drawn from X, at which the teacher is differentiated; all if X has fewer.
+        The teacher is asked about ``2 * n_preliminary * n_samples`` rows.
 
     step : float, default=0.1
-        Half of the distance between the two answers of a difference quotient, in standard
-        deviations of the PCA coordinate.
+        Step of the central differences, in standard deviations of the PCA coordinate.
 
     random_state : int, RandomState instance or None, default=0
-        Draws the samples.
+        Seeds the choice of samples.
+    verbose : int, default=0
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
     components_ : ndarray of shape (`n_output_features_`, `n_features_in_`)
-        Rows to take the inner product of centred samples with: ``(X - mean_) @ components_.T``.
-        The coordinates are uncorrelated, with variance 1.
+        The directions: the coordinates are ``(X - mean_) @ components_.T``, uncorrelated and with
+        variance 1.
 
     sensitivities_ : ndarray of shape (`n_output_features_`,)
         The eigenvalues of G, in descending order.
@@ -121,6 +125,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         n_samples=500,
         step=0.1,
         random_state=0,
+        verbose=0,
     ):
         self.teacher = teacher
         self.n_components = n_components
@@ -129,6 +134,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         self.n_samples = n_samples
         self.step = step
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X, y=None):
         """Find the directions.
@@ -156,6 +162,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
     def _check_parameters(self):
         if self.teacher is None:
             raise invalid_parameter(self, "teacher", "a teacher, as that of a student")
+        check_verbose(self)
         check_integer(self, "n_components", minimum=1)
         check_integer(self, "n_preliminary", minimum=1)
         check_real(self, "temperature", low=0.0, inclusive="neither")
@@ -205,10 +212,12 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
                 teacher(rows), teacher.output, parameter="as_teacher's output"
             )
 
-        change = self.step * steps.astype(X.dtype)
-        jacobians = np.stack(
-            [(logits(X + by) - logits(X - by)) / (2 * self.step) for by in change], axis=2
-        )
+        found = []
+        with progress("directions", len(steps), "direction") as counted:
+            for i, change in enumerate(self.step * steps.astype(X.dtype)):
+                found.append((logits(X + change) - logits(X - change)) / (2 * self.step))
+                counted.done(f"direction {i + 1:4d}")
+        jacobians = np.stack(found, axis=2)
         probabilities = softmax(logits(X) / self.temperature, axis=1)
         # sqrt(q) (J - q^T J) are factors of J^T (diag(q) - q q^T) J.
         jacobians -= np.einsum("ic,icj->ij", probabilities, jacobians)[:, None]

@@ -27,23 +27,24 @@ def principal_squares(student, X, *, max_observables=None):
     .. math:: s_k(z) = b_k + l_k^T z + z^T A_k z
                      = b_k + l_k^T z + \sum_{j=1}^p \lambda_{kj} (c_{kj}^T z)^2 ,
 
-    so of K classes at most :math:`p + K p` observables are enough, which are p coordinates and
-    K p squares, where there are :math:`p (p + 3) / 2` monomials: 660 instead of 1,890 for p = 60
-    and K = 10. The price is the projections, p multiplications for each square.
+    so with K classes the p coordinates and :math:`K p` squares are enough, instead of
+    :math:`p (p + 3) / 2` monomials: 660 instead of 1,890 for p = 60 and K = 10. The price is the
+    projections, p multiplications for each square.
 
-    The directions :math:`c_{kj}` are orthogonal in the covariance of the rows of X. Where there
-    may be fewer observables, those stay whose part of the logits varies most; distil such a
+    The directions :math:`c_{kj}` are orthogonal in the covariance of the rows of X. With
+    `max_observables`, those squares stay whose part of the logits varies most. Distil such a
     student once more: ``clone(smaller).fit(X, y)`` keeps its observables.
 
     Parameters
     ----------
     student : classifier, or Pipeline that ends in one
-        Fitted, with ``lifter=MonomialLifter(2)``, or a pipeline that ends in such a one.
+        Fitted, with ``lifter=MonomialLifter(2)`` or with a pipeline that ends in a
+        `MonomialLifter(2)`.
     X : array-like of shape (n_samples, n_features)
-        Rows as for its `predict`, which say how the coordinates vary; some thousand are enough.
+        Rows as for its `predict`, which show how the coordinates vary; a few thousand are enough.
     max_observables : int, default=None
-        Most observables; more than p. None takes all squares, which changes no logit beyond
-        rounding.
+        Largest number of observables, more than p. None takes all squares, which changes the logits
+        by rounding only.
 
     Returns
     -------
@@ -53,10 +54,10 @@ def principal_squares(student, X, *, max_observables=None):
     Raises
     ------
     TypeError
-        If the observables of the student are no monomials.
+        If the observables of the student are not monomials.
     ValueError
-        If their degree is not 2, X is not what the student takes, or `max_observables` has no room
-        for the coordinates.
+        If their degree is not 2, if the student cannot take X, or if `max_observables` leaves no
+        room for the coordinates.
 
     See Also
     --------

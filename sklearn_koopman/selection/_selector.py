@@ -32,36 +32,37 @@ from ..students import OneHotRows, check_weights, encode_labels, has_label
 class ObservableSelector(BlockLifter):
     r"""Lift samples to the few observables of a dictionary that explain the targets best.
 
-    It starts with none and adds, one at a time, the observable that lowers
+    It starts without observables and adds, one at a time, the one that most lowers
 
     .. math:: \frac{1}{2 \sum_i w_i} \sum_i w_i \|y_i - B^T \phi_S(x_i)\|^2
               + \frac{ridge}{2} \|B\|_F^2
 
-    most, where :math:`\phi_S` are the standardised observables chosen so far, B is fitted anew for
-    every choice, and the centred targets :math:`y_i` are those of all classes at once. After `fit`,
-    only the chosen observables are computed: a student that has it as its `lifter` is as small as
-    they are few.
+    where :math:`\phi_S` are the standardised observables chosen so far, B is fitted anew for every
+    choice, and the centred targets :math:`y_i` are those of all classes together. After `fit`, only
+    the chosen observables are computed, so a student with this transformer as its `lifter` is
+    small.
 
     Parameters
     ----------
     lifter : transformer, default=None
-        Makes the candidates of X, block by block, so that they are never all in memory. Of this
-        package's lifters, and unions of them, only the chosen observables are computed after
-        `fit`; of other transformers, all are, and the others are dropped. So put a PCA before
-        this one instead of into it. None takes the features of X as candidates.
+        Makes the candidates out of X, block by block, so that they are never all in memory. The
+        lifters of this package, and unions of them, compute only the chosen observables after
+        `fit`; other transformers compute all, and the rest is dropped. So put a PCA before this
+        transformer and not into it. None takes the features of X as candidates.
 
     max_observables : int, default=1000
-        Most observables to choose. They are fewer where there are fewer, or where no other one
-        explains anything more.
+        Largest number of observables to choose. Fewer are chosen if there are fewer, or if no other
+        observable explains anything more.
 
     ridge : float, default=1e-4
         L2 penalty on the coefficients of the standardised observables.
 
     unlabeled_value : object, default=None
-        What stands in y for "no label"; such rows are not looked at. None: every row is labelled.
+        The value in y that means "no label"; such rows are not used. None: every row is labelled.
 
     verbose : int, default=0
-        Above 0, what takes long shows a progress bar, if tqdm is installed.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -73,7 +74,7 @@ class ObservableSelector(BlockLifter):
         ``max_observables=m`` chooses.
 
     gains_ : ndarray of shape (`n_output_features_`,)
-        By how much each of them lowered the objective, in the same order.
+        How much each of them lowered the objective, in the same order.
 
     lifter_ : transformer
         The fitted dictionary, if there is one.
@@ -97,8 +98,8 @@ class ObservableSelector(BlockLifter):
 
     Notes
     -----
-    One pass over the rows for the Gram matrix of all D candidates, as :class:`EDMDClassifier`
-    needs it too, then :math:`m^2 D` multiplications for m choices and memory for m D numbers.
+    One pass over the rows sums the Gram matrix of all D candidates, as in :class:`EDMDClassifier`.
+    Then m choices take :math:`m^2 D` multiplications and memory for m D numbers.
 
     Constant observables are not chosen: the classifiers have intercepts.
 
@@ -234,15 +235,12 @@ class ObservableSelector(BlockLifter):
         is_labelled = has_label(y, self.unlabeled_value) if y.ndim == 1 else None
         lifter = fit_lifter(self.lifter, X, y, is_labelled)
         blocks = lifted_blocks(lifter, X)
-        blocks.shows_progress = self.verbose > 0
         check_gram_fits_in_memory(blocks.n_observables)
         with threads_for(blocks):
             start = GramMoments(blocks.n_observables, n_targets)
             moments = accumulated(start, blocks, targets, weight)
             check_finite_moments(moments.scale)
-            order, gains = forward_selection(
-                moments, self.ridge, self.max_observables, shows_progress=self.verbose > 0
-            )
+            order, gains = forward_selection(moments, self.ridge, self.max_observables)
         if len(order) == 0:
             raise ValueError(
                 f"None of the {blocks.n_observables} observables explains anything of y: all of "

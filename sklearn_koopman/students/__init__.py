@@ -15,7 +15,11 @@ from ._lifted_rows import (
     LiftedEstimator as LiftedEstimator,
     dtype_of_coefficients as dtype_of_coefficients,
 )
-from ._parts import flat_steps as flat_steps, split_student as split_student
+from ._parts import (
+    flat_steps as flat_steps,
+    observable_names as observable_names,
+    split_student as split_student,
+)
 from ._slopes import logit_slopes as logit_slopes
 from ._student import SharingEstimator as SharingEstimator, Student
 from ._targets import (
@@ -27,6 +31,7 @@ from ._targets import (
     check_weights as check_weights,
     encode_labels as encode_labels,
     has_label as has_label,
+    labels_of_columns as labels_of_columns,
     regression_targets as regression_targets,
     soft_targets as soft_targets,
     some_rows as some_rows,

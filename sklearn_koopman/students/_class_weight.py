@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import compute_class_weight
 
 from ..rows import by_rows
+from ..teachers import shortened
 from ._targets import check_weights
 
 # What a class of weight 0 counts in soft targets, beside one of weight 1.
@@ -50,6 +51,13 @@ def weighted_by_class(task, class_weight, *, are_more_to_come=False):
             )
         weights = _balanced(labels, task.sample_weight)
     elif isinstance(class_weight, dict):
+        known = labels.classes.tolist()
+        unknown = [label for label in class_weight if label not in known]
+        if unknown and not all(label in class_weight for label in known):
+            raise ValueError(
+                f"class_weight has weights of {shortened(unknown)}, and the classes are "
+                f"{shortened(known)}."
+            )
         weights = compute_class_weight(class_weight, classes=labels.classes, y=labels.classes)
     else:
         raise ValueError(
@@ -71,6 +79,7 @@ def weighted_by_class(task, class_weight, *, are_more_to_come=False):
         soft_logits=None if soft_logits is None else by_rows(raised, soft_logits),
         soft_logits_from=soft_logits_from
         and partial(_raised_targets, soft_logits_from, raised),
+        raised=raised,
     )
 
 

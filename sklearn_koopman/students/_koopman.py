@@ -28,10 +28,11 @@ class KoopmanMatrix(LiftedEstimator):
 
     @property
     def koopman_matrix_(self):
-        """Matrix K of shape (n_classes, n_observables) with logits ``K psi``.
+        """Matrix K of shape (n_outputs, n_observables) with outputs ``K psi``.
 
-        The intercept is part of the column of the constant observable 1. A dictionary without
-        one has ``K = coef_``, and `intercept_` must be added.
+        Outputs are the logits of a classifier, or the targets of a regressor. The intercept is in
+        the column of the constant observable 1. Without that observable K is `coef_`, and
+        `intercept_` must be added.
         """
         check_is_fitted(self)
         matrix = self.coef_.copy()

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.linalg import LinAlgError
@@ -13,6 +15,7 @@ from .._warnings import warn_user
 from ..linear import (
     TOLERANCE,
     check_finite_moments,
+    check_gram_fits_in_memory,
     check_moments_fit_in_memory,
     has_few_rows,
     noise_penalty,
@@ -42,6 +45,9 @@ class LeastSquares(KoopmanMatrix):
     multiplicative_noise: float
     additive_noise: float
     _targets: Callable
+
+    # What `partial_fit` has seen so far, where it was called.
+    moments_: Any
 
     _reads_rows_once = True
 
@@ -118,6 +124,25 @@ class LeastSquares(KoopmanMatrix):
         by_svd = [(TriangularMoments, "svd")]
         ways = {"auto": by_cholesky + by_svd, "cholesky": by_cholesky, "svd": by_svd}
         return ways[self.solver]
+
+    def _continues_stream(self):
+        """Whether a call of `partial_fit` adds to earlier ones; warn where it follows a `fit`."""
+        continues = hasattr(self, "moments_")
+        if hasattr(self, "coef_") and not continues:
+            warn_user(
+                "partial_fit after fit starts anew: fit keeps no moments of its rows. Use "
+                "partial_fit from the start to learn from both.",
+            )
+        return continues
+
+    def _solve_stream(self, task, *, continues):
+        """Return the fitted attributes of the rows of a task and of those seen before."""
+        # A copy, so that an interrupted call leaves no half a batch behind.
+        start = deepcopy(self.moments_) if continues else None
+        check_gram_fits_in_memory(task.blocks.n_observables)
+        moments = self._accumulate(task, self._streaming_form(), start)
+        solver = "cholesky" if isinstance(moments, GramMoments) else "svd"
+        return self._solve_moments(moments, task.dtype, solver) | {"moments_": moments}
 
     def _streaming_form(self):
         """Return the form of moments of a stream, which cannot be read twice for a second try."""

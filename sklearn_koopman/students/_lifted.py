@@ -47,18 +47,18 @@ class LiftedStudent(LiftedEstimator, Student):
         X : array-like or dask array of shape (n_samples, n_features)
             Rows to lift with `lifter`, or rows of observables if that is None. float32 and
             float64 are kept. A ``numpy.memmap`` is read block by block, and whole numbers are
-            converted block by block. With a `lifter` whose first step is not one of this
-            package, rows of any kind that this step takes: texts, images, data frames.
+            converted block by block. If the first step of the `lifter` is not from this package,
+            rows may be what this step takes: texts, images, data frames.
         y : array-like of shape (n_samples,), default=None
-            Labels: integers, strings, or whatever can be sorted. None: a teacher that is used as
-            it is, or `soft_labels`, speak alone, as with a soft weight of 1. The classes are then
-            the teacher's, `teacher_classes`, or the numbers of the columns.
+            Labels: integers, strings, or whatever can be sorted. With None the student learns only
+            from `soft_labels`, or from a teacher that is used as it is, as with a soft weight of 1.
+            The classes are then the teacher's, `teacher_classes`, or the numbers of the columns.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; a weight of 2 is the same as a row that is there twice.
+            Non-negative weights. A weight of 2 is the same as a row that is there twice.
         soft_labels : array-like of shape (n_samples, n_columns), default=None
-            Probabilities or logits to learn from; the teacher is not called then.
+            Probabilities or logits to learn from. The teacher is then not called.
         teacher_X : array-like of shape (n_samples, ...), default=None
-            What the teacher sees; None lets it see X.
+            What the teacher sees. None lets it see X.
 
         Returns
         -------

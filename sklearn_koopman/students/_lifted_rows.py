@@ -23,6 +23,7 @@ from ..rows import (
     is_dask,
     lifted_blocks,
     stored,
+    telling_what_rows_are,
     without_duplicates,
 )
 from ._student import SharingEstimator
@@ -31,13 +32,12 @@ from ._student import SharingEstimator
 class LiftedEstimator(SharingEstimator):
     """Base of the estimators that read rows through a `lifter`, and map what they are lifted to.
 
-    A subclass has the parameters `lifter` and `verbose`. It defines `_output_function`, which
+    A subclass has the parameter `lifter`. It defines `_output_function`, which
     predicts from lifted rows.
     """
 
     # What every subclass has.
     lifter: Any
-    verbose: int
 
     # Whether its solver goes over the rows once, so that they need not be kept.
     _reads_rows_once = False
@@ -54,7 +54,8 @@ class LiftedEstimator(SharingEstimator):
     def _map_outputs(self, function, X):
         """Return a function of the outputs for rows; for a dask array, a lazy one."""
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
+        with telling_what_rows_are(X):
+            X = self._validate_rows(X, reset=False)
         blocks = lifted_blocks(getattr(self, "lifter_", None), X)
         outputs = self._output_function()
         with threads_for(blocks):
@@ -94,7 +95,6 @@ class LiftedEstimator(SharingEstimator):
         if rows is not X and isinstance(X, LiftedRows):
             lifter = make_pipeline(X.origin.lifter, lifter or "passthrough")
         blocks = lifted_blocks(lifter, rows, device=device)
-        blocks.shows_progress = self.verbose > 0
         return blocks if self._reads_rows_once else stored(blocks)
 
     def _refuse_dask(self, X):

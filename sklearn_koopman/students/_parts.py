@@ -1,7 +1,7 @@
 """A fitted student taken apart: what runs one after the other."""
 
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._koopman import KoopmanClassifier, KoopmanMatrix
@@ -29,8 +29,13 @@ def split_student(estimator, kind=KoopmanClassifier):
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it does not end in a classifier with a Koopman matrix.
+        If it is no estimator, or does not end in a classifier with a Koopman matrix.
     """
+    if not hasattr(estimator, "fit"):
+        raise TypeError(
+            f"There is a {type(estimator).__name__} where a fitted student belongs: it comes "
+            "first, then rows."
+        )
     *transformers, classifier = flat_steps(estimator)
     if not isinstance(classifier, kind):
         lacks = "classes" if isinstance(classifier, KoopmanMatrix) else "Koopman matrix"
@@ -54,3 +59,28 @@ def flat_steps(estimator):
     if isinstance(estimator, Pipeline):
         return [part for _, step in estimator.steps for part in flat_steps(step)]
     return [estimator]
+
+
+def observable_names(estimator):
+    """Return the names of the observables of a fitted student: those that the steps know.
+
+    Parameters
+    ----------
+    estimator : estimator
+        As for `split_student`.
+
+    Returns
+    -------
+    names : list of str
+        Numbered ones where a step does not name what it makes.
+    """
+    transformers, student = split_student(estimator, KoopmanMatrix)
+    is_alone = len(flat_steps(estimator)) == 1
+    entering = getattr(student, "feature_names_in_", None) if is_alone else None
+    n_observables = student.coef_.shape[1]
+    if not transformers:
+        return [f"x{i}" for i in range(n_observables)] if entering is None else [*entering]
+    try:
+        return [*make_pipeline(*transformers).get_feature_names_out(entering)]
+    except (AttributeError, ValueError):  # of a step that has none
+        return [f"psi{i}" for i in range(n_observables)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..lifting import affine_map, slopes_of, split_linear
+from ..lifting import AffineMap, slopes_of, split_linear
 from ..linear import LogitSlopes
 
 
@@ -29,15 +29,14 @@ def logit_slopes(task):
             "them first (TruncatedSVD), or set perturbation=0."
         )
     head, tail = split_linear(passed.steps)
-    center = np.zeros(passed.n_features)
-    _, matrix = affine_map(head, center, center + 1)
-    n_features = matrix.shape[1]
+    matrix = AffineMap.of(head, passed.n_features).matrix
+    n_features = len(matrix)
     slopes = slopes_of(tail, n_features)
     if slopes is None:
         raise ValueError(
             f"perturbation needs the slopes of the observables, as multiples of observables. "
             f"{tail!r} does not know them, or lacks observables that slopes are multiples of: "
             "take a MonomialLifter with all degrees from 1 on, or a SquaredProjectionLifter, "
-            "behind no other steps than linear ones (PCA, scalers); or set perturbation=0."
+            "after linear steps alone (PCA, scalers); or set perturbation=0."
         )
-    return LogitSlopes(slopes, np.linalg.qr(matrix, mode="r"), task.blocks.n_observables)
+    return LogitSlopes(slopes, np.linalg.qr(matrix.T, mode="r"), task.blocks.n_observables)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d, vali
 from .._fitting import keeping_what_was_fitted, store_fitted
 from .._validation import DTYPES
 from ..rows import as_numpy, is_dask
-from ..teachers import as_teacher, share_or_clone
+from ..teachers import share_or_clone, teacher_of
 from ._targets import (
     Labels,
     encode_labels,
@@ -158,7 +158,7 @@ class Student(ClassifierMixin, SharingEstimator):
         soft_logits = teacher = soft_logits_from = None
         wants_soft_targets = self._wants_soft_targets(soft_labels)
         if wants_soft_targets and self.teacher is not None:
-            teacher = fitted_teacher or as_teacher(self.teacher, classes=self.teacher_classes)
+            teacher = fitted_teacher or teacher_of(self)
             if is_dask(X) and soft_labels is None and not teacher.is_fixed:
                 raise TypeError(
                     f"teacher={self.teacher!r} would have to be fitted on a dask array. Fit it "

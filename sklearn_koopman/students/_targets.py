@@ -36,7 +36,7 @@ from ..teachers import (
 
 _THREE_WAYS = (
     "The teacher was given the {shape} array that fit received. If it expects other inputs "
-    "(pixels, say, and this is a step behind PCA), there are three ways out: build the pipeline "
+    "(pixels, say, and this is a step after PCA), there are three ways out: build the pipeline "
     "with sklearn_koopman.pipeline.make_pipeline, which hands the untransformed X to the "
     "teacher; move the steps before this one into its lifter= parameter; or give fit the "
     "teacher's own inputs as teacher_X= (in a pipeline <step>__teacher_X=) or its outputs as "
@@ -356,7 +356,8 @@ def soft_targets(
             # Names of columns, which chunks do not bring along.
             teacher(take(seen, np.arange(1)))
         outputs = by_rows(teacher, seen, keep=True)
-        labels = labels or _labels_of_columns(outputs, n_samples, teacher.column_names)
+        if labels is None:
+            labels = Labels.without_any(n_samples, labels_of_columns(teacher, outputs))
         of_columns = column_classes(
             teacher.column_names, teacher.classes_, labels.classes, "teacher"
         )
@@ -382,15 +383,31 @@ def _taught(teacher, X, labels, sample_weight, train):
     return teacher.fit(some_rows(X, labelled), known, sample_weight=weight)
 
 
-def _labels_of_columns(outputs, n_samples, names=None):
-    """Return the labels of a fit without any: one class a column, two for a single one.
+def labels_of_columns(teacher, outputs):
+    """Return the classes of a teacher that does not know them, where there are no labels.
 
-    Classes have the names of the columns, if these have any, else numbers.
+    Parameters
+    ----------
+    teacher : Teacher
+        A warning says so where it has labels of its own that nobody could read.
+    outputs : array of shape (n_samples, n_columns)
+        What it gave.
+
+    Returns
+    -------
+    classes : list or ndarray of shape (n_classes,)
+        One class a column, two for a single one: the names of the columns, else their numbers.
     """
+    classes = _named_columns(outputs, teacher.column_names)
+    teacher.check_numbers_as_classes()
+    return classes
+
+
+def _named_columns(outputs, names):
     if names is not None and len({type(name) for name in names}) == 1:
-        return Labels.without_any(n_samples, names)
+        return names
     n_columns = np.shape(outputs)[1] if np.ndim(outputs) > 1 else 1
-    return Labels.without_any(n_samples, np.arange(max(n_columns, 2)))
+    return np.arange(max(n_columns, 2))
 
 
 def check_needs_no_labels(teacher):
@@ -426,7 +443,9 @@ def given_soft_targets(soft_labels, labels, n_samples, *, teacher_classes, kind,
     -------
     targets : SoftTargets
     """
-    labels = labels or _labels_of_columns(soft_labels, n_samples, column_names(soft_labels))
+    if labels is None:
+        classes = _named_columns(soft_labels, column_names(soft_labels))
+        labels = Labels.without_any(n_samples, classes)
     check_consistent_length(labels.codes, soft_labels)
     of_columns = column_classes(
         column_names(soft_labels), teacher_classes, labels.classes, "soft_labels"
@@ -484,7 +503,7 @@ def _warn_of_guesses(logits, labels, source):
             f"{source}: the first choice is the label of only {agreed:.0%} of {len(rows)} labelled "
             "rows, which is about what guessing gives. Are the columns in the order of the "
             f"classes, {shortened(labels.classes.tolist())} (else say theirs in "
-            "teacher_classes=)? Does the teacher see inputs like those it was trained on (behind "
+            "teacher_classes=)? Does the teacher see inputs like those it was trained on (after "
             "other steps: sklearn_koopman.pipeline.make_pipeline, or teacher_X=)? Is it trained?",
         )
 

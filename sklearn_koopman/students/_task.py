@@ -11,15 +11,15 @@ from ._targets import Labels
 
 @dataclass(frozen=True)
 class Passed:
-    """What rows have passed from where distances are measured to their observables.
+    """The steps between the rows that distances are measured in and their observables.
 
-    That is the way from what entered the pipeline, if that is known, else from what `fit` received.
+    These rows are what entered the pipeline if that is known, and otherwise what `fit` received.
 
     Attributes
     ----------
     steps : list of fitted transformers
     n_features : int or None
-        Of a row that enters the first; None where rows are no numbers.
+        Of a row that enters the first; None where rows are not numbers.
     """
 
     steps: list
@@ -64,6 +64,9 @@ class Task:
         What rows count, whatever their classes; None is `sample_weight`.
     passed : Passed or None
         What the rows have passed.
+    raised : callable or None
+        Applies the weights of classes to a teacher's logits, (n_rows, n_classes). None leaves them
+        as they are.
     """
 
     blocks: RowBlocks
@@ -77,6 +80,7 @@ class Task:
     n_rows_made_of: int | None = None
     given_weight: np.ndarray | None = None
     passed: Passed | None = None
+    raised: Callable | None = None
 
     @property
     def n_targets(self):

@@ -24,41 +24,41 @@ _ONE_AT_A_TIME = Lock()
 
 
 class TransferSet(BaseEstimator):
-    r"""More rows for a student to learn from: made of those of X, labelled by the teacher.
+    r"""More rows for a student to learn from: made from those of X, labelled by the teacher.
 
     A teacher can label any number of inputs, so a student need not stop at the training set [1]_.
-    Given to a student as `transfer_set=`, this makes shifted, deformed, mixed or synthetic rows
-    of the X that `fit` receives; in a cross-validation, of the training rows of each fold. It
-    helps where the dictionary has about as many observables as there are rows, or does not know
-    what the teacher knows (that a shifted digit is the same digit); a student that is too small
-    for the rows there are gains little.
+    Pass this to a student as `transfer_set=`. It makes shifted, deformed, mixed or synthetic rows
+    from the X that `fit` receives, or from the training rows of each fold in a cross-validation. It
+    helps if there are about as many observables as rows, or if the teacher knows something that the
+    dictionary does not (a shifted digit is the same digit). It helps little if the student is too
+    small for the rows that there are.
 
-    Rows are made a block at a time, and made again when they are needed again. What is held of
-    them is their narrowest form on the way through the student's `lifter`, PCA coordinates say,
-    and the teacher's outputs. The lifter is fitted on the rows of X alone, and so is a teacher
-    that is an estimator.
+    Rows are made block by block, and made again when they are needed again. Kept are the teacher's
+    outputs, and the narrowest form of the rows on their way through the student's `lifter`, such as
+    PCA coordinates. The lifter is fitted only on the rows of X. So is a teacher that is an
+    estimator.
 
     Parameters
     ----------
     augment : callable, torch.nn.Module, or list of these
-        Makes one row of each row of a block: ``augment(X)`` or, if it has a parameter of that
-        name, ``augment(X, rng=rng)`` with a :class:`numpy.random.Generator`. X has the shape
-        ``(n_rows, n_features)``, or ``(n_rows, *input_shape)``, and cannot be changed in place;
-        behind a `lifter` or steps of a pipeline that take others, it has the form of what they
-        take: texts, images, data frames. It
-        must draw its random numbers from `rng` alone: rows are made more than once. A
-        torch module, such as torchvision's v2 transforms, is given rows one by one, as tensors
-        of shape `input_shape`; torch is seeded for it. Of a list, each makes a copy of its own.
+        Makes one row from each row of a block: ``augment(X)`` or, if it has a parameter `rng`,
+        ``augment(X, rng=rng)`` with a :class:`numpy.random.Generator`. It must take all its random
+        numbers from `rng`, as rows are made more than once. X has the shape
+        ``(n_rows, n_features)``, or ``(n_rows, *input_shape)``, and cannot be changed in place. If
+        the `lifter`, or the first step of the pipeline, takes texts, images or data frames, X has
+        that form. A torch module, such as torchvision's v2 transforms, gets rows one by one, as
+        tensors of shape `input_shape`, and torch is seeded for it. In a list, each makes its own
+        copies.
     n_copies : int, default=1
-        How many times `augment`, or each in the list, makes a row of every row.
+        How many rows `augment`, or each in the list, makes from every row.
     keep_labels : bool, default=False
-        Whether a made row has the label of its original, and not only the teacher's soft targets.
+        Whether a made row has the label of its original as well as the teacher's soft targets.
     input_shape : tuple of int, default=None
-        Shape in which `augment` gets a row, such as (28, 28); None: as it is.
+        Shape in which `augment` gets a row, such as (28, 28). None leaves rows as they are.
     random_state : int, RandomState instance or None, default=0
-        Seeds `rng` and torch, block by block: `partial_fit` draws new numbers for each chunk, those
-        that `fit` draws for the same rows where chunks are multiples of 1,024 rows. None takes
-        another seed in every fit; the passes of one fit see the same rows in any case.
+        Seeds `rng` and torch, block by block. `partial_fit` draws new numbers for each chunk: those
+        of `fit` for the same rows, if chunks are multiples of 1,024 rows. None takes another seed
+        in every fit. All passes of one fit see the same rows.
 
     See Also
     --------
@@ -66,8 +66,8 @@ class TransferSet(BaseEstimator):
 
     Notes
     -----
-    A made row has the sample weight of its original. A student that learns from no teacher
-    (``soft_weight=0``) has no use for rows without labels, and none are made.
+    A made row has the sample weight of its original. A student without a teacher
+    (``soft_weight=0``) cannot use rows without labels, so none are made.
 
     References
     ----------
@@ -101,7 +101,7 @@ class TransferSet(BaseEstimator):
         self.random_state = random_state
 
     def enlarge(self, X, *, n_before=0):
-        """Return the rows of X, and behind them those that are made of them.
+        """Return the rows of X, and after them those that are made of them.
 
         Parameters
         ----------
@@ -148,10 +148,10 @@ class TransferSet(BaseEstimator):
 
 
 def check_transfer_set(transfer_set):
-    """Raise TypeError for what is no transfer set."""
+    """Raise TypeError for what is not a transfer set."""
     if not isinstance(transfer_set, TransferSet):
         raise TypeError(
-            f"transfer_set={transfer_set!r} is no TransferSet: pass TransferSet(augment), where "
+            f"transfer_set={transfer_set!r} is not a TransferSet: pass TransferSet(augment), where "
             "augment makes a block of rows of a block of rows."
         )
 

@@ -6,8 +6,10 @@
 from ._base import CallableTeacher as CallableTeacher, Teacher as Teacher
 from ._dispatch import (
     as_teacher,
+    is_onnx as is_onnx,
     is_torch_module as is_torch_module,
     share_or_clone as share_or_clone,
+    teacher_of as teacher_of,
 )
 from ._estimator import EstimatorTeacher as EstimatorTeacher, warn_of_refit as warn_of_refit
 from ._onnx import OnnxTeacher

@@ -16,15 +16,15 @@ _METHOD_OUTPUTS = {
 class Teacher:
     """A map from n samples to (n, n_columns) logits or probabilities.
 
-    A subclass defines `_evaluate(X)`. Calling the teacher checks what that gives: finite, two
-    dimensions, one row per sample. `sklearn.base.clone` shares a teacher instead of copying it.
+    A subclass defines `_evaluate(X)`. A call checks its result: it must be finite, and have two
+    dimensions and one row per sample. `sklearn.base.clone` shares a teacher instead of copying it.
 
     Parameters
     ----------
     classes : array-like of shape (n_columns,), default=None
         The class of each output column. None: not known.
     output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
-        What the outputs are; "auto" leaves it to whoever interprets them.
+        What the outputs are. With "auto" the student decides by their values.
     """
 
     # Names of the columns of the last answer, if that was a DataFrame: they are the same each
@@ -46,7 +46,7 @@ class Teacher:
         return None if self.classes is None else np.asarray(self.classes)
 
     def fit(self, X, y=None, sample_weight=None):
-        """Return a fitted teacher; one that is used as it is returns itself.
+        """Return a fitted teacher. A teacher that is used as it is returns itself.
 
         Parameters
         ----------
@@ -78,6 +78,9 @@ class Teacher:
             Itself, unless it has several outputs to choose from.
         """
         return self
+
+    def check_numbers_as_classes(self):
+        """Warn where the columns are numbered though they have names that could not be read."""
 
     def __call__(self, X):
         """Return the outputs for X.
@@ -117,15 +120,16 @@ class CallableTeacher(Teacher):
     """A teacher that is any callable, used as it is.
 
     The bound `predict_proba`, `decision_function` or `predict_log_proba` of a fitted estimator
-    brings its classes along and says what it gives; any other callable may have `classes_`.
+    has the classes of the estimator and a known kind of output. Any other callable may have an
+    attribute `classes_`.
 
     Parameters
     ----------
     function : callable
         Takes X, returns an array, tensor or DataFrame of shape (n_samples, n_columns).
     classes : array-like of shape (n_columns,), default=None
-        The class of each column. None: `classes_` of the callable or of the estimator it is
-        bound to, else not known.
+        The class of each column. None takes `classes_` of the callable or of its estimator. If
+        there is none, the classes are not known.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from ._base import CallableTeacher, Teacher
 from ._estimator import EstimatorTeacher, may_give_scores, warn_of_refit, without_scores
 from ._onnx import OnnxTeacher
-from ._outputs import KNOWN_KINDS, OUTPUT_KINDS, UnusableTeacherError
+from ._outputs import KNOWN_KINDS, OUTPUT_KINDS, UnusableTeacherError, shortened
 from ._torch import TorchTeacher
 
 _ACCEPTED = (
@@ -22,21 +22,21 @@ _ACCEPTED = (
 
 
 def as_teacher(teacher, *, classes=None, output=None):
-    """Return a teacher: an estimator is fitted on the training data, all else used as it is.
+    """Return a teacher: an estimator is fitted on the training data, others are used as they are.
 
     Parameters
     ----------
     teacher : estimator, torch.nn.Module, path, onnx.ModelProto, callable or Teacher
         - A scikit-learn or skorch classifier is cloned and fitted when the teacher is fitted,
-          unless wrapped in `sklearn.frozen.FrozenEstimator`; one that is fitted already is
-          fitted again, and a warning says so.
-        - A torch module is run in batches, see `TorchTeacher`; so is an ONNX model, or the file
-          of that name, see `OnnxTeacher`.
+          unless it is in `sklearn.frozen.FrozenEstimator`. A fitted one is fitted again, and a
+          warning says so.
+        - A torch module is run in batches, see `TorchTeacher`. So is an ONNX model, or the path of
+          its file, see `OnnxTeacher`.
         - Any other callable maps X to an array of shape (n_samples, n_columns).
     classes : array-like of shape (n_columns,), default=None
-        The class of each output column. None: what the teacher itself knows.
+        The class of each output column. None takes the classes that the teacher knows.
     output : {"auto", "proba", "logits", "sigmoid"}, default=None
-        What the outputs are. None: what the teacher itself knows.
+        What the outputs are. None takes what the teacher says.
 
     Returns
     -------
@@ -69,13 +69,37 @@ def as_teacher(teacher, *, classes=None, output=None):
         return EstimatorTeacher(teacher, classes)
     if is_torch_module(teacher):
         return TorchTeacher(teacher, classes=classes)
-    if _is_onnx(teacher):
+    if is_onnx(teacher):
         return OnnxTeacher(teacher, classes=classes)
     if callable(teacher):
         return CallableTeacher(teacher, classes)
     if hasattr(teacher, "fit"):
         raise TypeError(f"{without_scores(teacher)}; a teacher is {_ACCEPTED}.")
     raise TypeError(f"teacher={teacher!r} ({type(teacher).__name__}): must be {_ACCEPTED}.")
+
+
+def teacher_of(student):
+    """Return the teacher of a student that has `teacher` and `teacher_classes`.
+
+    Raises
+    ------
+    UnusableTeacherError
+        If its own `classes` are given too, and are the same ones in another order. Others may be
+        what y calls them: these are taken then.
+    """
+    teacher, classes = student.teacher, student.teacher_classes
+    own = teacher.classes if isinstance(teacher, Teacher) else None
+    if own is not None and classes is not None and _are_reordered(list(own), list(classes)):
+        raise UnusableTeacherError(
+            f"teacher_classes={shortened(list(classes))}, and the teacher has "
+            f"classes={shortened(list(own))}. Both name its columns in their order, and the "
+            "orders differ: give one of them."
+        )
+    return as_teacher(teacher, classes=classes)
+
+
+def _are_reordered(some, others):
+    return some != others and set(some) == set(others)
 
 
 def share_or_clone(teacher):
@@ -109,7 +133,8 @@ def is_torch_module(teacher):
     return torch is not None and isinstance(teacher, torch.nn.Module)
 
 
-def _is_onnx(teacher):
+def is_onnx(teacher):
+    """Say whether something is an ONNX model, or the path of a file by that suffix."""
     if isinstance(teacher, str | Path):
         return Path(teacher).suffix == ".onnx"
     onnx = sys.modules.get("onnx")

@@ -16,25 +16,25 @@ from ._weights import fit_weighted
 
 
 class EstimatorTeacher(Teacher):
-    """A plain estimator is cloned and fitted on the training data; FrozenEstimator stops that.
+    """An estimator as a teacher: cloned and fitted on the training data, unless it is frozen.
 
-    Fitting fold by fold keeps the validation rows out of the soft targets, as in
-    `CalibratedClassifierCV`. Wrap a fitted estimator in `sklearn.frozen.FrozenEstimator` to
-    use it as it is; without that it is fitted again, and a warning says so.
+    It is fitted in each fold of a search, so validation rows do not leak into the soft targets.
+    `CalibratedClassifierCV` does the same. To use a fitted estimator as it is, wrap it in
+    `sklearn.frozen.FrozenEstimator`. Otherwise it is fitted again, and a warning says so.
 
     Parameters
     ----------
     estimator : estimator
-        A scikit-learn classifier with `predict_proba` (used if there) or `decision_function`,
-        or a skorch net. X reaches a skorch net as float32 and y as class codes.
+        A scikit-learn classifier with `predict_proba` or `decision_function` (the first is used
+        if it has both), or a skorch net. A skorch net gets X as float32, and y as class codes.
     classes : array-like of shape (n_columns,), default=None
         The class of each column. None: the estimator's `classes_`.
 
     Notes
     -----
-    `sample_weight` reaches all parts of the estimator that take it: steps of a pipeline, what a
+    All parts of the estimator that take `sample_weight` get it: the steps of a pipeline, and what a
     search or another meta-estimator fits. The scores by which a search chooses are not weighted.
-    Where weights cannot reach the classifier (nearest neighbours, skorch nets), a warning says so.
+    If the classifier cannot take weights (nearest neighbours, skorch nets), a warning says so.
 
     Examples
     --------
@@ -80,12 +80,12 @@ class EstimatorTeacher(Teacher):
         y : array-like of shape (n_samples,), default=None
             Their classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            Their weights, for estimators that take them; others warn if the weights differ.
+            Their weights. If the estimator takes none and they differ, a warning says so.
 
         Returns
         -------
         teacher : EstimatorTeacher
-            A new, fitted teacher; a frozen one returns itself.
+            A new, fitted teacher. A frozen teacher returns itself.
         """
         if self.is_fixed:
             return self
@@ -152,7 +152,7 @@ class EstimatorTeacher(Teacher):
 def may_give_scores(teacher):
     """Say whether a teacher is an estimator with scores, or may be one when it is fitted.
 
-    Of some, a StackingClassifier say, only what they have fitted tells.
+    Some estimators, like StackingClassifier, show it only after they are fitted.
     """
     if not (hasattr(teacher, "fit") and hasattr(teacher, "get_params")):
         return False

@@ -21,9 +21,9 @@ _LIBRARIES = ("torch", "numpy", "builtins", "collections", "typing", "abc")
 def fingerprint(*values):
     """Return a hash of modules, functions, tensors and plain values.
 
-    Of a module all attributes count, its hooks and the code of its class; of a function its code,
-    its defaults, and what it has caught from around it. What user code finds in its Python file
-    counts too, as far as it can be told; what is installed is known by its name there.
+    For a module, its attributes, hooks and the code of its class count. For a function, its code,
+    its defaults and its closure count. What user code uses in its Python file counts too, as far as
+    it can be found. Installed packages count by their names.
 
     Parameters
     ----------

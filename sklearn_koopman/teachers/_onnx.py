@@ -7,46 +7,54 @@ from pathlib import Path
 import numpy as np
 
 from .._extras import import_extra
+from .._progress import watched
+from .._warnings import warn_user
 from ._base import Teacher
 from ._batches import as_numeric, check_batching, check_sample_size, row_batches
 from ._onnx_inputs import FLOATS, as_declared, declared_dtype, padded, sample_shape
+from ._onnx_labels import UnclearLabelsError, labels_of_columns
 from ._outputs import UnusableTeacherError
+
+# What a model may give as labels.
+_LABELS = ("tensor(int64)", "tensor(int32)", "tensor(string)")
 
 
 class OnnxTeacher(Teacher):
     """An ONNX model as a teacher, run in batches by onnxruntime.
 
-    The model is used as it is and shared by `sklearn.base.clone`. Loading one runs no code of its
-    author, unlike a pickle.
+    The model is used as it is, and `sklearn.base.clone` shares it. Unlike a pickle, a model runs no
+    code when it is loaded.
 
     Parameters
     ----------
     model : str, Path, bytes or onnx.ModelProto
         A file, or the model itself.
     input_shape : tuple of int, default=None
-        Shape of one sample as the model takes it, for example (1, 28, 28). None: what the model
-        says, or as in X where it leaves that open.
+        Shape of one sample as the model takes it, for example (1, 28, 28). None takes the shape
+        that the model declares. If the model leaves it open, rows stay as they are in X.
     inputs : dict, default=None
-        What the inputs get that do not take X, by their names: a value, the same for all batches,
-        or a callable that takes a batch of X, as the model gets it, and returns a value. For
+        Values for the inputs that do not take X, by name: a value for all batches, or a callable
+        that takes a batch of X and returns a value. For
         example ``{"sr": 16000, "attention_mask": lambda ids: ids != 0}``.
     output_name : str, default=None
-        Which output. None: the one of floats; of several, the one with a column for each class
-        (of `classes`, else of the student), and an error if that is not clear.
+        Which output. None takes the output of floats. Of several, it takes the one that has a
+        column for each class (of `classes`, or of the student). If that is not clear, there is an
+        error.
     batch_size : int, default=1024
         Rows per run. A model with a fixed number of rows gets that many: the last batch is filled
-        up, and the answers to what filled it are dropped.
+        up, and the answers to the filling are dropped.
     output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the model gives.
     classes : array-like of shape (n_columns,), default=None
-        The class of each column. None: the student's classes in sorted order.
+        The class of each column. None takes the labels in the model, if it is certain which column
+        each belongs to. Otherwise the columns are the student's classes in sorted order.
     providers : list of str, default=None
-        Where onnxruntime runs it, for example ``["CUDAExecutionProvider"]``. None: on the CPU.
+        Where onnxruntime runs it, for example ``["CUDAExecutionProvider"]``. None runs on the CPU.
 
     Notes
     -----
     Values are cast to the dtypes that the model declares: floats, integers, bools or strings.
-    Numbers that an input of integers cannot hold are refused, as they come from scaled rows.
+    Numbers that an integer input cannot hold are refused: they come from scaled rows.
 
     Examples
     --------
@@ -82,6 +90,20 @@ class OnnxTeacher(Teacher):
         self.providers = providers
         self._running = None
         self._n_expected = None  # classes of the student that asks
+        self._knows_labels = (
+            True  # unless these are numbers of columns, and the student's are not
+        )
+
+    @property
+    def classes_(self):
+        """The class of each output column, or None where it is not known."""
+        if self.classes is not None or not self._knows_labels:
+            return super().classes_
+        try:
+            labels = self._labels()
+        except UnclearLabelsError:
+            return None
+        return None if labels is None else np.asarray(labels)
 
     def expecting(self, classes):
         """Return a teacher that chooses the output that has a column for each class.
@@ -96,33 +118,112 @@ class OnnxTeacher(Teacher):
         teacher : OnnxTeacher
             Itself where there is no choice, else a copy that shares the running model.
         """
-        session = self._session()
-        if self.classes is not None or len(self._output_names(session)) == 1:
+        if self.classes is not None:
             return self
+        self._session()
         teacher = copy(self)
-        teacher._running, teacher._n_expected = session, len(classes)
+        teacher._n_expected = len(classes)
+        known = self.classes_
+        are_numbers = known is not None and list(known) == list(range(len(known)))
+        teacher._knows_labels = not are_numbers or bool(np.isin(classes, known).all())
         return teacher
+
+    def check_numbers_as_classes(self):
+        """Warn where the columns are numbered though the model has labels of its own."""
+        try:
+            self._labels()
+        except UnclearLabelsError as error:
+            warn_user(
+                f"{self._source}: {error}. So the classes are the numbers of the columns, 0, 1, "
+                "and so on. Name them in the order of the columns: OnnxTeacher(model, classes=), "
+                "or teacher_classes= of the student."
+            )
+
+    def _labels(self):
+        """Return the label of each column as the model says it; see `labels_of_columns`."""
+        session = self._session()
+        names = self._output_names(session)
+        kinds = [output.type for output in session.get_outputs()]
+        if len(names) > 1 or not any(kind in _LABELS for kind in kinds):
+            return None
+        try:
+            model = self._proto("Reading the labels in a model")
+        except ImportError as error:
+            raise UnclearLabelsError(str(error)) from error
+        return labels_of_columns(model, names[0])
+
+    def _proto(self, purpose):
+        """Return the model as a message of onnx, without weights in other files."""
+        onnx = import_extra("onnx", purpose, "onnx")
+        if isinstance(self.model, bytes):
+            return onnx.load_from_string(self.model)
+        if hasattr(self.model, "graph"):
+            return self.model
+        return onnx.load(str(self.model), load_external_data=False)
+
+    def model_for(self, X):
+        """Return the model with the sizes of its inputs filled in, and how many rows these are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as the teacher takes them.
+
+        Returns
+        -------
+        model : onnx.ModelProto
+        n_rows : int
+            As many as X has, or what the model insists on.
+        """
+        given, others = self._inputs_of(self._session())
+        fed = self._fed(self._input(self._rows(X, given), given), given, others)
+        model = self._proto("Counting multiplications")
+        filled = type(model)()
+        filled.CopyFrom(model)
+        for value in filled.graph.input:
+            if value.name in fed:
+                shape = np.shape(fed[value.name])
+                for dim, size in zip(value.type.tensor_type.shape.dim, shape, strict=False):
+                    dim.dim_value = size
+        return filled, len(fed[given.name])
 
     def _evaluate(self, X):
         check_batching(self)
         session = self._session()
         given, others = self._inputs_of(session)
-        if declared_dtype(given, self._source).kind == "O":
-            rows = np.asarray(X, dtype=object)
-        else:
-            rows = as_numeric(X, "OnnxTeacher")
-        n_at_once = given.shape[0] if given.shape and isinstance(given.shape[0], int) else None
+        rows = self._rows(X, given)
         names = self._output_names(session)
         outputs = []
-        for batch in row_batches(len(rows), n_at_once or self.batch_size):
-            x = as_declared(rows[batch], given, self._source)
-            n_rows, x = len(x), padded(self._shaped(x, given), n_at_once or 0)
-            found = self._run(session, names, given, others, x)
+        batches = row_batches(len(rows), _rows_at_once(given) or self.batch_size)
+        for batch in watched(batches, "teacher", "batch"):
+            x = self._input(rows[batch], given)
+            found = self._run(session, names, x, self._fed(x, given, others))
             if len(names) > 1:
                 chosen = self._chosen(dict(zip(names, found, strict=True)), len(x))
                 names, found = [chosen], [found[names.index(chosen)]]
-            outputs.append(found[0][:n_rows])
+            outputs.append(found[0][: len(rows[batch])])
         return np.concatenate(outputs)
+
+    def _rows(self, X, given):
+        """Return X as the array that batches are taken from."""
+        if declared_dtype(given, self._source).kind == "O":
+            return np.asarray(X, dtype=object)
+        return as_numeric(X, "OnnxTeacher")
+
+    def _input(self, rows, given):
+        """Return rows as the model takes them, as many as it insists on."""
+        x = as_declared(rows, given, self._source)
+        return padded(self._shaped(x, given), _rows_at_once(given) or 0)
+
+    def _fed(self, x, given, others):
+        """Return what each input gets, by its name."""
+        fed = {given.name: x}
+        for other in others:
+            value = self.inputs[other.name]
+            fed[other.name] = as_declared(
+                value(x) if callable(value) else value, other, self._source
+            )
+        return fed
 
     def _inputs_of(self, session):
         """Return the input that takes X, and those that the user gives something to."""
@@ -147,19 +248,21 @@ class OnnxTeacher(Teacher):
         if self.input_shape is not None:
             shape = tuple(self.input_shape)
             check_sample_size(shape, x, f"input_shape={shape}")
+            n_missing = len(given.shape) - 1 - len(shape)
+            if given.shape and n_missing:
+                meant = (1,) * n_missing + shape
+                raise UnusableTeacherError(
+                    f"{self._source}: input_shape={shape} has {len(shape)} axes, and a row of the "
+                    f"input {given.name!r} has {len(given.shape) - 1}"
+                    + (f": did you mean input_shape={meant}?" if n_missing > 0 else ".")
+                )
         else:
             shape = sample_shape(given, x, self._source)
             check_sample_size(shape, x, f"{self._source}: a sample of shape {shape}")
         return x.reshape(len(x), *shape)
 
-    def _run(self, session, names, given, others, x):
+    def _run(self, session, names, x, fed):
         """Run the model on one batch, and return the outputs of some names."""
-        fed = {given.name: x}
-        for other in others:
-            value = self.inputs[other.name]
-            fed[other.name] = as_declared(
-                value(x) if callable(value) else value, other, self._source
-            )
         try:
             return session.run(names, fed)
         except Exception as error:
@@ -248,3 +351,8 @@ class OnnxTeacher(Teacher):
         named = isinstance(self.model, str | Path)
         name = repr(str(self.model)) if named else type(self.model).__name__
         return f"OnnxTeacher({name})"
+
+
+def _rows_at_once(given):
+    """Return how many rows a model insists on, None if that is open."""
+    return given.shape[0] if given.shape and isinstance(given.shape[0], int) else None

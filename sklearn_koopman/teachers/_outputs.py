@@ -257,7 +257,7 @@ def columns_of(teacher_classes, classes, source="teacher"):
     if missing:
         raise UnusableTeacherError(
             f"{source} does not know the classes {shortened(missing)} of y; its columns are "
-            f"{shortened(known)}.{_type_hint(missing, known)}{_codes_hint(wanted, known)}"
+            f"{shortened(known)}.{_hint(missing, wanted, known)}"
         )
     return list(columns.values())
 
@@ -411,23 +411,33 @@ def shortened(labels, limit=10):
     return f"[{shown}, ...]" if len(labels) > limit else f"[{shown}]"
 
 
-def _type_hint(missing, known):
-    if {str(label) for label in missing} <= {str(label) for label in known}:
-        return " They only look alike: labels must have the same type, '1' is not 1."
-    return ""
-
-
-def _codes_hint(wanted, known):
-    """Say what to pass where y seems to have the numbers of the teacher's sorted classes."""
+def _hint(missing, wanted, known):
+    """Say what may help where columns have other labels than y: what is meant is not known."""
+    look_alike = {str(label) for label in missing} <= {str(label) for label in known}
+    hint = ""
+    if look_alike:
+        hint = " They only look alike: labels must have the same type, '1' is not 1."
     try:
-        classes = sorted(set(known))
+        in_order = sorted(set(known))
     except TypeError:  # labels of several types, which nobody has numbered
-        return ""
-    if wanted != list(range(len(classes))):
-        return ""
-    codes = [classes.index(label) for label in known]
+        return hint
+    if wanted != list(range(len(in_order))):
+        if len(missing) < len(wanted) or len(in_order) != len(wanted) or look_alike:
+            return hint
+        return (
+            " If these are the same classes by other names, pass teacher_classes=, the names that "
+            f"y has, in the order of {shortened(known)}. If that is the order of the sorted "
+            f"labels, which is not known here, it is teacher_classes={shortened(wanted)}."
+        )
+    codes = [in_order.index(label) for label in known]
     value = f"range({len(codes)})" if codes == wanted else codes
-    return (
+    if codes != wanted and len(codes) == len(wanted):
+        hint += (
+            f" If y has the number of the column, so that 0 is {known[0]!r}, pass teacher_classes="
+            f"range({len(codes)})."
+        )
+    return hint + (
         " If y was numbered, as VotingClassifier, StackingClassifier and BaggingClassifier do with "
-        f"the sorted classes, pass teacher_classes={value}, the number of each column's class."
+        f"the sorted classes, so that 0 is {in_order[0]!r}, pass teacher_classes={value}, the "
+        "number of each column's class."
     )

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_memory
 
 from .._devices import resolve_device
 from .._extras import import_extra
+from .._progress import watched
 from ._base import Teacher
 from ._batches import as_numeric, check_batching, check_sample_size, row_batches
 from ._fingerprint import fingerprint
@@ -39,37 +40,39 @@ class TorchTeacher(Teacher):
     Parameters
     ----------
     module : torch.nn.Module
-        Maps a batch of shape (n, n_features), or (n, ...), to (n, n_columns) logits
-        or probabilities: a tensor, an object or dict whose `logits` is one, or a tuple or dict of
-        nothing else.
+        Maps a batch of shape (n, n_features), or (n, ...), to logits or probabilities of shape
+        (n, n_columns). It may return a tensor, an object or dict with the tensor as `logits`, or a
+        tuple or dict that has nothing else in it.
     call : callable, default=None
-        How the module is called, for those that take more than a batch: ``call(module, x)``
-        returns the outputs. For example ``lambda module, x: module(x, attention_mask=x != 0)``.
-        None: ``module(x)``.
+        How the module is called, if it takes more than a batch: ``call(module, x)`` returns the
+        outputs. For example ``lambda module, x: module(x, attention_mask=x != 0)``. None calls
+        ``module(x)``.
     output_name : str or int, default=None
-        Which output, of a module that gives several: a key, the name of an attribute, or a place.
+        Which output to take if the module gives several: a key, the name of an attribute, or a
+        position.
     input_dtype : str or torch.dtype, default=None
-        What the batches are cast to, for example "int64". None: the floating dtype of the
-        module; where it fails on that and X has whole numbers (token ids, which an embedding looks
-        up), int64.
+        The dtype of the batches, for example "int64". None takes the floating dtype of the module.
+        If the module fails on floats and X has whole numbers, int64 is tried: these may be token
+        ids, which an embedding looks up.
     input_shape : tuple of int, default=None
-        Shape of one sample as the module takes it, for example (1, 28, 28). None: as in X.
+        Shape of one sample as the module takes it, for example (1, 28, 28). None leaves rows as
+        they are in X.
     batch_size : int, default=1024
         Rows per forward pass.
     device : str or torch.device, default=None
-        Where to run. None: where the module is.
+        Where to run. None runs where the module is.
     output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the module gives.
     classes : array-like of shape (n_columns,), default=None
-        The class of each column. None: the student's classes in sorted order.
+        The class of each column. None takes the student's classes in sorted order.
     progress : bool, default=False
         Show a progress bar over the rows.
     memory : None, str, path or joblib.Memory, default=None
-        Where to cache outputs on disk. The key is the content of X, and of the module all
+        Where to cache outputs on disk. The key is the content of X and of the module: its
         attributes (weights, buffers, other tensors, settings, functions), its hooks, the code of
-        its class and what that finds in its file: rows stay aligned when they are sliced or
-        shuffled, and whatever is changed is a new key. An attribute whose content cannot be told
-        is an error. Installed packages are known by their names: clear the cache after an update.
+        its class, and what that code uses in its file. So rows stay aligned when they are sliced or
+        shuffled, and every change makes a new key. If the content of an attribute is not clear,
+        there is an error. Installed packages count by their names: clear the cache after an update.
         joblib's cache files are pickles: use a folder that only you write to.
 
     Notes
@@ -167,7 +170,9 @@ class TorchTeacher(Teacher):
 
     def _row_batches(self, n_rows):
         batches = row_batches(n_rows, self.batch_size)
-        return _with_progress(batches, n_rows) if self.progress else batches
+        if self.progress:
+            return _with_progress(batches, n_rows)
+        return watched(batches, "teacher", "batch")
 
     def _shaped(self, x):
         if self._shape is None:
@@ -242,6 +247,11 @@ class TorchTeacher(Teacher):
     def _hint(self, shape):
         """Return what to do where flat rows enter a module that takes images."""
         has_convolution = any("Conv" in type(part).__name__ for part in self.module.modules())
+        if has_convolution and self._shape is not None and len(self._shape) == 2:
+            return (
+                f". The module has convolutions, which take channels first: did you mean "
+                f"input_shape={(1, *self._shape)}?"
+            )
         if not has_convolution or self._shape is not None or len(shape) != 2:
             return ""
         side = isqrt(shape[1])

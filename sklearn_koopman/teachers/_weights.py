@@ -14,11 +14,11 @@ from ._skorch import is_skorch
 
 
 def fit_weighted(estimator, X, y, sample_weight):
-    """Fit an estimator to weighted rows, or say that it takes no weights.
+    """Fit an estimator to weighted rows, or warn that it takes no weights.
 
-    Weights reach what is inside of pipelines, searches and other meta-estimators by
-    scikit-learn's metadata routing: every part that can take them gets them, unless it was told
-    not to. Scores by which a search chooses are not weighted.
+    scikit-learn's metadata routing hands the weights on inside of pipelines, searches and other
+    meta-estimators: every part that can take them gets them, unless it was told not to. The scores
+    by which a search chooses are not weighted.
 
     Parameters
     ----------

@@ -11,13 +11,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._memory import check_fits_in_memory
+from .._progress import progress
 from .._validation import check_choice, check_integer, check_random_state, check_real
 from .._warnings import warn_user
 from ..lifting import FEATURE_MAPS, LocalFeatures, Operations, operations_of
 from ..linear import DistillationProblem, check_finite_moments, minimise, solve_gram
 from ..rows import GramMoments, RowBlocks, accumulated
 from ..students import PROBABILITY_FLOOR, LiftedStudent, regression_targets, weighs_soft_targets
-from ._descent import constant_loss, descend, mean_loss, warn_of_breakdown
+from ._descent import constant_loss, descend, mean_loss, n_batches, warn_of_breakdown
 from ._losses import SquaredLoss, distillation_loss
 from ._onnx import add_train
 from ._sweep import Sweeper
@@ -113,7 +114,8 @@ class TensorTrainClassifier(LiftedStudent):
     random_state : int, RandomState instance or None, default=None
         Fills up the ranks at the start, draws rows to hold out and the mini-batches of "adam".
     verbose : int, default=0
-        Above 0, print the objective after every sweep or epoch.
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -339,8 +341,14 @@ class TensorTrainClassifier(LiftedStudent):
         learned = task if held_out is None else task.at(train)
         problem = _Problem(self, learned, variables if held_out is None else variables[train])
         judged = None if held_out is None else (variables[held_out], task.at(held_out))
-        path = self._sweeps if self.solver == "als" else self._epochs
-        best, n_kept, history = self._followed(path(problem, random_state), problem, judged)
+        n_samples, n_cores = problem.variables.shape
+        if self.solver == "als":
+            path, unit, n_steps = self._sweeps, "core", Sweeper.n_steps(n_cores)
+        else:
+            path, unit, n_steps = self._epochs, "batch", n_batches(n_samples, self.batch_size)
+        with progress(self.solver, self.max_iter * n_steps, unit) as steps:
+            models = path(problem, random_state, steps)
+            best, n_kept, history = self._followed(models, problem, judged, steps)
         if self.solver == "adam":
             loss, shape = problem.loss(), (problem.n_classes, len(problem.variables))
             losses = [mean_loss(loss, np.zeros(shape))]
@@ -356,7 +364,7 @@ class TensorTrainClassifier(LiftedStudent):
             "history_": history,
         }
 
-    def _followed(self, path, problem, judged):
+    def _followed(self, path, problem, judged, steps):
         """Follow a solver to its end, or until it gets no better on the rows held out.
 
         Parameters
@@ -366,6 +374,8 @@ class TensorTrainClassifier(LiftedStudent):
         problem : _Problem
         judged : tuple of (variables, Task), or None
             The rows held out, if there are any.
+        steps : Steps
+            It is told of every sweep or epoch.
 
         Returns
         -------
@@ -378,6 +388,7 @@ class TensorTrainClassifier(LiftedStudent):
         history: list[dict] = []
         best: Any = None
         score, n_stale, n_kept = -np.inf, 0, 0
+        name = "sweep" if self.solver == "als" else "epoch"
         for model, objective in path:
             if not np.isfinite(objective):
                 raise ValueError(
@@ -392,7 +403,8 @@ class TensorTrainClassifier(LiftedStudent):
                 logits = _logits(problem.local, train, intercept, variables)
                 record["validation_accuracy"] = _accuracy(logits, task)
             history.append(record)
-            self._report(len(history), record)
+            values = ", ".join(f"{key} {value:.6f}" for key, value in record.items())
+            steps.done(f"{name} {len(history):4d}: {values}", n=0)
             if judged is None or record["validation_accuracy"] > score:
                 best, n_stale, n_kept = _copied(*model), 0, len(history)
                 score = record.get("validation_accuracy", score)
@@ -417,7 +429,7 @@ class TensorTrainClassifier(LiftedStudent):
             )
         return train, held_out
 
-    def _sweeps(self, problem, random_state):
+    def _sweeps(self, problem, random_state, steps):
         """Yield the model and its objective after every sweep."""
         loss = problem.loss()
         start, intercept = problem.start(random_state, of_linear_model=True)
@@ -428,6 +440,7 @@ class TensorTrainClassifier(LiftedStudent):
             loss,
             problem.task.sample_weight,
             self._penalty(),
+            steps,
         )
         least = self.tol * constant_loss(loss, (problem.n_classes, len(problem.variables)))
         before = np.inf
@@ -449,7 +462,7 @@ class TensorTrainClassifier(LiftedStudent):
     def _penalty(self):
         return RIDGES[self.solver] if self.ridge is None else self.ridge
 
-    def _epochs(self, problem, random_state):
+    def _epochs(self, problem, random_state, steps):
         """Yield the model and its objective after every epoch."""
         start, intercept = problem.start(random_state, of_linear_model=False)
         epochs = descend(
@@ -463,15 +476,10 @@ class TensorTrainClassifier(LiftedStudent):
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             random_state=random_state,
+            steps=steps,
         )
         for train, intercept, objective in epochs:
             yield (train, intercept[:, None]), objective
-
-    def _report(self, n_iter, record):
-        if self.verbose > 0:
-            name = "sweep" if self.solver == "als" else "epoch"
-            values = ", ".join(f"{key} {value:.6f}" for key, value in record.items())
-            print(f"{name} {n_iter:4d}: {values}")
 
 
 class _Problem:

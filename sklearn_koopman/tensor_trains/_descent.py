@@ -7,6 +7,7 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
+from .._progress import Steps
 from .._warnings import warn_user
 from ._train import TensorTrain
 
@@ -36,6 +37,7 @@ def descend(
     batch_size,
     learning_rate,
     random_state,
+    steps=None,
 ):
     """Yield a train after every epoch of mini-batches.
 
@@ -58,6 +60,8 @@ def descend(
     n_epochs, batch_size : int
     learning_rate : float
     random_state : numpy.random.RandomState
+    steps : Steps, default=None
+        It is told of every mini-batch.
 
     Yields
     ------
@@ -67,11 +71,12 @@ def descend(
     objective : float
         Mean loss of the epoch, each batch as it was met; infinite where a squared gradient was.
     """
+    steps = steps or Steps()
     start = train
     train = TensorTrain([core.copy() for core in start.cores], start.centre)
     parameters = [*train.cores, intercept.astype(train.cores[0].dtype)]
     origins = [*start.cores, np.zeros_like(parameters[-1])]
-    adam = _Adam(parameters, n_epochs * -(-n_samples // batch_size), learning_rate)
+    adam = _Adam(parameters, n_epochs * n_batches(n_samples, batch_size), learning_rate)
     for _ in range(n_epochs):
         order, total = random_state.permutation(n_samples), 0.0
         for batch in gen_batches(n_samples, batch_size):
@@ -85,15 +90,21 @@ def descend(
                     change += ridge * (core - origin)
             adam.step(gradient)
             total += value
+            steps.done()
         # A gradient whose square overflows would freeze its core for good.
         overflows = not all(np.isfinite(square).all() for square in adam.squares)
         yield train, parameters[-1], np.inf if overflows else total / n_samples
 
 
+def n_batches(n_samples, batch_size):
+    """Return how many mini-batches an epoch has."""
+    return -(-n_samples // batch_size)
+
+
 class _Adam:
     """Adam with a cosine schedule and steps of bounded length, in place.
 
-    The last of the parameters is no core.
+    The last of the parameters is not a core.
 
     References
     ----------

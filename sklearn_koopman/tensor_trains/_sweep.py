@@ -22,6 +22,7 @@ from math import isqrt
 import numpy as np
 from scipy.optimize import minimize
 
+from .._progress import Steps
 from ..rows import RowBlocks
 from ._train import TensorTrain, left_matrix, mirrored, products, roots
 
@@ -48,6 +49,8 @@ class Sweeper:
     sample_weight : ndarray of shape (n_samples,)
     ridge : float
         Penalty on the squared distance of a core from where it was before it is solved.
+    steps : Steps, default=None
+        It is told of every core that is solved.
 
     Attributes
     ----------
@@ -56,15 +59,21 @@ class Sweeper:
         Mean loss after the core that was solved last.
     """
 
-    def __init__(self, train, intercept, features, loss, sample_weight, ridge):
+    def __init__(self, train, intercept, features, loss, sample_weight, ridge, steps=None):
         self.cores, self.centre = list(train.cores), train.centre
         self.intercept = intercept
         self.features = features
         self.loss = loss
         self.share = sample_weight / sample_weight.sum()
         self.ridge = ridge
+        self.steps = steps or Steps()
         self.objective = np.inf
         self._is_mirrored = False
+
+    @staticmethod
+    def n_steps(n_cores):
+        """Return how many cores a sweep solves: that of the classes twice."""
+        return n_cores + 1
 
     @property
     def train(self):
@@ -161,6 +170,7 @@ class Sweeper:
         self.cores[k] = matrix.reshape(shape)
         moved = found.x[: len(start)] - start
         self.objective = float(found.fun) - self.ridge / 2 * float(moved @ moved)
+        self.steps.done()
 
 
 class _CoreProblem:

@@ -13,6 +13,7 @@ from .._validation import (
     check_integer,
     check_random_state,
     check_real,
+    check_verbose,
     invalid_parameter,
 )
 from ..linear import LinearProbes
@@ -39,14 +40,14 @@ class SizedTree:
     ----------
     n_leaves : int
     fidelity : float
-        Fraction of the training rows on which it says what the teacher says.
+        Fraction of the training rows on which it agrees with the teacher.
     validation_fidelity : float
-        The same of the rows held out for the choice of the size; NaN where there are none.
+        The same for the rows held out to choose the size; NaN where there are none.
     decision_tree : DecisionTreeClassifier
         scikit-learn's.
     clause_errors : ndarray of shape (n_nodes,)
-        Error of the linear probe of each node's clause, from 0, the network's features have it,
-        to 1, they know nothing of it.
+        Error of the linear probe of each node's clause, from 0 (the network's features contain it)
+        to 1 (they know nothing of it).
     """
 
     n_leaves: int
@@ -59,69 +60,72 @@ class SizedTree:
 class DistilledTreeClassifier(Student):
     r"""Decision tree read out of a network's features (PAC-distillation).
 
-    The way to each node of a tree is a clause: "petal length <= 2.5 and not petal width <= 1.6".
-    If a network decides as a tree does, the clauses on the way are likely to be linear functions
-    of its features :math:`\phi` (its activations), and can be found one condition at a time. A
-    clause with indicator :math:`c` has the error
+    The path to each node of a tree is a clause: "petal length <= 2.5 and not petal width <= 1.6".
+    If a network decides as a tree does, these clauses are likely to be linear functions of its
+    features :math:`\phi` (its activations), and can be found one condition at a time. A clause with
+    indicator :math:`c` has the error
 
     .. math:: e(c) = \frac{1}{\bar c (1 - \bar c)} \min_{w, b} \Big[
               \frac{1}{n} \sum_i (c_i - b - w^T \phi(x_i))^2 + ridge \|w\|^2 \Big] ,
 
-    by least squares: one factorisation of the features' Gram matrix serves all clauses. Level by
-    level, all conditions are added to all clauses and the best `beam_width` clauses are kept,
-    among them those that a greedy tree of the teacher's choices would have.
-    Dynamic programming then finds, for each number of leaves, the tree over these clauses that
-    agrees with the teacher on most training rows.
+    by least squares; one factorisation of the features' Gram matrix serves all clauses. Level by
+    level, every condition is added to every clause, and the best `beam_width` clauses are kept,
+    among them those of a greedy tree of the teacher's choices. Dynamic programming then finds, for
+    each number of leaves, the tree over these clauses that agrees with the teacher on most training
+    rows.
 
     Parameters
     ----------
     teacher : torch.nn.Module, classifier, callable or TorchTeacher, default=None
         The network. A scikit-learn or skorch classifier is cloned and fitted on the training
         data, unless it is wrapped in :class:`~sklearn.frozen.FrozenEstimator`; anything else is
-        used as it is. See :func:`~sklearn_koopman.teachers.as_teacher`. May be None if `fit` is
+        used as it is. See :func:`~sklearn_koopman.teachers.as_teacher`. It may be None if `fit` is
         given `soft_labels`.
     features : torch.nn.Module, fitted estimator or callable, default=None
-        Where the features come from. Of a torch module or skorch net: what enters and what leaves
-        its layers, but for its input. Of an `MLPClassifier`: the activations before and after the
-        nonlinearities. Of a classifier of this package: its observables. A callable maps what
-        the teacher sees to an array of shape (n_samples, n_columns). None: the teacher's own
-        features; if it hides them, its logits. The class it chooses is always added.
+        Source of the features. A torch module or skorch net gives the inputs and outputs of its
+        layers, except its own input. An `MLPClassifier` gives the activations before and after the
+        nonlinearities. A classifier of this package gives its observables. A callable maps what the
+        teacher sees to an array of shape (n_samples, n_columns). None: the teacher's own features,
+        or its logits if it hides them. The class that it chooses is always added.
     max_depth : int, default=4
         Largest depth of the tree.
     beam_width : int, default=100
-        Most clauses that are kept of each depth. None keeps all: the tree is then the best of
-        all trees of that depth, and the time grows as (number of conditions) ** `max_depth`.
+        Largest number of clauses of each depth. None keeps all: the tree is then the best of all
+        trees of that depth, and the time grows as (number of conditions) ** `max_depth`.
     greedy : bool, default=True
         Whether up to half of the beam goes to the cuts that separate the teacher's choices best,
         as `DecisionTreeClassifier` would cut. The other half, or all with False (as published),
         goes to those that the features represent best.
     max_leaf_nodes : int, default=None
-        Most leaves; 2 ** `max_depth` if None.
+        Largest number of leaves; 2 ** `max_depth` if None.
     min_samples_leaf : int, default=1
-        Fewest training rows in a leaf.
+        Smallest number of training rows in a leaf.
     max_thresholds : int, default=16
-        Most thresholds per input, at quantiles of its training values: more of them find better
-        cuts and take more time. An input with two values has one; categories should come
-        one-hot, from a :class:`~sklearn.preprocessing.OneHotEncoder`.
+        Largest number of thresholds per input, at quantiles of its training values. More of them
+        find better cuts and take more time. An input with two values has one. Encode categories
+        with a :class:`~sklearn.preprocessing.OneHotEncoder`.
     ridge : float, default=1e-3
         Penalty on the squared norm of the probes' coefficients, in units of the total variance
         of the (standardised) features.
     max_probe_samples : int, default=2000
-        Most training rows that probes are fitted to, drawn at random. The trees themselves are
-        chosen by all training rows.
+        Largest number of training rows, drawn at random, to which probes are fitted. The trees
+        themselves are chosen by all training rows.
     validation_fraction : float, default=0.2
-        Fraction of the rows that is held out to choose the number of leaves: the smallest tree
-        among those that agree with the teacher on most of these rows. None holds out nothing and
-        takes the tree that agrees best on the training rows.
+        Fraction of the rows that is held out to choose the number of leaves: of the trees that
+        agree with the teacher on most of these rows, the smallest is taken. None holds out no rows
+        and takes the tree that agrees best on the training rows.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
         What the teacher or `soft_labels` give; see `KoopmanDistilledClassifier`.
     teacher_classes : array-like of shape (n_columns,), default=None
-        The class of each column of the teacher. None: its `classes_`, else the sorted labels.
+        The class of each column of the teacher. None: its `classes_`, or else the sorted labels.
     unlabeled_value : object, default=None
-        What stands in y for "no label": rows that only the teacher labels. None: every row is
+        The value in y that means "no label"; only the teacher labels such rows. None: every row is
         labelled.
     random_state : int, RandomState instance or None, default=None
-        Draws the rows that are held out and those that are probed.
+        Seeds the choice of the rows that are held out, and of those that are probed.
+    verbose : int, default=0
+        0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
+        each step.
 
     Attributes
     ----------
@@ -135,11 +139,11 @@ class DistilledTreeClassifier(Student):
     clause_errors_ : ndarray of shape (n_nodes,)
         Error of the probe of each node's clause.
     n_probes_ : int
-        Number of clauses that were probed.
+        Number of clauses to which a probe was fitted.
     classes_ : ndarray of shape (n_classes,)
         Sorted labels.
     teacher_ : Teacher
-        The teacher that was asked, if one was.
+        The teacher, if there is one.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
@@ -147,15 +151,15 @@ class DistilledTreeClassifier(Student):
     See Also
     --------
     sklearn_koopman.inspection.fidelity_certificate : How often tree and teacher may disagree.
-    sklearn.tree.DecisionTreeClassifier : Grown greedily, without a look into the network.
+    sklearn.tree.DecisionTreeClassifier : Grown greedily, without the features of a network.
 
     Notes
     -----
-    y serves to fit a teacher that is an estimator, and to name the classes; the leaves are
-    labelled by what the teacher says. As in scikit-learn's trees, inputs are float32.
+    y is used to fit a teacher that is an estimator, and to name the classes. The teacher labels the
+    leaves. As in scikit-learn's trees, inputs are float32.
 
-    A cut of a clause ranks by the worse of its two halves. A level is one matrix product per
-    clause of the beam, over the rows where it holds.
+    The rank of a cut is that of the worse of its two halves. A level takes one matrix product for
+    each clause of the beam, over the rows where it holds.
 
     References
     ----------
@@ -204,6 +208,7 @@ class DistilledTreeClassifier(Student):
         teacher_classes=None,
         unlabeled_value=None,
         random_state=None,
+        verbose=0,
     ):
         self.teacher = teacher
         self.features = features
@@ -220,6 +225,7 @@ class DistilledTreeClassifier(Student):
         self.teacher_classes = teacher_classes
         self.unlabeled_value = unlabeled_value
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X, y=None, *, soft_labels=None, teacher_X=None):
         """Read the tree out of the teacher.
@@ -337,6 +343,7 @@ class DistilledTreeClassifier(Student):
         return validate_data(self, X, dtype=np.float32, reset=False)
 
     def _check_parameters(self):
+        check_verbose(self)
         check_integer(self, "max_depth", minimum=1)
         check_integer(self, "beam_width", minimum=2, optional=True)
         check_boolean(self, "greedy")

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .._progress import progress
+
 
 @dataclass(eq=False)  # a clause is itself: one key of a dictionary
 class Clause:
@@ -154,36 +156,47 @@ def grow_clauses(
     levels, n_probes = [level], 0
     holds = literals.holds(X[probed])
     X = np.asfortranarray(X)
-    for _ in range(max_depth):
-        parents = [clause for clause in level if not clause.is_pure]
-        if not parents or not len(literals):
-            break
-        inside = [parent.rows[probed] for parent in parents]
-        errors = np.stack([probes.errors(rows, holds) for rows in inside], axis=1)
-        n_probes += errors.size
-        cuts = _by_error(errors.max(axis=0), literals, keeps_all=beam_width is None)
-        greedy_cuts = np.empty(0, dtype=np.intp)
-        if greedy:
-            gains = np.stack([_gains(one_hot[probed[rows]], holds[rows]) for rows in inside])
-            greedy_cuts = _by_gain(gains, [parent.on_greedy_tree for parent in parents])
-            cuts = _in_turn(greedy_cuts, cuts)
-        beam = _Beam(one_hot, beam_width)
-        for cut in cuts:
-            parent, literal = parents[cut // len(literals)], cut % len(literals)
-            feature, threshold = int(literals.feature[literal]), literals.threshold[literal]
-            low = X[:, feature] <= threshold
-            rows = parent.rows & low, parent.rows & ~low
-            if min(map(np.count_nonzero, rows)) < min_samples_leaf:
-                continue
-            halves = beam.halves(rows, errors.reshape(2, -1)[:, cut])
-            if halves is None:
+    # The level without conditions has one clause, each that follows as many as are kept.
+    most = None if beam_width is None else 1 + (max_depth - 1) * beam_width
+    with progress("clauses", most, "clause") as steps:
+        for _ in range(max_depth):
+            parents = [clause for clause in level if not clause.is_pure]
+            if not parents or not len(literals):
                 break
-            parent.splits.append(Split(feature, float(threshold), *halves))
-            if parent.on_greedy_tree and cut in greedy_cuts:
-                for half in halves:
-                    half.on_greedy_tree = True
-        level = list(beam.clauses.values())
-        levels.append(level)
+            inside = [parent.rows[probed] for parent in parents]
+            found, gains = [], []
+            for rows in inside:
+                found.append(probes.errors(rows, holds))
+                if greedy:
+                    gains.append(_gains(one_hot[probed[rows]], holds[rows]))
+                steps.done()
+            errors = np.stack(found, axis=1)
+            n_probes += errors.size
+            cuts = _by_error(errors.max(axis=0), literals, keeps_all=beam_width is None)
+            greedy_cuts = np.empty(0, dtype=np.intp)
+            if greedy:
+                greedy_cuts = _by_gain(
+                    np.stack(gains), [parent.on_greedy_tree for parent in parents]
+                )
+                cuts = _in_turn(greedy_cuts, cuts)
+            beam = _Beam(one_hot, beam_width)
+            for cut in cuts:
+                parent, literal = parents[cut // len(literals)], cut % len(literals)
+                feature, threshold = int(literals.feature[literal]), literals.threshold[literal]
+                low = X[:, feature] <= threshold
+                rows = parent.rows & low, parent.rows & ~low
+                if min(map(np.count_nonzero, rows)) < min_samples_leaf:
+                    continue
+                halves = beam.halves(rows, errors.reshape(2, -1)[:, cut])
+                if halves is None:
+                    break
+                parent.splits.append(Split(feature, float(threshold), *halves))
+                if parent.on_greedy_tree and cut in greedy_cuts:
+                    for half in halves:
+                        half.on_greedy_tree = True
+            level = list(beam.clauses.values())
+            levels.append(level)
+            steps.done(f"level {len(levels) - 1}: {len(level)} clauses", n=0)
     return levels, n_probes
 
 

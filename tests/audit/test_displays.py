@@ -68,7 +68,7 @@ def test_confusions(student, pyplot):
     assert np.trace(both.student) == (said == Y).sum()
     one = ConfusionPairDisplay.from_predictions(Y, said)
     assert len(one.axes_) == 1
-    with pytest.raises(ValueError, match="2 axes are needed, got 1"):
+    with pytest.raises(ValueError, match=r"shape \(2,\) is needed, got an array of shape \(\)"):
         ConfusionPairDisplay.from_predictions(Y, said, Y, axes=pyplot.subplots()[1])
 
 

@@ -22,7 +22,7 @@ from sklearn_koopman import (
     MonomialLifter,
 )
 from sklearn_koopman.audit import audit_report
-from sklearn_koopman.inspection import robust_radius, shapley_values
+from sklearn_koopman.inspection import formula, robust_radius, shapley_values
 from sklearn_koopman.pipeline import make_pipeline
 from sklearn_koopman.regression import EDMDRegressor
 
@@ -290,6 +290,90 @@ def test_columns_of_words():
     assert "worst radius" in found.to_html()
 
 
+def test_columns_of_names_are_scaled_columns():
+    """A student whose first step finds columns by their names is the one of an array."""
+    columns = ["mean radius", "worst texture", "worst area"]
+    front = make_column_transformer(
+        (StandardScaler(), columns), verbose_feature_names_out=False
+    )
+    student = make_pipeline(front, MonomialLifter(2), EDMDClassifier(ridge=0.1))
+    student.fit(CELLS[LEARNT], DIAGNOSES[LEARNT])
+    plain = make_pipeline(StandardScaler(), MonomialLifter(2), EDMDClassifier(ridge=0.1))
+    plain.fit(CELLS[LEARNT][columns], DIAGNOSES[LEARNT])
+    found = audit_report(student, CELLS[FRESH], DIAGNOSES[FRESH])
+    expected = audit_report(plain, CELLS[FRESH][columns], DIAGNOSES[FRESH])
+    assert_allclose(found.certified.lower, expected.certified.lower, rtol=1e-6)
+    assert str(found.formula) == str(expected.formula)
+    assert "where" in str(found.formula)
+    assert found.student.cost.parameters == expected.student.cost.parameters
+
+
+def test_formulas_of_columns_and_words_are_of_the_columns_as_they_are():
+    rows = CELLS[["mean radius", "worst texture"]].copy()
+    rows["ward"] = np.where(np.arange(len(rows)) % 3, "north", "south")
+    front = make_column_transformer(
+        (OneHotEncoder(), ["ward"]), remainder=StandardScaler(), verbose_feature_names_out=False
+    )
+    student = make_pipeline(front, MonomialLifter(2), EDMDClassifier(ridge=0.1))
+    student.fit(rows, DIAGNOSES)
+    found = formula(student, rows)
+    text = str(found)
+    assert "[mean radius]' = (mean radius - 14.13) / 3.521" in text
+    values = shapley_values(student, rows[:5], rows)
+    assert values.feature_names == ["ward_north", "ward_south", "mean radius", "worst texture"]
+    assert_allclose(values.data[:, 2:], rows.iloc[:5, :2])
+    logits = values.values.sum(axis=1) + values.base_values
+    assert_allclose(logits, student.decision_function(rows[:5]))
+    dropped = make_column_transformer((StandardScaler(), ["mean radius"]))
+    student = make_pipeline(dropped, MonomialLifter(2), EDMDClassifier(ridge=0.1))
+    student.fit(rows, DIAGNOSES)
+    assert "(mean radius - 14.13)" in str(formula(student, rows))
+    report = audit_report(student, rows, DIAGNOSES)
+    assert report.certified is None
+    assert "No radii are known. X has columns that are not numbers, &#x27;ward&#x27;" in (
+        report.to_html()
+    )
+
+
+def test_columns_of_two_values_are_held_fixed():
+    rows = CELLS[["mean radius", "mean texture"]].copy()
+    rows["old"] = (np.arange(len(rows)) % 7 == 0).astype(float)
+    student = make_pipeline(StandardScaler(), MonomialLifter(2), EDMDClassifier(ridge=0.1))
+    student.fit(rows[LEARNT], DIAGNOSES[LEARNT])
+    fresh, labels = rows[FRESH], DIAGNOSES[FRESH]
+    found = audit_report(student, fresh, labels)
+    assert found.fixed == ["old"]
+    assert_array_equal(found.certified.counterfactuals[:, 2], fresh["old"])
+    expected = robust_radius(student, fresh, scale="std", fixed=["old"])
+    assert_allclose(found.certified.lower, expected)
+    assert "Held fixed: old." in found.to_html()
+    assert "held fixed: old" in str(found)
+    free = audit_report(student, fresh, labels, fixed=None)
+    assert free.fixed == []
+    assert np.all(free.certified.lower <= found.certified.lower * (1 + 1e-9))
+    assert audit_report(student, fresh, labels, fixed=[0, "old"]).fixed == [
+        "mean radius",
+        "old",
+    ]
+
+
+def test_rows_that_are_asked_for(student):
+    found = audit_report(
+        student, CELLS[FRESH], DIAGNOSES[FRESH], rows=[5, 17], max_rows=3, n_rows=1
+    )
+    assert [row.index for row in found.chosen] == [5, 17]
+    radii = robust_radius(student, CELLS[FRESH], scale="std")
+    assert_allclose([row.radius for row in found.chosen], radii[[5, 17]])
+    assert found.chosen[0].contributions
+    html = found.to_html()
+    assert "Chosen rows" in html
+    assert "Row 17" in html
+    assert "need not agree about the changed row" in html
+    for rows in ([269], [-1], [0.5], "first"):
+        with pytest.raises(ValueError, match="give places in X"):
+            audit_report(student, CELLS[FRESH], DIAGNOSES[FRESH], rows=rows)
+
+
 def test_many_classes_and_no_errors():
     labels = np.arange(200) % 25
     student = EDMDClassifier().fit(np.eye(25)[labels], labels)
@@ -304,18 +388,52 @@ def test_refusals(student):
     rows, labels = CELLS[FRESH], DIAGNOSES[FRESH]
     with pytest.raises(ValueError, match=r"groups\['size'\] has 2 rows, and X has 269"):
         audit_report(student, rows, labels, groups={"size": ["a", "b"]})
+    with pytest.raises(
+        ValueError, match=r"groups='ward': give the group of each row, X\['ward'\]"
+    ):
+        audit_report(student, rows, labels, groups="ward")
+    for missing in (np.nan, None):
+        with pytest.raises(ValueError, match=r"groups\['size'\] has no value for 1 rows"):
+            audit_report(student, rows, labels, groups={"size": [missing, *SIZES[1:]]})
+    with pytest.raises(
+        TypeError, match=r"groups\['size'\] has values of several types, int, str"
+    ):
+        audit_report(student, rows, labels, groups={"size": [1, *SIZES[1:]]})
+    with pytest.warns(UserWarning, match=r"groups has 2\d\d values.*Cut numbers into ranges"):
+        audit_report(student, rows, labels, groups=rows["mean radius"].to_numpy(), n_rows=1)
     with pytest.raises(ValueError, match="scale='inches': must be 'std', an array or None"):
         audit_report(student, rows, labels, scale="inches")
     with pytest.raises(ValueError, match="30 positive numbers"):
         audit_report(student, rows, labels, scale=np.ones(3))
     with pytest.raises(ValueError, match=r"teacher gives classes of shape \(2,\) for the 269"):
         audit_report(student, rows, labels, teacher=["benign", "benign"])
+    with pytest.raises(ValueError, match="y has none of the student's classes, 'benign'"):
+        audit_report(student, rows, labels == "benign")
+    with pytest.raises(TypeError, match="y has labels of several types, int, str"):
+        audit_report(student, rows, np.array([1, *labels[1:]], dtype=object))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         audit_report(student, rows, labels[:5])
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        audit_report(student, rows, None)
     with pytest.raises(TypeError, match="an audit is of a fitted classifier"):
         audit_report(EDMDRegressor().fit(rows, rows["mean area"]), rows, labels)
     with pytest.raises(TypeError, match="an audit is of a fitted classifier"):
         audit_report(LogisticRegression(), rows, labels)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n_rows": -1}, r"n_rows=-1: must be an int in the range \[0, inf\)"),
+        ({"max_rows": 0.5}, r"max_rows=0.5: must be an int in the range \[1, inf\)"),
+        ({"image_shape": 5}, r"image_shape=5: must be None, \(height, width\) or"),
+        ({"image_shape": (5, 5)}, r"image_shape=\(5, 5\): .* of the 30 features of X"),
+        ({"bounds": 0.5}, r"bounds=0.5 must be None or a pair"),
+    ],
+)
+def test_settings_that_are_refused(student, settings, message):
+    with pytest.raises(ValueError, match=message):
+        audit_report(student, CELLS[FRESH], DIAGNOSES[FRESH], **settings)
 
 
 def test_radii_that_are_only_bounded_are_said_to_be():

@@ -196,7 +196,7 @@ def test_warm_start_with_others_starts_anew(other_X, other_y):
 
 
 def test_verbose(capsys):
-    model = student(verbose=1).fit(X, Y, soft_labels=P)
+    model = student(verbose=2).fit(X, Y, soft_labels=P)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == model.n_iter_
     assert lines[-1].endswith(f"objective {model.objective_:.8f}")

@@ -93,7 +93,7 @@ def openml(tiny, monkeypatch):
 
 
 def checksum(pixels, classes):
-    """Return the checksum of a part: in the order of digests, the pixels, behind them classes."""
+    """Return the checksum of a part: in the order of digests, the pixels, then the classes."""
     ordered = sorted(
         (hashlib.blake2b(row.tobytes(), digest_size=16).digest(), row.tobytes(), bytes([label]))
         for row, label in zip(pixels, classes, strict=True)

@@ -31,7 +31,7 @@ from sklearn_koopman import (
     ObservableSelector,
 )
 from sklearn_koopman.datasets import fetch_mnist
-from sklearn_koopman.deployment import FlashDisplay, bench_on_mcu, to_c
+from sklearn_koopman.deployment import FlashDisplay, bench_on_mcu, tables_at_most, to_c
 from sklearn_koopman.lifting import (
     DelayLifter,
     OpticalLifter,
@@ -40,7 +40,7 @@ from sklearn_koopman.lifting import (
     RBFLifter,
     SquaredProjectionLifter,
 )
-from sklearn_koopman.microcontrollers import BOARDS, Board, MissingToolError, packed
+from sklearn_koopman.microcontrollers import BOARDS, Board, MissingToolError, build, packed
 
 FLAGS = ["-std=c99", "-O1", "-Wall", "-Wextra", "-pedantic", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -228,6 +228,17 @@ def test_floats_are_those_of_the_student(fitted, in_floats, name):
 @NEEDS_GCC
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DICTIONARIES)
+def test_tables_are_not_larger_than_they_are_said_to_be(fitted, in_integers, name):
+    number = list(DICTIONARIES).index(name)
+    student = in_integers.students[number]
+    settings = {"bits": 5 + number % 4, "byte_range": student.byte_range}
+    most = tables_at_most(fitted[name], **settings)
+    assert student.tables <= most <= 1.3 * student.tables + 300
+
+
+@NEEDS_GCC
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DICTIONARIES)
 def test_integers_are_those_of_the_twin_whatever_the_row_is(fitted, in_integers, name):
     number = list(DICTIONARIES).index(name)
     student = in_integers.students[number]
@@ -239,6 +250,47 @@ def test_integers_are_those_of_the_twin_whatever_the_row_is(fitted, in_integers,
     found = in_integers.logits(student, student.encoded(rows))
     assert_array_equal(found, student.integer_logits(rows))
     assert student.score(X, y) > fitted[name].score(X, y) - 0.03
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """Return students that take bytes, and one that takes floats, in integers and in floats."""
+    students = [
+        to_c(
+            make_pipeline(DICTIONARIES[name][0], EDMDClassifier(ridge=1e-3)).fit(X, y),
+            X=X,
+            number=number,
+            name=f"{number}_{i}",
+            **(BYTES if DICTIONARIES[name][1] else {}),
+        )
+        for i, name in enumerate(("bytes", "filters", "monomials", "scaled"))
+        for number in ("integer", "float32")
+    ]
+    return Compiled(students, tmp_path_factory.mktemp("bytes"))
+
+
+def rows_between_bytes(kind, seed):
+    """Return rows between bytes; means of two or four bytes are often halfway."""
+    rng = np.random.default_rng(seed)
+    in_bytes = rng.integers(0, 256, (100, 4, 64)) / 255
+    means = in_bytes.astype(kind).mean(axis=1)
+    pairs = (in_bytes[:, 0].astype(kind) + in_bytes[:, 1].astype(kind)) / 2
+    halves = ((rng.integers(0, 255, (50, 64)) + 0.5) / 255).astype(kind)
+    return np.vstack([means, pairs, halves, rng.uniform(size=(50, 64)).astype(kind)])
+
+
+@NEEDS_GCC
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_twin_takes_the_rows_that_the_c_gets(few, kind, seed):
+    rows = rows_between_bytes(kind, seed)
+    for student in few.students:
+        found = few.logits(student, student.encoded(rows))
+        if student.number == "integer":
+            assert_array_equal(found, student.integer_logits(rows))
+        else:
+            expected = student.decision_function(rows)
+            assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
 
 
 @NEEDS_GCC
@@ -324,7 +376,7 @@ def test_the_same_text_twice_and_files_only_where_they_are_wanted(tmp_path):
         "digits.c",
         "digits.h",
     ]
-    assert f"Tables: {first.flash} bytes" in first.header
+    assert f"Tables: {first.tables} bytes" in first.header
 
 
 @pytest.mark.parametrize("bits", [2, 3, 5, 8])
@@ -351,21 +403,24 @@ def student_of_filters():
         ("avr", "float32"),
     ],
 )
-def test_on_an_emulated_core(board, number):
+def test_on_an_emulated_core(board, number, tmp_path):
     try:
         BOARDS[board].check_tools()
     except MissingToolError as error:
         pytest.skip(str(error))
-    student = to_c(student_of_filters(), X=X, number=number, bits=4, board=board, **BYTES)
+    few = {"bits": 4} if number == "integer" else {}
+    student = to_c(student_of_filters(), X=X, number=number, board=board, **few, **BYTES)
     rows = slice(2 if board == "avr" else 200)
     report = bench_on_mcu(student, X[rows], y[rows], board=board, n_counted=2)
+    built = build(BOARDS[board], student, tmp_path, rows=student.encoded(X[rows]))
     assert report.agreement == 1
     assert report.largest_difference <= (0 if number == "integer" else 1e-5)
     assert report.accuracy > 0.8
-    # Bytes are known beforehand.
-    assert (report.tables, report.buffers) == (student.flash, student.ram)
-    assert student.flash < report.flash < student.flash + 6000
-    assert report.memory >= student.ram + 64
+    # Bytes are known beforehand: those that the object file has.
+    assert (built.tables, built.buffers) == (student.tables, student.buffers)
+    assert (report.tables, report.buffers) == (student.tables, student.buffers)
+    assert student.tables < report.flash < student.tables + 6000
+    assert report.memory >= student.buffers + 64
     assert report.instructions > 1000
     assert report.row()["flash"] == report.flash
 
@@ -390,7 +445,12 @@ def written_nothing(folder):
         ({"activation_bits": 17}, "activation_bits=17"),
         ({"byte_range": (1.0, 0.0)}, "byte_range="),
         ({"name": "two words"}, "name='two words'"),
+        ({"name": "4bit"}, "name='4bit': .* begins with a letter"),
+        ({"name": "int"}, "name='int': is a word of C"),
+        ({"bits": 4}, "bits=4 is for integers, and number='float32': give number='integer'"),
+        ({"activation_bits": 12}, "activation_bits=12 is for integers"),
         ({"board": "z80"}, "board='z80': must be one of 'cortex-m0plus'"),
+        ({"board": ["avr"]}, r"board=\['avr'\]: must be one of 'cortex-m0plus'"),
         ({"X": 2 * X, "number": "integer", **BYTES}, "give the range that bytes stand for"),
     ],
 )
@@ -423,12 +483,41 @@ def test_sums_that_may_overflow_are_refused(tmp_path):
 
 def test_what_a_board_has_no_room_for_is_refused(tmp_path):
     small = Board("small", "Cortex-M0+", 1000, 100, "none", (), 1.0)
-    with pytest.raises(ValueError, match=r"bytes of flash, and board 'small' .* has 1,000"):
+    with pytest.raises(ValueError, match=r"flash for tables, and board 'small' .* has 1,000"):
         to_c(student_of_filters(), tmp_path / "c", board=small)
     roomy = Board("roomy", "Cortex-M0+", 10**6, 100, "none", (), 1.0)
     with pytest.raises(ValueError, match="bytes of memory"):
         to_c(student_of_filters(), tmp_path / "c", board=roomy)
     assert written_nothing(tmp_path / "c")
+
+
+def test_tables_that_an_avr_cannot_address_are_refused():
+    board = BOARDS["avr"]
+    board.check_room(tables=60_000, buffers=100)
+    with pytest.raises(ValueError, match=r"takes 70,000 bytes .* board 'avr' .* has 64,512"):
+        board.check_room(tables=70_000, buffers=100)
+
+
+def test_rows_that_an_avr_has_no_room_for_are_refused(monkeypatch):
+    monkeypatch.setattr(Board, "check_tools", lambda board: None)
+    student = to_c(student_of_filters(), X=X, number="integer", **BYTES)
+    with pytest.raises(ValueError, match=r"X has 256 rows, .* at most 255 of 64 .* X\[:255\]"):
+        bench_on_mcu(student, X[:256], board="avr")
+    floats = to_c(student_of_filters())
+    with pytest.raises(ValueError, match=r"X has 200 rows, .* at most 127 of 256 bytes"):
+        bench_on_mcu(floats, X[:200], board="avr")
+
+
+def test_what_is_not_c_yet_is_named():
+    with pytest.raises(TypeError, match=r"is not C yet: pass what to_c\(student"):
+        bench_on_mcu(student_of_filters(), X[:2])
+
+
+def test_a_range_of_bytes_in_other_units_is_warned_of():
+    student = student_of_filters()
+    for settings in ({}, {"number": "integer"}):
+        with pytest.warns(UserWarning, match=r"byte_range=\(0, 255\), .* bytes from 0 to 1"):
+            to_c(student, X=X, byte_range=(0, 255), **settings)
 
 
 def test_missing_tools_are_named_with_their_packages(monkeypatch):

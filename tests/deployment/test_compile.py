@@ -1,5 +1,10 @@
 """Compiled students have the answers of those that they were made of."""
 
+import copy
+import io
+import pickle
+
+import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -233,6 +238,16 @@ def test_unknown_steps_are_named(step, message):
     student = make_pipeline(step, EDMDClassifier()).fit(X, y)
     with pytest.raises(TypeError, match=message):
         compile(student)
+
+
+def test_pickles_say_what_to_ship_instead():
+    compiled = compile(EDMDClassifier(lifter=MonomialLifter(2)).fit(X, y))
+    with pytest.raises(TypeError, match=r"cannot be pickled.* call deployment\.compile where"):
+        pickle.dumps(compiled)
+    with pytest.raises(TypeError, match="Ship the student, by pickle"):
+        joblib.dump(compiled, io.BytesIO())
+    for again in (copy.copy(compiled), copy.deepcopy({"inside": compiled})["inside"]):
+        assert_array_equal(again.predict(X), compiled.predict(X))
 
 
 def test_what_is_no_student():

@@ -252,5 +252,5 @@ def test_needs_a_student():
 
 @pytest.mark.parametrize("nothing", [KoopmanDistilledClassifier, None, "student"])
 def test_needs_an_instance(nothing):
-    with pytest.raises(TypeError, match="is no estimator"):
+    with pytest.raises(TypeError, match="is not an estimator"):
         detach_teacher(nothing)

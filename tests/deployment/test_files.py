@@ -75,10 +75,11 @@ def test_trains_kernels_and_filters(student):
 def test_trees_need_trust():
     tree = DistilledTreeClassifier(TEACHER, max_depth=2, beam_width=10).fit(X, y)
     file = io.BytesIO()
-    save_student(tree, file)
+    with pytest.warns(UserWarning, match=r"trusted=\['sklearn\.tree\._tree\.Tree'\]"):
+        save_student(tree, file)
     with pytest.raises(skops.io.exceptions.UntrustedTypesFoundException, match="Tree"):
         load_student(file)
-    restored = load_student(file, trusted=skops.io.get_untrusted_types(file=file))
+    restored = load_student(file, trusted=["sklearn.tree._tree.Tree"])
     assert_array_equal(restored.predict(X), tree.predict(X))
 
 
@@ -89,7 +90,8 @@ class Foreign(MonomialLifter):
 def test_what_is_foreign_is_not_loaded():
     student = sklearn_pipeline(Foreign(1), EDMDClassifier()).fit(X, y)
     file = io.BytesIO()
-    save_student(student, file)
+    with pytest.warns(UserWarning, match=r"trusted=.*Foreign"):
+        save_student(student, file)
     with pytest.raises(skops.io.exceptions.UntrustedTypesFoundException, match="Foreign"):
         load_student(file)
 

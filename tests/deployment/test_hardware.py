@@ -190,8 +190,8 @@ def test_display(one):
     [
         ({"multiplicative_noise": -0.1}, r"multiplicative_noise=-0.1: must be a float in"),
         ({"drift_spread": np.nan}, "drift_spread=nan"),
-        ({"weight_bits": 1}, "bits=1"),
-        ({"activation_bits": 40}, "bits=40"),
+        ({"weight_bits": 1}, r"^weight_bits=1: must be an int in the range \[2, 16\]"),
+        ({"activation_bits": 40}, "^activation_bits=40"),
         ({"photoelectrons": 0}, r"photoelectrons=0: must be a float in the range \(0, inf\)"),
         ({"thermal_electrons": 5.0}, "thermal_electrons=5.0 is a number beside that of the"),
     ],

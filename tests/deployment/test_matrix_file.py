@@ -6,12 +6,14 @@ import numpy as np
 import pandas
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_koopman import EDMDClassifier, EDMDRegressor, MonomialLifter
 from sklearn_koopman.deployment import quantise_student, save_matrix
+from sklearn_koopman.inspection import koopman_spectrum
 from sklearn_koopman.pipeline import make_pipeline
 
 X, CODES = load_iris(return_X_y=True)
@@ -70,6 +72,28 @@ def test_rounded_numbers_and_targets(student, tmp_path):
     assert [*table.columns] == ["0", "1"]
 
 
+def test_the_operator_has_the_names_of_observables(tmp_path):
+    frame = pandas.DataFrame(X[:, :2], columns=["a", "b"])
+    edmd = EDMDRegressor(lifter=MonomialLifter(2, include_bias=False), with_operator=True)
+    save_matrix(edmd.fit(frame[:-1], frame[1:]), tmp_path / "k.csv")
+    table = pandas.read_csv(tmp_path / "k.csv", index_col="observable")
+    assert [*table.columns] == ["a", "b", "a^2", "a b", "b^2"] == [*table.index[:-1]]
+    assert_allclose(table.to_numpy()[:-1].T, edmd.operator_)
+    with pytest.raises(TypeError, match=r"^<KoopmanSpectrum of 5 observables>.*numpy\.savez"):
+        save_matrix(koopman_spectrum(edmd), tmp_path / "k.csv")
+
+
+def test_rows_of_columns_with_names(tmp_path):
+    frame = pandas.DataFrame(X, columns=[*"abcd"])
+    scaled = make_column_transformer((StandardScaler(), ["d", "a"]), remainder="passthrough")
+    student = make_pipeline(scaled, MonomialLifter(1), EDMDClassifier()).fit(frame, Y)
+    save_matrix(student, tmp_path / "k.csv", frame)
+    table = pandas.read_csv(tmp_path / "k.csv", index_col="observable")
+    assert_allclose(table["mean"].iloc[1:-1], [0, 0, *X[:, 1:3].mean(axis=0)], atol=1e-9)
+    few = quantise_student(student, frame, bits=6)
+    assert (few.predict(frame) == student.predict(frame)).mean() > 0.9
+
+
 def test_steps_without_names_are_numbered(tmp_path):
     student = make_pipeline(FunctionTransformer(np.square), EDMDClassifier()).fit(X, Y)
     save_matrix(student, tmp_path / "k.csv")
@@ -84,5 +108,7 @@ def test_what_cannot_be_written_leaves_the_old_file(student, tmp_path):
     with pytest.raises(ValueError, match="NaN"):
         save_matrix(student, file, np.full((2, 4), np.nan))
     assert file.read_text() == "old"
+    with pytest.raises(FileNotFoundError, match=r"there is no folder '.*nowhere'\. Make it"):
+        save_matrix(student, tmp_path / "nowhere" / "k.csv")
     with pytest.raises(ValueError, match=r"must be \.csv or \.json"):
         save_matrix(student, tmp_path / "k.txt")

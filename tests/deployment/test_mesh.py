@@ -1,5 +1,7 @@
 """Students on meshes of interferometers."""
 
+import json
+
 import matplotlib
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from sklearn_koopman.deployment import (
     MeshDisplay,
     SimulatedChip,
     hardware_curve,
+    save_mesh,
     to_mesh,
 )
 from sklearn_koopman.meshes import LAYOUTS
@@ -42,6 +45,50 @@ def test_mesh_in_the_units_of_observables(one):
     ideal = one[-1].coef_
     assert_allclose(coef, ideal - ideal.mean(axis=0), atol=1e-5 * np.abs(ideal).max())
     assert_allclose(intercept.sum(), 0, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_a_file_of_phases_is_the_matrix(layout, n_classes, tmp_path):
+    """Read back by numpy alone, as a laboratory would."""
+    student = EDMDClassifier(lifter=PCA(12, random_state=0)).fit(X, y % n_classes)
+    mesh = to_mesh(student, X, layout=layout)
+    save_mesh(mesh, tmp_path / "mesh.json")
+    settings = json.loads((tmp_path / "mesh.json").read_text())
+    splitter = np.array([[1, 1j], [1j, 1]]) / np.sqrt(2)
+
+    def matrix_of(mesh):
+        light = np.eye(mesh["n_waveguides"], dtype=complex)
+        for first, second, theta, phi in zip(
+            *(mesh[name] for name in ("first", "second", "theta", "phi")), strict=True
+        ):
+            at_theta, at_phi = np.diag([np.exp(1j * theta), 1]), np.diag([np.exp(1j * phi), 1])
+            both = [first, second]
+            light[both] = splitter @ at_theta @ splitter @ at_phi @ light[both]
+        return np.exp(1j * np.array(mesh["output_phases"]))[:, None] * light[mesh["outputs"]]
+
+    attenuations = np.array(settings["attenuations"])
+    before, after = matrix_of(settings["input_mesh"]), matrix_of(settings["output_mesh"])
+    fields = after[:, : len(attenuations)] * attenuations @ before
+    found = settings["gain"] * fields.real
+    size = np.abs(mesh.matrix).max()
+    assert_allclose(found, settings["matrix"], atol=1e-12 * size)
+    assert_allclose(fields.imag, 0, atol=1e-12)
+    # From rows to logits less their mean, by the file alone.
+    psi = np.column_stack([student.lifter_.transform(X), np.ones(len(X))])
+    readings = psi / settings["port_scales"] @ found.T
+    logits = student.decision_function(X)
+    if n_classes == 2:
+        logits = np.column_stack([-logits, logits]) / 2
+    expected = logits - logits.mean(axis=1, keepdims=True)
+    assert_allclose(readings, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_what_is_not_a_file_of_phases(one, tmp_path):
+    with pytest.raises(TypeError, match=r"must be what to_mesh\(student, X\) returns"):
+        save_mesh(one, tmp_path / "mesh.json")
+    with pytest.raises(ValueError, match=r"mesh\.csv': its suffix must be \.json"):
+        save_mesh(to_mesh(one, X), tmp_path / "mesh.csv")
 
 
 def test_size_of_a_mesh():

@@ -263,5 +263,9 @@ def test_reducer_bits_need_a_reducer():
     student = EDMDClassifier(lifter=MonomialLifter(1)).fit(X, y)
     with pytest.raises(ValueError, match="reducer_bits=4 needs a PCA"):
         quantise_student(student, X, reducer_bits=4)
+    with pytest.raises(ValueError, match=r"^reducer_bits=1: must be"):
+        quantise_student(student, X, reducer_bits=1)
+    with pytest.raises(ValueError, match=r"^filter_bits=17: must be"):
+        quantise_student(student, X, filter_bits=17)
     with pytest.raises(TypeError, match="has no Koopman matrix"):
         quantise_student(sklearn_pipeline(PCA(2)).fit(X), X)

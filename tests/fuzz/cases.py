@@ -15,10 +15,12 @@ from skops.io import get_untrusted_types
 
 import sklearn_koopman as sk
 from sklearn_koopman import deployment, inspection, lifting, selection
+from sklearn_koopman.audit import audit_report
 from sklearn_koopman.classification import CompressedStudent
 from sklearn_koopman.datasets import make_yin_yang
 from sklearn_koopman.networks import LinearizedNetworkClassifier
 from sklearn_koopman.rows import as_numpy
+from sklearn_koopman.search import KoopmanSearchCV
 
 from .draws import (
     VALUES,
@@ -39,6 +41,14 @@ SAVED = (
     *("EDMDClassifier", "EDMDClassifierCV", "TensorTrainClassifier", "CompressedStudent"),
     *("KoopmanDistilledClassifier", "KoopmanDistilledClassifierCV", "DistilledTreeClassifier"),
     *("EDMDRegressor", "KoopmanDistilledRegressor"),
+)
+OF_C = (
+    *("number", "bits", "filter_bits", "reducer_bits", "activation_bits", "byte_range"),
+    *("softmax", "name", "board"),
+)
+OF_AUDIT = (
+    *("groups", "image_shape", "bounds", "scale", "title", "delta", "n_rows", "max_rows"),
+    "random_state",
 )
 # Filters on what may be an image of four pixels.
 FILTERS = {"n_filters": 2, "filter_size": 1, "n_patches": 20, "random_state": 0}
@@ -76,6 +86,12 @@ def student(rng, n_features):
         ),
         lambda: sk.DistilledTreeClassifier(teacher, max_depth=2, beam_width=3),
         lambda: CompressedStudent(squares_student(rng), rank=2, max_iter=1),
+        lambda: KoopmanSearchCV(
+            teacher,
+            dictionaries=[sk.MonomialLifter(1), lifter or sk.MonomialLifter(2)],
+            ridges=[1e-2],
+            random_state=0,
+        ),
         lambda: sk.EDMDRegressor(lifter=lifter),
         lambda: sk.KoopmanDistilledRegressor(teacher or good, lifter=lifter),
         lambda: LinearizedNetworkClassifier(
@@ -140,14 +156,15 @@ def try_estimator(rng, outcome):
         y, must_y = as_targets(rng, y, must_y)
     takes_labels = is_student and outcome.what != "CompressedStudent"
     arguments = {"sample_weight": weight} if takes_labels and _takes_weights(estimator) else {}
-    must_y |= y is None and not _has_soft_targets(estimator)
-    outcome.must_refuse = must | must_X | (takes_labels and must_y)
-    outcome.must_refuse |= bool(arguments) and must_weight
+    outcome.must_refuse = must | must_X | (bool(arguments) and must_weight)
+    is_taught = _has_soft_targets(estimator)
     if takes_labels and hasattr(estimator, "teacher"):
         soft, must_soft = soft_labels(rng, n_samples)
         if soft is not None:
-            arguments["soft_labels"] = soft
+            arguments["soft_labels"], is_taught = soft, True
             outcome.must_refuse |= must_soft and not _has_soft_weight(estimator)
+    must_y |= y is None and not is_taught
+    outcome.must_refuse |= takes_labels and must_y
     if rng.uniform() < 0.05:
         X = in_chunks(rng, X)
     elif rng.uniform() < 0.1:
@@ -194,6 +211,9 @@ def use(rng, estimator, X, outcome):
             outcome.problems.append("another student comes back from a file")
     if hasattr(estimator, "get_params"):
         clone(estimator)
+    if hasattr(estimator, "predict") and rng.uniform() < 0.2:
+        ship = pick(rng, (deployment.compile, deployment.to_c))
+        outcome.found[ship.__name__] = np.asarray(ship(estimator).predict(rows_again))
 
 
 def _takes_weights(estimator):
@@ -242,6 +262,23 @@ def try_function(rng, outcome):
                 rng.normal(size=(5, 2)),
                 random_state=other,
             ).coef_
+        ),
+        "to_c": lambda: deployment.to_c(
+            squares_student(rng),
+            X=pick(rng, (X, X, matrix, None)),
+            **{"number": pick(rng, ("float32", "integer")), pick(rng, OF_C): value},
+        ).decision_function(pick(rng, (X, matrix))),
+        "compile": lambda: deployment.compile(
+            pick(rng, (squares_student(rng), squares_student(rng), value))
+        ).decision_function(pick(rng, (X, X[0], matrix, value))),
+        "audit_report": lambda: (
+            audit_report(
+                squares_student(rng),
+                pick(rng, (X, matrix)),
+                y,
+                teacher=pick(rng, (None, y, matrix, other)),
+                **{"max_rows": 3, "n_rows": 2, pick(rng, OF_AUDIT): value},
+            ).accuracy.value
         ),
         "make_yin_yang": lambda: make_yin_yang(n, random_state=value)[0],
         "robust_radius": lambda: np.nan_to_num(  # infinite where no change changes the class

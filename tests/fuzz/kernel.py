@@ -20,7 +20,8 @@ from sklearn_koopman.lifting._filtering import (  # type: ignore[attr-defined]
     _pooling,
     _responses,
 )
-from sklearn_koopman.rows import _factors, _kernel, _power_sums  # type: ignore[attr-defined]
+from sklearn_koopman.rows import _factors, _kernel  # type: ignore[attr-defined]
+from sklearn_koopman.rows._sums import _power_sums
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,11 @@ from skops.io import get_untrusted_types
 
 import sklearn_koopman as sk
 from sklearn_koopman import deployment, inspection, lifting
+from sklearn_koopman.audit import audit_report
 from sklearn_koopman.classification import CompressedStudent
 from sklearn_koopman.networks import LinearizedNetworkClassifier
 from sklearn_koopman.pipeline import make_pipeline
+from sklearn_koopman.search import KoopmanSearchCV
 
 from .draws import pick
 from .teachers import graph, network
@@ -34,6 +36,7 @@ from .teachers import graph, network
 EXACT = 0.0
 ROUNDING = 1e-6  # of float64, where equations may be ill-conditioned
 OF_FLOAT32 = 1e-2
+OF_INTEGERS = 0.2
 # Of what is minimised until the gradient is small.
 CONVERGED = {"ridge": 1e-2, "tol": 1e-9, "max_iter": 3000}
 NEAR_MINIMUM = 1e-4
@@ -386,6 +389,85 @@ def a_module_is_the_student(rng):
     yield margins(logits), scores(student, data.X), 1e-5
 
 
+def what_is_compiled_is_the_student(rng):
+    data = sample(rng)
+    student = any_student(rng, data)
+    if isinstance(student, LinearizedNetworkClassifier | sk.DistilledTreeClassifier):
+        return  # which have no form as a plain function
+    student.fit(data.X, data.y)
+    compiled = deployment.compile(student)
+    yield compiled.decision_function(data.X), scores(student, data.X), ROUNDING
+    yield compiled.decision_function(data.X[0]), scores(student, data.X[:1])[0], ROUNDING
+
+
+def c_says_what_the_student_says(rng):
+    data = sample(rng)
+    student = exact_student(rng, data).fit(data.X, data.y)
+    logits = deployment.to_c(student).decision_function(data.X)
+    yield margins(logits), scores(student, data.X), OF_FLOAT32
+
+
+def integers_of_c_are_nearly_the_student(rng):
+    data = sample(rng)
+    # Detectors of light take more bits, of rows that are nearly the same.
+    student = exact_student(rng, data).set_params(
+        lifter=pick(rng, (None, sk.MonomialLifter(2), sk.DelayLifter(1)))
+    )
+    student.fit(data.X, data.y)
+    settings = {"bits": 12, "reducer_bits": 10, "activation_bits": 12}
+    try:
+        made = deployment.to_c(student, X=data.X, number="integer", **settings)
+    except ValueError as error:  # of rows far from zero, sums of products may not fit
+        if "32 bits hold less" in str(error):
+            return
+        raise
+    expected = student.decision_function(data.X)
+    yield margins(made.decision_function(data.X)), expected, OF_INTEGERS
+
+
+def a_search_fits_what_it_finds(rng):
+    data = sample(rng)
+    search = KoopmanSearchCV(
+        pick(rng, (None, data.teacher)),
+        dictionaries=[lifter(rng) or sk.MonomialLifter(1)],
+        ridges=[1e-2],
+        tol=1e-9,
+        teacher_output="logits",
+        class_weight=pick(rng, (None, "balanced")),
+        random_state=0,
+    ).fit(data.X, data.y, data.weight)
+    best = search.best_estimator_
+    alone = clone(best).set_params(max_iter=3000).fit(data.X, data.y, data.weight)
+    yield search.decision_function(data.X), scores(alone, data.X), NEAR_MINIMUM
+
+
+def an_audit_counts_rows(rng):
+    data = sample(rng)
+    student = exact_student(rng, data).fit(data.X, data.y)
+    predicted, logits = student.predict(data.X), data.teacher(data.X)
+    report = audit_report(
+        student, data.X, data.y, teacher=logits, scale=None, n_rows=1, max_rows=5
+    )
+    said = student.classes_[logits.argmax(axis=1)]
+    yield report.accuracy.value, np.mean(predicted == data.y), EXACT
+    yield report.teacher_accuracy.value, np.mean(said == data.y), EXACT
+    yield report.fidelity.disagreement, np.mean(said != predicted), 1e-12
+    if report.certified is not None:
+        found = report.certified
+        yield (
+            finite_radii(found.lower),
+            finite_radii(inspection.robust_radius(student, data.X)[found.rows]),
+            ROUNDING,
+        )
+    if rng.uniform() < 0.3:
+        report.to_html()
+
+
+def finite_radii(radii):
+    """Return radii; -1 where no change changes the class."""
+    return np.where(np.isinf(radii), -1.0, radii)
+
+
 ORACLES = (
     least_squares_is_ridge,
     hard_labels_alone_are_logistic_regression,
@@ -405,6 +487,11 @@ ORACLES = (
     batches_are_all_rows,
     a_pipeline_is_the_one_of_scikit_learn,
     a_module_is_the_student,
+    what_is_compiled_is_the_student,
+    c_says_what_the_student_says,
+    integers_of_c_are_nearly_the_student,
+    a_search_fits_what_it_finds,
+    an_audit_counts_rows,
 )
 
 

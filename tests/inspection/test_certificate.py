@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import binom, binomtest
+from sklearn.dummy import DummyClassifier
 
 from sklearn_koopman.inspection import (
     certificate_sample_size,
@@ -118,3 +119,8 @@ def test_refuses_counts():
 def test_refuses_what_cannot_be_compared():
     with pytest.raises(ValueError, match="'1' is not 1"):
         fidelity_certificate([0, 1], ["0", "1"])
+    model = DummyClassifier().fit([[0], [1]], [0, 1])
+    with pytest.raises(
+        TypeError, match=r"y_student is a model, DummyClassifier: pass its predictions"
+    ):
+        fidelity_certificate([0, 1], model)

@@ -1,13 +1,24 @@
 """Spectra of Koopman operators, against systems whose spectra are known."""
 
-import numpy as np
-import pytest
-from numpy.testing import assert_allclose
-from sklearn.decomposition import PCA
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+import warnings
 
-from sklearn_koopman import EDMDClassifier, EDMDRegressor, MonomialLifter
+import numpy as np
+import pandas
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from sklearn_koopman import (
+    EDMDClassifier,
+    EDMDRegressor,
+    MonomialLifter,
+    OrthogonalPolynomialLifter,
+    RBFLifter,
+)
 from sklearn_koopman.inspection import koopman_spectrum
 
 RNG = np.random.default_rng(0)
@@ -31,8 +42,7 @@ def with_square(X):
 
 
 def fitted(step, lifter, rows=X):
-    lifter.fit(rows)
-    return EDMDRegressor(ridge=0, lifter=lifter).fit(rows, lifter.transform(step(rows)))
+    return EDMDRegressor(ridge=0, lifter=lifter, with_operator=True).fit(rows, step(rows))
 
 
 @pytest.mark.parametrize("include_bias", [False, True])
@@ -69,14 +79,79 @@ def test_rates_in_continuous_time():
     assert_allclose(rates[1:].real, np.log(0.9) / 0.1)
 
 
+def test_the_eigenvalue_0_has_a_rate_without_a_warning():
+    rates = koopman_spectrum(EDMDRegressor(ridge=0).fit(X, 0 * X)).time_constants(0.1)
+    assert_array_equal(rates, [0, -np.inf, -np.inf])
+    assert_array_equal(rates.imag, 0)
+
+
+@pytest.mark.parametrize(
+    "lifter",
+    [
+        RBFLifter(20),  # without a seed: each fit chooses other centers
+        OrthogonalPolynomialLifter(3, family="legendre"),
+        make_pipeline(StandardScaler(), MonomialLifter(3, include_bias=False)),
+    ],
+    ids=["gaussians", "legendre", "scaled monomials"],
+)
+def test_the_lifter_of_the_states_lifts_the_next_ones(lifter):
+    path = np.array([[1.0, -0.5]])
+    for _ in range(120):
+        path = np.concatenate([path, slow_manifold(path[-1:]) + 0.05 * RNG.normal(size=2)])
+    edmd = EDMDRegressor(ridge=0, lifter=lifter, with_operator=True).fit(path[:-1], path[1:])
+    frozen = FrozenEstimator(edmd.lifter_)
+    expected = EDMDRegressor(ridge=0, lifter=frozen).fit(path[:-1], frozen.transform(path[1:]))
+    assert_allclose(edmd.operator_, expected.coef_, rtol=1e-9, atol=1e-9)
+    found, known = koopman_spectrum(edmd), koopman_spectrum(expected)  # which does not warn
+    assert_allclose(found.eigenvalues, known.eigenvalues, rtol=1e-6, atol=1e-9)
+    states = EDMDRegressor(ridge=0, lifter=frozen).fit(path[:-1], path[1:])
+    assert_allclose(edmd.predict(path), states.predict(path), rtol=1e-9, atol=1e-9)
+
+
+def test_a_lifter_of_named_columns():
+    frame = pandas.DataFrame(X, columns=["a", "b"])
+    after = pandas.DataFrame(turning(X), columns=["a", "b"])
+    scaled = make_column_transformer((StandardScaler(), ["b", "a"]))
+    lifter = make_pipeline(scaled, MonomialLifter(2, include_bias=False))
+    edmd = EDMDRegressor(ridge=0, lifter=lifter, with_operator=True).fit(frame, after)
+    spectrum = koopman_spectrum(edmd)
+    now, then = spectrum.eigenfunctions(frame), spectrum.eigenfunctions(after)
+    assert_allclose(then, now * spectrum.eigenvalues, atol=1e-9)
+
+
+def test_a_lifter_that_may_be_another_one_is_told():
+    lifter = RBFLifter(20)
+    idiom = EDMDRegressor(ridge=0, lifter=lifter).fit(X[:-1], lifter.fit_transform(X)[1:])
+    union = make_union(MonomialLifter(1, include_bias=False), FunctionTransformer(np.sin))
+    fits_nothing = EDMDRegressor(lifter=union).fit(X[:-1], union.fit_transform(X)[1:])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        koopman_spectrum(fits_nothing)
+    with pytest.warns(UserWarning, match=r"RBFLifter.*with_operator=True.*FrozenEstimator"):
+        koopman_spectrum(idiom)
+
+
+def test_modes_of_the_state():
+    spectrum = koopman_spectrum(fitted(turning, MonomialLifter(2, include_bias=False)))
+    assert spectrum.observables == ["x0", "x1", "x0^2", "x0 x1", "x1^2"]
+    modes = np.linalg.lstsq(spectrum.eigenfunctions(X), X)[0].T
+    assert_allclose(modes, spectrum.modes[:2], atol=1e-8)
+    assert repr(spectrum) == "<KoopmanSpectrum of 5 observables>"
+
+
 def test_steps_of_a_pipeline():
-    reduced = PCA(2, random_state=0).fit(X)
+    reduced = FrozenEstimator(PCA(2, random_state=0).fit(X))
     student = make_pipeline(reduced, EDMDRegressor(ridge=0)).fit(
         X, reduced.transform(turning(X))
     )
     spectrum = koopman_spectrum(student)
     now, then = spectrum.eigenfunctions(X), spectrum.eigenfunctions(turning(X))
     assert_allclose(then, now * spectrum.eigenvalues, atol=1e-9)
+    outside = make_pipeline(StandardScaler(), EDMDRegressor(with_operator=True))
+    with pytest.raises(ValueError, match=r"StandardScaler\(\) is before the regressor"):
+        koopman_spectrum(outside.fit(X, turning(X)))
+    with pytest.warns(UserWarning, match=r"has fitted PCA\("):
+        koopman_spectrum(make_pipeline(PCA(2), EDMDRegressor()).fit(X, turning(X)))
 
 
 def test_what_leads_elsewhere_is_refused():

@@ -3,17 +3,25 @@
 import warnings
 
 import numpy as np
+import pandas
 import pytest
-from numpy.testing import assert_allclose
-from sklearn.datasets import load_digits
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    OneHotEncoder,
+    StandardScaler,
+)
 
 from sklearn_koopman import (
     ActiveSubspace,
+    ConvolutionalLifter,
     EDMDClassifier,
     MonomialLifter,
     ObservableSelector,
@@ -22,12 +30,25 @@ from sklearn_koopman import (
     RBFLifter,
     SquaredProjectionLifter,
 )
-from sklearn_koopman.inspection import radius_bounds, robust_radius
+from sklearn_koopman.inspection import radius_bounds, robust_radius, shapley_values
 from sklearn_koopman.pipeline import make_pipeline
 
 X, y = load_digits(n_class=4, return_X_y=True)
 X = X[:300] / 16
 y = y[:300]
+
+
+def filters(nonlinearity="threshold", **settings):
+    """Return few filters of digits."""
+    return ConvolutionalLifter(
+        (8, 8),
+        n_filters=6,
+        filter_size=3,
+        grid=2,
+        nonlinearity=nonlinearity,
+        random_state=0,
+        **settings,
+    )
 
 
 def steps():
@@ -42,6 +63,7 @@ def steps():
         "squares": [PCA(6, random_state=0), SquaredProjectionLifter()],
         "orthogonal": [PCA(6, random_state=0), OrthogonalPolynomialLifter(2)],
         "optics": [PCA(6, random_state=0), OpticalLifter(40, random_state=0)],
+        "squares of filters": [filters("intensity", root=False, normalization="none")],
         "selected": [
             PCA(6, random_state=0),
             ObservableSelector(MonomialLifter(2), max_observables=15),
@@ -115,6 +137,193 @@ def test_bounds_are_the_same_where_radii_are_exact(student):
     assert np.array_equal(found.lower, found.upper)
 
 
+def test_units_of_columns_are_those_of_a_student_of_scaled_columns():
+    scale = np.random.default_rng(0).uniform(0.5, 2, size=64)
+    student = make_pipeline(MonomialLifter(1), EDMDClassifier(ridge=1e-2)).fit(X, y)
+    bent = make_pipeline(PCA(5, random_state=0), MonomialLifter(2), EDMDClassifier()).fit(X, y)
+    for each in (student, bent):
+        back = FunctionTransformer(lambda rows: rows * scale)
+        scaled = make_pipeline(back, *[step for _, step in each.steps])
+        assert np.array_equal(scaled.predict(X[:9] / scale), each.predict(X[:9]))
+        radii, changed = robust_radius(each, X[:9], scale=scale, return_counterfactual=True)
+        assert_allclose(np.linalg.norm((changed - X[:9]) / scale, axis=1), radii, rtol=1e-6)
+        found = radius_bounds(each, X[:9], scale=scale, bounds=(0, 1))
+        assert np.all((found.counterfactuals >= 0) & (found.counterfactuals <= 1))
+        assert_allclose(found.lower, radii)
+    logits, slopes = student.decision_function(X[:9]), student[-1].coef_[:, 1:] * scale
+    own = logits.argmax(axis=1)
+    with np.errstate(invalid="ignore"):
+        margins = logits.max(axis=1)[:, None] - logits
+        margins /= np.linalg.norm(slopes[own][:, None] - slopes, axis=2)
+    assert_allclose(robust_radius(student, X[:9], scale=scale), np.nanmin(margins, axis=1))
+
+
+FLOWERS, KINDS = load_iris(return_X_y=True, as_frame=True)
+
+
+@pytest.mark.parametrize("scale", [None, [1.0, 2.0, 0.5, 3.0]], ids=["as they are", "scaled"])
+def test_fixed_columns_stay_and_radii_of_the_others_are_exact(scale):
+    """Along each direction of the free columns, a quadratic equation says where the class ends."""
+    student = make_pipeline(StandardScaler(), MonomialLifter(2), EDMDClassifier(ridge=1e-3))
+    student.fit(FLOWERS, KINDS)
+    rows = FLOWERS[45:105:6]
+    fixed = ["sepal length (cm)", "petal width (cm)"]
+    found = radius_bounds(student, rows, fixed=fixed, scale=scale)
+    assert found.is_exact.all()
+    given = rows.to_numpy()
+    assert np.array_equal(found.counterfactuals[:, [0, 3]], given[:, [0, 3]])
+    of_all = radius_bounds(student, rows, scale=scale)
+    assert np.all(found.lower >= of_all.lower)
+    for same in ([0, 3], [True, False, False, True]):
+        assert_array_equal(
+            radius_bounds(student, rows, fixed=same, scale=scale).lower, found.lower
+        )
+    unit = np.ones(4) if scale is None else np.array(scale)
+    angles = np.linspace(0, 2 * np.pi, 3000, endpoint=False)
+    steps = np.zeros((len(angles), 4))
+    steps[:, 1:3] = np.column_stack([np.cos(angles), np.sin(angles)]) * unit[1:3]
+    for row, radius in zip(given, found.lower, strict=True):
+        at = [
+            student[1:-1].transform(student[0].transform(named(row + t * steps)))
+            for t in (-1, 0, 1)
+        ]
+        back, here, forth = (psi @ student[-1].coef_.T + student[-1].intercept_ for psi in at)
+        own = here[0].argmax()
+        lead = [(each[:, [own]] - each).T for each in (back, here, forth)]
+        linear, square = (lead[2] - lead[0]) / 2, (lead[2] + lead[0]) / 2 - lead[1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            root = np.sqrt(linear**2 - 4 * square * lead[1])
+            first = 2 * lead[1] / (-linear + root)
+        nearest = np.nanmin(np.where(first > 0, first, np.nan))
+        assert radius <= nearest * (1 + 1e-9)
+        assert_allclose(radius, nearest, rtol=1e-3)
+
+
+def named(rows):
+    return pandas.DataFrame(rows, columns=FLOWERS.columns)
+
+
+def test_fixed_columns_of_students_with_lower_bounds():
+    student = make_pipeline(StandardScaler(), MonomialLifter(3), EDMDClassifier(ridge=1e-3))
+    student.fit(FLOWERS, KINDS)
+    rows = FLOWERS[40:110:10]
+    some, none = (radius_bounds(student, rows, fixed=fixed) for fixed in ([0, 1], None))
+    assert np.all(some.lower >= none.lower * (1 - 1e-9))
+    assert np.all(some.lower <= some.upper)
+    changed = np.isfinite(some.counterfactuals).all(axis=1)
+    assert changed.any()
+    assert_array_equal(some.counterfactuals[changed, :2], rows.to_numpy()[changed, :2])
+    assert np.all(
+        student.predict(named(some.counterfactuals[changed])) != student.predict(rows[changed])
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"fixed": ["color"]}, "'color' is not a column of X"),
+        ({"fixed": [4]}, "4 is not a column of X"),
+        ({"fixed": [0, 1, 2, 3]}, "at least one column must be free"),
+        ({"scale": "metres"}, "scale='metres': must be 'std', an array or None"),
+        ({"scale": [1.0, 2.0]}, "scale must have 4 positive numbers"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else str(value),
+)
+def test_wrong_units_and_columns(how, message):
+    student = EDMDClassifier().fit(FLOWERS, KINDS)
+    with pytest.raises(ValueError, match=message):
+        robust_radius(student, FLOWERS[:3], **how)
+
+
+def test_a_column_transformer_of_affine_parts_is_an_affine_map():
+    columns = list(FLOWERS)
+    front = ColumnTransformer(
+        [
+            ("scaled", StandardScaler(), columns[2:]),
+            ("reduced", make_pipeline(MinMaxScaler(), PCA(1)), slice(columns[0], columns[1])),
+            ("same", "passthrough", [1]),
+        ]
+    )
+    student = make_pipeline(front, MonomialLifter(2), EDMDClassifier(ridge=1e-3))
+    student.fit(FLOWERS, KINDS)
+    radii, changed = robust_radius(student, FLOWERS, return_counterfactual=True)
+    first, second = largest_two(student, named(changed))
+    assert_allclose(first, second, atol=1e-8)
+    assert_allclose(np.linalg.norm(changed - FLOWERS.to_numpy(), axis=1), radii)
+    front = ColumnTransformer(
+        [("all", StandardScaler(), [True] * 4)], transformer_weights={"all": 3}
+    )
+    weighted = make_pipeline(front, MonomialLifter(2), EDMDClassifier(ridge=0)).fit(
+        FLOWERS, KINDS
+    )
+    plain = make_pipeline(MonomialLifter(2), EDMDClassifier(ridge=0)).fit(FLOWERS, KINDS)
+    assert_allclose(robust_radius(weighted, FLOWERS), robust_radius(plain, FLOWERS), rtol=1e-6)
+
+
+def test_rows_and_students_in_each_others_places():
+    student = EDMDClassifier(lifter=MonomialLifter(2)).fit(FLOWERS, KINDS)
+    with pytest.raises(
+        TypeError, match=r"^There is a DataFrame where a fitted student belongs"
+    ):
+        robust_radius(FLOWERS, student)
+    with pytest.raises(TypeError, match="X is a model, EDMDClassifier"):
+        robust_radius(student, student)
+    with pytest.raises(TypeError, match="background is a model, EDMDClassifier"):
+        shapley_values(student, FLOWERS, student)
+    with pytest.raises(ValueError, match=r"single row as a table is X.iloc\[\[i\]\]"):
+        robust_radius(student, FLOWERS.iloc[0])
+    with pytest.raises(ValueError, match=r"single row as a table is X\[\[i\]\]"):
+        shapley_values(student, FLOWERS.to_numpy()[0], FLOWERS)
+
+
+def test_columns_that_are_dropped_change_nothing():
+    front = make_column_transformer((StandardScaler(), [3, 1]), remainder="drop")
+    student = make_pipeline(front, MonomialLifter(2), EDMDClassifier(ridge=1e-3))
+    student.fit(FLOWERS.to_numpy(), KINDS)
+    alone = make_pipeline(StandardScaler(), MonomialLifter(2), EDMDClassifier(ridge=1e-3))
+    alone.fit(FLOWERS.to_numpy()[:, [3, 1]], KINDS)
+    radii, changed = robust_radius(student, FLOWERS.to_numpy(), return_counterfactual=True)
+    assert_allclose(radii, robust_radius(alone, FLOWERS.to_numpy()[:, [3, 1]]), rtol=1e-6)
+    assert_array_equal(changed[:, [0, 2]], FLOWERS.to_numpy()[:, [0, 2]])
+
+
+def test_what_no_radius_is_known_of_is_said():
+    words = FLOWERS.assign(color=np.where(KINDS == 0, "white", "blue"))
+    numbers = FLOWERS.assign(color=(KINDS == 0).astype(float))
+    for rows, message in (
+        (words, "not numbers, 'color'"),
+        (numbers, r"OneHotEncoder\(\) takes no"),
+    ):
+        front = make_column_transformer(
+            (OneHotEncoder(), ["color"]), remainder=StandardScaler()
+        )
+        student = make_pipeline(front, EDMDClassifier(ridge=1e-3)).fit(rows, KINDS)
+        with pytest.raises(TypeError, match=message):
+            robust_radius(student, rows)
+    by_name = FunctionTransformer(lambda frame: frame[list(FLOWERS)[:2]].to_numpy())
+    student = make_pipeline(by_name, EDMDClassifier()).fit(FLOWERS, KINDS)
+    with pytest.raises(
+        TypeError, match=r"steps that take arrays of numbers.*FunctionTransformer"
+    ):
+        robust_radius(student, FLOWERS)
+    student = make_pipeline(StandardScaler(), EDMDClassifier()).fit(FLOWERS, KINDS)
+    with pytest.raises(ValueError, match="feature names should match"):
+        robust_radius(student, FLOWERS[list(FLOWERS)[::-1]])
+
+
+def test_radii_of_a_circle():
+    """From outside, the difference of the logits is convex: no eigenvalue is negative."""
+    line = np.linspace(-2, 2, 21)
+    rows = np.column_stack([part.ravel() for part in np.meshgrid(line, line)])
+    outside = np.linalg.norm(rows, axis=1) > 1.25
+    student = EDMDClassifier(lifter=MonomialLifter(2), ridge=1e-10).fit(rows, outside)
+    (squares,) = np.diff(student.coef_[:, 3], axis=0)
+    (constant,) = np.diff(student.intercept_ + student.coef_[:, 0])
+    boundary = np.sqrt(-constant / squares)
+    radii = robust_radius(student, rows)
+    assert_allclose(radii, np.abs(np.linalg.norm(rows, axis=1) - boundary), rtol=1e-6)
+
+
 def test_rows_without_a_slope_toward_the_boundary():
     """The hard case: the boundary is to either side, and the row says nothing of which."""
     across, along = np.meshgrid(np.linspace(-2, 2, 41), [-1.0, -0.5, 0.5, 1.0])
@@ -157,7 +366,12 @@ def inner_steps(student, rows, radii, n_draws=15):
 def test_bounds_of_other_students_are_bounds(name):
     student = make_pipeline(*OTHERS[name], EDMDClassifier(ridge=1e-3)).fit(X, y)
     rows = X[:20]
-    found = radius_bounds(student, rows)
+    knows_bounds = name in ("degree 3", "degree 4", "Gaussians", "cosines")
+    with warnings.catch_warnings():
+        if not knows_bounds:
+            warnings.filterwarnings("ignore", "No lower bound of the radii")
+        found = radius_bounds(student, rows)
+        assert np.array_equal(robust_radius(student, rows), found.lower)
     assert not found.is_exact.any()
     assert np.all(found.lower <= found.upper)
     is_there = np.isfinite(found.upper)
@@ -167,15 +381,42 @@ def test_bounds_of_other_students_are_bounds(name):
     assert_allclose(np.linalg.norm(changed - rows[is_there], axis=1), found.upper[is_there])
     for moved in inner_steps(student, rows, found.lower):
         assert np.array_equal(student.predict(moved), student.predict(rows))
-    knows_bounds = name in ("degree 3", "degree 4", "Gaussians", "cosines")
     assert np.all(found.lower > 0) if knows_bounds else np.all(found.lower == 0)
-    assert np.array_equal(robust_radius(student, rows), found.lower)
+
+
+@pytest.mark.parametrize(
+    ("steps", "names"),
+    [
+        ([filters()], "ConvolutionalLifter"),
+        ([filters("intensity")], "ConvolutionalLifter"),
+        ([PCA(3), Nystroem(n_components=9, random_state=0)], "Nystroem"),
+        ([PCA(3), OpticalLifter(9, nonlinearity="saturable_absorption")], "OpticalLifter"),
+        ([PCA(3), RBFLifter(9, random_state=0), PCA(4)], "RBFLifter and PCA"),
+    ],
+)
+def test_dictionaries_without_bounds_are_named(steps, names):
+    student = make_pipeline(*steps, EDMDClassifier(ridge=1e-3)).fit(X, y)
+    with pytest.warns(UserWarning, match=f"No lower bound .* known for {names}: 0 is"):
+        radii = robust_radius(student, X[:3])
+    assert not radii.any()
 
 
 def test_bounds_of_degree_3_are_near_each_other():
     student = make_pipeline(*OTHERS["degree 3"], EDMDClassifier(ridge=1e-3)).fit(X, y)
     found = radius_bounds(student, X[:60])
     assert np.median(found.lower / found.upper) > 0.6
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_bounds_of_few_classes(n_classes):
+    few, labels = X[y < n_classes], y[y < n_classes]
+    student = make_pipeline(PCA(5, random_state=0), MonomialLifter(3), EDMDClassifier())
+    found = radius_bounds(student.fit(few, labels), few[:50])
+    assert (found.lower <= found.upper).all()
+    is_found = np.isfinite(found.upper)
+    changed = student.predict(found.counterfactuals[is_found])
+    assert is_found.any()
+    assert (changed != student.predict(few[:50][is_found])).all()
 
 
 def test_degree_2_by_the_way_of_higher_degrees_is_below_the_exact_radius():

@@ -334,6 +334,7 @@ class TestPresentation:
         assert [row.split("  ")[0] for row in rows] == MODELS
         assert rows[0].count("n/a") == 3  # a forest has no multiplications
         assert "90 training rows, 60 test rows, 1 seed;" in caption
+        assert caption.endswith("n/a: The operations of RandomForestClassifier are not known")
         head, rule, *rows = classes.splitlines()
         assert head.startswith("F1 of class")
         assert len(rows) == len(report.classes)
@@ -498,7 +499,7 @@ def test_verbose(capsys):
     student = KoopmanDistilledClassifier(fixed_teacher())
     distillation_report(student, **DATA)
     assert capsys.readouterr().out == ""
-    distillation_report(student, random_states=(4,), verbose=1, **DATA)
+    distillation_report(student, random_states=(4,), verbose=2, **DATA)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5
     assert lines[1].startswith("seed 4: distilled student: accuracy 0.")
@@ -542,3 +543,81 @@ def test_refuses(changes, error, message):
     arguments = {"estimator": KoopmanDistilledClassifier(Counting()), **DATA, **changes}
     with pytest.raises(error, match=message):
         distillation_report(**arguments)
+
+
+# Without labels, and with weights
+
+
+def test_a_report_without_labels():
+    names = np.array(["ant", "bat", "cat"])
+    teacher = FrozenEstimator(LogisticRegression(max_iter=1000).fit(X, names[y]))
+    student = KoopmanDistilledClassifier(teacher, lifter=MonomialLifter(2))
+    report = distillation_report(student, X, X_test=X_test)
+    rows = rows_of(report)
+    assert list(rows) == ["teacher", "distilled student", "EDMD on teacher logits"]
+    expected = clone(student).fit(X).predict(X_test)
+    found = rows["distilled student"]
+    assert found.fidelity == fidelity_score(teacher.predict(X_test), expected)
+    assert np.isnan(found.accuracy)
+    assert len(report.classes) == 0
+    assert "accuracy" not in str(report)
+    assert "F1" not in str(report)
+    assert "fidelity" in report._repr_html_()
+    # Labels of test rows count, and labels of training rows may all be the marker of none.
+    marked = clone(student).set_params(unlabeled_value="")
+    empty = np.full(len(X), "")
+    for model, given in ((student, None), (marked, empty)):
+        told = rows_of(
+            distillation_report(model, X, given, X_test=X_test, y_test=names[y_test])
+        )
+        assert told["distilled student"].fidelity == found.fidelity
+        assert told["distilled student"].accuracy == np.mean(expected == names[y_test])
+
+
+@pytest.mark.parametrize("unlabeled", [None, -1])
+def test_a_report_of_columns_without_names(unlabeled):
+    student = KoopmanDistilledClassifier(Counting(), unlabeled_value=unlabeled)
+    given = None if unlabeled is None else np.full(len(X), -1)
+    report = distillation_report(student, X, given, X_test=X_test, y_test=y_test)
+    assert rows_of(report)["distilled student"].accuracy > 0.8
+    assert_array_equal(report.classes, [0, 1, 2])
+    with pytest.raises(ValueError, match=r"y_test has the labels \[3, 4\].*teacher_classes="):
+        distillation_report(student, X, given, X_test=X_test, y_test=y_test + 2)
+    unfitted = KoopmanDistilledClassifier(LogisticRegression(), unlabeled_value=unlabeled)
+    with pytest.raises(ValueError, match="would have to be fitted on labels"):
+        distillation_report(unfitted, X, given, X_test=X_test)
+
+
+def test_weights_reach_all_that_is_fitted():
+    weights = np.where(y == 2, 5.0, 1.0)
+    last = KoopmanDistilledClassifier(LogisticRegression(), ridge=1e-3)
+    student = make_pipeline(PCA(3), MonomialLifter(2), last)
+    rows = rows_of(distillation_report(student, sample_weight=weights, edmd_ridge=1e-2, **DATA))
+    prefix = "koopmandistilledclassifier__"
+    fitted = clone(student).fit(X, y, **{f"{prefix}sample_weight": weights})
+    assert rows["distilled student"].accuracy == fitted.score(X_test, y_test)
+    weighted = fitted[-1].teacher_.estimator
+    assert rows["teacher"].accuracy == weighted.score(X_test, y_test)
+    # As repetitions: with y as it is, the least squares differ.
+    repeated = X.repeat(weights.astype(int), axis=0), y.repeat(weights.astype(int))
+    pca = PCA(3).fit(X)
+    edmd = EDMDClassifier(ridge=1e-2, lifter=MonomialLifter(2))
+    edmd.fit(pca.transform(repeated[0]), repeated[1])
+    assert rows["EDMD on labels"].accuracy == edmd.score(pca.transform(X_test), y_test)
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        distillation_report(student, sample_weight=weights[1:], **DATA)
+
+
+def test_weights_count_where_settings_are_chosen():
+    weights = np.where(y == 2, 5.0, 1.0)
+    last = KoopmanDistilledClassifier(fixed_teacher(), lifter=MonomialLifter(2))
+    search = GridSearchCV(last, {"ridge": [1e-3, 1.0], "soft_weight": [0.0]}, cv=3)
+    report = distillation_report(search, sample_weight=weights, **DATA)
+    assert (
+        report.chosen[0]["ridge"]
+        == search.fit(X, y, sample_weight=weights).best_params_["ridge"]
+    )
+    assert "soft weight of 0 takes nothing from the teacher" in str(report)
+    found = rows_of(report)
+    same = found["distilled student"].accuracy, found["student without teacher"].accuracy
+    assert same[0] == same[1] == search.score(X_test, y_test)

@@ -240,7 +240,7 @@ def test_refusals():
         ValueError, match=r"shape \(3,\): give the group of each of the 6 columns"
     ):
         shapley_values(student, ROWS, BACKGROUND, groups=[0, 1, 2])
-    with pytest.raises(TypeError, match=r"RBFLifter.* are no polynomials"):
+    with pytest.raises(TypeError, match=r"RBFLifter.* are not polynomials"):
         shapley_values(student_of(RBFLifter(5, random_state=0)).fit(X, Y), ROWS, BACKGROUND)
     with pytest.raises(NotFittedError):
         shapley_values(student_of(MonomialLifter(2)), ROWS, BACKGROUND)

@@ -149,7 +149,7 @@ def test_verbose(module, capsys):
     student = LinearizedNetworkClassifier(module, ("2", "3"))
     span_report(student, **DATA)
     assert capsys.readouterr().out == ""
-    span_report(student, random_states=3, verbose=1, **DATA)
+    span_report(student, random_states=3, verbose=2, **DATA)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5
     assert lines[-1].startswith("seed 3: linearised: accuracy ")

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from numpy.testing import assert_allclose  # noqa: E402
 from sklearn.exceptions import NotFittedError  # noqa: E402
 
-from sklearn_koopman import MonomialLifter  # noqa: E402
+from sklearn_koopman import EDMDRegressor, MonomialLifter  # noqa: E402
 from sklearn_koopman.inspection import SpanSpectrumDisplay, span_spectrum  # noqa: E402
 from sklearn_koopman.networks import LinearizedNetworkClassifier  # noqa: E402
 
@@ -85,7 +85,9 @@ def test_display(data, pyplot):
     assert len(display.axes_) == 1
     assert display.eigenvalues_ is None
     _, axes = pyplot.subplots(1, 1)
-    with pytest.raises(ValueError, match="needs 2 of them, got 1"):
+    with pytest.raises(
+        ValueError, match=r"shape \(2,\) is needed, got an array of shape \(1,\)"
+    ):
         SpanSpectrumDisplay.from_estimator(square, axes=[axes])
     assert SpanSpectrumDisplay.from_estimator(direct, axes=[axes]).axes_ == [axes]
 
@@ -98,3 +100,9 @@ def pyplot():
 
     yield pyplot
     pyplot.close("all")
+
+
+def test_a_regressor_has_another_spectrum(data):
+    X, _ = data
+    with pytest.raises(TypeError, match=r"koopman_spectrum\(regressor\)"):
+        span_spectrum(EDMDRegressor().fit(X, X))

@@ -5,6 +5,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_koopman import (
     DelayLifter,
+    Flatten,
     OrthogonalPolynomialLifter,
     RBFLifter,
     SquaredProjectionLifter,
@@ -21,6 +22,7 @@ LIFTERS = [
     DelayLifter(),
     DelayLifter(1),
     SquaredProjectionLifter(),
+    Flatten(),
 ]
 
 

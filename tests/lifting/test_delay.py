@@ -98,3 +98,11 @@ def test_what_cannot_fit_in_memory(has_memory):
     has_memory(10 * 20 * 8 - 1)
     with pytest.raises(MemoryError, match=r"to 20 observables needs .* GB.*n_delays"):
         lifter.transform(X)
+
+
+def test_a_trajectory_is_a_row():
+    path = np.arange(5.0)
+    lifter = DelayLifter(2).fit(path[None])
+    for call in (DelayLifter(2).fit, lifter.transform, lifter.windows):
+        with pytest.raises(ValueError, match=r"A row is a whole trajectory.*reshape\(1, -1\)"):
+            call(path)

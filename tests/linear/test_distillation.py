@@ -428,10 +428,11 @@ def test_tolerance_bounds_the_gradient(tol):
 def test_report_hears_of_every_iteration():
     heard = []
     solution = solve(report=lambda *progress: heard.append(progress))
-    iterations, objectives = zip(*heard, strict=True)
+    iterations, objectives, gradients = zip(*heard, strict=True)
     assert_array_equal(iterations, np.arange(1, solution.n_iter + 1))
     assert np.all(np.diff(objectives) <= 1e-14)
     assert objectives[-1] == solution.objective
+    assert gradients[-1] <= 1 < gradients[0]
 
 
 # Paths

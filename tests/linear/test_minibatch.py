@@ -312,7 +312,7 @@ def test_progress_bar(capsys):
 def test_verbose_prints_the_table(capsys):
     train()
     assert capsys.readouterr().out == ""
-    train(verbose=1)
+    train(verbose=2)
     printed = capsys.readouterr().out
     assert "train_loss" in printed
     assert "Re-initializing" not in printed

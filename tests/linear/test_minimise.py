@@ -18,15 +18,13 @@ from sklearn_koopman.linear import (
 )
 from sklearn_koopman.rows import PackedTriangle
 from sklearn_koopman.solvers import (
-    DiagonalMoments,
-    DistillationProblem,
     GramMoments,
-    RowBlocks,
     accumulated,
     minimise,
 )
 
 from ..helpers import blas_threads
+from .helpers import make_rows, problem_of, start_of
 
 N_CLASSES = 4
 
@@ -35,28 +33,8 @@ def make_problem(
     n_samples=3000, n_observables=12, *, soft_weight=0.5, dtype=float, clarity=6.0
 ):
     """Return a problem in which the student is soon confident of most rows."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(n_samples, n_observables)).astype(dtype)
-    logits = clarity * X @ rng.normal(size=(n_observables, N_CLASSES))
-    labels = np.argmax(logits + rng.gumbel(size=logits.shape), axis=1)
-    weight = rng.uniform(0.5, 1.5, size=n_samples)
-    blocks = RowBlocks(X, block_rows=128)
-    moments = blocks.map_reduce(DiagonalMoments.update, DiagonalMoments(n_observables), weight)
-    return DistillationProblem(
-        blocks,
-        moments.scale,
-        labels,
-        logits,
-        weight,
-        n_classes=N_CLASSES,
-        soft_weight=soft_weight,
-        temperature=2.0,
-        ridge=1e-4,
-    )
-
-
-def start_of(problem):
-    return np.zeros((problem.blocks.n_observables, N_CLASSES)), np.zeros(N_CLASSES)
+    X, *known = make_rows(n_samples, n_observables, N_CLASSES, clarity=clarity)
+    return problem_of(X.astype(dtype), *known, soft_weight=soft_weight)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -15,43 +15,25 @@ from sklearn_koopman.linear import (
     minimise_path,
     standardised_rows,
 )
-from sklearn_koopman.solvers import DiagonalMoments, DistillationProblem, RowBlocks
+
+from .helpers import make_rows, problem_of, start_of
 
 N_CLASSES = 34
 
 
-def make_rows(n_samples, n_observables=6):
-    """Return rows, labels that depend on them, and logits of a teacher."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(n_samples, n_observables)) @ rng.normal(size=[n_observables] * 2)
-    logits = X @ rng.normal(size=(n_observables, N_CLASSES))
-    labels = np.argmax(logits + rng.gumbel(size=logits.shape), axis=1)
+def rows_of_many_classes(n_samples):
+    """Return rows, labels, each of which is there, and logits of a teacher."""
+    X, labels, logits = make_rows(n_samples, 6, N_CLASSES, clarity=2.0)
     labels[:N_CLASSES] = np.arange(N_CLASSES)
     return X, labels, logits
 
 
 def make_problem(n_samples=800, *, soft_weight=0.5, dtype=float):
-    X, labels, logits = make_rows(n_samples)
+    """Return a problem with a constant observable, and rows without a label."""
+    X, labels, logits = rows_of_many_classes(n_samples)
     X[:, 2] = 1.0
-    weight = np.random.default_rng(1).uniform(0.5, 1.5, size=n_samples)
     labels[::7] = -1
-    blocks = RowBlocks(X.astype(dtype), block_rows=128)
-    moments = blocks.map_reduce(DiagonalMoments.update, DiagonalMoments(X.shape[1]), weight)
-    return DistillationProblem(
-        blocks,
-        moments.scale,
-        labels,
-        logits,
-        weight,
-        n_classes=N_CLASSES,
-        soft_weight=soft_weight,
-        temperature=2.0,
-        ridge=1e-3,
-    )
-
-
-def start_of(problem):
-    return np.zeros((problem.blocks.n_observables, N_CLASSES)), np.zeros(N_CLASSES)
+    return problem_of(X.astype(dtype), labels, logits, soft_weight=soft_weight, ridge=1e-3)
 
 
 def hessian_of(problem, x):
@@ -100,7 +82,7 @@ def test_same_optimum_as_that_of_first_order_steps(
     found = minimise(problem, *start_of(problem), max_iter=1000, tol=1e-8)
     assert oracle.converged
     assert found.converged
-    assert found.n_passes < found.n_iter  # products are no evaluations
+    assert found.n_passes < found.n_iter  # products are not evaluations
     rtol = 1e-6 if dtype == np.float32 else 1e-10
     assert_allclose(found.objective, oracle.objective, rtol=rtol)
     assert_allclose(found.coef, oracle.coef, atol=2e-4)
@@ -150,8 +132,36 @@ def test_a_path_of_ridges_ends_at_the_optimum_of_each():
         assert_allclose(solution.objective, alone.objective, rtol=1e-9)
 
 
+def steps_to_the_minimum(problem):
+    """Return the solution, and how many products or steps each point on the way took."""
+    counts = [0]
+    found = minimise(
+        problem,
+        *start_of(problem),
+        max_iter=5000,
+        tol=1e-7,
+        report=lambda n_iter, *_: counts.append(n_iter),
+    )
+    return found, np.diff(counts)
+
+
+def test_what_a_sure_student_lacks_is_left_to_first_order_steps(sampled_from_the_first_row):
+    """Labels that no noise blurs: soon few rows curve, and products with the Hessian say little."""
+    rows = make_rows(300, 6, N_CLASSES, clarity=30.0, noise=0.0)
+    problem = problem_of(*rows, soft_weight=0.0, ridge=2e-5)
+    found, steps = steps_to_the_minimum(problem)
+    n_newton = len(steps) - np.argmax(steps[::-1] > 1)
+    assert 1 <= n_newton <= len(steps) - 100  # first products, then single steps
+    assert found.converged
+    sampled_from_the_first_row(LEAST_SHARE_OF_CURVATURE=0.0, SAMPLED_FROM=2**20)
+    by_newton, steps_of_newton = steps_to_the_minimum(problem)
+    assert steps_of_newton[-1] > 1  # products to the end
+    assert by_newton.converged
+    assert_allclose(found.objective, by_newton.objective, rtol=1e-5)
+
+
 def test_labels_alone_give_logistic_regression():
-    X, y, _ = make_rows(600)
+    X, y, _ = rows_of_many_classes(600)
     weight = np.random.default_rng(1).integers(1, 4, size=600)
     ridge = 1e-2
     student = KoopmanDistilledClassifier(soft_weight=0, ridge=ridge, tol=1e-8)
@@ -165,7 +175,7 @@ def test_labels_alone_give_logistic_regression():
 
 
 def test_stopping_early_is_told():
-    X, y, logits = make_rows(400)
+    X, y, logits = rows_of_many_classes(400)
     student = KoopmanDistilledClassifier(max_iter=4)
     with pytest.warns(ConvergenceWarning, match="after 4 iterations"):
         student.fit(X, y, soft_labels=logits)
@@ -173,7 +183,7 @@ def test_stopping_early_is_told():
 
 
 def test_warm_start():
-    X, y, logits = make_rows(400)
+    X, y, logits = rows_of_many_classes(400)
     student = KoopmanDistilledClassifier(warm_start=True).fit(X, y, soft_labels=logits)
     n_iter = student.n_iter_
     assert student.fit(X, y, soft_labels=logits).n_iter_ == 1
@@ -181,7 +191,7 @@ def test_warm_start():
 
 
 def test_cross_validation_ends_at_the_optimum_of_all_rows():
-    X, y, logits = make_rows(900)
+    X, y, logits = rows_of_many_classes(900)
     y = np.where(np.isin(y, np.flatnonzero(np.bincount(y) < 3)), y.max(), y)
     logits = logits[:, np.unique(y)]
     settings = {"ridges": [1e-1, 1e-3], "temperatures": [2.0], "soft_weights": [0.5], "cv": 3}

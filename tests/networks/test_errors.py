@@ -69,8 +69,8 @@ def test_parameters(net, data, settings, message):
 @pytest.mark.parametrize(
     ("span", "message"),
     [
-        ("9", "span='9' is no submodule of Sequential; its submodules are '0', '1'"),
-        ("", "span='' is no submodule"),
+        ("9", "span='9' is not a submodule of Sequential; its submodules are '0', '1'"),
+        ("", "span='' is not a submodule"),
         (("3", "1"), "the output of '1' does not depend on that of '3'"),
         (["3", "1"], "in the order in which they run"),
         ([("1", "3"), ("2", "4")], "overlaps another span"),
@@ -190,7 +190,7 @@ def test_classes(net, data):
 
 
 def test_lifters(net, data):
-    with pytest.raises(TypeError, match="lifter=3 is no transformer"):
+    with pytest.raises(TypeError, match="lifter=3 is not a transformer"):
         LinearizedNetworkClassifier(net, "1", lifter=3).fit(*data)
     X, y = data
     student = LinearizedNetworkClassifier(net, "0", lifter=MonomialLifter(9))

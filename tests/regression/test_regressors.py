@@ -23,6 +23,7 @@ from sklearn_koopman import (
     EDMDRegressor,
     KoopmanDistilledRegressor,
     MonomialLifter,
+    RBFLifter,
     TransferSet,
 )
 from sklearn_koopman.deployment import (
@@ -104,6 +105,57 @@ def test_rank():
     assert np.linalg.matrix_rank(student.coef_, tol=1e-8) == 1
     full = EDMDRegressor(lifter=MonomialLifter(2), rank=3, ridge=0.01).fit(X, Y)
     assert student.score(X, Y) < full.score(X, Y)
+
+
+def test_the_operator_beside_the_next_states():
+    lifter = RBFLifter(15)
+    edmd = EDMDRegressor(lifter=lifter, ridge=0.01, with_operator=True).fit(
+        X[:-1], X[1:], WEIGHT[1:]
+    )
+    psi, psi_next = edmd.lifter_.transform(X[:-1]), edmd.lifter_.transform(X[1:])
+    expected = EDMDRegressor(ridge=0.01).fit(psi, np.hstack([psi_next, X[1:]]), WEIGHT[1:])
+    assert_allclose(edmd.operator_, expected.coef_[:15], atol=1e-9)
+    assert_allclose(edmd.operator_intercept_, expected.intercept_[:15], atol=1e-9)
+    assert_allclose(edmd.predict(X[:-1]), expected.predict(psi)[:, 15:], atol=1e-9)
+    assert edmd.coef_.shape == (4, 15)
+    assert not hasattr(edmd.set_params(with_operator=False).fit(X, Y), "operator_")
+
+
+def test_the_operator_of_one_column_and_of_data_frames():
+    pandas = pytest.importorskip("pandas")
+    column = X[:, :1]
+    flat = EDMDRegressor(
+        ridge=0, lifter=MonomialLifter(2, include_bias=False), with_operator=True
+    )
+    flat.fit(column, 0.5 * column[:, 0])
+    assert_allclose(flat.operator_, np.diag([0.5, 0.25]), atol=1e-9)
+    assert flat.predict(column).shape == (len(X),)
+    frame = pandas.DataFrame(X, columns=[*"abcd"])
+    named = clone(flat).fit(frame[:-1], frame[1:])
+    assert_allclose(named.operator_, clone(flat).fit(X[:-1], X[1:]).operator_)
+
+
+@pytest.mark.parametrize(
+    "student",
+    [
+        EDMDRegressor(lifter=MonomialLifter(2), ridge=0.01),
+        EDMDRegressor(lifter=MonomialLifter(2), ridge=0.01, with_operator=True),
+        EDMDRegressor(ridge=0.0, solver="svd"),
+    ],
+    ids=["states", "operator", "svd"],
+)
+def test_partial_fit_is_fit_on_all_rows(student):
+    targets = teacher(X)[:, [0, 1, 2, 2]]
+    whole = clone(student).fit(X, targets, WEIGHT)
+    for rows in (slice(50), slice(50, 60), slice(60, None)):
+        student.partial_fit(X[rows], targets[rows], WEIGHT[rows])
+    for name in ("coef_", "intercept_", *(["operator_"] if student.with_operator else [])):
+        assert_allclose(getattr(student, name), getattr(whole, name), atol=1e-9)
+    with pytest.raises(ValueError, match=r"moments do not add up|next states"):
+        student.partial_fit(X, targets[:, :3])
+    assert_allclose(student.coef_, whole.coef_, atol=1e-9)
+    with pytest.warns(UserWarning, match="partial_fit after fit starts anew"):
+        whole.partial_fit(X, targets)
 
 
 def test_a_regressor_is_fitted_on_training_rows_unless_it_is_frozen():
@@ -195,7 +247,11 @@ def test_files_and_pickles():
         bare = detach_teacher(given)
         assert_array_equal(pickle.loads(pickle.dumps(bare)).predict(X), given.predict(X))
     pytest.importorskip("skops")
-    for given in (student, EDMDRegressor(lifter=MonomialLifter()).fit(X, Y[:, 0])):
+    for given in (
+        student,
+        EDMDRegressor(lifter=MonomialLifter()).fit(X, Y[:, 0]),
+        EDMDRegressor(lifter=RBFLifter(5), with_operator=True).fit(X[1:], X[:-1]),
+    ):
         file = io.BytesIO()
         save_student(given, file)
         assert_array_equal(load_student(file).predict(X), given.predict(X))
@@ -242,7 +298,7 @@ def test_a_fit_that_fails_leaves_the_regressor_as_it_was():
             KoopmanDistilledRegressor(teacher),
             {"y": Y[:, :2]},
             ValueError,
-            "The teacher predicts 3 numbers for a row, y has 2",
+            "The teacher predicts 3 numbers for a row, and y has 2",
         ),
         (
             KoopmanDistilledRegressor(soft_weight=0.0),
@@ -289,6 +345,25 @@ def test_a_fit_that_fails_leaves_the_regressor_as_it_was():
         ),
         (EDMDRegressor(), {"y": Y[None]}, ValueError, "dim 3|shape"),
         (EDMDRegressor(), {"y": Y[:, :0]}, ValueError, "0 feature|shape"),
+        (
+            EDMDRegressor(with_operator=True),
+            {},
+            ValueError,
+            "needs the next states as y, with the same columns as X: X has 4 columns, y has 3",
+        ),
+        (
+            make_pipeline(MonomialLifter(2), EDMDRegressor(with_operator=True)),
+            {"y": X},
+            ValueError,
+            r"Put them into the regressor: EDMDRegressor\(lifter=make_pipeline",
+        ),
+        (
+            EDMDRegressor(),
+            {"X": X.reshape(6, 20, 4), "y": X.reshape(6, 20, 4)},
+            ValueError,
+            r"Join the states of all trajectories: X.reshape\(-1, 4\)",
+        ),
+        (EDMDRegressor(with_operator=1), {}, ValueError, "'with_operator' parameter"),
         (EDMDRegressor(ridge=-1.0), {}, ValueError, "'ridge' parameter of EDMDRegressor"),
     ],
     ids=lambda value: None if isinstance(value, dict | type) else str(value)[:40],

@@ -8,10 +8,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from sklearn_koopman.rows import RowBlocks, _factors, _moments, _power_sums
-from sklearn_koopman.rows._unlocked import add_product as add_product
+from sklearn_koopman.rows import RowBlocks, _factors
+from sklearn_koopman.rows._sums import _moments, _power_sums
 
 kernel = _factors._kernel
+add_product = _power_sums.add_product
 power_sums_of = _moments._power_sums_of
 Layout, PowerSums, layout_of = (
     _power_sums.Layout,
@@ -50,7 +51,7 @@ def standardised(X, sample_weight=None):
 
 
 def with_constants(X):
-    """Return X behind columns that do not vary beyond rounding, and a mask of those."""
+    """Return X after columns that do not vary beyond rounding, and a mask of those."""
     flickering = np.full(len(X), 0.3)
     flickering[::2] = np.nextafter(0.3, 1.0)
     constants = [np.full(len(X), 1e8), flickering]

@@ -110,7 +110,7 @@ UNIONS = {
     "in a union": make_union(
         MonomialLifter(1), make_pipeline(SelectKBest(k=4), make_union(MonomialLifter(3)))
     ),
-    "behind a choice": make_pipeline(SelectKBest(k=3), MonomialLifter(3)),
+    "after a choice": make_pipeline(SelectKBest(k=3), MonomialLifter(3)),
     "frozen": FrozenEstimator(make_pipeline(None, MonomialLifter(3)).fit(normal(9, 5))),
 }
 

@@ -12,8 +12,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import compute_sample_weight
 
-from sklearn_koopman import MonomialLifter, RBFLifter, TransferSet
+from sklearn_koopman import ConvolutionalLifter, MonomialLifter, RBFLifter, TransferSet
+from sklearn_koopman.deployment import to_c
 from sklearn_koopman.inspection import cost
 from sklearn_koopman.search import KoopmanSearchCV
 
@@ -51,6 +53,35 @@ def test_no_student_costs_more_than_its_price(on_digits):
         counted = cost(student, DIGITS[:1], n_repeats=1).multiplications
         assert counted == of_search <= price
     assert (on_digits.results_["cost"] <= 6000).all()
+
+
+@pytest.mark.slow
+def test_tables_in_c_are_those_that_the_budget_pays_for():
+    pytest.importorskip("matplotlib")
+    settings = {"bits": 4, "byte_range": (0.0, 1.0)}
+    dictionaries = [
+        make_pipeline(PCA(6, random_state=0), MonomialLifter(2)),
+        ConvolutionalLifter((8, 8), n_filters=4, filter_size=3, grid=2, random_state=0),
+        ConvolutionalLifter((8, 8), n_filters=20, filter_size=3, grid=2, random_state=0),
+    ]
+    costs = []
+    for dtype in (np.float32, np.float64):
+        rows = DIGITS.astype(dtype)
+        search = KoopmanSearchCV(
+            budget=[350, 1300],
+            cost="tables",
+            c_settings=settings,
+            dictionaries=dictionaries,
+            **FEW,
+        ).fit(rows, DIGIT_LABELS, soft_labels=np.eye(10)[DIGIT_LABELS])
+        for student, most, price in zip(
+            search.frontier_estimators_, search.frontier_costs_, (350, 1300), strict=True
+        ):
+            small = to_c(student, X=rows, number="integer", **settings)
+            assert most - 60 < small.tables <= most <= price
+        costs.append(search.frontier_costs_)
+    np.testing.assert_array_equal(*costs)
+    assert search.plot().ax_.get_xlabel() == "bytes of tables in C"
 
 
 def test_the_search_predicts_as_its_best_student(on_digits):
@@ -227,6 +258,46 @@ def test_rows_without_a_label_have_the_teacher_alone():
     assert search.score(X, Y) > 0.9
 
 
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 3.0}], ids=str)
+def test_a_class_counts_as_its_rows_do(class_weight):
+    logits = np.log(TEACHER.predict_proba(X))
+    settings = FEW | {"class_weight": class_weight, "teacher_output": "logits", "tol": 1e-6}
+    search = KoopmanSearchCV(**settings).fit(X, Y, soft_labels=logits)
+    rows = compute_sample_weight(class_weight, Y)
+    raised = logits + np.log([rows[label == Y][0] for label in (0, 1)])
+    for student in (*search.frontier_estimators_, search.no_teacher_):
+        alone = clone(student).set_params(class_weight=None)
+        alone.fit(X, Y, rows, soft_labels=raised)
+        expected = alone.predict_proba(X)
+        np.testing.assert_allclose(student.predict_proba(X), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("keep_labels", [False, True])
+def test_rows_that_are_made_count_as_their_classes_do(keep_labels):
+    settings = FEW | {
+        "dictionaries": [MonomialLifter(1)],  # which misses products, so that weights matter
+        "transfer_set": TransferSet(np.negative, keep_labels=keep_labels),
+        "class_weight": {0: 3.0},
+        "scoring": "neg_log_loss",
+    }
+    student = KoopmanSearchCV(TEACHER, **settings).fit(X, Y).best_estimator_
+    assert student.transfer_set is not None
+    alone, unweighted = clone(student).fit(X, Y), clone(student).set_params(class_weight=None)
+    found, expected = student.predict_proba(X), alone.predict_proba(X)
+    np.testing.assert_allclose(found, expected, atol=20 * alone.tol)
+    assert np.abs(unweighted.fit(X, Y).predict_proba(X) - expected).max() > 0.1
+
+
+def test_scores_are_those_of_rows_whatever_their_classes_count():
+    settings = FEW | {"dictionaries": [MonomialLifter(1)], "class_weight": {0: 3.0}}
+    cv = [(np.arange(300), np.arange(300, 400))]
+    search = KoopmanSearchCV(cv=cv, tol=1e-6, **settings).fit(X, Y)
+    alone = clone(search.best_estimator_).fit(X[:300], Y[:300])
+    assert search.best_score_ == pytest.approx(alone.score(X[300:], Y[300:]), abs=0.01)
+    with pytest.raises(ValueError, match="class_weight='even' must be a dict"):
+        search.set_params(class_weight="even").fit(X, Y)
+
+
 def test_several_splits():
     search = KoopmanSearchCV(cv=3, **FEW).fit(X, Y)
     assert search.results_["n_rows"].max() < 300
@@ -245,6 +316,12 @@ def test_a_search_can_be_pickled(on_digits):
         ({"budget": [10.0, np.nan]}, "'budget' parameter"),
         ({"budget": 3}, r"budget=3 pays for no candidate: the cheapest costs \d+"),
         ({"cost": "watts"}, "'cost' parameter .* 'watts'"),
+        ({"c_settings": {"bits": 4}}, "is for cost='tables', and cost='multiplications'"),
+        (
+            {"cost": "tables", "c_settings": {"bit": 4}},
+            "'c_settings' parameter .* keys of bits",
+        ),
+        ({"cost": "tables", "c_settings": {"bits": 1}}, "bits=1: must be an int in the range"),
         ({"time": 0}, "'time' parameter"),
         ({"input_shape": (2, 2)}, r"input_shape=\(2, 2\) has 4 numbers, but X has 5"),
         ({"input_shape": 5}, "'input_shape' parameter .* tuple of 2 or 3 positive ints"),

@@ -291,7 +291,7 @@ def test_observables_that_overflow():
 
 
 def test_a_lifter_that_is_none():
-    with pytest.raises(TypeError, match="is no transformer"):
+    with pytest.raises(TypeError, match="is not a transformer"):
         ObservableSelector(MonomialLifter).fit(X, Y)
 
 

@@ -1,4 +1,4 @@
-"""Rows of any kind behind a lifter: what its first step takes is left to that step."""
+"""Rows of any kind before a lifter: what its first step takes is left to that step."""
 
 import tracemalloc
 
@@ -20,6 +20,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn_koopman import (
     EDMDClassifier,
     EDMDClassifierCV,
+    Flatten,
     KoopmanDistilledClassifier,
     KoopmanDistilledClassifierCV,
     MonomialLifter,
@@ -238,13 +239,21 @@ def test_names_and_numbers_of_features_are_noted():
 def test_images_that_nobody_flattens(student, lifter):
     student = clone(student).set_params(lifter=lifter)
     message = (
-        r"shape \(60, 3, 4, 4\)\. Flatten.*X\.reshape\(len\(X\), -1\).*np\.reshape.*\(-1, 48\)"
+        r"shape \(60, 3, 4, 4\)\. Flatten.*X\.reshape\(len\(X\), -1\).*sklearn_koopman.Flatten"
     )
     with pytest.raises(ValueError, match=message):
         student.fit(IMAGES.astype(float), Y, soft_labels=TARGETS)
     if lifter is not None and not isinstance(lifter, FrozenEstimator):
         with pytest.raises(ValueError, match=message):
             make_koopman_pipeline(lifter, EDMDClassifier()).fit(IMAGES, Y)
+        fitted = [
+            make_koopman_pipeline(lifter, EDMDClassifier()).fit(flattened(IMAGES), Y),
+            EDMDClassifier(lifter=lifter).fit(flattened(IMAGES), Y),
+        ]
+        for student in fitted:
+            for method in (student.predict, student.decision_function):
+                with pytest.raises(ValueError, match=message):
+                    method(IMAGES.astype(float))
 
 
 @pytest.mark.parametrize("rows", [None, 3.0, "a text"])
@@ -262,8 +271,7 @@ def test_what_has_no_rows_is_not_predicted(rows):
 
 
 def test_what_the_message_says_works():
-    flat = FunctionTransformer(np.reshape, kw_args={"shape": (-1, 48)})
-    lifter = make_pipeline(flat, PCA(4, random_state=0))
+    lifter = make_pipeline(Flatten(), PCA(4, random_state=0))
     student = EDMDClassifier(lifter=lifter).fit(IMAGES, Y)
     expected = EDMDClassifier(lifter=PCA(4, random_state=0)).fit(IMAGES.reshape(N, -1), Y)
     assert_allclose(student.coef_, expected.coef_, atol=1e-9)

@@ -375,7 +375,7 @@ def test_a_frozen_skorch_net_is_used_as_it_is(student, skorch_net):
     assert_same_student(student, clone(student).fit(X, Y, soft_labels=soft_labels))
 
 
-# A teacher of pixels behind PCA
+# A teacher of pixels, of a student after PCA
 
 
 def behind_pca(student, teacher):

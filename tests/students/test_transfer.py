@@ -487,7 +487,7 @@ def test_errors(classifier, case):
     "no_transfer_set", [mirrored, 3, TransferSet], ids=["function", "number", "class"]
 )
 def test_what_is_no_transfer_set(classifier, no_transfer_set):
-    with pytest.raises(TypeError, match=r"is no TransferSet: pass TransferSet\(augment\)"):
+    with pytest.raises(TypeError, match=r"is not a TransferSet: pass TransferSet\(augment\)"):
         student(classifier, transfer_set=no_transfer_set).fit(X, Y)
 
 

@@ -27,6 +27,7 @@ from sklearn_koopman import (
     KoopmanDistilledClassifierCV,
 )
 from sklearn_koopman.pipeline import make_pipeline as make_koopman_pipeline
+from sklearn_koopman.teachers import CallableTeacher
 
 X, CODES = load_iris(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -257,3 +258,46 @@ def test_a_teacher_is_fitted_on_the_labelled_rows_in_their_own_form(form):
     assert_allclose(outcome(student), outcome(expected), rtol=1e-3, atol=1e-3)
     folds = KoopmanDistilledClassifierCV(teacher, cv=2).fit(X, Y, teacher_X=rows)
     assert folds.score(X, Y) > 0.8
+
+
+# Labels and columns that have other names
+
+
+def test_numbers_of_columns_or_of_sorted_classes():
+    """Nobody knows which of the two y has: the message says both, and what tells them apart."""
+    columns = ["virginica", "setosa", "versicolor"]
+    order = [2, 0, 1]
+    teacher = CallableTeacher(lambda X: FITTED.decision_function(X)[:, order], columns)
+    with pytest.raises(ValueError, match="has the number of the column") as raised:
+        EDMDClassifier(teacher).fit(X, CODES)
+    said = str(raised.value)
+    assert "so that 0 is 'virginica', pass teacher_classes=range(3)." in said
+    assert "so that 0 is 'setosa', pass teacher_classes=[2, 0, 1]," in said
+    sorted_codes = EDMDClassifier(teacher, teacher_classes=order).fit(X, CODES)
+    assert sorted_codes.score(X, CODES) > 0.8
+    by_column = np.array([columns.index(name) for name in Y])
+    student = EDMDClassifier(teacher, teacher_classes=range(3)).fit(X, by_column)
+    assert student.score(X, by_column) > 0.8
+
+
+@students
+def test_columns_with_numbers_and_labels_with_names(student):
+    numbered = FrozenEstimator(LogisticRegression(C=0.1).fit(X, CODES))
+    student = clone(student).set_params(teacher=numbered)
+    message = r"order of \[0, 1, 2\].*not known here.*teacher_classes=\['setosa', 'versicolor'"
+    with pytest.raises(ValueError, match=message):
+        student.fit(X, Y)
+    student.set_params(teacher_classes=["setosa", "versicolor", "virginica"]).fit(X, Y)
+    assert student.score(X, Y) > 0.8
+
+
+@students
+def test_two_orders_of_the_same_classes_are_refused(student):
+    names = ["setosa", "versicolor", "virginica"]
+    teacher = CallableTeacher(lambda X: LOGITS, names)
+    student = clone(student).set_params(teacher=teacher, teacher_classes=names[::-1])
+    with pytest.raises(ValueError, match="orders differ: give one of them"):
+        student.fit(X, Y)
+    student.set_params(teacher_classes=names).fit(X, Y)
+    # Other names count: so students that are given numbers learn from teachers of names.
+    assert student.set_params(teacher_classes=[0, 1, 2]).fit(X, CODES).score(X, CODES) > 0.8

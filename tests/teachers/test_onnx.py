@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import numpy as np
 import onnx
@@ -8,7 +9,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.base import clone
 from sklearn.datasets import load_iris
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier
 from sklearn_koopman.teachers import OnnxTeacher, as_teacher
@@ -99,6 +107,13 @@ def test_shape_and_dtype_are_those_of_the_model(dtype):
     ):
         with pytest.raises(ValueError, match=f"{wanted} needs 4 features, X has 3"):
             teacher(X[:, :3])
+
+
+def test_axes_that_input_shape_lacks():
+    with pytest.raises(ValueError, match=r"has 2 axes.*did you mean input_shape=\(1, 2, 2\)"):
+        OnnxTeacher(dense((1, "height", 2)), input_shape=(2, 2))(X)
+    with pytest.raises(ValueError, match=r"has 3 axes, and a row of the input 'x0' has 2\."):
+        OnnxTeacher(dense(("height", 2)), input_shape=(1, 2, 2))(X)
 
 
 def test_outputs():
@@ -292,3 +307,105 @@ def test_no_output_is_taken_for_another(heads, message):
         OnnxTeacher(network(heads=(4,)), classes=range(7))(TOKENS)
     named = OnnxTeacher(network(heads=heads), output_name="logits")
     assert KoopmanDistilledClassifier(named).fit(TOKENS, ANSWERS).score(TOKENS, ANSWERS) > 0.9
+
+
+# Labels in the file
+
+CLASSIFIERS = [
+    LOGISTIC,
+    RandomForestClassifier(5, random_state=0),
+    SVC(),
+    make_pipeline(StandardScaler(), MLPClassifier((9,), solver="lbfgs", random_state=0)),
+    KNeighborsClassifier(),
+    GaussianNB(),
+    SGDClassifier(loss="log_loss", random_state=0),
+]
+NAMES = {
+    "numbers": np.array([5, 3, 4])[y],
+    "strings": np.array(["cat", "ant", "bat"])[y],
+    "two": np.array([9, 7, 7])[y],
+}
+
+
+def converted(classifier, labels):
+    """Return a classifier, fitted to labels, as a model with arrays as outputs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = clone(classifier).fit(X, labels)
+        return skl2onnx.to_onnx(
+            fitted,
+            X[:1].astype(np.float32),
+            options={id(fitted): {"zipmap": False}},
+            target_opset=18,
+        )
+
+
+@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("classifier", CLASSIFIERS, ids=lambda each: type(each).__name__)
+def test_labels_in_the_file_name_the_classes(classifier, names):
+    model = converted(classifier, NAMES[names])
+    if isinstance(classifier, SVC):  # nodes of which nobody knows
+        with pytest.warns(
+            UserWarning, match=r"labels \(label\), and it is not clear.*classes="
+        ):
+            classes = EDMDClassifier(model).fit(X).classes_
+        assert_array_equal(classes, range(len(classes)))
+        return
+    with warnings.catch_warnings(action="error"):
+        student = EDMDClassifier(model).fit(X)
+    assert_array_equal(student.classes_, np.unique(NAMES[names]))
+    said = clone(classifier).fit(X, NAMES[names]).predict(X)
+    first_choices = OnnxTeacher(model).classes_[OnnxTeacher(model)(X).argmax(axis=1)]
+    assert np.mean(first_choices == said) > 0.97
+    assert_array_equal(student.coef_, EDMDClassifier(model).fit(X, NAMES[names]).coef_)
+
+
+def test_labels_in_the_file_order_the_columns():
+    model = converted(LOGISTIC, y)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "classlabels_ints":
+                attribute.ints[:] = [7, 5, 6]
+    labels = np.array([7, 5, 6])[y]
+    for given in (None, labels):
+        student = KoopmanDistilledClassifier(model).fit(X, given)
+        assert_array_equal(student.classes_, [5, 6, 7])
+        assert student.score(X, labels) > 0.9
+    # Two of the three classes are enough, and what the user says counts more.
+    some = labels < 7
+    assert EDMDClassifier(model).fit(X[some], labels[some]).score(X[some], labels[some]) > 0.9
+    named = OnnxTeacher(model, classes=["x", "y", "z"])
+    assert list(named.classes_) == ["x", "y", "z"]
+    with pytest.raises(
+        ValueError, match=r"classes \['a', 'b'\] of y; its columns are \[7, 5, 6\]"
+    ):
+        EDMDClassifier(model).fit(X, np.array(["a", "b", "b"])[y])
+
+
+def test_numbers_of_columns_are_no_names():
+    """Networks are trained on codes: their file says 0, 1, 2 whatever the classes are."""
+    model, names = converted(LOGISTIC, y), np.array(["ant", "bat", "cat"])[y]
+    assert EDMDClassifier(model).fit(X, names).score(X, names) > 0.8
+    assert_array_equal(EDMDClassifier(model).fit(X).classes_, [0, 1, 2])
+    assert EDMDClassifier(model).fit(X[y > 0], y[y > 0]).score(X[y > 0], y[y > 0]) > 0.9
+
+
+def test_labels_that_belong_to_no_column_for_certain(without):
+    ridge = converted(RidgeClassifier(), NAMES["two"])  # the scores are one column of two
+    with pytest.warns(UserWarning, match="the numbers of the columns.*teacher_classes="):
+        assert_array_equal(EDMDClassifier(ridge).fit(X).classes_, [0, 1])
+    highest = helper.make_node("ArgMax", ["logits"], ["label"], axis=1, keepdims=0)
+    with warnings.catch_warnings(action="error"):  # of numbers alone there is nothing to say
+        model = dense((4,))
+        assert_array_equal(EDMDClassifier(model).fit(X).classes_, [0, 1, 2])
+        model.graph.node.append(highest)
+        label = helper.make_tensor_value_info("label", TensorProto.INT64, [None])
+        model.graph.output.append(label)
+        assert_array_equal(EDMDClassifier(model).fit(X).classes_, [0, 1, 2])
+    file = converted(LOGISTIC, NAMES["strings"]).SerializeToString()
+    assert list(OnnxTeacher(file).classes_) == ["ant", "bat", "cat"]
+    without("onnx")
+    with pytest.warns(
+        UserWarning, match=r"sklearn-koopman\[onnx\].*the numbers of the columns"
+    ):
+        EDMDClassifier(OnnxTeacher(file)).fit(X)

@@ -638,3 +638,10 @@ class TestMemory:
         for _ in range(2):
             with pytest.raises(ValueError, match="NaN or infinity in 25 of 25 rows"):
                 teacher(X)
+
+
+def test_images_without_channels():
+    module = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 2), torch.nn.Flatten())
+    with pytest.raises(ValueError, match=r"did you mean input_shape=\(1, 2, 2\)\?"):
+        TorchTeacher(module, input_shape=(2, 2))(X)
+    assert TorchTeacher(module, input_shape=(1, 2, 2))(X).shape == (len(X), 3)

@@ -262,10 +262,10 @@ def test_sweeps_that_do_not_settle():
 
 
 def test_progress(capsys):
-    train(soft_weight=0.0, max_iter=1, verbose=1).fit(X, Y)
+    train(soft_weight=0.0, max_iter=1, verbose=2).fit(X, Y)
     assert capsys.readouterr().out.startswith("sweep    1: objective 0.")
     settings = {"solver": "adam", "max_iter": 2, "batch_size": 30, "validation_fraction": 0.2}
-    train(soft_weight=0.0, verbose=1, **settings).fit(X, Y)
+    train(soft_weight=0.0, verbose=2, **settings).fit(X, Y)
     assert "epoch    2: objective" in (out := capsys.readouterr().out)
     assert "validation_accuracy" in out
 

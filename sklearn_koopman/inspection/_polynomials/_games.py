@@ -5,6 +5,7 @@ from math import factorial
 import numpy as np
 from scipy.sparse import coo_array
 
+from ..._progress import watched
 from ._polynomial import Polynomials, blocks_of_rows, distinct, products_of_rows
 
 
@@ -125,7 +126,8 @@ class PolynomialGames:
     def of_rows(self, matrices, Z):
         """Return the products of rows times matrices, (n_rows, n_columns, n_polynomials)."""
         found = np.empty((len(Z), matrices[0].shape[1], len(matrices)))
-        for block in blocks_of_rows(len(Z), len(self.products)):
+        blocks = list(blocks_of_rows(len(Z), len(self.products)))
+        for block in watched(blocks, "Shapley values"):
             products = products_of_rows(self.products, Z[block])
             for k, matrix in enumerate(matrices):
                 found[block, :, k] = products @ matrix

@@ -14,15 +14,16 @@ from sklearn.utils import gen_batches
 
 from ..._memory import check_fits_in_memory
 from ...lifting import (
+    AffineMap,
     OpticalLifter,
     OrthogonalPolynomialLifter,
     SquaredProjectionLifter,
     SupportsProducts,
+    split_columns,
     steps_of,
 )
 from ...selection import ObservableSelector
 from ...students import flat_steps
-from ._affine import AffineMap
 
 # Products of rows that are in memory at once.
 N_PRODUCTS = 2**22
@@ -230,12 +231,12 @@ def polynomials_of(steps, coefficients):
     """
     steps = [part for step in steps for part in steps_of(step)]  # without those that do nothing
     constant = np.zeros(coefficients.shape[1])
-    while steps:  # behind the dictionary
-        behind = AffineMap.of_step(steps[-1])
-        if behind is None:
+    while steps:  # after the dictionary
+        last = AffineMap.of(steps[-1])
+        if last is None:
             break
-        constant = constant + behind.offset @ coefficients
-        coefficients = behind.matrix.T @ coefficients
+        constant = constant + last.offset @ coefficients
+        coefficients = last.matrix.T @ coefficients
         steps.pop()
     found = _pulled_back(steps[-1], coefficients) if steps else None
     if found is None:
@@ -243,16 +244,26 @@ def polynomials_of(steps, coefficients):
         terms = [(), *((v,) for v in range(n_inputs))]
         linear = np.concatenate([constant[None], coefficients])
         linear_polynomials = Polynomials.collected(terms, linear, n_inputs)
-        return steps, AffineMap.identity(n_inputs), linear_polynomials
+        steps, front = _split_last(steps, AffineMap.identity(n_inputs))
+        return steps, front, linear_polynomials
     steps.pop()
     front, polynomials = found
     while steps:
-        before = AffineMap.of_step(steps[-1])
+        before = AffineMap.of(steps[-1])
         if before is None:
             break
         front = front.after(before)
         steps.pop()
+    steps, front = _split_last(steps, front)
     return steps, front, polynomials.shifted(constant)
+
+
+def _split_last(steps, front):
+    """Return steps, the last of which leaves columns that it would scale as they are, and a map."""
+    if not steps:
+        return steps, front
+    last, before = split_columns(steps[-1])
+    return [*steps[:-1], last], front if before is None else front.after(before)
 
 
 def _pulled_back(step, coefficients):
@@ -273,7 +284,7 @@ def _pulled_back(step, coefficients):
 
 @singledispatch
 def _known(step, coefficients):
-    """Return what `_pulled_back` does for the dictionaries whose observables are no products."""
+    """Return what `_pulled_back` does for the dictionaries whose observables are not products."""
 
 
 @_known.register

@@ -1,12 +1,20 @@
 """A fitted student taken apart: the columns it begins with, its coordinates, its polynomials."""
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from ...lifting import BlockLifter, arrays_between_steps, transformed
+from ...lifting import (
+    AffineMap,
+    BlockLifter,
+    ColumnParts,
+    Flatten,
+    arrays_between_steps,
+    transformed,
+)
 from ...students import KoopmanMatrix, split_student
-from ._affine import AffineMap
 from ._polynomial import polynomials_of
 
 
@@ -59,6 +67,11 @@ class PolynomialStudent:
         if self.head:
             return np.asarray(transformed(make_pipeline(*self.head), X), dtype=float)
         first = self._first_with_features
+        if isinstance(first, ColumnTransformer) and hasattr(X, "iloc"):
+            rows = ColumnParts.of(first).numbers(X)  # there may be words that it drops
+            return check_array(rows, input_name="X")
+        if isinstance(first, Flatten):
+            return first.transform(X).astype(np.float64)
         return validate_data(first, X, reset=False, dtype=np.float64)
 
     def coordinates(self, X):
@@ -85,7 +98,7 @@ class PolynomialStudent:
         others = [step for step in self.head if isinstance(step, BlockLifter)]
         if others:
             raise TypeError(
-                f"The observables of {others[-1]!r} are no polynomials of what it takes. Known are "
+                f"The observables of {others[-1]!r} are not polynomials of its input. Known are "
                 "MonomialLifter, PolynomialFeatures, OrthogonalPolynomialLifter, "
                 "SquaredProjectionLifter, OpticalLifter with nonlinearity='intensity', and unions "
                 "and ObservableSelectors of them, once in a student."

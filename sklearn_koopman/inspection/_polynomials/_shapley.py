@@ -7,6 +7,8 @@ import numpy as np
 
 from ..._finite import finite
 from ..._memory import check_fits_in_memory
+from ..._progress import showing_progress, watched
+from ..._validation import check_is_table
 from ._games import PolynomialGames, polynomials_mean
 from ._polynomial_student import PolynomialStudent, owners_of
 
@@ -41,6 +43,7 @@ class ShapleyValues:
     interactions: np.ndarray | None = None
 
 
+@showing_progress(None)
 def shapley_values(
     student, X, background, *, of="columns", groups=None, return_interactions=False
 ):
@@ -149,6 +152,8 @@ def shapley_values(
     if of not in ("columns", "coordinates"):
         raise ValueError(f"of={of!r}: must be 'columns' or 'coordinates'.")
     taken = PolynomialStudent(student)
+    check_is_table(X, "X")
+    check_is_table(background, "background")
     x, r = taken.columns(X), taken.columns(background)
     if of == "coordinates":
         x, r = taken.front(x), taken.front(r)
@@ -257,7 +262,7 @@ def _of_quadratic(taken, players, x, r, with_interactions):
     for k in range(n_outputs):
         hessian = 2 * front.matrix.T @ forms[k] @ front.matrix
         mean = membership.T @ (hessian * second) @ membership
-        for i, row in enumerate(x):
+        for i, row in enumerate(watched(x, "interactions", "row")):
             by_player = membership * row[:, None]
             pairs[i, :, :, k] = (by_player.T @ hessian @ by_player + mean) / 2
     return base, values, _arranged(pairs, values)

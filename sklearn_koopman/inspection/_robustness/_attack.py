@@ -50,6 +50,8 @@ def nearest_found(model, X, bounds=None):
     nearest, changed = np.full(len(X), np.inf), np.full_like(X, np.nan)
     for rival in rivals.T:
         rows = np.flatnonzero(np.isfinite(distances[np.arange(len(X)), rival]))
+        if len(rows) == 0:  # there are fewer other classes
+            break
         found = _towards(model, X[rows], own[rows], rival[rows], bounds)
         distance = np.linalg.norm(found - X[rows], axis=1)
         is_nearer = distance < nearest[rows]  # which no NaN is

@@ -4,24 +4,39 @@ The linear steps before the dictionary make :math:`z = z_0 + B (x - x_0)` of a r
 orthonormal columns Q of :math:`B^T = Q R`, the logits depend on :math:`u = Q^T (x - x_0)` alone,
 :math:`z = z_0 + R^T u`, and the shortest change of x that changes u by some amount is as long as
 that. So whatever stands before the dictionary (PCA, scalers, selectors), radii in u are radii in x.
+
+Columns that cannot change have coordinates of their own, which come last: with B split into the
+columns of both kinds, :math:`B_{free}^T = Q R` and :math:`B_{fixed}^T = Q' R'`.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array, gen_batches
+from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import validate_data
 
 from ..._finite import finite
 from ..._memory import check_fits_in_memory
-from ..._validation import DTYPES
-from ...lifting import affine_map, degree_of, split_linear, transformed
+from ..._validation import check_is_table, flat_rows
+from ...lifting import (
+    AffineMap,
+    ColumnParts,
+    degree_of,
+    is_numeric,
+    split_linear,
+    steps_of,
+    transformed,
+)
 from ...students import split_student
 
 # Numbers of observables that are in memory at once.
 N_LIFTED = 2**23
 # Of the largest logit, what a student may differ by from the forms that were read from it.
 LARGEST_ERROR = 1e-6
+_ENCODERS = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,8 @@ class StudentCoordinates:
         The row that is the origin.
     basis : ndarray of shape (n_features, n_coordinates)
         Orthonormal columns.
+    n_free : int
+        How many coordinates can change: the first ones.
     features : ndarray of shape (n_inner,)
         What enters the dictionary for the row at the origin.
     factor : ndarray of shape (n_coordinates, n_inner)
@@ -47,6 +64,7 @@ class StudentCoordinates:
 
     center: np.ndarray
     basis: np.ndarray
+    n_free: int
     features: np.ndarray
     factor: np.ndarray
     tail: Any
@@ -54,28 +72,53 @@ class StudentCoordinates:
     classifier: Any
 
     @classmethod
-    def of(cls, student, X):
+    def of(cls, student, X, scale=1.0, is_fixed=None):
         """Return the coordinates of a fitted student, the origin at the mean of some rows.
 
         Parameters
         ----------
         student : classifier, or Pipeline that ends in one
         X : ndarray of shape (n_samples, n_features)
-            Rows that say where the origin is, and what is a small step.
+            Rows that say where the origin is, divided by the scale.
+        scale : ndarray of shape (n_features,) or float, default=1.0
+            What a distance of 1 is in each column.
+        is_fixed : ndarray of bool, shape (n_features,), default=None
+            Which columns cannot change. None: none.
         """
         steps, classifier = split_student(student)
         head, tail = split_linear(steps)
-        features, matrix = affine_map(head, X.mean(axis=0), _step_sizes(X))
-        basis, factor = np.linalg.qr(matrix)
-        return cls(X.mean(axis=0), basis, features, factor, tail, degree_of(tail), classifier)
+        front = AffineMap.of(head, X.shape[1])
+        matrix, center = (front.matrix * scale).T, X.mean(axis=0)
+        features = front(center * scale)
+        if is_fixed is None:
+            basis, factor = np.linalg.qr(matrix)
+            n_free = len(factor)
+        else:
+            parts = [np.linalg.qr(matrix[which]) for which in (~is_fixed, is_fixed)]
+            n_free = len(parts[0][1])
+            factor = np.vstack([r for _, r in parts])
+            basis = np.zeros((len(matrix), len(factor)))
+            basis[~is_fixed, :n_free] = parts[0][0]
+            basis[is_fixed, n_free:] = parts[1][0]
+        return cls(center, basis, n_free, features, factor, tail, degree_of(tail), classifier)
 
     def of_rows(self, X):
         """Return the coordinates of rows, (n_samples, n_coordinates)."""
         return (X - self.center) @ self.basis
 
+    @property
+    def free_basis(self):
+        """The part of the basis along which rows can change, (n_features, n_free)."""
+        return self.basis[:, : self.n_free]
+
+    @property
+    def free_factor(self):
+        """What coordinates that can change add to what enters the dictionary."""
+        return self.factor[: self.n_free]
+
     def rows_changed(self, X, changes):
-        """Return rows that are changed by so much in the coordinates."""
-        return X + changes @ self.basis.T
+        """Return rows that are changed by so much in the coordinates that can change."""
+        return X + changes @ self.free_basis.T
 
     @property
     def coef(self):
@@ -103,21 +146,57 @@ class StudentCoordinates:
 
 
 def checked_rows(student, X):
-    """Return rows as an array of float64, as many features as the student was fitted to.
+    """Return rows as an array of float64, with the features that the student was fitted to.
 
     Parameters
     ----------
     student : classifier, or Pipeline that ends in one
         Fitted.
     X : array-like of shape (n_samples, n_features)
+
+    Raises
+    ------
+    TypeError
+        If there are columns that are not numbers, or steps that take no other numbers than those
+        that they know.
+    ValueError
+        If there are other features than the student was fitted to.
     """
     steps, classifier = split_student(student)
-    X = check_array(X, dtype=DTYPES, input_name="X").astype(np.float64)
-    known = (getattr(step, "n_features_in_", None) for step in (*steps, classifier))
-    n_features = next((number for number in known if number is not None), X.shape[1])
+    check_is_table(X, "X")
+    first = next(
+        (step for step in (*steps, classifier) if hasattr(step, "n_features_in_")), None
+    )
+    if hasattr(X, "columns"):
+        words = [str(name) for name in X.columns if not is_numeric(X[name])]
+        if words:
+            raise TypeError(
+                f"X has columns that are not numbers, {', '.join(map(repr, words))}: a radius is "
+                "a distance between rows of numbers. Make numbers of them before the student "
+                "(pandas.get_dummies), and fit the student to these."
+            )
+        if first is not None:
+            validate_data(first, X, reset=False, skip_check_array=True)
+    _refuse_encoders(steps)
+    X = flat_rows(X).astype(np.float64)
+    n_features = getattr(first, "n_features_in_", X.shape[1])
     if X.shape[1] != n_features:
         raise ValueError(f"X has {X.shape[1]} features, and the student takes {n_features}.")
     return X
+
+
+def _refuse_encoders(steps):
+    """Raise TypeError for steps that know some values of a column, and take no others."""
+    for step in steps:
+        is_parts = isinstance(step, ColumnTransformer)
+        parts = [part for _, part, _ in ColumnParts.of(step).parts] if is_parts else [step]
+        for encoder in (each for part in parts for each in steps_of(part)):
+            if isinstance(encoder, _ENCODERS):
+                raise TypeError(
+                    f"{encoder!r} takes no values between those that it knows, so no row can be "
+                    "changed by a small distance. Encode columns before the student "
+                    "(pandas.get_dummies), and fit the student to what that gives."
+                )
 
 
 @dataclass(frozen=True)
@@ -185,9 +264,14 @@ class QuadraticForms:
         quadratic = [np.einsum("ij,ij->i", U @ form, U) for form in self.forms]
         return self.constants + U @ self.linear.T + np.stack(quadratic, axis=1)
 
-    def slopes(self, U):
-        """Return the gradients of the logits, (n_classes, n_samples, n_coordinates)."""
-        return 2 * (U @ self.forms) + self.linear[:, None]
+    def slopes(self, U, n_free=None):
+        """Return the gradients of the logits by the first coordinates; None: by all of them.
+
+        Returns
+        -------
+        slopes : ndarray of shape (n_classes, n_samples, n_free)
+        """
+        return 2 * (U @ self.forms[:, :, :n_free]) + self.linear[:, None, :n_free]
 
     def _check(self, coordinates, U):
         """Raise ValueError if a student is not what its dictionary says it is."""
@@ -198,9 +282,3 @@ class QuadraticForms:
                 f"The observables of {coordinates.tail!r} are said to be of degree 2, but the "
                 f"logits differ by {error:.1g} from a polynomial of that degree."
             )
-
-
-def _step_sizes(X):
-    """Return a step for each feature: its size in some rows, 1 where it is always zero."""
-    size = np.abs(X).max(axis=0)
-    return np.where(size > 0, size, 1.0)

@@ -36,7 +36,7 @@ class InputModel:
         """Return the slopes of the own logits above those of rivals, (n_samples, n_features)."""
         each = np.arange(len(X))
         slopes = self.coordinate_slopes(self.coordinates.of_rows(X))
-        return (slopes[own, each] - slopes[rival, each]) @ self.coordinates.basis.T
+        return (slopes[own, each] - slopes[rival, each]) @ self.coordinates.free_basis.T
 
     def linear_distances(self, X, logits, own):
         """Return how far the other classes are, were logits linear; infinite for the own one.
@@ -54,14 +54,14 @@ class InputModel:
         return distances
 
     def coordinate_slopes(self, U):
-        """Return the slopes of the logits by the coordinates.
+        """Return the slopes of the logits by the coordinates that can change.
 
         Returns
         -------
-        slopes : ndarray of shape (n_classes, n_samples, n_coordinates)
+        slopes : ndarray of shape (n_classes, n_samples, n_free)
         """
         if self.forms is not None:
-            return self.forms.slopes(U)
+            return self.forms.slopes(U, self.coordinates.n_free)
         if self.polynomial is not None:
             return self._of_polynomial(U)
         if self._layer is not None:
@@ -75,7 +75,9 @@ class InputModel:
         slopes = slopes_of(coordinates.tail, coordinates.factor.shape[1])
         n_observables = coordinates.classifier.coef_.shape[1]
         return (
-            None if slopes is None else LogitSlopes(slopes, coordinates.factor, n_observables)
+            None
+            if slopes is None
+            else LogitSlopes(slopes, coordinates.free_factor, n_observables)
         )
 
     @cached_property
@@ -100,15 +102,16 @@ class InputModel:
             torch.autograd.grad(logits[:, c].sum(), inner, retain_graph=True)[0].numpy()
             for c in range(logits.shape[1])
         ]
-        slopes = np.stack(slopes) @ self.coordinates.factor.T
+        slopes = np.stack(slopes) @ self.coordinates.free_factor.T
         return np.nan_to_num(slopes, posinf=0.0, neginf=0.0)  # where there is none
 
     def _by_differences(self, U):
-        if U.shape[1] > MOST_DIFFERENCES:
-            return np.zeros((len(self.coordinates.coef), *U.shape))
+        n_free = self.coordinates.n_free
+        if n_free > MOST_DIFFERENCES:
+            return np.zeros((len(self.coordinates.coef), len(U), n_free))
         step = RELATIVE_STEP * max(np.abs(U).max(initial=0.0), 1.0)
         slopes = [
             (self.coordinates.logits(U + move) - self.coordinates.logits(U - move)) / (2 * step)
-            for move in step * np.eye(U.shape[1])
+            for move in step * np.eye(n_free, U.shape[1])
         ]
         return np.stack(slopes, axis=2).transpose(1, 0, 2)

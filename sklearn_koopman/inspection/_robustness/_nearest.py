@@ -152,7 +152,7 @@ class _Search(ABC):
             is_inside = (proposed > lo) & (proposed < hi)
             proposed = np.where(is_inside, proposed, between)
             is_done = np.abs(value) <= TOLERANCE * self.values[active]
-            is_done |= (hi - lo) <= 4 * np.finfo(float).eps * hi
+            is_done |= np.isfinite(hi) & ((hi - lo) <= 4 * np.finfo(float).eps * hi)
             is_lost = is_above & (at >= LARGEST)
             root[active] = np.where(is_done | is_lost, at, np.minimum(proposed, LARGEST))
             active = active[~(is_done | is_lost)]

@@ -16,16 +16,21 @@ class Boundaries:
     Parameters
     ----------
     forms : QuadraticForms
+    n_free : int, default=None
+        How many coordinates can change: the first ones. None: all.
     """
 
-    def __init__(self, forms):
+    def __init__(self, forms, n_free=None):
         self.forms = forms
+        self.n_free = n_free
         n_classes = len(forms.constants)
         self.decompositions = {}
         self.smallest = np.full((n_classes, n_classes), np.inf)
         for pair in combinations(range(n_classes), 2):
             first, second = pair
-            values, vectors = np.linalg.eigh(forms.forms[first] - forms.forms[second])
+            values, vectors = np.linalg.eigh(
+                (forms.forms[first] - forms.forms[second])[:n_free, :n_free]
+            )
             self.decompositions[pair] = values, vectors
             self.smallest[first, second] = values[0]
             self.smallest[second, first] = -values[-1]
@@ -39,25 +44,25 @@ class Boundaries:
 
         Returns
         -------
-        changes : ndarray of shape (n_samples, n_coordinates)
+        changes : ndarray of shape (n_samples, n_free)
             Infinite where there is no such point.
         """
-        changes = np.empty_like(U)
+        changes = np.empty_like(U[:, : self.n_free])
         for start in range(0, len(U), N_ROWS):
             rows = slice(start, start + N_ROWS)
             changes[rows] = self._nearest(U[rows])
         return changes
 
     def _nearest(self, U):
-        logits, slopes = self.forms.logits(U), self.forms.slopes(U)
+        logits, slopes = self.forms.logits(U), self.forms.slopes(U, self.n_free)
         each = np.arange(len(U))
         own = logits.argmax(axis=1)
         values = logits[each, own][:, None] - logits
-        # (n_classes, n_samples, n_coordinates): of the own logit above each other.
+        # (n_classes, n_samples, n_free): of the own logit above each other.
         slopes = slopes[own, each] - slopes
         bounds = lower_bounds(values, np.linalg.norm(slopes, axis=2).T, self.smallest[own])
         bounds[each, own] = np.inf
-        nearest, changes = np.full(len(U), np.inf), np.full_like(U, np.inf)
+        nearest, changes = np.full(len(U), np.inf), np.full_like(slopes[0], np.inf)
         # The rival whose bound is lowest, until all bounds are above what was found.
         while True:
             rival = bounds.argmin(axis=1)

@@ -6,11 +6,15 @@ from functools import partial
 import numpy as np
 from sklearn.utils import gen_batches
 
+from ..._progress import showing_progress, watched
+from ..._validation import is_integer
+from ..._warnings import warn_user
+from ...lifting import steps_of
 from ._attack import nearest_found
 from ._coordinates import QuadraticForms, StudentCoordinates, checked_rows
 from ._input_model import InputModel
 from ._quadrics import Boundaries
-from ._taylor import certified_radii
+from ._taylor import lower_bound_of
 
 # How much further than the boundary, relative to the change that leads there, a changed row is:
 # across it, and nearer to it than any use needs.
@@ -26,7 +30,8 @@ class RadiusBounds:
     Attributes
     ----------
     lower : ndarray of shape (n_samples,)
-        No change that is shorter changes the class. Infinite where none does at all.
+        No change that is shorter changes the class. Infinite where none does at all; 0 where no
+        bound is known.
     upper : ndarray of shape (n_samples,)
         The length of a change that does change the class; infinite where none was found.
     counterfactuals : ndarray of shape (n_samples, n_features)
@@ -41,7 +46,9 @@ class RadiusBounds:
     is_exact: np.ndarray
 
 
-def robust_radius(student, X, *, bounds=None, return_counterfactual=False):
+def robust_radius(
+    student, X, *, bounds=None, scale=None, fixed=None, return_counterfactual=False
+):
     r"""Return how far each row can be changed, in any direction, and keep its class.
 
     The radius of a row x is the length (L2) of the shortest change :math:`\delta` by which
@@ -64,17 +71,25 @@ def robust_radius(student, X, *, bounds=None, return_counterfactual=False):
     large.) Rivals that a bound shows to be further than another are passed over.
 
     For all others, what is returned is a certified lower bound of the radius, see `radius_bounds`.
+    Where none is known, as for roots or thresholds of filters, it is 0, and a warning says so.
 
     Parameters
     ----------
     student : classifier, or Pipeline that ends in one
-        Fitted: one Koopman matrix behind any steps.
+        Fitted: one Koopman matrix after any steps.
     X : array-like of shape (n_samples, n_features)
         Rows as for its `predict`.
     bounds : tuple (low, high), default=None
         What the features are within, numbers or arrays of shape (n_features,): (0, 1) for pixels.
         Changed rows stay within them, and what is returned is a lower bound of how far that is: the
         radius without them. None: any change is allowed.
+    scale : array-like of shape (n_features,) or "std", default=None
+        What a distance of 1 is in each column: ``X_train.std(axis=0)`` where columns have different
+        units. "std": the standard deviations of X. None: 1.
+    fixed : list of column names or numbers, or array of bool, default=None
+        Columns that cannot change. What is returned is exact for them too. Columns of two values
+        belong here, unless a value between the two has a meaning: a change takes any size. None:
+        every column can change.
     return_counterfactual : bool, default=False
         Whether to return the changed rows too.
 
@@ -92,7 +107,8 @@ def robust_radius(student, X, *, bounds=None, return_counterfactual=False):
     TypeError
         If the student is not one Koopman matrix, or steps that are not known stand before it.
     ValueError
-        If X is not what the student takes, or not within the bounds.
+        If X is not what the student takes, or not within the bounds; if `scale` or `fixed` do not
+        fit the columns.
 
     See Also
     --------
@@ -115,22 +131,33 @@ def robust_radius(student, X, *, bounds=None, return_counterfactual=False):
     array([0.864, 0.632])
     >>> (student.predict(changed) != student.predict(X)).all()
     np.True_
+
+    The same in standard deviations, where the first two columns cannot change:
+
+    >>> robust_radius(student, X, scale=X.std(axis=0), fixed=[0, 1])[:2].round(3)
+    array([0.706, 0.581])
     """
-    found = radius_bounds(student, X, bounds=bounds)
+    found = radius_bounds(student, X, bounds=bounds, scale=scale, fixed=fixed)
     return (found.lower, found.counterfactuals) if return_counterfactual else found.lower
 
 
-def radius_bounds(student, X, *, bounds=None):
+@showing_progress(None)
+def radius_bounds(student, X, *, bounds=None, scale=None, fixed=None):
     """Return lower and upper bounds of how far each row is from another class.
 
     Parameters
     ----------
-    student, X, bounds
+    student, X, bounds, scale, fixed
         As for `robust_radius`.
 
     Returns
     -------
     found : RadiusBounds
+
+    Warns
+    -----
+    UserWarning
+        If nothing is known of how fast the observables change. Lower bounds are 0 then.
 
     See Also
     --------
@@ -146,22 +173,30 @@ def radius_bounds(student, X, *, bounds=None):
     >>> radius_bounds(student, X).is_exact.all()
     np.True_
     """
-    X = checked_rows(student, X)
+    names = [str(name) for name in getattr(X, "columns", [])]
+    given = X = checked_rows(student, X)
+    is_fixed = _checked_fixed(fixed, names, X.shape[1])
+    scale = checked_scale(scale, X)
     bounds = _checked_bounds(bounds, X)
-    coordinates = StudentCoordinates.of(student, X)
+    if scale is not None:
+        X = X / scale
+        bounds = None if bounds is None else tuple(end / scale for end in bounds)
+    unit = 1.0 if scale is None else scale
+    coordinates = StudentCoordinates.of(student, X, unit, is_fixed)
     U = coordinates.of_rows(X)
+    _refuse_what_takes_no_arrays(coordinates, U)
     if coordinates.degree in (1, 2):
         size = np.sqrt(np.mean(X**2)) or 1.0
         forms = QuadraticForms.of(coordinates, U, size)
         model = InputModel(coordinates, forms)
-        changes = Boundaries(forms).nearest(U)
+        changes = Boundaries(forms, coordinates.n_free).nearest(U)
         lower = np.linalg.norm(changes, axis=1)
         changes[np.isinf(lower)] = np.nan
         changed = coordinates.rows_changed(X, (1 + BEYOND) * changes)
         is_exact = _are_within(changed, X, bounds)
     else:
         model = InputModel(coordinates)
-        lower = by_blocks(partial(certified_radii, model), U)
+        lower = _lower_bounds(model, U)
         changed, is_exact = np.full_like(X, np.nan), np.zeros(len(X), dtype=bool)
     if not is_exact.all():
         others = np.flatnonzero(~is_exact)
@@ -170,12 +205,97 @@ def radius_bounds(student, X, *, bounds=None):
         changed[others] = found if bounds is None else np.clip(found, *bounds)
     upper = np.linalg.norm(changed - X, axis=1)
     upper = np.where(is_exact, lower, np.where(np.isnan(upper), np.inf, upper))
+    changed = changed * unit
+    if is_fixed is not None:  # rid of rounding
+        changed[:, is_fixed] = np.where(np.isnan(changed), changed, given)[:, is_fixed]
     return RadiusBounds(lower, upper, changed, is_exact)
+
+
+def _refuse_what_takes_no_arrays(coordinates, U):
+    """Raise TypeError for steps of other packages that do not take rows as arrays of numbers."""
+    if coordinates.degree is None and len(U):
+        try:
+            coordinates.logits(U[:1])
+        except Exception as error:  # of any type: the step may be anyone's
+            raise TypeError(
+                f"Radii need steps that take arrays of numbers, and one of "
+                f"{[type(step).__name__ for step in steps_of(coordinates.tail)]} does not: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+
+def _lower_bounds(model, U):
+    """Return lower bounds of radii; with a warning 0 where nothing is known of the observables."""
+    radii_of = lower_bound_of(model.coordinates)
+    if radii_of is not None:
+        return by_blocks(partial(radii_of, model), U)
+    steps = steps_of(model.coordinates.tail)
+    names = " and ".join(type(step).__name__ for step in steps)
+    warn_user(
+        f"No lower bound of the radii is known for {names}: 0 is returned, and certifies nothing. "
+        "Upper bounds are as good as ever. A lower bound needs a dictionary in one step whose "
+        "slopes or curvatures are known: MonomialLifter, RBFLifter, or your own with a method "
+        "largest_curvatures."
+    )
+    return np.zeros(len(U))
 
 
 def by_blocks(function, rows):
     """Return what a function gives for some rows at a time, joined."""
-    return np.concatenate([function(rows[block]) for block in gen_batches(len(rows), N_ROWS)])
+    blocks = watched(list(gen_batches(len(rows), N_ROWS)), "radii")
+    return np.concatenate([function(rows[block]) for block in blocks])
+
+
+def _checked_fixed(fixed, names, n_features):
+    """Return which columns cannot change, None for none of them.
+
+    Parameters
+    ----------
+    fixed : list of str or int, or array of bool, or None
+    names : list of str
+        Of the columns; empty where they have none.
+    n_features : int
+    """
+    if fixed is None or len(fixed) == 0:
+        return None
+    given = [fixed] if isinstance(fixed, str) else list(fixed)
+    is_mask = all(isinstance(each, bool | np.bool_) for each in given)
+    if is_mask and len(given) == n_features:
+        is_fixed = np.array(given)
+    else:
+        is_fixed = np.zeros(n_features, dtype=bool)
+        for column in given:
+            place = names.index(column) if column in names else column
+            if not (is_integer(place) and -n_features <= place < n_features):
+                raise ValueError(
+                    f"fixed={fixed!r}: {column!r} is not a column of X. Give names of columns of a "
+                    f"data frame, or numbers below {n_features}."
+                )
+            is_fixed[place] = True
+    if is_fixed.all():
+        raise ValueError("fixed: at least one column must be free to change.")
+    return is_fixed if is_fixed.any() else None
+
+
+def checked_scale(scale, X):
+    """Return what a distance of 1 is in each column, None for 1.
+
+    Parameters
+    ----------
+    scale : "std", array-like of shape (n_features,) or None
+    X : ndarray of shape (n_samples, n_features)
+    """
+    if scale is None:
+        return None
+    if isinstance(scale, str):
+        if scale != "std":
+            raise ValueError(f"scale={scale!r}: must be 'std', an array or None.")
+        deviations = X.std(axis=0)
+        return np.where(deviations > 0, deviations, 1.0)
+    scale = np.asarray(scale, dtype=float)
+    if scale.shape != (X.shape[1],) or not (scale > 0).all():
+        raise ValueError(f"scale must have {X.shape[1]} positive numbers, one for each column.")
+    return scale
 
 
 def _checked_bounds(bounds, X):

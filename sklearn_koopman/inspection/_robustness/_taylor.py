@@ -14,11 +14,13 @@ theorem, without a remainder. For others, with second derivatives of at most L w
 Up to the smallest r at which the right-hand side is zero, no change changes the class.
 """
 
+from functools import partial
 from math import factorial
 
 import numpy as np
 
 from ...lifting import SupportsCurvature, steps_of
+from ._input_model import InputModel
 from ._nearest import lower_bounds
 
 N_HALVINGS = 60
@@ -27,26 +29,27 @@ N_HALVINGS = 60
 WITHIN = (1.0, 0.5, 0.25, 0.1)
 
 
-def certified_radii(model, U):
-    """Return distances within which points keep their class.
+def lower_bound_of(coordinates):
+    """Return how radii are bounded from below, None where nothing is known of the observables.
 
     Parameters
     ----------
-    model : InputModel
-    U : ndarray of shape (n_samples, n_coordinates)
+    coordinates : StudentCoordinates
 
     Returns
     -------
-    radii : ndarray of shape (n_samples,)
-        0 where nothing is known of the student's dictionary.
+    radii_of : callable or None
+        Takes an `InputModel` of the student and coordinates of rows, and returns distances
+        (n_samples,) within which the rows keep their class.
     """
-    coordinates = model.coordinates
-    if coordinates.degree is not None and model.polynomial is not None:
-        return _of_polynomial(model, U)
-    last = next(reversed(steps_of(coordinates.tail)), None)
-    if len(steps_of(coordinates.tail)) == 1 and isinstance(last, SupportsCurvature):
-        return _by_curvature(model, U, last)
-    return np.zeros(len(U))
+    steps = steps_of(coordinates.tail)
+    if coordinates.degree is not None and InputModel(coordinates).polynomial is not None:
+        return _of_polynomial
+    if len(steps) == 1 and isinstance(steps[0], SupportsCurvature):
+        row = coordinates.features[None]
+        if steps[0].largest_curvatures(row, np.zeros(1)) is not None:
+            return partial(_by_curvature, dictionary=steps[0])
+    return None
 
 
 def _differences(model, U):
@@ -173,14 +176,12 @@ def _by_curvature(model, U, dictionary):
         straight = values / lengths
     straight[each, own] = np.inf
     straight = straight.min(axis=1)
-    stretch = np.linalg.norm(coordinates.factor, 2)
+    stretch = np.linalg.norm(coordinates.free_factor, 2)
     weights = np.abs(coordinates.coef[:, None] - coordinates.coef)
     radii = np.zeros(len(U))
     for share in WITHIN:
         within = share * np.where(np.isfinite(straight), straight, 0.0)
         curvatures = dictionary.largest_curvatures(coordinates.inner(U), stretch * within)
-        if curvatures is None:
-            return radii
         bends = stretch**2 * np.einsum("ij,icj->ic", curvatures, weights[own])
         reached = lower_bounds(values, lengths, -bends / 2)
         reached[each, own] = np.inf

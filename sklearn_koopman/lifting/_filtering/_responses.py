@@ -294,7 +294,7 @@ class Responses:
         return weights.astype(dtype, copy=False)
 
     def _set_patches(self, patches, X):
-        """Set an axis of the numbers that filters see, and a one, behind it the places.
+        """Set an axis of the numbers that filters see, and a one, after it the places.
 
         Rows are the last axis, so that whole runs of numbers are copied.
         """

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
@@ -23,16 +24,17 @@ from sklearn.preprocessing import (
 )
 
 from .._monomial import monomials_like
+from ._filling import NOT_FILLING, values_filled_in
 from ._functions import affine, gaussians, in_turn, product_function, scaled, side_by_side
-from ._protocols import SupportsFunction, SupportsProducts
+from ._protocols import WAY_OUT, SupportsFunction, SupportsProducts
 
 #: The transformers with a form as a function, for messages.
 WITH_FUNCTIONS = (
     "PCA, IncrementalPCA, TruncatedSVD, ActiveSubspace, StandardScaler, RobustScaler, "
-    "MinMaxScaler, MaxAbsScaler, Normalizer, selectors of columns, PolynomialFeatures, "
-    "RBFSampler, Nystroem with a Gaussian kernel, the dictionaries of this package, pipelines, "
-    "unions and ObservableSelectors of them, and whatever has a method to_function "
-    "or pair_products"
+    "MinMaxScaler, MaxAbsScaler, SimpleImputer, Normalizer, selectors of columns, "
+    "PolynomialFeatures, RBFSampler, Nystroem with a Gaussian kernel, the dictionaries of this "
+    "package, pipelines, unions and ObservableSelectors of them, and whatever has a method "
+    "to_function or pair_products"
 )
 
 
@@ -74,7 +76,7 @@ def _foreign_function(transformer, dtype):
     """Return a fitted transformer of another package as a function; see `as_function`."""
     raise NoFunctionError(
         f"{type(transformer).__name__} has no form as a plain function here. Known are "
-        f"{WITH_FUNCTIONS}."
+        f"{WITH_FUNCTIONS}. {WAY_OUT}"
     )
 
 
@@ -114,7 +116,8 @@ def _of_function(transformer: FunctionTransformer, dtype):
         raise NoFunctionError(
             f"FunctionTransformer(func={transformer.func!r}) has no form as a plain function "
             "here, as it may expect anything: only func=None, which passes rows through. Write a "
-            "transformer with a method to_function."
+            "transformer with a method to_function; to flatten images there is Flatten. "
+            f"{WAY_OUT}"
         )
     return in_turn([])
 
@@ -146,6 +149,17 @@ def _of_standard_scaler(scaler: StandardScaler, dtype):
         (1.0 / scaler.scale_).astype(dtype) if scaler.with_std else None,
         scaler.mean_.astype(dtype) if scaler.with_mean else None,
     )
+
+
+@_foreign_function.register
+def _of_imputer(imputer: SimpleImputer, dtype):
+    values = values_filled_in(imputer)
+    if values is None:
+        raise NoFunctionError(f"{NOT_FILLING} {WAY_OUT}")
+    values, missing = values.astype(dtype), imputer.missing_values
+    if missing != missing:
+        return lambda rows: np.where(np.isnan(rows), values, rows)
+    return lambda rows: np.where(rows == missing, values, rows)
 
 
 @_foreign_function.register

@@ -6,6 +6,7 @@ from math import sqrt
 import numpy as np
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
@@ -18,15 +19,16 @@ from sklearn.preprocessing import (
 )
 
 from .._monomial import monomials_like
-from ._protocols import SupportsTorch
+from ._filling import NOT_FILLING, values_filled_in
+from ._protocols import WAY_OUT, SupportsTorch
 from ._torch_layers import linear_layer, torch_layers
 
 #: The transformers with a form in torch, for messages.
 WITH_LAYERS = (
     "PCA, IncrementalPCA, ActiveSubspace, StandardScaler, RobustScaler, MinMaxScaler, "
-    "MaxAbsScaler, PolynomialFeatures, RBFSampler, Nystroem with a Gaussian kernel, the "
-    "dictionaries of this package, pipelines, unions and ObservableSelectors of them, and "
-    "whatever has a method to_layer"
+    "MaxAbsScaler, SimpleImputer, PolynomialFeatures, RBFSampler, Nystroem with a Gaussian "
+    "kernel, the dictionaries of this package, pipelines, unions and ObservableSelectors of them, "
+    "and whatever has a method to_layer"
 )
 
 
@@ -59,7 +61,8 @@ def as_layer(transformer):
 def _foreign_layer(transformer):
     """Return a fitted transformer of another package as a layer of torch; see `as_layer`."""
     raise NoLayerError(
-        f"{type(transformer).__name__} has no form in torch here. Known are {WITH_LAYERS}."
+        f"{type(transformer).__name__} has no form in torch here. Known are {WITH_LAYERS}. "
+        f"{WAY_OUT}"
     )
 
 
@@ -99,7 +102,7 @@ def _function_layer(transformer: FunctionTransformer):
     if transformer.func is not None:
         raise NoLayerError(
             f"FunctionTransformer(func={transformer.func!r}) has no form in torch here: only "
-            "func=None, which passes rows through."
+            f"func=None, which passes rows through. To flatten images there is Flatten. {WAY_OUT}"
         )
     return torch_layers().nn.Identity()
 
@@ -121,6 +124,14 @@ def _standard_layer(scaler: StandardScaler):
     return torch_layers().Affine(
         factor, -scaler.mean_ * factor if scaler.with_mean else 0.0 * factor
     )
+
+
+@_foreign_layer.register
+def _imputing_layer(imputer: SimpleImputer):
+    values = values_filled_in(imputer)
+    if values is None:
+        raise NoLayerError(f"{NOT_FILLING} {WAY_OUT}")
+    return torch_layers().Filled(values, imputer.missing_values)
 
 
 @_foreign_layer.register

@@ -3,12 +3,15 @@
 from functools import singledispatch
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
+    FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
     PolynomialFeatures,
@@ -17,9 +20,10 @@ from sklearn.preprocessing import (
 )
 
 from .._chain import steps_of
+from .._columns import ColumnParts
 from .._monomial import monomials_like
 from ._operations import Operations, UncountableError
-from ._protocols import SupportsCost
+from ._protocols import WAY_OUT, SupportsCost
 
 
 def operations_of(transformer):
@@ -50,11 +54,15 @@ def _foreign_operations(transformer):
     # A support vector machine has coef_ too, and multiplies by its support vectors instead.
     if isinstance(coef, np.ndarray) and not hasattr(transformer, "support_vectors_"):
         return Operations.of_matrix(coef, getattr(transformer, "intercept_", ()))
-    raise UncountableError(
+    raise _not_known(transformer)
+
+
+def _not_known(transformer):
+    return UncountableError(
         f"The operations of {type(transformer).__name__} are not known. Known are the "
-        "classifiers and lifters of this package, pipelines and unions, PCA, scalers, Nystroem "
-        "and RBFSampler, linear models, multi-layer perceptrons and torch modules, and whatever "
-        "has a method operations."
+        "classifiers and lifters of this package, pipelines, unions and ColumnTransformers, PCA, "
+        "scalers, Nystroem and RBFSampler, linear models, multi-layer perceptrons and torch "
+        f"modules, and whatever has a method operations. {WAY_OUT}"
     )
 
 
@@ -69,6 +77,16 @@ def _of_chain(chain):
 def _of_union(union: FeatureUnion):
     parts = (part for _, part in union.transformer_list if part != "drop")
     return sum((_of_chain(part) for part in parts), Operations())
+
+
+@_foreign_operations.register
+def _of_columns(transformer: ColumnTransformer):
+    return _of_parts(ColumnParts.of(transformer))
+
+
+@_foreign_operations.register
+def _of_parts(columns: ColumnParts):
+    return sum((_of_chain(part) for _, part, _ in columns.parts), Operations())
 
 
 @_foreign_operations.register(PCA)
@@ -108,6 +126,18 @@ def _of_max_abs_scaler(scaler: MaxAbsScaler):
 
 def _of_scaling(scale, offset):
     return Operations.of_matrix(*(() if part is None else part for part in (scale, offset)))
+
+
+@_foreign_operations.register
+def _of_imputer(imputer: SimpleImputer):
+    return Operations.storing(imputer.statistics_)
+
+
+@_foreign_operations.register
+def _of_function(transformer: FunctionTransformer):
+    if transformer.func is not None:
+        raise _not_known(transformer)
+    return Operations()
 
 
 @_foreign_operations.register

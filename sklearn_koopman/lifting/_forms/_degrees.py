@@ -4,6 +4,7 @@ from functools import singledispatch
 from typing import Any
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
@@ -17,6 +18,7 @@ from sklearn.preprocessing import (
 )
 
 from .._chain import steps_of
+from .._columns import ColumnParts
 from ._protocols import SupportsDegree, SupportsProducts
 
 
@@ -30,7 +32,7 @@ def degree_of(transformer: Any):
     Returns
     -------
     degree : int or None
-        1 for what is linear, with or without a constant; None for what is no polynomial, or not
+        1 for what is linear, with or without a constant; None for what is not a polynomial, or not
         known to be one.
     """
     if isinstance(transformer, SupportsDegree):
@@ -74,6 +76,17 @@ def _of_chain(chain):
 def _of_union(union: FeatureUnion):
     degrees = [degree_of(part) for _, part in union.transformer_list if part != "drop"]
     return None if None in degrees else max(degrees)
+
+
+@_foreign_degree.register
+def _of_columns(transformer: ColumnTransformer):
+    return _of_parts(ColumnParts.of(transformer))
+
+
+@_foreign_degree.register
+def _of_parts(columns: ColumnParts):
+    degrees = [degree_of(part) for _, part, _ in columns.parts]
+    return None if None in degrees else max(degrees, default=0)
 
 
 @_foreign_degree.register(IncrementalPCA)

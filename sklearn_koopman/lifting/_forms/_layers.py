@@ -29,6 +29,28 @@ class Affine(nn.Module):
         return rows * self.factor + self.offset
 
 
+class Filled(nn.Module):
+    """Rows with a value in the place of each that is missing.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_columns,)
+    missing : float
+        What stands for a missing value, NaN perhaps.
+    """
+
+    def __init__(self, values, missing):
+        super().__init__()
+        self.values = nn.Parameter(_tensor(values))
+        self.missing = float(missing)
+
+    def forward(self, rows):
+        """Return the filled rows."""
+        is_nan = self.missing != self.missing
+        missing = torch.isnan(rows) if is_nan else rows == self.missing
+        return torch.where(missing, self.values, rows)
+
+
 class MonomialsOfOneDegree(nn.Module):
     """Products of variables and monomials of the degree below.
 
@@ -317,7 +339,7 @@ class ProductKernel(nn.Module):
 
 
 class Intensities(nn.Module):
-    """Intensities of mixed columns, behind an absorber that saturates if there is one.
+    """Intensities of mixed columns, after an absorber that saturates if there is one.
 
     Parameters
     ----------

@@ -4,10 +4,12 @@ from importlib import import_module
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion
 
 from .._chain import steps_of
 from .._orthogonal import RECURRENCES
+from ._filling import values_filled_in
 from ._protocols import SupportsOnnx
 
 
@@ -98,6 +100,8 @@ class Nodes:
                 rows = self._add_union(step, rows)
             elif isinstance(step, ColumnTransformer):
                 rows = self._add_columns(step, rows)
+            elif isinstance(step, SimpleImputer) and values_filled_in(step) is not None:
+                rows = self._add_filled(step, rows)
             else:
                 rows = self._sub_estimator(step, rows)
         return rows
@@ -115,9 +119,11 @@ class Nodes:
 
     def _add_columns(self, transformer, rows):
         weights = transformer.transformer_weights or {}
+        n_features = transformer.n_features_in_
+        names = list(getattr(transformer, "feature_names_in_", range(n_features)))
         parts = []
         for name, step, columns in transformer.transformers_:
-            places = _places(columns, transformer.n_features_in_)
+            places = _places(columns, names)
             if not len(places) or (isinstance(step, str) and step == "drop"):
                 continue
             part = self.add("Gather", rows, places, axis=1)
@@ -127,6 +133,15 @@ class Nodes:
                 part = self.add("Mul", part, self.constant([weights[name]]))
             parts.append(part)
         return self.add("Concat", *parts, axis=1)
+
+    def _add_filled(self, imputer, rows):
+        """Add rows without missing values: onnxruntime's own imputer takes float32 alone."""
+        values = self.constant(values_filled_in(imputer))
+        if imputer.missing_values != imputer.missing_values:
+            is_missing = self.add("IsNaN", rows)
+        else:
+            is_missing = self.add("Equal", rows, self.constant(imputer.missing_values))
+        return self.add("Where", is_missing, values, rows)
 
     def add_products(self, variables, lower, products):
         """Add products of variables and of lower products.
@@ -200,10 +215,15 @@ class Nodes:
         return getattr(import_module("skl2onnx.algebra.onnx_ops"), f"Onnx{kind}")
 
 
-def _places(columns, n_columns):
-    """Return the indices that columns of a ColumnTransformer stand for, which are not names."""
-    places = np.arange(n_columns, dtype=np.int64)
+def _places(columns, names):
+    """Return the indices that columns of a ColumnTransformer stand for."""
+    places = np.arange(len(names), dtype=np.int64)
+    if isinstance(columns, slice) and isinstance(columns.start or columns.stop, str):
+        ends = columns.start or names[0], columns.stop or names[-1]
+        columns = slice(names.index(ends[0]), names.index(ends[1]) + 1)  # the last one belongs
     if isinstance(columns, slice):
         return places[columns]
     columns = np.atleast_1d(columns)
+    if columns.dtype.kind in "OU" and all(isinstance(column, str) for column in columns):
+        columns = np.array([names.index(column) for column in columns], dtype=np.int64)
     return places[columns] if len(columns) else places[:0]

@@ -7,6 +7,12 @@ else. Each form must agree with `transform`.
 
 from typing import Protocol, runtime_checkable
 
+#: What helps where a step has no form, for messages.
+WAY_OUT = (
+    "If it is a first step of a pipeline, take the later steps alone: student[1:], which takes "
+    "what the first step makes of rows, student[:1].transform(X)."
+)
+
 
 @runtime_checkable
 class SupportsTorch(Protocol):
@@ -148,7 +154,7 @@ class SupportsDegree(Protocol):
         -------
         degree : int or None
             1 for a linear map, with or without a constant; None if some observable of the fitted
-            transformer is no polynomial.
+            transformer is not a polynomial.
         """
 
 
@@ -165,7 +171,7 @@ class SupportsSlopes(Protocol):
         Returns
         -------
         slopes : Slopes or None
-            None if those of the fitted transformer are no multiples of its observables.
+            None if those of the fitted transformer are not multiples of its observables.
         """
 
 

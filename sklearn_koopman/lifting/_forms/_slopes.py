@@ -94,7 +94,7 @@ def slopes_of(transformer: Any, n_features):
     Returns
     -------
     slopes : Slopes or None
-        None where they are not known, or are no multiples of its observables.
+        None where they are not known, or are not multiples of its observables.
     """
     if isinstance(transformer, SupportsSlopes):
         return transformer.slopes()

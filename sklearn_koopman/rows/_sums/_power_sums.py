@@ -21,11 +21,11 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import gen_batches
 
-from .._threads import ThreadPool
-from ..lifting import CONSTANT
+from ..._threads import ThreadPool
+from ...lifting import CONSTANT
+from .._consumers import Total
+from .._factors import CENTRED_ROWS, _kernel
 from ._buffer import ReusedBuffer
-from ._consumers import Total
-from ._factors import CENTRED_ROWS, _kernel
 from ._unlocked import add_product
 
 # Heads whose products with all tails take as long as preparing the tails for them.

@@ -16,13 +16,13 @@ from scipy.linalg import blas, qr
 from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
-from .._threads import ThreadPool
+from ..._threads import ThreadPool
+from .._consumers import Total
+from .._factors import Factors
+from .._sparse import sparse_moments
 from ._buffer import ReusedBuffer
-from ._consumers import Total
-from ._factors import Factors
 from ._packed import PackedTriangle
 from ._power_sums import PowerSums, layout_of
-from ._sparse import sparse_moments
 
 # Columns that are centred together: with some thousand rows they stay in a core's cache.
 SLAB_COLUMNS = 128
