@@ -240,7 +240,7 @@ for (left, right), row in zip(doubts, rows, strict=True):
     axes[right].set(ylim=(0, 1), yticks=[0, 0.5, 1], xticks=[])
 lean = {"rotation": 60, "ha": "right"} if max(map(len, names)) > 2 else {}
 axes["bars 2"].set_xticks(range(10), names, **lean)
-axes["bars 0"].set_title("What teacher and student make of doubtful images")
+axes["bars 0"].set_title("Images that the teacher finds hard")
 for ax in axes.values():
     ax.spines[["top", "right"]].set_visible(False)
 
@@ -258,4 +258,5 @@ if options.output is not None:
 #
 # This is what a teacher is for: it knows more than the labels say. Where all 1,257 training images
 # have labels, it is worth nothing on these digits
-# (:ref:`sphx_glr_auto_examples_plot_distillation_or_least_squares.py`).
+# (:ref:`sphx_glr_auto_examples_plot_distillation_or_least_squares.py`). On MNIST and
+# Fashion-MNIST, with a thousand labels, it is worth 2.9 to 4.7 and 2.6 to 3.3 points on one split.

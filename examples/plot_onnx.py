@@ -115,7 +115,7 @@ for ax, values, unit in zip(axes, (kilobytes, times), ("kB", "µs"), strict=True
         )
     ax.set_yticks(range(3), values)
     ax.set(xscale="log", xlabel=unit, ylim=(2.5, -0.5))
-    ax.set_xlim(min(values.values()) / 2, 4 * max(values.values()))
+    ax.set_xlim(min(values.values()) / 2, 8 * max(values.values()))
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].set_title("Size")

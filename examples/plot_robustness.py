@@ -92,7 +92,7 @@ _ = ax.legend(frameon=False)
 
 shown = [np.flatnonzero(y_test == label)[0] for label in range(6)]
 fig, axes = plt.subplots(5, len(shown), figsize=(7, 6), layout="constrained")
-axes[0, 0].set_ylabel("image")
+axes[0, 0].set_ylabel("image", fontsize=8)
 for column, row in enumerate(shown):
     axes[0, column].imshow(X_test[row].reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
 for place, (name, fitted) in enumerate(students.items()):

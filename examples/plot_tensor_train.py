@@ -50,7 +50,7 @@ teacher = FrozenEstimator(net)
 # ``solver="als"`` sweeps over the cores. With all others fixed, fitting a core is a convex problem.
 
 pca = PCA(n_components, random_state=0)
-ranks = [1, 2, 3, 4, 6, 8, 12, 16]
+ranks = [1, 2, 3, 4, 6, 8, 12]
 trains = [
     TensorTrainClassifier(teacher, rank=rank, lifter=pca, max_iter=4, random_state=0).fit(X, y)
     for rank in ranks

@@ -5,6 +5,7 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
+from sklearn.utils.validation import column_or_1d
 
 from .._progress import showing_progress
 from .._validation import is_integer
@@ -272,6 +273,7 @@ def audit_report(
     for name, value, least in (("n_rows", n_rows, 0), ("max_rows", max_rows, 1)):
         if not is_integer(value) or value < least:
             raise ValueError(f"{name}={value!r}: must be an int in the range [{least}, inf).")
+    y = column_or_1d(y, warn=True)
     rows = _checked_places(rows, len(y))
     attributes = attributes_of(groups, len(y))
     with showing_progress(verbose):

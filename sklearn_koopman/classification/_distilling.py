@@ -79,7 +79,8 @@ class DistillingClassifier(KoopmanClassifier):
 
 def check_perturbation(student):
     """Raise an error for a perturbation that is none, or with what cannot move rows."""
-    if not check_real(student, "perturbation", low=0.0, inclusive="left"):
+    # The square of which is a number, too.
+    if not check_real(student, "perturbation", low=0.0, high=1e100):
         return
     for name, value in (("solver", "lbfgs"), ("device", None)):
         if getattr(student, name, value) != value:

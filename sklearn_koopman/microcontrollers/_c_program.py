@@ -278,6 +278,13 @@ class _Program:
             low, high = self.byte_range
             row = f"A row of {n_features} bytes; 0 stands for {low:g}, 255 for {high:g}"
         kind = "integers" if self.is_fixed else "float"
+        note = ""
+        if self.is_fixed and self.row == "float":
+            # A fused multiplication and addition would round the row differently.
+            note = (
+                "\n   Compile with -std=c99 or -ffp-contract=off: then integers are those of the "
+                "twin in\n   Python, to the last bit.\n"
+            )
         classes = "; ".join(
             f"{i}: {label}".replace("*/", "* /") for i, label in enumerate(self.classes)
         )
@@ -298,7 +305,7 @@ class _Program:
 
    Tables: {writer.table_bytes} bytes of flash. Buffers: {writer.buffer_bytes} bytes of memory,
    static: the functions must not be called by two threads at once.
-
+{note}
    Classes: {classes}. */
 #ifndef {upper}_H
 #define {upper}_H

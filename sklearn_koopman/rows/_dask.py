@@ -166,7 +166,11 @@ def float_rows(X, input_name):
 
 def in_chunks_of(X, array):
     """Return an array as a dask array in chunks of the same rows as X."""
-    array = array if isinstance(array, da.Array) else da.from_array(np.asarray(array))
+    if not isinstance(array, da.Array):
+        array = np.asarray(array)
+        # Not in chunks that dask chooses: it cannot tell how large objects are.
+        n_rows = X.chunks[0] if array.shape[:1] == X.shape[:1] else -1
+        array = da.from_array(array, chunks=(n_rows, *[-1] * array.ndim)[: array.ndim])
     if sum(_known_rows(array, "a dask array given beside X")) != X.shape[0]:
         raise ValueError(
             "Found input variables with inconsistent numbers of samples: "

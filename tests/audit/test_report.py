@@ -413,6 +413,8 @@ def test_refusals(student):
         audit_report(student, rows, np.array([1, *labels[1:]], dtype=object))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         audit_report(student, rows, labels[:5])
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        audit_report(student, rows, None)
     with pytest.raises(TypeError, match="an audit is of a fitted classifier"):
         audit_report(EDMDRegressor().fit(rows, rows["mean area"]), rows, labels)
     with pytest.raises(TypeError, match="an audit is of a fitted classifier"):

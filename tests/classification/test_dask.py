@@ -199,6 +199,15 @@ def test_any_chunks(student, rows):
 
 
 @in_this_thread
+def test_objects_beside_dask_arrays_are_refused_as_they_are_in_memory():
+    objects = LOGITS.astype(object)  # whose size dask cannot tell
+    for rows in (X, chunked(X)):
+        with pytest.raises(ValueError, match="soft_labels") as refusal:
+            with_parameters(EDMD).fit(rows, Y, soft_labels=objects)
+        assert "object" in str(refusal.value)
+
+
+@in_this_thread
 @both_classifiers
 def test_rows_in_memory_beside_dask_arrays(student):
     expected = with_parameters(student).fit(X, Y, WEIGHT, soft_labels=LOGITS)

@@ -221,6 +221,7 @@ def test_cross_validation_takes_it():
         ({"lifter": MonomialLifter((2, 2))}, "lacks observables"),
         ({"lifter": MonomialLifter(2), "solver": "adam"}, "Set solver='lbfgs'"),
         ({"perturbation": -1.0}, "'perturbation' parameter"),
+        ({"perturbation": 1e200}, r"'perturbation' parameter .* range \[0(.0)?, 1e\+100\]"),
     ],
 )
 def test_what_cannot_move_rows_says_so(settings, message):

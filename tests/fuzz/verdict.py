@@ -104,7 +104,3 @@ def is_bare(error):
     last = extract_tb(error.__traceback__)[-1].filename
     is_checked = any(where in last for where in ("sklearn", "fuzz"))
     return not is_checked or any(each in text for each in BARE)
-
-
-def _is_float(value):
-    return isinstance(value, np.ndarray) and value.dtype.kind in "fc"
