@@ -35,13 +35,15 @@ class AuditedGroup:
     median_radius: float | None = None
 
 
-def attributes_of(groups, n_samples):
+def attributes_of(groups, n_samples, labelled=None):
     """Return the attributes that rows are grouped by, as a dict of arrays.
 
     Parameters
     ----------
     groups : array-like of shape (n_samples,), dict or DataFrame of such, or None
     n_samples : int
+    labelled : object, default=None
+        The rows, or their classes. If they are of pandas, groups of pandas have the same index.
     """
     if groups is None:
         return {}
@@ -51,18 +53,23 @@ def attributes_of(groups, n_samples):
         )
     if not hasattr(groups, "items") or getattr(groups, "ndim", 2) == 1:
         groups = {getattr(groups, "name", None) or "": groups}
-    return {str(name): _checked(of, str(name), n_samples) for name, of in groups.items()}
+    return {
+        str(name): _checked(of, str(name), n_samples, labelled) for name, of in groups.items()
+    }
 
 
-def _checked(values, name, n_samples):
+def _checked(values, name, n_samples, labelled):
     """Return the group of each row as an array of values that can be compared."""
     what = f"groups[{name!r}]" if name else "groups"
+    given = values
     # Of a list, an array of strings would be made where one of them is a string.
     values = np.asarray(values, dtype=None if hasattr(values, "dtype") else object)
     if values.ndim != 1:
         raise ValueError(f"{what} has the shape {values.shape}: give the group of each row.")
     if len(values) != n_samples:
         raise ValueError(f"{what} has {len(values)} rows, and X has {n_samples}.")
+    if hasattr(given, "reindex") and hasattr(labelled, "reindex"):
+        _refuse_other_index(given, what, name, labelled)
     n_missing = sum(map(_is_missing, values.tolist()))
     if n_missing:
         raise ValueError(
@@ -81,6 +88,18 @@ def _checked(values, name, n_samples):
             "into ranges first: pandas.cut(values, [0, 30, 60, 99]).astype(str)."
         )
     return values
+
+
+def _refuse_other_index(values, what, name, labelled):
+    """Raise ValueError for a Series whose rows are not named as those of X are."""
+    if values.index.equals(labelled.index):
+        return
+    same = len(values.index.difference(labelled.index)) == 0
+    kind = "the labels of the rows in another order" if same else "other labels than the rows"
+    raise ValueError(
+        f"{what} is a Series whose index has {kind}: give frame.loc[X.index, {name!r}]. Where the "
+        "order of the rows is right, give values alone: series.to_numpy()."
+    )
 
 
 def _is_missing(value):
@@ -167,9 +186,10 @@ class GroupAccuracyDisplay:
         -------
         display : GroupAccuracyDisplay
         """
+        labelled = y
         y, y_student = column_or_1d(y), column_or_1d(y_student)
         check_consistent_length(y, y_student)
-        attributes = attributes_of(groups, len(y))
+        attributes = attributes_of(groups, len(y), labelled)
         return cls(audited_groups(attributes, y == y_student, delta=delta)).plot(ax)
 
     def plot(self, ax=None):

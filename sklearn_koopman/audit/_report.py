@@ -14,6 +14,7 @@ from ..inspection import (
     FidelityCertificate,
     Formula,
     UncountableError,
+    by_column,
     cost,
     fidelity_certificate,
     formula,
@@ -210,7 +211,8 @@ def audit_report(
         or what it says of the rows of X: their classes, or a score for each class. None: the
         report is of the student alone.
     groups : array-like of shape (n_samples,), or dict or DataFrame of such, default=None
-        Which group each row is in; several attributes by their names.
+        Which group each row is in; several attributes by their names. A pandas Series has the
+        same index as X, in the same order.
     image_shape : tuple of int, default=None
         Height and width, and channels, where rows are images: rows are then shown as pictures.
     bounds : tuple (low, high), default=None
@@ -273,9 +275,10 @@ def audit_report(
     for name, value, least in (("n_rows", n_rows, 0), ("max_rows", max_rows, 1)):
         if not is_integer(value) or value < least:
             raise ValueError(f"{name}={value!r}: must be an int in the range [{least}, inf).")
+    labels = X if hasattr(X, "reindex") else y
     y = column_or_1d(y, warn=True)
     rows = _checked_places(rows, len(y))
-    attributes = attributes_of(groups, len(y))
+    attributes = attributes_of(groups, len(y), labels)
     with showing_progress(verbose):
         audited = Audited(
             student,
@@ -356,6 +359,7 @@ def _names(fixed, column_names):
         return []
     given: list = [fixed] if isinstance(fixed, str) else list(fixed)
     if all(isinstance(each, bool | np.bool_) for each in given):
+        given = by_column(fixed, column_names, "fixed")
         given = np.flatnonzero(given).tolist()
     return [each if isinstance(each, str) else column_names[each] for each in given]
 

@@ -21,7 +21,7 @@ from sklearn_koopman import (
     KoopmanDistilledClassifier,
     MonomialLifter,
 )
-from sklearn_koopman.audit import audit_report
+from sklearn_koopman.audit import GroupAccuracyDisplay, audit_report
 from sklearn_koopman.inspection import formula, robust_radius, shapley_values
 from sklearn_koopman.pipeline import make_pipeline
 from sklearn_koopman.regression import EDMDRegressor
@@ -127,6 +127,22 @@ def test_intervals_have_the_level_that_is_asked_for(student):
 def test_groups(report):
     names = [(group.attribute, str(group.name)) for group in report.groups]
     assert names == [("size", "large"), ("size", "small"), ("even", "False"), ("even", "True")]
+
+
+def test_groups_of_other_rows_are_refused(student):
+    rows, labels = CELLS[FRESH], DIAGNOSES[FRESH]
+    sizes = (rows["mean radius"] > 14).rename("size")
+    found = audit_report(student, rows, labels, groups=sizes, n_rows=0).groups
+    assert [group.accuracy.n_samples for group in found] == [(~sizes).sum(), sizes.sum()]
+    for groups, what in (
+        (sizes[::-1], "the labels of the rows in another order"),
+        ({"size": sizes.reset_index(drop=True)}, "other labels"),
+    ):
+        message = rf"groups\['size'\].*{what}.*frame.loc\[X.index, 'size'\]"
+        with pytest.raises(ValueError, match=message):
+            audit_report(student, rows, labels, groups=groups)
+    with pytest.raises(ValueError, match="another order"):
+        GroupAccuracyDisplay.from_predictions(sizes, ~sizes, groups=sizes[::-1])
 
 
 def test_calibration(report, student):

@@ -30,6 +30,7 @@ from sklearn_koopman import (
     RBFLifter,
     SquaredProjectionLifter,
 )
+from sklearn_koopman.audit import audit_report
 from sklearn_koopman.inspection import radius_bounds, robust_radius, shapley_values
 from sklearn_koopman.pipeline import make_pipeline
 
@@ -201,6 +202,35 @@ def test_fixed_columns_stay_and_radii_of_the_others_are_exact(scale):
 
 def named(rows):
     return pandas.DataFrame(rows, columns=FLOWERS.columns)
+
+
+def test_series_are_taken_by_the_names_of_the_columns():
+    student = make_pipeline(StandardScaler(), MonomialLifter(2), EDMDClassifier(ridge=1e-3))
+    rows = student.fit(FLOWERS, KINDS) and FLOWERS[40:110:10]
+    low, high = FLOWERS.min() - 0.1, FLOWERS.max() + 0.2
+    is_fixed = FLOWERS.mean() < 2
+    of_arrays = {
+        "scale": FLOWERS.std().to_numpy(),
+        "fixed": is_fixed.to_numpy(),
+        "bounds": (low.to_numpy(), high.to_numpy()),
+    }
+    series = {"scale": FLOWERS.std(), "fixed": is_fixed, "bounds": (low, high)}
+    expected = radius_bounds(student, rows, **of_arrays)
+    for turn in (slice(None), slice(None, None, -1)):
+        turned = {
+            "scale": series["scale"][turn],
+            "fixed": is_fixed[turn],
+            "bounds": (low[turn], high[::-1]),
+        }
+        found = radius_bounds(student, rows, **turned)
+        assert_allclose(found.upper, expected.upper)
+        found = audit_report(student, rows, KINDS[40:110:10], **turned)
+        assert_allclose(found.certified.lower, expected.lower)
+        assert found.fixed == [FLOWERS.columns[3]]
+    for name, given in {"scale": series["scale"], "bounds": (low, 9)}.items():
+        wrong = (given[0].rename({low.index[0]: "sepal"}), 9) if name == "bounds" else given[1:]
+        with pytest.raises(ValueError, match=f"{name} is a Series whose index is not the col"):
+            robust_radius(student, rows, **{name: wrong})
 
 
 def test_fixed_columns_of_students_with_lower_bounds():

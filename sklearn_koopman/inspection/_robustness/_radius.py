@@ -7,13 +7,13 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from ..._progress import showing_progress, watched
-from ..._validation import is_integer
 from ..._warnings import warn_user
 from ...lifting import steps_of
 from ._attack import nearest_found
 from ._coordinates import QuadraticForms, StudentCoordinates, checked_rows
 from ._input_model import InputModel
 from ._quadrics import Boundaries
+from ._settings import checked_bounds, checked_fixed, checked_scale, column_names
 from ._taylor import lower_bound_of
 
 # How much further than the boundary, relative to the change that leads there, a changed row is:
@@ -110,6 +110,11 @@ def robust_radius(
         If X is not what the student takes, or not within the bounds; if `scale` or `fixed` do not
         fit the columns.
 
+    Notes
+    -----
+    A pandas Series as `scale`, as an end of `bounds` or as a mask of `fixed` has the names of
+    columns as its index. It is taken by name if X is a data frame.
+
     See Also
     --------
     radius_bounds : Lower and upper bounds of any student, and whether they are the same.
@@ -173,11 +178,11 @@ def radius_bounds(student, X, *, bounds=None, scale=None, fixed=None):
     >>> radius_bounds(student, X).is_exact.all()
     np.True_
     """
-    names = [str(name) for name in getattr(X, "columns", [])]
+    names = column_names(X)
     given = X = checked_rows(student, X)
-    is_fixed = _checked_fixed(fixed, names, X.shape[1])
-    scale = checked_scale(scale, X)
-    bounds = _checked_bounds(bounds, X)
+    is_fixed = checked_fixed(fixed, X, names)
+    scale = checked_scale(scale, X, names)
+    bounds = checked_bounds(bounds, X, names)
     if scale is not None:
         X = X / scale
         bounds = None if bounds is None else tuple(end / scale for end in bounds)
@@ -244,77 +249,6 @@ def by_blocks(function, rows):
     """Return what a function gives for some rows at a time, joined."""
     blocks = watched(list(gen_batches(len(rows), N_ROWS)), "radii")
     return np.concatenate([function(rows[block]) for block in blocks])
-
-
-def _checked_fixed(fixed, names, n_features):
-    """Return which columns cannot change, None for none of them.
-
-    Parameters
-    ----------
-    fixed : list of str or int, or array of bool, or None
-    names : list of str
-        Of the columns; empty where they have none.
-    n_features : int
-    """
-    if fixed is None or len(fixed) == 0:
-        return None
-    given = [fixed] if isinstance(fixed, str) else list(fixed)
-    is_mask = all(isinstance(each, bool | np.bool_) for each in given)
-    if is_mask and len(given) == n_features:
-        is_fixed = np.array(given)
-    else:
-        is_fixed = np.zeros(n_features, dtype=bool)
-        for column in given:
-            place = names.index(column) if column in names else column
-            if not (is_integer(place) and -n_features <= place < n_features):
-                raise ValueError(
-                    f"fixed={fixed!r}: {column!r} is not a column of X. Give names of columns of a "
-                    f"data frame, or numbers below {n_features}."
-                )
-            is_fixed[place] = True
-    if is_fixed.all():
-        raise ValueError("fixed: at least one column must be free to change.")
-    return is_fixed if is_fixed.any() else None
-
-
-def checked_scale(scale, X):
-    """Return what a distance of 1 is in each column, None for 1.
-
-    Parameters
-    ----------
-    scale : "std", array-like of shape (n_features,) or None
-    X : ndarray of shape (n_samples, n_features)
-    """
-    if scale is None:
-        return None
-    if isinstance(scale, str):
-        if scale != "std":
-            raise ValueError(f"scale={scale!r}: must be 'std', an array or None.")
-        deviations = X.std(axis=0)
-        return np.where(deviations > 0, deviations, 1.0)
-    scale = np.asarray(scale, dtype=float)
-    if scale.shape != (X.shape[1],) or not (scale > 0).all():
-        raise ValueError(f"scale must have {X.shape[1]} positive numbers, one for each column.")
-    return scale
-
-
-def _checked_bounds(bounds, X):
-    """Return the ends as arrays, for every feature one, or None."""
-    if bounds is None:
-        return None
-    try:
-        low, high = (np.broadcast_to(np.asarray(end, float), X.shape[1:]) for end in bounds)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"bounds={bounds!r} must be None or a pair (low, high) of numbers, or of arrays of "
-            f"shape ({X.shape[1]},)."
-        ) from None
-    if not (np.all(low <= X) and np.all(high >= X)):
-        raise ValueError(
-            f"bounds={bounds!r}: X has features from {X.min():.6g} to {X.max():.6g}, which are not "
-            "within them. Give the bounds of what X holds, (0, 255) for bytes say."
-        )
-    return low, high
 
 
 def _are_within(changed, X, bounds):
