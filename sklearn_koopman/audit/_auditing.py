@@ -222,8 +222,8 @@ class Audited:
         return np.sort(self._draw.permutation(n_samples)[:n_rows])
 
 
-def columns_of_two_values(X):
-    """Return the numbers of the columns that have two values, where there are others too.
+def columns_of_few_values(X):
+    """Return the numbers of the columns that have one or two values, where others have more.
 
     Parameters
     ----------
@@ -232,7 +232,8 @@ def columns_of_two_values(X):
     Returns
     -------
     columns : list of int
-        Empty where all columns have two, and where not all are numbers.
+        Where no column has more than two values, those that have one. Empty where all have one, and
+        where not all columns are numbers.
     """
     try:
         values = np.asarray(X, dtype=float)
@@ -241,8 +242,10 @@ def columns_of_two_values(X):
     if values.ndim != 2 or not len(values):
         return []
     low, high = values.min(axis=0), values.max(axis=0)
-    has_two = ((values == low) | (values == high)).all(axis=0) & (low < high)
-    return [] if has_two.all() else np.flatnonzero(has_two).tolist()
+    has_few = ((values == low) | (values == high)).all(axis=0)
+    if has_few.all():
+        has_few = low == high
+    return [] if has_few.all() else np.flatnonzero(has_few).tolist()
 
 
 def _check_labels(y, classes):

@@ -21,7 +21,7 @@ from ..inspection import (
 )
 from ..rows import taken
 from ..students import KoopmanMatrix, flat_steps
-from ._auditing import Audited, columns_of_two_values
+from ._auditing import Audited, columns_of_few_values
 from ._calibration import Calibration, calibration
 from ._certified import CertifiedAccuracy
 from ._confusion import ConfusionPairDisplay
@@ -221,9 +221,10 @@ def audit_report(
         What a distance of 1 is in each column: "std", its standard deviation in X, where columns
         have different units; None: 1. "auto" is "std", but None with `image_shape` or `bounds`.
     fixed : "auto", list of column names or numbers, or None, default="auto"
-        Columns that cannot change, as for `robust_radius`. "auto": those with two values, such as
-        dummies of categories, where other columns have more, but none with `image_shape`. Any
-        change of them that is not from one value to the other would be of a row that cannot be.
+        Columns that cannot change, as for `robust_radius`. "auto": those with one or two values in
+        X, such as dummies of categories, where other columns have more, but none with
+        `image_shape`. A change of dummies that is not from one value to the other would be of a row
+        that cannot be.
     title : str, default=None
     delta : float, default=0.05
         Probability with which each of the intervals may be wrong.
@@ -271,7 +272,7 @@ def audit_report(
     if isinstance(scale, str) and scale == "auto":
         scale = "std" if image_shape is None and bounds is None else None
     if isinstance(fixed, str) and fixed == "auto":
-        fixed = columns_of_two_values(X) if image_shape is None else None
+        fixed = columns_of_few_values(X) if image_shape is None else None
     for name, value, least in (("n_rows", n_rows, 0), ("max_rows", max_rows, 1)):
         if not is_integer(value) or value < least:
             raise ValueError(f"{name}={value!r}: must be an int in the range [{least}, inf).")

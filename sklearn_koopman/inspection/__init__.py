@@ -26,6 +26,7 @@ from ._robustness._coordinates import checked_rows as checked_rows
 from ._robustness._radius import RadiusBounds, radius_bounds, robust_radius
 from ._robustness._settings import (
     by_column as by_column,
+    checked_fixed as checked_fixed,
     checked_scale as checked_scale,
     column_names as column_names,
 )

@@ -233,6 +233,23 @@ def test_series_are_taken_by_the_names_of_the_columns():
             robust_radius(student, rows, **{name: wrong})
 
 
+def test_standard_deviations_of_columns_that_do_not_vary_are_refused():
+    student = make_pipeline(StandardScaler(), MonomialLifter(2), EDMDClassifier(ridge=1e-3))
+    student.fit(FLOWERS, KINDS)
+    with pytest.raises(ValueError, match=r"in the 1 row.*scale=X_train.std\(\)"):
+        robust_radius(student, FLOWERS[:1], scale="std")
+    rows = FLOWERS[40:110:10].copy()
+    rows[FLOWERS.columns[0]] = 5.1
+    with pytest.raises(ValueError, match="scale='std': 'sepal length"):
+        robust_radius(student, rows, scale="std")
+    scale = rows.std(ddof=0).replace(0, 7)
+    expected = robust_radius(student, rows, scale=scale, fixed=[0])
+    assert_allclose(robust_radius(student, rows, scale="std", fixed=[0]), expected)
+    report = audit_report(student, rows, KINDS[40:110:10])
+    assert report.fixed == [FLOWERS.columns[0]]
+    assert_allclose(report.certified.lower, expected)
+
+
 def test_fixed_columns_of_students_with_lower_bounds():
     student = make_pipeline(StandardScaler(), MonomialLifter(3), EDMDClassifier(ridge=1e-3))
     student.fit(FLOWERS, KINDS)

@@ -85,7 +85,8 @@ def robust_radius(
         radius without them. None: any change is allowed.
     scale : array-like of shape (n_features,) or "std", default=None
         What a distance of 1 is in each column: ``X_train.std(axis=0)`` where columns have different
-        units. "std": the standard deviations of X. None: 1.
+        units. "std": the standard deviations of X, all columns of which must vary, unless they are
+        fixed. None: 1.
     fixed : list of column names or numbers, or array of bool, default=None
         Columns that cannot change. What is returned is exact for them too. Columns of two values
         belong here, unless a value between the two has a meaning: a change takes any size. None:
@@ -181,7 +182,7 @@ def radius_bounds(student, X, *, bounds=None, scale=None, fixed=None):
     names = column_names(X)
     given = X = checked_rows(student, X)
     is_fixed = checked_fixed(fixed, X, names)
-    scale = checked_scale(scale, X, names)
+    scale = checked_scale(scale, X, names, is_fixed)
     bounds = checked_bounds(bounds, X, names)
     if scale is not None:
         X = X / scale

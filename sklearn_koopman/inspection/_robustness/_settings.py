@@ -77,7 +77,7 @@ def checked_fixed(fixed, X, names):
     return is_fixed if is_fixed.any() else None
 
 
-def checked_scale(scale, X, names):
+def checked_scale(scale, X, names, is_fixed=None):
     """Return what a distance of 1 is in each column, None for 1.
 
     Parameters
@@ -86,14 +86,26 @@ def checked_scale(scale, X, names):
     X : ndarray of shape (n_samples, n_features)
     names : list of str
         Of the columns; empty where they have none.
+    is_fixed : ndarray of bool, shape (n_features,), default=None
+        Columns that cannot change, so that their unit says nothing.
     """
     if scale is None:
         return None
     if isinstance(scale, str):
         if scale != "std":
             raise ValueError(f"scale={scale!r}: must be 'std', an array or None.")
-        deviations = X.std(axis=0)
-        return np.where(deviations > 0, deviations, 1.0)
+        deviations = np.where(X.min(axis=0) < X.max(axis=0), X.std(axis=0), 0.0)
+        is_constant = deviations == 0
+        without = is_constant if is_fixed is None else is_constant & ~is_fixed
+        if without.any():
+            columns = names or [f"x{i}" for i in range(X.shape[1])]
+            which = _some([columns[i] for i in np.flatnonzero(without)])
+            raise ValueError(
+                f"scale='std': {which} have one value in the {len(X)} row(s) given, so their "
+                "standard deviation there is not a unit. Give that of the training rows, "
+                "scale=X_train.std(), or hold these columns fixed (fixed=)."
+            )
+        return np.where(is_constant, 1.0, deviations)
     scale = np.asarray(by_column(scale, names, "scale"), dtype=float)
     if scale.shape != (X.shape[1],) or not (scale > 0).all():
         raise ValueError(f"scale must have {X.shape[1]} positive numbers, one for each column.")
