@@ -219,7 +219,7 @@ def audit_report(
         What the features are within, as for `robust_radius`: (0, 1) for pixels.
     scale : "auto", "std", array-like of shape (n_features,) or None, default="auto"
         What a distance of 1 is in each column: "std", its standard deviation in X, where columns
-        have different units; None: 1. "auto" is "std", but None with `image_shape` or `bounds`.
+        have different units; None: 1. "auto" is "std", but None with `image_shape`.
     fixed : "auto", list of column names or numbers, or None, default="auto"
         Columns that cannot change, as for `robust_radius`. "auto": those with one or two values in
         X, such as dummies of categories, where other columns have more, but none with
@@ -270,7 +270,7 @@ def audit_report(
     '<!doctype html>'
     """
     if isinstance(scale, str) and scale == "auto":
-        scale = "std" if image_shape is None and bounds is None else None
+        scale = "std" if image_shape is None else None
     if isinstance(fixed, str) and fixed == "auto":
         fixed = columns_of_few_values(X) if image_shape is None else None
     for name, value, least in (("n_rows", n_rows, 0), ("max_rows", max_rows, 1)):

@@ -172,6 +172,10 @@ def test_radii_are_in_units_of_the_columns(report, student):
     assert_allclose(report.certified.median_radius, np.median(np.where(right, radii, 0)))
     as_they_are = audit_report(student, CELLS[FRESH], DIAGNOSES[FRESH], scale=None)
     assert_allclose(as_they_are.certified.lower, robust_radius(student, rows), rtol=1e-9)
+    within = audit_report(student, CELLS[FRESH], DIAGNOSES[FRESH], bounds=(0, 1e4), n_rows=0)
+    assert_allclose(within.certified.scale, scale)
+    assert_allclose(within.certified.lower, radii, rtol=1e-6)
+    assert "in standard deviations" in within.to_html()
     distances, values, low, high = report.certified.curve()
     assert distances[0] == 0
     assert values[0] == report.accuracy.value

@@ -528,6 +528,15 @@ def test_bounds_that_are_none_say_so(bounds):
         robust_radius(student, X, bounds=bounds)
 
 
+def test_where_bounds_leave_no_change_the_radius_is_that_without_them():
+    student = EDMDClassifier().fit([[0.0], [1.0]], [0, 1])  # the boundary is at 0.5
+    found = radius_bounds(student, [[0.2]], bounds=(0, 0.4))
+    assert_allclose(found.lower, 0.3)
+    assert found.upper == np.inf
+    assert np.isnan(found.counterfactuals).all()
+    assert not found.is_exact
+
+
 def test_rows_of_another_width_and_students_without_a_matrix_say_so():
     student = make_pipeline("passthrough", PCA(5), MonomialLifter(2), EDMDClassifier()).fit(
         X, y

@@ -33,9 +33,11 @@ class RadiusBounds:
         No change that is shorter changes the class. Infinite where none does at all; 0 where no
         bound is known.
     upper : ndarray of shape (n_samples,)
-        The length of a change that does change the class; infinite where none was found.
+        The length of a change that does change the class. Infinite where none was found. There is
+        none if `is_exact`; else, with `bounds` for example, there may be one.
     counterfactuals : ndarray of shape (n_samples, n_features)
-        The rows changed so; NaN where no change was found.
+        The rows changed so. NaN where `upper` is infinite: with `bounds`, NaN means that none was
+        found.
     is_exact : ndarray of bool, shape (n_samples,)
         Where `lower` and `upper` are the same distance, that of the nearest other class.
     """
@@ -101,7 +103,8 @@ def robust_radius(
     counterfactuals : ndarray of shape (n_samples, n_features)
         Only if `return_counterfactual`: the rows, moved just across the nearest boundary, to the
         nearest point of another class. NaN where there is none. Where radii are lower bounds, the
-        nearest that an attack found.
+        nearest that an attack found. With `bounds`, NaN means that none was found: its radius may
+        be finite, as it is the one without bounds.
 
     Raises
     ------
