@@ -1,6 +1,6 @@
 """Accuracy, fidelity and radius of groups of rows, for those who audit fairness."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, column_or_1d
@@ -26,6 +26,8 @@ class AuditedGroup:
     fidelity : Proportion or None
     median_radius : float or None
         Of its rows, wrong ones counted as 0.
+    said : dict of object -> Proportion
+        How often the student says each of its classes, whether that is right or not.
     """
 
     attribute: str
@@ -33,6 +35,7 @@ class AuditedGroup:
     accuracy: Proportion
     fidelity: Proportion | None = None
     median_radius: float | None = None
+    said: dict = field(default_factory=dict)
 
 
 def attributes_of(groups, n_samples, labelled=None):
@@ -108,13 +111,14 @@ def _is_missing(value):
     return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
-def audited_groups(groups, right, faithful=None, certified=None, *, delta=0.05):
+def audited_groups(groups, y, y_student, faithful=None, certified=None, *, delta=0.05):
     """Return what is known of each group.
 
     Parameters
     ----------
     groups : dict of str -> ndarray of shape (n_samples,)
-    right : ndarray of bool, shape (n_samples,)
+    y, y_student : ndarray of shape (n_samples,)
+        The right classes, and what the student says.
     faithful : ndarray of bool, shape (n_samples,), default=None
         Where the student says what the teacher says.
     certified : CertifiedAccuracy, default=None
@@ -125,6 +129,7 @@ def audited_groups(groups, right, faithful=None, certified=None, *, delta=0.05):
     found : list of AuditedGroup
     """
     found = []
+    classes = np.unique(y_student)
     for attribute, values in groups.items():
         for name in np.unique(values):
             rows = values == name
@@ -136,9 +141,10 @@ def audited_groups(groups, right, faithful=None, certified=None, *, delta=0.05):
                 AuditedGroup(
                     attribute,
                     name,
-                    Proportion.of(right[rows], delta),
+                    Proportion.of((y == y_student)[rows], delta),
                     None if faithful is None else Proportion.of(faithful[rows], delta),
                     radius,
+                    {each: Proportion.of(y_student[rows] == each, delta) for each in classes},
                 )
             )
     return found
@@ -190,7 +196,7 @@ class GroupAccuracyDisplay:
         y, y_student = column_or_1d(y), column_or_1d(y_student)
         check_consistent_length(y, y_student)
         attributes = attributes_of(groups, len(y), labelled)
-        return cls(audited_groups(attributes, y == y_student, delta=delta)).plot(ax)
+        return cls(audited_groups(attributes, y, y_student, delta=delta)).plot(ax)
 
     def plot(self, ax=None):
         """Draw a line for each group.

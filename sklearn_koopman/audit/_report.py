@@ -191,7 +191,7 @@ def audit_report(
     - the hardest rows with what speaks for the wrong class (Shapley values), and the least robust
       and some typical ones with the smallest change that makes another class of them;
     - the leading terms of its formula, with their shares of the variance of the logits;
-    - accuracy, fidelity and radius of groups of rows.
+    - of groups of rows, accuracy, fidelity and radius, and how often each class is said.
 
     Its bounds hold for rows that are drawn independently from the inputs that they are about, and
     that nothing of the student was learnt or chosen with: give test rows.
@@ -320,7 +320,14 @@ def audit_report(
             audited.least_robust(n_rows),
             audited.typical(n_rows // 2),
             _formula(student, audited),
-            audited_groups(attributes, audited.right, faithful, audited.certified, delta=delta),
+            audited_groups(
+                attributes,
+                audited.y,
+                audited.predicted,
+                faithful,
+                audited.certified,
+                delta=delta,
+            ),
             audited.column_names,
             _checked_image_shape(image_shape, audited.X),
             _names(fixed, audited.column_names),

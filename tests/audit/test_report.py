@@ -129,6 +129,19 @@ def test_groups(report):
     assert names == [("size", "large"), ("size", "small"), ("even", "False"), ("even", "True")]
 
 
+def test_how_often_each_class_is_said_of_each_group(report, student):
+    said = student.predict(CELLS[FRESH])[SIZES == "large"]
+    found = report.groups[0].said
+    for label in np.unique(DIAGNOSES):
+        assert_allclose(found[label].value, np.mean(said == label))
+        low, high = exact(np.sum(said == label), len(said))
+        assert_allclose((found[label].low, found[label].high), (low, high), rtol=1e-6)
+    html, share = report.to_html(), found["benign"]
+    assert f"{share.value:.2%} ({share.low:.2%} to {share.high:.2%})" in html
+    assert "said benign" in html
+    assert "of the row as it is" in html
+
+
 def test_groups_of_other_rows_are_refused(student):
     rows, labels = CELLS[FRESH], DIAGNOSES[FRESH]
     sizes = (rows["mean radius"] > 14).rename("size")
