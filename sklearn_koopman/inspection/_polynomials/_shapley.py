@@ -72,8 +72,8 @@ def shapley_values(
         A fitted student with a Koopman matrix, or a pipeline or search that ends in one. Its
         observables are polynomials of affine functions of columns (monomials, orthogonal
         polynomials, squares of projections, intensities, unions and selections of them, or the
-        columns themselves; PCA, scalers and `ActiveSubspace` before them). What comes before that,
-        such as a OneHotEncoder, makes the columns.
+        columns themselves; PCA, scalers and `ActiveSubspace` before them). If there is a step
+        before that which is not affine, such as a OneHotEncoder, the columns are what it returns.
     X : array-like of shape (n_samples, n_features)
         The rows to be explained.
     background : array-like of shape (n_background, n_features)
@@ -198,8 +198,8 @@ def _players_of_lists(groups, names, what):
             column = place.get(member, member) if isinstance(member, str) else member
             if isinstance(column, str) or not 0 <= column < len(names):
                 raise ValueError(
-                    f"groups[{label!r}] has {member!r}, which is none of the {len(names)} {what}: "
-                    f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}."
+                    f"groups[{label!r}] has {member!r}, which is none of the {len(names)} {what}. "
+                    f"{_like(member, names)}"
                 )
             if players[column] >= 0:
                 raise ValueError(f"groups has {names[column]!r} twice: give it to one group.")
@@ -210,6 +210,15 @@ def _players_of_lists(groups, names, what):
         players[column] = len(labels)
         labels.append(names[column])
     return players, labels
+
+
+def _like(member, names, n_shown=30):
+    """Return the names that hold one that is not known, or all, as a sentence."""
+    alike = [name for name in names if str(member) in name]
+    known = alike or names
+    more = f" and {len(known) - n_shown} more" if len(known) > n_shown else ""
+    what = f"Those with {member!r} in their name" if alike else "They"
+    return f"{what} are {', '.join(map(repr, known[:n_shown]))}{more}."
 
 
 def _of_columns(taken, players, x, r, with_interactions):

@@ -56,9 +56,9 @@ def robust_radius(
     The radius of a row x is the length (L2) of the shortest change :math:`\delta` by which
     another class gets as large a logit as the predicted one has.
 
-    For students of degree 1 and 2 it is exact. Their logits are
-    :math:`s_k(u) = c_k + l_k^T u + u^T A_k u`, in orthonormal coordinates u of what the linear
-    steps before the dictionary keep of a row, so that the classes i and j meet in a quadric. With
+    For students of degree 1 and 2 it is exact. The linear steps before the dictionary keep only a
+    projection of a row. In its orthonormal coordinates u, the logits are
+    :math:`s_k(u) = c_k + l_k^T u + u^T A_k u`, so that the classes i and j meet in a quadric. With
     the eigenvectors of :math:`A_i - A_j` as axes, :math:`\lambda_k` its eigenvalues, and v and g
     value and slope of :math:`s_i - s_j` at the row, the nearest point of the quadric is at
 
