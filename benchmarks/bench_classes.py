@@ -1,19 +1,20 @@
-"""Hundreds of classes: the exact solver beside another version, and what stopping early does.
+"""How long an exact fit takes with hundreds of classes, and what stopping early changes.
 
     OMP_NUM_THREADS=1 python benchmarks/bench_classes.py --other CHECKOUT
     OMP_NUM_THREADS=1 python benchmarks/bench_classes.py --tolerances
 
-The first command fits KoopmanDistilledClassifier to the same problems in this version and in a
-checkout of another one with its kernels compiled, in turns, each fit in a process of its own:
+The first command fits KoopmanDistilledClassifier to the same problems in this version and in
+another one. The other version is a checkout with its kernels compiled. Both take turns, and each
+fit is a process of its own:
 
     git worktree add ../before 7f9aafb && (cd ../before && python setup.py build_ext --inplace)
 
-Observables are correlated (j-th principal deviation j^-1.5), labels are drawn from the logits of a
-linear map, and the soft targets are these logits and some noise. "CPU seconds" count what other
-programs do to the clock the least. Writes benchmarks/results/classes.csv.
+Observables are correlated (the j-th principal deviation is j^-1.5). Labels are drawn from the
+logits of a linear map, and the soft targets are these logits plus some noise. Other programs
+disturb "CPU seconds" less than seconds on the clock. Writes benchmarks/results/classes.csv.
 
-The second command stops at one tolerance after the other, at 214 classes, and compares with the
-optimum on rows that nobody has seen. Writes benchmarks/results/classes_tolerance.csv.
+The second command stops at one tolerance after the other, at 214 classes. It compares the answers
+on new rows with those of the optimum. Writes benchmarks/results/classes_tolerance.csv.
 """
 
 import os
@@ -59,8 +60,8 @@ def make_rows(n_samples, n_observables, n_classes):
 
 
 def fit(X, y, logits, tol):
-    """Return the student, and the seconds on the clock and of the processor that its fit took."""
-    student = KoopmanDistilledClassifier(tol=tol, max_iter=3000)
+    """Return the student, and the seconds of its fit: on the clock, and of the processor."""
+    student = KoopmanDistilledClassifier(ridge=1e-4, tol=tol, max_iter=3000)
     clock, processor = time.perf_counter(), time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -69,7 +70,7 @@ def fit(X, y, logits, tol):
 
 
 def tell_fit(n_samples, n_observables, n_classes, tol):
-    """Fit in this process, and tell what it took."""
+    """Fit in this process, and tell how long it took."""
     rows = make_rows(int(n_samples), int(n_observables), int(n_classes))
     student, seconds, cpu_seconds = fit(*rows, float(tol))
     runner.tell(
@@ -82,7 +83,7 @@ def tell_fit(n_samples, n_observables, n_classes, tol):
 
 
 def bench_versions(other, repeats):
-    """Write how long both versions take."""
+    """Measure how long both versions take; write the table."""
     results = runner.Measurements(
         "classes.csv", ["rows", "observables", "classes", "tolerance"]
     )
@@ -114,7 +115,7 @@ def bench_versions(other, repeats):
 
 
 def bench_tolerances():
-    """Write what stopping early does to the answers."""
+    """Measure how stopping early changes the answers; write the table."""
     n_samples, n_observables, n_classes = runner.full_or_quick((4500, 200, 214), (300, 20, 40))
     results = runner.Measurements("classes_tolerance.csv", ["tolerance"])
     X, y, logits = make_rows(n_samples + N_TEST, n_observables, n_classes)
@@ -143,9 +144,9 @@ def bench_tolerances():
 def parser():
     """Return the parser of the command line."""
     parser = runner.benchmark_parser(__doc__, repeats=3, runs_alone=True)
-    parser.add_argument("--other", help="checkout of another version, its kernels compiled")
+    parser.add_argument("--other", help="checkout of another version, with compiled kernels")
     parser.add_argument(
-        "--tolerances", action="store_true", help="measure what stopping early does"
+        "--tolerances", action="store_true", help="measure what stopping early changes"
     )
     return parser
 

@@ -1,12 +1,13 @@
-"""Latency of a single image in onnxruntime: students beside their teacher.
+"""How long onnxruntime takes for a single image: students beside their teacher.
 
     python benchmarks/bench_deployment.py
 
-Students are those of experiments/results/table.csv (PCA 40, degree 2, and PCA 20, degree 3),
-distilled from the perceptron and fitted to the 60,000 training images of MNIST. Of 10,000 test
-images: labels and probabilities of onnxruntime beside those of the student; bytes of the file; and
-the median time of a single image, one thread, all models in turns. The teacher's graph is made of
-Gemm and Relu, and gives label and probabilities too. Writes benchmarks/results/onnx.csv.
+The students are those of experiments/results/table.csv (PCA 40, degree 2, and PCA 20, degree 3),
+distilled from the perceptron with the 60,000 training images of MNIST. The table has three kinds of
+figures. Labels and probabilities of onnxruntime are compared with those of the student on 10,000
+test images. Then come the bytes of the file, and the median time of a single image, on one thread,
+where all models take turns. The teacher's graph consists of Gemm and Relu, and gives label and
+probabilities too. Writes benchmarks/results/onnx.csv.
 """
 
 import numpy as np
@@ -20,7 +21,7 @@ from sklearn_koopman.deployment import to_onnx
 
 
 def teacher_graph(module):
-    """Return the perceptron as an ONNX model with the outputs of a student."""
+    """Return the perceptron as an ONNX model that has the outputs of a student."""
     from onnx import TensorProto, helper, numpy_helper
 
     layers = [layer for layer in module if isinstance(layer, torch.nn.Linear)]
@@ -49,7 +50,7 @@ def teacher_graph(module):
 
 
 def identity_graph():
-    """Return a graph that does next to nothing: what a call costs by itself."""
+    """Return a graph that does next to nothing. It shows what a call costs by itself."""
     from onnx import TensorProto, helper
 
     shape = [None, 784]
@@ -88,7 +89,7 @@ def latencies(sessions, image, n_calls=100):
 
 
 def fidelity(session, student, X, y):
-    """Return how a session's labels and probabilities compare with a student's, and the truth."""
+    """Compare a session's labels and probabilities with a student's and with the true labels."""
     label, probabilities = session.run(None, {"X": X})
     columns = {"accuracy": round(float(np.mean(label == y)), 5)}
     if student is None:

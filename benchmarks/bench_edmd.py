@@ -1,12 +1,13 @@
-"""EDMD from PCA coordinates, degree 3, p=30, beside scikit-learn's pieces and the limit of BLAS.
+"""How close least squares at degree 3 is to the limit of BLAS, beside scikit-learn's pieces.
 
     python benchmarks/bench_edmd.py
 
-The same least squares on MNIST's 60,000 training rows (5,456 observables): ours (lifting inside),
-and PolynomialFeatures + Ridge(solver="cholesky") on one-hot labels. Every run is a process of its
-own; peak memory is what it has beyond its imports and the coordinates. The limit is the
-time that BLAS takes for the symmetric product of as many rows, block after block, without any
-lifting. Writes benchmarks/results/edmd.csv.
+All sides start from 30 PCA coordinates of MNIST's 60,000 training rows (5,456 observables). Two of
+them solve the same least squares: ours (which lifts inside), and PolynomialFeatures +
+Ridge(solver="cholesky") on one-hot labels. The third side is the limit: the time that BLAS takes
+for the symmetric product of as many rows, block after block, without any lifting. Every run is a
+process of its own. Peak memory is what the run needs beyond its imports and the coordinates.
+Writes benchmarks/results/edmd.csv.
 """
 
 from pathlib import Path
@@ -49,7 +50,7 @@ def symmetric_products(n_samples, n_observables, dtype):
 
 
 def run_alone(side, dtype, path):
-    """Tell seconds and peak memory of one side."""
+    """Run one side in this process; tell its seconds and its peak memory."""
     with np.load(path) as data:
         Z, y = data["Z"].astype(dtype), data["y"]
     lifter = MonomialLifter(DEGREE)

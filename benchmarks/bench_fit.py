@@ -1,27 +1,28 @@
-"""Time to fit the MNIST student of degree 2, PCA 40, beside scikit-learn's own pieces.
+"""How long a fit takes beside scikit-learn's own pieces, and how long a whole grid takes.
 
     python benchmarks/bench_fit.py
     OPENBLAS_CORETYPE=Haswell python benchmarks/bench_fit.py --dtypes float32
     python benchmarks/bench_fit.py --grid
 
-Without soft targets (soft_weight=0) the student is multinomial logistic regression, so both sides
-minimise the same objective in the same run, from pixels: ours (PCA, lifting inside), stopped by
-its tolerance, and PCA + PolynomialFeatures + StandardScaler + LogisticRegression, of which a
-callback of scipy's L-BFGS notes when it has come as low. They take turns, round by round.
-"student seconds" and "LogisticRegression seconds" are parts of these times: ours from PCA
-coordinates, lifting included, theirs from observables that are lifted and scaled already. The last
-row is the distilled student, given the teacher's logits. Writes benchmarks/results/fit.csv. The
-second command takes the kernels of OpenBLAS for processors without AVX-512, which have no fast
-path for small matrices.
+The student is that of MNIST at degree 2 after PCA 40. Without soft targets (soft_weight=0) it is
+multinomial logistic regression, so both sides minimise the same objective, from pixels, in the same
+run. Our side (PCA, lifting inside) stops by its tolerance. The other side is PCA +
+PolynomialFeatures + StandardScaler + LogisticRegression. A callback of scipy's L-BFGS notes when
+this side reaches an objective as low as ours. Both take turns, round by round. "student seconds"
+and "LogisticRegression seconds" are parts of these times. Ours start from PCA coordinates, lifting
+included. Theirs start from observables that are lifted and scaled already. The last row is the
+distilled student, which gets the teacher's logits. Writes benchmarks/results/fit.csv. The second
+command takes the kernels of OpenBLAS for processors without AVX-512. They have no fast path for
+small matrices.
 
-With --grid: the cost of a whole grid beside that of a single fit. 5 ridges x 4 temperatures x 3
-soft weights x 5 folds, that is 300 fits to training rows and one to all of them, by
-KoopmanDistilledClassifierCV, and the median of single fits of KoopmanDistilledClassifier in the
-same run: at the default settings, and at the chosen ones. Then the folds are solved to a tighter
-cv_tol too, which shows what the default does to the scores; and the grid is run on one split, a
-sixth held out, as the tables are made. All learn from the logits of the perceptron of the
-tables. For least squares the same with six ridges, folds and single rows left out. Writes
-benchmarks/results/grid.csv.
+The third command measures what a whole grid costs beside a single fit. The grid of
+KoopmanDistilledClassifierCV has 5 ridges x 4 temperatures x 3 soft weights x 5 folds: 300 fits to
+training rows, and one to all of them. Beside it stand medians of single fits of
+KoopmanDistilledClassifier in the same run, one at the default settings and one at the chosen ones.
+Then the grid is solved again with a tighter cv_tol, which shows what the default does to the
+scores. It also runs on one split that holds a sixth out, as the tables are made. All of them learn
+from the logits of the perceptron of the tables. Least squares gets the same with six ridges, by
+folds and by leaving single rows out. Writes benchmarks/results/grid.csv.
 """
 
 from time import perf_counter
@@ -58,7 +59,7 @@ GRID = {
 
 
 def ours(**settings):
-    """Return the student from pixels."""
+    """Return our student, which starts from pixels."""
     lifter = MonomialLifter(DEGREE)
     return make_pipeline(
         PCA(COMPONENTS, random_state=0),
@@ -77,7 +78,7 @@ def theirs(n_samples):
 
 
 class Step(NamedTuple):
-    """Where scikit-learn is on its way."""
+    """How far scikit-learn has come."""
 
     iterations: int | None
     seconds: float
@@ -89,7 +90,7 @@ NEVER = Step(None, float("nan"), float("nan"), float("nan"))
 
 
 def progress_of_theirs(X, y, goal, most_seconds):
-    """Return the steps of scikit-learn from pixels to a goal."""
+    """Return the steps of scikit-learn, from pixels until it reaches a goal."""
     progress = []
     minimize, fit = scipy.optimize.minimize, LogisticRegression.fit
     start = perf_counter()
@@ -119,14 +120,14 @@ def progress_of_theirs(X, y, goal, most_seconds):
 
 
 class Contestant(NamedTuple):
-    """A student of ours."""
+    """One of our students."""
 
     student: str
     tol: float
 
 
 class Run(NamedTuple):
-    """One fit, the seconds that it took, from pixels and from coordinates, and those of theirs."""
+    """One fit: its seconds from pixels and from coordinates, and the step of scikit-learn."""
 
     student: KoopmanDistilledClassifier
     seconds: float
@@ -135,7 +136,7 @@ class Run(NamedTuple):
 
 
 def fitted(pipeline, X, y, **params):
-    """Fit a student after its PCA, as its pipeline does."""
+    """Fit the PCA and then the student, as the pipeline does."""
     pca, student = (step for _, step in pipeline.steps)
     Z, of_pca = runner.timed(pca.fit_transform, X)
     student, of_student = runner.timed(student.fit, Z, y, **params)
@@ -143,7 +144,7 @@ def fitted(pipeline, X, y, **params):
 
 
 def race(X, y, logits, most_seconds):
-    """Return the run of every contestant, of which scikit-learn takes part in one turn."""
+    """Return the run of every contestant. scikit-learn runs once, until the lowest objective."""
     runs = {
         Contestant("soft_weight=0", tol): fitted(
             ours(soft_weight=0.0, tol=tol, max_iter=3000), X, y
@@ -161,7 +162,7 @@ def race(X, y, logits, most_seconds):
 
 
 def medians(runs):
-    """Return the columns of the table; ratios are medians of those of every round."""
+    """Return the columns of the table. A ratio is the median of the ratios of all rounds."""
     seconds, of_student = [run.seconds for run in runs], [run.of_student for run in runs]
     columns = {
         "objective": f"{runs[0].student.objective_:.8f}",
@@ -200,7 +201,7 @@ def bench_fit(options):
 
 
 class GridBench:
-    """Fits of single settings and of grids on the same rows."""
+    """Fits single settings and grids to the same rows."""
 
     def __init__(self, n_rows, repeats):
         X, self.y = (array[:n_rows] for array in images("mnist", "train"))
@@ -221,7 +222,7 @@ class GridBench:
         return fits[-1][0], runner.median_of(seconds for _, seconds in fits)
 
     def distilled(self, tight):
-        """Fit distilled students: single ones, and grids."""
+        """Fit distilled students: single settings, and grids."""
         lifter, soft = MonomialLifter(DEGREE), {"soft_labels": self.logits}
         model, default = self.single(KoopmanDistilledClassifier(lifter=lifter), **soft)
         self.note(
@@ -251,9 +252,9 @@ class GridBench:
         self.note("distilled, chosen settings", seconds, default, f"{model.n_iter_} iterations")
 
     def least_squares(self):
-        """Fit least squares: one ridge, and six."""
+        """Fit least squares with one ridge, and with six."""
         lifter = MonomialLifter(DEGREE)
-        _, single = self.single(EDMDClassifier(lifter=lifter))
+        _, single = self.single(EDMDClassifier(ridge=1e-6, lifter=lifter))
         self.note("EDMD, single ridge", single, single)
         for cv, name in ((5, "5 folds"), (None, "single rows left out")):
             model, seconds = runner.timed(
@@ -267,11 +268,13 @@ class GridBench:
 def parser():
     """Return the parser of the command line."""
     made = runner.benchmark_parser(__doc__, repeats=5)
-    made.add_argument("--most-seconds", type=float, default=600, help="for scikit-learn")
+    made.add_argument("--most-seconds", type=float, default=600, help="limit for scikit-learn")
     made.add_argument("--dtypes", nargs="+", default=["float32", "float64"])
-    made.add_argument("--grid", action="store_true", help="grids of settings instead")
-    made.add_argument("--rows", type=runner.count, default=60_000, help="for grids")
-    made.add_argument("--tight", type=float, default=1e-3, help="the other cv_tol of grids")
+    made.add_argument("--grid", action="store_true", help="measure grids of settings instead")
+    made.add_argument(
+        "--rows", type=runner.count, default=60_000, help="number of rows for grids"
+    )
+    made.add_argument("--tight", type=float, default=1e-3, help="the tighter cv_tol of grids")
     return made
 
 

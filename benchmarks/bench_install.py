@@ -1,18 +1,18 @@
-"""Install the wheel into empty environments: how large each extra is, and whether all runs there.
+"""How large an installation of the wheel is with each extra, and whether everything runs there.
 
     make wheel    (or python benchmarks/bench_install.py)
     python benchmarks/bench_install.py --extras none torch
 
-Builds the wheel from this repository, and makes a virtual environment for it with each of the
-extras, one after the other, with the versions of constraints.txt. `packages` and `MB` are what is
-in its site-packages then, all that the extra brings along included; `seconds` is how long pip took,
-which depends on how far away the package index is. torch is installed first, by itself, as pip then
-takes the build that it finds: that of `torch` is in the table. Linux only.
+The script builds the wheel from this repository. Then it makes a virtual environment with each of
+the extras, one after the other, with the versions of constraints.txt. `packages` and `MB` count
+what is in site-packages then, with everything that the extra brings along. `seconds` is how long
+pip took, which depends on how far away the package index is. torch is installed first, by itself,
+as pip then takes the build that it finds: the column `torch` says which. Linux only.
 
-In every environment, from an empty folder, all public names are imported, functions that need an
-extra that is not there must say which, and ``python -m sklearn_koopman check`` must find the
-answers of scikit-learn. Where there is torch, README's program runs. Whatever fails ends the script
-with its error. Writes benchmarks/results/install.csv.
+In every environment, from an empty folder, the script tries three things. It imports all public
+names. Functions that need a missing extra must say which one. ``python -m sklearn_koopman check``
+must find the answers of scikit-learn. Where there is torch, README's program runs too. If something
+fails, the script ends with its error. Writes benchmarks/results/install.csv.
 """
 
 import os
@@ -28,8 +28,8 @@ from benchmarks import runner
 ROOT = Path(__file__).parents[1]
 NONE = "none"
 EXTRAS = NONE, "plot", "skops", "dask", "onnx", "torch", "torch,plot"
-# Run in each environment: imports all public names, calls a function for each extra, and prints
-# the extras that are named by those which lack them.
+# This runs in each environment. It imports all public names, calls a function for each extra, and
+# prints the extras that the functions miss.
 TRIAL = """
 from importlib import import_module
 from pkgutil import walk_packages
@@ -75,8 +75,8 @@ def main(options):
 
 
 def built_wheel(folder):
-    """Build the wheel, compiled kernels included, and return its path."""
-    # From a copy: what is left of earlier builds would get into it.
+    """Build the wheel with its compiled kernels, and return its path."""
+    # We build from a copy: leftovers of earlier builds would get into the wheel.
     source = folder / "source"
     ignored = shutil.ignore_patterns("*.so", "__pycache__")
     shutil.copytree(ROOT / "sklearn_koopman", source / "sklearn_koopman", ignore=ignored)
@@ -88,7 +88,7 @@ def built_wheel(folder):
 
 
 def installed(wheel, extras, environment):
-    """Make an environment with a wheel and some extras, try it out, and return its row."""
+    """Install a wheel with some extras into a new environment, try it out, return its row."""
     run(sys.executable, "-m", "venv", "--clear", "--without-pip", environment)
     python = environment / "bin" / "python"
     install = ["--python", python, "install", "-c", "constraints.txt", "--no-compile"]
@@ -124,7 +124,7 @@ def readme_program():
 
 
 def megabytes(folder):
-    """Return how much room files take."""
+    """Return how many megabytes the files of a folder take."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
 
 
@@ -141,7 +141,7 @@ def pip(*arguments):
 
 
 def run(*command, cwd=ROOT):
-    """Run a command that does not see this repository but by its folder; return what it prints."""
+    """Run a command that does not see this repository through PYTHONPATH; return its output."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         list(map(str, command)), cwd=cwd, env=environment, text=True, capture_output=True
@@ -152,9 +152,11 @@ def run(*command, cwd=ROOT):
 
 
 def parser():
-    """Return the options of the command line."""
+    """Return the parser of the command line."""
     parser = runner.benchmark_parser(__doc__)
-    parser.add_argument("--extras", nargs="+", default=EXTRAS, help="; ".join(EXTRAS))
+    parser.add_argument(
+        "--extras", nargs="+", default=EXTRAS, help="some of: " + "; ".join(EXTRAS)
+    )
     return parser
 
 

@@ -1,13 +1,14 @@
-"""Speed of the kernel that multiplies monomials where the loss sums them, beside BLAS, one thread.
+"""How fast the kernel is that multiplies monomials while the loss sums them, beside BLAS.
 
     OMP_NUM_THREADS=1 python benchmarks/bench_kernel.py
 
-Loss and gradient of ten classes, of a block of rows of PCA coordinates: by the kernel, which makes
-every observable twice and stores none; in numpy, which lifts the block first; in numpy from a block
-that is lifted already. Gigaflops are 4 times rows x observables x classes over the time, the
-arithmetic of both products with nothing else counted (the kernel has one class fewer to multiply:
-losses see differences of logits). "BLAS" is its product of two square matrices of 2,000 rows. All
-take turns; the least times count. Writes benchmarks/results/kernel.csv.
+Measured are loss and gradient of ten classes, for a block of rows of PCA coordinates, on one
+thread: by the kernel, which makes every observable twice and stores none; in numpy, which lifts the
+block first; and in numpy from a block that is lifted already. Gigaflops are 4 times rows x
+observables x classes, divided by the time. This is the arithmetic of both products, and nothing
+else is counted. (The kernel has one class fewer to multiply: losses see differences of logits.)
+"BLAS" multiplies two square matrices of 2,000 rows. All take turns, and the least time of each
+counts. Writes benchmarks/results/kernel.csv.
 """
 
 import numpy as np
@@ -22,7 +23,7 @@ N_ROWS, N_CLASSES, BLAS_ROWS = 2112, 10, 2000
 
 
 def contestants(n_variables, degree, dtype):
-    """Yield (name, function, its floating-point operations)."""
+    """Yield (name, function, number of its floating-point operations)."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(N_ROWS, n_variables)).astype(dtype)
     lifter = MonomialLifter(degree, order="F").fit(X)

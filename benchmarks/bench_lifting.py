@@ -1,20 +1,21 @@
-"""Time dictionaries: monomials against PolynomialFeatures, filters against torch's convolution.
+"""How long lifting takes: monomials against PolynomialFeatures, filters against torch.
 
     python benchmarks/bench_lifting.py
     MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 python benchmarks/bench_lifting.py
 
-All contestants take turns within one run, so that whatever else the machine does hits them alike.
-A new array is memory that the system hands out page by page when it is written for the first time,
-which takes up to several times as long as filling it, for all contestants alike. With the second
-command glibc keeps what was freed, and hands that out again ("kept" in the column "memory").
+All contestants take turns within one run, so that other work of the machine slows them alike. The
+system hands out the memory of a new array page by page, when the page is written for the first
+time. This takes up to several times as long as filling the array, for all contestants alike. With
+the second command, glibc keeps freed memory and hands it out again ("kept" in the column "memory").
 Writes benchmarks/results/lifting.csv.
 
     python benchmarks/bench_lifting.py convolution
 
-60,000 images of 28 x 28 pixels and 128 filters of 5 x 5: `ConvolutionalLifter`, contrasts, both
-sides of a threshold, means on a 4 x 4 grid and their roots included, against torch's convolution
-with these filters alone, in batches of several sizes. On one thread, and on as many as there are
-cores. "relative" is to torch's best batch. Writes convolution.csv.
+This command lifts 60,000 images of 28 x 28 pixels with 128 filters of 5 x 5. `ConvolutionalLifter`
+does all of its work: contrasts, both sides of a threshold, means on a 4 x 4 grid and their roots.
+torch only convolves with these filters, in batches of several sizes. Both run on one thread, and on
+as many as there are cores. "relative" is the time divided by that of torch's best batch. Writes
+benchmarks/results/convolution.csv.
 """
 
 import os
@@ -37,7 +38,7 @@ KEY = ("n_samples", "n_features", "degree", "dtype", "lifter", "order", "memory"
 
 
 def race(X, degree, repeats):
-    """Return the median time of each contestant, in its order, and of a copy of the result."""
+    """Return the median time of each contestant with its order, and of a copy of the result."""
     sides = {}
     for contestant, order in CONTESTANTS:
         lifter = contestant(degree, order=order).fit(X)

@@ -1,30 +1,30 @@
-"""Memory of fits, and how time and memory grow.
+"""How much memory a fit needs, and how time and memory grow.
 
     python benchmarks/bench_memory.py
     python benchmarks/bench_memory.py disk
     python benchmarks/bench_memory.py growth [--most-minutes 6]
     python benchmarks/bench_memory.py made
 
-Every side is a process of its own.
+Every side is a process of its own, apart from "made".
 
-"pipeline": MNIST at degree 3, PCA 30, lifted inside (`lifter=`) and as a step of scikit-learn's
-pipeline. The largest resident memory of the process counts everything, the 60,000 x 784 float32
-pixels and the libraries too. A few iterations are enough: later ones need no more memory. Writes
-benchmarks/results/memory.csv.
+"pipeline" (the default): MNIST at degree 3, PCA 30, lifted inside (`lifter=`) and as a step of
+scikit-learn's pipeline. The largest resident memory of the process counts everything, with the
+60,000 x 784 float32 pixels and the libraries. A few iterations are enough: later ones need no more
+memory. Writes benchmarks/results/memory.csv.
 
-"disk": memory and time of fitting 10 million rows of float32 on disk (a memmap of 1.6 GB in a
-temporary folder), degree 2, 40 columns, 861 observables. The memory is RssAnon: all that the
-process has allocated, without pages of the file, which are cache that the system takes back when it
-is short of memory. Writes benchmarks/results/out_of_core.csv.
+"disk": memory and time of a fit to 10 million rows of float32 on disk (a memmap of 1.6 GB in a
+temporary folder), degree 2, 40 columns, 861 observables. The memory is RssAnon: everything that the
+process has allocated, without pages of the file. These pages are cache, which the system takes back
+when it is short of memory. Writes benchmarks/results/out_of_core.csv.
 
-"growth": 10,000 to 10 million such rows, 231 to 19,600 observables. EDMD solves its least squares;
-the distilled student takes 20 steps from the labels alone, so that all cells do the same. Cells
-whose products alone would take longer than the limit are left out. Writes
-benchmarks/results/scaling.csv, and continues it where it ended.
+"growth": 10,000 to 10 million such rows, 231 to 19,600 observables. EDMD solves its least squares.
+The distilled student takes 20 steps from the labels alone, so that all cells do the same. A cell is
+left out if its products alone would take longer than the limit. Writes
+benchmarks/results/scaling.csv, and continues where this table ends.
 
-"made": rows that a transfer set makes, 10,000 images of MNIST and their four one-pixel shifts:
-seconds and traced megabytes of a fit that holds their PCA coordinates, as fits do, and of one that
-starts every pass from pixels. Printed only.
+"made": rows that a transfer set makes, 10,000 images of MNIST and their four one-pixel shifts.
+Two fits are compared by seconds and traced megabytes. One holds the PCA coordinates of these rows,
+as fits do; the other starts every pass from pixels. The results are only printed.
 
 Linux only.
 """
@@ -51,17 +51,17 @@ from sklearn_koopman.lifting import Operations
 
 N_CLASSES = 10
 STUDENTS = {
-    "EDMD": EDMDClassifier(),
-    "distilled": KoopmanDistilledClassifier(soft_weight=0.0),
+    "EDMD": EDMDClassifier(ridge=1e-6),
+    "distilled": KoopmanDistilledClassifier(soft_weight=0.0, ridge=1e-4),
 }
 ROWS = 10**4, 10**5, 10**6, 10**7
 DICTIONARIES = (20, 2), (40, 2), (30, 3), (47, 3)  # columns, degree
-# What a core does, about; to leave out cells that take too long.
+# About what a core does. Cells that would take too long are left out.
 PRODUCTS_PER_SECOND = 5e10
 
 
 def student_of(name, max_iter):
-    """Return an unfitted student; the number of iterations is for those that iterate."""
+    """Return an unfitted student. Only the distilled student has a number of iterations."""
     student = clone(STUDENTS[name])
     return student.set_params(max_iter=max_iter) if name == "distilled" else student
 
@@ -103,7 +103,7 @@ def write_rows(folder, n_rows, n_columns):
 
 
 def pipeline(options):
-    """Measure lifting inside and as a step."""
+    """Measure the memory of lifting inside the student and as a step."""
     results = runner.Measurements("memory.csv", ["student", "lifting"])
     for name, place in product(STUDENTS, ("inside", "pipeline step")):
         peak = runner.alone(__file__, "images", name, place)["peak"]
@@ -131,7 +131,7 @@ def disk(options):
 
 
 def growth(options):
-    """Measure all cells that are missing and not too long."""
+    """Measure all cells that are missing and do not take too long."""
     results = runner.Measurements("scaling.csv", ["student", "rows", "observables"], anew=False)
     rows = runner.full_or_quick(ROWS, (1000,))
     for n_rows, (n_columns, degree) in product(
@@ -162,7 +162,7 @@ def growth(options):
 
 
 def products(name, n_rows, n_observables):
-    """Return how many multiplications BLAS has to do, about."""
+    """Return about how many multiplications BLAS has to do."""
     if name == "EDMD":
         return n_rows * n_observables**2 / 2 + n_observables**3 / 6
     sampled = min(n_rows, max(4 * n_observables, 4096))
@@ -174,9 +174,9 @@ def products(name, n_rows, n_observables):
 
 
 class InOneStep(TransformerMixin, BaseEstimator):
-    """PCA and monomials as one step: between them is nothing narrower that could be held.
+    """PCA and monomials as one step, so that a fit cannot hold the narrow rows between them.
 
-    It says that it multiplies nothing, or its rows would be kept.
+    The step says that it multiplies nothing, because its rows would be kept otherwise.
     """
 
     def __init__(self, steps):
@@ -192,12 +192,12 @@ class InOneStep(TransformerMixin, BaseEstimator):
         return self.steps_.transform(X)
 
     def operations(self):
-        """Return those of a step that is cheap."""
+        """Return the operations of a cheap step."""
         return Operations()
 
 
 def made(options):
-    """Measure fits of rows that are made, whose coordinates are held or not."""
+    """Measure fits to rows that are made, with and without holding their coordinates."""
     X, y = images("mnist", "train")
     X, y = X[:10_000], y[:10_000]
     students = {
@@ -223,8 +223,10 @@ def parser():
     """Return the parser of the command line."""
     made = runner.benchmark_parser(__doc__, runs_alone=True)
     made.add_argument("part", nargs="?", choices=PARTS, default="pipeline")
-    made.add_argument("--rows", type=runner.count, default=10_000_000, help="on disk")
-    made.add_argument("--most-minutes", type=float, default=6.0, help="for a cell of growth")
+    made.add_argument("--rows", type=runner.count, default=10_000_000, help="rows on disk")
+    made.add_argument(
+        "--most-minutes", type=float, default=6.0, help="limit for a cell of growth"
+    )
     return made
 
 

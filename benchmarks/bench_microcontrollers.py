@@ -1,13 +1,13 @@
-"""A network and its student on the same emulated core.
+"""What a network and its student cost on the same emulated microcontroller.
 
     python benchmarks/bench_microcontrollers.py
 
-A perceptron of scikit-learn's digits, 64-64-32-10, goes to C by emlearn, in a virtual environment
-of its own with the version that `benchmarks/rivals/` pins; students of filters, distilled from it,
-go to C by `to_c`, in float32 and in integers of 4 bits. All run the same 200 images on a
-Cortex-M0+, which computes floats in software, and on a Cortex-M4F, compiled with -O2. `flash` has
-code and tables, `memory` the row and the stack too; `instructions` are for one image. Writes
-benchmarks/results/microcontrollers_rivals.csv.
+emlearn converts a perceptron of scikit-learn's digits, 64-64-32-10, to C, in a virtual environment
+of its own with the version that `benchmarks/rivals/` pins. Students with filters are distilled from
+this perceptron. `to_c` converts them to C, in float32 and in integers of 4 bits. All run the same
+200 images on a Cortex-M0+, which computes floats in software, and on a Cortex-M4F, compiled with
+-O2. `flash` counts code and tables; `memory` counts the row and the stack too; `instructions` are
+for one image. Writes benchmarks/results/microcontrollers_rivals.csv.
 """
 
 import re
@@ -54,7 +54,7 @@ void network_student_logits(const float *row, float *logits)
 
 @dataclass(frozen=True)
 class NetworkInC:
-    """A network that emlearn has converted, as `bench_on_mcu` takes students."""
+    """A network that emlearn has converted, with the interface of students in `bench_on_mcu`."""
 
     network: Any
     folder: Path
@@ -69,7 +69,7 @@ class NetworkInC:
         return self.network.classes_
 
     def encoded(self, X):
-        """Return rows as the C takes them."""
+        """Return rows in the format that the C code takes."""
         return X.astype(np.float32)
 
     def decision_function(self, X):
@@ -79,7 +79,7 @@ class NetworkInC:
     def write(self, folder):
         """Write all files into a folder."""
         for header in self.folder.glob("*.h"):
-            # As they lie beside the source here.
+            # The headers lie beside the source here.
             text = re.sub(r"<(eml_\w+\.h)>", r'"\1"', header.read_text())
             (folder / header.name).write_text(text)
         sizes = {"n_features": self.network.n_features_in_, "n_classes": len(self.classes_)}
@@ -88,14 +88,14 @@ class NetworkInC:
 
 
 def sides(folder):
-    """Return what is measured by name, with rows to measure it on."""
+    """Return the models by name, and rows and labels to measure them on."""
     X, y = load_digits(return_X_y=True)
     X = (np.rint(X / 16 * 255) / 255).astype(np.float32)
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
     network = MLPClassifier((64, 32), alpha=0.3, learning_rate_init=3e-3, random_state=0)
     network.fit(X, y)
     filters = ConvolutionalLifter((8, 8), n_filters=12, filter_size=3, grid=2, random_state=0)
-    matrix = KoopmanDistilledClassifier(FrozenEstimator(network))
+    matrix = KoopmanDistilledClassifier(FrozenEstimator(network), ridge=1e-4)
     student = make_pipeline(filters, matrix).fit(X, y)
     bytes_ = {"byte_range": (0.0, 1.0)}
     bits = {"bits": 4, "filter_bits": 4, "number": "integer", "X": X}
@@ -117,7 +117,7 @@ def parser():
 
 
 def main():
-    """Measure all of it."""
+    """Measure all models on all boards and write the table."""
     runner.parse(parser())
     results = runner.Measurements("microcontrollers_rivals.csv", ["side", "board"])
     with TemporaryDirectory() as made:

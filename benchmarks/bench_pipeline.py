@@ -1,13 +1,13 @@
-"""Time and memory of pipelines: steps before a student, beside steps inside it.
+"""What steps before a student cost in time and memory, beside steps inside it.
 
     python benchmarks/bench_pipeline.py
 
-`make_pipeline(PCA(p), MonomialLifter(degree), student)` of this package, the same of scikit-learn,
-which lifts all rows first, and the student alone, with both steps inside as its `lifter=`. All
-start from the pixels of MNIST's 60,000 training images, and learn from labels. Every fit is a
-process of its own, and all take turns. `megabytes` are the peak above what pixels and libraries
-needed before; ratios, to the steps inside, are medians of those of every round. Writes
-pipeline.csv. Linux only.
+Three sides take turns: `make_pipeline(PCA(p), MonomialLifter(degree), student)` of this package;
+the same of scikit-learn, which lifts all rows first; and the student alone, with both steps inside
+as its `lifter=`. All start from the pixels of MNIST's 60,000 training images, and learn from
+labels. Every fit is a process of its own. `megabytes` is the peak above what pixels and libraries
+needed before. `ratio` compares with the steps inside, and is the median of the ratios of all
+rounds. Writes benchmarks/results/pipeline.csv. Linux only.
 """
 
 from sklearn.base import clone
@@ -20,8 +20,8 @@ from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, Monomial
 from sklearn_koopman.pipeline import make_pipeline
 
 STUDENTS = {
-    "EDMD": EDMDClassifier(),
-    "distilled": KoopmanDistilledClassifier(soft_weight=0.0),
+    "EDMD": EDMDClassifier(ridge=1e-6),
+    "distilled": KoopmanDistilledClassifier(soft_weight=0.0, ridge=1e-4),
 }
 INSIDE, OURS, THEIRS = "inside", "step", "step of scikit-learn's pipeline"
 COLUMNS = ("student", "dtype", "p", "degree")
@@ -45,7 +45,7 @@ def pipeline_of(student, p, degree, place):
 
 
 def run_alone(student, dtype, p, degree, place):
-    """Fit in this process; tell seconds, and megabytes above the pixels."""
+    """Fit in this process; tell the seconds, and the megabytes above those of the pixels."""
     X, y = images("mnist", "train")
     X = X.astype(dtype)
     runner.tell_cost(pipeline_of(student, int(p), int(degree), place).fit, X, y)

@@ -1,45 +1,46 @@
-"""Time the work that other libraries share with this one, side by side, each in its own place.
+"""How long other libraries take for the same work.
 
     make rivals    (or python benchmarks/bench_rivals.py)
     python benchmarks/bench_rivals.py spans
     python benchmarks/bench_rivals.py tensors
     python benchmarks/bench_rivals.py oscillators
 
-Other libraries get a virtual environment each, in benchmarks/.venvs/, with the versions that
+Each other library gets a virtual environment in benchmarks/.venvs/, with the versions that
 `benchmarks/rivals/` pins. Every library does every task in a process of its own, one after the
 other, with as many BLAS threads as there are cores (or as OMP_NUM_THREADS says).
 
-"operators": scikit-learn, pykoopman, deeptime, pykoop and pysindy lift the same snapshots of the
-Lorenz-96 model to the same monomials and fit the same least squares as sklearn_koopman; what
-exactly is compared, and how, says `benchmarks/rivals/sides.py`. `seconds` is the median of 5 runs,
-of fewer where 5 would take longer than 10 s. A process that takes more than two minutes is stopped,
-and a library that failed at a task or was stopped is not asked for a larger one: `remark` says so.
-Writes benchmarks/results/rivals.csv: `ratio` is to the time of ours; `peak_MB` is the rise of the
-largest resident memory; `disagreement` is the largest difference between predictions for new
-states and those of ours, `error` that between the next states and what they are (for lift: the
-columns of degree 1), both relative to the largest value. Ends with exit status 1 where one of them
-is more than rounding.
+"operators" (the default): scikit-learn, pykoopman, deeptime, pykoop and pysindy lift the same
+snapshots of the Lorenz-96 model to the same monomials as sklearn_koopman, and fit the same least
+squares. `benchmarks/rivals/sides.py` says exactly what is compared, and how. `seconds` is the
+median of 5 runs, or of fewer where 5 would take longer than 10 s. A process that takes more than
+two minutes is stopped. A library that failed at a task or was stopped does not get a larger one,
+and `remark` says so. `ratio` is the time divided by ours. `peak_MB` is the rise of the largest
+resident memory. `disagreement` is the largest difference between predictions for new states and
+ours. `error` is the largest difference between predicted and true next states (for lift: between
+the columns of degree 1 and the states). Both are relative to the largest value. If one of them is
+more than rounding, the script ends with exit status 1. Writes benchmarks/results/rivals.csv.
 
-"spans": how long the matrix of one span takes, beside PyDMD and pykoopman. The span is 64 -> 32 of
-the MNIST network "deep" of `experiments/teachers.py`, with all 60,000 training images. PyDMD and
-pykoopman fit square operators without an intercept, so both sides of the span are reduced to 30 PCA
-coordinates of their own, in float64: linear, at full rank and at rank 10, and with the 496
-monomials up to degree 2 on both sides. `error` is that of the prediction of the first 2,000
-snapshots, relative to them. The last rows are the whole of `LinearizedNetworkClassifier.fit`, where
-the network makes the snapshots. Writes benchmarks/results/spans.csv.
+"spans": how long does the matrix of one span take, beside PyDMD and pykoopman? The span is
+64 -> 32 of the MNIST network "deep" of `experiments/teachers.py`, with all 60,000 training images.
+PyDMD and pykoopman fit square operators without an intercept. So both sides of the span are reduced
+to 30 PCA coordinates of their own, in float64. The operators are linear, at full rank and at rank
+10, or have the 496 monomials up to degree 2 on both sides. `error` is the error of the predictions
+for the first 2,000 snapshots, relative to these. The last rows are the whole of
+`LinearizedNetworkClassifier.fit`, where the network makes the snapshots. Writes
+benchmarks/results/spans.csv.
 
-"tensors": cutting coefficients into a tensor train, beside tensorly and torchtt. The tensor is that
-of the degree-3 coefficients of a least-squares student of 10,000 MNIST images, 30 or 40 PCA
-coordinates, ten classes: (p + 1)^3 times 10 numbers in float64. Each library cuts it to the same
-ranks. `error` is that of the train, relative to the tensor; all of them use truncated singular
-value decompositions and must agree. Writes benchmarks/results/tensor_rivals.csv.
+"tensors": how long does it take to cut coefficients into a tensor train, beside tensorly and
+torchtt? The tensor has the degree-3 coefficients of a least-squares student of 10,000 MNIST images,
+30 or 40 PCA coordinates, ten classes: (p + 1)^3 times 10 numbers in float64. Each library cuts it
+to the same ranks. `error` is that of the train, relative to the tensor. All libraries use truncated
+singular value decompositions and must agree. Writes benchmarks/results/tensor_rivals.csv.
 
-"oscillators": next states of the Duffing oscillator and of a pendulum, beside pykoopman, from the
-same snapshots with the same monomials; what exactly is compared says
-`benchmarks/rivals/oscillators.py`. Errors of the two must agree, but for rounding. Writes
-benchmarks/results/oscillators.csv.
+"oscillators": how well and how fast are next states of the Duffing oscillator and of a pendulum
+predicted, beside pykoopman? Both learn from the same snapshots with the same monomials.
+`benchmarks/rivals/oscillators.py` says exactly what is compared. The errors of the two must agree,
+apart from rounding. Writes benchmarks/results/oscillators.csv.
 
-With --quick only what is installed beside this script's Python takes part.
+With --quick only libraries take part that are installed beside this script's Python.
 """
 
 import sys
@@ -59,7 +60,7 @@ from experiments.teachers import network
 from sklearn_koopman import EDMDClassifier, MonomialLifter
 from sklearn_koopman.networks import LinearizedNetworkClassifier
 
-# The tensor that compression cuts, and no public name gives.
+# The tensor that compression cuts. No public name gives it.
 from sklearn_koopman.tensor_trains._compression import _symmetric_tensor
 
 OURS = "sklearn_koopman"
@@ -74,7 +75,7 @@ OPERATOR_LIBRARIES = [
 ]
 TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
 WRONG = "another result than ours, or than the planted one"
-# n, p, degree, dtype; the smallest first
+# n, p, degree, dtype; the smallest case first
 CASES = {
     "lift": [
         (60_000, 20, 2, "float64"),
@@ -109,12 +110,12 @@ OF_OSCILLATORS = "seconds", "ratio", "one step", "50 steps", "50 linear steps"
 
 
 def those_there(libraries):
-    """Return the libraries that take part."""
+    """Return those of the libraries that take part."""
     return [library for library in libraries if not runner.is_quick() or is_beside(library)]
 
 
 def race(libraries, run_one):
-    """Yield (library, what it found) with the ratio to the time of ours, which is the first."""
+    """Yield (library, its results), with the ratio of its time to ours, which is the first."""
     ours = None
     for library in libraries:
         found = run_one(library)
@@ -126,7 +127,7 @@ def race(libraries, run_one):
 
 
 def operators(options):
-    """Write the rows of some tasks; those of other tasks stay in the table."""
+    """Write the rows of some tasks; rows of other tasks stay in the table."""
     key = ["task", "n", "p", "degree", "dtype", "library"]
     results = runner.Measurements("rivals.csv", key, anew=False)
     n_wrong = 0
@@ -144,7 +145,7 @@ def operators(options):
 
 
 def operator_rows(task, case, given_up, reference):
-    """Yield the row of each library; add those that fail to ``given_up``."""
+    """Yield the row of each library; add libraries that fail to ``given_up``."""
     n, p, degree, dtype = case
 
     def run_one(library):
@@ -159,7 +160,7 @@ def operator_rows(task, case, given_up, reference):
         return found
 
     libraries = those_there(OPERATOR_LIBRARIES)
-    if task != "operator":  # for all others it is the same as without the comma
+    if task != "operator":  # in other tasks, names with a comma do the same as those without
         libraries = [library for library in libraries if "," not in library]
     for library, found in race(libraries, run_one):
         yield {
@@ -176,12 +177,12 @@ def operator_rows(task, case, given_up, reference):
 
 
 def rounded(value):
-    """Return a number with three digits."""
+    """Return a number rounded to three digits."""
     return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
 def snapshots(module, X):
-    """Return what enters and what leaves the span, each in 30 coordinates."""
+    """Return the rows that enter and the rows that leave the span, each in 30 coordinates."""
     with torch.no_grad():
         a = module[:7](torch.as_tensor(X))
         b = module[7:9](a.clone())
@@ -190,7 +191,7 @@ def snapshots(module, X):
 
 
 def spans(options):
-    """Write how long the matrix of a span takes."""
+    """Measure how long the matrix of a span takes; write the table."""
     results = runner.Measurements("spans.csv", ["task", "rank", "library"])
     X, y = images("mnist", "train")
     module = network("mnist", "deep")
@@ -218,7 +219,7 @@ def spans(options):
 
 
 def tensor_of(p):
-    """Return the coefficients of a student, in units of unit variance."""
+    """Return the coefficients of a student, for coordinates of unit variance."""
     X, y = images("mnist", "train")
     (Z,) = coordinates(p, X)
     Z = Z[:10_000]
@@ -227,7 +228,7 @@ def tensor_of(p):
 
 
 def tensors(options):
-    """Write how long it takes to cut a tensor into a train."""
+    """Measure how long it takes to cut a tensor into a train; write the table."""
     results = runner.Measurements("tensor_rivals.csv", ["variables", "rank", "library"])
     for p, rank in runner.full_or_quick(TENSORS, [(5, 3)]):
         with tempfile.TemporaryDirectory() as folder:
@@ -245,7 +246,7 @@ def tensors(options):
 
 
 def oscillators(options):
-    """Write how well and how soon next states are predicted."""
+    """Measure how well and how fast next states are predicted; write the table."""
     results = runner.Measurements("oscillators.csv", ["system", "task", "degree", "library"])
     n, degrees = runner.full_or_quick((1000, (3, 5, 7, 9)), (20, (3,)))
     for system in ("duffing", "pendulum"):

@@ -2,11 +2,11 @@
 
     OMP_NUM_THREADS=1 python benchmarks/bench_single_row.py
 
-Students of the perceptron of the tables (784-512-256-10) on MNIST, all in turns, one image at a
-time, one thread each: `deployment.compile` and the pipeline that it is made of, which give a label;
-onnxruntime, which gives label and probabilities; and the teacher in torch and in onnxruntime. The
-teacher sees some rows once: how well it knows them makes no difference to the time. Medians, in
-microseconds; and how labels and logits of all test images compare. Writes
+Students of the perceptron of the tables (784-512-256-10) on MNIST judge one image at a time, on one
+thread each, all in turns. `deployment.compile` and the pipeline that it compiles give a label.
+onnxruntime gives label and probabilities. The teacher runs in torch and in onnxruntime. It has been
+trained with one pass over some rows only, as its accuracy makes no difference to the time. The
+table has medians in microseconds, and compares labels and logits of all test images. Writes
 benchmarks/results/single_row.csv.
 """
 
@@ -34,7 +34,7 @@ N_CALLS = 50
 
 
 def trained_once(X, y):
-    """Return the perceptron after one look at the rows."""
+    """Return the perceptron after one pass over the rows."""
     torch.manual_seed(0)
     network = make_mlp()
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
@@ -60,7 +60,7 @@ def microseconds(sides, repeats):
 
 
 def in_torch(network, row):
-    """Return a function that lets the teacher judge a row."""
+    """Return a function that judges a row with the teacher."""
     tensor = torch.as_tensor(row)
 
     def judge():
@@ -71,7 +71,7 @@ def in_torch(network, row):
 
 
 def in_onnx(model, row):
-    """Return a function that lets onnxruntime judge a row."""
+    """Return a function that judges a row with onnxruntime."""
     ready = session(model)
     return lambda: ready.run(None, {"X": row})
 
@@ -98,7 +98,7 @@ def main():
         student = make_pipeline(
             PCA(n_components, random_state=0),
             lifter,
-            KoopmanDistilledClassifier(TorchTeacher(network), tol=1e-4),
+            KoopmanDistilledClassifier(TorchTeacher(network), ridge=1e-4, tol=1e-4),
         ).fit(X, y)
         compiled = compile(student)
         sides = {

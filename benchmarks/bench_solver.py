@@ -1,13 +1,13 @@
-"""How often the rows are looked at on the way to the optimum: ours beside scipy's L-BFGS.
+"""How many passes over the rows the exact solver needs, beside scipy's L-BFGS.
 
     python benchmarks/bench_solver.py
     python benchmarks/bench_solver.py --rounding
 
-Both minimise the cross-entropy (soft_weight=0) of standardised observables. What is counted are
-rows, in units of all rows: a look at a sample of a fifth counts for a fifth. Writes
+Both minimise the cross-entropy (soft_weight=0) of standardised observables. The unit of the table
+is one look at all rows: a look at a sample of a fifth of them counts for a fifth. Writes
 benchmarks/results/solver.csv. The second command multiplies MNIST's float32 coordinates by some
-numbers, which changes nothing but the rounding, and writes how often all rows are looked at on the
-way to a gradient of 1e-6 to benchmarks/results/rounding.csv.
+numbers, which changes nothing but the rounding. It writes how often all rows are looked at until
+the gradient is 1e-6. Writes benchmarks/results/rounding.csv.
 """
 
 from itertools import accumulate
@@ -33,7 +33,7 @@ EXCESSES = (1e-2, 1e-3, 1e-4, 1e-5)
 
 
 class CountingProblem(DistillationProblem):
-    """Notes how many rows every look sees."""
+    """A problem that notes how many rows each evaluation sees."""
 
     def evaluate(self, x, curvature=None):
         """Return value and gradient."""
@@ -66,7 +66,7 @@ def mnist_coordinates(dtype):
 
 
 def make_problem(psi, y):
-    """Return the problem, which counts."""
+    """Return the problem, which counts the rows."""
     blocks, weight = RowBlocks(psi), np.ones(len(psi))
     moments = blocks.map_reduce(
         DiagonalMoments.update, DiagonalMoments(blocks.n_observables), weight
@@ -101,7 +101,7 @@ def trace_ours(problem, start):
 
 
 def trace_scipy(problem, start):
-    """Return the same of scipy's L-BFGS on the standardised observables."""
+    """Return the same for scipy's L-BFGS on the standardised observables."""
     values = []
 
     def function(x):
@@ -120,13 +120,13 @@ def trace_scipy(problem, start):
 
 
 def passes_to(goal, trace, n_rows):
-    """Return how often all rows were looked at on the way to an objective, None if never."""
+    """Return how often all rows were looked at until an objective is reached, None if never."""
     passes = (round(rows / n_rows, 1) for rows, objective in trace if objective <= goal)
     return next(passes, None)
 
 
 def bench_rounding():
-    """Write how much rounding matters for the number of looks at all rows."""
+    """Measure how rounding changes the number of looks at all rows; write the table."""
     results = runner.Measurements("rounding.csv", ["factor"])
     Z, y = mnist_coordinates(np.float32)
     for factor in FACTORS:
@@ -144,7 +144,7 @@ def bench_rounding():
 
 
 def bench_passes():
-    """Write how often rows are looked at, by dictionary and solver."""
+    """Measure how often rows are looked at, by dictionary and solver; write the table."""
     results = runner.Measurements("solver.csv", ["dictionary", "solver"])
     for name, psi, y in dictionaries():
         start = np.zeros((psi.shape[1] + 1, 10))
@@ -165,7 +165,7 @@ def bench_passes():
 def parser():
     """Return the parser of the command line."""
     made = runner.benchmark_parser(__doc__)
-    made.add_argument("--rounding", action="store_true", help="what rounding changes instead")
+    made.add_argument("--rounding", action="store_true", help="what rounding changes, instead")
     return made
 
 

@@ -1,24 +1,26 @@
-"""Rows that are costly to lift, and so are lifted once and kept: products, fits, memory.
+"""What we gain in time and memory if we lift costly rows once and keep them.
 
     python benchmarks/bench_stored.py [--filters 128]
     python benchmarks/bench_stored.py fits
     python benchmarks/bench_stored.py float16
 
-The training images of MNIST, lifted by filters of 5 x 5, both sides of a threshold, on a 4 x 4
-grid: 32 observables for each filter.
+The rows are the training images of MNIST, lifted by filters of 5 x 5, both sides of a threshold, on
+a 4 x 4 grid: 32 observables for each filter.
 
-"products": what BLAS takes for the Gram matrix of lifted rows in memory, and for their products
-with ten columns and ten rows, beside what the students take that do the same, and their sums,
-losses and checks, of rows in a temporary file. All take turns. "share" is BLAS's time over ours.
-Writes stored_products.csv.
+"products" (the default): the products of lifted rows that are kept in a temporary file. BLAS
+computes the Gram matrix of lifted rows in memory, and their products with ten columns and with ten
+rows. The students' code does the same for rows in the file, with its sums, losses and checks. All
+take turns. "share" is BLAS's time divided by ours. Writes benchmarks/results/stored_products.csv.
 
-"fits": seconds and memory of fits from the pixels, each a process of its own: RssAnon, all that the
-process has allocated, pages of the temporary file left out. With 512 filters rows take 3.9 GB, and
-are on disk. Writes stored_fits.csv. Linux only.
+"fits": seconds and memory of fits from the pixels. Each fit is a process of its own. The memory is
+RssAnon: everything that the process has allocated, without pages of the temporary file. With 512
+filters the rows take 3.9 GB, and are on disk. Writes benchmarks/results/stored_fits.csv. Linux
+only.
 
-"float16": what reading half of the bytes would save, and cost: seconds of the products with rows
-that are kept in float16 and multiplied in float32, and how far the logits of a student of such rows
-are from those of the same student of rows in float32. Printed only.
+"float16": what would half of the bytes save, and what would they cost? The script times the
+products with rows that are kept in float16 and multiplied in float32. It fits a student to such
+rows, and compares its logits with those of the same student of rows in float32. The results are
+only printed.
 """
 
 import numpy as np
@@ -43,7 +45,7 @@ from sklearn_koopman.rows import (
 N_CLASSES = 10
 STUDENTS = {
     "EDMD": EDMDClassifier(ridge=1e-3),
-    "distilled": KoopmanDistilledClassifier(tol=1e-4),
+    "distilled": KoopmanDistilledClassifier(ridge=1e-4, tol=1e-4),
 }
 CASES = [("distilled", 128), ("EDMD", 128), ("distilled", 512), ("EDMD", 512)]
 
@@ -54,7 +56,7 @@ def lifter_of(n_filters):
 
 
 def soft_labels(X, y):
-    """Return a teacher's logits: those of a network that are kept, or labels with ``--quick``."""
+    """Return the kept logits of a teacher; with ``--quick``, the one-hot labels."""
     if runner.is_quick():
         return np.eye(N_CLASSES, dtype=X.dtype)[y]
     return teacher("mnist", "resnet18", held_out=True)(X)
@@ -79,7 +81,7 @@ def problem_of(blocks, y, logits):
 
 
 def products(options):
-    """Measure Gram matrices and losses beside the products that they are made of."""
+    """Measure Gram matrices and losses beside the products that they consist of."""
     results = runner.Measurements("stored_products.csv", ["observables", "work", "side"])
     X, y = images("mnist", "train")
     lifter = lifter_of(runner.full_or_quick(options.filters, 2)).fit(X)
@@ -94,7 +96,7 @@ def products(options):
     curvature = np.empty(len(y), problem.dtype)
 
     def loss():
-        # As the solver does it.
+        # The solver does this too.
         with blocks.pool.keeping_blas_to_one_thread():
             problem.evaluate(x, curvature)
 
@@ -122,7 +124,7 @@ def products(options):
 
 
 def fit_alone(name, n_filters):
-    """Fit from the pixels in this process; tell seconds."""
+    """Fit from the pixels in this process; tell the seconds and the accuracy."""
     X, y = images("mnist", "train")
     model = make_pipeline(lifter_of(int(n_filters)), STUDENTS[name])
     last = model.steps[-1][0]
@@ -155,7 +157,7 @@ def fits(options):
 
 
 def float16(options):
-    """Compare rows in half precision."""
+    """Compare rows in half precision with rows in single precision."""
     X, y = images("mnist", "train")
     lifter = lifter_of(runner.full_or_quick(options.filters, 2)).fit(X)
     psi, logits = lifter.transform(X), soft_labels(X, y)
@@ -171,7 +173,9 @@ def float16(options):
     X_test, y_test = images("mnist", "test")
     of_test, found = lifter.transform(X_test), {}
     for name, rows in {"float32": psi, "float16": as_float32(half)}.items():
-        student = KoopmanDistilledClassifier(tol=1e-4).fit(rows, y, soft_labels=logits)
+        student = KoopmanDistilledClassifier(ridge=1e-4, tol=1e-4).fit(
+            rows, y, soft_labels=logits
+        )
         found[name] = student.decision_function(of_test)
         print(f"{name}: {student.score(of_test, y_test)}")
     difference = np.abs(found["float16"] - found["float32"])
@@ -179,7 +183,7 @@ def float16(options):
 
 
 def as_float32(rows):
-    """Return rows as they are multiplied."""
+    """Return rows in the precision in which they are multiplied."""
     return rows.astype(np.float32)
 
 
@@ -190,7 +194,9 @@ def parser():
     """Return the parser of the command line."""
     made = runner.benchmark_parser(__doc__, repeats=5, runs_alone=True)
     made.add_argument("part", nargs="?", choices=PARTS, default="products")
-    made.add_argument("--filters", type=runner.count, default=128, help="of the dictionary")
+    made.add_argument(
+        "--filters", type=runner.count, default=128, help="filters of the dictionary"
+    )
     return made
 
 

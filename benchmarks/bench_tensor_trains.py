@@ -1,11 +1,11 @@
-"""Time of a tensor train against the number of variables and of samples.
+"""How the time of a tensor train grows with the variables and the samples.
 
     python benchmarks/bench_tensor_trains.py
 
-One epoch of mini-batches, one sweep, and one prediction of a train of rank 10 on made-up
-variables; the best of three runs, but one sweep is run once. Writes
-benchmarks/results/tensor_train_cost.csv. A train whose cost is linear in both has a constant number
-of microseconds per sample and variable.
+Timed are one epoch of mini-batches, one sweep, and one prediction of a train of rank 10 on made-up
+variables. The best of three runs counts; a sweep runs only once. If the cost of a train is linear
+in both, its microseconds per sample and variable stay the same. Writes
+benchmarks/results/tensor_train_cost.csv.
 """
 
 import warnings
@@ -21,7 +21,7 @@ SIZES += [(n, 50) for n in (1200, 4800, 15_000, 30_000, 60_000)]
 
 
 def measure(X, y):
-    """Return the least seconds of an epoch, a sweep and a prediction, and the parameters."""
+    """Return the least seconds of an epoch, a sweep and a prediction; number of parameters."""
     least = {}
     for solver, repeats in (("als", 1), ("adam", 3)):
         student = TensorTrainClassifier(

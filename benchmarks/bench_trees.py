@@ -1,16 +1,16 @@
-"""What probes cost: least squares for all of them at once, or 101 steps of Adam for each.
+"""What the probes of a tree cost: least squares for all at once, or 101 Adam steps for each.
 
     python benchmarks/bench_trees.py
 
-One network of experiments/tree_networks.py that has learnt a tree of depth 4 on 100 inputs, its
-activations, and a beam of 100: about 50,000 clauses. Timed are the whole of `fit` (network,
-factorisation, probes, dynamic programming), and the probes as published: on the activations of
-1,000 inputs, 101 Adam steps for each (learning rate 0.01, our choice), errors on 10,000 others. The
-published probes take too long here for all clauses, so a subset is timed and the time per probe
-multiplied; once one probe after the other, and once many in one matrix product, which is the best
-that can be made of them.
+The network of experiments/tree_networks.py has learnt a tree of depth 4 on 100 inputs. With its
+activations and a beam of 100 there are about 50,000 clauses. Timed are the whole of `fit` (network,
+factorisation, probes, dynamic programming), and the probes as published: 101 Adam steps for each on
+the activations of 1,000 inputs (learning rate 0.01, our choice), with errors on 10,000 others. The
+published probes take too long here for all clauses. So a subset is timed, and the time per probe is
+multiplied. This is done once with one probe after the other, and once with many in one matrix
+product, which is the fastest way to run them.
 
-Least squares is timed on the same 1,000 rows, and on the 2,000 of the defaults. Writes
+Least squares is timed on the same 1,000 rows, and on the 2,000 rows of the defaults. Writes
 benchmarks/results/tree_probes.csv.
 """
 
@@ -25,7 +25,7 @@ from sklearn_koopman import DistilledTreeClassifier
 from sklearn_koopman.solvers import LinearProbes
 from sklearn_koopman.teachers import TorchTeacher
 
-# The features that a student makes of its teacher, which no public name gives.
+# The features that a student takes from its teacher. No public name gives them.
 from sklearn_koopman.trees._features import internal_features
 
 N_FEATURES, DEPTH, BEAM = 100, 4, 100
@@ -33,7 +33,7 @@ N_ROWS, N_VALIDATION, N_STEPS, N_CLAUSES = 1000, 10_000, 101, 500
 
 
 def time_least_squares(teacher, X, n_rows, repeats):
-    """Return the least seconds of `fit` with so many probed rows, and the number of probes."""
+    """Return the least seconds of `fit` with ``n_rows`` probed rows, and the number of probes."""
     student = DistilledTreeClassifier(
         teacher,
         max_depth=DEPTH,
@@ -60,21 +60,21 @@ def adam_errors(phi, clauses, phi_validation, clauses_validation):
 
 
 def standardised(raw):
-    """Return the features centred and of unit length, as the first rows have them."""
+    """Return the features, centred and scaled to unit length by the first rows."""
     phi = torch.from_numpy(raw - raw[:N_ROWS].mean(axis=0))
     return phi / (phi[:N_ROWS] ** 2).sum(axis=1).mean().sqrt()
 
 
 def clauses(X, tree, rng):
     """Return which clauses of two conditions hold for each row, as at the second level."""
-    # Half of them are on what the tree looks at.
+    # Half of them are conditions on the variables that the tree uses.
     anything = rng.integers(0, N_FEATURES, (2, N_CLAUSES // 2))
     first, second = np.hstack([rng.choice(tree.variable, anything.shape), anything])
     return (X[:, first] > 0) & (X[:, second] > 0)
 
 
 def time_adam(phi, holds, together, n_timed):
-    """Return the errors of the last probes, and the seconds of as many as are timed."""
+    """Return the errors of the last probes, and the seconds of all timed ones."""
     targets = torch.from_numpy(np.where(holds, 1, -1).astype(np.float32))
 
     def probe_all():

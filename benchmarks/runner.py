@@ -1,4 +1,4 @@
-"""What all benchmarks share: sides that take turns, processes of their own, one way to write."""
+"""What all benchmarks share: sides take turns or run as processes of their own; tables."""
 
 import json
 import os
@@ -25,26 +25,26 @@ from experiments.runner import (
     timed,
 )
 
-# The rest that benchmarks need is that of experiments.
+# Benchmarks use these functions of the experiments too.
 __all__ = ["count", "full_or_quick", "is_quick", "parse", "timed"]
 
 RESULTS = Path(__file__).parent / "results"
 
 
 class Measurements(Results):
-    """A table of a benchmark: every row says which machine it is from."""
+    """A table of a benchmark. Every row says on which machine it was measured."""
 
     def __init__(self, file, key, anew=True):
         super().__init__(RESULTS / file, key, anew=anew)
 
     def add(self, row):
-        """Add a row, in the place of an older one with the same key, and print it."""
+        """Add a row and print it. It replaces an older row with the same key."""
         super().add(row, machine=machine())
 
 
 @cache
 def machine():
-    """Return what the numbers depend on, besides the code."""
+    """Return the machine and the versions that the numbers depend on."""
     threads = os.environ.get("OMP_NUM_THREADS")
     parts = [
         f"{os.cpu_count()} cores",
@@ -59,7 +59,7 @@ def machine():
 
 
 def benchmark_parser(doc, repeats=None, runs_alone=False):
-    """Return a parser that knows ``--quick``, and ``--repeats`` where there is a default.
+    """Return a parser that knows ``--quick``, and ``--repeats`` if a default is given.
 
     ``--alone`` is for scripts whose sides are processes of their own: see `alone`.
     """
@@ -71,20 +71,20 @@ def benchmark_parser(doc, repeats=None, runs_alone=False):
             "--repeats",
             type=count,
             default=repeats,
-            help="rounds in which all sides take turns",
+            help="number of rounds; all sides take turns in each",
         )
     return parser
 
 
 def seconds(function, *args, **kwargs):
-    """Return the time of a call."""
+    """Return the seconds that a call takes."""
     return timed(function, *args, **kwargs)[1]
 
 
 def in_turns(sides, repeats, *, warm_up=0):
-    """Call all sides, round by round; return {name: [what each round gave]}.
+    """Call all sides, round by round; return {name: [result of each round]}.
 
-    Whatever else the machine does hits all of them alike. The first rounds can be left out.
+    Other work of the machine then slows all of them alike. The first rounds can be left out.
     """
     found = {name: [] for name in sides}
     for number in range(-warm_up, full_or_quick(repeats, 1)):
@@ -102,16 +102,16 @@ def median_of(values, digits=None):
 
 
 def median_ratio(values, others, digits=3):
-    """Return the median over rounds of a ratio."""
+    """Return the median of the ratios of all rounds."""
     return round(median(a / b for a, b in zip(values, others, strict=True)), digits)
 
 
 def alone(script, *arguments):
-    """Run ``script --alone ...`` in a process of its own; return what it tells, and its memory.
+    """Run ``script --alone ...`` in a process of its own; return its results and its memory.
 
-    The memory is the peak of RssAnon in /proc, sampled 50 times a second: all that the process has
-    allocated, libraries' data included. Pages of files that happen to be in memory do not count:
-    the system takes them back when it is short of memory. Linux only.
+    The memory is the peak of RssAnon in /proc, sampled 50 times a second. It counts everything that
+    the process has allocated, the data of libraries included. Pages of files do not count: the
+    system takes them back when it is short of memory. Linux only.
     """
     command = [sys.executable, script, "--alone", *map(str, arguments)]
     peak = 0
@@ -128,18 +128,18 @@ def alone(script, *arguments):
 
 
 def tell(**found):
-    """Print what a process has found, for `alone` to read."""
+    """Print the results of this process, for `alone` to read."""
     print(json.dumps(found), flush=True)
 
 
 def tell_cost(function, *args):
-    """Call a function and tell its seconds, and the rise of peak memory in megabytes."""
+    """Call a function; tell its seconds, and by how many megabytes peak memory rose."""
     before = peak_megabytes()
     taken = seconds(function, *args)
     tell(seconds=taken, megabytes=peak_megabytes() - before)
 
 
 def peak_megabytes():
-    """Return the most memory of this process so far; ru_maxrss has its parent's most in it."""
+    """Return the peak memory of this process. ru_maxrss would include its parent's peak."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024

@@ -4,6 +4,8 @@ What can one matrix say of a network? `table.py`: all students of the page of re
 user would take instead. `what_matters.py`: one setting at a time. `repeats.py`: what seeds change.
 `frontier.py`: pictures of these tables.
 
+Do the defaults work? `defaults.py`: every estimator as it comes, beside logistic regression.
+
 What does one call find? `search.py`: the best student at each of five budgets, beside all tables.
 
 Which observables? `dictionaries.py`: families of about 1,000, and how correlated polynomials are.

@@ -1,6 +1,7 @@
-"""Other libraries, each in a virtual environment of its own with the versions that are pinned here.
+"""Other libraries. Each has a virtual environment of its own, with the versions pinned here.
 
-`sides.py`, `spans.py`, `tensors.py` and `oscillators.py` are what runs in these environments.
+`sides.py`, `spans.py`, `tensors.py`, `oscillators.py` and `networks_in_c.py` run in these
+environments.
 """
 
 import json
@@ -16,7 +17,7 @@ VENVS = PINS.parent / ".venvs"
 
 
 def pins_of(library):
-    """Return the file that pins what a library needs; none is there for what is beside us."""
+    """Return the file that pins what a library needs. Libraries beside us have no such file."""
     return PINS / f"{library.split(',')[0]}.txt"
 
 
@@ -51,7 +52,7 @@ def version_of(library):
 
 
 def run(library, script, *arguments, most_seconds):
-    """Return what a library's process found; what it could not do is a remark."""
+    """Return the results of a library's process. If it failed, they are a remark."""
     command = [interpreter(library), PINS / script, library, *map(str, arguments)]
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A network as C by another tool: what `benchmarks/bench_microcontrollers.py` runs.
+"""A network as C by another tool. `benchmarks/bench_microcontrollers.py` runs this script.
 
     python benchmarks/rivals/networks_in_c.py emlearn MODEL FOLDER
 

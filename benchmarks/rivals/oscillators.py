@@ -1,23 +1,25 @@
-"""Next states of an oscillator by one library: what `benchmarks/bench_rivals.py` runs by itself.
+"""Next states of an oscillator by one library. `benchmarks/bench_rivals.py` runs this script.
 
     python benchmarks/rivals/oscillators.py LIBRARY SYSTEM N_TRAJECTORIES DEGREE...
 
-Imports that library alone and prints one line of JSON, a list of rows. The systems, steps of 0.1 by
-Runge and Kutta's method (ten small ones each), from positions and velocities that are uniform:
+Imports only this library and prints one line of JSON, a list of rows. Runge and Kutta's method
+makes the trajectories, in steps of 0.1 (ten small ones each). Positions and velocities are uniform
+at the start. The systems are:
 
 - duffing: x'' = -x' / 2 + x - x^3, two wells; from [-2, 2]
 - pendulum: x'' = -sin x, from [-1.3, 1.3], so that it does not turn over
 
-Trajectories are of 50 steps; the pairs of neighbouring states are the snapshots. All monomials of a
-state up to the degree are its observables, and no library has a ridge:
+Trajectories have 50 steps; the pairs of neighbouring states are the snapshots. All monomials of a
+state up to the degree are its observables. No library has a ridge. The tasks are:
 
-- operator: a square matrix from observables to those of the next state
-- state: from observables to the next state, which pykoopman has not
+- operator: a square matrix from the observables to those of the next state
+- state: from the observables to the next state, which pykoopman does not offer
 
 `seconds` is the median of 5 fits, from the snapshots to the model, lifting included. Errors are
-root mean squares over 200 new trajectories, relative to that of the states: "one step", and of the
-last state after 50 steps. "50 steps" lifts every state that is reached anew, "50 linear steps" is
-a power of the square matrix, applied to the observables of the first state.
+root mean squares over 200 new trajectories, relative to that of the states. "one step" is the error
+of the next states. The others are errors of the last state after 50 steps: "50 steps" lifts every
+state that it reaches, and "50 linear steps" applies a power of the square matrix to the observables
+of the first state.
 """
 
 import json
@@ -29,7 +31,7 @@ from time import perf_counter
 import numpy as np
 
 N_STEPS, STEP, SMALL_STEPS = 50, 0.1, 10
-# Forces, and how far away trajectories start.
+# The force, and how far from the origin trajectories start.
 SYSTEMS = {
     "duffing": (lambda x, v: -v / 2 + x - x**3, 2.0),
     "pendulum": (lambda x, v: -np.sin(x), 1.3),
@@ -80,7 +82,7 @@ def pykoopman(task, degree, X, Y):
 
 
 def one_step(lift, times, Z):
-    """Return the next states: those of the columns of degree 1 where observables are predicted."""
+    """Return the next states. Where observables are predicted, take the columns of degree 1."""
     if times is None:
         return lift(Z)
     return times(lift(Z))[:, columns_of_states(lift)]
@@ -93,7 +95,7 @@ def columns_of_states(lift):
 
 
 def linear_steps(lift, times, Z):
-    """Return the last state of N_STEPS steps among observables."""
+    """Return the last state after N_STEPS steps of the observables."""
     observables = lift(Z)
     for _ in range(N_STEPS):
         observables = times(observables)
@@ -101,14 +103,14 @@ def linear_steps(lift, times, Z):
 
 
 def relative(found, expected):
-    """Return the root mean square of errors, relative to that of the states."""
+    """Return the root mean square of the errors, relative to that of the states."""
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 
 def row(fit, task, degree, train, test):
-    """Return how a fit went, and how well it predicts."""
+    """Return the time of a fit, and the errors of its predictions."""
     X, Y = pairs(train)
-    fit(task, degree, X[:1000], Y[:1000])  # imports, and whatever is done once
+    fit(task, degree, X[:1000], Y[:1000])  # imports, and other work that is done once
     seconds = []
     for _ in range(5):
         start = perf_counter()
@@ -127,18 +129,18 @@ def row(fit, task, degree, train, test):
 
 
 def pairs(states):
-    """Return all states that have a next one, and these."""
+    """Return all states that have a next state, and the next states."""
     return states[:, :-1].reshape(-1, 2), states[:, 1:].reshape(-1, 2)
 
 
 def main():
-    """Fit all tasks at all degrees, and print how it went."""
+    """Fit all tasks at all degrees, and print the results."""
     warnings.simplefilter("ignore")
     library, system, n, *degrees = sys.argv[1:]
     train, test = trajectories(system, int(n), seed=0), trajectories(system, 200, seed=1)
     tasks = ("operator", "state") if library == "sklearn_koopman" else ("operator",)
     cases = [(task, int(degree)) for task in tasks for degree in degrees]
-    with np.errstate(all="ignore"):  # what runs away has an error too
+    with np.errstate(all="ignore"):  # trajectories that diverge have an error too
         rows = [row(globals()[library], *case, train, test) for case in cases]
     print(json.dumps({"rows": rows}))
 

@@ -1,25 +1,25 @@
-"""The same work by one library: what `benchmarks/bench_rivals.py` runs in a process of its own.
+"""The same work by one library. `benchmarks/bench_rivals.py` runs this script as a process.
 
     python benchmarks/rivals/sides.py LIBRARY TASK N P DEGREE DTYPE REFERENCE
 
-Imports that library alone and prints one line of JSON. The data are snapshot pairs (x, x') of a
-known system: x is standard normal, x' one explicit Euler step of the Lorenz-96 model,
+Imports only this library and prints one line of JSON. The data are snapshot pairs (x, x') of a
+known system: x is standard normal, and x' is one explicit Euler step of the Lorenz-96 model,
 
-    x'_i = x_i + 0.05 ((x_{i+1} - x_{i-2}) x_{i-1} - x_i + 8)    (indices modulo p),
+    x'_i = x_i + 0.05 ((x_{i+1} - x_{i-2}) x_{i-1} - x_i + 8)    (indices modulo p).
 
-a polynomial of degree 2, so least squares must find it exactly. Each library lifts with its own
-dictionary of all monomials up to the degree, the constant among them, and fits without ridge:
+This is a polynomial of degree 2, so least squares must find it exactly. Each library lifts with its
+own dictionary of all monomials up to the degree, the constant included, and fits without ridge:
 
 - lift: the n x D matrix of monomials of x (pykoop's has no constant: D - 1 columns)
 - operator: from x, x' to the matrix K that minimises ||psi(x') - psi(x) K||, lifting both
-- state: the same with x' itself as target, as SINDy has it: p columns
-- labels: the same with 10 classes, one-hot, as targets: which of x'_1, ..., x'_10 is largest
+- state: the same with x' itself as target, as in SINDy: p columns
+- labels: the same with 10 classes as one-hot targets: which of x'_1, ..., x'_10 is the largest?
 
-Time counts from the arrays x, x' (or labels) to the fitted model, whatever the library does on
-the way. Memory is by how much the largest resident memory of the process rose during that work;
-data and imports are counted before it. What a library fits is compared by what it
-predicts for 1,000 new states, column by column: a column of the dictionary is known by its value
-at one point, so the order in which a library lists its monomials does not matter.
+The time counts from the arrays x, x' (or labels) to the fitted model, whatever the library does on
+the way. The memory is the rise of the largest resident memory of the process during that work; data
+and imports are counted before it. Fits are compared by their predictions for 1,000 new states,
+column by column. The order in which a library lists its monomials does not matter: the value at one
+point identifies a column of the dictionary.
 """
 
 import json
@@ -39,7 +39,7 @@ N_CLASSES = 10
 
 
 class SklearnKoopman:
-    """`MonomialLifter`, `GramMoments` with `solve_gram`, `EDMDClassifier`: all block by block."""
+    """`MonomialLifter`, `GramMoments` with `solve_gram`, `EDMDClassifier`; all work in blocks."""
 
     def __init__(self, degree):
         from sklearn_koopman import EDMDClassifier, MonomialLifter, solvers
@@ -55,7 +55,7 @@ class SklearnKoopman:
     def operator(self, X, Y):
         lifted = LiftedRows(Y, self.observables.fit(X).transform)
         predict = self._regress(X, lifted, self.observables.n_output_features_)
-        # The constant observable is the intercept's: it stays 1.
+        # The intercept stands for the constant observable, which stays 1.
         return lambda Z: np.column_stack([np.ones(len(Z)), predict(Z)])
 
     def state(self, X, Y):
@@ -78,7 +78,7 @@ class SklearnKoopman:
 
 
 class LiftedRows:
-    """Rows that are lifted when they are asked for."""
+    """Rows that are lifted when they are read."""
 
     def __init__(self, rows, lift):
         self.rows = rows
@@ -113,7 +113,7 @@ class ScikitLearn:
 
     def labels(self, X, y):
         self.classifier.fit(self.lift(X), y)
-        # It regresses on -1 and 1 where the others regress on 0 and 1.
+        # RidgeClassifier regresses on -1 and 1, the others on 0 and 1.
         return lambda Z: (self.classifier.decision_function(self.lift(Z)) + 1) / 2
 
 
@@ -159,7 +159,7 @@ class Deeptime:
         return self.monomials(self.degree, X.shape[1])(X)
 
     def operator(self, X, Y):
-        # One eigenpair, as it cannot be asked for the operator alone.
+        # One eigenpair: it does not offer the operator alone.
         model = self.edmd(self.lift, n_eigs=1).fit((X, Y)).fetch_model()
         return lambda Z: self.lift(Z) @ model.operator
 
@@ -172,7 +172,7 @@ class Deeptime:
 
 
 class DeeptimeOverPolynomialFeatures(Deeptime):
-    """deeptime's `EDMD` takes any callable: over scikit-learn's `PolynomialFeatures`."""
+    """deeptime's `EDMD` over scikit-learn's `PolynomialFeatures`; it takes any callable."""
 
     def __init__(self, degree):
         from sklearn.preprocessing import PolynomialFeatures
@@ -237,7 +237,7 @@ class Pysindy:
         return self._regress(X, one_hot(y))
 
     def _least_squares(self, X, n_targets):
-        """Return STLSQ told to leave out what only sparse fits need."""
+        """Return STLSQ without the work that only sparse fits need."""
         n_observables = self.library.fit(X).n_output_features_
         return self.optimizer(
             threshold=0.0,
@@ -278,7 +278,7 @@ def snapshots(n, p, dtype, seed):
     """Return n states and the next ones."""
     X = np.random.default_rng(seed).normal(size=(n, p))
     Y = np.empty_like(X)
-    for start in range(0, n, 1000):  # little memory, that the work be what needs most
+    for start in range(0, n, 1000):  # little memory, so that the work needs the most
         Y[start : start + 1000] = step(X[start : start + 1000])
     return X.astype(dtype, copy=False), Y.astype(dtype, copy=False)
 
@@ -288,12 +288,12 @@ def peak_MB():
 
 
 def timed(work):
-    """Return the last result of work, the seconds of each run and the rise of peak memory."""
+    """Return the last result of the work, the seconds of each run, the rise of peak memory."""
     before = peak_MB()
     seconds = []
     result = None
     while not seconds or (len(seconds) < MOST_RUNS and sum(seconds) < ENOUGH_SECONDS):
-        result = None  # makes room for the next
+        result = None  # frees memory for the next run
         start = perf_counter()
         result = work()
         seconds.append(perf_counter() - start)
@@ -306,7 +306,7 @@ def relative_error(found, expected):
 
 
 def built_with():
-    """Return what did the arithmetic."""
+    """Return the versions of the libraries that did the arithmetic."""
     packages = [f"{name} {version(name)}" for name in ("numpy", "scipy", "scikit-learn")]
     blas = {
         f"{pool['internal_api']} {pool['version']} {pool.get('architecture')}"
@@ -317,7 +317,7 @@ def built_with():
 
 
 def main():
-    """Do one task with one library and print how it went."""
+    """Do one task with one library and print the results."""
     warnings.simplefilter("ignore")
     library, task, n, p, degree, dtype, reference = sys.argv[1:]
     n, p, degree = int(n), int(p), int(degree)
@@ -342,7 +342,7 @@ def main():
     }
 
     if task in ("lift", "operator"):
-        # The dictionary's values at one point of coordinates above 1 tell its columns apart.
+        # The dictionary's values at one point, with coordinates above 1, identify its columns.
         point = np.random.default_rng(2).uniform(1.1, 1.9, size=(1, p))
         values = dictionary(point)[0]
         states = [np.abs(values - coordinate).argmin() for coordinate in point[0]]

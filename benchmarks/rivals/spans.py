@@ -1,16 +1,17 @@
-"""The matrix of one span by one library: what `benchmarks/bench_rivals.py` runs by itself.
+"""The matrix of one span by one library. `benchmarks/bench_rivals.py` runs this script.
 
     python benchmarks/rivals/spans.py LIBRARY TASK RANK SNAPSHOTS
 
-Imports that library alone, reads the snapshots (an .npz file: rows `a` enter the span, rows `b`
+Imports only this library, reads the snapshots (an .npz file: rows `a` enter the span, rows `b`
 leave it, both of the same width) and prints one line of JSON: the median of three times from the
-arrays to the fitted matrix, and the relative error of what it predicts for the first rows.
+arrays to the fitted matrix, and the relative error of its predictions for the first rows. The tasks
+are:
 
 - linear: b from a
 - quadratic: from all monomials of a up to degree 2 to those of b
 
-RANK is that of the matrix, 0 for a full one. Ours restricts what the matrix gives (reduced-rank
-regression), the others what it takes (singular values of a).
+RANK is the rank of the matrix, 0 for full rank. Ours restricts the outputs of the matrix
+(reduced-rank regression), the others restrict its inputs (singular values of a).
 """
 
 import json
@@ -23,7 +24,7 @@ import numpy as np
 
 
 def sklearn_koopman(task, rank, a, b):
-    """`fit_operator`, which is what `LinearizedNetworkClassifier` does with each span."""
+    """`fit_operator`, which `LinearizedNetworkClassifier` calls for each span."""
     from sklearn_koopman import MonomialLifter
     from sklearn_koopman.networks._fit import fit_operator
 
@@ -66,13 +67,13 @@ def pykoopman(task, rank, a, b):
 
 
 def main():
-    """Fit three times and print how it went."""
+    """Fit three times and print the results."""
     warnings.simplefilter("ignore")
     library, task, rank, file = sys.argv[1:]
     with np.load(file) as snapshots:
         a, b = snapshots["a"], snapshots["b"]
     fit = globals()[library]
-    fit(task, int(rank), a[:2000], b[:2000])  # imports, and whatever is done once
+    fit(task, int(rank), a[:2000], b[:2000])  # imports, and other work that is done once
     seconds = []
     for _ in range(3):
         start = perf_counter()

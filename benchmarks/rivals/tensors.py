@@ -1,10 +1,10 @@
-"""A tensor cut into a train by one library: what `benchmarks/bench_rivals.py` runs.
+"""A tensor cut into a train by one library. `benchmarks/bench_rivals.py` runs this script.
 
     python benchmarks/rivals/tensors.py LIBRARY RANK TENSOR
 
-Imports that library alone, reads the tensor (an .npy file) and prints one line of JSON: the median
-of five times from the array to the cores, their numbers, and the relative error of the tensor that
-they are multiplied out to.
+Imports only this library, reads the tensor (an .npy file) and prints one line of JSON: the median
+of five times from the array to the cores; the number of parameters; and the relative error of the
+tensor that one gets by multiplying the cores out.
 """
 
 import json
@@ -16,7 +16,7 @@ import numpy as np
 
 
 def sklearn_koopman(tensor, rank):
-    """What `CompressedStudent` does; the last axis of the last core are the classes."""
+    """The cut of `CompressedStudent`; the last axis of the last core is that of the classes."""
     from sklearn_koopman.tensor_trains._compression import _cut
 
     *others, last = _cut(tensor, rank).cores
@@ -49,10 +49,10 @@ def multiplied_out(cores):
 
 
 def main():
-    """Cut five times and print how it went."""
+    """Cut five times and print the results."""
     library, rank, file = sys.argv[1:]
     tensor, cut = np.load(file), globals()[library]
-    cut(tensor, int(rank))  # imports, and whatever is done once
+    cut(tensor, int(rank))  # imports, and other work that is done once
     seconds = []
     for _ in range(5):
         start = perf_counter()

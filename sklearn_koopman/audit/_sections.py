@@ -111,7 +111,7 @@ def _certified(report):
         kind = "The radius is a certified lower bound"
     elif not found.is_exact.all():
         share = f"{found.is_exact.mean():.0%}"
-        kind = f"The radius is exact for {share} of them, else a certified lower bound"
+        kind = f"The radius is exact for {share} of them, and a certified lower bound else"
     text = (
         "A row is certified at a distance if it is right, and stays right under every change of "
         f"at most this size{_unit(report)}. There are {len(found.rows):,} rows. "

@@ -2,12 +2,21 @@
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._finite import all_finite, finite
-from ..lifting import Flatten, NoFunctionError, SupportsFunction, as_function, in_turn
+from ..lifting import (
+    ColumnParts,
+    Flatten,
+    NoFunctionError,
+    SupportsFunction,
+    as_function,
+    in_turn,
+    steps_of,
+)
 from ..students import flat_steps, margin
 from ..teachers import shortened
 from ._parts import check_has_no_network, n_features_of
@@ -89,6 +98,13 @@ def _or_attribute_error(has_it, name, what):
     raise AttributeError(f"{name}: the student that was compiled has no {what}.")
 
 
+def _fills_gaps(step):
+    """Say whether a first step, or some of its columns, begins with an imputer."""
+    if isinstance(step, ColumnTransformer):
+        return any(_fills_gaps(part) for _, part, _ in ColumnParts.of(step).parts)
+    return any(isinstance(each, SimpleImputer) for each in steps_of(step)[:1])
+
+
 class CompiledStudent:
     """What `compile` returns: the answers of a student, for one row or some.
 
@@ -112,7 +128,7 @@ class CompiledStudent:
         student = steps[-1]
         self.dtype = np.dtype(student.intercept_.dtype)
         self.n_features_in_ = n_features_of(steps[0])
-        self._takes_missing = isinstance(steps[0], SimpleImputer)
+        self._takes_missing = _fills_gaps(steps[0])
         self._names = list(getattr(steps[0], "feature_names_in_", []))
         self._image_shape = steps[0].input_shape_ if isinstance(steps[0], Flatten) else None
         self.classes_ = getattr(student, "classes_", None)

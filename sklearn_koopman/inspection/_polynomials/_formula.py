@@ -253,8 +253,8 @@ def formula(student, X=None, *, of="coordinates"):
     ...     EDMDClassifier(),
     ... ).fit(X, y)
     >>> print(formula(student, X))
-    1: 0.163 - 0.532 [worst radius]' - 0.43 [worst concave points]'
-       + 0.114 [mean concave points]' [worst area]'
+    1: 0.167 - 0.521 [worst radius]' - 0.431 [worst concave points]'
+       + 0.109 [mean concave points]' [worst area]'
     where
       [mean concave points]' = (mean concave points - 0.04892) / 0.03877
       [worst radius]' = (worst radius - 16.27) / 4.829

@@ -149,7 +149,7 @@ def shapley_values(
     True
     >>> largest = np.abs(explanation.values).mean(axis=(0, 2)).argmax()
     >>> explanation.feature_names[largest]
-    'petal width (cm)'
+    'petal length (cm)'
     """
     if of not in ("columns", "coordinates"):
         raise ValueError(f"of={of!r}: must be 'columns' or 'coordinates'.")
