@@ -380,7 +380,7 @@ def test_many_classes_and_no_errors():
     found = audit_report(student, np.eye(25)[labels], labels, n_rows=1)
     assert found.accuracy.value == 1
     html = found.to_html()
-    assert "wrong about no row" in html
+    assert "right on all rows" in html
     assert "class='confusion'" not in html
 
 

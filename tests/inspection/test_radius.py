@@ -262,9 +262,7 @@ def test_a_column_transformer_of_affine_parts_is_an_affine_map():
 
 def test_rows_and_students_in_each_others_places():
     student = EDMDClassifier(lifter=MonomialLifter(2)).fit(FLOWERS, KINDS)
-    with pytest.raises(
-        TypeError, match=r"^There is a DataFrame where a fitted student belongs"
-    ):
+    with pytest.raises(TypeError, match=r"^There is a DataFrame in place of a fitted student"):
         robust_radius(FLOWERS, student)
     with pytest.raises(TypeError, match="X is a model, EDMDClassifier"):
         robust_radius(student, student)
