@@ -63,7 +63,7 @@ student = make_pipeline(
 )
 grid = {"pca__n_components": sizes, "monomiallifter__degree": [1, 2, 3]}
 # ``verbose=2`` prints a line for each fit: worth it where they take long.
-search = GridSearchCV(student, grid, cv=5, verbose=2 * (options.dataset == "mnist"))
+search = GridSearchCV(student, grid, cv=3, verbose=2 * (options.dataset == "mnist"))
 search.fit(X, y)
 print(f"best: {search.best_params_}")
 print(f"its score on the test images: {search.score(X_test, y_test):.1%}")

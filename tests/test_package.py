@@ -132,12 +132,3 @@ for student in (
     fits = done.stdout.split("end of a fit")
     counts = ["without its compiled kernel" in shown for shown in fits[:-1]]
     assert np.cumsum(counts).tolist() == said
-
-
-def test_names_of_modules_are_said_where_they_are_looked_for_here():
-    for name, place in (("TorchTeacher", "teachers"), ("make_pipeline", "pipeline")):
-        with pytest.raises(ImportError, match=f"from sklearn_koopman.{place} import {name}"):
-            exec(f"from sklearn_koopman import {name}")
-    with pytest.raises(ImportError, match="cannot import name 'Forest'"):
-        exec("from sklearn_koopman import Forest")
-    assert not hasattr(sklearn_koopman, "Forest")

@@ -20,12 +20,18 @@ def show_first(app, doctree):
     pictures = list(doctree.findall(imgsgnode))
     if not page.startswith("auto_examples/plot_") or not pictures:
         return
+    frames = []
+    for picture in pictures:  # in a frame each, which scrolls where a telephone is too narrow
+        frame = nodes.container(classes=["picture"])
+        picture.replace_self(frame)
+        frame += picture
+        frames.append(frame)
     script = Path(app.srcdir, page).with_suffix(".py").read_text(encoding="utf-8")
     number = NUMBER.search(script)
-    picture = pictures[int(number[1]) - 1 if number else 0].deepcopy()
+    first = frames[int(number[1]) - 1 if number else 0].deepcopy()
     title = next(doctree.findall(nodes.title))
     introduction = next(title.findall(nodes.paragraph, descend=False, siblings=True))
-    introduction.parent.insert(introduction.parent.index(introduction) + 1, picture)
+    introduction.parent.insert(introduction.parent.index(introduction) + 1, first)
 
 
 def setup(app):

@@ -108,13 +108,14 @@ def _certified(report):
         return section("Certified accuracy", paragraph(f"No radii are known. {reason}", "soft"))
     kind = "The radius is exact"
     if not found.is_exact.any():
-        kind = "What is known of their radii is a certified lower bound"
+        kind = "Their radii are certified lower bounds"
     elif not found.is_exact.all():
         share = f"{found.is_exact.mean():.0%}"
-        kind = f"The radius is exact for {share} of them, else a certified lower bound"
+        kind = f"The radius is exact for {share} of them, and a certified lower bound else"
     text = (
-        "A row is certified at a distance if it is right, and stays right whatever is changed of "
-        f"it by no more than that{_unit(report)}. Looked at: {len(found.rows):,} rows. {kind}."
+        "A row is certified at a distance if the student is right about it, and about all "
+        f"changes of it up to that distance{_unit(report)}. "
+        f"{len(found.rows):,} rows were tested. {kind}."
         f"{_held(report)}"
     )
     distances, values, low, high = found.curve(report.delta)
@@ -145,7 +146,7 @@ def _calibration(report):
         "Calibration",
         paragraph("How often the chosen class is right, by its probability."),
         f"<div class='pair'><figure>{reliability_svg(report.calibration)}<figcaption>On the "
-        f"dotted line, probabilities are what they say. Bars: {level} intervals."
+        f"dotted line, probabilities are right. Bars: {level} intervals."
         f"</figcaption></figure>{table(['probability', 'right', 'rows'], lines)}</div>",
     )
 
@@ -166,9 +167,7 @@ def _confusion(report):
         )
     return section(
         "Confusions",
-        paragraph(
-            "Each line has the rows of one class, each column what was said of them.", "soft"
-        ),
+        paragraph("Each row of the table is a true class, each column an answer.", "soft"),
         f"<div class='pair'>{parts}</div>",
     )
 
@@ -212,7 +211,8 @@ def _fidelity(report):
     text = (
         f"Student and teacher disagree on {found.n_disagreements:,} of {found.n_samples:,} rows "
         f"({found.disagreement:.2%}); with confidence {level}, on at most {found.bound:.2%} of all "
-        "inputs, if these rows were drawn as those are, and nothing was learnt from them."
+        "inputs. This holds if these rows are drawn like all inputs, and nothing was learnt from "
+        "them."
     )
     lines = [
         [each.label, f"{each.n_samples:,}", f"{each.disagreement:.2%}", f"{each.bound:.2%}"]
@@ -259,8 +259,8 @@ def _terms(report):
     if len(found.output_names) == 1:
         what = "the logit"
     text = (
-        f"What each term explains of the variance of {what}: shares sum to 100 %, and one is "
-        "negative where other terms work against it."
+        f"The share of the variance of {what} that each term explains. Shares sum to 100 %. A "
+        "share is negative where other terms work against the term."
     )
     parts = (
         f"<div class='pair'><div><h3>Leading terms</h3>{bars(terms)}</div>"

@@ -10,7 +10,7 @@ from scipy.special import betaincc, betaincinv
 from .._validation import is_integer
 from ._fidelity import choices
 
-# All integers up to here are floats too.
+# Floats represent all integers up to this one.
 _EXACT = 2**53
 
 
@@ -29,12 +29,13 @@ def disagreement_bound(n_disagreements, n_samples, delta=0.05):
     n_samples : int
         n, at least 1.
     delta : float, default=0.05
-        Probability with which the bound may be wrong, in (0, 1).
+        Probability that the bound is wrong, at most, in (0, 1).
 
     Returns
     -------
     bound : float
-        Not below the true probability in a fraction ``1 - delta`` or more of all samples.
+        For a fraction of at least ``1 - delta`` of all samples, the bound is not below the true
+        probability.
 
     References
     ----------
@@ -63,14 +64,14 @@ def certificate_sample_size(eps, delta=0.05, *, n_disagreements=0):
     eps : float
         Disagreement to certify, in (0, 1).
     delta : float, default=0.05
-        Probability with which the certificate may be wrong, in (0, 1).
+        Largest probability that the certificate is wrong, in (0, 1).
     n_disagreements : int, default=0
-        How many disagreements among the samples are to be allowed for.
+        Number of disagreements among the samples to allow for.
 
     Returns
     -------
     n_samples : int
-        The least number with ``disagreement_bound(n_disagreements, n_samples, delta) <= eps``.
+        The smallest number with ``disagreement_bound(n_disagreements, n_samples, delta) <= eps``.
 
     Examples
     --------
@@ -114,7 +115,7 @@ class Disagreement:
     n_samples : int
     n_disagreements : int
     disagreement : float
-        Their fraction.
+        Fraction of these samples.
     bound : float
         Upper bound on the probability.
     """
@@ -128,7 +129,7 @@ class Disagreement:
 
 @dataclass(frozen=True, repr=False)
 class FidelityCertificate:
-    """What `fidelity_certificate` found; printed, it is a sentence and a table.
+    """Result of `fidelity_certificate`. It prints as a sentence and a table.
 
     Attributes
     ----------
@@ -140,7 +141,7 @@ class FidelityCertificate:
         With confidence ``1 - delta`` the disagreement on all inputs is not larger.
     delta : float
     classes : list of Disagreement
-        One for each class that the teacher chooses. Their bounds hold all together with
+        One entry for each class that the teacher chooses. All their bounds hold together with
         confidence ``1 - delta``.
     """
 
@@ -191,31 +192,32 @@ def fidelity_certificate(y_teacher, y_student, *, delta=0.05):
     """Bound how often a student disagrees with its teacher, from fresh samples.
 
     This is the promise of PAC-distillation: with probability ``1 - delta`` over the samples, the
-    student disagrees with the teacher on at most a fraction `bound` of all inputs. The bound is
-    that of Clopper and Pearson: exact, whatever the student, the teacher and the data are.
+    student disagrees with the teacher on at most a fraction `bound` of all inputs. It is the bound
+    of Clopper and Pearson, which is exact for all students, teachers and data.
 
-    It holds under two conditions. The samples are drawn independently from the inputs that it
-    is about, and nothing of the student was learnt or chosen with them: neither its
-    coefficients nor a hyperparameter nor the size of a tree.
+    It holds under two conditions. The samples are drawn independently from the distribution of
+    inputs that the bound is about. And nothing of the student was learned or chosen with them:
+    neither its coefficients nor a hyperparameter nor the size of a tree.
 
     Parameters
     ----------
     y_teacher : array-like of shape (n_samples,) or (n_samples, n_classes)
-        Labels, or one score per class (logits, probabilities) whose largest is the choice.
+        Labels of the teacher, or one score per class (logits, probabilities). The largest score is
+        the choice.
     y_student : array-like of shape (n_samples,) or (n_samples, n_classes)
-        The same of the student.
+        Labels or scores of the student.
     delta : float, default=0.05
-        Probability with which the certificate may be wrong, in (0, 1).
+        Largest probability that the certificate is wrong, in (0, 1).
 
     Returns
     -------
     certificate : FidelityCertificate
-        Print it, or take its `bound`, its `classes` or `to_frame()`.
+        Print it, or use its `bound`, its `classes` or `to_frame()`.
 
     See Also
     --------
-    certificate_sample_size : How many samples a bound needs.
-    fidelity_score : The fraction alone.
+    certificate_sample_size : Number of samples that a bound needs.
+    fidelity_score : The fraction without a bound.
 
     Notes
     -----

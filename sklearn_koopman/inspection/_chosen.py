@@ -1,4 +1,4 @@
-"""The student that a search, or a classifier with cross-validation inside, chooses."""
+"""The student that is chosen by a search, or by a classifier with cross-validation inside."""
 
 from sklearn import get_config
 from sklearn.base import clone
@@ -16,22 +16,22 @@ def innermost_student(estimator):
 
 
 def chosen_student(model, X, y, sample_weight=None):
-    """Return a model with the settings that it chooses on some rows, and these.
+    """Return a model with the settings that it chooses on some rows, and the settings.
 
     Parameters
     ----------
     model : estimator
-        One that `innermost_student` takes apart; it is fitted where there is something to choose.
+        A model that `innermost_student` can take apart. It is fitted if it has something to choose.
     X, y
-        Rows as the teacher takes them, and their labels.
+        Rows in the form that the teacher takes, and their labels.
     sample_weight : ndarray of shape (n_samples,), default=None
 
     Returns
     -------
     model : estimator
-        An unfitted one that ends in a `KoopmanDistilledClassifier`.
+        An unfitted model that ends in a `KoopmanDistilledClassifier`.
     settings : dict of str -> object
-        What was chosen, by the names of parameters.
+        The chosen values, by the names of parameters.
     """
     last = student_of(model)
     if _is_search(last):
@@ -61,12 +61,12 @@ def _fitted(model, X, y, sample_weight):
 
 
 def _prefix_inside(estimator):
-    """Return the prefix of what searches hand on as they get it."""
+    """Return the prefix of the fit parameters that searches pass on unchanged."""
     last = student_of(estimator)
     inside = _prefix_inside(last.estimator) if _is_search(last) else ""
     return prefix_of(estimator) + inside
 
 
 def _is_search(estimator):
-    """Say whether an estimator is one of scikit-learn's searches: there is no public base."""
+    """Return whether an estimator is a search of scikit-learn: they have no public base class."""
     return hasattr(estimator, "refit") and hasattr(estimator, "estimator")

@@ -1,4 +1,4 @@
-"""What a prediction costs: parameters to store and multiplications per sample."""
+"""The cost of a prediction: parameters to store and multiplications per sample."""
 
 from contextlib import ExitStack, contextmanager
 from copy import copy
@@ -38,12 +38,12 @@ from ._onnx_cost import count_onnx
 def count_operations(estimator, X_row):
     """Count the parameters of a fitted model and its multiplications for one sample.
 
-    A dense product of a matrix and a vector has one multiplication per entry; a monomial of
-    degree d is a variable times a monomial of degree d - 1, one multiplication; a Gaussian squares
-    each difference of a feature and a centre. Additions, comparisons, exponentials and activation
-    functions are not counted. Of a torch module,
-    :class:`torch.utils.flop_counter.FlopCounterMode` counts the matrix products, convolutions and
-    attention, however they are called; all else adds only its parameters.
+    A dense product of a matrix and a vector has one multiplication per entry. A monomial of degree
+    d takes one multiplication: a variable times a monomial of degree d - 1. A Gaussian squares each
+    difference of a feature and a centre. Additions, comparisons, exponentials and activation
+    functions are not counted. In a torch module, :class:`torch.utils.flop_counter.FlopCounterMode`
+    counts the matrix products, convolutions and attention, no matter how they are called. Of
+    everything else, only the parameters are counted.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def count_operations(estimator, X_row):
         A fitted student, pipeline, linear model, multi-layer perceptron or transformer, a torch
         module, an ONNX model or its file, a skorch net or a teacher.
     X_row : array-like of shape (1, n_features)
-        One sample, as the estimator takes it.
+        One sample in the form that the estimator takes.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def count_operations(estimator, X_row):
     Raises
     ------
     UncountableError
-        If it is not known how a step computes.
+        If the operations of a step are not known.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def count_operations(estimator, X_row):
 
 
 def _count_fitted(estimator, X_row):
-    """Count one estimator; a step of a fitted pipeline is fitted, whether it can say so or not."""
+    """Count one estimator. Steps of a fitted pipeline count as fitted, even if they cannot tell."""
     if is_torch_module(estimator):
         return _count(TorchTeacher(estimator), X_row)
     if is_onnx(estimator):
@@ -93,7 +93,7 @@ def _count_fitted(estimator, X_row):
 
 @singledispatch
 def _count(estimator, X_row):
-    """Count one estimator by its type: here only those whose row must be known."""
+    """Count one estimator by its type. Here are only the types whose count depends on the row."""
     return operations_of(estimator)
 
 
@@ -135,7 +135,7 @@ def _count_estimator_teacher(teacher, X_row):
 
 @_count.register(CallableTeacher)
 def _count_callable_teacher(teacher, X_row):
-    # a bound predict_proba is as good as its estimator; of a function nothing is known
+    # a bound predict_proba is counted as its estimator; nothing is known about a function
     return count_operations(getattr(teacher.function, "__self__", teacher.function), X_row)
 
 
@@ -153,7 +153,7 @@ def _count_onnx_teacher(teacher, X_row):
 
 @_count.register(LinearizedNetworkClassifier)
 def _count_linearized_network(classifier, X_row):
-    """Count the layers that are left, and what stands in for the spans, see `count_spans`."""
+    """Count the layers that are left, and the layers in place of spans, see `count_spans`."""
     network = copy(classifier.network_)
     network.module = classifier.linearized_
     others = {
@@ -161,8 +161,7 @@ def _count_linearized_network(classifier, X_row):
         for name, parameter in network.module.named_parameters()
         if not name.startswith("koopman_")
     }
-    # Of all multiplications those within the layers that stand in are not taken from the counter:
-    # it knows no monomials, and no zeros.
+    # The counter is not used for the layers in place of spans: it does not know monomials or zeros.
     totals: list = []
 
     def note(*_):
@@ -179,7 +178,7 @@ def _count_linearized_network(classifier, X_row):
 
 
 def count_spans(classifier, X_row):
-    """Count what stands in for each span of a linearised network.
+    """Count the operations of the layer in place of each span of a linearised network.
 
     Parameters
     ----------
@@ -190,13 +189,13 @@ def count_spans(classifier, X_row):
     Returns
     -------
     spans : list of Operations
-        For each span, the operations of the lifter and of the matrix or its factors. Entries that
-        are zero (pruned, or of units that never fire) do not count. The same parameters multiply
-        again at every position of a map or sequence.
+        For each span, the operations of the lifter and of the matrix, or of its factors. Entries
+        that are zero (because they were pruned, or belong to units that never fire) do not count.
+        The same parameters multiply again at every position of a map or sequence.
     """
     network = copy(classifier.network_)
     network.module = classifier.linearized_
-    rows: list = []  # of the input of each span, one sample's
+    rows: list = []  # of the input of each span, for one sample
 
     def note(lift, inputs):
         rows.append(to_numpy(inputs[0]))
@@ -236,9 +235,9 @@ def _koopman_layers(classifier):
 
 
 def _run_once(teacher, X_row):
-    """Let a teacher see one sample, or see it again."""
+    """Run a teacher on one sample, even if it has seen the sample before."""
     teacher = copy(teacher)
-    teacher.memory, teacher.progress = None, False  # a cached output would count nothing
+    teacher.memory, teacher.progress = None, False  # a cached output would have no operations
     teacher(np.asarray(X_row)[:1])
 
 
@@ -248,17 +247,17 @@ def _flop_counter():
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    # It does not know the fused attention of CPUs: let that be products of matrices.
+    # It does not know the fused attention of CPUs, so attention is computed by matrix products.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         yield counter
 
 
 def _multiplications(counter):
-    return counter.get_total_flops() // 2  # it counts additions too
+    return counter.get_total_flops() // 2  # the counter counts additions too
 
 
 def _held(parameters):
-    """Return what torch parameters take."""
+    """Return the number of torch parameters and their bytes."""
     parameters = list(parameters)
     return Operations(
         parameters=sum(p.numel() for p in parameters),
@@ -268,20 +267,20 @@ def _held(parameters):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model costs to keep and to run.
+    """The cost of storing and running a model.
 
     Attributes
     ----------
     parameters : int
-        Numbers that were fitted.
+        Number of fitted numbers.
     bytes : int
-        What they take.
+        Memory that the fitted numbers take.
     linear : int
-        Multiplications of a variable by a parameter, for one sample.
+        Number of multiplications of a variable by a parameter, for one sample.
     nonlinear : int
-        Multiplications of two variables, for one sample.
+        Number of multiplications of two variables, for one sample.
     latency : float
-        Median time of a prediction for one sample, in seconds, on this machine.
+        Median time of a prediction for one sample, in seconds, measured on this machine.
     """
 
     parameters: int
@@ -292,12 +291,12 @@ class Cost:
 
     @property
     def multiplications(self):
-        """All multiplications of one sample."""
+        """Number of all multiplications for one sample."""
         return self.linear + self.nonlinear
 
 
 def cost(estimator, X_row, *, n_repeats=20):
-    """Count the operations of a fitted model or teacher, and measure its latency.
+    """Count the operations of a fitted model or a teacher, and measure its latency.
 
     Parameters
     ----------
@@ -305,9 +304,9 @@ def cost(estimator, X_row, *, n_repeats=20):
         A fitted student, pipeline, linear model, multi-layer perceptron or transformer, a torch
         module, an ONNX model or its file, a skorch net or a teacher.
     X_row : array-like of shape (1, n_features)
-        One sample, as the estimator takes it. If there are more, the first one is taken.
+        One sample in the form that the estimator takes. If there are more rows, the first is used.
     n_repeats : int, default=20
-        How many calls are timed, after a first one that is not.
+        Number of calls that are timed, after one call that is not.
 
     Returns
     -------
@@ -316,19 +315,19 @@ def cost(estimator, X_row, *, n_repeats=20):
     Raises
     ------
     UncountableError
-        If it is not known how a step computes.
+        If the operations of a step are not known.
 
     Notes
     -----
-    A dense product of a matrix and a vector has one multiplication for each entry. A monomial of
-    degree d is a variable times a monomial of degree d - 1: one multiplication. Additions,
-    comparisons, exponentials and activation functions are not counted. Matrix products,
-    convolutions and attention of torch modules are counted by
-    :class:`torch.utils.flop_counter.FlopCounterMode`, those of ONNX models by the shapes in them.
-    Trees multiply nothing. Elementwise products in either are not counted.
+    A dense product of a matrix and a vector has one multiplication per entry. A monomial of degree
+    d takes one multiplication: a variable times a monomial of degree d - 1. Additions, comparisons,
+    exponentials and activation functions are not counted. In torch modules,
+    :class:`torch.utils.flop_counter.FlopCounterMode` counts matrix products, convolutions and
+    attention. In ONNX models they are counted from the shapes. Elementwise products are not counted
+    in either. Trees have no multiplications.
 
-    The latency of a student for one sample is mostly that of Python and of checking the input.
-    A graph of `sklearn_koopman.deployment.to_onnx` has neither.
+    For one sample, most of the latency of a student is the overhead of Python and of checking the
+    input. Models of `sklearn_koopman.deployment.to_onnx` have neither.
 
     Examples
     --------
@@ -361,7 +360,7 @@ def cost(estimator, X_row, *, n_repeats=20):
 
 
 def _prediction(estimator):
-    """Return what a model does to rows: predict, else transform, else be called."""
+    """Return the function of a model for rows: predict, or else transform, or else itself."""
     if is_torch_module(estimator):
         return TorchTeacher(estimator)
     if is_onnx(estimator):

@@ -23,21 +23,22 @@ _COSTS = {
 
 
 class AccuracyCostDisplay:
-    """Scores of many students against what they cost, and the frontier of the best.
+    """Scores of many students against their costs, and the frontier of the best ones.
 
     Parameters
     ----------
     costs : array-like of shape (n_candidates,)
     scores : array-like of shape (n_candidates,)
     cost : {"multiplications", "parameters", "bytes", "seconds", "tables"}
-        What the costs are. "multiplications" is the default.
+        Unit of the costs. "multiplications" is the default.
     teacher_cost, teacher_score : float, default=None
-        Cost and score of the teacher, to draw it too.
+        Cost and score of the teacher. None: the teacher is not drawn.
 
     Attributes
     ----------
     frontier : ndarray of int
-        The candidates that are better than all cheaper ones, the cheapest first.
+        Indices of the candidates that have a better score than all cheaper ones, the cheapest
+        first.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     candidates_, frontier_, teacher_ : matplotlib artists
@@ -89,23 +90,24 @@ class AccuracyCostDisplay:
     ):
         """Draw the candidates of a finished search.
 
-        A search keeps only the best one fitted, so each candidate is fitted again to a few rows:
-        its cost depends only on the sizes of its parts. Students that got `soft_labels` in the
-        search learn from labels here.
+        A search keeps only the best candidate fitted. So each candidate is fitted again to a few
+        rows: its cost depends only on the sizes of its parts. Students that were given
+        `soft_labels` in the search learn from labels here.
 
         Parameters
         ----------
         search : GridSearchCV or RandomizedSearchCV
-            Fitted, with one score.
+            A fitted search with one score.
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         cost : {"multiplications", "parameters", "bytes"}, default="multiplications"
         teacher : torch.nn.Module, fitted classifier or teacher, default=None
         teacher_score : float, default=None
-            Its score on rows that it has not learned from, as those of the search are.
+            Score of the teacher on rows that it has not learned from. The scores of the search are
+            on held-out rows too.
         n_rows : int, default=500
-            How many rows the candidates are fitted to: as many of each class as there are in
-            its proportion, and one at least.
+            Number of rows that the candidates are fitted to. Classes have the same proportions as
+            in y, and each has at least one row.
         ax : matplotlib Axes, default=None
         verbose : int, default=None
             0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line
@@ -117,12 +119,12 @@ class AccuracyCostDisplay:
         """
         if cost == "seconds":
             raise ValueError(
-                "cost='seconds': a search that is over cannot be timed; count "
+                "cost='seconds': the candidates of a finished search cannot be timed. Choose "
                 "multiplications, parameters or bytes."
             )
         if (teacher is None) != (teacher_score is None):
             raise ValueError(
-                "Give both teacher and teacher_score, its score on held-out rows, or neither."
+                "Pass both teacher and teacher_score, its score on held-out rows, or neither."
             )
         y = column_or_1d(y)
         check_consistent_length(X, y)
@@ -179,7 +181,7 @@ class AccuracyCostDisplay:
 
 
 def _some_of_each_class(y, n_rows):
-    """Return which rows to take, as a mask: evenly among those of each class, one at least."""
+    """Return a mask of the rows to take: evenly from each class, and at least one of each."""
     by_class = np.argsort(y, kind="stable")
     chosen = np.zeros(len(y), dtype=bool)
     chosen[by_class[np.linspace(0, len(y) - 1, min(n_rows, len(y))).astype(int)]] = True
@@ -188,7 +190,7 @@ def _some_of_each_class(y, n_rows):
 
 
 def _soft_labels_instead(candidate, y):
-    """Return what `fit` needs of a student that has no teacher: soft labels, or nothing."""
+    """Return what `fit` of a student without a teacher needs: soft labels, or nothing."""
     student = student_of(candidate)
     if not isinstance(student, Student) or student.teacher is not None:
         return {}

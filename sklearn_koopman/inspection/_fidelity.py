@@ -9,21 +9,24 @@ from ..students import check_labels, check_weights
 def fidelity_score(y_teacher, y_student, *, sample_weight=None):
     """Return the fraction of samples on which teacher and student choose the same class.
 
-    Right or wrong does not matter: a student that repeats its teacher's errors is faithful.
+    It does not matter whether the class is right: a student that repeats its teacher's errors is
+    faithful.
 
     Parameters
     ----------
     y_teacher : array-like of shape (n_samples,) or (n_samples, n_classes)
-        Labels, or one score per class (logits, probabilities) whose largest is the choice.
+        Labels of the teacher, or one score per class (logits, probabilities). The largest score is
+        the choice.
     y_student : array-like of shape (n_samples,) or (n_samples, n_classes)
-        The same of the student: both are labels, or both are scores with the same columns.
+        Labels or scores of the student. Both must be labels, or both must be scores with the same
+        columns.
     sample_weight : array-like of shape (n_samples,), default=None
         Non-negative weights.
 
     Returns
     -------
     score : float
-        From 0, never the same class, to 1, always.
+        From 0 (never the same class) to 1 (always the same class).
 
     See Also
     --------
@@ -53,28 +56,28 @@ def choices(y_teacher, y_student):
     Returns
     -------
     teacher, student : ndarray of shape (n_samples,)
-        Labels; the numbers of the columns if scores were given.
+        Labels, or the numbers of the columns if scores were given.
     """
     teacher = _as_array(y_teacher, "y_teacher")
     student = _as_array(y_student, "y_student")
     check_consistent_length(teacher, student)
     if teacher.ndim != student.ndim:
         raise ValueError(
-            f"y_teacher has shape {teacher.shape} and y_student {student.shape}: labels cannot "
-            "be compared with scores, whose columns have no names. Pass the labels of both "
-            "(classes[scores.argmax(axis=1)]) or the scores of both."
+            f"y_teacher has shape {teacher.shape} and y_student has shape {student.shape}: labels "
+            "cannot be compared with scores, because the columns of scores have no names. Pass "
+            "the labels of both (classes[scores.argmax(axis=1)]) or the scores of both."
         )
     if teacher.shape != student.shape:
         raise ValueError(
-            f"y_teacher has {teacher.shape[1]} columns and y_student {student.shape[1]}: they "
+            f"y_teacher has {teacher.shape[1]} columns and y_student has {student.shape[1]}: they "
             "must be scores of the same classes. Pass the labels of both."
         )
     if teacher.ndim == 2:
         return teacher.argmax(axis=1), student.argmax(axis=1)
     if _is_numeric(teacher) != _is_numeric(student):
         raise ValueError(
-            f"y_teacher has labels like {teacher[0]!r} and y_student like {student[0]!r}: "
-            "they must have the same type, '1' is not 1."
+            f"y_teacher has labels like {teacher[0]!r} and y_student like {student[0]!r}: they "
+            "must have the same type, because '1' is not 1."
         )
     return teacher, student
 
@@ -83,11 +86,11 @@ def _as_array(y, name):
     """Return labels as a 1-D array, or scores of at least two classes as a 2-D array."""
     if hasattr(y, "predict"):
         raise TypeError(
-            f"{name} is a model, {type(y).__name__}: pass what it predicts, model.predict(X)."
+            f"{name} is a model, {type(y).__name__}: pass its predictions, model.predict(X)."
         )
     try:
         is_labels = np.ndim(y) < 2
-    except ValueError as error:  # numpy's, of lists that are not equally long
+    except ValueError as error:  # numpy raises it for lists of different lengths
         raise ValueError(f"{name} has rows of different lengths: {error}") from error
     array = check_array(
         y,

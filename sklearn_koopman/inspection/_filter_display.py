@@ -12,9 +12,9 @@ class FilterDisplay:
     Parameters
     ----------
     filters : ndarray of shape (n_filters, channels, height, width)
-        Each is drawn in units of its own largest number, zero is grey. Three channels are red,
-        green and blue, others are beside each other. What is one pixel high is drawn as curves,
-        one for each channel.
+        Each filter is scaled by its own largest magnitude, and zero is grey. Three channels are
+        drawn as red, green and blue, other numbers of channels side by side. Filters that are one
+        pixel high are drawn as curves, one for each channel.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class FilterDisplay:
 
     See Also
     --------
-    FilterWeightsDisplay : The filters that matter to a class, and where.
+    FilterWeightsDisplay : The filters that matter for a class, and where.
 
     Examples
     --------
@@ -51,9 +51,9 @@ class FilterDisplay:
         ----------
         estimator : estimator
             A fitted :class:`~sklearn_koopman.ConvolutionalLifter`, or a pipeline, student or
-            search that has one among its steps.
+            search that has such a lifter among its steps.
         ax : matplotlib Axes, default=None
-            None makes a figure.
+            None makes a new figure.
 
         Returns
         -------
@@ -67,7 +67,7 @@ class FilterDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            None makes a figure.
+            None makes a new figure.
 
         Returns
         -------
@@ -86,7 +86,7 @@ class FilterDisplay:
 
 
 def _picture(kernel):
-    """Return a filter as an image: RGB, or its channels beside each other, from -1 to 1."""
+    """Return a filter as an image: RGB, or its channels side by side, from -1 to 1."""
     scaled = kernel / (np.abs(kernel).max() or 1.0)
     if len(kernel) == 3:
         return np.moveaxis((1 + scaled) / 2, 0, -1)
@@ -94,7 +94,7 @@ def _picture(kernel):
 
 
 def _sheet(pictures):
-    """Return pictures of the same size as one, in rows and columns, with white between them."""
+    """Join pictures of the same size into one, in rows and columns, with white between them."""
     height, width, *channels = pictures[0].shape
     n_columns = int(np.ceil(np.sqrt(len(pictures) * height / width)))
     n_lines = -(-len(pictures) // n_columns)

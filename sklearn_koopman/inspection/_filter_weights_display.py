@@ -1,4 +1,4 @@
-"""Pictures of what a class makes of the filters of a convolution."""
+"""Pictures of the weights that a class gives to the filters of a convolution."""
 
 import numpy as np
 
@@ -8,23 +8,23 @@ from ._filters import COLORS, StudentOfFilters
 
 
 class FilterWeightsDisplay:
-    """The filters that a class gives most weight, and where on the grid it does.
+    """The filters to which a class gives the most weight, and the places on the grid.
 
     Parameters
     ----------
     filters : ndarray of shape (n_filters, channels, height, width)
     weights : ndarray of shape (n_filters, n_signs, n_cells_down, n_cells_across)
-        Of one class.
+        Weights of one class.
     title : str, default=""
 
     Attributes
     ----------
     order : ndarray of int of shape (n_filters,)
-        The filters, that of the largest weights (in the mean of squares) first.
+        Indices of the filters. The filter with the largest mean square of its weights comes first.
     figure_ : matplotlib Figure
     axes_ : ndarray of matplotlib Axes, (1 + n_signs, n_shown)
-        Above the filters, below where their responses speak for the class (red) or against it
-        (blue): positive responses first, then negative ones.
+        The first row has the filters. The rows below show where the responses speak for the class
+        (red) or against it (blue): first positive responses, then negative ones.
 
     See Also
     --------
@@ -52,7 +52,7 @@ class FilterWeightsDisplay:
 
     @classmethod
     def from_estimator(cls, student, label, X=None, *, n_shown=8, axes=None):
-        """Draw the filters that matter to a class.
+        """Draw the filters that matter for a class.
 
         Parameters
         ----------
@@ -61,12 +61,12 @@ class FilterWeightsDisplay:
         label : object
             The class, one of `classes_`.
         X : array-like of shape (n_samples, n_features), default=None
-            Rows, as for `filter_weights`. Without them weights of different observables cannot
+            Rows, as for `filter_weights`. Without rows, the weights of different observables cannot
             be compared.
         n_shown : int, default=8
-            How many filters are drawn, if there are so many.
+            Largest number of filters to draw.
         axes : array of matplotlib Axes, default=None
-            Of the shape of `axes_`. None makes a figure.
+            Array with the shape of `axes_`. None makes a new figure.
 
         Returns
         -------
@@ -83,9 +83,9 @@ class FilterWeightsDisplay:
         Parameters
         ----------
         n_shown : int, default=8
-            How many filters are drawn, if there are so many.
+            Largest number of filters to draw.
         axes : array of matplotlib Axes, default=None
-            Of the shape of `axes_`. None makes a figure.
+            Array with the shape of `axes_`. None makes a new figure.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What the matrix says of the filters of a convolution, and of the places of an image."""
+"""The weights that the matrix gives to the filters of a convolution and to places of an image."""
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
@@ -9,32 +9,32 @@ from ..rows import DiagonalMoments, accumulated, lifted_blocks
 from ..selection import ObservableSelector
 from ..students import flat_steps, split_student
 
-# Red speaks for a class, blue against it.
+# Red is for a class, blue is against it.
 COLORS = "RdBu_r"
 
 
 def filter_weights(student, X=None):
-    """Return the weights that each class gives each filter in each cell of the grid.
+    """Return the weight that each class gives to each filter in each cell of the grid.
 
-    They are the entries of the matrix in another shape. To compare them, give rows: an observable
-    that hardly varies may have a large weight that does nothing.
+    They are the entries of the matrix in another shape. To compare weights, pass rows: an
+    observable that hardly varies may have a large weight without an effect.
 
     Parameters
     ----------
     student : estimator
         A fitted classifier with a Koopman matrix right after a
         :class:`~sklearn_koopman.ConvolutionalLifter`, or after an
-        :class:`~sklearn_koopman.ObservableSelector` of one; or a pipeline or search that ends in
-        it.
+        :class:`~sklearn_koopman.ObservableSelector` of such a lifter; or a pipeline or search that
+        ends in such a classifier.
     X : array-like of shape (n_samples, n_features), default=None
-        Rows: each weight is multiplied by the standard deviation of its observable on them. None:
-        the entries as they are.
+        Rows for the scales: each weight is multiplied by the standard deviation of its observable
+        on these rows. None: the weights are the entries of the matrix.
 
     Returns
     -------
     weights : ndarray of shape (n_classes, n_filters, n_signs, n_cells_down, n_cells_across)
-        Of "threshold" and "proportion" there are two signs, of others one. What an
-        `ObservableSelector` did not choose has the weight 0.
+        "threshold" and "proportion" have two signs, other functions have one. Observables that an
+        `ObservableSelector` did not choose have the weight 0.
 
     Examples
     --------
@@ -51,26 +51,26 @@ def filter_weights(student, X=None):
 
 
 def logit_maps(student, X, *, X_reference=None):
-    """Return which cells of the grid the logits of some rows come from.
+    """Return how much each cell of the grid contributes to the logits of some rows.
 
-    A logit is a sum over observables, each of which is of one cell, so it is a sum over cells:
-    nothing is approximated.
+    A logit is a sum over observables, and each observable belongs to one cell. So a logit is a sum
+    over cells, and nothing is approximated.
 
     Parameters
     ----------
     student : estimator
         As for `filter_weights`.
     X : array-like of shape (n_samples, n_features)
-        The rows.
+        Rows whose logits are split.
     X_reference : array-like of shape (n_reference, n_features), default=None
-        Rows whose mean observables are subtracted from those of X: maps then say what makes these
-        rows different. None: nothing is subtracted.
+        Rows whose mean observables are subtracted from the observables of X. Then the maps show
+        what is different in the rows of X. None: nothing is subtracted.
 
     Returns
     -------
     maps : ndarray of shape (n_samples, n_classes, n_cells_down, n_cells_across)
-        Their sums over the cells are the logits without the intercept; with `X_reference`, the
-        logits less their means on these rows.
+        The sums over the cells are the logits without the intercept. With `X_reference` they are
+        the logits minus the mean logits of the reference rows.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def logit_maps(student, X, *, X_reference=None):
 
 
 def convolution_of(estimator):
-    """Return the fitted convolution that is in an estimator, and the steps before it.
+    """Return the fitted convolution in an estimator, and the steps before it.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def convolution_of(estimator):
     Raises
     ------
     ValueError
-        If there is none.
+        If there is no convolution.
     """
     steps = flat_steps(estimator)
     if steps:
@@ -132,9 +132,9 @@ class StudentOfFilters:
         between = transformers[len(before) + 1 :]
         if between:
             raise ValueError(
-                f"Between the ConvolutionalLifter and the matrix is "
-                f"{', '.join(type(step).__name__ for step in between)}, so that no weight belongs "
-                "to one filter and cell."
+                "Between the ConvolutionalLifter and the matrix there is "
+                f"{', '.join(type(step).__name__ for step in between)}, so the weights do not "
+                "belong to single filters and cells."
             )
         self.before = before
         self.classes = classifier.classes_
@@ -147,21 +147,23 @@ class StudentOfFilters:
             self.matrix[:, selector.get_support()] = chosen
 
     def index_of(self, label):
-        """Return which of the classes a label is."""
+        """Return the number of the class that has a label."""
         found = np.flatnonzero(self.classes == label)
         if len(found) != 1:
-            raise ValueError(f"label={label!r} is not a class: they are {list(self.classes)}.")
+            raise ValueError(
+                f"label={label!r} is not a class: the classes are {list(self.classes)}."
+            )
         return int(found[0])
 
     def weights(self, X=None):
-        """Return weights as `filter_weights` does."""
+        """Return the weights, as `filter_weights` does."""
         weights = self.matrix
         if X is not None:
             weights = weights * self._mean_and_std(X)[1]
         return self._by_filter(weights)
 
     def logit_maps(self, X, X_reference=None):
-        """Return maps as the function of this name does."""
+        """Return the maps, as the function `logit_maps` does."""
         observables = self.observables(X).astype(np.float64)
         if X_reference is not None:
             observables -= self._mean_and_std(X_reference)[0]

@@ -16,24 +16,24 @@ _THE_WAY = "EDMDRegressor(lifter=lifter, with_operator=True).fit(X[:-1], X[1:])"
 
 @dataclass(frozen=True, repr=False)
 class KoopmanSpectrum:
-    r"""What `koopman_spectrum` found.
+    r"""Result of `koopman_spectrum`.
 
     Attributes
     ----------
     eigenvalues : ndarray of complex, shape (n_eigenvalues,)
-        In descending order of their absolute values. One for each observable, and 1 for what is
-        constant.
+        Eigenvalues in descending order of their absolute values. There is one for each observable,
+        and one more, 1, for the constant.
     modes : ndarray of complex, shape (n_observables, n_eigenvalues)
-        :math:`v_j`: what each eigenfunction contributes to the observables. Where the state itself
-        is among the observables, its rows are the modes of the state. Those of any function g of
-        the state are ``np.linalg.lstsq(spectrum.eigenfunctions(X), g(X))[0].T``.
+        :math:`v_j`: the contribution of each eigenfunction to the observables. If the state itself
+        is among the observables, its rows are the modes of the state. The modes of any function g
+        of the state are ``np.linalg.lstsq(spectrum.eigenfunctions(X), g(X))[0].T``.
     eigenfunction_coef : ndarray of complex, shape (n_eigenvalues, n_observables)
         Left eigenvectors: the coefficients of the observables in each eigenfunction.
     eigenfunction_intercept : ndarray of complex, shape (n_eigenvalues,)
     lifter : transformer or None
-        What makes observables of rows.
+        Makes observables of rows.
     observables : list of str
-        Their names, in the order of the rows of `modes`.
+        Names of the observables, in the order of the rows of `modes`.
     """
 
     eigenvalues: np.ndarray
@@ -66,17 +66,18 @@ class KoopmanSpectrum:
         Parameters
         ----------
         step : float, default=1.0
-            Time from a row to the next.
+            Time from one row to the next.
 
         Returns
         -------
         rates : ndarray of complex, shape (n_eigenvalues,)
             ``log(eigenvalues) / step``: real parts are growth rates, imaginary parts angular
-            frequencies. That of the eigenvalue 0 is minus infinity, with the imaginary part 0.
+            frequencies. The rate of the eigenvalue 0 is minus infinity, with the imaginary part 0.
         """
         values = self.eigenvalues
         rates = np.empty_like(values)
-        # Part by part: as complex numbers, infinity divided by the step has no imaginary part.
+        # Real and imaginary parts are divided separately: a complex infinity divided by the step
+        # would have no valid imaginary part.
         with np.errstate(divide="ignore"):
             rates.real = np.log(np.abs(values)) / step
         rates.imag = np.where(values == 0, 0.0, np.angle(values)) / step
@@ -86,12 +87,12 @@ class KoopmanSpectrum:
 def koopman_spectrum(student):
     r"""Return the eigenvalues, eigenfunctions and modes of a Koopman operator.
 
-    With observables :math:`\psi` of a state and those of the next one as targets,
+    If the targets are the observables :math:`\psi` of the next state,
 
     .. math:: \psi(x_{t + 1}) \approx K \psi(x_t) + k ,
 
-    K is square. With :math:`K_1 = \begin{pmatrix} K & k \\ 0 & 1 \end{pmatrix}` and its left
-    eigenvectors :math:`w_j`, the functions :math:`\varphi_j(x) = w_j^T (\psi(x), 1)` are
+    the matrix K is square. With :math:`K_1 = \begin{pmatrix} K & k \\ 0 & 1 \end{pmatrix}` and its
+    left eigenvectors :math:`w_j`, the functions :math:`\varphi_j(x) = w_j^T (\psi(x), 1)` are
     multiplied by the eigenvalue :math:`\lambda_j` in one step, and with its right eigenvectors
     :math:`v_j` the observables are :math:`\psi = \sum_j \varphi_j v_j` ([1]_, section 2). Vectors
     are scaled so that :math:`w_i^T v_j = \delta_{ij}`.
@@ -100,9 +101,9 @@ def koopman_spectrum(student):
     ----------
     student : EDMDRegressor, Pipeline or search
         ``EDMDRegressor(lifter=lifter, with_operator=True).fit(X[:-1], X[1:])``. Without a lifter
-        the observables are the state itself (dynamic mode decomposition). One that is fitted to
-        targets that are observables already is taken too: then you must see to it that they were
-        made by the lifter that it has, a :class:`~sklearn.frozen.FrozenEstimator`.
+        the observables are the state itself (dynamic mode decomposition). A regressor that was
+        fitted to observables as targets works too. Then you must make sure that the targets were
+        made by the same lifter, a :class:`~sklearn.frozen.FrozenEstimator`.
 
     Returns
     -------
@@ -111,23 +112,23 @@ def koopman_spectrum(student):
     Raises
     ------
     ValueError
-        If there are not as many targets as observables; or if there are steps before a regressor
-        with an operator, which lifted X and not the next states.
+        If the numbers of targets and observables differ. Or if there are steps before a regressor
+        with an operator: they lifted X, but not the next states.
 
     Warns
     -----
     UserWarning
-        If the targets were given as observables, and a step that makes observables of X was fitted
-        by `fit`, so that it may differ from that which made the targets.
+        If observables were given as targets, and `fit` fitted a step that makes observables of X.
+        That step may differ from the one that made the targets.
 
     See Also
     --------
-    span_spectrum : The same of a span of a network.
+    span_spectrum : The spectrum of a span of a network.
 
     Notes
     -----
-    A constant observable in the dictionary is one more eigenvalue 1, or 0. Where eigenvectors are
-    almost parallel (a defective matrix), modes are large numbers that almost cancel.
+    A constant observable in the dictionary adds an eigenvalue 1, or 0. If eigenvectors are almost
+    parallel (a defective matrix), modes are large numbers that almost cancel.
 
     References
     ----------
@@ -137,8 +138,8 @@ def koopman_spectrum(student):
 
     Examples
     --------
-    Of a linear system with the eigenvalues 0.9 and 0.5, products of two coordinates have the
-    products of these.
+    A linear system has the eigenvalues 0.9 and 0.5. Products of two coordinates have the products
+    of these eigenvalues.
 
     >>> import numpy as np
     >>> from sklearn_koopman import EDMDRegressor, MonomialLifter
@@ -169,35 +170,35 @@ def koopman_spectrum(student):
 
 
 def _operator(student, regressor):
-    """Return the square matrix of a student, and what is added, or raise ValueError."""
+    """Return the square matrix of a student and its intercept, or raise ValueError."""
     if hasattr(regressor, "operator_"):
         before = flat_steps(student)[:-1]
         if before:
             raise ValueError(
-                f"student: {before[0]!r} stands before the regressor, so that it lifted X and not "
-                "the next states, y. Put it into the lifter: EDMDRegressor(lifter=make_pipeline("
-                "*steps), with_operator=True)."
+                f"student: {before[0]!r} is before the regressor, so it lifted X but not the next "
+                "states, y. Put it into the lifter: EDMDRegressor(lifter=make_pipeline(*steps), "
+                "with_operator=True)."
             )
         return regressor.operator_.astype(np.float64), regressor.operator_intercept_
     n_targets, n_observables = regressor.coef_.shape
     if n_targets != n_observables:
         raise ValueError(
-            f"student={student!r} leads from {n_observables} observables to {n_targets} targets: "
-            "a Koopman operator leads to the same observables. Fit it to states and the next "
-            f"states, {_THE_WAY}."
+            f"student={student!r} maps {n_observables} observables to {n_targets} targets, but a "
+            "Koopman operator maps observables to the same observables. Fit it to states and the "
+            f"next states, {_THE_WAY}."
         )
     for step in _steps_as_given(student):
         if not learns_nothing(step):
             warn_user(
-                f"The student has fitted {step!r} itself: its spectrum is right only if that one "
-                f"made the targets too. {_THE_WAY} makes both with one; a FrozenEstimator(lifter) "
-                "is not fitted again."
+                f"The student has fitted {step!r} itself: its spectrum is right only if this step "
+                f"made the targets too. {_THE_WAY} makes both with the same lifter. A "
+                "FrozenEstimator(lifter) is not fitted again."
             )
     return np.asarray(regressor.coef_, dtype=np.float64), regressor.intercept_
 
 
 def _steps_as_given(student):
-    """Return the transformers of a student, frozen ones still wrapped."""
+    """Return the transformers of a student; frozen ones stay wrapped."""
     steps = []
     while not isinstance(student, KoopmanMatrix):
         if isinstance(student, Pipeline):

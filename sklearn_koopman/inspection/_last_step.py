@@ -5,14 +5,14 @@ from sklearn.pipeline import Pipeline
 
 
 def student_of(estimator):
-    """Return the last step of a pipeline, of pipelines within pipelines, or the estimator."""
+    """Return the last step of a pipeline, also of nested ones, or else the estimator itself."""
     while isinstance(estimator, Pipeline):
         estimator = estimator.steps[-1][1]
     return estimator
 
 
 def prefix_of(estimator):
-    """Return what stands before a fit parameter of the last step: its name, as in step__."""
+    """Return the prefix of fit parameters of the last step: its name, as in step__."""
     prefix = ""
     while isinstance(estimator, Pipeline):
         name, estimator = estimator.steps[-1]

@@ -1,4 +1,4 @@
-"""Pictures of where a logit comes from."""
+"""Pictures of the places that a logit comes from."""
 
 import numpy as np
 
@@ -7,22 +7,22 @@ from ._filters import COLORS, StudentOfFilters
 
 
 class LogitMapDisplay:
-    """A row, and for each of some classes the cells that speak for it (red) or against it (blue).
+    """A row, and the cells that speak for (red) or against (blue) some classes.
 
     Parameters
     ----------
     row : ndarray of shape (channels, height, width)
     maps : ndarray of shape (n_shown, n_cells_down, n_cells_across)
-        Of each class that is shown.
+        One map for each class that is shown.
     outlines : tuple of ndarray
-        Where cells begin and end, down and across, in pixels.
+        Positions in pixels where cells begin and end, down and across.
     titles : sequence of str
 
     Attributes
     ----------
     figure_ : matplotlib Figure
     axes_ : ndarray of matplotlib Axes, (1 + n_shown,)
-        The row first.
+        The row comes first.
 
     See Also
     --------
@@ -58,15 +58,15 @@ class LogitMapDisplay:
         student : estimator
             As for `logit_maps`.
         row : array-like of shape (n_features,)
-            One row, as the student takes it.
+            One row in the form that the student takes.
         labels : sequence, default=None
-            The classes that are shown. None: those of the largest logits, the largest first.
+            Classes to show. None: the classes with the largest logits, in descending order.
         n_shown : int, default=3
-            How many classes, if no labels are given.
+            Number of classes to show, if no labels are given.
         X_reference : array-like of shape (n_reference, n_features), default=None
-            As for `logit_maps`; give rows, as a mean response says nothing of a row.
+            As for `logit_maps`. Pass rows, because a mean response says nothing about a single row.
         axes : sequence of matplotlib Axes, default=None
-            One for the row, then one for each class. None makes a figure.
+            One for the row, then one for each class. None makes a new figure.
 
         Returns
         -------
@@ -74,8 +74,8 @@ class LogitMapDisplay:
 
         Notes
         -----
-        What all classes have in common does not matter to a prediction, so that it is not drawn:
-        from each map the mean of the maps of all classes is taken.
+        What all classes have in common does not change a prediction. So it is not drawn: the mean
+        of the maps of all classes is subtracted from each map.
         """
         parts = StudentOfFilters(student)
         row = np.asarray(row).reshape(1, -1)
@@ -102,7 +102,7 @@ class LogitMapDisplay:
         Parameters
         ----------
         axes : sequence of matplotlib Axes, default=None
-            One for the row, then one for each class. None makes a figure.
+            One for the row, then one for each class. None makes a new figure.
 
         Returns
         -------
@@ -114,7 +114,7 @@ class LogitMapDisplay:
         self._draw_row(self.axes_[0])
         limit = np.abs(self.maps).max() or 1.0
         down, across = self.outlines
-        if self.row.shape[1] == 1:  # a series: cells are as high as its curve
+        if self.row.shape[1] == 1:  # a series: cells are as high as the curve
             down = np.array([self.row.min(), self.row.max()])
         for ax, cells, title in zip(self.axes_[1:], self.maps, self.titles, strict=True):
             ax.pcolormesh(across, down, cells, cmap=COLORS, vmin=-limit, vmax=limit)
@@ -123,7 +123,7 @@ class LogitMapDisplay:
         return self
 
     def _draw_row(self, ax, over=False):
-        """Draw the row, or over cells no more of it than lets them be seen."""
+        """Draw the row; over cells, draw only a curve or outline so that they stay visible."""
         channels, height, width = self.row.shape
         if height == 1:
             positions = np.arange(width) + 0.5

@@ -1,4 +1,4 @@
-"""What an ONNX model multiplies for one row: matrix products and convolutions, by their shapes."""
+"""Multiplications of an ONNX model for one row, from shapes of products and convolutions."""
 
 from math import prod
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from ..lifting import Operations, UncountableError
 
-# Nodes that compare, and what they keep.
+# Nodes that compare, and the attribute that holds their numbers.
 _TREES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
 _OF_TREES = (
     "nodes_values",
@@ -17,7 +17,7 @@ _OF_TREES = (
     "target_weights_as_tensor",
 )
 _LINEAR = ("LinearClassifier", "LinearRegressor")
-# Nodes that hide multiplications in them, of which nobody knows here how many there are.
+# Nodes with an unknown number of multiplications.
 _HIDING = (
     "Attention",
     "ConvInteger",
@@ -43,14 +43,14 @@ def count_onnx(model, n_rows):
     """Count the parameters of an ONNX model, and its multiplications for one row.
 
     Matrix products and convolutions multiply, trees do not. Functions of single numbers are not
-    counted, as those of torch modules are not.
+    counted, as in torch modules.
 
     Parameters
     ----------
     model : onnx.ModelProto
-        With the sizes of its inputs.
+        A model with known sizes of its inputs.
     n_rows : int
-        How many rows these are.
+        Number of rows in the inputs.
 
     Returns
     -------
@@ -59,7 +59,8 @@ def count_onnx(model, n_rows):
     Raises
     ------
     UncountableError
-        If there are nodes of which nobody knows how they compute, or no others that multiply.
+        If the computation of a node is not known, or if no node with known multiplications is
+        there.
     """
     import onnx
 
@@ -98,14 +99,14 @@ def count_onnx(model, n_rows):
     if not is_known:
         kinds = sorted({node.op_type for node in graph.node})
         raise UncountableError(
-            "The ONNX model has no matrix product, convolution or trees, and what other nodes "
-            f"multiply is not counted: {', '.join(kinds)}."
+            "The ONNX model has no matrix product, convolution or trees, and multiplications of "
+            f"other nodes are not counted: {', '.join(kinds)}."
         )
     return total
 
 
 def _of_node(node, shapes, arrays, onnx):
-    """Return the operations of all rows of a node, None if it multiplies nothing."""
+    """Return the operations of a node for all rows, None if it does not multiply."""
     kind = node.op_type
     if kind in (*_TREES, *_LINEAR):
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
@@ -143,7 +144,7 @@ def _known(shapes, node, name):
     if not shape or not all(shape):
         raise UncountableError(
             f"The multiplications of a node {node.op_type} of an ONNX model are not known: the "
-            f"file leaves the shape of {name!r} open."
+            f"file does not state the shape of {name!r}."
         )
     return shape
 

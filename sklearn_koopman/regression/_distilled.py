@@ -15,17 +15,16 @@ from ._teacher import as_regression_teacher
 class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
     r"""Linear regressor on observables that learns from what a teacher predicts.
 
-    With observables :math:`\psi`, standardised to :math:`\phi`, predictions
-    :math:`f_i = B^T \phi(x_i) + b`, those of the teacher :math:`t_i` and soft weight :math:`a`, it
-    minimises
+    With observables :math:`\psi`, standardised to :math:`\phi`, predictions :math:`f_i = B^T
+    \phi(x_i) + b`, predictions of the teacher :math:`t_i` and soft weight :math:`a`, it minimises
 
     .. math:: \frac{1 - a}{2} \, \overline{\|y_i - f_i\|^2} + \frac{a}{2} \, \overline{\|t_i -
               f_i\|^2} + \frac{ridge}{2} \|B\|_F^2, \qquad \operatorname{rank} B \le rank ,
 
-    where bars are means over the rows (weighted by `sample_weight`), the first over those that have
-    a target. For rows that have both, that is least squares on :math:`(1 - a) y_i + a t_i`. So a
-    teacher helps in two ways: its predictions have less noise than the targets, and it can be asked
-    about rows without targets.
+    where bars are means over the rows (weighted by `sample_weight`). The first mean is over the
+    rows that have a target. For rows that have a target and a prediction of the teacher, this is
+    least squares on :math:`(1 - a) y_i + a t_i`. A teacher helps in two ways: its predictions have
+    less noise than the targets, and it can be asked about rows without targets.
 
     Parameters
     ----------
@@ -42,10 +41,11 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
         Makes observables of X, block by block, as for
         :class:`~sklearn_koopman.EDMDClassifier`. None takes X as it comes.
     transfer_set : TransferSet, default=None
-        Makes more rows out of those of X, in every fit, for the teacher to predict. See
-        :class:`~sklearn_koopman.TransferSet`.
+        Makes more rows out of X, in every fit, and the teacher predicts their targets. None: the
+        rows of X alone. See :class:`~sklearn_koopman.TransferSet`.
     rank : int, default=None
-        Largest rank of the matrix; no restriction if None or larger than the number of targets.
+        Largest rank of the matrix. None, or a rank larger than the number of targets, is no
+        restriction.
     solver : {"auto", "cholesky", "svd"}, default="auto"
         As for :class:`~sklearn_koopman.EDMDClassifier`.
     multiplicative_noise, additive_noise : float, default=0.0
@@ -57,7 +57,8 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
     Attributes
     ----------
     coef_ : ndarray of shape (n_targets, n_observables)
-        Coefficients of the observables, in the dtype of X; of a y of one dimension too.
+        Coefficients of the observables, in the dtype of X. They have two dimensions even if y has
+        one.
     intercept_ : ndarray of shape (n_targets,)
     koopman_matrix_ : ndarray of shape (n_targets, n_observables)
         `coef_` with the intercept in the column of the constant observable.
@@ -73,8 +74,8 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
 
     See Also
     --------
-    EDMDRegressor : The same without a teacher.
-    KoopmanDistilledClassifier : The same for classes.
+    EDMDRegressor : The regressor without a teacher.
+    KoopmanDistilledClassifier : The classifier that learns from a teacher.
     sklearn_koopman.pipeline.make_pipeline : Pipelines whose teacher sees the untransformed X.
 
     Examples
@@ -94,7 +95,7 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
     0.58
     """
 
-    # Sample-aligned inputs of fit: with metadata routing they arrive without being asked for.
+    # Inputs of fit with one entry per row: metadata routing passes them on without a request.
     __metadata_request__fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
 
     def __init__(
@@ -128,17 +129,17 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows to lift with `lifter`, or rows of observables if that is None; sparse ones too.
-            float32 and float64 are kept.
+            Rows to lift with `lifter`, or rows of observables if `lifter` is None. They may be
+            sparse. float32 and float64 are kept.
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
-            Targets. None: a teacher that is used as it is, or `soft_labels`, speak alone, as with a
-            soft weight of 1.
+            Targets. None: the student learns only from `soft_labels`, or from a teacher that is
+            used as it is, as with a soft weight of 1.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; a weight of 2 is the same as a row that is there twice.
+            Non-negative weights. A weight of 2 is the same as two copies of the row.
         soft_labels : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
-            What the teacher predicts; it is not called then.
+            Predictions of the teacher. If they are given, the teacher is not called.
         teacher_X : array-like of shape (n_samples, ...), default=None
-            What the teacher sees; None lets it see X.
+            Rows that the teacher sees. None: the rows of X.
 
         Returns
         -------
@@ -161,7 +162,7 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
         learns_softly = self._wants_soft_targets(soft_labels)
         if y is None and not learns_softly:
             raise ValueError(
-                f"With a soft weight of 0 {type(self).__name__} learns from targets alone: it "
+                f"With a soft weight of 0, {type(self).__name__} learns from targets alone: it "
                 "requires y to be passed, but the target y is None."
             )
         seen = X
@@ -194,15 +195,15 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
         )
 
     def _ask(self, seen, y, sample_weight):
-        """Return what the teacher predicts, and the teacher, fitted if it had to be."""
+        """Return the teacher's predictions, and the teacher, which is fitted if necessary."""
         teacher = as_regression_teacher(self.teacher)
         are_made = isinstance(seen, EnlargedRows)
         if not teacher.is_fixed:
             if y is None:
                 raise ValueError(
                     f"{self.teacher!r} would have to be fitted on targets: it requires y to be "
-                    "passed, but the target y is None. Give fit y; or fit the teacher first, and "
-                    "wrap it in sklearn.frozen.FrozenEstimator to have it used as it is."
+                    "passed, but the target y is None. Pass y to fit; or fit the teacher first, "
+                    "and wrap it in sklearn.frozen.FrozenEstimator, so that it is used as it is."
                 )
             real = seen.real if are_made else seen
             real = by_rows(np.asarray, real) if isinstance(real, LiftedRows) else real
@@ -224,8 +225,9 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
             return (soft, weights) if hard is None else (hard, weights * has_target)
         if hard.shape[1] != soft.shape[1]:
             raise ValueError(
-                f"The teacher predicts {soft.shape[1]} numbers for a row, y has {hard.shape[1]}: "
-                "each column is compared with the target in the same place."
+                f"The teacher predicts {soft.shape[1]} numbers for a row, and y has "
+                f"{hard.shape[1]}. They must have the same number of columns: each prediction is "
+                "compared with the target in the same column."
             )
         hard_weight = (1 - self.soft_weight) * _share(weights * has_target)
         soft_weight = self.soft_weight * _share(weights)

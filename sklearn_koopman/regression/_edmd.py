@@ -1,4 +1,4 @@
-"""Least squares on targets: the Koopman matrix of the next state, say."""
+"""Least squares on targets, for example the Koopman matrix of the next state."""
 
 from dataclasses import replace
 
@@ -21,10 +21,11 @@ class EDMDRegressor(KoopmanRegressor):
     .. math:: \frac{1}{2 \sum_i w_i} \sum_i w_i \|y_i - B^T \phi(x_i)\|^2
               + \frac{ridge}{2} \|B\|_F^2, \qquad \operatorname{rank} B \le rank .
 
-    With the next states of a system as targets, ``fit(X[:-1], X[1:])``, `predict` makes a step.
-    With ``with_operator=True`` the whole matrix of extended dynamic mode decomposition [1]_ is
-    fitted too: `operator_` leads from the observables of a state to those of the next one, so it
-    has eigenvalues and modes, see :func:`~sklearn_koopman.inspection.koopman_spectrum`.
+    If the targets are the next states of a system, ``fit(X[:-1], X[1:])``, `predict` returns the
+    states after one step. With ``with_operator=True`` the whole matrix of extended dynamic mode
+    decomposition [1]_ is fitted too: `operator_` maps the observables of a state to the observables
+    of the next state. So it has eigenvalues and modes, see
+    :func:`~sklearn_koopman.inspection.koopman_spectrum`.
 
     Parameters
     ----------
@@ -35,13 +36,13 @@ class EDMDRegressor(KoopmanRegressor):
         Makes observables of X, block by block, as for
         :class:`~sklearn_koopman.EDMDClassifier`. None takes X as it comes.
     with_operator : bool, default=False
-        Whether to fit the square matrix `operator_` too. Then y are the next states, and the
+        Whether to fit the square matrix `operator_` too. Then y must be the next states, and the
         fitted lifter makes observables of X and of y. Steps before the lifter, such as a scaler,
-        belong into `lifter` too: a pipeline does not hand y to its steps.
+        belong in `lifter` too: a pipeline does not transform y.
     rank : int, default=None
-        Largest rank of the matrix (reduced-rank regression [2]_); no restriction if None or larger
-        than the number of targets. With `with_operator` it is the rank of both matrices, one above
-        the other.
+        Largest rank of the matrix (reduced-rank regression [2]_). None, or a rank larger than the
+        number of targets, is no restriction. With `with_operator` it is the largest rank of both
+        matrices together, stacked on top of each other.
     solver : {"auto", "cholesky", "svd"}, default="auto"
         As for :class:`~sklearn_koopman.EDMDClassifier`.
     multiplicative_noise, additive_noise : float, default=0.0
@@ -53,20 +54,22 @@ class EDMDRegressor(KoopmanRegressor):
     Attributes
     ----------
     coef_ : ndarray of shape (n_targets, n_observables)
-        Coefficients of the observables, in the dtype of X; of a y of one dimension too.
+        Coefficients of the observables, in the dtype of X. They have two dimensions even if y has
+        one.
     intercept_ : ndarray of shape (n_targets,)
     koopman_matrix_ : ndarray of shape (n_targets, n_observables)
         `coef_` with the intercept in the column of the constant observable.
     operator_ : ndarray of shape (n_observables, n_observables)
-        What leads from the observables of a state to those of the next one, if `with_operator`.
+        Maps the observables of a state to the observables of the next state. Only if
+        `with_operator`.
     operator_intercept_ : ndarray of shape (n_observables,)
-        What is added to them.
+        Is added to the result of `operator_`. Only if `with_operator`.
     solver_ : {"cholesky", "svd", "cg"}
         The solver that was used.
     lifter_ : transformer
         The fitted lifter, if there is one.
     moments_ : GramMoments or TriangularMoments
-        What `partial_fit` has seen so far.
+        Sums over the rows that `partial_fit` has seen so far.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
@@ -74,7 +77,7 @@ class EDMDRegressor(KoopmanRegressor):
     See Also
     --------
     KoopmanDistilledRegressor : Learns from a teacher too.
-    EDMDClassifier : The same for classes.
+    EDMDClassifier : The classifier that is fitted by least squares.
     sklearn_koopman.inspection.koopman_spectrum : Eigenvalues and modes of `operator_`.
 
     References
@@ -103,7 +106,7 @@ class EDMDRegressor(KoopmanRegressor):
     >>> bool(np.abs(student.predict(X) - step(X)).max() < 1e-3)
     True
 
-    The square matrix among Gaussians:
+    The square matrix on Gaussians:
 
     >>> from sklearn_koopman import RBFLifter
     >>> edmd = EDMDRegressor(lifter=RBFLifter(30), with_operator=True).fit(X, step(X))
@@ -140,13 +143,13 @@ class EDMDRegressor(KoopmanRegressor):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows to lift with `lifter`, or rows of observables if that is None; sparse ones too.
-            float32 and float64 are kept.
+            Rows to lift with `lifter`, or rows of observables if `lifter` is None. They may be
+            sparse. float32 and float64 are kept.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets; the next states, say. Several trajectories are joined as pairs of a state and
-            the next one.
+            Targets, for example the next states. To use several trajectories, join their pairs of a
+            state and the next state.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; a weight of 2 is the same as a row that is there twice.
+            Non-negative weights. A weight of 2 is the same as two copies of the row.
 
         Returns
         -------
@@ -158,16 +161,16 @@ class EDMDRegressor(KoopmanRegressor):
     def partial_fit(self, X, y, sample_weight=None):
         """Take in more rows and solve for all rows seen so far.
 
-        After any number of calls the model is the one that `fit` finds on all rows together. A
-        lifter is fitted on the rows of the first call and kept. After `fit`, which keeps no
-        moments, it starts anew (with a warning).
+        After any number of calls the model is the same as that of `fit` on all rows together. A
+        lifter is fitted on the rows of the first call and kept. `fit` keeps no moments, so
+        `partial_fit` starts anew after it (with a warning).
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows as for `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            As many targets as in the first call.
+            Targets, as many per row as in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
 
@@ -182,9 +185,9 @@ class EDMDRegressor(KoopmanRegressor):
             task = self._task(X, y, sample_weight, continues=continues, are_more_to_come=True)
             if continues and task.n_targets != self.moments_.n_targets:
                 raise ValueError(
-                    f"This call to partial_fit has {task.n_targets} targets (with those of "
-                    f"with_operator={self.with_operator}), earlier ones had "
-                    f"{self.moments_.n_targets}: their moments do not add up."
+                    f"This call to partial_fit has {task.n_targets} targets (including those of "
+                    f"with_operator={self.with_operator}), earlier calls had "
+                    f"{self.moments_.n_targets}: their moments cannot be added."
                 )
             fitted = self._taken_apart(self._solve_stream(task, continues=continues), task)
             self._store(fitted | task.fitted)
@@ -198,7 +201,7 @@ class EDMDRegressor(KoopmanRegressor):
         return self._taken_apart(super()._solve(task), task)
 
     def _taken_apart(self, fitted, task):
-        """Return fitted attributes in which the rows of the operator stand by themselves."""
+        """Return fitted attributes with the rows of the operator in an attribute of their own."""
         if not self.with_operator:
             return fitted
         n, coef, intercept = task.blocks.n_observables, fitted["coef_"], fitted["intercept_"]
@@ -209,8 +212,8 @@ class EDMDRegressor(KoopmanRegressor):
         if getattr(X, "ndim", 2) == getattr(y, "ndim", 2) == 3:
             raise ValueError(
                 f"X has the shape {tuple(X.shape)}, and rows are states. Join the states of all "
-                f"trajectories: X.reshape(-1, {X.shape[-1]}), and y likewise, so that each row of "
-                "y follows that of X."
+                f"trajectories: X.reshape(-1, {X.shape[-1]}), and y in the same way, so that each "
+                "row of y is the state after the same row of X."
             )
         task = super()._task(X, y, sample_weight, **how)
         if not self.with_operator:
@@ -219,7 +222,7 @@ class EDMDRegressor(KoopmanRegressor):
         return replace(task, targets=np.hstack([observables, task.targets]))
 
     def _observables_of_next(self, X, y, task):
-        """Return the observables of the next states, made by the lifter that makes those of X."""
+        """Return the observables of the next states, from the same lifter as those of X."""
         if isinstance(X, LiftedRows):
             raise ValueError(
                 "with_operator=True: the steps of the pipeline made observables of X, but not of "
@@ -229,21 +232,21 @@ class EDMDRegressor(KoopmanRegressor):
         n_features, n_columns = task.X.shape[1], task.targets.shape[1]
         if n_columns != n_features:
             raise ValueError(
-                f"with_operator=True takes the next states for y, with the columns of X: X has "
-                f"{n_features} of them, y {n_columns}. Give states, fit(X[:-1], X[1:]), which "
-                "`lifter` lifts; steps before the regressor belong into it."
+                "with_operator=True needs the next states as y, with the same columns as X: X has "
+                f"{n_features} columns, y has {n_columns}. Pass states, fit(X[:-1], X[1:]), which "
+                "`lifter` lifts. Steps before the regressor belong in `lifter`."
             )
         n_samples, n_observables = task.blocks.n_samples, task.blocks.n_observables
         check_fits_in_memory(
             8 * n_samples * n_observables,
             f"with_operator=True: {n_observables} observables of {n_samples} next states",
-            "Hand the rows in parts to partial_fit.",
+            "Pass the rows in parts to partial_fit.",
         )
         lifter = task.known["lifter_"]
         rows = task.targets if task.known["_is_flat"] else y
         if takes_floats_alone(lifter):
             rows = self._validate_rows(rows, reset=False)
-        else:  # a data frame, say, which its first step takes
+        else:  # a data frame, for example, which the first step takes
             validate_data(self, rows, reset=False, skip_check_array=True)
             rows = as_given(rows)
         return lifted_blocks(lifter, rows).all_lifted()

@@ -16,7 +16,7 @@ from ..students import LeastSquares, check_weights, dtype_of_coefficients
 
 @dataclass(frozen=True)
 class RegressionTask:
-    """All that the solver needs: lifted rows, and what they are regressed on.
+    """All that the solver needs: lifted rows and their targets.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class RegressionTask:
     X : ndarray, or rows in another form, of shape (n_samples, n_features)
         What `fit` received.
     known : dict of str -> object
-        What is fitted before the solver starts, by the names of attributes.
+        Attributes that are fitted before the solver starts, by name.
     """
 
     blocks: RowBlocks
@@ -42,7 +42,7 @@ class RegressionTask:
 
     @property
     def fitted(self):
-        """What is fitted before the solver starts, but for what there is not."""
+        """Attributes that are fitted before the solver starts, without those that are None."""
         return {name: value for name, value in self.known.items() if value is not None}
 
     @property
@@ -54,13 +54,13 @@ class RegressionTask:
 class KoopmanRegressor(MultiOutputMixin, RegressorMixin, LeastSquares):
     """Base of the regressors.
 
-    A subclass has the parameters of `LeastSquares`, and may learn from more than X and y.
+    A subclass has the parameters of `LeastSquares`. It may learn from more than X and y.
     """
 
     _without_dask = "hand it chunks in memory, or the sums of them as rows."
     _outputs = "The predictions"
 
-    # Whether y had one dimension, so that predictions have.
+    # Whether y had one dimension: then predictions have one too.
     _is_flat: bool
 
     def predict(self, X):
@@ -83,7 +83,7 @@ class KoopmanRegressor(MultiOutputMixin, RegressorMixin, LeastSquares):
         check_verbose(self)
 
     def _fit(self, X, y, sample_weight, **more):
-        """Fit the regressor; a subclass takes what more there is to learn from."""
+        """Fit the regressor. Subclasses learn from the further arguments `more`."""
         with self._keeping_what_was_fitted():
             self._check_parameters()
             with telling_what_rows_are(X):
@@ -116,7 +116,7 @@ class KoopmanRegressor(MultiOutputMixin, RegressorMixin, LeastSquares):
         )
 
     def _validate(self, X, y, sample_weight, *, reset=True, are_more_to_come=False):
-        """Return X, y and weights as arrays; y may be None where a subclass lets it."""
+        """Return X, y and weights as arrays. y may be None if the subclass allows it."""
         self._refuse_dask(X)
         X = self._validate_rows(X, reset=reset)
         if y is not None:
@@ -125,8 +125,8 @@ class KoopmanRegressor(MultiOutputMixin, RegressorMixin, LeastSquares):
             )
             if y.ndim > 2 or not y.size:
                 raise ValueError(
-                    f"y has the shape {y.shape}: it must have a number for each row, or a row of "
-                    "numbers."
+                    f"y has the shape {y.shape}: it must have one number, or one row of numbers, "
+                    "for each row of X."
                 )
             check_consistent_length(X, y)
         weights = as_numpy(sample_weight)

@@ -13,7 +13,7 @@ class RegressorTeacher(Teacher):
     Parameters
     ----------
     estimator : estimator
-        A regressor of scikit-learn, or what has `fit` and `predict` as they have.
+        A regressor of scikit-learn, or an object with the same `fit` and `predict`.
     """
 
     def __init__(self, estimator):
@@ -22,7 +22,7 @@ class RegressorTeacher(Teacher):
 
     @property
     def is_fixed(self):
-        """Whether `fit` leaves this teacher as it is: a frozen estimator."""
+        """Whether `fit` leaves this teacher as it is, which is so for a frozen estimator."""
         return isinstance(self.estimator, FrozenEstimator)
 
     def fit(self, X, y=None, sample_weight=None):
@@ -39,7 +39,7 @@ class RegressorTeacher(Teacher):
 
 
 def as_regression_teacher(teacher):
-    """Return the teacher that a user passed: a regressor is fitted, all else used as it is.
+    """Return the teacher that a user passed: regressors are fitted, all else is used as it is.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def as_regression_teacher(teacher):
         return as_teacher(teacher)
     if is_classifier(teacher) or not hasattr(teacher, "predict"):
         raise TypeError(
-            f"teacher {type(teacher).__name__} predicts no numbers: pass a regressor, a torch "
+            f"teacher {type(teacher).__name__} does not predict numbers: pass a regressor, a torch "
             "module, or a callable that maps X to an array of shape (n_samples, n_targets). For a "
-            "classifier there is KoopmanDistilledClassifier."
+            "classifier, use KoopmanDistilledClassifier."
         )
     return RegressorTeacher(teacher)

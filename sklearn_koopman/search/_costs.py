@@ -5,6 +5,8 @@ from ..inspection import cost
 from ..lifting import Operations, operations_of
 
 COSTS = ("multiplications", "bytes", "tables", "seconds")
+#: What a cost is counted in, for messages, if that is not its name.
+UNITS = {"tables": "bytes of tables"}
 #: Arguments of `to_c` that decide how large tables are.
 C_SETTINGS = ("bits", "filter_bits", "reducer_bits", "activation_bits", "byte_range")
 # Predictions that are timed.

@@ -24,7 +24,7 @@ from ..classification import (
 from ..lifting import ConvolutionalLifter, learns_nothing
 from ..selection import ObservableSelector
 from ..students import koopman_attributes
-from ._costs import cost_of
+from ._costs import UNITS, cost_of
 from ._dictionaries import fitted_lifter, joined
 from ._halving import (
     KEPT,
@@ -179,7 +179,7 @@ class Search:
         if not chosen:
             raise ValueError(
                 f"budget={self.search.budget!r} pays for no candidate: the cheapest costs "
-                f"{min(ends):g} {self.search.cost}."
+                f"{min(ends):g} {UNITS.get(self.search.cost, self.search.cost)}."
             )
         candidates = sorted(chosen.values(), key=lambda each: (each.cost, each.dictionary.name))
         return candidates, prices

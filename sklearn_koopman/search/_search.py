@@ -20,7 +20,7 @@ from ..classification import SCORINGS, judged, scoring_of
 from ..inspection import AccuracyCostDisplay
 from ..rows import LiftedRows
 from ..students import KoopmanClassifier, TransferSet
-from ._costs import C_SETTINGS, COSTS
+from ._costs import C_SETTINGS, COSTS, UNITS
 from ._rows import shifts
 from ._run import Clock, Search
 
@@ -291,7 +291,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         if len(affordable) == 0:
             raise ValueError(
                 f"budget={budget!r} pays for no student: the cheapest costs "
-                f"{self.frontier_costs_.min():g} {self.cost}."
+                f"{self.frontier_costs_.min():g} {UNITS.get(self.cost, self.cost)}."
             )
         return self.frontier_estimators_[affordable[self.frontier_scores_[affordable].argmax()]]
 

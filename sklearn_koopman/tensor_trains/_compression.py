@@ -40,50 +40,51 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
 
     .. math:: s_c(z) = \sum_{i_1 \dots i_d} S^c_{i_1 \dots i_d} \bar z_{i_1} \cdots \bar z_{i_d} .
 
-    The tensor S is cut into a train of d cores, each of which sees all variables, the last of them
-    with the classes, by d - 1 truncated singular value decompositions in units in which the
-    variables have unit variance. That loses much; most of it is won back on rows, in either of
-    two ways.
+    The tensor S is cut into a train of d cores by d - 1 truncated singular value decompositions.
+    Each core sees all variables, and the last one has the classes. The variables are scaled to unit
+    variance before. The cut loses much accuracy. Most of it is regained by a fit to rows, in either
+    of two ways.
 
-    - ``loss="squared_error"``: alternating sweeps bring the logits of the train, s, as near to the
-      student's, t, as they get, in the mean square.
-    - ``loss="distillation"``: mini-batches of all cores at once lower, with w the `soft_weight`
-      and T the `temperature`,
+    - ``loss="squared_error"``: alternating sweeps minimise the mean square of the differences
+      between the logits of the train, s, and the student's, t.
+    - ``loss="distillation"``: steps on mini-batches change all cores at once and minimise, with w
+      the `soft_weight` and T the `temperature`,
 
     .. math:: (1 - w) \, CE(y, softmax(s / T)) + w \, KL(softmax(t / T) \| softmax(s / T)) .
 
-    The second keeps more of the accuracy: it cares for what decides the class. Neither needs
-    labels, unless w < 1, nor the rows of the training: any that the student can judge will do, and
-    more of them, such as shifted images, help.
+    The second keeps more of the accuracy, because it minimises errors that change the class.
+    Neither needs labels, unless w < 1. Neither needs the training rows: any rows that the student
+    can classify will do, and more rows, such as shifted images, help.
 
     Parameters
     ----------
     student : KoopmanDistilledClassifier or EDMDClassifier
-        Fitted, with ``lifter=MonomialLifter(d)`` or a pipeline that ends with one.
+        A fitted student with ``lifter=MonomialLifter(d)``, or with a pipeline as `lifter` that ends
+        in a `MonomialLifter`.
     rank : int, default=10
-        Largest rank of the train. With p variables, C classes and rank r it has about
-        ``(p + 1) (r + (d - 2) r^2 + C r)`` parameters, the student ``C binom(p + d, d)``.
+        Largest rank of the train. With p variables, C classes and rank r the train has about ``(p +
+        1) (r + (d - 2) r^2 + C r)`` parameters, and the student has ``C binom(p + d, d)``.
     max_iter : int, default=3
-        Sweeps ("squared_error") or epochs ("distillation", some twenty of them) after the singular
-        value decompositions; 0 makes none.
+        Number of sweeps ("squared_error") or epochs ("distillation", which needs about twenty)
+        after the singular value decompositions. It may be 0.
     ridge : float, default=1e-6
-        Penalty on the cores: in the sweeps relative to the mean square of the logits, in the
-        epochs on how far the cores are from those of the decompositions.
+        Penalty on the cores. Sweeps penalise their size, relative to the mean square of the logits.
+        Epochs penalise their distance from the cores that the decompositions gave.
     loss : {"squared_error", "distillation"}, default="squared_error"
-        What is lowered, see above. The parameters below are those of "distillation".
+        Loss that is minimised, see above. The parameters below belong to "distillation".
     soft_weight : float, default=1.0
-        w, in [0, 1]. Of a fit without labels it is 1; with w = 0 `fit` needs them.
+        The weight w, in [0, 1]. Without labels it counts as 1. With w = 0 `fit` needs labels.
     temperature : float, default=1.0
-        T. The logits of least squares are not logarithms of odds: those on labels are between 0 and
-        1, and a temperature of about 1/8 makes probabilities of them.
+        The temperature T. The logits of least squares are not logarithms of odds: fitted to labels
+        they are between 0 and 1, and a temperature of about 1/8 turns them into probabilities.
     batch_size : int, default=1000
-        Rows of a mini-batch.
+        Number of rows in a mini-batch.
     learning_rate : float, default=3e-3
-        Step size of Adam, annealed to zero along a cosine; lowered for steps that would add more
-        than 1 to the cores, in the sum of their Frobenius norms. Where the loss shows that it is
-        too large, `fit` warns (`ConvergenceWarning`).
+        Step size of Adam, annealed to zero along a cosine. Steps that would change the cores by
+        more than 1, in the sum of the Frobenius norms, are shortened. If the loss shows that the
+        step size is too large, `fit` warns (`ConvergenceWarning`).
     random_state : int, RandomState instance or None, default=None
-        Draws the mini-batches.
+        Seeds the choice of mini-batches.
     verbose : int, default=0
         0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
         each step.
@@ -91,18 +92,19 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     tensor_train_ : TensorTrain
-        Its cores see the variables divided by their standard deviations, below a 1.
+        The fitted train. Its cores take the constant 1 and then the variables, divided by their
+        standard deviations.
     intercept_ : ndarray of shape (n_classes,)
     scale_ : ndarray of shape (n_variables,)
-        These standard deviations.
+        Standard deviations of the variables.
     reducer_ : Pipeline or None
-        What makes the variables: the steps before the monomials.
+        The steps before the monomials, which make the variables.
     classes_ : ndarray of shape (n_classes,)
     compression_ : float
-        Coefficients of the student over parameters of the train.
+        Number of coefficients of the student divided by the number of parameters of the train.
     history_ : list of float
-        After each sweep, the mean square error of the (centred) logits relative to their mean
-        square; in each epoch, the mean loss of its mini-batches.
+        For each sweep, the mean square error of the (centred) logits after it, relative to their
+        mean square. For each epoch, the mean loss of its mini-batches.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
@@ -162,11 +164,11 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows that the student can judge: those it was fitted to, or others.
+            Rows that the student can classify: its training rows, or others.
         y : array-like of shape (n_samples,), default=None
-            Labels, all of them classes of the student. Only ``loss="distillation"`` with
-            ``soft_weight < 1`` reads them. None: the student speaks alone, as with a soft weight
-            of 1.
+            Labels, which must be classes of the student. Only ``loss="distillation"`` with
+            ``soft_weight < 1`` uses them. None: the train learns from the student alone, as with a
+            soft weight of 1.
 
         Returns
         -------
@@ -181,8 +183,8 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         return self
 
     def _solve(self, X, labels, reducer, lifter):
-        """Return the fitted attributes: a train that says what the student says."""
-        logits = _centred(_logits_of(self.student, X))  # refuses rows that are not its own
+        """Return the fitted attributes: a train that imitates the student."""
+        logits = _centred(_logits_of(self.student, X))  # raises for rows that do not fit
         Z = X if reducer is None else np.asarray(reducer.transform(X))
         scale = Z.std(axis=0, dtype=np.float64)
         scale = np.where(scale > 0, scale, 1.0)
@@ -218,13 +220,14 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         check_random_state(self.random_state)
 
     def _codes(self, y, n_samples):
-        """Return which class of the student each label is, -1 for all where none are needed."""
+        """Return the number of the class of each label, or -1 for all if labels are not needed."""
         reads_labels = self.loss == "distillation" and self.soft_weight < 1
         if not reads_labels or (y is None and self.soft_weight > 0):
             return np.full(n_samples, -1)
         if y is None:
             raise ValueError(
-                "soft_weight=0 learns from labels alone: give fit y, or a positive soft_weight."
+                "soft_weight=0 learns from labels alone: pass y to fit, or set a positive "
+                "soft_weight."
             )
         y, classes = column_or_1d(y, warn=True), self.student.classes_
         if len(y) != n_samples:
@@ -334,7 +337,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         Returns
         -------
         operations : Operations
-            Of the `reducer_`, if there is one, the scale and the train.
+            Operations of the `reducer_`, if there is one, of the scale and of the train.
         """
         check_is_fitted(self)
         train = self.tensor_train_.operations() + Operations.storing(self.intercept_)
@@ -391,7 +394,7 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         )
 
     def _monomials(self):
-        """Return the steps before the monomials, and what makes these."""
+        """Return the steps before the monomials, and the lifter that makes the monomials."""
         student = self.student
         if isinstance(student, KoopmanClassifier):
             check_is_fitted(student)
@@ -415,12 +418,12 @@ def _scaled(train, factor):
 
 
 def _with_one(Z):
-    """Return variables as local features: one sample a column, below a row of ones."""
+    """Return variables as local features: one column per sample, and a first row of ones."""
     return np.concatenate([np.ones_like(Z[:, :1]), Z], axis=1).T
 
 
 def _logits_of(student, X):
-    """Return the logits of a student, one column a class for two classes too."""
+    """Return the logits of a student, one column per class, also for two classes."""
     logits = student.decision_function(X)
     return logits if logits.ndim == 2 else np.stack([-logits, logits], axis=1) / 2
 
@@ -437,7 +440,7 @@ def _symmetric_tensor(student, lifter, scale):
     student : KoopmanClassifier
     lifter : MonomialLifter
     scale : ndarray of shape (p,)
-        What the variables are divided by.
+        Divisors of the variables.
     """
     powers = lifter.powers_
     degree, p = int(powers.sum(axis=1).max()), powers.shape[1]
@@ -446,7 +449,7 @@ def _symmetric_tensor(student, lifter, scale):
     check_fits_in_memory(
         24 * (p + 1) ** degree * coef.shape[1],
         f"The tensor of all monomials of degree {degree} in {p} variables",
-        "Compress a student of lower degree or of fewer variables.",
+        "Compress a student with a lower degree or with fewer variables.",
     )
     tensor = np.zeros((p + 1,) * degree + (coef.shape[1],))
     tensor[(0,) * degree] = intercept
@@ -459,7 +462,7 @@ def _symmetric_tensor(student, lifter, scale):
 
 
 def _cut(tensor, rank):
-    """Return a tensor as a train of limited rank whose last core has the classes."""
+    """Cut a tensor into a train of limited rank whose last core has the classes."""
     *sizes, n_classes = tensor.shape
     cores, rest = [], tensor.reshape(1, -1)
     for n in sizes[:-1]:

@@ -1,4 +1,4 @@
-r"""Tensor trains: linear functions of product dictionaries that no memory could hold.
+r"""Tensor trains: linear functions on product dictionaries that are too large for any memory.
 
 A dictionary of all products of the local features :math:`\phi_k` of sites k = 1, ..., p has
 :math:`\prod_k n_k` observables. A tensor train holds the coefficients of all classes as cores
@@ -9,9 +9,9 @@ classes too:
           A_{m+1}[\phi_{m+1}(x)] \cdots A_p[\phi_p(x)] ,
           \qquad A_k[\phi] = \sum_j \phi_j A_k(:, j, :) .
 
-What stands left of a site is a row vector, the left environment; right of it stands the right
-environment. Arrays of many samples have one sample a column here, so that everything is a
-product of a small matrix with a wide one.
+The product of the factors to the left of a site is a row vector, the left environment. The product
+to its right is the right environment. Arrays of many samples have one column per sample here, so
+everything is a product of a small matrix with a wide one.
 
 References
 ----------
@@ -26,7 +26,7 @@ from scipy.linalg import eigh
 
 from ..lifting import Operations
 
-# Eigenvalues below this share of the largest are rounding.
+# Eigenvalues below this share of the largest are rounding errors.
 RANK_TOLERANCE = 1e-12
 
 
@@ -37,10 +37,10 @@ class TensorTrain:
     Attributes
     ----------
     cores : list of ndarray
-        Of shape (left rank, n_features, right rank); the class core is of shape
-        (left rank, n_features, n_classes, right rank). The outermost ranks are 1.
+        Arrays of shape (left rank, n_features, right rank). The class core has the shape (left
+        rank, n_features, n_classes, right rank). The first left rank and the last right rank are 1.
     centre : int
-        Which of them is the class core.
+        Index of the class core.
     """
 
     cores: list
@@ -48,12 +48,12 @@ class TensorTrain:
 
     @property
     def n_parameters(self):
-        """Numbers that the cores hold."""
+        """Number of entries of all cores."""
         return sum(core.size for core in self.cores)
 
     @property
     def multiplications(self):
-        """Multiplications that the logits of one sample take, given the local features."""
+        """Number of multiplications for the logits of one sample, given its local features."""
         total = self.n_parameters
         for k, core in enumerate(self.cores):
             total += core.shape[-1 if k > self.centre else 0] * core.shape[1]
@@ -89,7 +89,7 @@ class TensorTrain:
         return self.forward(features).logits
 
     def forward(self, features):
-        """Return a pass of samples through the train: their logits, and the way back.
+        """Pass samples through the train, and return the logits and what gradients need.
 
         Parameters
         ----------
@@ -130,7 +130,7 @@ class Pass:
         self.logits = (self.parts * right).sum(axis=1)
 
     def gradient(self, slope):
-        """Return the gradient by each core, given that by the logits.
+        """Return the gradient with respect to each core, from the one with respect to the logits.
 
         Parameters
         ----------
@@ -159,14 +159,14 @@ class Pass:
         return gradient
 
     def _through_left(self, k, above):
-        """Return the gradient by the left environment of a core, given that by its output."""
+        """Return the gradient by a core's left environment, from the gradient by its output."""
         core = self.train.cores[k]
         above = (left_matrix(core) @ above).reshape(*core.shape[:2], -1)
         return (above * self.features[k]).sum(axis=1)
 
 
 def products(first, second):
-    """Return all products of the rows of two arrays, those of the second varying fastest."""
+    """Return all products of the rows of two arrays; the rows of the second vary fastest."""
     return (first[:, None] * second).reshape(-1, first.shape[1])
 
 
@@ -180,23 +180,23 @@ def right_matrix(core):
     return core.reshape(core.shape[0], -1)
 
 
-# Where to start
+# Starting points
 
 
 def linear_start(moments, sizes, rank, n_classes, random_state):
     """Return a train whose environments are constants and linear functions of the features.
 
-    To the left of the class core, in the middle, the environment is 1 and the leading principal
-    components of all local features there, of unit variance; so it is to the right. The class
-    core is zero. So all products of a component from the left and one from the right are within
-    reach of the first step, and every core further out has a gradient. (From random cores, the
-    product of hundreds of them is as good as zero, and so is its gradient.) Where there are fewer
-    components than ranks, random mixtures of them fill up.
+    The class core is in the middle and is zero. The environment to its left consists of 1 and the
+    leading principal components of all local features there, scaled to unit variance. The
+    environment to its right is made in the same way. So the first step can use all products of a
+    component from the left and one from the right, and every core further out has a gradient. (With
+    random cores, the product of hundreds of them is almost zero, and so is its gradient.) If there
+    are fewer components than ranks, random mixtures of them fill the rest.
 
     Parameters
     ----------
     moments : GramMoments
-        Of the local features of all sites, side by side.
+        Moments of the local features of all sites, side by side.
     sizes : sequence of int
         Numbers of features of the sites.
     rank : int
@@ -224,7 +224,7 @@ def linear_start(moments, sizes, rank, n_classes, random_state):
 
 
 def _linear_chain(mean, covariance, sites, rank, random_state):
-    """Return cores that sum up principal components site by site.
+    """Return cores that sum principal components site by site.
 
     Parameters
     ----------
@@ -241,8 +241,8 @@ def _linear_chain(mean, covariance, sites, rank, random_state):
     offset = -mean[np.concatenate(sites)] @ weights / len(sites)
     weights = np.split(weights, np.cumsum([len(site) for site in sites])[:-1])
     cores: list = []
-    # What the rank suffices for is kept: all products of the sites so far. This says how the
-    # environment is made of them.
+    # If the rank is large enough, all products of the sites so far are kept. These are the
+    # coefficients that make the environment from them.
     mixture = np.eye(1, rank)
     for site, weight in zip(sites, weights, strict=True):
         one = _constant(mean[site], covariance[np.ix_(site, site)])
@@ -272,7 +272,7 @@ def _components(covariance, columns, n_components, random_state):
     n_kept = min(n_kept, n_components)
     top = np.arange(len(variances))[::-1][:n_kept]
     weights = directions[:, top] / np.sqrt(variances[top])
-    # The sign of an eigenvector is left to chance by LAPACK.
+    # LAPACK returns eigenvectors with arbitrary signs.
     weights *= np.sign(weights[np.abs(weights).argmax(axis=0), np.arange(n_kept)])
     n_missing = n_components - n_kept
     mixing = random_state.normal(size=(n_kept, n_missing)) / np.sqrt(max(n_kept, 1))
@@ -282,20 +282,20 @@ def _components(covariance, columns, n_components, random_state):
 def roots(gram, shift=0.0):
     """Return a root of a positive semi-definite matrix and the inverse of that root.
 
-    Directions in which the matrix vanishes are left out.
+    Directions in which the matrix is zero are left out.
 
     Parameters
     ----------
     gram : ndarray of shape (n, n)
     shift : float, default=0.0
-        Is added to all eigenvalues, in units of their mean.
+        Number that is added to all eigenvalues, in units of their mean.
 
     Returns
     -------
     root : ndarray of shape (rank, n)
-        With ``root.T @ root = gram``.
+        Matrix with ``root.T @ root = gram``.
     inverse : ndarray of shape (n, rank)
-        With ``root @ inverse = I``.
+        Matrix with ``root @ inverse = I``.
     """
     values, vectors = eigh(gram)
     values += shift * values.mean()

@@ -120,5 +120,7 @@ def test_refuses_what_cannot_be_compared():
     with pytest.raises(ValueError, match="'1' is not 1"):
         fidelity_certificate([0, 1], ["0", "1"])
     model = DummyClassifier().fit([[0], [1]], [0, 1])
-    with pytest.raises(TypeError, match=r"y_student is a model, DummyClassifier: pass what it"):
+    with pytest.raises(
+        TypeError, match=r"y_student is a model, DummyClassifier: pass its predictions"
+    ):
         fidelity_certificate([0, 1], model)

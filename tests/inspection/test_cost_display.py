@@ -56,7 +56,7 @@ def test_teacher():
     assert display.ax_ is ax
     assert_array_equal(display.teacher_.get_offsets(), [[12, 0.95]])
     matplotlib.pyplot.close(figure)
-    with pytest.raises(ValueError, match="Give both teacher and teacher_score"):
+    with pytest.raises(ValueError, match="Pass both teacher and teacher_score"):
         AccuracyCostDisplay.from_search(SEARCH, X, y, teacher=teacher)
 
 

@@ -141,7 +141,9 @@ def test_what_was_not_chosen_has_no_weight():
 @pytest.mark.parametrize("function", [filter_weights, lambda s: logit_maps(s, X)])
 def test_there_must_be_filters_right_before_the_matrix(function):
     behind = make_pipeline(filters(), PCA(5), MonomialLifter(2), EDMDClassifier()).fit(X, Y)
-    with pytest.raises(ValueError, match=r"and the matrix is PCA, MonomialLifter, so that"):
+    with pytest.raises(
+        ValueError, match=r"and the matrix there is PCA, MonomialLifter, so the"
+    ):
         function(behind)
     FilterDisplay.from_estimator(behind)  # has filters all the same
     without = make_pipeline(PCA(5), EDMDClassifier()).fit(X, Y)
@@ -222,7 +224,7 @@ class TestFilterWeightsDisplay:
             ValueError, match=r"axes: an array of shape \(3, 5\) is needed, got"
         ):
             display.plot(axes=axes[:2])
-        with pytest.raises(ValueError, match=r"label='k' is not a class: they are \["):
+        with pytest.raises(ValueError, match=r"label='k' is not a class: the classes are \["):
             FilterWeightsDisplay.from_estimator(one, "k")
 
 

@@ -148,7 +148,7 @@ def test_steps_of_a_pipeline():
     now, then = spectrum.eigenfunctions(X), spectrum.eigenfunctions(turning(X))
     assert_allclose(then, now * spectrum.eigenvalues, atol=1e-9)
     outside = make_pipeline(StandardScaler(), EDMDRegressor(with_operator=True))
-    with pytest.raises(ValueError, match=r"StandardScaler\(\) stands before the regressor"):
+    with pytest.raises(ValueError, match=r"StandardScaler\(\) is before the regressor"):
         koopman_spectrum(outside.fit(X, turning(X)))
     with pytest.warns(UserWarning, match=r"has fitted PCA\("):
         koopman_spectrum(make_pipeline(PCA(2), EDMDRegressor()).fit(X, turning(X)))

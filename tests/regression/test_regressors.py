@@ -298,7 +298,7 @@ def test_a_fit_that_fails_leaves_the_regressor_as_it_was():
             KoopmanDistilledRegressor(teacher),
             {"y": Y[:, :2]},
             ValueError,
-            "The teacher predicts 3 numbers for a row, y has 2",
+            "The teacher predicts 3 numbers for a row, and y has 2",
         ),
         (
             KoopmanDistilledRegressor(soft_weight=0.0),
@@ -349,7 +349,7 @@ def test_a_fit_that_fails_leaves_the_regressor_as_it_was():
             EDMDRegressor(with_operator=True),
             {},
             ValueError,
-            "takes the next states for y, with the columns of X: X has 4 of them, y 3",
+            "needs the next states as y, with the same columns as X: X has 4 columns, y has 3",
         ),
         (
             make_pipeline(MonomialLifter(2), EDMDRegressor(with_operator=True)),

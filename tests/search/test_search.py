@@ -315,6 +315,7 @@ def test_a_search_can_be_pickled(on_digits):
         ({"budget": -1.0}, r"'budget' parameter .* range \(0.*Got -1"),
         ({"budget": [10.0, np.nan]}, "'budget' parameter"),
         ({"budget": 3}, r"budget=3 pays for no candidate: the cheapest costs \d+"),
+        ({"cost": "tables", "budget": 3}, r"the cheapest costs \d+ bytes of tables\."),
         ({"cost": "watts"}, "'cost' parameter .* 'watts'"),
         ({"c_settings": {"bits": 4}}, "is for cost='tables', and cost='multiplications'"),
         (
