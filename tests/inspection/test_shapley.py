@@ -233,7 +233,7 @@ def test_refusals():
         shapley_values(student, ROWS, BACKGROUND, of="pixels")
     with pytest.raises(ValueError, match="X has 5 features, but MonomialLifter"):
         shapley_values(student, ROWS[:, :5], BACKGROUND)
-    with pytest.raises(ValueError, match=r"none of the 6 columns\. They are 'x0', .*'x5'\.$"):
+    with pytest.raises(ValueError, match=r"not among the 6 columns\. They are 'x0', .*'x5'\.$"):
         shapley_values(student, ROWS, BACKGROUND, groups={"a": ["x9"]})
     frame = pandas.DataFrame(X, columns=[*"abcd", "is_a", "is_b"])
     named = student_of(MonomialLifter(2)).fit(frame, Y)
@@ -244,7 +244,7 @@ def test_refusals():
     with pytest.raises(ValueError, match=r"groups has 'x1' twice"):
         shapley_values(student, ROWS, BACKGROUND, groups={"a": ["x1"], "b": [1]})
     with pytest.raises(
-        ValueError, match=r"shape \(3,\): give the group of each of the 6 columns"
+        ValueError, match=r"shape \(3,\): pass the group of each of the 6 columns"
     ):
         shapley_values(student, ROWS, BACKGROUND, groups=[0, 1, 2])
     with pytest.raises(TypeError, match=r"RBFLifter.* are not polynomials"):

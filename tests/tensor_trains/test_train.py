@@ -451,7 +451,7 @@ def test_the_best_constant_logits():
         ([9.0, 6.0, 0.5], None),  # a bad start is not a breakdown
         ([2.2, 2.1], "epoch 1, the one kept, is no better with 2.1"),
         ([2.2, 2.0, 2.0, 2.0], "epoch 3, the one kept, is no better with 2"),
-        ([2.2, 4.5, 0.6], "rose from 2.2 to 4.5 in epoch 1, and what is lost so is not always"),
+        ([2.2, 4.5, 0.6], "rose from 2.2 to 4.5 in epoch 1, and the descent does not always"),
         ([2.2, 1.0, 0.5, 0.7], "the loss rose from 0.5 to 0.7 in epoch 3"),
     ],
 )

@@ -68,7 +68,7 @@ def checked_fixed(fixed, X, names):
             place = names.index(column) if column in names else column
             if not (is_integer(place) and -n_features <= place < n_features):
                 raise ValueError(
-                    f"fixed={fixed!r}: {column!r} is not a column of X. Give names of columns of a "
+                    f"fixed={fixed!r}: {column!r} is not a column of X. Pass names of columns of a "
                     f"data frame, or numbers below {n_features}."
                 )
             is_fixed[place] = True
@@ -129,6 +129,7 @@ def checked_bounds(bounds, X, names):
     if not (np.all(low <= X) and np.all(high >= X)):
         raise ValueError(
             f"bounds={bounds!r}: X has features from {X.min():.6g} to {X.max():.6g}, which are not "
-            "within them. Give the bounds of what X holds, (0, 255) for bytes say."
+            "within them. Pass bounds that contain the values of X, for example (0, 255) for "
+            "bytes."
         )
     return low, high
