@@ -51,8 +51,8 @@ from sklearn_koopman.lifting import Operations
 
 N_CLASSES = 10
 STUDENTS = {
-    "EDMD": EDMDClassifier(),
-    "distilled": KoopmanDistilledClassifier(soft_weight=0.0),
+    "EDMD": EDMDClassifier(ridge=1e-6),
+    "distilled": KoopmanDistilledClassifier(soft_weight=0.0, ridge=1e-4),
 }
 ROWS = 10**4, 10**5, 10**6, 10**7
 DICTIONARIES = (20, 2), (40, 2), (30, 3), (47, 3)  # columns, degree

@@ -95,7 +95,7 @@ def sides(folder):
     network = MLPClassifier((64, 32), alpha=0.3, learning_rate_init=3e-3, random_state=0)
     network.fit(X, y)
     filters = ConvolutionalLifter((8, 8), n_filters=12, filter_size=3, grid=2, random_state=0)
-    matrix = KoopmanDistilledClassifier(FrozenEstimator(network))
+    matrix = KoopmanDistilledClassifier(FrozenEstimator(network), ridge=1e-4)
     student = make_pipeline(filters, matrix).fit(X, y)
     bytes_ = {"byte_range": (0.0, 1.0)}
     bits = {"bits": 4, "filter_bits": 4, "number": "integer", "X": X}

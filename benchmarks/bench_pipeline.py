@@ -20,8 +20,8 @@ from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier, Monomial
 from sklearn_koopman.pipeline import make_pipeline
 
 STUDENTS = {
-    "EDMD": EDMDClassifier(),
-    "distilled": KoopmanDistilledClassifier(soft_weight=0.0),
+    "EDMD": EDMDClassifier(ridge=1e-6),
+    "distilled": KoopmanDistilledClassifier(soft_weight=0.0, ridge=1e-4),
 }
 INSIDE, OURS, THEIRS = "inside", "step", "step of scikit-learn's pipeline"
 COLUMNS = ("student", "dtype", "p", "degree")

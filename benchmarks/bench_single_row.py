@@ -98,7 +98,7 @@ def main():
         student = make_pipeline(
             PCA(n_components, random_state=0),
             lifter,
-            KoopmanDistilledClassifier(TorchTeacher(network), tol=1e-4),
+            KoopmanDistilledClassifier(TorchTeacher(network), ridge=1e-4, tol=1e-4),
         ).fit(X, y)
         compiled = compile(student)
         sides = {

@@ -45,7 +45,7 @@ from sklearn_koopman.rows import (
 N_CLASSES = 10
 STUDENTS = {
     "EDMD": EDMDClassifier(ridge=1e-3),
-    "distilled": KoopmanDistilledClassifier(tol=1e-4),
+    "distilled": KoopmanDistilledClassifier(ridge=1e-4, tol=1e-4),
 }
 CASES = [("distilled", 128), ("EDMD", 128), ("distilled", 512), ("EDMD", 512)]
 
@@ -173,7 +173,9 @@ def float16(options):
     X_test, y_test = images("mnist", "test")
     of_test, found = lifter.transform(X_test), {}
     for name, rows in {"float32": psi, "float16": as_float32(half)}.items():
-        student = KoopmanDistilledClassifier(tol=1e-4).fit(rows, y, soft_labels=logits)
+        student = KoopmanDistilledClassifier(ridge=1e-4, tol=1e-4).fit(
+            rows, y, soft_labels=logits
+        )
         found[name] = student.decision_function(of_test)
         print(f"{name}: {student.score(of_test, y_test)}")
     difference = np.abs(found["float16"] - found["float32"])

@@ -4,7 +4,7 @@ How large a rank does a tensor train need?
 ==========================================
 
 A tensor train works with *all* products of its variables: a million observables with 20 variables.
-Its rank keeps it small, and here a rank of 6 is enough.
+Its rank keeps it small, and here a rank of 12 is as good as the teacher.
 
 ``--dataset mnist`` does the same on 10,000 images of MNIST, in minutes.
 """
@@ -47,12 +47,15 @@ teacher = FrozenEstimator(net)
 # %%
 # Trains of growing rank
 # ----------------------
-# ``solver="als"`` sweeps over the cores. With all others fixed, fitting a core is a convex problem.
+# ``solver="als"`` sweeps over the cores. With all others fixed, a core is a convex problem.
+# The default ridge is 0.3. A smaller one lets cores move far, which trains of low rank need.
 
 pca = PCA(n_components, random_state=0)
 ranks = [1, 2, 3, 4, 6, 8, 12]
 trains = [
-    TensorTrainClassifier(teacher, rank=rank, lifter=pca, max_iter=4, random_state=0).fit(X, y)
+    TensorTrainClassifier(
+        teacher, rank=rank, lifter=pca, ridge=0.003, max_iter=4, random_state=0
+    ).fit(X, y)
     for rank in ranks
 ]
 
@@ -96,7 +99,8 @@ for ax in (left, right):
     ax.legend(frameon=False, loc="lower right")
 
 # %%
-# A rank of 6 is enough. Beyond it the training images are learned by heart, and test accuracy does
-# not rise. With so few images, one matrix on the 231 monomials of degree 2 is at least as accurate
-# with about as many parameters, and one fit reaches its optimum. The train is for dictionaries
-# that no matrix can hold: many variables, and products of all of them.
+# The train starts at a linear model. It holds all of that model from a rank of 10 on, the number
+# of classes. With so few images, one matrix on the 231 monomials of degree 2 is at least as
+# accurate with a third of the parameters of rank 12, and one fit reaches its optimum.
+#
+# The train is for dictionaries that no matrix can hold: many variables, and all their products.

@@ -92,7 +92,7 @@ def fitted(dataset, student):
     """Return a student of all training images."""
     X, y = images(dataset, "train")
     rows = slice(runner.full_or_quick(None, 2000))
-    matrix = KoopmanDistilledClassifier(soft_weight=0, tol=1e-4)
+    matrix = KoopmanDistilledClassifier(soft_weight=0, ridge=1e-4, tol=1e-4)
     return make_pipeline(*steps_of(student), matrix).fit(X[rows], y[rows])
 
 

@@ -38,6 +38,7 @@ def measure(spec, n_seeds):
         student = KoopmanDistilledClassifier(
             soft_weight=1.0,
             temperature=4.0,
+            ridge=1e-4,
             lifter=make_pipeline(PCA(40, random_state=seed), MonomialLifter(2)),
             solver=spec.solver,
             random_state=seed,

@@ -397,7 +397,7 @@ def test_only_ratios_of_weights_matter(model, dtype):
     **by_name,
 )
 def test_weights_that_later_ones_are_compared_with_are_not_scaled(student, scale):
-    with pytest.raises(ValueError, match=r"rows of later calls are compared .* in the range"):
+    with pytest.raises(ValueError, match=r"Rows of later calls are compared .* in the range"):
         student.partial_fit(X, y, classes=np.unique(y), sample_weight=np.full(40, scale))
 
 

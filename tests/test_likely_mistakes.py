@@ -170,7 +170,9 @@ def test_wrong_teacher_classes(classes, message):
     ("given", "source"), [({"soft_labels": Y}, "soft_labels"), ({}, "teacher")]
 )
 def test_labels_for_soft_labels(given, source):
-    message = f"{source} gave one number for each row, y has 10 classes: one column for each"
+    message = (
+        f"{source} gave one number for each row, but y has 10 classes: one column for each"
+    )
     with pytest.raises(ValueError, match=message):
         student(FITTED.predict).fit(X, Y, **given)
 

@@ -41,7 +41,7 @@ def compressed():
     return CompressedStudent(student, rank=2, **settings)
 
 
-SWAPPED = "if the columns are of the classes [1, 0], in this order"
+SWAPPED = "if the columns have the classes [1, 0], in this order"
 ESTIMATORS = {
     "distilled": (
         KoopmanDistilledClassifier(soft_weight=0, ridge=1e-5, max_iter=1),

@@ -1,4 +1,4 @@
-"""All that can be said of a student, in one report: for those who have to trust it."""
+"""Everything that is known about a student, in one report, for people who must trust it."""
 
 from ._audited_row import AuditedRow
 from ._calibration import Calibration, ReliabilityDisplay

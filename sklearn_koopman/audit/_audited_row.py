@@ -1,4 +1,4 @@
-"""One row of an audit, and what is known of it."""
+"""One row of an audit, and what is known about it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,33 +8,36 @@ import numpy as np
 
 @dataclass(frozen=True)
 class AuditedRow:
-    """One row, and what is known of it.
+    """One row, and what is known about it.
 
     Attributes
     ----------
     index : int
-        Its place in X.
+        Index of the row in X.
     label : object
-        Its class.
+        Class of the row.
     predicted : object
-        What the student says.
+        Class that the student predicts.
     teacher : object, or None
-        What the teacher says.
+        Class that the teacher predicts.
     margin : float
-        The logit of its class above the largest of the others; negative where the student errs.
+        The logit of the row's class minus the largest other logit. It is negative if the student is
+        wrong.
     values : ndarray of shape (n_features,)
         The row.
     radius : float or None
-        The size of the smallest change to another class (or a lower bound of it), if it is known.
+        Size of the smallest change that leads to another class, or a lower bound of it, if it is
+        known.
     distance : float or None
-        The size of the smallest change that was found; `radius`, if that is exact.
+        Size of the smallest change that was found. It equals `radius` if that is exact.
     counterfactual : ndarray of shape (n_features,), or None
-        The row changed so.
+        The row after this change.
     counterfactual_class : object, or None
-        What the student says then.
+        Class that the student predicts after this change.
     contributions : list of (str, float), or None
-        The columns that speak most for the predicted class, against the right one or, if that is
-        predicted, the next one: Shapley values, the largest first.
+        The columns that speak most for the predicted class and against the right one (or against
+        the next one, if the prediction is right), with their Shapley values. The largest come
+        first.
     contribution_map : ndarray of shape (n_features,), or None
         The Shapley values of all columns.
     """
@@ -53,14 +56,14 @@ class AuditedRow:
     contribution_map: np.ndarray | None = None
 
     def changes(self, names, scale, n_shown=5):
-        """Return what the counterfactual changes most.
+        """Return the columns that the counterfactual changes most.
 
         Parameters
         ----------
         names : list of str
             Of the columns.
         scale : ndarray of shape (n_features,), or None
-            What a change of 1 is in each column.
+            Length of a change of 1 in each column.
         n_shown : int, default=5
 
         Returns

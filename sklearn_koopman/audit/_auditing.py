@@ -1,4 +1,4 @@
-"""What is known of a student and some rows: who is right, how sure, how far from the boundary."""
+"""A student on some rows: its errors, margins and distances to the boundary."""
 
 from math import comb
 from typing import Any
@@ -13,11 +13,11 @@ from ..teachers import align_columns, as_teacher, column_classes, teacher_logits
 from ._audited_row import AuditedRow
 from ._certified import certified_accuracy
 
-# Rows that contributions are measured against.
+# Number of rows that contributions are measured against.
 N_BACKGROUND = 500
-# Rows whose radii are bounded, where they are not exact: that takes longer.
+# Number of rows whose radii are bounded, if radii are not exact: bounds take longer.
 N_BOUNDED = 200
-# Above degree 2, coordinates of many columns are multiplied out: to so many products at most.
+# Above degree 2, coordinates of many columns are expanded, to at most this many products.
 MOST_PRODUCTS = 50_000
 
 
@@ -35,11 +35,12 @@ class Audited:
     bounds, scale, fixed
         As for `certified_accuracy`.
     chosen : sequence of int, default=()
-        Rows whose radii are wanted in any case.
+        Rows whose radii are always computed.
     max_rows : int, default=10_000
-        The most rows to find the radii of; where only bounds are known, of `N_BOUNDED` at most.
+        Largest number of rows whose radii are computed. If only bounds are known, at most
+        `N_BOUNDED`.
     random_state : int, RandomState instance or None, default=0
-        Chooses these rows.
+        Seeds the choice of these rows.
 
     Attributes
     ----------
@@ -47,7 +48,7 @@ class Audited:
         `teacher_labels` is None without a teacher.
     right : ndarray of bool, shape (n_samples,)
     margins : ndarray of shape (n_samples,)
-        The logit of each row's class above the largest of the others.
+        The logit of each row's class minus the largest other logit.
     certified : CertifiedAccuracy or None
     without_radius : str or None
         Why there are no radii.
@@ -72,7 +73,7 @@ class Audited:
         self.X: Any = X if hasattr(X, "shape") else np.asarray(X)
         if not hasattr(student, "classes_"):
             raise TypeError(
-                f"student={student!r} has no classes_: an audit is of a fitted classifier."
+                f"student={student!r} has no classes_: an audit needs a fitted classifier."
             )
         self.y = column_or_1d(y, warn=True)
         check_consistent_length(self.X, self.y)
@@ -85,7 +86,7 @@ class Audited:
         self.teacher_labels = (
             None if teacher is None else labels_of_teacher(teacher, self.X, classes)
         )
-        if len(self.X.shape) > 2:  # images, which the teacher has seen
+        if len(self.X.shape) > 2:  # images, which only the teacher needs in this shape
             self.X = self.X.reshape(len(self.X), -1)
         self.column_names = _column_names(self.X)
         self._draw = check_random_state(random_state)
@@ -95,7 +96,7 @@ class Audited:
         self._find_radii(chosen, max_rows, bounds=bounds, scale=scale, fixed=fixed)
 
     def _find_radii(self, chosen, max_rows, **how):
-        """Find the radii of some rows, or why they are not known."""
+        """Find the radii of some rows, or the reason why they are not known."""
         found = self._polynomials
         is_exact = found is not None and not found.head and found.polynomials.degree <= 2
         rows = self.some(max_rows if is_exact else min(max_rows, N_BOUNDED))
@@ -110,11 +111,11 @@ class Audited:
                 self.certified = certified
             else:
                 self.without_radius = "The certified bounds of this student are zero."
-        except TypeError as error:  # from `radius_bounds`, of what it does not know
+        except TypeError as error:  # from `radius_bounds`, for students that it does not know
             self.without_radius = str(error)
 
     def rows(self, indices):
-        """Return what is known of some rows, as `AuditedRow`.
+        """Return what is known about some rows, as `AuditedRow`.
 
         Parameters
         ----------
@@ -125,12 +126,12 @@ class Audited:
         return [self._row(i, explanation, place) for place, i in enumerate(indices)]
 
     def hardest(self, n_rows):
-        """Return the rows that the student is wrong about, the surest of them first."""
+        """Return the rows on which the student is wrong, in descending order of its confidence."""
         wrong = np.flatnonzero(~self.right)
         return self.rows(wrong[np.argsort(self.margins[wrong], kind="stable")[:n_rows]])
 
     def least_robust(self, n_rows):
-        """Return the rows that are right, and nearest to another class."""
+        """Return the correctly predicted rows that are nearest to another class."""
         if self.certified is None:
             return []
         right = np.flatnonzero(self.certified.right)
@@ -138,7 +139,7 @@ class Audited:
         return self.rows(self.certified.rows[right[order]])
 
     def typical(self, n_rows):
-        """Return rows that are right, and as far from another class as half of them are."""
+        """Return correctly predicted rows with about the median distance to another class."""
         if self.certified is None or n_rows < 1:
             return []
         right = np.flatnonzero(self.certified.right)
@@ -184,7 +185,7 @@ class Audited:
         return self.student.predict(row)[0]
 
     def _explained(self, indices):
-        """Return the Shapley values of rows, None where they are not known."""
+        """Return the Shapley values of rows, or None if they are not known."""
         if self._polynomials is None or not indices:
             return None
         background = taken(self.X, self.some(N_BACKGROUND))
@@ -215,7 +216,7 @@ class Audited:
         return named, values if is_of_columns else None
 
     def some(self, n_rows):
-        """Return which rows to look at: all, or so many of them."""
+        """Return the rows to look at: all, or this number of them."""
         n_samples = len(self.y)
         if n_samples <= n_rows:
             return np.arange(n_samples)
@@ -223,7 +224,7 @@ class Audited:
 
 
 def columns_of_two_values(X):
-    """Return the numbers of the columns that have two values, where there are others too.
+    """Return the numbers of the columns that have two values, if not all columns do.
 
     Parameters
     ----------
@@ -232,7 +233,7 @@ def columns_of_two_values(X):
     Returns
     -------
     columns : list of int
-        Empty where all columns have two, and where not all are numbers.
+        Numbers of the columns. Empty if all columns have two values, or if some are not numeric.
     """
     try:
         values = np.asarray(X, dtype=float)
@@ -246,13 +247,13 @@ def columns_of_two_values(X):
 
 
 def _check_labels(y, classes):
-    """Raise an error for labels that cannot be those of a student's classes."""
+    """Raise an error for labels that cannot be the classes of a student."""
     try:
         labels = np.unique(y)
     except TypeError:
         kinds = sorted({type(label).__name__ for label in y})
         raise TypeError(
-            f"y has labels of several types, {', '.join(kinds)}: give all of them one type."
+            f"y has labels of several types, {', '.join(kinds)}: convert them to one type."
         ) from None
     known = set(classes.tolist())
     if not known & set(labels.tolist()):
@@ -299,8 +300,8 @@ def labels_of_teacher(teacher, X, classes):
         labels = columns[logits.argmax(axis=1)]
     if labels.shape != (X.shape[0],):
         raise ValueError(
-            f"teacher gives classes of shape {labels.shape} for the {X.shape[0]} rows of X: one "
-            "for each row is needed."
+            f"teacher gives classes of shape {labels.shape} for the {X.shape[0]} rows of X, but "
+            "must give one for each row."
         )
     return labels
 
@@ -310,7 +311,7 @@ def _is_array(teacher):
 
 
 def _scores(student, X, predicted):
-    """Return a score for each class, (n_samples, n_classes); the largest is the prediction."""
+    """Return a score for each class, (n_samples, n_classes). The largest is the prediction."""
     if hasattr(student, "decision_function"):
         scores = student.decision_function(X)
         return np.column_stack([-scores / 2, scores / 2]) if scores.ndim == 1 else scores
@@ -320,10 +321,10 @@ def _scores(student, X, predicted):
 
 
 def _margins(scores, classes, y):
-    """Return the score of each row's class above the largest of the others."""
+    """Return the score of each row's class minus the largest other score."""
     of_label = classes == y[:, None]
     largest_of_others = np.where(of_label, -np.inf, scores).max(axis=1)
-    # A class that the student does not know has the lowest of all scores.
+    # A class that the student does not know gets the lowest score.
     own = np.where(of_label, scores, -np.inf).max(axis=1)
     return np.where(np.isfinite(own), own, scores.min(axis=1)) - largest_of_others
 
@@ -335,7 +336,7 @@ def _column_names(X):
 
 
 def _polynomials_of(student):
-    """Return a student as polynomials, None where it is not, or too many terms are needed."""
+    """Return a student as polynomials, or None if it is not polynomial or has too many terms."""
     try:
         found = PolynomialStudent(student)
     except TypeError:

@@ -1,4 +1,4 @@
-"""Calibration: how often a student is right, when it is so sure."""
+"""Calibration: how often a student is right at each level of confidence."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class CalibrationBin:
     confidence : float
         The mean probability of the chosen class.
     accuracy : Proportion
-        How many of them are right.
+        Fraction of these rows with the right class.
     """
 
     confidence: float
@@ -27,12 +27,12 @@ class CalibrationBin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Confidences against how often they are right.
+    """Confidences, and how often the student is right at each of them.
 
     Attributes
     ----------
     bins : list of CalibrationBin
-        Bins of equal width that have rows.
+        Bins of equal width. Bins without rows are left out.
     expected_error : float
         The mean difference of confidence and accuracy, bins weighted by their rows (expected
         calibration error).
@@ -43,7 +43,7 @@ class Calibration:
 
 
 def calibration(y, probabilities, classes, *, n_bins=10, delta=0.05):
-    """Return how often the chosen class is the right one, by its probability.
+    """Return how often the chosen class is right, as a function of its probability.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def calibration(y, probabilities, classes, *, n_bins=10, delta=0.05):
 
 
 class ReliabilityDisplay:
-    """How often a student is right against how sure it is, of any number of classes.
+    """How often a student is right against its confidence, for any number of classes.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class ReliabilityDisplay:
 
     See Also
     --------
-    sklearn.calibration.CalibrationDisplay : Of one class among two.
+    sklearn.calibration.CalibrationDisplay : The calibration of one class of two.
 
     Examples
     --------
@@ -110,12 +110,12 @@ class ReliabilityDisplay:
         Parameters
         ----------
         student : classifier
-            With `predict_proba`.
+            A classifier with `predict_proba`.
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         n_bins : int, default=10
         delta : float, default=0.05
-            Probability with which the interval of each bin may be wrong.
+            Largest probability that the interval of a bin is wrong.
         ax : matplotlib Axes, default=None
 
         Returns

@@ -1,4 +1,4 @@
-"""Certified accuracy: how many rows are right however they are changed by so much."""
+"""Certified accuracy: the share of rows that stay right under every change up to some size."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,21 +16,21 @@ N_DISTANCES = 120
 
 @dataclass(frozen=True)
 class CertifiedAccuracy:
-    """Radii of rows, and which of them are right.
+    """Radii of rows, and whether the rows are predicted correctly.
 
     Attributes
     ----------
     rows : ndarray of int, shape (n_rows,)
-        Which rows.
+        Indices of the rows.
     right : ndarray of bool, shape (n_rows,)
     lower, upper : ndarray of shape (n_rows,)
-        Bounds of their radii, in units of `scale`.
+        Bounds of the radii, in units of `scale`.
     is_exact : ndarray of bool, shape (n_rows,)
-        Where both are the radius.
+        Whether both bounds are equal to the radius.
     counterfactuals : ndarray of shape (n_rows, n_features)
-        The rows, changed just enough for another class; NaN where none was found.
+        The rows after a change that is just large enough for another class. NaN if none was found.
     scale : ndarray of shape (n_features,), or None
-        What a distance of 1 is in each column; None: 1.
+        Length of a distance of 1 in each column. None: 1.
     """
 
     rows: np.ndarray
@@ -42,13 +42,13 @@ class CertifiedAccuracy:
     scale: np.ndarray | None
 
     def at(self, distance, delta=0.05):
-        """Return the fraction of rows that are right, whatever change is as small as that.
+        """Return the fraction of rows that stay right under every change up to a distance.
 
         Parameters
         ----------
         distance : float
         delta : float, default=0.05
-            Probability with which the interval may be wrong.
+            Largest probability that the interval is wrong.
 
         Returns
         -------
@@ -76,12 +76,12 @@ class CertifiedAccuracy:
 
     @property
     def median_radius(self):
-        """The median of the radii (of their lower bounds), wrong rows counted as 0."""
+        """Median of the radii (or of their lower bounds), where wrong rows count as 0."""
         return float(np.median(np.where(self.right, self.lower, 0.0)))
 
 
 def certified_accuracy(student, X, y, *, bounds=None, scale=None, fixed=None, rows=None):
-    """Return the radii of rows, and which of them are right.
+    """Return the radii of rows, and whether the rows are predicted correctly.
 
     Parameters
     ----------
@@ -90,14 +90,14 @@ def certified_accuracy(student, X, y, *, bounds=None, scale=None, fixed=None, ro
     X : array-like of shape (n_samples, n_features)
     y : array-like of shape (n_samples,)
     bounds : tuple (low, high), default=None
-        What the features are within, as for `robust_radius`.
+        Bounds of the features, as for `robust_radius`.
     scale : "std" or array-like of shape (n_features,), default=None
-        What a distance of 1 is in each column: "std" are the standard deviations of X, for columns
-        of different units. None: 1.
+        Length of a distance of 1 in each column. "std" uses the standard deviations of X, for
+        columns in different units. None: 1.
     fixed : list of column names or numbers, default=None
         Columns that cannot change, as for `robust_radius`.
     rows : ndarray of int, default=None
-        Which rows to look at. None: all.
+        Indices of the rows to look at. None: all.
 
     Returns
     -------
@@ -117,13 +117,13 @@ def certified_accuracy(student, X, y, *, bounds=None, scale=None, fixed=None, ro
 
 
 class CertifiedAccuracyDisplay:
-    """How many rows are right, however they are changed by a distance.
+    """The share of rows that stay right under every change up to a distance.
 
     Parameters
     ----------
     certified : CertifiedAccuracy
     delta : float, default=0.05
-        Probability with which the interval at each distance may be wrong.
+        Largest probability that the interval at a distance is wrong.
 
     Attributes
     ----------
@@ -175,9 +175,9 @@ class CertifiedAccuracyDisplay:
             As for `audit_report`, without "auto".
         delta : float, default=0.05
         ax : matplotlib Axes, default=None
-            None makes a figure.
+            None makes a new figure.
         name : str, default=None
-            For the legend.
+            Name for the legend.
 
         Returns
         -------

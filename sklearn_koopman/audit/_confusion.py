@@ -1,4 +1,4 @@
-"""The confusions of a student beside those of its teacher."""
+"""The confusion matrices of a student and its teacher, side by side."""
 
 from typing import Any
 
@@ -10,20 +10,20 @@ from .._axes import axes_to_draw_on
 
 
 class ConfusionPairDisplay:
-    """The confusion matrix of a teacher, and that of its student.
+    """The confusion matrices of a teacher and its student.
 
     Parameters
     ----------
     labels : list
         The classes, in the order of rows and columns.
     student : ndarray of int, shape (n_classes, n_classes)
-        Rows are the right classes, columns what was said.
+        Confusion matrix of the student. Rows are the right classes, columns the predictions.
     teacher : ndarray of int, shape (n_classes, n_classes), default=None
 
     Attributes
     ----------
     axes_ : list of matplotlib Axes
-        The teacher's first, if there is one.
+        The teacher's axes come first, if there is a teacher.
     figure_ : matplotlib Figure
 
     Examples
@@ -45,12 +45,12 @@ class ConfusionPairDisplay:
 
     @classmethod
     def of(cls, y, y_student, y_teacher=None):
-        """Count the confusions, and draw nothing.
+        """Count the confusions without drawing them.
 
         Parameters
         ----------
         y, y_student, y_teacher : array-like of shape (n_samples,)
-            The right classes, and what student and teacher say.
+            The right classes, and the predictions of student and teacher.
 
         Returns
         -------
@@ -70,7 +70,7 @@ class ConfusionPairDisplay:
         ----------
         y, y_student, y_teacher : array-like of shape (n_samples,)
         axes : sequence of matplotlib Axes, default=None
-            One for each of teacher and student. None makes a figure.
+            One for the teacher and one for the student. None makes a new figure.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Rows beside what would change their class."""
+"""Rows, and the changes that would change their class."""
 
 import numpy as np
 
@@ -7,24 +7,24 @@ from ._auditing import Audited
 
 
 class CounterfactualDisplay:
-    """Rows, and the same rows changed just enough to be another class.
+    """Rows, and the same rows after a change just large enough for another class.
 
     Parameters
     ----------
     rows : list of AuditedRow
-        With counterfactuals.
+        Rows with counterfactuals.
     names : list of str
         Of the columns.
     image_shape : tuple of int, default=None
-        Height and width, and channels if there are several, where rows are images.
+        Height and width, and channels if there are several. None: rows are not images.
     scale : ndarray of shape (n_features,), default=None
-        What a change of 1 is in each column; None: 1.
+        Length of a change of 1 in each column. None: 1.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes
-        Of images, for each row: the row, the changed row and the difference. Otherwise one axes a
-        row, with bars for the columns that change most.
+        For images, three axes per row: the row, the changed row and the difference. Otherwise one
+        axes per row, with bars for the columns that change most.
     figure_ : matplotlib Figure
 
     Examples
@@ -53,7 +53,7 @@ class CounterfactualDisplay:
     def from_estimator(
         cls, student, X, y, *, image_shape=None, bounds=None, scale=None, fixed=None, axes=None
     ):
-        """Draw rows and what changes their class.
+        """Draw rows and the changes that change their class.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class CounterfactualDisplay:
         """
         audited = Audited(student, X, y, bounds=bounds, scale=scale, fixed=fixed)
         if audited.certified is None:
-            raise TypeError(f"No radii are known of this student. {audited.without_radius}")
+            raise TypeError(f"No radii are known for this student. {audited.without_radius}")
         rows = audited.rows(range(len(audited.y)))
         names = audited.column_names
         scale = audited.certified.scale
@@ -84,7 +84,7 @@ class CounterfactualDisplay:
         Parameters
         ----------
         axes : array-like of matplotlib Axes, default=None
-            As `axes_`; None makes a figure.
+            Axes with the shape of `axes_`. None makes a new figure.
 
         Returns
         -------

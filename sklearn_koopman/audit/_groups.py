@@ -1,4 +1,4 @@
-"""Accuracy, fidelity and radius of groups of rows, for those who audit fairness."""
+"""Accuracy, fidelity and radius of groups of rows, for audits of fairness."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,8 @@ from .._axes import axes_to_draw_on
 from .._warnings import warn_user
 from ._intervals import Proportion
 
-# With more, intervals are wide, and the table long: a column of numbers was not meant so.
+# With more groups, intervals are wide and the table is long: a column of numbers was probably
+# passed by mistake.
 MANY_GROUPS = 20
 
 
@@ -20,12 +21,13 @@ class AuditedGroup:
     Attributes
     ----------
     attribute : str
-        What the groups are of; "" where there is only one attribute without a name.
+        Name of the attribute that makes the groups. "" if there is only one attribute without a
+        name.
     name : object
     accuracy : Proportion
     fidelity : Proportion or None
     median_radius : float or None
-        Of its rows, wrong ones counted as 0.
+        Median radius of its rows, where wrong rows count as 0.
     """
 
     attribute: str
@@ -36,7 +38,7 @@ class AuditedGroup:
 
 
 def attributes_of(groups, n_samples):
-    """Return the attributes that rows are grouped by, as a dict of arrays.
+    """Return the attributes by which rows are grouped, as a dict of arrays.
 
     Parameters
     ----------
@@ -47,7 +49,8 @@ def attributes_of(groups, n_samples):
         return {}
     if isinstance(groups, str) or (np.ndim(groups) == 0 and not hasattr(groups, "items")):
         raise ValueError(
-            f"groups={groups!r}: give the group of each row, X[{groups!r}] say, or a dict of such."
+            f"groups={groups!r}: pass the group of each row, for example X[{groups!r}], or a dict "
+            "of such arrays."
         )
     if not hasattr(groups, "items") or getattr(groups, "ndim", 2) == 1:
         groups = {getattr(groups, "name", None) or "": groups}
@@ -57,28 +60,29 @@ def attributes_of(groups, n_samples):
 def _checked(values, name, n_samples):
     """Return the group of each row as an array of values that can be compared."""
     what = f"groups[{name!r}]" if name else "groups"
-    # Of a list, an array of strings would be made where one of them is a string.
+    # A list with one string would become an array of strings.
     values = np.asarray(values, dtype=None if hasattr(values, "dtype") else object)
     if values.ndim != 1:
-        raise ValueError(f"{what} has the shape {values.shape}: give the group of each row.")
+        raise ValueError(f"{what} has the shape {values.shape}: pass the group of each row.")
     if len(values) != n_samples:
         raise ValueError(f"{what} has {len(values)} rows, and X has {n_samples}.")
     n_missing = sum(map(_is_missing, values.tolist()))
     if n_missing:
         raise ValueError(
-            f"{what} has no value for {n_missing} rows: give them a group too, 'not known' say."
+            f"{what} has no value for {n_missing} rows: give them a group too, for example 'not "
+            "known'."
         )
     try:
         n_groups = len(np.unique(values))
     except TypeError:
         kinds = sorted({type(value).__name__ for value in values})
         raise TypeError(
-            f"{what} has values of several types, {', '.join(kinds)}: give all of them one."
+            f"{what} has values of several types, {', '.join(kinds)}: convert them to one type."
         ) from None
     if n_groups > MANY_GROUPS:
         warn_user(
-            f"{what} has {n_groups} values, so that there are few rows in each group. Cut numbers "
-            "into ranges first: pandas.cut(values, [0, 30, 60, 99]).astype(str)."
+            f"{what} has {n_groups} values, so there are few rows in each group. Cut numbers into "
+            "ranges first: pandas.cut(values, [0, 30, 60, 99]).astype(str)."
         )
     return values
 
@@ -90,14 +94,14 @@ def _is_missing(value):
 
 
 def audited_groups(groups, right, faithful=None, certified=None, *, delta=0.05):
-    """Return what is known of each group.
+    """Return what is known about each group.
 
     Parameters
     ----------
     groups : dict of str -> ndarray of shape (n_samples,)
     right : ndarray of bool, shape (n_samples,)
     faithful : ndarray of bool, shape (n_samples,), default=None
-        Where the student says what the teacher says.
+        Whether the student predicts the class that the teacher predicts.
     certified : CertifiedAccuracy, default=None
     delta : float, default=0.05
 
@@ -157,10 +161,10 @@ class GroupAccuracyDisplay:
         Parameters
         ----------
         y, y_student : array-like of shape (n_samples,)
-            The right classes, and what the student says.
+            The right classes, and the predictions of the student.
         groups : array-like of shape (n_samples,), dict or DataFrame of such
         delta : float, default=0.05
-            Probability with which the interval of each group may be wrong.
+            Largest probability that the interval of a group is wrong.
         ax : matplotlib Axes, default=None
 
         Returns

@@ -1,4 +1,4 @@
-"""The page of an audit: its style, and the small parts that sections are made of."""
+"""The page of an audit: its style, and the building blocks of its sections."""
 
 from html import escape
 
@@ -90,7 +90,7 @@ STYLE = """
 @media print { .koopman-audit .row, .koopman-audit figure { break-inside: avoid; } }
 """
 
-# The body of a page of its own has the colours of the report around it.
+# On a page of its own, the body has the same colours as the report.
 PAGE_STYLE = """
 body { margin: 0; background: #ffffff; }
 @media (prefers-color-scheme: dark) { body { background: #14171c; } }
@@ -98,7 +98,7 @@ body { margin: 0; background: #ffffff; }
 
 
 def page(title, body):
-    """Return a whole document that needs nothing else."""
+    """Return a complete document that needs no other files."""
     return (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
@@ -109,7 +109,7 @@ def page(title, body):
 
 
 def fragment(body):
-    """Return what a notebook shows: the report with its style, which touches nothing else."""
+    """Return the HTML for a notebook: the report with its style, which affects nothing else."""
     return f"<style>{STYLE}</style><article class='koopman-audit'>{body}</article>"
 
 
@@ -119,18 +119,18 @@ def section(title, *parts):
 
 
 def paragraph(text, kind=None):
-    """Return text, escaped."""
+    """Return a paragraph of escaped text."""
     opening = f"<p class='{kind}'>" if kind else "<p>"
     return f"{opening}{escape(text)}</p>"
 
 
 def cards(numbers):
-    """Return large numbers, each with what it is and what it may be.
+    """Return large numbers, each with a name and a remark.
 
     Parameters
     ----------
     numbers : list of (str, str, str)
-        What it is, the number, and a remark.
+        Name, number and remark.
     """
     return (
         "<div class='cards'>"
@@ -144,7 +144,7 @@ def cards(numbers):
 
 
 def table(head, lines, caption=None):
-    """Return a table; the first cell of each line is its name."""
+    """Return a table. The first cell of each line is its name."""
     top = "".join(f"<th scope='col'>{escape(str(cell))}</th>" for cell in head)
     body = "".join(
         f"<tr><th scope='row'>{escape(str(first))}</th>"
@@ -160,7 +160,7 @@ def table(head, lines, caption=None):
 
 
 def bars(parts, form="{:.1%}"):
-    """Return names, bars and numbers; the longest bar has the largest number."""
+    """Return names, bars and numbers. The largest number has the longest bar."""
     largest = max((abs(value) for _, value in parts), default=0) or 1.0
     return (
         "<div class='bars'>"
@@ -175,7 +175,7 @@ def bars(parts, form="{:.1%}"):
 
 
 def image(address, caption):
-    """Return a small picture and what it is."""
+    """Return a small picture with a caption."""
     return (
         f"<figure><img src='{address}' alt='{escape(caption)}'>"
         f"<figcaption>{escape(caption)}</figcaption></figure>"

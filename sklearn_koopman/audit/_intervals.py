@@ -7,7 +7,7 @@ from ..inspection import disagreement_bound
 
 @dataclass(frozen=True)
 class Proportion:
-    """A fraction of rows, and between what it may be on all inputs.
+    """A fraction of rows, and a confidence interval for the fraction of all inputs.
 
     Attributes
     ----------
@@ -23,13 +23,13 @@ class Proportion:
 
     @classmethod
     def of(cls, events, delta):
-        """Return how often something happened.
+        """Return the fraction of rows on which an event happened.
 
         Parameters
         ----------
         events : ndarray of bool
         delta : float
-            Probability with which the interval may be wrong.
+            Largest probability that the interval is wrong.
         """
         count, n_samples = int(events.sum()), len(events)
         high = disagreement_bound(count, n_samples, delta / 2)

@@ -1,4 +1,4 @@
-"""Small pictures as data addresses: an array as a PNG, written by hand."""
+"""Small pictures as data addresses: arrays as PNG files, without other packages."""
 
 import struct
 import zlib
@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import numpy as np
 
-# Against, indifferent, for: blue, grey, red. Grey is the same on light and on dark paper.
+# Blue is against, grey is neutral, red is for. Grey looks the same on light and on dark pages.
 _AGAINST, _NEUTRAL, _FOR = (
     np.array(c, float) for c in ((33, 102, 172), (128,) * 3, (200, 40, 50))
 )
@@ -32,7 +32,7 @@ def data_address(pixels):
 
 
 def picture(values, shape, low=None, high=None):
-    """Return a row as a grey picture, or one of colours; large values are bright.
+    """Return a row as a picture, grey or in colours. Large values are bright.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def picture(values, shape, low=None, high=None):
     shape : tuple of int
         Height and width, and 3 for colours.
     low, high : float, default=None
-        What is black and white; None takes the ends of the values.
+        Values that are black and white. None takes the smallest and the largest value.
     """
     values = np.asarray(values, dtype=float).reshape(shape)
     low = values.min() if low is None else low
@@ -51,15 +51,15 @@ def picture(values, shape, low=None, high=None):
 
 
 def signed_picture(values, shape, limit=None):
-    """Return numbers as a picture: red above zero, blue below, grey for zero.
+    """Return numbers as a picture: red above zero, blue below zero, grey at zero.
 
     Parameters
     ----------
     values : ndarray of shape (n_features,)
     shape : tuple of int
-        Height and width, and channels, over which the mean is taken.
+        Height and width, and channels. The mean over the channels is shown.
     limit : float, default=None
-        Where colours end; None takes the largest number.
+        Magnitude with the strongest colour. None takes the largest magnitude.
     """
     values = np.asarray(values, dtype=float).reshape(shape)
     values = values.mean(axis=2) if values.ndim == 3 else values

@@ -1,4 +1,4 @@
-"""The report of an audit: all of it in one object, and in one page."""
+"""The report of an audit, as one object and as one page."""
 
 from dataclasses import dataclass
 from math import prod
@@ -29,22 +29,22 @@ from ._html import fragment, page
 from ._intervals import Proportion
 from ._sections import body_of
 
-# Rows on which the variance of logits is measured.
+# Number of rows on which the variance of logits is measured.
 N_VARIANCE = 5000
 
 
 @dataclass(frozen=True)
 class StudentSummary:
-    """Who the student is.
+    """Description of a student.
 
     Attributes
     ----------
     steps : list of str
-        What runs one after the other.
+        The steps, in the order in which they run.
     n_features, n_classes : int
     n_observables : int or None
     cost : sklearn_koopman.inspection.Cost or None
-        None where a step cannot be counted.
+        Cost of a prediction. None if a step cannot be counted.
     """
 
     steps: list
@@ -56,7 +56,7 @@ class StudentSummary:
 
 @dataclass(frozen=True, repr=False)
 class AuditReport:
-    """What `audit_report` found. In a notebook it is the page; printed, a few lines.
+    """Result of `audit_report`. A notebook shows it as a page; it prints as a few lines.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class AuditReport:
     student : StudentSummary
     n_samples : int
     delta : float
-        Probability with which each interval may be wrong.
+        Largest probability that a single interval is wrong.
     accuracy : Proportion
     teacher_accuracy : Proportion or None
     fidelity : sklearn_koopman.inspection.FidelityCertificate or None
@@ -73,22 +73,22 @@ class AuditReport:
     confusion : ConfusionPairDisplay
     certified : CertifiedAccuracy or None
     without_radius : str or None
-        Why `certified` is None.
+        The reason why `certified` is None.
     hardest : list of AuditedRow
-        Rows that the student is wrong about, those that it is surest of first.
+        Rows on which the student is wrong, in descending order of its confidence.
     least_robust : list of AuditedRow
-        Rows that it is right about, the nearest to another class first.
+        Rows on which it is right, the nearest to another class first.
     typical : list of AuditedRow
-        Rows that it is right about, as far from another class as half of these are.
+        Rows on which it is right, with about the median distance to another class.
     formula : sklearn_koopman.inspection.Formula or None
         None for a student that is not one matrix.
     groups : list of AuditedGroup
     column_names : list of str
     image_shape : tuple of int or None
     fixed : list of str
-        The columns that radii hold fixed.
+        The columns that are fixed in the radii.
     chosen : list of AuditedRow
-        Those asked for as `rows`.
+        The rows that were chosen by `rows`.
     """
 
     title: str
@@ -113,7 +113,7 @@ class AuditReport:
     chosen: list
 
     def to_html(self):
-        """Return the report as one page that needs nothing else: no file, no script, no network.
+        """Return the report as one page that needs no other file, no script and no network.
 
         Returns
         -------
@@ -175,67 +175,71 @@ def audit_report(
     random_state=0,
     verbose=None,
 ):
-    """Return all that can be said of a fitted student, with rows that it has not learnt from.
+    """Audit a fitted student on rows that it has not learned from.
 
     The report has
 
-    - who the student is: its steps, its size, what a prediction costs;
+    - the student: its steps, its size, the cost of a prediction;
     - accuracy and fidelity, with exact confidence bounds (Clopper and Pearson);
-    - calibration: how often it is right, when it is so sure;
-    - the confusions of teacher and student, side by side;
-    - certified accuracy: how many rows are right however they are changed by a distance, from the
-      radius of each row (exact for students of degree 1 and 2, see
-      :func:`~sklearn_koopman.inspection.robust_radius`);
-    - what speaks for the answer about rows that you choose (`rows`), and what would change it;
-    - the hardest rows with what speaks for the wrong class (Shapley values), and the least robust
-      and some typical ones with the smallest change that makes another class of them;
+    - calibration: how often the student is right at each level of confidence;
+    - the confusion matrices of teacher and student, side by side;
+    - certified accuracy: the share of rows that stay right under every change up to a distance. It
+      comes from the radius of each row, which is exact for students of degree 1 and 2, see
+      :func:`~sklearn_koopman.inspection.robust_radius`;
+    - for rows that you choose (`rows`): what speaks for the prediction, and what would change it;
+    - the hardest rows, with what speaks for the wrong class (Shapley values); - the least robust
+      rows and some typical ones, with the smallest change to another class;
     - the leading terms of its formula, with their shares of the variance of the logits;
     - accuracy, fidelity and radius of groups of rows.
 
-    Its bounds hold for rows that are drawn independently from the inputs that they are about, and
-    that nothing of the student was learnt or chosen with: give test rows.
+    The bounds hold under two conditions. The rows are drawn independently from the distribution of
+    inputs that the bounds are about. And nothing of the student was learned or chosen with them. So
+    pass test rows.
 
     Parameters
     ----------
     student : classifier
-        Fitted: any classifier, or pipeline or search that ends in one. What is not known of it is
-        left out: radii, formula and Shapley values need a Koopman matrix.
+        Any fitted classifier, or a pipeline or search that ends in one. Parts that cannot be
+        computed are left out: radii, formula and Shapley values need a Koopman matrix.
     X : array-like of shape (n_samples, n_features)
-        Rows that it has not learnt from. Of a student that begins with
-        :class:`~sklearn_koopman.Flatten`, images too.
+        Rows that the student has not learned from. They may be images if the student begins with
+        :class:`~sklearn_koopman.Flatten`.
     y : array-like of shape (n_samples,)
-        Their classes.
+        Classes of the rows.
     teacher : object, default=None
-        A fitted estimator, a torch module, an ONNX file, a callable or a teacher, which sees X;
-        or what it says of the rows of X: their classes, or a score for each class. None: the
-        report is of the student alone.
+        A fitted estimator, a torch module, an ONNX file, a callable or a teacher, which gets X. Or
+        its answers for the rows of X: their classes, or a score for each class. None: the report is
+        about the student alone.
     groups : array-like of shape (n_samples,), or dict or DataFrame of such, default=None
-        Which group each row is in; several attributes by their names.
+        The group of each row. A dict or a DataFrame has several attributes, by name.
     image_shape : tuple of int, default=None
-        Height and width, and channels, where rows are images: rows are then shown as pictures.
+        Height and width, and channels, if rows are images. Rows are shown as pictures then.
     bounds : tuple (low, high), default=None
-        What the features are within, as for `robust_radius`: (0, 1) for pixels.
+        Bounds of the features, as for `robust_radius`, for example (0, 1) for pixels.
     scale : "auto", "std", array-like of shape (n_features,) or None, default="auto"
-        What a distance of 1 is in each column: "std", its standard deviation in X, where columns
-        have different units; None: 1. "auto" is "std", but None with `image_shape` or `bounds`.
+        Length of a distance of 1 in each column. "std" is the standard deviation of the column in
+        X, for columns in different units. None is 1. "auto" is "std", or None with `image_shape` or
+        `bounds`.
     fixed : "auto", list of column names or numbers, or None, default="auto"
-        Columns that cannot change, as for `robust_radius`. "auto": those with two values, such as
-        dummies of categories, where other columns have more, but none with `image_shape`. Any
-        change of them that is not from one value to the other would be of a row that cannot be.
+        Columns that cannot change, as for `robust_radius`. "auto" takes the columns with two
+        values, such as dummies of categories, if other columns have more values. With `image_shape`
+        it takes none. A change of such a column to anything but its other value would make an
+        impossible row.
     title : str, default=None
     delta : float, default=0.05
-        Probability with which each of the intervals may be wrong.
+        Largest probability that a single interval is wrong.
     n_rows : int, default=6
-        How many of the hardest and of the least robust rows are shown, and half as many typical
-        ones.
+        Number of hardest rows and of least robust rows to show. Half as many typical rows are
+        shown.
     rows : sequence of int, default=()
-        Places in X of more rows to show: what speaks for the student's answer, and the smallest
+        Indices in X of more rows to show, with what speaks for the prediction, and the smallest
         change to another one.
     max_rows : int, default=10_000
-        The most rows to find the radii of; of more, some are drawn. 200 at most of students whose
-        radii are bounded instead of exact, which takes longer.
+        Largest number of rows whose radii are computed. If there are more, rows are drawn at
+        random. At most 200 if radii have bounds instead of exact values, because bounds take
+        longer.
     random_state : int, RandomState instance or None, default=0
-        Draws them.
+        Seeds the choice of these rows.
     verbose : int, default=None
         0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
         each step. None is 1 where stderr is a terminal, and in notebooks, else 0.
@@ -243,7 +247,7 @@ def audit_report(
     Returns
     -------
     report : AuditReport
-        Shown in a notebook, or `save` it as a page.
+        A notebook shows it. Call its `save` to write it as a page.
 
     Examples
     --------
@@ -338,14 +342,15 @@ def _checked_image_shape(image_shape, X):
 
 
 def _checked_places(rows, n_samples):
-    """Return places of rows, or raise ValueError."""
+    """Return indices of rows, or raise ValueError."""
     places = np.asarray(rows)
     if not places.size:
         return []
     is_fine = places.ndim == 1 and places.dtype.kind in "iu"
     if not is_fine or places.min() < 0 or places.max() >= n_samples:
         raise ValueError(
-            f"rows={rows!r}: give places in X, a list of whole numbers from 0 to {n_samples - 1}."
+            f"rows={rows!r}: pass indices of rows of X, a list of whole numbers from 0 to "
+            f"{n_samples - 1}."
         )
     return places.tolist()
 
@@ -379,7 +384,7 @@ def _summary(student, X):
 
 
 def _name(step):
-    """Return a step in short: what it is, with what is not the default, less its lifter."""
+    """Return a short text for a step: its class and parameters that are not defaults, no lifter."""
     text = " ".join(repr(step).split())
     return text if len(text) <= 200 else f"{type(step).__name__}(…)"
 

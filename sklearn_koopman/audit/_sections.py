@@ -10,7 +10,7 @@ from ._png import picture, signed_picture
 from ._svg import certified_svg, reliability_svg, ticks
 from ._terms import leading_terms
 
-# Classes of which all pairs fit into a table; of more, the largest confusions are listed.
+# Largest number of classes for a full table. With more classes, the largest confusions are listed.
 MOST_CLASSES = 20
 N_CONFUSIONS = 15
 
@@ -104,19 +104,18 @@ def _student(report):
 def _certified(report):
     found = report.certified
     if found is None:
-        reason = report.without_radius or "This student is not a Koopman matrix."
+        reason = report.without_radius or "This student has no Koopman matrix."
         return section("Certified accuracy", paragraph(f"No radii are known. {reason}", "soft"))
     kind = "The radius is exact"
     if not found.is_exact.any():
-        kind = "Their radii are certified lower bounds"
+        kind = "The radius is a certified lower bound"
     elif not found.is_exact.all():
         share = f"{found.is_exact.mean():.0%}"
         kind = f"The radius is exact for {share} of them, and a certified lower bound else"
     text = (
-        "A row is certified at a distance if the student is right about it, and about all "
-        f"changes of it up to that distance{_unit(report)}. "
-        f"{len(found.rows):,} rows were tested. {kind}."
-        f"{_held(report)}"
+        "A row is certified at a distance if it is right, and stays right under every change of "
+        f"at most this size{_unit(report)}. There are {len(found.rows):,} rows. "
+        f"{kind}.{_held(report)}"
     )
     distances, values, low, high = found.curve(report.delta)
     svg = certified_svg(distances, values, low, high, _unit(report))
@@ -145,9 +144,9 @@ def _calibration(report):
     return section(
         "Calibration",
         paragraph("How often the chosen class is right, by its probability."),
-        f"<div class='pair'><figure>{reliability_svg(report.calibration)}<figcaption>On the "
-        f"dotted line, probabilities are right. Bars: {level} intervals."
-        f"</figcaption></figure>{table(['probability', 'right', 'rows'], lines)}</div>",
+        f"<div class='pair'><figure>{reliability_svg(report.calibration)}<figcaption>On the dotted "
+        f"line, probabilities are right. Bars: {level} "
+        f"intervals.</figcaption></figure>{table(['probability', 'right', 'rows'], lines)}</div>",
     )
 
 
@@ -167,7 +166,10 @@ def _confusion(report):
         )
     return section(
         "Confusions",
-        paragraph("Each row of the table is a true class, each column an answer.", "soft"),
+        paragraph(
+            "Each line has the rows of one class, each column the rows with one prediction.",
+            "soft",
+        ),
         f"<div class='pair'>{parts}</div>",
     )
 
@@ -190,7 +192,7 @@ def _matrix(labels, counts):
 
 
 def _shade(share, is_right):
-    """Return how strong a colour is: rare errors are to be seen, too."""
+    """Return the strength of a colour, such that rare errors are visible too."""
     return 0.5 * share if is_right else min(0.75, share**0.5)
 
 
@@ -211,8 +213,7 @@ def _fidelity(report):
     text = (
         f"Student and teacher disagree on {found.n_disagreements:,} of {found.n_samples:,} rows "
         f"({found.disagreement:.2%}); with confidence {level}, on at most {found.bound:.2%} of all "
-        "inputs. This holds if these rows are drawn like all inputs, and nothing was learnt from "
-        "them."
+        "inputs, if these rows were drawn as the inputs are, and nothing was learned from them."
     )
     lines = [
         [each.label, f"{each.n_samples:,}", f"{each.disagreement:.2%}", f"{each.bound:.2%}"]
@@ -255,12 +256,12 @@ def _terms(report):
     inputs = [
         (" and ".join(names), share) for names, share in list(found.input_shares().items())[:12]
     ]
-    what = "all logits together, less what they have in common"
+    what = "all logits together, without what they have in common"
     if len(found.output_names) == 1:
         what = "the logit"
     text = (
         f"The share of the variance of {what} that each term explains. Shares sum to 100 %. A "
-        "share is negative where other terms work against the term."
+        "share is negative if other terms offset the term."
     )
     parts = (
         f"<div class='pair'><div><h3>Leading terms</h3>{bars(terms)}</div>"
@@ -273,7 +274,7 @@ def _terms(report):
 
 
 def _directions(report, terms, n_shown=8):
-    """Return pictures of the coordinates that the leading terms are made of."""
+    """Return pictures of the coordinates in the leading terms."""
     found, shape = report.formula, report.image_shape
     if shape is None or found.directions is None:
         return ""
@@ -303,8 +304,8 @@ def _least_robust(report):
     return section(
         "Least robust and typical rows",
         paragraph(
-            f"Rows that are right, with the {kind} that makes another class of "
-            f"them{_unit(report)}.{_held(report)}{_colors(report, 'more', 'less')}"
+            f"Rows that are right, with the {kind} to another "
+            f"class{_unit(report)}.{_held(report)}{_colors(report, 'more', 'less')}"
         ),
         *parts,
     )
@@ -320,9 +321,9 @@ def _chosen(report):
         "Chosen rows",
         paragraph(
             "What speaks for the student's answer (Shapley values, in units of logits), and the "
-            f"smallest change that was found to another one{_unit(report)}.{_held(report)} A "
-            "teacher need not agree about the changed row: ask it."
-            f"{_colors(report, 'for, or more', 'against, or less')}"
+            f"smallest change that was found to another one{_unit(report)}.{_held(report)} The "
+            "teacher may disagree about the changed row: ask "
+            f"it.{_colors(report, 'for, or more', 'against, or less')}"
         ),
         f"<div class='rows'>{rows}</div>",
     )
@@ -330,14 +331,14 @@ def _chosen(report):
 
 def _hardest(report):
     if not report.hardest:
-        return section("Hardest rows", paragraph("The student is wrong about no row."))
+        return section("Hardest rows", paragraph("The student is right on all rows."))
     rows = "".join(_hard_row(report, row) for row in report.hardest)
     return section(
         "Hardest rows",
         paragraph(
-            "Rows that the student is wrong about, those that it is surest of first. What speaks "
-            "for its class and against the right one: Shapley values, in units of logits."
-            f"{_colors(report, 'for', 'against')}"
+            "Rows on which the student is wrong, in descending order of its confidence. What "
+            "speaks for its class and against the right one: Shapley values, in units of "
+            f"logits.{_colors(report, 'for', 'against')}"
         ),
         f"<div class='rows'>{rows}</div>",
     )
@@ -398,7 +399,7 @@ def _footer(report):
     level = f"{1 - report.delta:.0%}"
     return paragraph(
         f"Intervals are those of Clopper and Pearson, each of confidence {level}, for inputs that "
-        "are drawn as these rows were. They hold if nothing of the student was learnt or chosen "
+        "are drawn as these rows were. They hold if nothing of the student was learned or chosen "
         f"with these rows. sklearn_koopman {__version__}.",
         "soft",
     )
@@ -409,20 +410,20 @@ def _teacher(row):
 
 
 def _held(report):
-    """Return which columns radii hold fixed, as a sentence."""
+    """Return a sentence with the columns that are fixed in the radii."""
     if not report.fixed:
         return ""
     return f" Held fixed: {', '.join(report.fixed)}."
 
 
 def _unit(report):
-    """Return what distances are measured in, for the end of a sentence."""
+    """Return the unit of distances, for the end of a sentence."""
     scaled = report.certified is not None and report.certified.scale is not None
     return ", in standard deviations of the columns" if scaled else " (L2)"
 
 
 def _colors(report, red, blue):
-    """Return what the colours of pictures mean, where there are pictures."""
+    """Return the meaning of the colours of pictures, if there are pictures."""
     return "" if report.image_shape is None else f" Red: {red}, blue: {blue}."
 
 

@@ -4,7 +4,7 @@ from html import escape
 
 import numpy as np
 
-# Of the whole picture, and of the margins to its left, right, top and bottom.
+# Sizes of the whole picture, and of its margins on the left, right, top and bottom.
 WIDTH, HEIGHT = 400, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 40
 
@@ -15,9 +15,9 @@ class Plot:
     Parameters
     ----------
     x_end : float
-        The x axis goes from 0 to there.
+        End of the x axis, which begins at 0.
     label : str
-        What the picture shows, for those who cannot see it.
+        Description of the picture, for people who cannot see it.
     x_label, y_label : str
     """
 
@@ -27,11 +27,11 @@ class Plot:
         self._parts = [*self._axes(x_label, y_label)]
 
     def x(self, values):
-        """Return where values are, from the left."""
+        """Return the positions of values, from the left."""
         return LEFT + np.asarray(values) / self.x_end * (WIDTH - LEFT - RIGHT)
 
     def y(self, values):
-        """Return where values are, from above."""
+        """Return the positions of values, from the top."""
         return HEIGHT - BOTTOM - np.asarray(values) * (HEIGHT - TOP - BOTTOM)
 
     def line(self, x, y, kind="line"):
@@ -39,12 +39,12 @@ class Plot:
         self._parts.append(f"<polyline class='{kind}' points='{self._points(x, y)}'/>")
 
     def band(self, x, low, high):
-        """Fill what is between two lines."""
+        """Fill the area between two lines."""
         points = self._points(np.append(x, x[::-1]), np.append(low, high[::-1]))
         self._parts.append(f"<polygon class='band' points='{points}'/>")
 
     def point(self, x, y, low, high, title):
-        """Draw a point and its interval; `title` is shown where the mouse is."""
+        """Draw a point and its interval. `title` is shown under the mouse."""
         x, y, low, high = (round(float(v), 1) for v in (self.x(x), *self.y([y, low, high])))
         self._parts.append(
             f"<g><title>{escape(title)}</title><line class='whisker' x1='{x}' x2='{x}' "

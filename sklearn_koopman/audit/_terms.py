@@ -1,4 +1,4 @@
-"""The leading terms of a student: what explains the variance of its logits."""
+"""The leading terms of a student: the ones that explain the variance of its logits."""
 
 import numpy as np
 
@@ -7,18 +7,18 @@ from ..inspection import formula
 
 
 def leading_terms(found, n_shown=12):
-    """Return the terms of a formula that explain most, with their shares of the variance.
+    """Return the terms of a formula that explain most of the variance, with their shares.
 
     Parameters
     ----------
     found : Formula
-        Of rows.
+        A formula that was made with rows.
     n_shown : int, default=12
 
     Returns
     -------
     terms : list of (str, float)
-        The largest shares first, the constant left out.
+        Terms in descending order of their shares, without the constant.
     """
     order = np.argsort(-np.abs(found.total_shares), kind="stable").tolist()
     order = [i for i in order if found.terms[i]][:n_shown]
@@ -32,7 +32,7 @@ class LeadingTermsDisplay:
     Parameters
     ----------
     formula : Formula
-        Of rows.
+        A formula that was made with rows.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class LeadingTermsDisplay:
         student, X, of
             As for `sklearn_koopman.inspection.formula`.
         n_shown : int, default=12
-            How many terms.
+            Number of terms.
         ax : matplotlib Axes, default=None
 
         Returns

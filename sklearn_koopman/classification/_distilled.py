@@ -72,7 +72,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     temperature : float > 0, default=2.0
         Divides the logits of teacher and student in the soft loss. At a high temperature the
         student imitates the differences between the logits rather than the choice of a class.
-    ridge : float, default=1e-4
+    ridge : float, default=1e-3
         L2 penalty on the coefficients of the standardised observables; for ``soft_weight=0`` it
         is ``1 / C`` of :class:`~sklearn.linear_model.LogisticRegression` divided by the sum of
         weights (``2 / C`` for two classes, where that has one vector for both). The intercept
@@ -228,7 +228,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     >>> student.coef_.shape
     (3, 15)
     >>> round(student.score(X, y), 2)
-    0.99
+    0.98
     """
 
     def __init__(
@@ -237,7 +237,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         *,
         soft_weight=0.5,
         temperature=2.0,
-        ridge=1e-4,
+        ridge=1e-3,
         lifter=None,
         transfer_set=None,
         solver="lbfgs",

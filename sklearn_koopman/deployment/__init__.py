@@ -1,7 +1,7 @@
-"""From a fitted model to what is shipped.
+"""Exports of fitted models: files, C, ONNX, torch, few bits, simulated hardware.
 
-`__all__` is for users. The other names are the steps of a rounding, which tests take one by one,
-and what a search prices candidates by.
+`__all__` is for users. The other names are the steps of rounding, which tests call one by one, and
+functions that a search uses for the costs of candidates.
 """
 
 from ._c import CStudent, tables_at_most as tables_at_most, to_c

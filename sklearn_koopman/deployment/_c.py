@@ -26,15 +26,15 @@ from ..students import flat_steps
 from ._parts import check_has_no_network, n_features_of
 from ._quantisation import levels_of_matrix, row_weights
 
-# A name of C that does not begin with an underscore.
+# A name in C that does not begin with an underscore.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
-# Words of C99, and names of files that the student's are compiled with.
+# Words of C99, and names of files that are compiled together with the student's files.
 _TAKEN = re.compile(
     "auto|break|case|char|const|continue|default|do|double|else|enum|extern|float|for|goto|if|inline|"
     "int|long|register|restrict|return|short|signed|sizeof|static|struct|switch|typedef|union|"
     "unsigned|void|volatile|while|main|math|stdint|stub"
 )
-# Training rows that use no more of the 256 bytes are in other units.
+# If training rows use no more than this many of the 256 bytes, they are probably in other units.
 FEW_BYTES = 16
 
 

@@ -29,12 +29,12 @@ class SimulatedChip:
         Rows, without labels, such as the training rows. They set the ranges of bits, electrons and
         modulators, and the phases of a mesh. None is enough if `hardware` has noise only.
     random_state : int, RandomState instance or None, default=None
-        Draws the chip and the noise of its readings.
+        Seeds the chip and the noise of its readings.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_classes, n_observables)
-        The matrix that the chip has.
+        The matrix of the chip.
     classes_ : ndarray of shape (n_classes,)
 
     Examples
@@ -56,8 +56,8 @@ class SimulatedChip:
         if X_calibration is None and hardware.calibrated_by:
             needed_by = ", ".join(hardware.calibrated_by)
             raise ValueError(
-                f"X_calibration=None, and ranges are needed for {needed_by}: give rows, such as "
-                "those that the student was fitted to."
+                f"X_calibration=None, but {needed_by} needs ranges: pass rows, for example the "
+                "rows that the student was fitted to."
             )
         self._random_state = check_random_state(random_state)
         if (hardware.weight_bits, hardware.filter_bits) != (None, None):
@@ -113,7 +113,7 @@ class SimulatedChip:
         return self.classes_[self.decision_function(X).argmax(axis=1)]
 
     def score(self, X, y):
-        """Return the share of labels that the chip finds.
+        """Return the share of labels that the chip predicts correctly.
 
         Parameters
         ----------
@@ -135,7 +135,7 @@ class SimulatedChip:
         return rows
 
     def _modulated(self, X):
-        """Return rows as a modulator sends them."""
+        """Return rows after a modulator."""
         hardware = self.hardware
         if hardware.input_bits is not None:
             low, high = self._input_range
@@ -158,7 +158,7 @@ class SimulatedChip:
         return noisy
 
     def _split_at_detectors(self, transformers, X_calibration):
-        """Return what lifts rows, in parts, each with the detectors after it or None."""
+        """Split the transformers into parts, each with the detectors after it, or None."""
         n_electrons, parts, start = self.hardware.pixel_electrons, [], 0
         if n_electrons is not None:
             rows = X_calibration
@@ -170,9 +170,9 @@ class SimulatedChip:
                     start = i + 1
             if not parts:
                 raise ValueError(
-                    f"pixel_electrons={n_electrons!r} needs intensities, of a ConvolutionalLifter "
-                    "or OpticalLifter that is a step of the student, and there are none; leave it "
-                    "None."
+                    f"pixel_electrons={n_electrons!r} needs the intensities of a "
+                    "ConvolutionalLifter or OpticalLifter that is a step of the student, and "
+                    "there are none. Leave it None."
                 )
         rest = transformers[start:]
         return [*parts, (make_pipeline(*rest) if rest else None, None)]
@@ -199,7 +199,7 @@ class SimulatedChip:
         self.coef_, self._intercept = coef, intercept
 
     def _find_full_scale(self, psi):
-        """Return the largest reading: of light that adds up, or of waves that interfere."""
+        """Return the largest reading: the sum of intensities, or of waves that interfere."""
         if self.hardware.mesh is not None:
             return np.abs(psi @ self.coef_.T + self._intercept).max()
         return (np.abs(psi) @ np.abs(self.coef_).T).max()
@@ -238,7 +238,7 @@ class SimulatedChip:
         """Return the standard deviation of a reading of each output."""
         hardware = self.hardware
         if hardware.mesh is not None:
-            # Beside a bright local oscillator, half of the root of an electron in any amplitude.
+            # With a bright local oscillator, half of the root of an electron, for every amplitude.
             return self._full_scale / (2 * np.sqrt(hardware.photoelectrons))
         electron = self._full_scale / hardware.photoelectrons
         light = np.abs(psi) @ np.abs(self.coef_).T
@@ -252,7 +252,7 @@ class _Detectors:
     Attributes
     ----------
     electron : float
-        The intensity that gives one.
+        Intensity that gives one electron.
     root : bool
         Whether observables are roots of intensities.
     """
@@ -262,13 +262,13 @@ class _Detectors:
 
     @classmethod
     def seeing(cls, lifter, psi, n_electrons):
-        """Return detectors whose brightest reading of some observables has so many electrons."""
+        """Return detectors whose brightest reading of some observables has this many electrons."""
         root = isinstance(lifter, ConvolutionalLifter) and lifter.root
         brightest = float(psi.max()) ** (2 if root else 1)
         return cls(brightest / n_electrons, root)
 
     def read(self, psi, random_state):
-        """Return observables as they are read, once."""
+        """Return one reading of the observables."""
         intensity = np.square(psi) if self.root else psi
         noise = np.sqrt(self.electron * intensity) * random_state.standard_normal(psi.shape)
         read = np.maximum(intensity + noise, 0).astype(psi.dtype)

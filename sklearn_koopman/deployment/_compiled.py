@@ -2,12 +2,21 @@
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._finite import all_finite, finite
-from ..lifting import Flatten, NoFunctionError, SupportsFunction, as_function, in_turn
+from ..lifting import (
+    ColumnParts,
+    Flatten,
+    NoFunctionError,
+    SupportsFunction,
+    as_function,
+    in_turn,
+    steps_of,
+)
 from ..students import flat_steps, margin
 from ..teachers import shortened
 from ._parts import check_has_no_network, n_features_of
@@ -40,7 +49,7 @@ def compile(estimator):
         If the estimator is not fitted.
     TypeError
         If a step has no form as a plain function, or the estimator does not end in a student that
-        has.
+        has one.
 
     See Also
     --------
@@ -89,10 +98,17 @@ def _or_attribute_error(has_it, name, what):
     raise AttributeError(f"{name}: the student that was compiled has no {what}.")
 
 
-class CompiledStudent:
-    """What `compile` returns: the answers of a student, for one row or some.
+def _fills_gaps(step):
+    """Say whether a first step, or some of its columns, begins with an imputer."""
+    if isinstance(step, ColumnTransformer):
+        return any(_fills_gaps(part) for _, part, _ in ColumnParts.of(step).parts)
+    return any(isinstance(each, SimpleImputer) for each in steps_of(step)[:1])
 
-    It cannot be pickled: ship the student, and compile it where it is loaded.
+
+class CompiledStudent:
+    """Result of `compile`: gives the answers of a student for one or several rows.
+
+    It cannot be pickled. Ship the student, and compile it where it is loaded.
 
     Parameters
     ----------
@@ -112,7 +128,7 @@ class CompiledStudent:
         student = steps[-1]
         self.dtype = np.dtype(student.intercept_.dtype)
         self.n_features_in_ = n_features_of(steps[0])
-        self._takes_missing = isinstance(steps[0], SimpleImputer)
+        self._takes_missing = _fills_gaps(steps[0])
         self._names = list(getattr(steps[0], "feature_names_in_", []))
         self._image_shape = steps[0].input_shape_ if isinstance(steps[0], Flatten) else None
         self.classes_ = getattr(student, "classes_", None)
@@ -139,14 +155,13 @@ class CompiledStudent:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or (n_features,)
-            Numbers. The names of the columns of a data frame must be those of `fit`. Of
-            a student that begins with :class:`~sklearn_koopman.Flatten`, images too, or a single
-            one.
+            Numbers. The names of the columns of a data frame must be those of `fit`. If the student
+            begins with :class:`~sklearn_koopman.Flatten`, images, or a single image.
 
         Returns
         -------
         y : ndarray of shape (n_samples,), or (n_samples, n_targets)
-            The same as that of the student. For a single row (n_features,): its class or targets.
+            The same as the student predicts. For a single row (n_features,): its class or targets.
         """
         outputs, is_row = self._outputs(X)
         if self.classes_ is not None:
@@ -191,7 +206,7 @@ class CompiledStudent:
         return probabilities[0] if is_row else probabilities
 
     def _outputs(self, X):
-        """Return the outputs for rows, and whether X is a single one."""
+        """Return the outputs for rows, and whether X is a single row."""
         rows = self._floats(X)
         if self._image_shape is not None:
             if rows.shape == self._image_shape:
@@ -218,7 +233,9 @@ class CompiledStudent:
                 f"X contains NaN or infinity, or values too large for {self.dtype}."
             )
         what = "The logits" if self.classes_ is not None else "The predictions"
-        with np.errstate(over="ignore", invalid="ignore"):  # an error, if it comes out
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # it is an error if it reaches the outputs
             outputs = self._outputs_of(rows)
         return finite(outputs, what), is_row
 
@@ -235,5 +252,7 @@ class CompiledStudent:
                 "The feature names should match those that were passed during fit, in the same "
                 f"order: {shortened(self._names)}, got {shortened(names)}."
             )
-        with np.errstate(over="ignore"):  # what is too large is infinite then, and an error
+        with np.errstate(
+            over="ignore"
+        ):  # numbers that are too large become infinite, which is an error
             return np.asarray(X, dtype=self.dtype)

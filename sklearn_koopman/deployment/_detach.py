@@ -10,32 +10,32 @@ from ..lifting import ChosenColumns, ChosenUnion
 from ..students import KoopmanMatrix
 from ..teachers import is_torch_module
 
-# What only training needs. Callbacks are skorch's, and would bring torch along.
+# Parameters that only training needs. Callbacks belong to skorch, and would import torch.
 _PARAMETERS = {"teacher", "features", "callbacks", "transfer_set"}
 _ATTRIBUTES = ("teacher_", "net_", "moments_")
 
 
 def detach_teacher(estimator):
-    """Return a fitted copy that predicts the same and holds no teacher.
+    """Return a fitted copy that makes the same predictions and contains no teacher.
 
-    Prediction needs no teacher, but a pickle would carry it: it is a parameter. The copy has
-    ``teacher=None``, ``features=None``, ``callbacks=None`` and ``transfer_set=None``, and none of
-    the attributes `teacher_`, `net_` and `moments_`. A network whose filters a
-    :class:`~sklearn_koopman.ConvolutionalLifter` took is left out too: ``filters=None``.
-    Pickled (by :mod:`pickle`, joblib or skops) the copy is hardly larger than its matrices, and
-    it needs no torch when loaded. Refitting it needs ``soft_weight=0``, a teacher (`set_params`)
-    or `soft_labels`, and `filters`.
+    Prediction needs no teacher, but a pickle would contain it, because it is a parameter. The copy
+    has ``teacher=None``, ``features=None``, ``callbacks=None`` and ``transfer_set=None``, and none
+    of the attributes `teacher_`, `net_` and `moments_`. If a
+    :class:`~sklearn_koopman.ConvolutionalLifter` took its filters from a network, this network is
+    left out too: ``filters=None``. A pickle of the copy (by :mod:`pickle`, joblib or skops) is
+    hardly larger than its matrices, and does not need torch when it is loaded. To refit the copy,
+    set ``soft_weight=0`` or a teacher (`set_params`) or pass `soft_labels`, and set `filters`.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted classifier of this package, or whatever contains one: a pipeline, a grid
+        A fitted classifier of this package, or an estimator that contains one: a pipeline, a grid
         search, calibrated, bagged, voting or one-vs-rest classifiers.
 
     Returns
     -------
     estimator : estimator
-        The copy. It shares its arrays with the original, which stays as it is; parts without a
+        The copy. It shares its arrays with the original, which does not change. Parts without a
         student are shared too.
 
     Raises
@@ -43,7 +43,7 @@ def detach_teacher(estimator):
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If there is no student in it.
+        If the estimator contains no student.
 
     Examples
     --------
@@ -69,19 +69,19 @@ def detach_teacher(estimator):
     detached = detaching.value(estimator)
     if not detaching.n_students:
         raise TypeError(
-            f"There is no student in {type(estimator).__name__}, hence no teacher to detach: "
+            f"There is no student in {type(estimator).__name__}, so there is no teacher to detach: "
             "pass a classifier of this package, or a pipeline or meta-estimator with one."
         )
     return detached
 
 
 class _Detaching:
-    """One walk through an estimator; what holds no student is shared, all else copied once.
+    """One walk through an estimator. Parts without a student are shared, all others copied once.
 
     Attributes
     ----------
     n_students : int
-        Students found so far.
+        Number of students found so far.
     """
 
     def __init__(self):
@@ -89,12 +89,12 @@ class _Detaching:
         self._known = {}  # by id: (original, copy), for parts that occur twice and for cycles
 
     def value(self, original):
-        """Return an object without teachers, the object itself if there was nothing to do."""
+        """Return an object without teachers, or the object itself if it has none."""
         if id(original) in self._known:
             return self._known[id(original)][1]
         if _is_student(original):
             changed = self._student(original)
-        elif isinstance(original, dict):  # scikit-learn's Bunch too
+        elif isinstance(original, dict):  # also scikit-learn's Bunch
             changed = self._dict(original)
         elif _is_container(original):
             changed = self._attributes(original)
@@ -136,7 +136,7 @@ class _Detaching:
         return changed
 
     def _named(self, key, value):
-        """Return a parameter, or what a grid or the results of a search say of it."""
+        """Return a parameter, or its values in the grid or the results of a search."""
         name = _parameter(key)
         if name == "teacher":
             return _blank(value)
@@ -167,7 +167,7 @@ def _is_student(value):
 
 
 def _is_container(value):
-    """Tell estimators, parts of selectors, and the helpers inside scikit-learn's own."""
+    """Return whether this is an estimator, a part of a selector, or a helper of scikit-learn."""
     if isinstance(value, BaseEstimator | ChosenColumns | ChosenUnion):
         return True
     is_sklearns = type(value).__module__.partition(".")[0] == "sklearn"
@@ -180,7 +180,7 @@ def _parameter(key):
 
 
 def _without_networks(value):
-    """Return filters, or a list or object array of them, with None for every module of torch."""
+    """Return filters, or a list or object array of them, with None for every torch module."""
     if is_torch_module(value):
         return None
     if isinstance(value, list | tuple):
@@ -195,7 +195,7 @@ def _without_networks(value):
 
 
 def _blank(value):
-    """Return None for every teacher, in lists and arrays of them too."""
+    """Replace every teacher by None, also in lists and arrays."""
     if isinstance(value, np.ndarray):
         blank = value.astype(object)
         blank[...] = None

@@ -1,4 +1,4 @@
-"""Students in files that run no code when they are read."""
+"""Students in files that do not run code when they are read."""
 
 import os
 from contextlib import nullcontext
@@ -29,7 +29,7 @@ from ._detach import detach_teacher
 from ._moved import with_current_names, with_new_parameters
 from ._parts import exported_estimators
 
-# What students are made of beside the estimators that are exported and what skops trusts by itself.
+# Types in students, apart from the exported estimators and the types that skops trusts by itself.
 _PARTS = (
     ChosenColumns,
     ChosenProducts,
@@ -43,10 +43,10 @@ _PARTS = (
     TensorTrain,
     UnivariatePolynomials,
     range,  # in files of version 0.1
-    np.dtype,  # of what a SimpleImputer was fitted to
+    np.dtype,  # the dtype that a SimpleImputer was fitted to
 )
 
-# Files that unpack to so many bytes need not be asked whether they are compressed.
+# Files that unpack to at most this many bytes are not checked for compression.
 _MOST_UNPACKED = 2**26
 
 
@@ -56,13 +56,13 @@ def save_student(estimator, file):
     Parameters
     ----------
     estimator : estimator
-        A fitted classifier of this package, or what contains one; see `detach_teacher`. Of a
-        search, the best estimator is written.
+        A fitted classifier of this package, or an estimator that contains one; see
+        `detach_teacher`. For a search, the best estimator is written.
     file : str, Path or binary file object
-        Where to write it, by custom with the suffix ".skops".
+        Where to write it. The usual suffix is ".skops".
 
-        A file of that name is replaced when the new one is whole, and stays if it cannot be.
-        A warning names the types in it that `load_student` has to be told to trust.
+        An existing file is replaced only when the new one is complete. A warning names types in the
+        file that `load_student` makes only if they are in `trusted`.
 
     Raises
     ------
@@ -71,11 +71,11 @@ def save_student(estimator, file):
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If there is no student in it.
+        If the estimator contains no student.
 
     See Also
     --------
-    load_student : Reads it.
+    load_student : Reads the file.
     to_onnx : For devices without Python.
 
     Examples
@@ -99,8 +99,8 @@ def save_student(estimator, file):
     unknown = sorted({*skops_io.get_untrusted_types(data=saved)} - {*_own_types()})
     if unknown:
         warn_user(
-            f"The file has types that load_student does not make without being told: load it by "
-            f"load_student(file, trusted={unknown!r}), if you trust the file then."
+            "The file has types that load_student makes only if they are trusted: if you trust "
+            f"the file, load it by load_student(file, trusted={unknown!r})."
         )
     with replaced_when_whole(file) if is_path else nullcontext(file) as content:
         content.write(saved)
@@ -109,15 +109,15 @@ def save_student(estimator, file):
 def load_student(file, *, trusted=()):
     """Read a student that `save_student` wrote.
 
-    Nothing in the file is run, and only types of this package and those that skops trusts
-    (numpy's and scikit-learn's estimators) are made. Files of earlier versions are read too.
+    No code in the file is run. Only types of this package and types that skops trusts (numpy's, and
+    scikit-learn's estimators) are made. Files of earlier versions are read too.
 
     Parameters
     ----------
     file : str, Path or binary file object
     trusted : sequence of str, default=()
-        Names of more types that may be made, for example "sklearn.tree._tree.Tree", which a
-        DistilledTreeClassifier holds; `skops.io.get_untrusted_types` lists those of a file.
+        Names of more types that may be made, for example "sklearn.tree._tree.Tree", which is in a
+        DistilledTreeClassifier. `skops.io.get_untrusted_types` lists the types of a file.
 
     Returns
     -------
@@ -128,7 +128,8 @@ def load_student(file, *, trusted=()):
     ImportError
         If skops is not installed.
     ValueError
-        If it is not a file of `save_student`, is damaged, or unpacks to much more than it is.
+        If the file was not written by `save_student`, is damaged, or unpacks to much more than its
+        size.
     skops.io.exceptions.UntrustedTypesFoundException
         If there is another type in the file.
     """
@@ -142,24 +143,24 @@ def load_student(file, *, trusted=()):
         _check_student(estimator)
     except (OSError, refused):
         raise
-    except Exception as error:  # of many types: of zip, JSON, numpy, skops
+    except Exception as error:  # many types of errors: from zip, JSON, numpy, skops
         name = file if isinstance(file, str | os.PathLike) else getattr(file, "name", file)
         raise ValueError(
-            f"file={str(name)!r} is not one that save_student wrote, or it is damaged: "
+            f"file={str(name)!r} was not written by save_student, or is damaged: "
             f"{type(error).__name__}: {error}"
         ) from error
     return estimator
 
 
 def _own_types():
-    """Return the names of the types that are made without being told."""
+    """Return the names of the types that are always made."""
     return [
         f"{kind.__module__}.{kind.__qualname__}" for kind in (*exported_estimators(), *_PARTS)
     ]
 
 
 def _check_size(file):
-    """Raise ValueError for a file that would take much more memory than room on the disk."""
+    """Raise ValueError for a file that would take much more memory than its size on the disk."""
     with ZipFile(file) as saved:
         parts = saved.infolist()
         unpacked = sum(part.file_size for part in parts)
@@ -171,7 +172,7 @@ def _check_size(file):
 
 
 def _check_student(estimator):
-    """Raise an error for what is not whole: it would be found out by `predict` only."""
+    """Raise an error for an incomplete student, which otherwise only `predict` would notice."""
     check_is_fitted(estimator)
     for step in flat_steps(estimator):
         if isinstance(step, SharingEstimator):
@@ -191,10 +192,10 @@ def _check_student(estimator):
             if is_bare and step.coef_.shape[1] != step.n_features_in_:
                 raise ValueError(
                     f"coef_ is for {step.coef_.shape[1]} observables, and there is no lifter_ that "
-                    f"makes them of {step.n_features_in_} features"
+                    f"makes them from {step.n_features_in_} features"
                 )
         if hasattr(step, "operations"):
-            step.operations()  # looks at all that is needed to predict
+            step.operations()  # needs everything that a prediction needs
 
 
 def _skops_io():

@@ -168,8 +168,8 @@ class Hardware:
                 )
         if self.thermal_electrons and self.photoelectrons is None:
             raise ValueError(
-                f"thermal_electrons={self.thermal_electrons!r} is a number beside that of the "
-                "light: give photoelectrons too."
+                f"thermal_electrons={self.thermal_electrons!r} is compared with the electrons of "
+                "the light: set photoelectrons too."
             )
         self._check_mesh()
 
@@ -240,7 +240,7 @@ _OF_ENTRIES = (
     "drift_decades",
     "thermal_electrons",
 )
-# What depends on the ranges of rows, observables or readings.
+# Properties that depend on the ranges of rows, observables or readings.
 _CALIBRATED = (
     "weight_bits",
     "activation_bits",

@@ -18,29 +18,28 @@ from ._parts import observables_of
 def save_matrix(estimator, file, X=None):
     """Write the matrix of a fitted student to a CSV or JSON file, with names and scales.
 
-    A CSV file has a line for each observable, then one for the intercept: its name, its
-    coefficient in each output, and with `X` its mean, standard deviation and largest absolute
-    value on these rows. A JSON file has the same as lists, and the steps before the matrix as
-    text: "outputs", "observables", "matrix" (a list for each output), "intercept", "steps", and
-    with `X` "mean", "deviation" and "largest".
+    A CSV file has a line for each observable, and then one for the intercept. Each line has the
+    name, the coefficient in each output, and with `X` the mean, standard deviation and largest
+    absolute value on these rows. A JSON file has the same numbers as lists, and the steps before
+    the matrix as text: "outputs", "observables", "matrix" (a list for each output), "intercept",
+    "steps", and with `X` "mean", "deviation" and "largest".
 
     Parameters
     ----------
     estimator : estimator
-        A fitted student with a Koopman matrix, or a pipeline or search that ends in one. That of
-        a quantised student has its rounded numbers. Of an
-        :class:`~sklearn_koopman.EDMDRegressor` with an operator it is `operator_`, and outputs
-        have the names of observables.
+        A fitted student with a Koopman matrix, or a pipeline or search that ends in one. The matrix
+        of a quantised student has rounded numbers. For an :class:`~sklearn_koopman.EDMDRegressor`
+        with an operator, the matrix is `operator_`, and outputs have the names of observables.
     file : str or Path
-        Its suffix, ".csv" or ".json", says which. A file of that name is replaced when the new one
-        is whole.
+        File to write, with the suffix ".csv" or ".json". An existing file is replaced only when the
+        new one is complete.
     X : array-like of shape (n_samples, n_features), default=None
-        Rows, such as the training rows, that tell how large observables are.
+        Rows, such as the training rows, on which the size of observables is measured.
 
     See Also
     --------
     to_onnx : The whole student as a graph.
-    save_student : The whole student, to be loaded again.
+    save_student : The whole student, in a file that can be loaded again.
 
     Examples
     --------
@@ -62,8 +61,8 @@ def save_matrix(estimator, file, X=None):
         raise ValueError(f"file={str(file)!r}: its suffix must be .csv or .json.")
     if hasattr(estimator, "eigenvalues"):
         raise TypeError(
-            f"{estimator!r} has complex numbers, which such files do not hold: numpy.savez(file, "
-            "eigenvalues=spectrum.eigenvalues, modes=spectrum.modes)."
+            f"{estimator!r} has complex numbers, which such files cannot hold. Use "
+            "numpy.savez(file, eigenvalues=spectrum.eigenvalues, modes=spectrum.modes)."
         )
     transformers, student = split_student(estimator, KoopmanMatrix)
     names = observable_names(estimator)
@@ -123,7 +122,7 @@ def save_mesh(mesh, file):
     mesh : StudentMesh
         What `to_mesh` returns.
     file : str or Path
-        Its suffix must be ".json". A file of that name is replaced when the new one is whole.
+        Its suffix must be ".json". An existing file is replaced only when the new one is complete.
 
     See Also
     --------
@@ -146,7 +145,7 @@ def save_mesh(mesh, file):
     (7, 2)
     """
     if not isinstance(mesh, StudentMesh):
-        raise TypeError(f"mesh={mesh!r}: must be what to_mesh(student, X) returns.")
+        raise TypeError(f"mesh={mesh!r}: must be the result of to_mesh(student, X).")
     if Path(file).suffix.lower() != ".json":
         raise ValueError(f"file={str(file)!r}: its suffix must be .json.")
     circuit = mesh.circuit
@@ -171,7 +170,7 @@ def _mesh_settings(mesh):
 
 
 def _output_names(student):
-    """Return the classes, or numbers of the targets."""
+    """Return the classes, or the numbers of the targets."""
     classes = getattr(student, "classes_", range(len(student.coef_)))
     return [str(each) for each in classes]
 

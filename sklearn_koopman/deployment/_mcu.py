@@ -68,21 +68,21 @@ def bench_on_mcu(
     Parameters
     ----------
     student : CStudent
-        What `to_c` returns.
+        Result of `to_c`.
     X : array-like of shape (n_samples, n_features)
         Real rows, as the student takes them. On "avr" they are part of the program, so only a few
         have room.
     y : array-like of shape (n_samples,), default=None
-        Labels, to count the accuracy.
+        Labels, to compute the accuracy.
     board : str, default="cortex-m0plus"
         "cortex-m0plus", "cortex-m3", "cortex-m4" (qemu's microbit, mps2-an385 and mps2-an386) or
         "avr" (simavr's atmega1284p).
     n_counted : int, default=10
-        How many rows instructions are counted for: the first ones.
+        Number of rows, the first ones, for which instructions are counted.
     optimise : str, default="-O2"
         Option of the compiler.
     folder : str or Path, default=None
-        Where all files are kept. None keeps none.
+        Folder to keep all files in. None keeps no files.
 
     Returns
     -------
@@ -123,8 +123,8 @@ def bench_on_mcu(
     most = board.most_rows(student.tables, rows[0].nbytes)
     if most is not None and len(rows) > most:
         raise ValueError(
-            f"X has {len(rows):,} rows, and board={board.name!r} takes at most {most} of "
-            f"{rows[0].nbytes} bytes: there they are part of the program. Pass X[:{most}]."
+            f"X has {len(rows):,} rows, and board={board.name!r} takes at most {most} rows of "
+            f"{rows[0].nbytes} bytes, because rows are part of the program there. Pass X[:{most}]."
         )
     with TemporaryDirectory() as made:
         where = Path(made if folder is None else folder)

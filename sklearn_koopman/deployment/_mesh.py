@@ -24,18 +24,18 @@ class StudentMesh:
         T = S \operatorname{diag}(e^{i \theta}, 1) \, S \operatorname{diag}(e^{i \phi}, 1), \quad
         S = \frac{1}{\sqrt 2} \begin{pmatrix} 1 & i \\ i & 1 \end{pmatrix}
 
-    Light meets first the phase :math:`\phi`, last the second splitter; both phase shifters are on
-    the waveguide `first`. Interferometers follow each other in the order of the arrays. Then the
-    waveguides of `outputs` are read, in their order, times :math:`e^{i \cdot output\_phases}`.
-    With :math:`A_1` and :math:`A_2`, the matrices of the two meshes, the attenuators a and the
-    gain g, the circuit gives
+    Light passes the phase :math:`\phi` first and the second splitter last. Both phase shifters are
+    on the waveguide `first`. Interferometers follow each other in the order of the arrays. Then the
+    waveguides of `outputs` are read, in their order, times :math:`e^{i \cdot output\_phases}`. With
+    :math:`A_1` and :math:`A_2`, the matrices of the two meshes, the attenuators a and the gain g,
+    the circuit gives
 
     .. math:: y = g \operatorname{Re}(A_2 \operatorname{diag}(a) A_1 x),
 
     where :math:`A_2` has its first columns only, one for each attenuator: its other waveguides are
     dark. A modulator gives input j the amplitude :math:`x_j = \psi_j / p_j`, and the last input the
-    amplitude one, for the intercept. The readings y are the logits less their mean over classes,
-    on which neither classes nor probabilities depend. `save_mesh` writes all of this to a file.
+    amplitude one, for the intercept. The readings y are the logits minus their mean over classes.
+    Classes and probabilities do not depend on this mean. `save_mesh` writes all of this to a file.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class StudentMesh:
         p: the root mean square of each observable on the calibration rows; 1 for the constant, and
         for observables that are always zero.
     matrix : ndarray of shape (n_classes, n_observables + 1)
-        The matrix that the circuit should have, from amplitudes to logits less their mean.
+        The ideal matrix of the circuit, from amplitudes to logits minus their mean.
     moments : ndarray of shape (n_observables + 1, n_observables + 1)
         Means of products of amplitudes on the calibration rows.
     """
@@ -91,7 +91,7 @@ class StudentMesh:
         Parameters
         ----------
         matrix : ndarray of shape (n_classes, n_observables + 1), default=None
-            From amplitudes to logits; None: that of the perfect circuit.
+            Matrix from amplitudes to logits. None: the matrix of the perfect circuit.
 
         Returns
         -------
@@ -111,7 +111,7 @@ class StudentMesh:
         recalibration_steps : int, default=0
             Steps of L-BFGS that adjust phases and attenuators.
         random_state : int, RandomState instance or None, default=None
-            Draws the chip.
+            Seeds the errors of the chip.
 
         Returns
         -------
@@ -215,8 +215,8 @@ def mesh_of(coef, intercept, psi, layout):
     matrix = finite(logits - logits.mean(axis=0), "The matrix of the circuit")
     if np.abs(matrix).max() <= len(matrix) * np.finfo(matrix.dtype).eps * np.abs(logits).max():
         raise ValueError(
-            "All classes have the same logits, so that there is nothing for a circuit to do: fit "
-            "a student that tells classes apart."
+            "All classes have the same logits, so a circuit would have nothing to do. Fit a "
+            "student that distinguishes classes."
         )
     circuit = as_circuit(matrix, layout=layout, most_attenuators=len(matrix) - 1)
     return StudentMesh(circuit, scales, matrix, amplitudes.T @ amplitudes / len(psi))

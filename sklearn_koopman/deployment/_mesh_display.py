@@ -123,7 +123,7 @@ def _strokes(mesh, rows, start):
 
 
 def _dark(carriers, n_modes, n_outputs):
-    """Return places for the waveguides of the second mesh that are dark."""
+    """Return positions for the dark waveguides of the second mesh."""
     missing = n_outputs - len(carriers)
     free = [row for row in range(carriers.min(), n_modes + missing) if row not in set(carriers)]
     return np.array(free[:missing], dtype=np.intp)

@@ -11,11 +11,12 @@ from ._parts import check_has_no_network
 def to_module(estimator):
     """Return a fitted student as a torch module: reduce, lift, multiply by one matrix.
 
-    A ``torch.nn.Sequential`` that maps rows, as the student takes them, to the logits of all
-    classes, or to the predictions of a regressor, (n_samples, n_targets). All that was fitted is a
-    parameter of the module, to be trained further, and in its `state_dict`, to be kept by
-    ``safetensors.torch.save_file`` without a pickle. The module is in eval mode, of the dtype of
-    the student's matrix, and runs with ``torch.export`` and ``torch.compile``.
+    The result is a ``torch.nn.Sequential`` that maps rows, in the form that the student takes, to
+    the logits of all classes, or to the predictions of a regressor, (n_samples, n_targets).
+    Everything that was fitted is a parameter of the module, so it can be trained further. It is
+    also in the `state_dict`, so ``safetensors.torch.save_file`` can store it without a pickle. The
+    module is in eval mode and has the dtype of the student's matrix. ``torch.export`` and
+    ``torch.compile`` work with it.
 
     Parameters
     ----------
@@ -24,7 +25,7 @@ def to_module(estimator):
         in one. The transformers before it may be PCA, IncrementalPCA, ActiveSubspace,
         StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, SimpleImputer, PolynomialFeatures,
         RBFSampler, Nystroem with a Gaussian kernel, the dictionaries of this package, unions and
-        ObservableSelectors of them, and whatever has a method `to_layer`: see
+        ObservableSelectors of them, and any transformer that has a method `to_layer`: see
         :class:`~sklearn_koopman.lifting.SupportsTorch`.
 
     Returns

@@ -1,4 +1,4 @@
-"""Files of earlier versions: types have the names of this one, and estimators its parameters."""
+"""Files of earlier versions: update names of types, and add new parameters of estimators."""
 
 import inspect
 import io
@@ -12,7 +12,7 @@ from ..tensor_trains import CompressedStudent, TensorTrain, TensorTrainClassifie
 
 _SCHEMA = "schema.json"
 
-# The module and the name that a type was saved under.
+# Module and name under which a type was saved.
 _MOVED = {
     ("sklearn_koopman.classification._compression", "CompressedStudent"): CompressedStudent,
     ("sklearn_koopman.classification._tensor_train", "TensorTrainClassifier"): (
@@ -36,7 +36,7 @@ def with_current_names(file):
     Returns
     -------
     file : str, Path or binary file object
-        The same one where no type has moved, else a copy in memory.
+        The same file if no type has moved, or else a copy in memory.
     """
     with ZipFile(file) as saved:
         schema = json.loads(saved.read(_SCHEMA))
@@ -52,10 +52,10 @@ def with_current_names(file):
 
 
 def _rename(root):
-    """Rename the types in a schema, in place; return whether there was one to rename."""
+    """Rename the types in a schema, in place. Return whether a type was renamed."""
     found = False
     nodes = [root]
-    while nodes:  # a loop, as a file may nest deeper than Python calls
+    while nodes:  # a loop, because files may be nested deeper than Python's calls
         node = nodes.pop()
         if isinstance(node, dict):
             kind = _MOVED.get((str(node.get("__module__")), str(node.get("__class__"))))
@@ -69,14 +69,14 @@ def _rename(root):
 
 
 def with_new_parameters(root):
-    """Give estimators of this package that were fitted by an earlier version its new parameters.
+    """Add new parameters to estimators of this package that an earlier version fitted.
 
-    They are at their defaults, as what has been fitted knew nothing of them.
+    They get their defaults, because the fit did not use them.
 
     Parameters
     ----------
     root : object
-        Changed in place, with all that it is made of.
+        Object that is changed in place, with all its parts.
     """
     parts, seen = [root], set()
     while parts:

@@ -1,4 +1,4 @@
-"""Students as ONNX graphs: every estimator that says how it is one, and what skl2onnx knows."""
+"""Students as ONNX graphs, by methods of the estimators and by skl2onnx."""
 
 from importlib import import_module
 
@@ -21,9 +21,9 @@ from ..teachers import shortened
 from ..trees import DistilledTreeClassifier
 from ._parts import check_has_no_network, exported_estimators
 
-# All nodes used are older than this.
+# All nodes that are used are older than this version.
 _OPSET = 18
-# ONNX's numbers of the types.
+# ONNX's numbers for the types.
 _FLOAT, _DOUBLE = 1, 11
 # The options that skl2onnx has for all classifiers.
 _CLASSIFIER_OPTIONS = ("zipmap", "nocl", "output_class_labels")
@@ -33,10 +33,10 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     """Return a fitted pipeline or classifier as an ONNX model.
 
     The graph has the input "X" and, for a classifier, the outputs "label" and "probabilities"
-    of shape (n_samples, n_classes). Where a student has no probabilities
-    (:class:`~sklearn_koopman.EDMDClassifier`), or with `raw_scores`, the second one holds
-    logits, of both classes if there are two. For a transformer the output is "variable", and so
-    it is for a regressor, of shape (n_samples, n_targets).
+    of shape (n_samples, n_classes). If a student has no probabilities
+    (:class:`~sklearn_koopman.EDMDClassifier`), or with `raw_scores`, the second output has logits,
+    of both classes if there are two. Transformers and regressors have the output "variable". For a
+    regressor its shape is (n_samples, n_targets).
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
         A fitted transformer, classifier or regressor of this package or of scikit-learn, a
         transformer of
         your own with a method `add_to_graph`
-        (:class:`~sklearn_koopman.lifting.SupportsOnnx`), or a pipeline of them. Of a search, the
-        best estimator is taken.
+        (:class:`~sklearn_koopman.lifting.SupportsOnnx`), or a pipeline of them. For a search, the
+        best estimator is exported.
     X_sample : array-like of shape (n_samples, n_features)
-        A row or more, as the estimator takes them. Its dtype becomes that of the graph:
-        float32, or float64. For a data frame, the graph takes an array of its columns in the same
-        order; all of them must be numbers.
+        One or more rows in the form that the estimator takes. The graph gets their dtype, float32
+        or float64. For a data frame, the graph takes an array of the columns in the same order, and
+        all columns must be numbers.
     raw_scores : bool, default=False
         Whether a student of this package gives logits instead of probabilities.
     target_opset : int, default=None
@@ -58,7 +58,7 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     Returns
     -------
     model : onnx.ModelProto
-        To be written with ``onnx.save(model, "student.onnx")`` and run with onnxruntime.
+        The model. Write it with ``onnx.save(model, "student.onnx")`` and run it with onnxruntime.
 
     Raises
     ------
@@ -67,22 +67,21 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If `X_sample` is neither float32 nor float64, or the estimator a
+        If `X_sample` is neither float32 nor float64, or if the estimator is a
         :class:`~sklearn_koopman.networks.LinearizedNetworkClassifier`, which torch exports.
     RuntimeError
-        If a step says nothing of ONNX, and nobody has written a converter for it.
+        If a step has no form in ONNX and no converter.
 
     See Also
     --------
-    register_onnx_converters : For those who call skl2onnx themselves.
-    to_module : The same as a torch module.
+    register_onnx_converters : For your own calls of skl2onnx.
+    to_module : The student as a torch module.
 
     Notes
     -----
-    Monomials, and products of orthogonal polynomials, are products of gathered columns: three
-    nodes for every degree, however many there are. Of an
-    :class:`~sklearn_koopman.ObservableSelector` only the chosen ones are computed. The teacher is
-    not part of the graph.
+    Monomials and products of orthogonal polynomials are products of gathered columns: three nodes
+    for each degree, for any number of products. An :class:`~sklearn_koopman.ObservableSelector`
+    computes only the chosen observables. The teacher is not part of the graph.
 
     Examples
     --------
@@ -102,10 +101,10 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
     X_sample = _as_numbers(X_sample)
     if X_sample.dtype not in (np.float32, np.float64):
         raise TypeError(
-            f"X_sample has dtype {X_sample.dtype}: its dtype is that of the graph, so pass "
+            f"X_sample has dtype {X_sample.dtype}, and the graph gets this dtype: pass "
             "X_sample.astype(np.float32), or float64."
         )
-    # skl2onnx knows neither "passthrough" at the start of a pipeline nor frozen estimators.
+    # skl2onnx does not support "passthrough" at the start of a pipeline, or frozen estimators.
     steps = [_known_to_skl2onnx(step) for step in flat_steps(estimator)]
     model = steps[0] if len(steps) == 1 else make_pipeline(*steps)
     kinds = {type(part) for part in _parts_of(model) if isinstance(part, SupportsOnnx)}
@@ -118,7 +117,7 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
         return skl2onnx.to_onnx(
             model, X_sample[:1], options=options, target_opset=target_opset or _OPSET
         )
-    except RuntimeError as error:  # of several types; some do not name the step
+    except RuntimeError as error:  # several types of errors; some do not name the step
         foreign = [
             type(getattr(step, "step", step)).__name__
             for step in (*steps, *steps_of(getattr(steps[-1], "lifter_", None)))
@@ -126,13 +125,13 @@ def to_onnx(estimator, X_sample, *, raw_scores=False, target_opset=None):
         ]
         raise RuntimeError(
             f"to_onnx: skl2onnx cannot convert one of {', '.join(foreign)}. Use another "
-            "transformer, or give your own a method add_to_graph, as "
-            f"sklearn_koopman.lifting.SupportsOnnx has it. {WAY_OUT} skl2onnx says: {error}"
+            "transformer, or give your own transformer a method add_to_graph, see "
+            f"sklearn_koopman.lifting.SupportsOnnx. {WAY_OUT} skl2onnx says: {error}"
         ) from error
 
 
 def _as_numbers(X_sample):
-    """Return a sample as an array, in which names of columns do not matter."""
+    """Return a sample as an array without names of columns."""
     array = np.asarray(X_sample)
     if array.dtype.kind in "OUS" and hasattr(X_sample, "columns"):
         words = [
@@ -148,13 +147,13 @@ def _as_numbers(X_sample):
 
 
 class _StepOfNodes(TransformerMixin, BaseEstimator):
-    """A fitted step that is written by `Nodes.add_transformer`, and not by skl2onnx itself.
+    """A fitted step that `Nodes.add_transformer` converts, not skl2onnx itself.
 
     Parameters
     ----------
     step : fitted transformer
     n_outputs : int
-        How many columns it makes.
+        Number of columns that the step makes.
     """
 
     def __init__(self, step, n_outputs):
@@ -171,7 +170,7 @@ class _StepOfNodes(TransformerMixin, BaseEstimator):
 
     @property
     def n_features_in_(self):
-        """How many columns the step takes."""
+        """Number of columns that the step takes."""
         return self.step.n_features_in_
 
     def add_to_graph(self, nodes, rows):
@@ -180,7 +179,7 @@ class _StepOfNodes(TransformerMixin, BaseEstimator):
 
 
 def _known_to_skl2onnx(step):
-    """Return a step, wrapped where skl2onnx needs names of columns or knows float32 alone."""
+    """Return a step, wrapped if skl2onnx needs names of columns or supports only float32."""
     if isinstance(step, ColumnTransformer) and hasattr(step, "feature_names_in_"):
         return _StepOfNodes(step, max(part.stop for part in step.output_indices_.values()))
     if isinstance(step, SimpleImputer) and values_filled_in(step) is not None:
@@ -191,13 +190,13 @@ def _known_to_skl2onnx(step):
 def register_onnx_converters(*kinds):
     """Make the transformers and classifiers of this package known to skl2onnx.
 
-    `to_onnx` calls it; call it before using :func:`skl2onnx.to_onnx` yourself. Any number of
-    calls is the same as one.
+    `to_onnx` calls this function. Call it yourself before you call :func:`skl2onnx.to_onnx`. It can
+    be called any number of times.
 
     Parameters
     ----------
     *kinds : type
-        Classes of your own to make known too, with a method `add_to_graph`: see
+        Further classes of your own that have a method `add_to_graph`: see
         :class:`~sklearn_koopman.lifting.SupportsOnnx`.
 
     Raises
@@ -236,7 +235,7 @@ def _is_classifier(kind):
 
 
 def _parts_of(estimator):
-    """Return an estimator and all those within it."""
+    """Return an estimator and all estimators inside it."""
     within = estimator.get_params(deep=True).values()
     return [estimator, *(part for part in within if hasattr(part, "get_params"))]
 
@@ -248,9 +247,9 @@ def _convert_transformer(scope, operator, container):
 
 
 def _convert_classifier(scope, operator, container):
-    """Let a classifier add its logits; name the class of the largest one.
+    """Let a classifier add its logits, and add the class of the largest one.
 
-    Beside it stand the logits or their softmax.
+    The second output has the logits or their softmax.
     """
     nodes = OperatorNodes(scope, operator, container)
     student = operator.raw_operator
@@ -266,7 +265,7 @@ def _convert_classifier(scope, operator, container):
 
 
 def _convert_tree(scope, operator, container):
-    """Hand float32 rows, as scikit-learn's trees take them, to the converter of the tree inside."""
+    """Pass float32 rows, which scikit-learn's trees take, to the converter of the inner tree."""
     nodes = OperatorNodes(scope, operator, container)
     rows = nodes.add("Cast", nodes.inputs, to=_FLOAT)
     tree = operator.raw_operator.decision_tree_
@@ -297,12 +296,12 @@ def _classifier_shapes(operator):
 
 
 class OperatorNodes(Nodes):
-    """The nodes of what skl2onnx calls an operator: one estimator, its inputs and its outputs.
+    """The nodes of an operator of skl2onnx: one estimator with its inputs and outputs.
 
     Attributes
     ----------
     inputs : variable
-        The rows that it receives.
+        The input rows.
     """
 
     def __init__(self, scope, operator, container):
@@ -321,14 +320,14 @@ class OperatorNodes(Nodes):
 
     def finish_with(self, variable):
         """Make a variable the output of the operator."""
-        if id(variable) in self._made:  # its node anew, under the name of the output
+        if id(variable) in self._made:  # repeat its node, with the name of the output
             kind, inputs, attributes, _ = self._made[id(variable)]
             self.finish(kind, *inputs, **attributes)
         else:
             self.finish("Identity", variable)
 
     def add_float32_classifier(self, classifier, rows):
-        """Add what skl2onnx makes of a fitted classifier; return labels and probabilities."""
+        """Add skl2onnx's nodes of a fitted classifier. Return labels and probabilities."""
         types = import_module("skl2onnx.common.data_types")
         added = self._sub_estimator(
             classifier,
@@ -340,12 +339,12 @@ class OperatorNodes(Nodes):
 
     @property
     def tensor_type(self):
-        """ONNX's number of the dtype of the graph."""
+        """ONNX's number for the dtype of the graph."""
         return _DOUBLE if self._dtype == np.float64 else _FLOAT
 
 
 def _labels(classes):
-    """Return classes as ONNX holds them: int64 or strings."""
+    """Return classes in the form that ONNX stores: int64 or strings."""
     if classes.dtype.kind in "biu":
         return classes.astype(np.int64)
     if classes.dtype.kind in "OU":

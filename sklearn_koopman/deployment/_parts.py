@@ -1,4 +1,4 @@
-"""Parts of students: what is exported, what torch exports by itself, observables of rows."""
+"""Parts of students: exported estimators, networks that torch exports, observables of rows."""
 
 from sklearn.base import BaseEstimator
 
@@ -32,25 +32,25 @@ def check_has_no_network(estimator, purpose):
     if any(isinstance(step, LinearizedNetworkClassifier) for step in flat_steps(estimator)):
         raise TypeError(
             f"{purpose}: a LinearizedNetworkClassifier is a torch network, not one Koopman matrix "
-            "behind transformers. Its own method to_module() returns the network, which "
+            "after transformers. Its own method to_module() returns the network, which "
             "torch.export.export and torch.onnx.export(network.to_module(), (inputs,), "
             '"network.onnx") take.'
         )
 
 
 def n_features_of(first, estimator=None):
-    """Return how many features a student takes, as it or its first step says.
+    """Return the number of features of a student, from the student or its first step.
 
     Raises
     ------
     TypeError
-        If neither does.
+        If neither of them has that number.
     """
     found = getattr(estimator, "n_features_in_", getattr(first, "n_features_in_", None))
     if found is None:
         raise TypeError(
-            f"{type(first).__name__} does not say how many features it takes. Let its fit set "
-            "n_features_in_: sklearn.utils.validation.validate_data(self, X) does."
+            f"{type(first).__name__} does not state how many features it takes. Set n_features_in_ "
+            "in its fit: sklearn.utils.validation.validate_data(self, X) does so."
         )
     return int(found)
 

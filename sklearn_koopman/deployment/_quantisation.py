@@ -1,23 +1,23 @@
-r"""Matrices of few bits, rounded so that their products with real rows change least.
+r"""Matrices of few bits, rounded such that their products with real rows change least.
 
-Replacing a row k of a matrix by :math:`q` changes its products with rows of covariance H by
+If a row k of a matrix is replaced by :math:`q`, its products with rows of covariance H change by
 
 .. math:: (k - q)^T H (k - q)
 
 on average (the intercept corrects a constant change). Plain rounding takes the nearest level of
-each entry. With error feedback the entries are rounded one after the other, and those that are
-still to come make up for the error of each, as well as least squares can: GPTQ [1]_, which goes
-back to [2]_. There it is an approximation for one layer of many; here the layer is the model.
-Coordinate descent follows: one entry after the other moves to the level that is best given all
-others.
+each entry. With error feedback the entries are rounded one after the other. The remaining entries
+compensate the error of each one as well as least squares can. This is GPTQ [1]_, which goes back to
+[2]_. There it is an approximation for one layer of many; here the layer is the whole model. Then
+coordinate descent moves one entry after the other to the level that is best given all others.
 
-Not all rows matter alike: if a student has probabilities, a change of the logits costs more where
-it is less sure. So H has the weight
+Rows do not matter equally: if a student has probabilities, a change of the logits costs more where
+the student is less sure. So H has the weight
 
 .. math:: 1 - \sum_c p_{ic}^2
 
-for row i, which is the trace of the second derivatives of its cross-entropy, plus the mean of this
-weight over all rows, because a change that is not small can make a sure row unsure.
+for row i, plus the mean of this weight over all rows. The weight is the trace of the second
+derivatives of the row's cross-entropy. The mean is added because a change that is not small can
+make a sure row unsure.
 
 .. [1] E. Frantar, S. Ashkboos, T. Hoefler and D. Alistarh, "GPTQ: accurate post-training
    quantization for generative pre-trained transformers", arXiv:2210.17323 (2022).
@@ -41,18 +41,18 @@ from ..rows import GramMoments, accumulated, lifted_blocks
 from ..students import split_student
 from ._detach import detach_teacher
 
-# Full scales that are tried, relative to the largest entry: it may pay to clip a few.
+# Full scales to try, relative to the largest entry. It can be better to clip a few entries.
 _SCALES = np.linspace(0.1, 1.0, 19)
-# Of the mean variance, what every direction has at least.
+# Smallest variance of every direction, relative to the mean variance.
 _DAMPING = 1e-3
-# Of coordinate descent, which most often ends before.
+# Largest number of passes of coordinate descent, which usually ends earlier.
 _MAX_SWEEPS = 50
-# Rows whose patches are looked at together.
+# Number of rows whose patches are processed together.
 _PATCHED_ROWS = 128
 
 
 def unit_levels(bits, kind="uniform"):
-    """Return the values of a number of some bits, from -1 to 1.
+    """Return the values that a number of some bits can have, from -1 to 1.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def unit_levels(bits, kind="uniform"):
 
 
 def check_bits(bits, name="bits"):
-    """Raise ValueError for a number of bits that there is not."""
+    """Raise ValueError for an invalid number of bits."""
     if not is_integer(bits) or not 2 <= bits <= 16:
         raise ValueError(
             f"{name}={bits!r}: must be an int in the range [2, 16]; one of them is the sign."
@@ -96,7 +96,7 @@ def check_bits(bits, name="bits"):
 
 
 def check_rounding(levels="uniform", scale="row", feedback=True):
-    """Raise ValueError for a way of rounding that there is not; see `quantise_matrix`."""
+    """Raise ValueError for invalid parameters of rounding; see `quantise_matrix`."""
     if not (isinstance(levels, str) and levels in ("uniform", "logarithmic")):
         raise ValueError(f"levels={levels!r}: must be 'uniform' or 'logarithmic'.")
     if not (isinstance(scale, str) and scale in ("row", "matrix")):
@@ -109,8 +109,8 @@ def check_rounding(levels="uniform", scale="row", feedback=True):
 def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", feedback=True):
     """Round a matrix to few bits.
 
-    Every row, or the matrix, has a full scale. Of 19 scales between a tenth of the largest entry
-    and this entry itself, it is the one that changes products least.
+    Every row, or the matrix, has a full scale. 19 scales between a tenth of the largest entry and
+    this entry itself are tried, and the one that changes products least is taken.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def quantise_matrix(matrix, bits, *, gram=None, levels="uniform", scale="row", f
     bits : int
         From 2 to 16.
     gram : array-like of shape (n_inputs, n_inputs), default=None
-        Second moments of the rows that it is multiplied by. None: the identity.
+        Second moments of the rows that the matrix is multiplied by. None: the identity.
     levels : {"uniform", "logarithmic"}, default="uniform"
         See `unit_levels`.
     scale : {"row", "matrix"}, default="row"
@@ -199,9 +199,9 @@ def quantise_student(
 ):
     """Return a student whose matrix has few bits.
 
-    Its numbers are still floats, which take few different values: it predicts as the rounded matrix
-    does, and :func:`~sklearn_koopman.inspection.cost` counts the bytes of floats. `to_c` packs
-    numbers into as many bits as they have.
+    Its numbers are still floats, but with few different values. So it predicts with the rounded
+    matrix, and :func:`~sklearn_koopman.inspection.cost` counts the bytes of floats. `to_c` packs
+    the numbers into few bits.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def quantise_student(
         A fitted classifier with a Koopman matrix, or a pipeline or search that ends in one.
     X : array-like of shape (n_samples, n_features)
         Rows like those to be classified, without labels, such as the training rows. Their
-        observables, and how sure the student is of them, tell which errors matter.
+        observables, and the student's confidence on them, determine which errors matter.
     bits : int or None, default=4
         Bits of an entry of the Koopman matrix. The intercept is not rounded, and makes up for the
         change of the (weighted) mean. None leaves the matrix as it is.
@@ -273,12 +273,12 @@ def quantise_student(
 
 
 def row_weights(estimator, X):
-    """Return how much a change of the logits matters, for each row."""
+    """Return for each row how much a change of the logits matters."""
     if not hasattr(estimator, "predict_proba"):
         return np.ones(len(X))
     probabilities = estimator.predict_proba(X).astype(np.float64)
     curvature = 1 - np.square(probabilities).sum(axis=1)
-    # Plus the mean; the scale does not matter.
+    # Add the mean. The scale does not matter.
     return curvature + curvature.mean() if curvature.any() else np.ones(len(X))
 
 
@@ -292,12 +292,12 @@ def observable_moments(transformers, X, weight):
 
 
 def convolutions_in(transformers, purpose):
-    """Return the places of the convolutions in a list of transformers; raise if there is none."""
+    """Return the indices of the convolutions in a list of transformers; raise if there is none."""
     places = [i for i, step in enumerate(transformers) if isinstance(step, ConvolutionalLifter)]
     if not places:
         raise ValueError(
-            f"{purpose} needs a ConvolutionalLifter that is a step of the student, and there is "
-            "none; leave it out."
+            f"{purpose} needs a ConvolutionalLifter as a step of the student, and there is none. "
+            "Leave it out."
         )
     return places
 
@@ -315,7 +315,7 @@ def _quantise_filters(transformers, X, weight, bits, settings):
 
 
 def _patch_moments(before, lifter, X, weight):
-    """Return weighted mean and covariance of the patches that filters see."""
+    """Return the weighted mean and covariance of the patches that filters see."""
     size = lifter.filters_[0].size
     total, first, second = 0.0, np.zeros(size), np.zeros((size, size))
     for rows in gen_batches(len(X), _PATCHED_ROWS):
@@ -339,7 +339,7 @@ def _quantise_reducers(transformers, X, weight, bits, settings):
     ]
     if not reducers:
         raise ValueError(
-            f"reducer_bits={bits!r} needs a PCA in the student, and there is none; leave it None."
+            f"reducer_bits={bits!r} needs a PCA in the student, and there is none. Leave it None."
         )
     for i in reducers:
         _, gram = observable_moments(transformers[:i], X, weight)
@@ -349,13 +349,13 @@ def _quantise_reducers(transformers, X, weight, bits, settings):
 
 
 def _nearest(values, steps, scale):
-    """Return the nearest of the levels, which are steps times scale."""
+    """Return the nearest levels, which are steps times scale."""
     midpoints = (steps[1:] + steps[:-1]) / 2
     return steps[np.searchsorted(midpoints, values / scale)] * scale
 
 
 def round_with_feedback(rows, steps, scale, gram):
-    """Round the columns of rows in turn, those of large variance first."""
+    """Round the columns of rows one after the other, in descending order of their variance."""
     variance = np.diag(gram)
     order = np.argsort(-variance, kind="stable")
     factor = _feedback_factor(gram[np.ix_(order, order)])
@@ -371,7 +371,7 @@ def round_with_feedback(rows, steps, scale, gram):
 
 
 def descend_to_levels(matrix, rounded, steps, scale, gram):
-    """Move one entry after the other to the level that is best given all others."""
+    """Move one entry after the other to the level that is best given all other entries."""
     curvature = np.diag(gram)
     rounded = rounded.T.copy()
     for _ in watched(range(_MAX_SWEEPS), "rounding", "sweep"):

@@ -39,7 +39,7 @@ def distillation_report(
     y_test=None,
     sample_weight=None,
     random_states=(0,),
-    edmd_ridge=1e-6,
+    edmd_ridge=1e-2,
     verbose=None,
 ):
     """Compare a distilled student with its teacher, and with students without a teacher.
@@ -78,7 +78,7 @@ def distillation_report(
     random_states : int or sequence of int, default=(0,)
         Seeds. Each in turn is given to every `random_state` parameter, and to torch, whose own
         generator is restored afterwards.
-    edmd_ridge : float, default=1e-6
+    edmd_ridge : float, default=1e-2
         `ridge` of the EDMD rows.
     verbose : int, default=None
         0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for

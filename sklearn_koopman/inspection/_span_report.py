@@ -1,4 +1,4 @@
-"""A linearised network and what else could be done with its span, side by side."""
+"""A linearised network and its alternatives, side by side."""
 
 from copy import copy
 from time import perf_counter
@@ -20,47 +20,49 @@ from ._cost import Operations, UncountableError, count_operations, count_spans
 from ._fidelity import fidelity_score
 from ._report import _NAN, _checked, _operations, _repeated, _report, _Run
 
-# Of the parameters of a classifier, those that make it the best affine map.
+# Parameters with which a classifier is the best affine map.
 _AFFINE = {"lifter": None, "rank": None, "density": None, "lift_output": False, "epochs": 0}
 
 
 def span_report(
     classifier, X, y, *, X_test, y_test, random_states=(0,), tail_epochs=0, verbose=None
 ):
-    """Compare a linearised network with the network and with what else could be done.
+    """Compare a linearised network with the whole network and with other ways to replace a span.
 
     The rows of the report are
 
     - the network, as it is;
-    - the network without the span, where what enters the span has the shape of what leaves it;
+    - the network without the span, if the input and the output of the span have the same shape;
     - the best affine map in place of the span;
-    - the weights of the span, each a product of two factors of the same rank, and
-    - the weights of the span, pruned by magnitude: both with as many numbers as `classifier` has in
-      place of the span (all of them, where it has more), where the span has weights;
+    - the weights of the span, each as a product of two factors of the same rank, and
+    - the weights of the span, pruned by magnitude. Both have as many numbers as `classifier` has in
+      place of the span (or all weights, if it has more). Both are left out if the span has no
+      weights;
     - the linearised network, which is `classifier`;
-    - with `tail_epochs`, the same with the matrix and all layers after it trained.
+    - with `tail_epochs`, the linearised network after training of the matrix and all layers after
+      it.
 
-    Everything is fitted anew on X for each seed, and only evaluated on `X_test`: nothing is chosen
-    there.
+    Everything is fitted anew on X for each seed. `X_test` is used only to evaluate, never to
+    choose.
 
     Parameters
     ----------
     classifier : LinearizedNetworkClassifier
-        With a single span. It is cloned, fitted or not.
+        A classifier with a single span. It is cloned, so it need not be fitted.
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        Training rows.
+        Rows to fit to.
     y : array-like of shape (n_samples,)
-        Their labels.
+        Labels of these rows.
     X_test : array-like of shape (n_test_samples, n_features) or (n_test_samples, ...)
         Rows to evaluate on.
     y_test : array-like of shape (n_test_samples,)
-        Their labels.
+        Labels of these rows.
     random_states : int or sequence of int, default=(0,)
-        Seeds: each in turn is given to every `random_state` parameter, and to torch (whose own
+        Seeds. Each one in turn is set in every `random_state` parameter and in torch (whose own
         generator is restored afterwards).
     tail_epochs : int, default=0
-        Epochs in which the matrix and the layers after it are trained on what the network says
-        (``trained="tail"``); 0 leaves that row out.
+        Number of epochs in which the matrix and the layers after it are trained on the outputs of
+        the network (``trained="tail"``). With 0 this row is left out.
     verbose : int, default=None
         0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
         each step. None is 1 where stderr is a terminal, and in notebooks, else 0.
@@ -68,13 +70,13 @@ def span_report(
     Returns
     -------
     report : DistillationReport
-        Print it, or take its `rows` or `to_frame()`. `fidelity` is to the network. Entries that are
-        zero are not parameters and multiply nothing.
+        Print it, or use its `rows` or `to_frame()`. `fidelity` is the agreement with the network.
+        Entries that are zero do not count as parameters or multiplications.
 
     See Also
     --------
-    distillation_report : The same for a student in place of a whole network.
-    sklearn_koopman.networks.LinearizedNetworkClassifier : What is compared.
+    distillation_report : The report for a student in place of a whole network.
+    sklearn_koopman.networks.LinearizedNetworkClassifier : The classifier that is compared.
 
     Examples
     --------
@@ -106,25 +108,25 @@ def span_report(
     """
     if not isinstance(classifier, LinearizedNetworkClassifier):
         raise TypeError(
-            "classifier must be a LinearizedNetworkClassifier, got "
-            f"{type(classifier).__name__}; of a grid search, pass best_estimator_."
+            f"classifier must be a LinearizedNetworkClassifier, got {type(classifier).__name__}. "
+            "After a grid search, pass its best_estimator_."
         )
     if not is_integer(tail_epochs) or tail_epochs < 0:
         raise ValueError(f"tail_epochs={tail_epochs!r}: must be an int >= 0.")
     if len(spans_of(classifier)) > 1:
         raise ValueError(
-            f"span={classifier.span!r}: the report compares what can be done with one span; give "
-            "each span a report of its own."
+            f"span={classifier.span!r}: the report compares replacements of one span. Make a "
+            "report of its own for each span."
         )
     if y is None or y_test is None:
-        raise ValueError("span_report needs labels: give y and y_test.")
+        raise ValueError("span_report needs labels: pass y and y_test.")
     X, y, X_test, y_test, seeds = _checked(X, y, X_test, y_test, random_states)
 
     def runs_of(model):
         model.set_params(module=fitted_network(model.module, X, y, None))
         return _runs(model, X, y, X_test, y_test, tail_epochs)
 
-    # How many models there are to compare with depends on the span.
+    # The number of models to compare depends on the span.
     runs = _repeated(classifier, seeds, runs_of, None, verbose)
     return _report(runs, len(X), y_test, seeds)
 
@@ -165,7 +167,7 @@ def _time_to_fit(classifier, X, y):
 
 
 class _Judge:
-    """Evaluates on the test rows, beside the network, what is there instead of its span.
+    """Evaluates the network, and replacements of its span, on the test rows.
 
     Parameters
     ----------
@@ -177,7 +179,7 @@ class _Judge:
         self.fitted = fitted
         self.X_test, self.y_test = X_test, y_test
         self.teacher = copy(fitted.network_)
-        self.teacher.memory = None  # times are those of computing
+        self.teacher.memory = None  # predictions must be computed, because they are timed
         self.labels = self._labels_of(self.teacher)
 
     def network(self, module, layers=(), kept=()):
@@ -187,9 +189,9 @@ class _Judge:
         ----------
         module : torch.nn.Module
         layers : list of torch.nn.Module
-            Layers of it of which not all weights count.
+            Layers of the network in which some weights do not count.
         kept : list of int
-            How many do.
+            Number of weights that count in each of these layers.
         """
         teacher = self._of(module)
         operations = count_operations(teacher, self.X_test)
@@ -208,15 +210,15 @@ class _Judge:
         return self._run(fitted.predict, self.X_test, operations, fit_time)
 
     def keeps_the_shape(self):
-        """Return whether what enters the span has the shape of what leaves it."""
+        """Return whether the input and the output of the span have the same shape."""
         linearized = self.fitted.linearized_
         ((before, behind),) = self._shapes(linearized.koopman_0, self._of(linearized))
         return before == behind
 
     def n_weights(self, layers):
-        """Return how many weights of some layers are as many numbers as replace the span.
+        """Return how many weights of some layers fit into the size of the span's replacement.
 
-        0 where their biases alone are more, or where it is not known how many replace it.
+        0 if the biases alone are more numbers, or if the size of the replacement is not known.
         """
         try:
             (span,) = count_spans(self.fitted, self.X_test)

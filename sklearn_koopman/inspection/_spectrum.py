@@ -1,4 +1,4 @@
-"""Eigenvalues, modes and singular values of the matrix that stands in for a span."""
+"""Eigenvalues, modes and singular values of the matrix that replaces a span."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,18 @@ from ..networks import LinearizedNetworkClassifier
 
 @dataclass(frozen=True)
 class SpanSpectrum:
-    """What `span_spectrum` found.
+    """Result of `span_spectrum`.
 
     Attributes
     ----------
     singular_values : ndarray of shape (min(n_observables, n_targets),)
-        Standard deviations, in descending order, of what the matrix makes of the observables along
-        its principal directions: how much each rank adds.
+        Standard deviations of the products of matrix and observables along the principal
+        directions, in descending order. They show how much each rank adds.
     eigenvalues : ndarray of complex, shape (n_eigenvalues,), or None
-        In descending order of their absolute values; None where the matrix does not lead from
+        Eigenvalues in descending order of their absolute values. None if the matrix does not map
         observables to the same observables.
     modes : ndarray of complex, shape (n_outputs, n_eigenvalues), or None
-        What each eigenvalue's eigenvector is in the output of the span.
+        The eigenvector of each eigenvalue, as an output of the span.
     """
 
     singular_values: np.ndarray
@@ -33,19 +33,20 @@ class SpanSpectrum:
 def span_spectrum(classifier, span=0):
     r"""Return eigenvalues, modes and singular values of the matrix of a span.
 
-    Where a span has as many inputs as outputs, and its matrix K leads from observables to the same
-    observables (``lift_output=True``, or no lifter), :math:`\psi(b) \approx K \psi(a) + k`, so that
-    :math:`K = V \Lambda V^{-1}` says what the span does to its input again and again: with the
-    matrix C that reads an output out of its observables, the modes are the columns of
-    :math:`C V`. Constant observables are left out: theirs is the eigenvalue 1.
+    Suppose that a span has as many inputs as outputs, and that its matrix K maps observables to the
+    same observables (``lift_output=True``, or no lifter). Then
+    :math:`\psi(b) \approx K \psi(a) + k`, and :math:`K = V \Lambda V^{-1}` shows what happens if
+    the span is applied repeatedly. With the matrix C that computes an output from its observables,
+    the modes are the columns of :math:`C V`. Constant observables are left out; they have the
+    eigenvalue 1.
 
     Parameters
     ----------
     classifier : LinearizedNetworkClassifier
-        A fitted classifier. Its least-squares matrices are looked at (truncated if `rank` is
-        given), not what pruning and training make of them.
+        A fitted classifier. The spectrum is that of its least-squares matrices (truncated if `rank`
+        is given), before pruning and training.
     span : int, default=0
-        Which of its spans.
+        Index of the span.
 
     Returns
     -------
@@ -72,8 +73,8 @@ def span_spectrum(classifier, span=0):
     """
     if not isinstance(classifier, LinearizedNetworkClassifier):
         raise TypeError(
-            f"classifier={classifier!r} is no LinearizedNetworkClassifier. The spectrum of an "
-            "EDMDRegressor is koopman_spectrum(regressor)."
+            f"classifier={classifier!r} is not a LinearizedNetworkClassifier. For the spectrum of "
+            "an EDMDRegressor, call koopman_spectrum(regressor)."
         )
     check_is_fitted(classifier)
     operator = classifier.operators_[span]
@@ -103,7 +104,7 @@ class SpanSpectrumDisplay:
     ----------
     figure_ : matplotlib.figure.Figure
     axes_ : list of matplotlib.axes.Axes
-        One, or two if there are eigenvalues.
+        One axes, or two if there are eigenvalues.
     singular_values_ : matplotlib.lines.Line2D
     eigenvalues_ : matplotlib.collections.PathCollection or None
     """
@@ -119,9 +120,9 @@ class SpanSpectrumDisplay:
         ----------
         classifier : LinearizedNetworkClassifier
         span : int, default=0
-            Which of its spans.
+            Index of the span.
         axes : list of matplotlib.axes.Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -135,8 +136,8 @@ class SpanSpectrumDisplay:
         Parameters
         ----------
         axes : list of matplotlib.axes.Axes, default=None
-            Where to draw: one for the singular values, and a second if there are eigenvalues.
-            None makes a figure.
+            Axes to draw on: one for the singular values, and a second one if there are eigenvalues.
+            None makes a new figure.
 
         Returns
         -------

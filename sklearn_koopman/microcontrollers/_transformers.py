@@ -3,6 +3,7 @@
 from functools import singledispatch
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
 from sklearn.kernel_approximation import Nystroem, RBFSampler
@@ -15,14 +16,14 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from ..lifting import WAY_OUT, SupportsC, monomials_like, steps_of
+from ..lifting import WAY_OUT, ColumnParts, SupportsC, monomials_like, steps_of
 
 #: The transformers with a form in C, for messages.
 WITH_STEPS = (
     "PCA, IncrementalPCA, TruncatedSVD, StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, "
     "selections of features, PolynomialFeatures, RBFSampler, Nystroem with a Gaussian kernel, the "
-    "dictionaries of this package, ActiveSubspace, ObservableSelector, pipelines and unions of "
-    "them, and whatever has a method add_to_program"
+    "dictionaries of this package, ActiveSubspace, ObservableSelector, pipelines, unions and "
+    "ColumnTransformers of them, and whatever has a method add_to_program"
 )
 
 
@@ -57,6 +58,15 @@ def _union(union: FeatureUnion, program, rows):
         if step != "drop":
             part = add_transformer(program, step, rows)
             parts.append(program.scaled(part, weights[name]) if name in weights else part)
+    return program.beside(*parts)
+
+
+@_foreign.register
+def _columns(transformer: ColumnTransformer, program, rows):
+    parts = []
+    for places, step, weight in ColumnParts.of(transformer).parts:
+        part = add_transformer(program, step, program.columns(rows, places))
+        parts.append(part if weight == 1.0 else program.scaled(part, weight))
     return program.beside(*parts)
 
 

@@ -1,4 +1,4 @@
-"""Spans of a torch network as one Koopman matrix each.
+"""Spans of a torch network, each replaced by one Koopman matrix.
 
 `__all__` is for users; the other names are what the folders above use of this one.
 """

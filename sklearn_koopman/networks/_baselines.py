@@ -1,4 +1,4 @@
-"""What else could be done with a span: drop it, or compress its own weights."""
+"""Other ways to replace a span: drop it, or compress its own weights."""
 
 from copy import deepcopy
 
@@ -8,20 +8,20 @@ from ..teachers import import_torch
 
 
 def drop_span(module, span):
-    """Return a network without a span: what enters it leaves it, unchanged.
+    """Return a network without a span: the input of the span becomes its output.
 
     Parameters
     ----------
     module : torch.nn.Module
-        The network; it is not changed.
+        The network, which is not changed.
     span : tuple of str
-        Names of the first and of the last submodule of the span, which must leave the shape of an
-        activation as it is.
+        Names of the first and of the last submodule of the span, which must not change the shape of
+        an activation.
 
     Returns
     -------
     network : torch.fx.GraphModule
-        It shares the layers that are left.
+        A network that shares the remaining layers with the module.
 
     Examples
     --------
@@ -42,26 +42,26 @@ def drop_span(module, span):
 def low_rank_span(module, span, n_parameters):
     """Return a copy of a network whose weights in a span are products of two factors.
 
-    Each weight matrix (of a convolution: output channels by all else) is replaced by its best
-    approximation of a rank that is the same for all of them, the largest that keeps within the
-    budget; where the factors would be larger than the matrix, it stays.
+    Each weight matrix (for a convolution: output channels by everything else) is replaced by its
+    best approximation of low rank. The rank is the same for all matrices, and is the largest one
+    within the budget. A matrix stays as it is if the factors would be larger.
 
     Parameters
     ----------
     module : torch.nn.Module
-        The network; it is not changed.
+        The network, which is not changed.
     span : tuple of str
         Names of the first and of the last submodule of the span.
     n_parameters : int
-        Most numbers in the factors of all weight matrices of the span together; biases are not
-        counted.
+        Largest number of entries in the factors of all weight matrices of the span together. Biases
+        are not counted.
 
     Returns
     -------
     network : torch.nn.Module
-        Its weights are stored as the products.
+        The network. Its weights are stored as the products.
     rank : int
-        0 where not even rank 1 is within the budget; the weights are zero then.
+        The rank. 0 if even rank 1 exceeds the budget; the weights are zero then.
     """
     network = deepcopy(module)
     weights = _weights(network, span)
@@ -83,17 +83,17 @@ def low_rank_span(module, span, n_parameters):
 
 
 def pruned_span(module, span, n_parameters):
-    """Return a copy of a network in whose span all but the largest weights are zero.
+    """Return a copy of a network with all but the largest weights of a span set to zero.
 
     Parameters
     ----------
     module : torch.nn.Module
-        The network; it is not changed.
+        The network, which is not changed.
     span : tuple of str
         Names of the first and of the last submodule of the span.
     n_parameters : int
-        Number of entries of the weight matrices of the span that are kept, those of largest
-        magnitude among all of them; biases are kept and not counted.
+        Number of entries of the weight matrices to keep: the ones of largest magnitude in the whole
+        span. Biases are kept, and not counted.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def pruned_span(module, span, n_parameters):
 
 
 def span_size(module, span):
-    """Return how many numbers the weight matrices of a span have.
+    """Return the number of entries of all weight matrices of a span.
 
     Parameters
     ----------

@@ -28,55 +28,59 @@ from ._parameters import check_parameters, for_each_span, spans_of
 class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
     r"""Network with spans of its layers replaced by one Koopman matrix each.
 
-    What enters a span, :math:`a`, is lifted to observables :math:`\psi(a)`, standardised to
-    :math:`\phi(a)`, and what leaves it, :math:`b`, is predicted by the matrix :math:`B` that
+    The input of a span, :math:`a`, is lifted to observables :math:`\psi(a)`, standardised to
+    :math:`\phi(a)`. The output of the span, :math:`b`, is predicted by the matrix :math:`B` that
     minimises
 
     .. math:: \frac{1}{2 \sum_i w_i} \sum_i w_i \|b_i - \bar b - B^T \phi(a_i)\|^2
               + \frac{ridge}{2} \|B\|_F^2, \qquad \operatorname{rank} B \le rank
 
-    (extended dynamic mode decomposition, EDMD). The layers before and behind the span stay as
-    they are, and nothing nonlinear but the lifting is left of the span itself.
+    (extended dynamic mode decomposition, EDMD). The layers before and after the span stay as they
+    are. The only nonlinear part that is left of the span is the lifting.
 
     Parameters
     ----------
     module : torch.nn.Module, TorchTeacher, MLPClassifier or skorch net
-        The network. A torch module is used as it is, never changed, and shared by clones; wrap it
-        in a :class:`~sklearn_koopman.teachers.TorchTeacher` to say the shape of its input, a
+        The network. A torch module is used as it is, never changed, and shared by clones. Wrap it
+        in a :class:`~sklearn_koopman.teachers.TorchTeacher` to set the shape of its input, a
         device, the batch size or its classes. An estimator is cloned and fitted on the training
-        data, unless it is wrapped in :class:`~sklearn.frozen.FrozenEstimator`. Layers of an
+        data, unless it is wrapped in :class:`~sklearn.frozen.FrozenEstimator`. The layers of an
         `MLPClassifier` are named ``linear0``, ``activation0``, ``linear1``, and so on.
     span : str, tuple of (str, str), or list of them
         Names of the first and the last submodule to replace, as in ``module.named_modules()``; a
-        single name is a span of one. Of several spans, in the order in which they run, each is
-        fitted behind the matrices of those before it.
+        single name is a span of one submodule. Give several spans in the order in which they run.
+        Each one is fitted after the matrices of the earlier spans.
     lifter : transformer or None, or list of them, default=None
-        Makes observables of (rows of) activations; one per span if a list. None takes the
-        activations themselves: the best affine map.
+        Makes observables of (rows of) activations. A list has one for each span. None uses the
+        activations themselves, which gives the best affine map.
     rank : int or None, or list of them, default=None
-        Largest rank of the matrix, which then is stored as two factors; one per span if a list.
+        Largest rank of the matrix, which is stored as two factors then. A list has one for each
+        span.
     ridge : float, default=1e-6
         L2 penalty on the coefficients of the standardised observables.
     density : float, default=None
-        Share of the entries of the matrix (of each factor) that is kept, those of largest
+        Share of the entries of the matrix (or of each factor) to keep: the ones of largest
         magnitude on standardised observables. None keeps all.
     lift_output : bool, default=False
-        Whether the matrix leads from observables to observables, read back by a second
-        regression. `rank` then restricts that larger matrix, and where a span has as many inputs
-        as outputs it has eigenvalues, see :func:`~sklearn_koopman.inspection.span_spectrum`.
+        Whether the matrix maps observables to observables. A second regression then maps the
+        observables back to the output, and `rank` restricts the larger matrix. If a span has as
+        many inputs as outputs, that matrix has eigenvalues, see
+        :func:`~sklearn_koopman.inspection.span_spectrum`.
     layout : {"whole", "channels_first", "channels_last"}, default="whole"
-        What a row is: a whole activation, flattened; or each position of maps (n, channels,
-        height, width), or of sequences (n, ..., channels). Then the same matrix acts everywhere.
+        What a row is. "whole": a whole activation, flattened. "channels_first": each position of
+        maps (n, channels, height, width). "channels_last": each position of sequences (n, ...,
+        channels). With the last two, the same matrix acts at every position.
     kernel_size : int or tuple of (int, int), default=1
         Height and width of the patch of the input that each position of the output sees, for
-        ``layout="channels_first"``. Stride and padding follow from the sizes of the maps: with an
+        ``layout="channels_first"``. Stride and padding follow from the sizes of the maps. With an
         int they are the same in both directions.
     epochs : int, default=0
-        How often all rows are seen in a training of the matrices, from the least-squares
-        solution on, by the loss (1 - soft_weight) CE + soft_weight T^2 KL between the outputs of
-        the whole network and of the linearised one. 0 does not train.
+        Number of epochs in which the matrices are trained, starting from the least-squares
+        solution. The loss is (1 - soft_weight) CE + soft_weight T^2 KL, with the Kullback-Leibler
+        divergence between the outputs of the whole network and of the linearised one. 0 does not
+        train.
     trained : {"matrix", "tail"}, default="matrix"
-        What is trained: the matrices, or also (copies of) all layers behind the first span.
+        What is trained: the matrices, or also (copies of) all layers after the first span.
     soft_weight : float, default=0.9
         Weight of the Kullback-Leibler term, in [0, 1].
     temperature : float, default=2.0
@@ -84,18 +88,19 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
     learning_rate : float, default=1e-3
         Step size of Adam, annealed to 0; it acts on standardised observables.
     batch_size : int, default=256
-        Rows of a step of the training.
+        Number of rows in a training step.
     random_state : int, RandomState instance or None, default=None
-        Draws the order of the rows in training; nothing else is random.
+        Seeds the order of the rows in training. Nothing else is random.
     verbose : int, default=0
         0 shows nothing; 1 shows progress bars on stderr, if tqdm is installed; 2 prints a line for
         each step.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"
-        What the network gives; see :class:`~sklearn_koopman.KoopmanDistilledClassifier`. "auto"
-        is what a `TorchTeacher` says, else a guess that refuses what is not clear.
+        What the outputs of the network are; see
+        :class:`~sklearn_koopman.KoopmanDistilledClassifier`. "auto" uses the `output` of a
+        `TorchTeacher`, or else guesses, with an error if the outputs are not clear.
     teacher_classes : array-like of shape (n_columns,), default=None
-        The class of each output of the network. None: those of a `TorchTeacher` or of a fitted
-        estimator, else the sorted labels.
+        The class of each output of the network. None: the classes of a `TorchTeacher` or of a
+        fitted estimator, or else the sorted labels.
 
     Attributes
     ----------
@@ -103,30 +108,30 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         For each span the least-squares solution (before pruning and training): `coef`, `matrix`,
         `intercept`, `singular_values`, `lifter`.
     linearized_ : torch.fx.GraphModule
-        The network that predicts. It shares the layers that were not replaced.
+        The network that predicts. It shares the layers that were not replaced with the original.
     loss_curve_ : list of float
-        Mean loss of each epoch; empty without training.
+        Mean loss of each epoch. Empty without training.
     classes_ : ndarray of shape (n_classes,)
         Sorted labels.
     network_ : TorchTeacher
-        The network as it was.
+        The original network.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
 
     See Also
     --------
-    drop_span, low_rank_span, pruned_span : What else could be done with a span.
+    drop_span, low_rank_span, pruned_span : Other ways to replace a span.
     sklearn_koopman.KoopmanDistilledClassifier : One matrix instead of the whole network.
 
     Notes
     -----
-    The network is traced by :mod:`torch.fx`, and only modules that contain an end of a span are
-    looked into. What a span computes for others (a skip connection that leaves it) is still
-    computed. One pass over the rows fits a matrix, in O(D^2) memory for D observables. A lifter
-    is fitted to at most 20,000 rows, evenly spaced, without weights; it is given arrays. float32
-    activations are multiplied in float32 and their products summed in float64, as in
-    :class:`~sklearn_koopman.EDMDClassifier`.
+    The network is traced by :mod:`torch.fx`. Only modules that contain an end of a span are traced
+    inside. If other layers use an inner result of a span (a skip connection that leaves it), this
+    result is still computed. One pass over the rows fits a matrix, in O(D^2) memory for D
+    observables. A lifter is fitted to arrays of at most 20,000 rows, evenly spaced, without
+    weights. float32 activations are multiplied in float32 and their products summed in float64, as
+    in :class:`~sklearn_koopman.EDMDClassifier`.
 
     References
     ----------
@@ -207,15 +212,15 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows as the network takes them. float32, float64 and whole numbers are kept until they
-            enter the network, batch by batch, which computes in its own dtype.
+            Rows in the form that the network takes. float32, float64 and whole numbers are kept
+            until they enter the network, batch by batch. The network computes in its own dtype.
         y : array-like of shape (n_samples,), default=None
-            Labels: they name the classes, fit a network that is an estimator, and count in the
-            cross-entropy if `epochs` is positive. Least squares does not look at them. None: the
-            classes are those of the network, or the numbers of its columns, and the soft weight
-            is 1.
+            Labels. They give the classes, fit a network that is an estimator, and count in the
+            cross-entropy if `epochs` is positive. Least squares does not use them. None: the
+            classes are those of the network, or the numbers of its columns, and the soft weight is
+            1.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; a weight of 2 is the same as a row that is there twice.
+            Non-negative weights. A weight of 2 is the same as two copies of the row.
 
         Returns
         -------
@@ -241,13 +246,13 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         return self
 
     def _labels(self, y, X, network):
-        """Return the labels; without any, the classes that the network has."""
+        """Return the labels; without labels, the classes of the network."""
         if y is not None:
             return encode_labels(y, None, network.classes_)
         if self.epochs > 0 and self.soft_weight == 0:
             raise ValueError(
                 "soft_weight=0 learns from labels alone: it requires y to be passed, but the "
-                "target y is None. Give fit y, or a positive soft_weight."
+                "target y is None. Pass y to fit, or set a positive soft_weight."
             )
         classes = network.classes_
         if classes is None:
@@ -255,7 +260,7 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         return Labels.without_any(len(X), classes)
 
     def _solve(self, network, X, labels, weight, columns):
-        """Return the fitted attributes: the matrices, and the network that has them."""
+        """Return the fitted attributes: the matrices, and the network that contains them."""
         from ._fit_spans import SpanSettings, fit_layers, fold
         from ._graph import TracedNetwork
 
@@ -319,8 +324,8 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         Returns
         -------
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            For two classes, the logit of the second above that of the first. Of a network that
-            gives probabilities, their logarithms.
+            For two classes, the logit of the second minus that of the first. If the network gives
+            probabilities, the logits are their logarithms.
         """
         logits = self._logits(X)
         return finite(margin(logits), "The logits")
@@ -357,20 +362,20 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
     def to_module(self):
         """Return the linearised network as a plain torch module.
 
-        It needs this package no more than any torch module needs the code of its classes, takes
-        what the network takes, gives what it gives, and can be exported by
-        :func:`torch.export.export` and :func:`torch.jit.script` where its layers can.
+        It has the same inputs and outputs as the network. It needs this package only for the code
+        of its classes, as any torch module does. :func:`torch.export.export` and
+        :func:`torch.jit.script` can export it if they can export its layers.
 
         Returns
         -------
         module : torch.nn.Module
-            In eval mode; nothing is shared with the original.
+            A module in eval mode that shares nothing with the original.
 
         Raises
         ------
         TypeError
-            If a lifter has no counterpart in torch. Known are the transformers that
-            :func:`sklearn_koopman.deployment.to_module` knows.
+            If a lifter has no counterpart in torch. The transformers that
+            :func:`sklearn_koopman.deployment.to_module` supports have one.
         """
         check_is_fitted(self)
         self._check_exportable("to_module")
@@ -399,11 +404,11 @@ class LinearizedNetworkClassifier(ClassifierMixin, SharingEstimator):
         return self._aligned(check_outputs(np.concatenate(outputs), repr(self), len(X)))
 
     def _aligned(self, outputs):
-        """Return outputs of the network, an array, as logits, one column per class."""
+        """Return outputs of the network (an array) as logits, one column per class."""
         return OutputColumns(self._output, self._columns).logits_of_array(outputs)
 
 
 def _dtypes_of(X):
-    """Return which dtypes are kept: whole numbers too, as each batch is cast for the network."""
+    """Return the dtypes to keep, also whole numbers, because each batch is cast for the network."""
     is_whole = isinstance(X, np.ndarray) and X.dtype.kind in "biu"
     return None if is_whole else DTYPES

@@ -1,4 +1,4 @@
-"""Training the matrices of a linearised network on what the whole network says."""
+"""Training the matrices of a linearised network on the outputs of the whole network."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ._network import running
 
 @dataclass(frozen=True)
 class DistillationOptions:
-    """How to train; the parameters of `LinearizedNetworkClassifier` of the same names."""
+    """Settings of the training: parameters of `LinearizedNetworkClassifier`, by the same names."""
 
     epochs: int
     soft_weight: float
@@ -26,24 +26,24 @@ class DistillationOptions:
 
 
 def trainable(traced, linearized, layers, options):
-    """Return what is trained of a linearised network.
+    """Return the parts of a linearised network that are trained.
 
     Parameters
     ----------
     traced : TracedNetwork
     linearized : torch.fx.GraphModule
     layers : list of KoopmanLayer
-        Those in it.
+        Layers of that network.
     options : DistillationOptions
-        With ``trained="tail"``, copies of all layers after the first span are trained too; with a
-        density, zeros of the matrices stay zero.
+        Settings. With ``trained="tail"``, copies of all layers after the first span are trained
+        too. With a density, zeros of the matrices stay zero.
 
     Returns
     -------
     linearized : torch.fx.GraphModule
-        The same, or a copy.
+        The same network, or a copy.
     layers : list of KoopmanLayer
-        Those in it.
+        Layers of that network.
     parameters : list of torch.nn.Parameter
     masks : list of torch.Tensor or None
         As `distil` takes them.
@@ -52,7 +52,7 @@ def trainable(traced, linearized, layers, options):
         if isinstance(layer.lift, ForeignLift):
             raise TypeError(
                 f"epochs={options.epochs}: gradients cannot pass lifter={layer.lift.lifter!r}; "
-                "train one span at a time, or use lifters that torch knows."
+                "train one span at a time, or use lifters that have a form in torch."
             )
     if options.trained == "tail":
         linearized = deepcopy(linearized)
@@ -74,15 +74,15 @@ def trainable(traced, linearized, layers, options):
 def distil_network(
     network, linearized, columns, parameters, masks, X, labels, weight, options, rng
 ):
-    """Train some parameters of a linearised network on what the whole network says.
+    """Train some parameters of a linearised network on the outputs of the whole network.
 
     Parameters
     ----------
     network : TorchTeacher
-        The whole one.
+        The whole network.
     linearized : torch.fx.GraphModule
     columns : OutputColumns
-        Of the outputs of both.
+        Columns of the outputs of both networks.
     parameters, masks, options, rng
         As for `distil`.
     X : ndarray of shape (n_samples, ...)
@@ -116,21 +116,22 @@ def distil_network(
 def distil(student, parameters, masks, batch_of, weight, options, rng):
     """Train some parameters of a network by Adam, with cosine annealing.
 
-    Gradients are written nowhere but to these parameters.
+    Gradients are written only to these parameters.
 
     Parameters
     ----------
     student : callable
-        From inputs to logits.
+        Function from inputs to logits.
     parameters : list of torch.nn.Parameter
     masks : list of torch.Tensor or None
-        For each parameter, zeros where it shall stay as it is; None trains all of it.
+        One mask for each parameter, with zeros where the parameter must not change. None trains all
+        its entries.
     batch_of : callable
-        Returns inputs, the teacher's logits and class codes of some rows.
+        Function that returns inputs, the teacher's logits and the class codes of some rows.
     weight : torch.Tensor of shape (n_samples,)
     options : DistillationOptions
     rng : numpy.random.RandomState
-        Draws the order of the rows.
+        Generator that draws the order of the rows.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Least squares for the matrix of one span, a batch of activations at a time."""
+"""Least squares for the matrix of one span, batch by batch of activations."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -16,32 +16,32 @@ from ..linear import (
 )
 from ..rows import GramMoments, Scale, TriangularMoments, accumulated, fit_lifter, lifted_blocks
 
-# A lifter is fitted to at most so many rows, and numbers (half a GB in float32).
+# A lifter is fitted to at most this many rows, and numbers (half a GB in float32).
 LIFTER_ROWS = 20_000
 LIFTER_NUMBERS = 2**27
 
 
 @dataclass(frozen=True)
 class KoopmanOperator:
-    """What stands in for one span.
+    """Lifter and matrix that replace one span.
 
     Attributes
     ----------
     coef : ndarray of shape (n_observables, n_targets)
-        For the standardised observables of the input.
+        Coefficients of the standardised observables of the input.
     intercept : ndarray of shape (n_targets,)
     scale : Scale
         Mean and deviation of the observables.
     singular_values : ndarray of shape (min(n_observables, n_targets),)
-        Standard deviations of what the matrix makes of the observables along its principal
-        directions, before any truncation: how much each rank adds.
+        Standard deviations of the products of matrix and observables along the principal
+        directions, before any truncation. They show how much each rank adds.
     lifter : fitted transformer or None
-        From activations to observables.
+        Maps activations to observables.
     output_lifter : fitted transformer or None
-        From activations behind the span to targets; None where they are the targets.
+        Maps activations after the span to targets. None if the activations are the targets.
     output_readout : tuple of ndarray or None
-        Coefficients (n_targets, n_outputs) and intercepts that lead back from observables of the
-        output to the output.
+        Coefficients (n_targets, n_outputs) and intercepts that map observables of the output back
+        to the output.
     """
 
     coef: np.ndarray
@@ -54,13 +54,13 @@ class KoopmanOperator:
 
     @property
     def is_square(self):
-        """Whether the matrix leads from observables to the same observables."""
-        same_lifter = self.lifter is self.output_lifter  # None, too
+        """Whether the matrix maps observables to the same observables."""
+        same_lifter = self.lifter is self.output_lifter  # also if both are None
         return same_lifter and self.coef.shape[0] == self.coef.shape[1]
 
     @property
     def matrix(self):
-        """Coefficients of the observables as they are, (n_targets, n_observables)."""
+        """Coefficients of the observables without standardisation, (n_targets, n_observables)."""
         return self.scale.unscale(self.coef, self.intercept)[0].T
 
     @property
@@ -78,9 +78,9 @@ def fit_operator(batches, sample, lifter, *, ridge, rank, lift_output):
     Parameters
     ----------
     batches : callable
-        Returns an iterator of rows before the span, rows behind it, and weights.
+        Function that returns an iterator of rows before the span, rows after it, and weights.
     sample : tuple of ndarray
-        Some rows before and behind the span, to fit the lifter to.
+        Some rows before and after the span, to which the lifter is fitted.
     lifter : transformer or None
     ridge : float
     rank : int or None
@@ -117,14 +117,14 @@ def _regress(batches, lifter, target_lifter, ridge, rank):
     """Return coefficients, intercepts, scale and singular values of a regression."""
     exact = partial(GramMoments, exact=True)
     moments: Any = None
-    # Each slower and more exact than the one before.
+    # Each solver is slower and more exact than the one before.
     for kind, solve in (
         (GramMoments, solve_gram),
         (exact, solve_gram),
         (TriangularMoments, solve_triangular_factor),
     ):
         if kind is exact and not moments.is_single:
-            continue  # they were exact already
+            continue  # the moments were exact already
         moments = _accumulate(batches, lifter, target_lifter, kind)
         check_finite_moments(moments.scale)
         coef = solve(moments, ridge)
@@ -152,5 +152,5 @@ def _accumulate(batches, lifter, target_lifter, kind):
 
 
 def n_lifter_rows(width):
-    """Return how many rows of a width a lifter is fitted to at most."""
+    """Return the largest number of rows of some width that a lifter is fitted to."""
     return max(1, min(LIFTER_ROWS, LIFTER_NUMBERS // width))

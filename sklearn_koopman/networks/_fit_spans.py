@@ -1,4 +1,4 @@
-"""Spans, one after the other: what enters and leaves each, and the layer that is fitted to it."""
+"""Spans, one after the other: their inputs and outputs, and the layers fitted to them."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +22,9 @@ from ._network import running
 
 @dataclass(frozen=True)
 class SpanSettings:
-    """How spans are replaced; the parameters of `LinearizedNetworkClassifier` of the same names.
+    """How spans are replaced: parameters of `LinearizedNetworkClassifier`, by the same names.
 
-    Of `lifters` and `ranks` there is one for each span.
+    `lifters` and `ranks` have one entry for each span.
     """
 
     lifters: list
@@ -37,7 +37,7 @@ class SpanSettings:
 
 
 def fit_layers(network, traced, settings, X, weight):
-    """Fit the matrix of every span, each to what the layers before it give.
+    """Fit the matrix of every span, each to the outputs of the layers before it.
 
     Parameters
     ----------
@@ -50,13 +50,14 @@ def fit_layers(network, traced, settings, X, weight):
     Returns
     -------
     layers : list of KoopmanLayer
-        Their readouts are for standardised observables, see `fold`.
+        Layers whose readouts are for standardised observables, see `fold`.
     operators : list of KoopmanOperator
     """
     layers: list = []
     operators = []
     for span, lifter, rank in zip(traced.spans, settings.lifters, settings.ranks, strict=True):
-        # What enters is what the layers before give; what leaves is what the network gives.
+        # The inputs come from the new layers before the span, the targets from the original
+        # network.
         if layers:
             entered = traced.with_layers(layers, (span.entry,))
             recorders = [entered, traced.with_layers([], (span.exit,))]
@@ -84,24 +85,24 @@ def fit_layers(network, traced, settings, X, weight):
 
 
 def fold(layers, operators):
-    """Make the readouts of layers act on the observables as they are."""
+    """Make the readouts of layers act on observables that are not standardised."""
     for layer, operator in zip(layers, operators, strict=True):
         kept = next(layer.readout.parameters())
         layer.readout = folded(layer.readout[1:], operator.scale).to(kept)
 
 
 class SpanRows:
-    """What enters and what leaves a span, as rows, of some samples at a time.
+    """Inputs and outputs of a span as rows, for some samples at a time.
 
     Parameters
     ----------
     recorders : list of torch.fx.GraphModule
-        Together they give what enters, then what leaves.
+        Together they return the input of the span, and then its output.
     to_input : callable
-        From samples to the input of the network.
+        Function from samples to the input of the network.
     X : ndarray of shape (n_samples, ...)
     names : tuple of str
-        Of the span.
+        Names of the ends of the span.
     settings : SpanSettings
 
     Attributes
@@ -122,11 +123,13 @@ class SpanRows:
         self.layout = make_layout(settings.layout, settings.kernel_size, before, behind, names)
 
     def _activations(self, samples):
-        given = self.X[samples]  # a new input for each, as layers may work in place
+        given = self.X[
+            samples
+        ]  # a new input for each recorder, because layers may work in place
         return [tensor for each in self.recorders for tensor in each(self.to_input(given))]
 
     def of(self, samples):
-        """Return rows before and after the span of samples, given by indices or a slice."""
+        """Return rows before and after the span, for samples given by indices or a slice."""
         before, behind = self._activations(samples)
         return to_numpy(self.layout(before)), to_numpy(self.layout.targets(behind))
 
@@ -138,12 +141,12 @@ class SpanRows:
             yield before, behind, np.repeat(weight[batch], n_positions)
 
     def sample(self, batch_size):
-        """Return rows before and after the span, evenly spaced, as many as a lifter is fitted to.
+        """Return evenly spaced rows before and after the span, to which a lifter is fitted.
 
         Parameters
         ----------
         batch_size : int
-            Samples that enter the network at once.
+            Number of samples that enter the network at once.
         """
         n_samples, before = len(self.X), self.of(slice(0, 1))[0]
         wanted = max(1, n_lifter_rows(before.shape[1]) // len(before))

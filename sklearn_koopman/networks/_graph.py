@@ -1,4 +1,4 @@
-"""The graph of a torch module, cut open before and behind spans of its submodules."""
+"""The graph of a torch module, cut before and after spans of its submodules."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ from ..teachers import FORWARD_LOCK, evaluating
 
 @dataclass(frozen=True)
 class Span:
-    """Where a span begins and ends in a traced graph.
+    """The beginning and the end of a span in a traced graph.
 
     Attributes
     ----------
     names : tuple of str
         Name of the first submodule and of the last.
     entry : torch.fx.Node
-        What enters the first.
+        Input of the first submodule.
     exit : torch.fx.Node
-        What leaves the last.
+        Output of the last submodule.
     inside : frozenset of torch.fx.Node
-        All that lies on a way from the first to the last, both included.
+        All nodes on a path from the first to the last, including both.
     """
 
     names: tuple[str, str]
@@ -33,8 +33,8 @@ class Span:
 class TracedNetwork:
     """A module as a graph of calls of its submodules.
 
-    Only modules that contain an end of a span are looked into; all others are called as they
-    are. The module is not changed, and nothing of it is copied.
+    Only modules that contain an end of a span are traced inside. All others are called as they are.
+    The module is not changed, and nothing in it is copied.
 
     Parameters
     ----------
@@ -42,13 +42,13 @@ class TracedNetwork:
     spans : list of tuple of str
         Names of the first and of the last submodule of each span.
     run : callable, default=None
-        How the module is called, from the module and a batch. None: with the batch alone. What
-        `forward` takes besides has its default values then.
+        Function that calls the module with a batch. None: the module is called with the batch
+        alone, and other arguments of `forward` have their default values.
 
     Attributes
     ----------
     spans : list of Span
-        As given.
+        The spans, in the given order.
     """
 
     def __init__(self, module, spans, run=None):
@@ -71,15 +71,15 @@ class TracedNetwork:
         Parameters
         ----------
         layers : list of torch.nn.Module
-            For the first spans, in order; later spans stay as they are.
+            Layers for the first spans, in order. Later spans stay as they are.
         points : tuple of torch.fx.Node, default=None
-            Give copies of the tensors at these nodes (a later layer may work in place), and
-            compute no more than that. None: give the output.
+            Return copies of the tensors at these nodes (a later layer may work in place), and
+            compute nothing else. None: return the output.
 
         Returns
         -------
         network : torch.fx.GraphModule
-            It shares the submodules that are left.
+            A network that shares the remaining submodules with the module.
         """
         names = {f"koopman_{number}": layer for number, layer in enumerate(layers)}
         spans = dict(zip((span.exit for span in self.spans), names, strict=False))
@@ -106,7 +106,7 @@ class TracedNetwork:
         Parameters
         ----------
         network : torch.fx.GraphModule
-            As `with_layers` gives it, or a copy; the layers in place of spans are left out.
+            A network from `with_layers`, or a copy. Layers in place of spans are left out.
         """
         (start,) = (node for node in network.graph.nodes if node.target == "koopman_0")
         parameters: dict = {}
@@ -123,15 +123,15 @@ class TracedNetwork:
         inputs = first.all_input_nodes
         if len(inputs) != 1:
             raise ValueError(
-                f"span={names!r}: {names[0]!r} is called with {len(inputs)} different tensors, "
-                "a span begins with one. Name a submodule that contains it."
+                f"span={names!r}: {names[0]!r} is called with {len(inputs)} different tensors, but "
+                "a span must begin with one. Name a submodule that contains it."
             )
         inside = _reachable(first, lambda node: node.users)
         inside &= _reachable(last, lambda node: node.all_input_nodes)
         if last not in inside:
             raise ValueError(
                 f"span={names!r}: the output of {names[1]!r} does not depend on that of "
-                f"{names[0]!r}. Name the submodule that is called first, then the last."
+                f"{names[0]!r}. Name the submodule that is called first, and then the last one."
             )
         return Span(names, inputs[0], last, frozenset(inside))
 
@@ -153,7 +153,7 @@ class TracedNetwork:
         exits = [order[span.exit] for span in self.spans]
         if exits != sorted(exits):
             names = [span.names for span in self.spans]
-            raise ValueError(f"span={names!r}: give the spans in the order in which they run.")
+            raise ValueError(f"span={names!r}: pass the spans in the order in which they run.")
         seen: set = set()
         for span in self.spans:
             if seen & span.inside:
@@ -170,10 +170,10 @@ def _called(module, x):
 
 
 class _Tracer(fx.Tracer):
-    """Looks into nothing but the modules that contain one of the named ones.
+    """Traces only inside modules that contain one of the named modules.
 
-    It follows one batch, and nothing else that `forward` may take: flags are what they are by
-    default, plain values that Python can branch on.
+    It traces one batch and no other argument of `forward`. Flags keep their default values, which
+    are plain values, so that Python can branch on them.
     """
 
     def __init__(self, names, run):
@@ -197,20 +197,23 @@ class _Tracer(fx.Tracer):
 
 
 def _trace(module, names, run):
-    with FORWARD_LOCK, evaluating(module, None):  # in eval mode: flags become part of the graph
+    with (
+        FORWARD_LOCK,
+        evaluating(module, None),
+    ):  # in eval mode, because flags become part of the graph
         try:
             return _Tracer(names, run).trace(module)
         except Exception as error:
             raise ValueError(
                 f"{type(module).__name__} could not be traced by torch.fx ({error}). Its forward, "
                 "and that of the submodules around the ends of the span, must call the same "
-                "submodules whatever the data; name ends that are less deep inside. What forward "
-                "needs beside a batch is given by TorchTeacher(module, call=...)."
+                "submodules for all data. Name ends that are less deep inside. If forward needs "
+                "more than a batch, use TorchTeacher(module, call=...)."
             ) from error
 
 
 def _assembled(module, graph, layers):
-    """Return a graph as a module, without the calls that lead nowhere."""
+    """Return a graph as a module, without calls whose results are not used."""
     name = type(module).__name__
     whole = fx.GraphModule(_parts(module, graph, layers), graph, name)
     whole.graph.eliminate_dead_code()
@@ -218,7 +221,7 @@ def _assembled(module, graph, layers):
 
 
 def _parts(module, graph, layers):
-    """Return what a graph names: submodules and tensors of a module, and new layers."""
+    """Return the objects that a graph names: submodules and tensors of a module, and new layers."""
     parts = {}
     for node in graph.nodes:
         if node.op == "call_module":

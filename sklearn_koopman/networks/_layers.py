@@ -1,4 +1,4 @@
-"""The layer that stands in for a span: rows of the input, lifted, times one matrix."""
+"""The layer that replaces a span: rows of the input, lifted, times one matrix."""
 
 import numpy as np
 import torch
@@ -8,12 +8,12 @@ from ..lifting import NoLayerError, as_layer, linear_layer, transformed
 
 
 class WholeMap(nn.Module):
-    """A sample is one row: its whole activation, flattened.
+    """Layout in which a sample is one row: its whole activation, flattened.
 
     Parameters
     ----------
     output_shape : tuple of int
-        Shape of one sample behind the span.
+        Shape of one sample after the span.
     """
 
     def __init__(self, output_shape):
@@ -25,39 +25,39 @@ class WholeMap(nn.Module):
         return a.flatten(1)
 
     def targets(self, b):
-        """Return what leaves the span as rows."""
+        """Return the output of the span as rows."""
         return b.flatten(1)
 
     @torch.jit.export
     def restore(self, rows, a):
-        """Return rows in the shape that leaves the span."""
+        """Return rows in the shape of the span's output."""
         return rows.unflatten(1, self.output_shape)
 
 
 class Tokens(nn.Module):
-    """Every position of (n, ..., channels) is a row."""
+    """Layout in which every position of (n, ..., channels) is a row."""
 
     def forward(self, a):
         """Return rows of shape (n * positions, channels)."""
         return a.reshape(-1, a.shape[-1])
 
     def targets(self, b):
-        """Return what leaves the span as rows."""
+        """Return the output of the span as rows."""
         return b.reshape(-1, b.shape[-1])
 
     @torch.jit.export
     def restore(self, rows, a):
-        """Return rows in the shape that leaves the span."""
+        """Return rows in the shape of the span's output."""
         return rows.reshape(a.shape[:-1] + rows.shape[-1:])
 
 
 class Patches(nn.Module):
-    """Every position of the output of (n, channels, height, width) is a row: a patch of the input.
+    """Layout of (n, channels, height, width): a row is the input patch of an output position.
 
     Parameters
     ----------
     kernel_size, stride, padding : int or tuple of int
-        Of height and width.
+        Sizes for height and width.
     output_size : tuple of int
         Height and width of the output.
     """
@@ -73,27 +73,27 @@ class Patches(nn.Module):
         return patches.reshape(-1, patches.shape[-1])
 
     def targets(self, b):
-        """Return what leaves the span as rows."""
+        """Return the output of the span as rows."""
         return b.permute(0, 2, 3, 1).reshape(-1, b.shape[1])
 
     @torch.jit.export
     def restore(self, rows, a):
-        """Return rows in the shape that leaves the span."""
+        """Return rows in the shape of the span's output."""
         maps = rows.reshape(a.shape[0], self.height, self.width, rows.shape[-1])
         return maps.permute(0, 3, 1, 2)
 
 
 def make_layout(layout, kernel_size, a, b, names):
-    """Return how activations of a span become rows.
+    """Return the layout that turns activations of a span into rows.
 
     Parameters
     ----------
     layout : {"whole", "channels_first", "channels_last"}
     kernel_size : int or tuple of int
     a, b : torch.Tensor
-        What enters and leaves the span for some samples.
+        Input and output of the span for some samples.
     names : tuple of str
-        The span, for error messages.
+        Names of the ends of the span, for error messages.
 
     Returns
     -------
@@ -110,14 +110,14 @@ def make_layout(layout, kernel_size, a, b, names):
     if layout == "channels_last":
         if a.shape[:-1] != b.shape[:-1]:
             raise ValueError(
-                f"layout='channels_last' needs as many positions before span={names!r} as "
-                f"behind it, got {shapes}; layout='whole' takes any."
+                f"layout='channels_last' needs as many positions before span={names!r} as after "
+                f"it, got {shapes}; layout='whole' takes all shapes."
             )
         return Tokens()
     if a.ndim != 4 or b.ndim != 4:
         raise ValueError(
-            f"layout='channels_first' needs (channels, height, width) before and behind "
-            f"span={names!r}, got {shapes}; layout='whole' takes any."
+            "layout='channels_first' needs (channels, height, width) before and after "
+            f"span={names!r}, got {shapes}; layout='whole' takes all shapes."
         )
     before, behind = tuple(a.shape[2:]), tuple(b.shape[2:])
     if isinstance(kernel_size, tuple):
@@ -137,7 +137,7 @@ def make_layout(layout, kernel_size, a, b, names):
 
 
 def _steps(kernel, before, behind):
-    """Return the smallest stride and padding that lead from some sizes to others, or None."""
+    """Return the smallest stride and padding that turn some sizes into others, or None."""
     for stride in range(1, max(kernel) + max(before)):
         for padding in range(max(kernel)):
             sizes = tuple(
@@ -149,13 +149,13 @@ def _steps(kernel, before, behind):
 
 
 class KoopmanLayer(nn.Module):
-    """A span as one matrix: rows, their observables, the matrix, and back.
+    """A span as one matrix: makes rows, their observables, the product, and the output's shape.
 
     Parameters
     ----------
     layout : WholeMap, Tokens or Patches
     lift : torch.nn.Module
-        From rows to observables.
+        Maps rows to observables.
     readout : torch.nn.Module
         The matrix, or its two factors.
     """
@@ -167,26 +167,26 @@ class KoopmanLayer(nn.Module):
         self.readout = readout
 
     def forward(self, a):
-        """Return what is to leave the span."""
+        """Return the output in place of the span's."""
         return self.layout.restore(self.readout(self.lift(self.layout(a))), a)
 
 
 def make_readout(coef, intercept, rank=None, density=None):
-    """Return the matrix of a layer: linear, or two factors where the rank is restricted.
+    """Return the matrix of a layer: one linear module, or two factors if the rank is restricted.
 
     Parameters
     ----------
     coef : ndarray of shape (n_observables, n_outputs)
-        For the standardised observables.
+        Coefficients of the standardised observables.
     intercept : ndarray of shape (n_outputs,)
     rank : int, default=None
     density : float, default=None
-        Share of the entries that is kept, those of largest magnitude; the others become zero.
+        Share of the entries to keep: the ones of largest magnitude. The others become zero.
 
     Returns
     -------
     readout : torch.nn.Sequential, float64
-        For standardised observables.
+        Module for standardised observables.
     """
     if rank is None or rank >= min(coef.shape):
         return nn.Sequential(_linear(kept_largest(coef, density), intercept))
@@ -198,12 +198,12 @@ def make_readout(coef, intercept, rank=None, density=None):
 
 
 def standardised(readout, scale):
-    """Return a readout of standardised observables behind the step that standardises them."""
+    """Return a readout of standardised observables after the step that standardises them."""
     return nn.Sequential(Standardised(scale), *readout)
 
 
 def folded(readout, scale):
-    """Return a readout of standardised observables as one of the observables as they are."""
+    """Turn a readout of standardised observables into one of the original observables."""
     first, *others = (_weights(linear) for linear in readout)
     coef, intercept = first
     coef = coef * _inverse_deviation(scale)[:, None]
@@ -225,7 +225,7 @@ def _weights(linear):
 
 
 def kept_largest(matrix, density):
-    """Return a matrix with all but a share of its entries, the largest, set to zero."""
+    """Return a matrix with all but its largest entries, a share of all, set to zero."""
     if density is None:
         return matrix
     n_kept = max(1, round(density * matrix.size))
@@ -240,7 +240,7 @@ def _linear(coef, intercept=None):
 
 
 class ForeignLift(nn.Module):
-    """A scikit-learn transformer within a network; neither scripted nor exported.
+    """A scikit-learn transformer within a network. It cannot be scripted or exported.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ class ForeignLift(nn.Module):
 
 
 class Standardised(nn.Module):
-    """Every column less its mean, divided by its deviation; nothing of it is trained.
+    """Subtracts the mean of each column, and divides by its deviation. Nothing in it is trained.
 
     Parameters
     ----------
@@ -276,9 +276,9 @@ class Standardised(nn.Module):
 
 
 def make_lift(lifter):
-    """Return a fitted lifter, or None, as a torch module, in float64; it is not to be trained.
+    """Return a fitted lifter, or None, as a torch module in float64 that is not trained.
 
-    Transformers that have no form in torch are called as they are, and their networks cannot be
+    Transformers without a form in torch are called as they are, and their networks cannot be
     exported.
     """
     try:

@@ -1,4 +1,4 @@
-"""From whatever a user calls a network to a torch module, and how to run it."""
+"""Conversion of the networks that users pass to torch modules, and how to run them."""
 
 from collections import OrderedDict
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ _ACCEPTED = (
 
 
 def fitted_network(module, X, y, sample_weight, classes=None):
-    """Return a network as a TorchTeacher that knows its classes, if anybody does.
+    """Return a network as a TorchTeacher, with its classes if they are known.
 
     Parameters
     ----------
@@ -37,10 +37,10 @@ def fitted_network(module, X, y, sample_weight, classes=None):
         The `module` parameter of a classifier.
     X : array-like of shape (n_samples, ...)
     y : ndarray of shape (n_samples,), or None
-        A network that is an estimator to fit needs labels.
+        Labels. A network that is an estimator to fit needs them.
     sample_weight : ndarray of shape (n_samples,) or None
     classes : array-like of shape (n_columns,), default=None
-        The class of each output, if the user says it.
+        The class of each output, if the user sets it.
 
     Returns
     -------
@@ -68,8 +68,8 @@ def fitted_network(module, X, y, sample_weight, classes=None):
 def perceptron_module(perceptron):
     """Return scikit-learn's fitted multi-layer perceptron as a torch module that gives logits.
 
-    Its layers are ``linear0``, ``activation0``, ``linear1``, and so on; of two classes the
-    first has the logit 0.
+    Its layers are ``linear0``, ``activation0``, ``linear1``, and so on. For two classes, the first
+    has the logit 0.
 
     Parameters
     ----------
@@ -113,13 +113,13 @@ def perceptron_module(perceptron):
 
 @dataclass(frozen=True)
 class OutputColumns:
-    """What a network's outputs are, and which of them belong to the classes.
+    """The kind of a network's outputs, and the columns of the classes.
 
     Attributes
     ----------
     kind : {"proba", "logits", "sigmoid"}
     chosen : ndarray of int, shape (n_classes,)
-        The column of each class; a single column counts as the second of two.
+        The column of each class. A single column counts as the second of two.
     """
 
     kind: str
@@ -127,7 +127,7 @@ class OutputColumns:
 
     @classmethod
     def of(cls, network, X, classes, kind="auto"):
-        """Look at what a network, a TorchTeacher, makes of the first rows of X."""
+        """Find out the columns from the outputs of a TorchTeacher for the first rows of X."""
         outputs = network(X[: network.batch_size])
         source = f"module={network!r}"
         kind = network.output if kind == "auto" else kind
@@ -146,9 +146,10 @@ class OutputColumns:
         return cls(kind, np.concatenate(of_classes))
 
     def logits(self, outputs):
-        """Return outputs, a tensor, as logits, one column per class.
+        """Return outputs (a tensor) as logits, one column per class.
 
-        Unlike those of a teacher, probabilities need not sum to 1: the network may end in a span.
+        Unlike probabilities of a teacher, these need not sum to 1, as the network may end in a
+        span.
         """
         torch = import_torch()
         if self.kind == "sigmoid":
@@ -162,19 +163,19 @@ class OutputColumns:
         return outputs[:, self.chosen]
 
     def logits_of_array(self, outputs):
-        """Return the same of an array, as an array."""
+        """Return outputs (an array) as logits, as an array."""
         return self.logits(import_torch().from_numpy(outputs)).numpy()
 
 
 @contextmanager
 def running(network, *parts):
-    """Give the function from rows to a network's input, on its device; all in eval mode.
+    """Yield the function from rows to a network's input, on its device, with all in eval mode.
 
     Parameters
     ----------
     network : TorchTeacher
     *parts : torch.nn.Module
-        Modules that are run too: on the same device and in eval mode.
+        Modules to run too, on the same device and in eval mode.
     """
     torch = import_torch()
     together = copy(network)

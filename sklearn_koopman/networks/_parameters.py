@@ -1,4 +1,4 @@
-"""The parameters of a `LinearizedNetworkClassifier`: what they may be, and those of each span."""
+"""The parameters of a `LinearizedNetworkClassifier`: their checks, and values for each span."""
 
 from .._validation import (
     check_boolean,
@@ -15,7 +15,7 @@ LAYOUTS = ("whole", "channels_first", "channels_last")
 
 
 def check_parameters(student):
-    """Raise ValueError for a parameter that is not what it may be.
+    """Raise ValueError for an invalid parameter.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def spans_of(student):
     Parameters
     ----------
     student : LinearizedNetworkClassifier
-        Its `span` is checked, and refused by a ValueError.
+        The classifier. An invalid `span` raises a ValueError.
     """
     spans = student.span if isinstance(student.span, list) else [student.span]
     spans = [(span, span) if isinstance(span, str) else span for span in spans]
@@ -75,7 +75,7 @@ def spans_of(student):
 
 
 def for_each_span(value, n_spans):
-    """Return a list of what each span has of a parameter that may be one for all."""
+    """Return the value of a parameter for each span; the parameter may have one value for all."""
     return value if isinstance(value, list) else [value] * n_spans
 
 

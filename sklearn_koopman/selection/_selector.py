@@ -121,7 +121,7 @@ class ObservableSelector(BlockLifter):
     >>> student.lifter_.get_feature_names_out()
     array(['x2', 'x0 x2', 'x2 x3', 'x0^2 x3', 'x2^2 x3'], dtype=object)
     >>> round(student.score(X, y), 2)
-    0.97
+    0.96
     """
 
     _fewer_observables = "Lower max_observables"

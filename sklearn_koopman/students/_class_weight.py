@@ -10,7 +10,7 @@ from ..rows import by_rows
 from ..teachers import shortened
 from ._targets import check_weights
 
-# What a class of weight 0 counts in soft targets, beside one of weight 1.
+# Weight in soft targets of a class of weight 0, relative to a class of weight 1.
 SMALLEST = 1e-12
 
 

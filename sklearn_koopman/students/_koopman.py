@@ -46,7 +46,7 @@ class KoopmanMatrix(LiftedEstimator):
         Returns
         -------
         operations : Operations
-            Of the `lifter_`, if there is one, and of the matrix.
+            Operations of the `lifter_`, if there is one, and of the matrix.
         """
         check_is_fitted(self)
         lifted = operations_of(getattr(self, "lifter_", None))
@@ -70,7 +70,7 @@ class KoopmanMatrix(LiftedEstimator):
         return nodes.add("Gemm", lifted, matrix, intercept)
 
     def _output_function(self):
-        """Return what maps lifted rows to outputs: all that a worker must be sent."""
+        """Return the function from lifted rows to outputs, which is all that a worker needs."""
         return Affine(self.coef_.T, self.intercept_)
 
 
@@ -79,11 +79,11 @@ class KoopmanClassifier(KoopmanMatrix, LiftedStudent):
 
     __metadata_request__partial_fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
 
-    # What every subclass has.
+    # Attributes of every subclass.
     moments_: Any
 
     def _prepare_more(self, X, y, classes, sample_weight, soft_labels, teacher_X, *, continues):
-        """Put the task of one call of `partial_fit` together."""
+        """Make the task of one call of `partial_fit`."""
         if classes is None:
             classes = getattr(self, "classes_", None)
         if classes is None and y is not None:
@@ -106,16 +106,16 @@ class KoopmanClassifier(KoopmanMatrix, LiftedStudent):
 
 
 def koopman_attributes(coef, intercept, scale, dtype):
-    """Return the fitted attributes of a matrix: for the observables as they are.
+    """Return the fitted attributes of a matrix, for observables that are not standardised.
 
     Parameters
     ----------
     coef : ndarray of shape (n_observables, n_classes)
-        For the standardised observables.
+        Coefficients of the standardised observables.
     intercept : ndarray of shape (n_classes,)
     scale : Scale
     dtype : numpy.dtype
-        That of X, and so of the attributes.
+        Dtype of X, and so of the attributes.
 
     Returns
     -------
@@ -132,32 +132,32 @@ def koopman_attributes(coef, intercept, scale, dtype):
 
 
 def warn_if_rounded_away(coef, scale, dtype):
-    """Warn where logits are small differences of terms so large that rounding changes classes.
+    """Warn if rounding may change classes: logits are small differences of large terms then.
 
     Parameters
     ----------
     coef : ndarray of shape (n_observables, n_classes)
-        For the observables as they are.
+        Coefficients of the observables without standardisation.
     scale : Scale
         Means and deviations of the observables.
     dtype : numpy.dtype
-        What logits are computed in.
+        Dtype in which logits are computed.
     """
     size = np.hypot(scale.mean, np.where(scale.constant, 0.0, scale.deviation))
-    # Of terms that are rounded one by one, and independently of each other.
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is an error, later
+    # Terms are rounded one by one, and independently of each other.
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite numbers raise an error later
         error = np.finfo(dtype).eps * np.linalg.norm(coef * size[:, None], axis=0).max()
     if LARGEST_ERROR < error < np.inf:
         warn_user(
-            f"Rounding in {np.dtype(dtype)} changes logits by about {error:.1g}, as they are small "
-            "differences of large numbers: predictions may be wrong. Scale the features first "
-            "(StandardScaler), use float64, or raise ridge."
+            f"Rounding in {np.dtype(dtype)} changes logits by about {error:.1g}, because they are "
+            "small differences of large numbers: predictions may be wrong. Scale the features "
+            "first (StandardScaler), use float64, or raise ridge."
         )
 
 
 @dataclass(frozen=True)
 class Affine(BlockFunction):
-    """A matrix times observables, dense or sparse, and what is added.
+    """A matrix times observables, dense or sparse, plus an offset.
 
     Attributes
     ----------

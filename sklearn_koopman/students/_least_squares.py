@@ -1,4 +1,4 @@
-"""Least squares of lifted rows: how the moments are kept, and what solves for the matrix."""
+"""Least squares on lifted rows: how moments are stored, and which solver is used."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,14 +31,14 @@ EXACT_MOMENTS = partial(GramMoments, exact=True)
 
 
 class LeastSquares(KoopmanMatrix):
-    """Base of the estimators whose matrix is the least-squares one (EDMD).
+    """Base of the estimators whose matrix is fitted by least squares (EDMD).
 
     A subclass has the parameters `ridge`, `rank`, `solver`, `multiplicative_noise` and
-    `additive_noise`. It defines ``_targets(task)``, which returns what the rows of a task are
-    regressed on, and their weights.
+    `additive_noise`. It defines ``_targets(task)``, which returns the targets of the rows of a
+    task, and their weights.
     """
 
-    # What every subclass has.
+    # Attributes of every subclass.
     ridge: float
     rank: int | None
     solver: str
@@ -46,13 +46,13 @@ class LeastSquares(KoopmanMatrix):
     additive_noise: float
     _targets: Callable
 
-    # What `partial_fit` has seen so far, where it was called.
+    # Moments of the rows that `partial_fit` has seen so far, if it was called.
     moments_: Any
 
     _reads_rows_once = True
 
     def _check_least_squares(self):
-        """Check the parameters that all of them have."""
+        """Check the parameters that all subclasses have."""
         check_real(self, "ridge", low=0.0, inclusive="left")
         check_integer(self, "rank", minimum=1, optional=True)
         check_choice(self, "solver", ("auto", "cholesky", "svd"))
@@ -65,7 +65,7 @@ class LeastSquares(KoopmanMatrix):
         check_moments_fit_in_memory(task.blocks)
         *faster, (form, solver) = self._ways(task)
         for faster_form, faster_solver in faster:
-            with suppress(LinAlgError):  # no name for the moments: the next need the room
+            with suppress(LinAlgError):  # no name for the moments, to free them
                 return self._solve_moments(
                     self._accumulate(task, faster_form),
                     task.dtype,
@@ -77,7 +77,7 @@ class LeastSquares(KoopmanMatrix):
         )
 
     def _solve_sparse(self, task):
-        """Return the fitted attributes of wide sparse rows, which are never made dense."""
+        """Return the fitted attributes for wide sparse rows, which are never made dense."""
         targets, weight = self._targets(task)
         targets = targets[:]
         scale = accumulated(
@@ -89,35 +89,35 @@ class LeastSquares(KoopmanMatrix):
         )
         if gradient > TOLERANCE:
             warn_user(
-                f"Conjugate gradients stopped at {gradient:.1e} of the gradient that they began "
-                f"with, above {TOLERANCE:.0e}, with ridge={self.ridge}: raise ridge.",
+                f"Conjugate gradients stopped at {gradient:.1e} of the initial gradient, above "
+                f"{TOLERANCE:.0e}, with ridge={self.ridge}: raise ridge.",
                 ConvergenceWarning,
             )
         mean = weight @ targets / weight.sum()
         return {**koopman_attributes(coef, mean, scale, task.dtype), "solver_": solver}
 
     def _ridge_for(self, scale):
-        """Return the ridge of every observable: what noise adds is its own."""
+        """Return the ridge of every observable, because noise adds a different penalty to each."""
         if not (self.multiplicative_noise or self.additive_noise):
             return self.ridge
         return self.ridge + noise_penalty(scale, self.multiplicative_noise, self.additive_noise)
 
     def _accumulate(self, task, form, start=None):
-        """Return the moments of a task's rows, of some form or together with those of others."""
+        """Return the moments of a task's rows, in some form, or added to earlier moments."""
         targets, weight = self._targets(task)
         if start is None:
             start = form(task.blocks.n_observables, task.n_targets)
         return accumulated(start, task.blocks, targets, weight)
 
     def _ways(self, task):
-        """Return forms of moments, and solvers: where rounding would decide, the next is better."""
+        """Return forms of moments and solvers. If rounding decides, the next one is used."""
         forms: list[Callable]
         if has_few_rows(task.blocks):
-            forms = [TriangularMoments]  # which are the rows
+            forms = [TriangularMoments]  # which can represent the rows exactly
         elif task.dtype != np.float32:
             forms = [GramMoments]
         elif task.blocks.n_samples < task.blocks.n_observables:
-            forms = [EXACT_MOMENTS]  # nothing but the ridge keeps the Gram matrix regular
+            forms = [EXACT_MOMENTS]  # only the ridge keeps the Gram matrix regular
         else:
             forms = [GramMoments, EXACT_MOMENTS]
         by_cholesky = [(form, "cholesky") for form in forms]
@@ -126,7 +126,7 @@ class LeastSquares(KoopmanMatrix):
         return ways[self.solver]
 
     def _continues_stream(self):
-        """Whether a call of `partial_fit` adds to earlier ones; warn where it follows a `fit`."""
+        """Whether a call of `partial_fit` adds to earlier ones. Warn if it follows a `fit`."""
         continues = hasattr(self, "moments_")
         if hasattr(self, "coef_") and not continues:
             warn_user(
@@ -137,7 +137,7 @@ class LeastSquares(KoopmanMatrix):
 
     def _solve_stream(self, task, *, continues):
         """Return the fitted attributes of the rows of a task and of those seen before."""
-        # A copy, so that an interrupted call leaves no half a batch behind.
+        # A copy, so that an interrupted call does not leave half a batch.
         start = deepcopy(self.moments_) if continues else None
         check_gram_fits_in_memory(task.blocks.n_observables)
         moments = self._accumulate(task, self._streaming_form(), start)
@@ -145,7 +145,7 @@ class LeastSquares(KoopmanMatrix):
         return self._solve_moments(moments, task.dtype, solver) | {"moments_": moments}
 
     def _streaming_form(self):
-        """Return the form of moments of a stream, which cannot be read twice for a second try."""
+        """Return the form of moments for a stream, which cannot be read again for a second try."""
         safe_for_gram = self.solver == "cholesky" or self.ridge >= 1e-10
         return EXACT_MOMENTS if self.solver != "svd" and safe_for_gram else TriangularMoments
 

@@ -1,4 +1,4 @@
-"""What the students share that learn from lifted rows: lifting, fitting, prediction."""
+"""Base of the students that learn from lifted rows: lifting, fitting, prediction."""
 
 from dataclasses import replace
 
@@ -33,8 +33,7 @@ class LiftedStudent(LiftedEstimator, Student):
 
     A subclass has the parameters `teacher`, `lifter`, `teacher_output`, `teacher_classes`,
     `unlabeled_value` and `verbose`, and may have `class_weight`. It defines ``_solve(task)``, which
-    returns the attributes that it finds, by their names, and `_logit_function`, which predicts from
-    them.
+    returns the fitted attributes by name, and `_logit_function`, which predicts from them.
     """
 
     def fit(self, X, y=None, sample_weight=None, *, soft_labels=None, teacher_X=None):
@@ -45,7 +44,7 @@ class LiftedStudent(LiftedEstimator, Student):
         Parameters
         ----------
         X : array-like or dask array of shape (n_samples, n_features)
-            Rows to lift with `lifter`, or rows of observables if that is None. float32 and
+            Rows to lift with `lifter`, or rows of observables if `lifter` is None. float32 and
             float64 are kept. A ``numpy.memmap`` is read block by block, and whole numbers are
             converted block by block. If the first step of the `lifter` is not from this package,
             rows may be what this step takes: texts, images, data frames.
@@ -54,7 +53,7 @@ class LiftedStudent(LiftedEstimator, Student):
             from `soft_labels`, or from a teacher that is used as it is, as with a soft weight of 1.
             The classes are then the teacher's, `teacher_classes`, or the numbers of the columns.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 2 is the same as a row that is there twice.
+            Non-negative weights. A weight of 2 is the same as two copies of the row.
         soft_labels : array-like of shape (n_samples, n_columns), default=None
             Probabilities or logits to learn from. The teacher is then not called.
         teacher_X : array-like of shape (n_samples, ...), default=None
@@ -68,7 +67,7 @@ class LiftedStudent(LiftedEstimator, Student):
         return self._fit(X, y, sample_weight, soft_labels, teacher_X)
 
     def _fit(self, X, y, sample_weight, soft_labels, teacher_X, **more):
-        """Fit the student; `_solve` takes what more a subclass knows of the rows."""
+        """Fit the student. `_solve` gets the further arguments of a subclass."""
         with self._keeping_what_was_fitted():
             self._check_parameters()
             if self.verbose > 0:
@@ -91,7 +90,7 @@ class LiftedStudent(LiftedEstimator, Student):
         Returns
         -------
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            For two classes, the logit of the second above that of the first.
+            For two classes, the logit of the second minus that of the first.
         """
         return self._map_outputs(lambda logits: finite(margin(logits), "The logits"), X)
 
@@ -133,7 +132,7 @@ class LiftedStudent(LiftedEstimator, Student):
         classes=None,
         are_more_to_come=False,
     ):
-        """Validate what `fit` or `partial_fit` received and put the solver's task together."""
+        """Validate what `fit` or `partial_fit` received, and make the solver's task."""
         device = self._device_for(X)
         raw_X = X
         self._check_something_to_learn_from(y, soft_labels)
@@ -162,8 +161,8 @@ class LiftedStudent(LiftedEstimator, Student):
         )
         if first and soft_logits is None and not weights[labels.is_labelled].any():
             raise ValueError(
-                "There is nothing to learn from: no row of positive weight has a label, and "
-                "there are no soft targets. Label some rows, or give a teacher or soft_labels."
+                "There is nothing to learn from: no row of positive weight has a label, and there "
+                "are no soft targets. Label some rows, or pass a teacher or soft_labels."
             )
         if first:
             lifter = fit_lifter(self.lifter, X, y, labels.is_labelled)
@@ -190,7 +189,7 @@ class LiftedStudent(LiftedEstimator, Student):
         return weighted_by_class(task, class_weight, are_more_to_come=are_more_to_come)
 
     def _validate(self, X, y, *, reset, dtype=DTYPES):
-        """Return X and y as arrays; the chunks of a dask array are checked lazily."""
+        """Return X and y as arrays. The chunks of a dask array are checked lazily."""
         y = as_numpy(y)
         self._refuse_dask(X)
         X = self._validate_rows(X, reset=reset)
@@ -206,5 +205,5 @@ class LiftedStudent(LiftedEstimator, Student):
 
 
 def margin(logits):
-    """Return the logits; of two classes, the second above the first."""
+    """Return the logits; for two classes, the second minus the first."""
     return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits

@@ -1,4 +1,4 @@
-"""What all share that learn from lifted rows: how rows come in, and how they are lifted."""
+"""Base of the estimators that learn from lifted rows: checks of rows, and lifting."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,29 +30,29 @@ from ._student import SharingEstimator
 
 
 class LiftedEstimator(SharingEstimator):
-    """Base of the estimators that read rows through a `lifter`, and map what they are lifted to.
+    """Base of the estimators that read rows through a `lifter`, and map the observables to outputs.
 
     A subclass has the parameter `lifter`. It defines `_output_function`, which
     predicts from lifted rows.
     """
 
-    # What every subclass has.
+    # Attributes of every subclass.
     lifter: Any
 
-    # Whether its solver goes over the rows once, so that they need not be kept.
+    # Whether its solver reads the rows only once, so they need not be kept.
     _reads_rows_once = False
 
     # Whether it takes sparse rows of observables.
     _takes_sparse = False
 
-    # Why it takes no dask arrays, and what to do instead.
+    # Advice if it does not take dask arrays.
     _without_dask: str | None = None
 
-    # What it predicts, in messages.
+    # Name of its outputs in messages.
     _outputs = "The logits"
 
     def _map_outputs(self, function, X):
-        """Return a function of the outputs for rows; for a dask array, a lazy one."""
+        """Return a function of the outputs for rows; for a dask array, the result is lazy."""
         check_is_fitted(self)
         with telling_what_rows_are(X):
             X = self._validate_rows(X, reset=False)
@@ -62,12 +62,12 @@ class LiftedEstimator(SharingEstimator):
             return blocks.map(OfOutputs(function, outputs, self._outputs))
 
     def to_function(self, dtype):
-        """Return the outputs, before anything is made of them, as a plain function of rows.
+        """Return the raw outputs as a plain function of rows.
 
         Parameters
         ----------
         dtype : numpy.dtype
-            float32 or float64: that of the rows.
+            Dtype of the rows, float32 or float64.
 
         Returns
         -------
@@ -84,30 +84,31 @@ class LiftedEstimator(SharingEstimator):
         return tags
 
     def _device_for(self, X):
-        """Return the device that the rows are lifted on; None is here, where most are."""
+        """Return the device on which rows are lifted. None is the processor, the usual case."""
 
     def _rows_to_learn_from(self, X, raw_X, soft_labels, teacher_X, n_before):
-        """Return X, or X and rows that are made of it, and whether these keep their labels."""
+        """Return X, or X with rows made from it, and whether those rows keep their labels."""
         return X, True
 
     def _blocks_to_learn_from(self, X, rows, lifter, device=None):
-        """Return rows that are X, or are made of it, as blocks that a fitted lifter lifts."""
+        """Return X, or rows made from it, as blocks that a fitted lifter lifts."""
         if rows is not X and isinstance(X, LiftedRows):
             lifter = make_pipeline(X.origin.lifter, lifter or "passthrough")
         blocks = lifted_blocks(lifter, rows, device=device)
         return blocks if self._reads_rows_once else stored(blocks)
 
     def _refuse_dask(self, X):
-        """Raise TypeError for a dask array where it is not taken."""
+        """Raise TypeError for a dask array if the estimator does not take one."""
         if is_dask(X) and self._without_dask:
             raise TypeError(f"{type(self).__name__} takes no dask arrays: {self._without_dask}")
 
     def _validate_rows(self, X, *, reset):
-        """Return X as rows to be read; the chunks of a dask array are checked lazily.
+        """Return X as rows to read. The chunks of a dask array are checked lazily.
 
-        Of lifted rows, the pipeline has checked what is lifted; one of them tells how many
-        observables there are, and their names. What a step of another library takes first is left
-        to that step; the dictionaries of this package, and students without a lifter, take floats.
+        If rows are lifted later, the pipeline has checked them, and one row is lifted to find the
+        number of observables and their names. If the first step belongs to another library, it
+        checks its input itself. The dictionaries of this package, and students without a lifter,
+        take floats.
         """
         if isinstance(X, LiftedRows):
             validate_data(self, X.named_row(), dtype=DTYPES, reset=reset)
@@ -132,13 +133,13 @@ class LiftedEstimator(SharingEstimator):
 
 @dataclass(frozen=True)
 class OfOutputs(BlockFunction):
-    """A function of what a block is mapped to, in the forms of rows that this takes.
+    """A function of the outputs for a block of rows.
 
     Attributes
     ----------
     function, outputs : callable
     name : str
-        What the outputs are.
+        Name of the outputs.
     """
 
     function: Callable
@@ -156,8 +157,8 @@ class OfOutputs(BlockFunction):
 
 
 def dtype_of_coefficients(X, blocks):
-    """Return that of X if it has floats, else that of its observables."""
-    # The blocks lift a row to know theirs.
+    """Return the dtype of X if it has floats, or else the dtype of its observables."""
+    # The blocks lift a row to find the dtype of observables.
     for rows in (X, blocks):
         if rows.dtype in DTYPES:
             return rows.dtype

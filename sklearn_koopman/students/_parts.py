@@ -1,4 +1,4 @@
-"""A fitted student taken apart: what runs one after the other."""
+"""The parts of a fitted student, in the order in which they run."""
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -8,15 +8,15 @@ from ._koopman import KoopmanClassifier, KoopmanMatrix
 
 
 def split_student(estimator, kind=KoopmanClassifier):
-    """Return the fitted transformers of a student, in their order, and its classifier.
+    """Return the fitted transformers of a student, in order, and its classifier.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted classifier of this package, or a pipeline (nested ones too) or search that ends
-        in one. Steps may be frozen.
+        A fitted classifier of this package, or a (nested) pipeline or search that ends in one.
+        Steps may be frozen.
     kind : type, default=KoopmanClassifier
-        What it must end in: `KoopmanMatrix` takes regressors too.
+        Required type of the last step. `KoopmanMatrix` allows regressors too.
 
     Returns
     -------
@@ -29,12 +29,12 @@ def split_student(estimator, kind=KoopmanClassifier):
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is no estimator, or does not end in a classifier with a Koopman matrix.
+        If it is not an estimator, or does not end in a classifier with a Koopman matrix.
     """
     if not hasattr(estimator, "fit"):
         raise TypeError(
-            f"There is a {type(estimator).__name__} where a fitted student belongs: it comes "
-            "first, then rows."
+            f"There is a {type(estimator).__name__} in place of a fitted student: pass the student "
+            "first, and then the rows."
         )
     *transformers, classifier = flat_steps(estimator)
     if not isinstance(classifier, kind):
@@ -49,7 +49,7 @@ def split_student(estimator, kind=KoopmanClassifier):
 
 
 def flat_steps(estimator):
-    """Return the steps of an estimator: pipelines, searches and frozen ones taken apart."""
+    """Return the steps of an estimator, with pipelines, searches and frozen steps unpacked."""
     if estimator is None or (isinstance(estimator, str) and estimator == "passthrough"):
         return []
     if isinstance(estimator, FrozenEstimator):
@@ -62,7 +62,7 @@ def flat_steps(estimator):
 
 
 def observable_names(estimator):
-    """Return the names of the observables of a fitted student: those that the steps know.
+    """Return the names of the observables of a fitted student, as far as its steps know them.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def observable_names(estimator):
     Returns
     -------
     names : list of str
-        Numbered ones where a step does not name what it makes.
+        Names. They are numbered if a step does not name its outputs.
     """
     transformers, student = split_student(estimator, KoopmanMatrix)
     is_alone = len(flat_steps(estimator)) == 1
@@ -82,5 +82,5 @@ def observable_names(estimator):
         return [f"x{i}" for i in range(n_observables)] if entering is None else [*entering]
     try:
         return [*make_pipeline(*transformers).get_feature_names_out(entering)]
-    except (AttributeError, ValueError):  # of a step that has none
+    except (AttributeError, ValueError):  # from a step without names
         return [f"psi{i}" for i in range(n_observables)]

@@ -1,4 +1,4 @@
-"""The slopes of a student's logits by what entered its pipeline, for those who move rows."""
+"""The slopes of a student's logits by the input of its pipeline, for `perturbation`."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from ..linear import LogitSlopes
 
 
 def logit_slopes(task):
-    """Return the slopes of logits by the rows, which linear steps and a dictionary have lifted.
+    """Return the slopes of logits by rows that linear steps and a dictionary lift.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def logit_slopes(task):
     Raises
     ------
     ValueError
-        If they are not known, or no multiples of the observables.
+        If the slopes are not known, or are not multiples of observables.
     """
     passed = task.passed
     if task.blocks.is_sparse or passed.n_features is None:
@@ -34,9 +34,9 @@ def logit_slopes(task):
     slopes = slopes_of(tail, n_features)
     if slopes is None:
         raise ValueError(
-            f"perturbation needs the slopes of the observables, as multiples of observables. "
-            f"{tail!r} does not know them, or lacks observables that slopes are multiples of: "
-            "take a MonomialLifter with all degrees from 1 on, or a SquaredProjectionLifter, "
-            "after linear steps alone (PCA, scalers); or set perturbation=0."
+            "perturbation needs the slopes of the observables, as multiples of observables. "
+            f"{tail!r} does not know them, or lacks observables that slopes are multiples of: use "
+            "a MonomialLifter with all degrees from 1 on, or a SquaredProjectionLifter, only "
+            "after linear steps (PCA, scalers); or set perturbation=0."
         )
     return LogitSlopes(slopes, np.linalg.qr(matrix.T, mode="r"), task.blocks.n_observables)

@@ -1,4 +1,4 @@
-"""What every student has: a teacher that is shared, labels, and soft targets."""
+"""Base of all students: a shared teacher, labels, and soft targets."""
 
 from copy import copy
 from functools import partial
@@ -26,14 +26,14 @@ from ._targets import (
 class SharingEstimator(BaseEstimator):
     """Base of the estimators that share networks with their clones."""
 
-    # Parameters that clones share, as they may be networks or belong to one.
+    # Parameters that clones share, because they may be networks or belong to one.
     _shared_parameters: ClassVar[tuple[str, ...]] = ("teacher",)
 
     _keeping_what_was_fitted = keeping_what_was_fitted
     _store = store_fitted
 
     def __sklearn_clone__(self):
-        """Clone the parameters, but share the networks: they must not be copied."""
+        """Clone the parameters, but share the networks, which must not be copied."""
         bare = copy(self)  # shallow; other threads may be using self
         for name in self._shared_parameters:
             setattr(bare, name, None)
@@ -50,24 +50,24 @@ class Student(ClassifierMixin, SharingEstimator):
     `unlabeled_value`, and a `fit` that takes `soft_labels` and `teacher_X`.
     """
 
-    # Sample-aligned inputs of fit: with metadata routing they arrive without being asked for.
+    # Inputs of fit with one entry per row: metadata routing passes them on without a request.
     __metadata_request__fit = {"soft_labels": True, "teacher_X": True}  # noqa: RUF012
 
-    # What every subclass has.
+    # Attributes of every subclass.
     teacher: Any
     teacher_output: str
     teacher_classes: Any
     unlabeled_value: Any
 
     def score(self, X, y=None, sample_weight=None):
-        """Return the share of the labels that is predicted.
+        """Return the share of the labels that are predicted correctly.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows as `fit` received them.
         y : array-like of shape (n_samples,)
-            True labels. (None is an error that says what works without.)
+            True labels. None raises an error that says what to do without labels.
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
@@ -76,20 +76,21 @@ class Student(ClassifierMixin, SharingEstimator):
         """
         if y is None:
             raise ValueError(
-                "score counts labels that are predicted, and y is None. Without labels, compare "
-                "with the teacher: inspection.fidelity_score(teacher(X), student.predict_proba(X))"
-                "; for a search, scoring= a function of the model and X that returns that."
+                "score compares predictions with labels, and y is None. Without labels, compare "
+                "with the teacher: inspection.fidelity_score(teacher(X), "
+                "student.predict_proba(X)); in a search, set scoring= to a function of the model "
+                "and X that returns this score."
             )
         y, predicted, sample_weight = map(as_numpy, (y, self.predict(X), sample_weight))
         return accuracy_score(y, predicted, sample_weight=sample_weight)
 
     @property
     def _probability_floor(self):
-        """The smallest probability of a teacher whose logarithm is taken."""
+        """Smallest probability of a teacher; smaller ones are raised to it before the logarithm."""
         return float(np.finfo(np.float64).tiny)
 
     def _validate(self, X, y, *, reset, dtype=DTYPES):
-        """Return X and y as arrays; rows without a label may have any marker in y."""
+        """Return X and y as arrays. Rows without a label may have any marker in y."""
         if y is not None and self.unlabeled_value is None:
             refuse_missing_labels(y)
             return validate_data(self, X, y, dtype=dtype, reset=reset)
@@ -111,8 +112,8 @@ class Student(ClassifierMixin, SharingEstimator):
         if not self._wants_soft_targets(soft_labels):
             raise ValueError(
                 f"With a soft weight of 0 {type(self).__name__} learns from labels alone: it "
-                "requires y to be passed, but the target y is None. Give fit y, or a positive soft "
-                "weight."
+                "requires y to be passed, but the target y is None. Pass y to fit, or set a "
+                "positive soft weight."
             )
 
     def _consult(
@@ -134,26 +135,26 @@ class Student(ClassifierMixin, SharingEstimator):
         X : array-like of shape (n_samples, n_features)
             What `fit` received.
         y : ndarray of shape (n_samples,), or None
-            None: the teacher speaks alone.
+            None: the student learns from the teacher alone.
         sample_weight : ndarray of shape (n_samples,) or None
         soft_labels, teacher_X
             As for `fit`.
         n_samples : int
-            How many rows `fit` received.
+            Number of rows that `fit` received.
         fitted_teacher : Teacher, default=None
             The teacher of an earlier call to `partial_fit`.
         classes : array-like, default=None
-            All classes, where y may lack some.
+            All classes, if y may lack some.
 
         Returns
         -------
         labels : Labels
         soft_logits : ndarray of shape (n_samples, n_classes), or None
-            None where this fit learns from labels alone.
+            None if this fit learns from labels alone.
         teacher : Teacher or None
         soft_logits_from : callable or None
-            Returns the `SoftTargets` of all rows by a teacher that is fitted on some of them (a
-            mask) only; None where they do not depend on that.
+            Returns the `SoftTargets` of all rows from a teacher that is fitted only on some of them
+            (a mask). None if the soft targets do not depend on the fit.
         """
         soft_logits = teacher = soft_logits_from = None
         wants_soft_targets = self._wants_soft_targets(soft_labels)
@@ -162,8 +163,8 @@ class Student(ClassifierMixin, SharingEstimator):
             if is_dask(X) and soft_labels is None and not teacher.is_fixed:
                 raise TypeError(
                     f"teacher={self.teacher!r} would have to be fitted on a dask array. Fit it "
-                    "first, on a part of the rows, and wrap it in "
-                    "sklearn.frozen.FrozenEstimator; or give fit its outputs as soft_labels=."
+                    "first, on a part of the rows, and wrap it in sklearn.frozen.FrozenEstimator; "
+                    "or pass its outputs to fit as soft_labels=."
                 )
         labels = self._encode(y, n_samples, teacher, classes)
         if wants_soft_targets and soft_labels is not None:
@@ -199,11 +200,11 @@ class Student(ClassifierMixin, SharingEstimator):
         return labels, soft_logits, teacher, soft_logits_from
 
     def _wants_soft_targets(self, soft_labels):
-        """Say whether this fit learns from soft targets."""
+        """Return whether this fit learns from soft targets."""
         return self.teacher is not None or soft_labels is not None
 
     def _encode(self, y, n_samples, teacher, classes):
-        """Return the labels; without any in y the classes are the teacher's.
+        """Return the labels; if y has none, with the classes of the teacher.
 
         None if y is None and the teacher does not know its classes.
         """
@@ -215,7 +216,7 @@ class Student(ClassifierMixin, SharingEstimator):
         return encode_labels(y, self.unlabeled_value, classes)
 
     def _column_classes(self, teacher):
-        """Return the class of each column of soft targets, None where it is not known."""
+        """Return the class of each column of soft targets, or None if it is not known."""
         return self.teacher_classes if teacher is None else teacher.classes_
 
     def __sklearn_tags__(self):

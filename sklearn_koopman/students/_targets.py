@@ -1,4 +1,4 @@
-"""Labels, weights and soft targets: what a student is fitted to."""
+"""Labels, weights and soft targets that a student is fitted to."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -35,21 +35,21 @@ from ..teachers import (
 )
 
 _THREE_WAYS = (
-    "The teacher was given the {shape} array that fit received. If it expects other inputs "
-    "(pixels, say, and this is a step after PCA), there are three ways out: build the pipeline "
-    "with sklearn_koopman.pipeline.make_pipeline, which hands the untransformed X to the "
-    "teacher; move the steps before this one into its lifter= parameter; or give fit the "
-    "teacher's own inputs as teacher_X= (in a pipeline <step>__teacher_X=) or its outputs as "
-    "soft_labels=."
+    "The teacher was given the {shape} array that fit received. If it expects other inputs (for "
+    "example pixels, while this is a step after PCA), there are three ways out: build the "
+    "pipeline with sklearn_koopman.pipeline.make_pipeline, which passes the untransformed X to "
+    "the teacher; move the steps before this one into its lifter= parameter; or pass the "
+    "teacher's own inputs to fit as teacher_X= (in a pipeline <step>__teacher_X=), or its outputs "
+    "as soft_labels=."
 )
 
 
 def ways_out(X):
-    """Return what may help a teacher that fails on rows: texts and lists have no shape."""
+    """Return advice for a teacher that fails on rows. Texts and lists have no shape."""
     return _THREE_WAYS.format(shape=X.shape if hasattr(X, "shape") else (len(X),))
 
 
-# What is not the fault of the inputs, so that there is nothing to say about these.
+# Errors that the inputs do not cause, so no advice about inputs is given.
 _NOT_THE_INPUTS = (
     NotFittedError,
     MemoryError,
@@ -59,39 +59,40 @@ _NOT_THE_INPUTS = (
     UnusableTeacherError,
 )
 
-# Of the largest of all weights, whose squares single precision can hold.
+# Bounds of the largest weight, such that single precision can hold squares of weights.
 SMALLEST_WEIGHT, LARGEST_WEIGHT = 1e-12, 1e12
 
-# Soft targets are suspect that agree with fewer labels than this far from chance to all.
+# Soft targets are suspicious if they agree with fewer labels than this share of the way from chance
+# to full agreement.
 _LEAST_KNOWLEDGE = 0.1
 _FEWEST_ROWS_TO_JUDGE = 20
-# Columns are suspect that agree with so much more of the labels in another order, besides chance.
+# Columns are suspicious if, beyond chance, this many more labels agree in another order.
 _MUCH_BETTER = 0.05
 
-# Types of pandas that stand for a missing value.
+# Types of pandas for missing values.
 _MISSING = ("NAType", "NaTType")
 
-# An unseen class has the logit of about -16, the least that float32 networks give.
+# An unseen class gets a logit of about -16, the smallest that float32 networks give.
 PROBABILITY_FLOOR = 1e-7
 
 _NO_SOFT_TARGETS = (
     "soft_weight={soft_weight} needs soft targets, and there are none: give the student a "
-    "teacher=, give fit soft_labels=, or set soft_weight=0 to learn from the labels alone."
+    "teacher=, pass soft_labels= to fit, or set soft_weight=0 to learn from the labels alone."
 )
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels as a student needs them.
+    """Labels in the form that a student needs.
 
     Attributes
     ----------
     classes : ndarray of shape (n_classes,)
         Sorted labels.
     codes : ndarray of int, shape (n_samples,)
-        Which of the classes each row has, -1 for none.
+        Number of the class of each row, or -1 for none.
     were_given : bool, default=True
-        Whether `fit` received any; False where the teacher speaks alone.
+        Whether `fit` received labels. False if the student learns from the teacher alone.
     """
 
     classes: np.ndarray
@@ -100,22 +101,22 @@ class Labels:
 
     @classmethod
     def without_any(cls, n_samples, classes):
-        """Return the labels of a fit that received none, with the classes of its teacher."""
+        """Return the labels of a fit without labels, with the classes of its teacher."""
         labels = encode_labels(np.empty(0, int), classes=classes)
         return cls(labels.classes, np.full(n_samples, -1), were_given=False)
 
     @property
     def is_labelled(self):
-        """Which rows have a label, shape (n_samples,)."""
+        """Mask of the rows that have a label, shape (n_samples,)."""
         return self.codes >= 0
 
     def soft_weight(self, chosen):
-        """Return the weight of soft targets: the one that was chosen, or 1 without labels."""
+        """Return the weight of soft targets: the chosen one, or 1 without labels."""
         return chosen if self.were_given else 1.0
 
 
 class OneHotRows(MadeRows):
-    """One-hot labels that are made when rows of them are asked for.
+    """One-hot labels whose rows are made when they are read.
 
     Parameters
     ----------
@@ -133,19 +134,19 @@ class OneHotRows(MadeRows):
         return (self.codes[rows, None] == np.arange(self.n_classes)).astype(np.float64)
 
     def part(self, rows):
-        """Return some of the rows, not made yet."""
+        """Return some of the rows without making them yet."""
         return OneHotRows(self.codes[rows], self.n_classes)
 
 
 def has_label(y, unlabeled_value):
-    """Return which rows have a label; None as the marker says that all have.
+    """Return which rows have a label. If the marker is None, all have one.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
     unlabeled_value : object
-        What stands in y for "no label"; NaN is found too, and finds what else stands for a
-        missing value: None, and that of pandas.
+        Value in y that means "no label". NaN works too, and also matches None and the missing
+        values of pandas.
 
     Returns
     -------
@@ -155,7 +156,7 @@ def has_label(y, unlabeled_value):
         return np.ones(len(y), dtype=bool)
     if np.ndim(unlabeled_value):
         raise ValueError(
-            f"unlabeled_value={unlabeled_value!r}: must be one value that stands in y for no label."
+            f"unlabeled_value={unlabeled_value!r}: must be one value, which means 'no label' in y."
         )
     if _is_missing(unlabeled_value):
         return np.array([not _is_missing(value) for value in y.tolist()], dtype=bool)
@@ -163,7 +164,7 @@ def has_label(y, unlabeled_value):
 
 
 def _is_missing(value):
-    """Return whether a label is None, NaN, or pandas' NA, which is not even equal to itself."""
+    """Return whether a label is None, NaN, or pandas' NA, which is not equal to itself."""
     return value is None or type(value).__name__ in _MISSING or value != value
 
 
@@ -174,9 +175,9 @@ def encode_labels(y, unlabeled_value=None, classes=None):
     ----------
     y : ndarray of shape (n_samples,)
     unlabeled_value : object, default=None
-        Marks the rows without a label.
+        Value that marks rows without a label.
     classes : array-like, default=None
-        All classes; None takes those found in y.
+        All classes. None takes the classes in y.
 
     Returns
     -------
@@ -212,13 +213,13 @@ def encode_labels(y, unlabeled_value=None, classes=None):
 
 
 def check_labels(labels, name):
-    """Return labels; raise ValueError where they are not all of one type, or one is missing.
+    """Return labels. Raise ValueError if they have several types, or if one is missing.
 
     Parameters
     ----------
     labels : list
     name : str
-        Name of the argument that has them.
+        Name of the argument with the labels.
 
     Returns
     -------
@@ -229,20 +230,20 @@ def check_labels(labels, name):
     if missing:
         raise ValueError(
             f"{name} has missing values ({missing[0]!r}) among its labels: leave these rows out, "
-            "or say in unlabeled_value= what stands for no label, where there is that parameter."
+            "or set unlabeled_value=, if the estimator has it, to the value that means 'no label'."
         )
     texts = [label for label in labels if isinstance(label, str | bytes)]
     if texts and len(texts) < len(labels):
         other = next(label for label in labels if not isinstance(label, str | bytes))
         raise ValueError(
-            f"{name} has labels of different types, {other!r} and {texts[0]!r} say: '1' is not 1. "
-            "Make all of them strings, or numbers."
+            f"{name} has labels of different types, for example {other!r} and {texts[0]!r}: '1' is "
+            "not 1. Make all of them strings, or numbers."
         )
     return labels
 
 
 def refuse_missing_labels(y):
-    """Raise ValueError where a label is missing: scikit-learn's own check fails at pandas' NA."""
+    """Raise ValueError if a label is missing. scikit-learn's own check fails on pandas' NA."""
     labels = np.asarray(y)
     if labels.dtype == object and labels.ndim == 1:
         check_labels(labels.tolist(), "y")
@@ -251,7 +252,7 @@ def refuse_missing_labels(y):
 def check_weights(sample_weight, n_samples, *, are_more_to_come=False):
     """Return non-negative float64 weights, not all of them zero.
 
-    Their ratios are what matters: those that single precision could not hold are scaled, all by
+    Only the ratios of weights matter. If single precision could not hold them, all are scaled by
     the same power of two.
 
     Parameters
@@ -259,8 +260,8 @@ def check_weights(sample_weight, n_samples, *, are_more_to_come=False):
     sample_weight : array-like of shape (n_samples,), float or None
     n_samples : int
     are_more_to_come : bool, default=False
-        Whether they are to be compared with weights of later rows; they are refused then, rather
-        than scaled.
+        Whether they are compared with weights of later rows. Then such weights raise an error
+        instead of being scaled.
 
     Returns
     -------
@@ -274,10 +275,10 @@ def check_weights(sample_weight, n_samples, *, are_more_to_come=False):
     weight = check_array(weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
     if weight.shape != (n_samples,):
         raise ValueError(
-            f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}: one weight a row."
+            f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}: one weight per row."
         )
     if weight.min() < 0:
-        raise ValueError(f"Negative values in sample_weight: the least is {weight.min()}.")
+        raise ValueError(f"Negative values in sample_weight: the smallest is {weight.min()}.")
     if not weight.any():
         raise ValueError("Sample weights must not all be zero: sample_weight sums to 0.")
     largest = weight.max()
@@ -285,25 +286,25 @@ def check_weights(sample_weight, n_samples, *, are_more_to_come=False):
         return weight
     if are_more_to_come:
         raise ValueError(
-            f"sample_weight: the largest is {largest}, and rows of later calls are compared with "
-            f"these: it must be in the range [{SMALLEST_WEIGHT:.0e}, {LARGEST_WEIGHT:.0e}]. Scale "
-            "the weights of all calls."
+            f"sample_weight: the largest is {largest}. Rows of later calls are compared with "
+            f"these, so it must be in the range [{SMALLEST_WEIGHT:.0e}, {LARGEST_WEIGHT:.0e}]. "
+            "Scale the weights of all calls."
         )
     return np.ldexp(weight, -np.frexp(largest)[1])
 
 
 @dataclass(frozen=True)
 class SoftTargets:
-    """What a student learns from beside its labels.
+    """Soft targets that a student learns from in addition to its labels.
 
     Attributes
     ----------
     logits : ndarray of shape (n_samples, n_classes)
-        Columns in the order of `labels.classes`; for enlarged rows, of all of them.
+        Logits with columns in the order of `labels.classes`. For enlarged rows, logits of all rows.
     labels : Labels
-        Those that were known before, or, of a fit without labels, what the columns tell.
+        The known labels. In a fit without labels, the classes come from the columns.
     teacher : Teacher or None
-        The teacher that gave them, fitted.
+        The fitted teacher that gave the soft targets.
     """
 
     logits: np.ndarray
@@ -319,17 +320,17 @@ def soft_targets(
     Parameters
     ----------
     teacher : Teacher
-        One that is an estimator is fitted on the labelled rows first.
+        The teacher. An estimator is fitted on the labelled rows first.
     X : array-like of shape (n_samples, n_features), or EnlargedRows of these
-        What `fit` received; the teacher sees it unless it has a `teacher_X`. It is never fitted
-        on rows that are made.
+        Rows that `fit` received. The teacher sees them, unless there is a `teacher_X`. It is never
+        fitted on rows that are made.
     labels : Labels or None
-        None: there are none, and the classes are numbered as the columns are.
+        None: there are no labels, and the classes are the numbers of the columns.
     sample_weight : ndarray of shape (n_samples,) or None
     train : ndarray of bool, shape (n_samples,), default=None
-        The rows that a teacher may be fitted on; None stands for all.
+        Rows that a teacher may be fitted on. None: all.
     n_samples : int
-        How many rows `fit` received.
+        Number of rows that `fit` received.
     teacher_X : array-like of shape (n_samples, ...) or None
     kind : {"auto", "proba", "logits", "sigmoid"}
         The `teacher_output` parameter.
@@ -353,7 +354,7 @@ def soft_targets(
         if labels is not None:
             teacher = teacher.expecting(labels.classes)
         if is_dask(seen) and isinstance(teacher, CallableTeacher):
-            # Names of columns, which chunks do not bring along.
+            # Names of columns, which chunks do not have.
             teacher(take(seen, np.arange(1)))
         outputs = by_rows(teacher, seen, keep=True)
         if labels is None:
@@ -365,7 +366,7 @@ def soft_targets(
     except _NOT_THE_INPUTS:
         raise
     except Exception as error:
-        is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own
+        is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own type
         if teacher_X is not None or are_made or is_out_of_memory:
             raise
         raise ValueError(f"{error}\n{ways_out(X)}") from error
@@ -375,28 +376,29 @@ def soft_targets(
 
 
 def _taught(teacher, X, labels, sample_weight, train):
-    """Return a teacher that is fitted on the labelled rows, or on those of them in a mask."""
+    """Return a teacher that is fitted on the labelled rows, or on the ones in a mask."""
     labelled = labels.is_labelled if train is None else labels.is_labelled & train
     weight = None if sample_weight is None else sample_weight[labelled]
-    # Not those of y: beside markers of another type they may be objects.
+    # Not the labels in y: with markers of another type, they may be objects.
     known = labels.classes[labels.codes[labelled]]
     return teacher.fit(some_rows(X, labelled), known, sample_weight=weight)
 
 
 def labels_of_columns(teacher, outputs):
-    """Return the classes of a teacher that does not know them, where there are no labels.
+    """Return the classes of a teacher that does not know them, in a fit without labels.
 
     Parameters
     ----------
     teacher : Teacher
-        A warning says so where it has labels of its own that nobody could read.
+        The teacher. There is a warning if it has labels of its own that could not be read.
     outputs : array of shape (n_samples, n_columns)
-        What it gave.
+        Outputs of the teacher.
 
     Returns
     -------
     classes : list or ndarray of shape (n_classes,)
-        One class a column, two for a single one: the names of the columns, else their numbers.
+        One class per column, or two for a single column: the names of the columns, or else their
+        numbers.
     """
     classes = _named_columns(outputs, teacher.column_names)
     teacher.check_numbers_as_classes()
@@ -420,18 +422,18 @@ def check_needs_no_labels(teacher):
     if not teacher.is_fixed:
         raise ValueError(
             f"{teacher!r} would have to be fitted on labels: it requires y to be passed, but the "
-            "target y is None. Give fit y; or fit the teacher first, and wrap it in "
-            "sklearn.frozen.FrozenEstimator to have it used as it is."
+            "target y is None. Pass y to fit; or fit the teacher first, and wrap it in "
+            "sklearn.frozen.FrozenEstimator, so that it is used as it is."
         )
 
 
 def given_soft_targets(soft_labels, labels, n_samples, *, teacher_classes, kind, floor):
-    """Return soft targets of what the user gave to `fit` as soft labels.
+    """Return the soft targets from the soft labels that the user passed to `fit`.
 
     Parameters
     ----------
     soft_labels : array-like or DataFrame of shape (n_samples, n_columns)
-        Columns that have the names of classes are theirs.
+        Soft labels. Columns with the name of a class belong to this class.
     labels : Labels or None
         As for `soft_targets`.
     n_samples : int
@@ -458,13 +460,13 @@ def given_soft_targets(soft_labels, labels, n_samples, *, teacher_classes, kind,
 
 
 def _check_columns(outputs, column_classes, labels, source):
-    """Raise ValueError for a number of columns that cannot be right."""
+    """Raise ValueError if the number of columns cannot be right."""
     shape, n_classes = np.shape(outputs), len(labels.classes)
     if shape[1:] in ((), (1,)):
         if n_classes > 2:
             raise UnusableTeacherError(
-                f"{source} gave one number for each row, y has {n_classes} classes: one column "
-                "for each is needed, as predict_proba and decision_function give, and predict "
+                f"{source} gave one number for each row, but y has {n_classes} classes: one column "
+                "for each class is needed. predict_proba and decision_function give this, predict "
                 "does not."
             )
     elif len(shape) == 2 and shape[1] > 0:
@@ -481,37 +483,38 @@ def _class_logits(outputs, kind, column_classes, labels, *, floor, source):
 
 
 def _warn_of_guesses(logits, labels, source):
-    """Warn where soft targets know no more than chance, or more in another order of columns."""
+    """Warn if soft targets are no better than chance, or better in another order of columns."""
     rows = np.flatnonzero(labels.is_labelled)
     if len(rows) < _FEWEST_ROWS_TO_JUDGE:
         return
-    # Targets without a first choice, uniform ones say, are not taken for wrong.
+    # Targets without a first choice, such as uniform ones, do not count as wrong.
     logits = logits[rows]
     agreed = np.mean(logits[np.arange(len(rows)), labels.codes[rows]] >= logits.max(axis=1))
     chance = 1 / len(labels.classes)
     best, order = _best_order(logits, labels.codes[rows])
-    knows = best > (1 + chance) / 2  # what knows nothing is better in another order, too
+    knows = best > (1 + chance) / 2  # random targets are better in another order, too
     if knows and best - agreed > max(_MUCH_BETTER, 3 / np.sqrt(len(rows))):
         classes = shortened(labels.classes[order].tolist())
         warn_user(
             f"{source}: the first choice is the label of {agreed:.0%} of {len(rows)} labelled "
-            f"rows, and of {best:.0%} if the columns are of the classes {classes}, in this order. "
-            f"If they are, pass teacher_classes={classes}.",
+            f"rows, and of {best:.0%} if the columns have the classes {classes}, in this order. If "
+            f"this is the right order, pass teacher_classes={classes}.",
         )
     elif agreed < chance + _LEAST_KNOWLEDGE * (1 - chance):
         warn_user(
             f"{source}: the first choice is the label of only {agreed:.0%} of {len(rows)} labelled "
             "rows, which is about what guessing gives. Are the columns in the order of the "
-            f"classes, {shortened(labels.classes.tolist())} (else say theirs in "
+            f"classes, {shortened(labels.classes.tolist())} (or else pass their order as "
             "teacher_classes=)? Does the teacher see inputs like those it was trained on (after "
-            "other steps: sklearn_koopman.pipeline.make_pipeline, or teacher_X=)? Is it trained?",
+            "other steps, use sklearn_koopman.pipeline.make_pipeline, or teacher_X=)? Is it "
+            "trained?",
         )
 
 
 def _best_order(logits, codes):
-    """Return the largest share of labels that are first choices, and the order of columns for it.
+    """Return the largest share of labels that can be first choices, and the order of columns.
 
-    Entry j of the order is the class that column j is then taken to be of.
+    Entry j of the order is the class of column j.
     """
     n_classes = logits.shape[1]
     counts = np.zeros((n_classes, n_classes))
@@ -521,7 +524,7 @@ def _best_order(logits, codes):
 
 
 def _logits(outputs, kind, *, floor, source):
-    """Return outputs as logits; what they are must not differ between chunks of rows."""
+    """Return outputs as logits. Their kind must not differ between chunks of rows."""
     if kind == "auto" and is_dask(outputs):
         kinds = set(of_parts(partial(output_kind, source=source), outputs))
         if len(kinds) > 1:
@@ -540,7 +543,7 @@ def some_rows(X, chosen):
 
 
 def weighs_soft_targets(student, soft_labels):
-    """Say whether a fit learns from soft targets; raise ValueError where it should and cannot."""
+    """Return whether a fit learns from soft targets. Raise ValueError if it should and cannot."""
     if student.soft_weight == 0:
         return False
     if student.teacher is None and soft_labels is None:
@@ -549,7 +552,7 @@ def weighs_soft_targets(student, soft_labels):
 
 
 def regression_targets(task):
-    """Return what the rows of a task are regressed on, and their weights.
+    """Return the regression targets of the rows of a task, and their weights.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is handed to the solvers."""
+"""The task of a solver."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ class Passed:
     ----------
     steps : list of fitted transformers
     n_features : int or None
-        Of a row that enters the first; None where rows are not numbers.
+        Number of features of a row that enters the first step. None if rows are not numbers.
     """
 
     steps: list
@@ -27,7 +27,7 @@ class Passed:
 
     @classmethod
     def by(cls, X, lifter):
-        """Return what the rows that a student was given pass, with its own fitted lifter."""
+        """Return the steps that a student's rows pass, including its own fitted lifter."""
         steps = [] if lifter is None else [lifter]
         if isinstance(X, LiftedRows):
             entered, before = X.X, X.lifter
@@ -48,22 +48,23 @@ class Task:
     blocks : RowBlocks
     labels : Labels
     sample_weight : ndarray of shape (n_samples,)
-        What rows count, times what their classes do.
+        Weights of the rows, times the weights of their classes.
     soft_logits : ndarray of shape (n_samples, n_classes), or None
     lifter : fitted transformer or None
     teacher : Teacher or None
-        The teacher that was asked, fitted.
+        The fitted teacher that gave the soft targets.
     dtype : numpy.dtype
-        That of X, and so of the coefficients.
+        Dtype of X, and so of the coefficients.
     soft_logits_from : callable or None
-        Returns the `SoftTargets` of all rows by a teacher that is fitted on some of them (a mask)
-        only; None where they do not depend on that.
+        Returns the `SoftTargets` of all rows from a teacher that is fitted only on some of them (a
+        mask). None if the soft targets do not depend on the fit.
     n_rows_made_of : int or None
-        Of a transfer set: how many rows of a stream others have been made of, with these.
+        For a transfer set: number of rows of a stream, including these, from which others were
+        made.
     given_weight : ndarray of shape (n_samples,), or None
-        What rows count, whatever their classes; None is `sample_weight`.
+        Weights of the rows without the weights of classes. None: `sample_weight`.
     passed : Passed or None
-        What the rows have passed.
+        Steps that the rows have passed.
     raised : callable or None
         Applies the weights of classes to a teacher's logits, (n_rows, n_classes). None leaves them
         as they are.
@@ -84,12 +85,12 @@ class Task:
 
     @property
     def n_targets(self):
-        """How many numbers a row is mapped to: the logits of the classes."""
+        """Number of outputs for a row: the logits of the classes."""
         return len(self.labels.classes)
 
     @property
     def fitted(self):
-        """What is fitted before a solver starts, by the names of a student's attributes."""
+        """Attributes that are fitted before a solver starts, by name."""
         known = {
             "lifter_": self.lifter,
             "teacher_": self.teacher,
@@ -101,7 +102,7 @@ class Task:
         }
 
     def at(self, rows):
-        """Return the task of some rows, given by their indices."""
+        """Return the task for some rows, given by their indices."""
         return replace(
             self,
             blocks=self.blocks.at(rows),

@@ -1,4 +1,4 @@
-"""More rows than were given, for the teacher to label."""
+"""Additional rows that the teacher labels."""
 
 import sys
 from functools import partial
@@ -19,7 +19,7 @@ from .._validation import (
 )
 from ..rows import EnlargedRows, GivenRows, as_given
 
-# torch has one source of random numbers for all threads.
+# torch has one generator of random numbers for all threads.
 _ONE_AT_A_TIME = Lock()
 
 
@@ -50,7 +50,7 @@ class TransferSet(BaseEstimator):
         tensors of shape `input_shape`, and torch is seeded for it. In a list, each makes its own
         copies.
     n_copies : int, default=1
-        How many rows `augment`, or each in the list, makes from every row.
+        Number of rows that `augment`, or each one in the list, makes from every row.
     keep_labels : bool, default=False
         Whether a made row has the label of its original as well as the teacher's soft targets.
     input_shape : tuple of int, default=None
@@ -88,7 +88,7 @@ class TransferSet(BaseEstimator):
     ...     transfer_set=TransferSet(jitter, n_copies=4),
     ... ).fit(X, y)
     >>> round(student.score(X, y), 2)
-    0.99
+    0.98
     """
 
     def __init__(
@@ -101,18 +101,18 @@ class TransferSet(BaseEstimator):
         self.random_state = random_state
 
     def enlarge(self, X, *, n_before=0):
-        """Return the rows of X, and after them those that are made of them.
+        """Return the rows of X, followed by the rows that are made from them.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
         n_before : int, default=0
-            Rows of a stream that came before these; new numbers are drawn for new rows.
+            Number of rows of a stream that came before these. New rows get new random numbers.
 
         Returns
         -------
         rows : EnlargedRows
-            Slices of it, and arrays of indices, give arrays: ``rows[:]`` is the enlarged set.
+            Rows that can be read by slices and arrays of indices: ``rows[:]`` is the enlarged set.
 
         Examples
         --------
@@ -126,7 +126,9 @@ class TransferSet(BaseEstimator):
         augmenters = self.augment if isinstance(self.augment, list | tuple) else [self.augment]
         if not augmenters or not all(map(callable, augmenters)):
             raise invalid_parameter(
-                self, "augment", "a callable that makes rows of rows, or a list of such"
+                self,
+                "augment",
+                "a callable that makes rows from rows, or a list of such callables",
             )
         n_copies = check_integer(self, "n_copies", minimum=1)
         check_boolean(self, "keep_labels")
@@ -135,7 +137,7 @@ class TransferSet(BaseEstimator):
             raise invalid_parameter(self, "input_shape", "a tuple of int or None")
         if prod(shape) != prod(X.shape[1:]):
             raise ValueError(
-                f"input_shape={self.input_shape!r} has {prod(shape)} numbers, a row of X has "
+                f"input_shape={self.input_shape!r} has {prod(shape)} numbers, but a row of X has "
                 f"{prod(X.shape[1:])}."
             )
         seed = check_random_state(self.random_state).randint(2**31 - 1)
@@ -148,27 +150,27 @@ class TransferSet(BaseEstimator):
 
 
 def check_transfer_set(transfer_set):
-    """Raise TypeError for what is not a transfer set."""
+    """Raise TypeError for anything but a transfer set."""
     if not isinstance(transfer_set, TransferSet):
         raise TypeError(
             f"transfer_set={transfer_set!r} is not a TransferSet: pass TransferSet(augment), where "
-            "augment makes a block of rows of a block of rows."
+            "augment makes a block of rows from a block of rows."
         )
 
 
 def _made(augment, call, shape, X, rng):
-    """Return the rows that an augmenter makes of a block, in the form of the block."""
+    """Return the rows that an augmenter makes from a block, in the form of the block."""
     if not isinstance(X, np.ndarray):
         return _made_frame(augment, call(X, rng), X)
     made = np.asarray(call(X.reshape(len(X), *shape), rng))
     if made.shape != (len(X), *shape):
         raise ValueError(
             f"augment {augment!r} returned an array of shape {made.shape} for one of shape "
-            f"{(len(X), *shape)}: it must make one row of each row. For several, use n_copies= or "
-            "a list."
+            f"{(len(X), *shape)}: it must make one row from each row. For several, use n_copies= "
+            "or a list."
         )
     made = made.reshape(X.shape)
-    if X.dtype.kind != "f":  # whole numbers may become others, texts longer ones
+    if X.dtype.kind != "f":  # whole numbers may become floats, and texts may become longer
         return made
     made = made.astype(X.dtype, copy=False)
     if not np.isfinite(made).all() and np.isfinite(X).all():
@@ -177,12 +179,12 @@ def _made(augment, call, shape, X, rng):
 
 
 def _made_frame(augment, made, X):
-    """Return what an augmenter makes of a block of a data frame, if it is one of the same form."""
+    """Return the block that an augmenter makes from a data frame, if it has the same form."""
     if type(made) is not type(X) or made.shape != X.shape:
         raise ValueError(
             f"augment {augment!r} returned a {type(made).__name__} of shape {np.shape(made)} for a "
-            f"{type(X).__name__} of shape {X.shape}: it must make one row of each row, in the same "
-            "form. For several, use n_copies= or a list."
+            f"{type(X).__name__} of shape {X.shape}: it must make one row from each row, in the "
+            "same form. For several, use n_copies= or a list."
         )
     return made
 
@@ -194,7 +196,7 @@ def _calling(augment):
         return partial(_call_module, torch, augment)
     try:
         takes_rng = "rng" in signature(augment).parameters
-    except ValueError:  # a function in C that does not tell
+    except ValueError:  # a function in C without a signature
         takes_rng = False
     if takes_rng:
         return lambda X, rng: augment(X, rng=rng)
@@ -202,6 +204,6 @@ def _calling(augment):
 
 
 def _call_module(torch, module, X, rng):
-    """Return what a torch transform makes of each row; it would treat a batch all alike."""
+    """Apply a torch transform to each row, as it would treat all rows of a batch alike."""
     with _ONE_AT_A_TIME, seeded_torch(int(rng.integers(2**63))), torch.no_grad():
         return torch.stack([module(torch.tensor(row)) for row in X]).numpy()

@@ -19,6 +19,7 @@ from ._train import (
     linear_start as linear_start,
     mirrored as mirrored,
     roots as roots,
+    start_of_linear_model as start_of_linear_model,
 )
 
 __all__ = ["CompressedStudent", "TensorTrainClassifier"]

@@ -15,14 +15,21 @@ from .._progress import progress
 from .._validation import check_choice, check_integer, check_random_state, check_real
 from .._warnings import warn_user
 from ..lifting import FEATURE_MAPS, LocalFeatures, Operations, operations_of
-from ..linear import check_finite_moments
+from ..linear import DistillationProblem, check_finite_moments, minimise, solve_gram
 from ..rows import GramMoments, RowBlocks, accumulated
 from ..students import PROBABILITY_FLOOR, LiftedStudent, regression_targets, weighs_soft_targets
 from ._descent import constant_loss, descend, mean_loss, n_batches, warn_of_breakdown
 from ._losses import SquaredLoss, distillation_loss
 from ._onnx import add_train
 from ._sweep import Sweeper
-from ._train import linear_start
+from ._train import linear_start, start_of_linear_model
+
+# Of each solver, if none is given: they penalise different things.
+RIDGES = {"als": 0.3, "adam": 1e-2}
+# The linear model that is the start: its penalty, and how near to the optimum it is. What it lacks
+# the sweeps find.
+START_RIDGE = 1e-3
+START_STEPS, START_TOLERANCE = 100, 1e-4
 
 
 def _is_distilled(student):
@@ -69,9 +76,10 @@ class TensorTrainClassifier(LiftedStudent):
         to one-hot labels or to the teacher's centred logits.
     soft_weight, temperature
         As for `KoopmanDistilledClassifier`; "squared_error" does not use them.
-    ridge : float, default=1e-2
-        "als": L2 penalty on each core, in coordinates in which what meets there has unit
-        second moments. "adam": L2 penalty on how far the cores are from those of the start.
+    ridge : float, default=None
+        "als": L2 penalty on how far a core moves each time that it is solved, in coordinates in
+        which what meets there has unit second moments; None is 0.3. "adam": L2 penalty on how far
+        the cores are from those of the start; None is 0.01.
     lifter : transformer, default=None
         Makes the variables of X: ``PCA(40)``, say, so that the teacher may see pixels. None takes
         the columns of X. Correlated variables should be neighbours, and those that matter most
@@ -83,7 +91,8 @@ class TensorTrainClassifier(LiftedStudent):
     max_iter : int, default=10
         Most sweeps of "als", or the epochs of "adam".
     tol : float, default=1e-2
-        "als" stops when a sweep changes the objective by no more than this fraction.
+        "als" stops when a sweep lowers the loss by no more than this fraction of the loss of the
+        best logits that are the same for all rows.
     dropout : float, default=0.0
         For "adam": the chance of a variable to be replaced by its mean (of "legendre", the middle
         of its range), drawn for every row of every mini-batch. The best remedy against
@@ -120,8 +129,8 @@ class TensorTrainClassifier(LiftedStudent):
     n_iter_ : int
         Sweeps or epochs done.
     objective_ : float
-        The loss in the last of them: for "als" of the core in the middle, with its penalty; for
-        "adam" the mean over the mini-batches, as they came.
+        The mean loss of the rows: for "als" after the last of them; for "adam" during it, the mean
+        over the mini-batches, as they came.
     history_ : list of dict
         Objective and, with `validation_fraction`, validation accuracy of each.
     lifter_ : transformer
@@ -139,13 +148,18 @@ class TensorTrainClassifier(LiftedStudent):
 
     Notes
     -----
-    The start is not a random train: its environments are 1 and the principal components of the
-    variables left and right of the middle, its class core is zero. What leaves a core is kept at
-    unit mean square over the rows by "als", so nothing overflows or vanishes in hundreds of cores.
-    The class core stays in the middle, so that an update of a core lowers its penalised loss;
-    handing the classes on from core to core [1]_ has to cut the ranks after every update. As the
-    penalty is that of the core at hand, the objective need not fall from one core to the next.
-    The problem of all cores together is not convex: another start may end elsewhere.
+    The start is not a random train. Its environments are 1 and principal components of the
+    variables left and right of the middle. "adam" starts at logits of zero. "als" starts at those
+    of a linear model: sums of local features, fitted to the same loss with a penalty of 1e-3 on
+    the coefficients of the standardised features. A rank of at least the number of classes holds
+    them exactly, a lower one nearly; "trigonometric" features, which have no constant, start at
+    zero. "als" does not raise the loss of the training rows, as the penalty of
+    a core is zero where the core stands: so the train fits them at least as well as its start.
+
+    What leaves a core is kept at unit mean square over the rows by "als", so nothing overflows or
+    vanishes in hundreds of cores. The class core stays in the middle; handing the classes on from
+    core to core [1]_ has to cut the ranks after every update. The problem of all cores together is
+    not convex: another start may end elsewhere.
 
     "adam" warns (`ConvergenceWarning`) where the loss of the last epoch, or of the one kept, is no
     better than that of the best constant logits or a twentieth of it above an earlier epoch's, and
@@ -194,7 +208,7 @@ class TensorTrainClassifier(LiftedStudent):
         loss="distillation",
         soft_weight=0.5,
         temperature=2.0,
-        ridge=1e-2,
+        ridge=None,
         lifter=None,
         solver="als",
         max_iter=10,
@@ -260,7 +274,7 @@ class TensorTrainClassifier(LiftedStudent):
         check_choice(self, "loss", ("distillation", "squared_error"))
         check_real(self, "soft_weight", low=0.0, high=1.0)
         check_real(self, "temperature", low=0.0, inclusive="neither")
-        check_real(self, "ridge", low=0.0, inclusive="left")
+        check_real(self, "ridge", low=0.0, inclusive="left", optional=True)
         check_choice(self, "solver", ("als", "adam"))
         check_integer(self, "max_iter", minimum=1)
         check_real(self, "tol", low=0.0, inclusive="left")
@@ -417,39 +431,47 @@ class TensorTrainClassifier(LiftedStudent):
 
     def _sweeps(self, problem, random_state, steps):
         """Yield the model and its objective after every sweep."""
+        loss = problem.loss()
+        start, intercept = problem.start(random_state, of_linear_model=True)
         sweeper = Sweeper(
-            problem.start(random_state),
-            np.zeros(problem.n_classes),
+            start,
+            intercept,
             problem.site_features,
-            problem.loss(),
+            loss,
             problem.task.sample_weight,
-            self.ridge,
+            self._penalty(),
             steps,
         )
+        least = self.tol * constant_loss(loss, (problem.n_classes, len(problem.variables)))
         before = np.inf
         for _ in range(self.max_iter):
             sweeper.sweep()
             model = sweeper.train.astype(problem.dtype), sweeper.intercept[:, None]
             yield (model[0], model[1].astype(problem.dtype)), sweeper.objective
-            if abs(before - sweeper.objective) <= self.tol * abs(sweeper.objective):
+            if before - sweeper.objective <= least:
                 return
             before = sweeper.objective
         if self.max_iter > 1:
             warn_user(
-                f"als has not settled after {self.max_iter} sweeps: the last still changed the "
-                f"objective by more than a fraction tol={self.tol}. Raise max_iter or tol.",
+                f"als has not settled after {self.max_iter} sweeps: the last still lowered the "
+                f"loss by more than a fraction tol={self.tol} of that of the best constant logits. "
+                "Raise max_iter or tol.",
                 ConvergenceWarning,
             )
 
+    def _penalty(self):
+        return RIDGES[self.solver] if self.ridge is None else self.ridge
+
     def _epochs(self, problem, random_state, steps):
         """Yield the model and its objective after every epoch."""
+        start, intercept = problem.start(random_state, of_linear_model=False)
         epochs = descend(
-            problem.start(random_state).astype(problem.dtype),
-            np.zeros(problem.n_classes),
+            start.astype(problem.dtype),
+            intercept,
             partial(problem.batch_features, self.dropout, random_state),
             problem.loss(),
             len(problem.variables),
-            ridge=self.ridge,
+            ridge=self._penalty(),
             n_epochs=self.max_iter,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
@@ -484,8 +506,8 @@ class _Problem:
             frequency=student.frequency,
         )
 
-    def start(self, random_state):
-        """Return the train to start from."""
+    def start(self, random_state, *, of_linear_model):
+        """Return the train to start from, and its intercepts."""
         n_sites, n = self.variables.shape[1], self.local.n_features
         check_fits_in_memory(
             8 * (n_sites * n) ** 2 + 16 * n_sites * n * self.student.rank**2,
@@ -499,9 +521,37 @@ class _Problem:
         )
         moments = accumulated(GramMoments(n_sites * n), blocks, self.task.sample_weight)
         check_finite_moments(moments.scale)
-        return linear_start(
-            moments, [n] * n_sites, self.student.rank, self.n_classes, random_state
+        sizes, rank = [n] * n_sites, self.student.rank
+        # Cosines and sines have no constant to carry the sums of a linear model by.
+        if of_linear_model and self.local.kind != "trigonometric":
+            coef, intercept = self._linear_model(blocks, moments.scale)
+            return start_of_linear_model(moments, sizes, rank, coef, intercept, random_state)
+        train = linear_start(moments, sizes, rank, self.n_classes, random_state)
+        return train, np.zeros(self.n_classes)
+
+    def _linear_model(self, blocks, scale):
+        """Return coefficients and intercepts of the local features that minimise the loss."""
+        task, student = self.task, self.student
+        if student.loss == "squared_error":
+            targets, weight = regression_targets(task)
+            moments = GramMoments(blocks.n_observables, self.n_classes)
+            moments = accumulated(moments, blocks, targets, weight)
+            coef = solve_gram(moments, START_RIDGE)
+            return moments.scale.unscale(coef, moments.target_mean)
+        problem = DistillationProblem(
+            blocks,
+            scale,
+            task.labels.codes,
+            task.soft_logits,
+            task.sample_weight,
+            n_classes=self.n_classes,
+            soft_weight=task.labels.soft_weight(student.soft_weight),
+            temperature=student.temperature,
+            ridge=START_RIDGE,
         )
+        zeros = np.zeros((blocks.n_observables, self.n_classes)), np.zeros(self.n_classes)
+        found = minimise(problem, *zeros, max_iter=START_STEPS, tol=START_TOLERANCE)
+        return scale.unscale(found.coef, found.intercept)
 
     def site_features(self, site):
         """Return the local features of all rows at a site."""

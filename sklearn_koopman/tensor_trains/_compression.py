@@ -68,8 +68,9 @@ class CompressedStudent(ClassifierMixin, BaseEstimator):
         Number of sweeps ("squared_error") or epochs ("distillation", which needs about twenty)
         after the singular value decompositions. It may be 0.
     ridge : float, default=1e-6
-        Penalty on the cores. Sweeps penalise their size, relative to the mean square of the logits.
-        Epochs penalise their distance from the cores that the decompositions gave.
+        Penalty on how far a core moves. Sweeps count from where it was before it was solved, in
+        units of the mean square of the logits. Epochs count from the cores that the decompositions
+        gave.
     loss : {"squared_error", "distillation"}, default="squared_error"
         Loss that is minimised, see above. The parameters below belong to "distillation".
     soft_weight : float, default=1.0

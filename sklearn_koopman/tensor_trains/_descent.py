@@ -11,17 +11,17 @@ from .._progress import Steps
 from .._warnings import warn_user
 from ._train import TensorTrain
 
-# Of the running means of gradient and squared gradient; the second forgets soon, as an epoch has
-# only some hundred steps.
+# Decay of the running means of gradient and squared gradient. The second forgets soon, because an
+# epoch has only a few hundred steps.
 DECAY, SQUARE_DECAY = 0.9, 0.99
 EPSILON = 1e-8
-# The largest sum of Frobenius norms of what a step adds to the cores. The logits are products of
-# all cores, which start near the identity, so they change by a factor of about the exponential of
-# that sum. Adam's first steps have full length in every entry, however small the gradient: in 784
-# cores of rank 16, at a rate of 3e-3, they add up to 39.
+# Largest sum of Frobenius norms of a step's changes of the cores. The logits are products of all
+# cores, which start near the identity, so they change by a factor of about the exponential of that
+# sum. Adam's first steps have full length in every entry, however small the gradient: in 784 cores
+# of rank 16, at a rate of 3e-3, they add up to 39.
 LONGEST_STEP = 1.0
-# Rises of the loss that say that descent broke down, in units of the loss of the best constant
-# logits: on the way, and at the end.
+# Rises of the loss that count as a breakdown of the descent, in units of the loss of the best
+# constant logits: on the way, and at the end.
 EXPLODED, ROSE = 1.0, 0.05
 
 
@@ -41,35 +41,36 @@ def descend(
 ):
     """Yield a train after every epoch of mini-batches.
 
-    The learning rate falls to zero along a cosine, and is lower in steps that would otherwise
+    The learning rate falls to zero along a cosine. It is lowered for steps that would otherwise
     change the product of all cores by orders of magnitude. The penalty is ``ridge / 2`` times the
-    squared distance of the cores from those of the start.
+    squared distance of the cores from the initial ones.
 
     Parameters
     ----------
     train : TensorTrain
-        Where to start; its dtype is that of all products.
+        Initial train. All products have its dtype.
     intercept : ndarray of shape (n_classes,)
     batch_features : callable
-        Takes indices of samples; returns their local features at all sites.
+        Function of indices of samples that returns their local features at all sites.
     loss : callable
-        Takes logits (n_classes, n_rows) and the indices of the samples; returns the sum of
-        their losses and its gradient by the logits.
+        Function of logits (n_classes, n_rows) and indices of samples. It returns the sum of the
+        losses and its gradient by the logits.
     n_samples : int
     ridge : float
     n_epochs, batch_size : int
     learning_rate : float
     random_state : numpy.random.RandomState
     steps : Steps, default=None
-        It is told of every mini-batch.
+        Progress, which is updated after every mini-batch.
 
     Yields
     ------
     train : TensorTrain
-        The same arrays every time, updated in place.
+        The train. Its arrays are updated in place.
     intercept : ndarray of shape (n_classes,)
     objective : float
-        Mean loss of the epoch, each batch as it was met; infinite where a squared gradient was.
+        Mean loss of the epoch, with the loss of each batch before its step. Infinite if a squared
+        gradient was infinite.
     """
     steps = steps or Steps()
     start = train
@@ -91,13 +92,13 @@ def descend(
             adam.step(gradient)
             total += value
             steps.done()
-        # A gradient whose square overflows would freeze its core for good.
+        # A gradient whose square overflows would freeze its core forever.
         overflows = not all(np.isfinite(square).all() for square in adam.squares)
         yield train, parameters[-1], np.inf if overflows else total / n_samples
 
 
 def n_batches(n_samples, batch_size):
-    """Return how many mini-batches an epoch has."""
+    """Return the number of mini-batches in an epoch."""
     return -(-n_samples // batch_size)
 
 
@@ -162,12 +163,12 @@ def constant_loss(loss, shape):
 
 
 def warn_of_breakdown(losses, constant, learning_rate):
-    """Warn the user where the losses of epochs show that descent broke down.
+    """Warn the user if the losses of epochs show that the descent broke down.
 
     Parameters
     ----------
     losses : list of float
-        Mean loss of the start, and of the epochs up to the one that is kept.
+        Mean loss at the start, and of the epochs up to the one that is kept.
     constant : float
         See `constant_loss`.
     learning_rate : float
@@ -180,7 +181,7 @@ def warn_of_breakdown(losses, constant, learning_rate):
     elif rises[worst] > EXPLODED * constant:
         what = (
             f"the loss rose from {lowest[worst]:.3g} to {losses[worst]:.3g} in epoch {worst}, and "
-            "what is lost so is not always won back"
+            "the descent does not always recover from that"
         )
     elif rises[-1] > ROSE * constant:
         what = f"the loss rose from {lowest[-1]:.3g} to {losses[-1]:.3g} in epoch {last}"

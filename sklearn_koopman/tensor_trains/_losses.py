@@ -1,4 +1,4 @@
-"""Losses of logits that have one sample a column."""
+"""Losses of logits that have one column per sample."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,17 +10,17 @@ from ..linear import DistillationLoss, LogitLoss
 
 @dataclass(frozen=True)
 class LossOfRows:
-    """A loss, and what it has to know of all rows.
+    """A loss, with the labels, targets and weights of all rows.
 
     Attributes
     ----------
     loss : LogitLoss
     labels : ndarray of int, shape (n_samples,)
-        The class of each row, -1 for none.
+        The class of each row, or -1 for none.
     softened : ndarray of shape (n_samples, n_classes), or None
-        What logits are compared with.
+        Softened targets that logits are compared with.
     hard_weight, soft_weight : ndarray of shape (n_samples,)
-        What a row weighs in the two losses, in units of the average row.
+        Weights of a row in the two losses, in units of the average row.
     """
 
     loss: LogitLoss
@@ -48,9 +48,9 @@ def distillation_loss(labels, soft_logits, hard_weight, soft_weight, temperature
     Parameters
     ----------
     labels, hard_weight, soft_weight
-        As for `LossOfRows`; of rows without a label, ``hard_weight`` is not read.
+        As for `LossOfRows`. The ``hard_weight`` of rows without a label is not used.
     soft_logits : ndarray of shape (n_samples, n_classes), or None
-        The teacher's.
+        Logits of the teacher.
     temperature : float
     """
     loss = DistillationLoss(float(temperature))
@@ -65,9 +65,9 @@ class SquaredLoss:
     Attributes
     ----------
     targets : array of shape (n_samples, n_classes)
-        Anything whose rows are arrays.
+        Targets, in any form whose rows are arrays.
     sample_weight : ndarray of shape (n_samples,)
-        In units of the average row.
+        Weights in units of the average row.
     """
 
     targets: Any

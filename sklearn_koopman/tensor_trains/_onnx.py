@@ -14,7 +14,7 @@ def add_train(train, intercept, nodes, features):
     intercept : ndarray of shape (n_classes,)
     nodes : Nodes
     features : list of variable
-        Of every site, (n_samples, 1, n_features).
+        Local features of every site, (n_samples, 1, n_features).
 
     Returns
     -------

@@ -5,10 +5,11 @@ environment and local features, and in what stands behind it, E:
 
 .. math:: s_c = b_c + \sum_r (A^T K)_r \, E_{cr} .
 
-So the core is the minimiser of a convex problem, like a Koopman matrix, and the loss never rises.
+So the core is the minimiser of a convex problem, like a Koopman matrix.
 It is solved in coordinates :math:`A = P B Q^T` in which K and E have unit second moments over the
-rows. There the problem is well conditioned, and a penalty on B does not depend on how the train
-is scaled.
+rows. There the problem is well conditioned, and a penalty does not depend on how the train is
+scaled. What is penalised is how far B moves from where it was, so the loss never rises. (A penalty
+on B itself would pull all logits to zero, sweep by sweep, the simple ones as much as the products.)
 
 References
 ----------
@@ -47,6 +48,7 @@ class Sweeper:
         losses and its gradient by the logits.
     sample_weight : ndarray of shape (n_samples,)
     ridge : float
+        Penalty on the squared distance of a core from where it was before it is solved.
     steps : Steps, default=None
         It is told of every core that is solved.
 
@@ -54,7 +56,7 @@ class Sweeper:
     ----------
     intercept : ndarray of shape (n_classes,)
     objective : float
-        Mean loss and penalty of the class core when it was solved last.
+        Mean loss after the core that was solved last.
     """
 
     def __init__(self, train, intercept, features, loss, sample_weight, ridge, steps=None):
@@ -143,6 +145,7 @@ class Sweeper:
         shape = self.cores[k].shape
         core = _CoreProblem(entering, behind, self.share, len(self.intercept), by_class)
         x = core.coordinates(left_matrix(self.cores[k]), self.intercept)
+        start = x[: -len(self.intercept)].copy()
         blocks = RowBlocks(core.rows)
         n_samples, samples = len(core.rows), np.arange(len(core.rows))
 
@@ -152,9 +155,9 @@ class Sweeper:
                 core.block_loss(matrix, intercept, self.loss), samples
             )
             gradient = core.gradient(slope / n_samples, offset / n_samples)
-            penalised = x[: -len(intercept)]
-            gradient[: len(penalised)] += self.ridge * penalised
-            return float(value) / n_samples + self.ridge / 2 * (penalised @ penalised), gradient
+            moved = x[: len(start)] - start
+            gradient[: len(start)] += self.ridge * moved
+            return float(value) / n_samples + self.ridge / 2 * (moved @ moved), gradient
 
         found = minimize(
             objective,
@@ -165,8 +168,8 @@ class Sweeper:
         )
         matrix, self.intercept = core.matrix(found.x)
         self.cores[k] = matrix.reshape(shape)
-        if by_class:
-            self.objective = float(found.fun)
+        moved = found.x[: len(start)] - start
+        self.objective = float(found.fun) - self.ridge / 2 * float(moved @ moved)
         self.steps.done()
 
 

@@ -209,22 +209,67 @@ def linear_start(moments, sizes, rank, n_classes, random_state):
     train : TensorTrain
         In float64.
     """
-    mean = moments.mean[: moments.n_observables]
-    covariance = moments.gram / moments.weight
+    site, sides = _sides(moments, sizes, rank, random_state)
+    (left, of_left), (right, of_right) = sides
+    class_core = np.zeros((len(of_left), len(site), n_classes, len(of_right)))
+    return _joined(left, class_core, right)
+
+
+def start_of_linear_model(moments, sizes, rank, coef, intercept, random_state):
+    """Return a train that computes the logits of a linear model, and its intercepts.
+
+    The environments are as in `linear_start`, but the components are first those that the logits
+    are made of, then the leading principal components of what these leave. A rank that exceeds
+    that of the model gives its logits exactly.
+
+    Parameters
+    ----------
+    moments, sizes, rank, random_state
+        As for `linear_start`. The constant 1 must be a sum of the features of each site.
+    coef : ndarray of shape (n_features, n_classes)
+        Of all local features, side by side.
+    intercept : ndarray of shape (n_classes,)
+
+    Returns
+    -------
+    train : TensorTrain
+        In float64.
+    intercept : ndarray of shape (n_classes,)
+    """
+    site, sides = _sides(moments, sizes, rank, random_state, coef)
+    (left, of_left), (right, of_right) = sides
+    mean, covariance = _mean_and_covariance(moments)
+    one = _constant(mean[site], covariance[np.ix_(site, site)])
+    ones_left, ones_right = of_left[:, 0], of_right[:, 0]
+    class_core = np.einsum("i,jc,k->ijck", ones_left, coef[site], ones_right)
+    class_core += np.einsum("ic,j,k->ijck", of_left[:, 1:], one, ones_right)
+    class_core += np.einsum("i,j,kc->ijck", ones_left, one, of_right[:, 1:])
+    beside = np.delete(np.arange(len(mean)), site)
+    return _joined(left, class_core, right), intercept + mean[beside] @ coef[beside]
+
+
+def _mean_and_covariance(moments):
+    return moments.mean[: moments.n_observables], moments.gram / moments.weight
+
+
+def _sides(moments, sizes, rank, random_state, coef=None):
+    """Return the columns of the site in the middle, and the chains left and right of it."""
+    mean, covariance = _mean_and_covariance(moments)
     centre = len(sizes) // 2
     columns = np.split(np.arange(len(mean)), np.cumsum(sizes)[:-1])
-    chains = [
-        _linear_chain(mean, covariance, sites, rank, random_state)
+    return columns[centre], [
+        _linear_chain(mean, covariance, sites, rank, random_state, coef)
         for sites in (columns[:centre], columns[:centre:-1])
     ]
-    left_rank, right_rank = (chain[-1].shape[2] if chain else 1 for chain in chains)
-    class_core = np.zeros((left_rank, sizes[centre], n_classes, right_rank))
-    behind = [mirrored(core) for core in reversed(chains[1])]
-    return TensorTrain([*chains[0], class_core, *behind], centre)
 
 
-def _linear_chain(mean, covariance, sites, rank, random_state):
-    """Return cores that sum principal components site by site.
+def _joined(left, class_core, right):
+    """Return the train of cores from the left end and from the right end to the class core."""
+    return TensorTrain([*left, class_core, *map(mirrored, reversed(right))], len(left))
+
+
+def _linear_chain(mean, covariance, sites, rank, random_state, coef):
+    """Return cores that sum up linear functions site by site, and what they are good for.
 
     Parameters
     ----------
@@ -234,11 +279,26 @@ def _linear_chain(mean, covariance, sites, rank, random_state):
         The columns of each site, from the outside to the class core.
     rank : int
     random_state : numpy.random.RandomState
+    coef : ndarray of shape (n_columns, n_classes), or None
+        Of a linear model.
+
+    Returns
+    -------
+    cores : list of ndarray
+    made_of : ndarray of shape (last rank, 1 + n_classes)
+        Coefficients of the last environment whose sums are the constant 1 and, given a linear
+        model, what these sites add to its logits, less the mean.
     """
+    n_classes = 0 if coef is None else coef.shape[1]
     if not sites:
-        return []
-    weights = _components(covariance, np.concatenate(sites), rank - 1, random_state)
-    offset = -mean[np.concatenate(sites)] @ weights / len(sites)
+        return [], np.eye(1, 1 + n_classes)
+    columns = np.concatenate(sites)
+    if coef is None:
+        weights = _components(covariance, columns, rank - 1, random_state)
+        of_logits = np.zeros((rank - 1, 0))
+    else:
+        weights, of_logits = _parts_of_logits(covariance, columns, rank - 1, coef, random_state)
+    offset = -mean[columns] @ weights / len(sites)
     weights = np.split(weights, np.cumsum([len(site) for site in sites])[:-1])
     cores: list = []
     # If the rank is large enough, all products of the sites so far are kept. These are the
@@ -256,7 +316,7 @@ def _linear_chain(mean, covariance, sites, rank, random_state):
         else:
             cores.append(mixture.reshape(before, len(site), rank))
             mixture = np.eye(rank)
-    return cores
+    return cores, np.hstack([mixture[:, :1], mixture[:, 1:] @ of_logits])
 
 
 def _constant(mean, covariance):
@@ -272,10 +332,58 @@ def _components(covariance, columns, n_components, random_state):
     n_kept = min(n_kept, n_components)
     top = np.arange(len(variances))[::-1][:n_kept]
     weights = directions[:, top] / np.sqrt(variances[top])
-    # LAPACK returns eigenvectors with arbitrary signs.
-    weights *= np.sign(weights[np.abs(weights).argmax(axis=0), np.arange(n_kept)])
-    n_missing = n_components - n_kept
-    mixing = random_state.normal(size=(n_kept, n_missing)) / np.sqrt(max(n_kept, 1))
+    return _filled_up(_with_fixed_signs(weights), n_components, random_state)
+
+
+def _parts_of_logits(covariance, columns, n_components, coef, random_state):
+    """Return weights of components that logits are made of, and the logits' coefficients.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (n_all_columns, n_all_columns)
+    columns : ndarray of int
+    n_components : int
+    coef : ndarray of shape (n_all_columns, n_classes)
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    weights : ndarray of shape (n_columns, n_components)
+        Of uncorrelated components of unit variance: first those of the logits, then the leading
+        principal ones of what is left.
+    of_logits : ndarray of shape (n_components, n_classes)
+    """
+    root, inverse = roots(covariance[np.ix_(columns, columns)])
+    logits = root @ coef[columns]
+    chosen = _leading(logits, n_components, np.square(logits).sum())
+    left = root - chosen @ (chosen.T @ root)
+    more = _leading(left, n_components - chosen.shape[1], np.square(root).sum())
+    chosen = np.hstack([chosen, more])
+    weights = _with_fixed_signs(inverse @ chosen)
+    of_logits = np.zeros((n_components, coef.shape[1]))
+    of_logits[: weights.shape[1]] = (
+        weights.T @ covariance[np.ix_(columns, columns)] @ coef[columns]
+    )
+    return _filled_up(weights, n_components, random_state), of_logits
+
+
+def _leading(matrix, n_most, total):
+    """Return the leading left singular vectors, without those that are rounding of a total."""
+    vectors, sizes, _ = np.linalg.svd(matrix, full_matrices=False)
+    n_kept = int(np.sum(sizes**2 > RANK_TOLERANCE * total))
+    return vectors[:, : min(n_kept, n_most)]
+
+
+def _with_fixed_signs(weights):
+    # The sign of an eigenvector is left to chance by LAPACK.
+    largest = np.abs(weights).argmax(axis=0)
+    return weights * np.sign(weights[largest, np.arange(weights.shape[1])])
+
+
+def _filled_up(weights, n_components, random_state):
+    """Return weights with random mixtures of them behind, as many as are missing."""
+    n_kept = weights.shape[1]
+    mixing = random_state.normal(size=(n_kept, n_components - n_kept)) / np.sqrt(max(n_kept, 1))
     return np.hstack([weights, weights @ mixing])
 
 

@@ -368,9 +368,9 @@ def test_rows_that_are_asked_for(student):
     html = found.to_html()
     assert "Chosen rows" in html
     assert "Row 17" in html
-    assert "need not agree about the changed row" in html
+    assert "may disagree about the changed row" in html
     for rows in ([269], [-1], [0.5], "first"):
-        with pytest.raises(ValueError, match="give places in X"):
+        with pytest.raises(ValueError, match="pass indices of rows of X"):
             audit_report(student, CELLS[FRESH], DIAGNOSES[FRESH], rows=rows)
 
 
@@ -380,7 +380,7 @@ def test_many_classes_and_no_errors():
     found = audit_report(student, np.eye(25)[labels], labels, n_rows=1)
     assert found.accuracy.value == 1
     html = found.to_html()
-    assert "wrong about no row" in html
+    assert "right on all rows" in html
     assert "class='confusion'" not in html
 
 
@@ -389,7 +389,7 @@ def test_refusals(student):
     with pytest.raises(ValueError, match=r"groups\['size'\] has 2 rows, and X has 269"):
         audit_report(student, rows, labels, groups={"size": ["a", "b"]})
     with pytest.raises(
-        ValueError, match=r"groups='ward': give the group of each row, X\['ward'\]"
+        ValueError, match=r"groups='ward': pass the group of each row, for example X\['ward'\]"
     ):
         audit_report(student, rows, labels, groups="ward")
     for missing in (np.nan, None):
@@ -415,9 +415,9 @@ def test_refusals(student):
         audit_report(student, rows, labels[:5])
     with pytest.raises(ValueError, match="y should be a 1d array"):
         audit_report(student, rows, None)
-    with pytest.raises(TypeError, match="an audit is of a fitted classifier"):
+    with pytest.raises(TypeError, match="an audit needs a fitted classifier"):
         audit_report(EDMDRegressor().fit(rows, rows["mean area"]), rows, labels)
-    with pytest.raises(TypeError, match="an audit is of a fitted classifier"):
+    with pytest.raises(TypeError, match="an audit needs a fitted classifier"):
         audit_report(LogisticRegression(), rows, labels)
 
 

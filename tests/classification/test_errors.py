@@ -246,7 +246,7 @@ PARAMETERS = [
     (KoopmanDistilledClassifier, "batch_size", 0, r"\[1, inf\)"),
     (KoopmanDistilledClassifier, "learning_rate", 0.0, r"\(0\.0, inf\)"),
     (KoopmanDistilledClassifier, "callbacks", "bar", "a list of skorch callbacks or None"),
-    *[(TensorTrainClassifier, *case) for case in (*RIDGE, OUTPUT)],
+    *[(TensorTrainClassifier, *case) for case in (*RIDGE[:-1], OUTPUT)],
     (TensorTrainClassifier, "rank", 0, r"an int in the range \[1, inf\)"),
     (TensorTrainClassifier, "feature_map", "sine", "{'monomial', 'legendre', 'trigonometric'}"),
     (TensorTrainClassifier, "degree", 0, r"\[1, inf\)"),

@@ -188,9 +188,7 @@ def test_damaged_files_are_named(content, has_name, tmp_path):
     if has_name:
         file.write_bytes(content)
     name = "student.skops" if has_name else "BytesIO"
-    with pytest.raises(
-        ValueError, match=f"file='.*{name}.*' is not one that save_student wrote"
-    ):
+    with pytest.raises(ValueError, match=f"file='.*{name}.*' was not written by save_student"):
         load_student(file)
 
 

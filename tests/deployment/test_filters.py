@@ -122,7 +122,7 @@ class TestBits:
     )
     def test_there_must_be_filters(self, lifter):
         other = EDMDClassifier(lifter=lifter).fit(X, y)
-        with pytest.raises(ValueError, match="filter_bits=4 needs a ConvolutionalLifter that"):
+        with pytest.raises(ValueError, match="filter_bits=4 needs a ConvolutionalLifter as"):
             quantise_student(other, X, filter_bits=4)
         with pytest.raises(ValueError, match=r"filter_noise=0\.1 needs a ConvolutionalLifter"):
             SimulatedChip(other, Hardware(filter_noise=0.1), X)

@@ -101,6 +101,24 @@ def test_onnx_of_columns_with_names(dtype):
     assert_array_equal(run_onnx(model, X.fillna(0).to_numpy())[0], inside.predict(X.fillna(0)))
 
 
+def test_other_forms_of_columns_with_names():
+    frame = FRAME.fillna(0.0)
+    parts = [(StandardScaler(), NAMES[3:5]), (PCA(2), NAMES[:2]), ("passthrough", NAMES[2:3])]
+    student = student_of(make_column_transformer(*parts), frame)
+    rows, expected = frame.to_numpy(), student.decision_function(frame)
+    assert_allclose(deployment.compile(student).decision_function(frame), expected, atol=1e-9)
+    logits = deployment.to_c(student).decision_function(rows)
+    assert_allclose(np.diff(logits, axis=1)[:, 0], expected, atol=2e-3)
+    torch = pytest.importorskip("torch")
+    with torch.no_grad():
+        logits = deployment.to_module(student)(torch.tensor(rows)).numpy()
+    assert_allclose(np.diff(logits, axis=1)[:, 0], expected, atol=1e-9)
+    with_gaps = deployment.compile(student_of(columns()))
+    assert_array_equal(with_gaps.predict(FRAME), student_of(columns()).predict(FRAME))
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        deployment.compile(student).predict(FRAME)
+
+
 def test_onnx_of_columns_that_are_not_numbers():
     pytest.importorskip("skl2onnx")
     mixed = FRAME.assign(site=rng.choice(["A", "B"], len(FRAME)))

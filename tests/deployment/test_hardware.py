@@ -155,9 +155,7 @@ def test_noise_needs_no_rows_to_set_ranges_by(one, noise):
 )
 def test_ranges_need_rows(one, ranged):
     (name,) = ranged
-    with pytest.raises(
-        ValueError, match=f"X_calibration=None, and ranges are needed for {name}:"
-    ):
+    with pytest.raises(ValueError, match=f"X_calibration=None, but {name} needs ranges:"):
         SimulatedChip(one, Hardware(**ranged))
 
 
@@ -193,7 +191,10 @@ def test_display(one):
         ({"weight_bits": 1}, r"^weight_bits=1: must be an int in the range \[2, 16\]"),
         ({"activation_bits": 40}, "^activation_bits=40"),
         ({"photoelectrons": 0}, r"photoelectrons=0: must be a float in the range \(0, inf\)"),
-        ({"thermal_electrons": 5.0}, "thermal_electrons=5.0 is a number beside that of the"),
+        (
+            {"thermal_electrons": 5.0},
+            "thermal_electrons=5.0 is compared with the electrons of the",
+        ),
     ],
 )
 def test_impossible_hardware(settings, message):

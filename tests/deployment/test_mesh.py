@@ -85,7 +85,7 @@ def test_a_file_of_phases_is_the_matrix(layout, n_classes, tmp_path):
 
 
 def test_what_is_not_a_file_of_phases(one, tmp_path):
-    with pytest.raises(TypeError, match=r"must be what to_mesh\(student, X\) returns"):
+    with pytest.raises(TypeError, match=r"must be the result of to_mesh\(student, X\) returns"):
         save_mesh(one, tmp_path / "mesh.json")
     with pytest.raises(ValueError, match=r"mesh\.csv': its suffix must be \.json"):
         save_mesh(to_mesh(one, X), tmp_path / "mesh.csv")

@@ -88,7 +88,9 @@ def test_forms_of_a_device_are_used():
     step, lifter, _ = students(CountedDevice())
     assert_allclose(to_c(lifter).decision_function(X), lifter.decision_function(X), atol=1e-4)
     for export in (to_c, deployment.compile):
-        with pytest.raises(TypeError, match=r"CountedDevice does not say how .*validate_data"):
+        with pytest.raises(
+            TypeError, match=r"CountedDevice does not state how .*validate_data"
+        ):
             export(step)
 
 

@@ -38,7 +38,7 @@ def test_data_frames_and_series():
         ([], [], "0 sample"),
         ([0, 1], [[0.1, 0.9], [0.4, 0.6]], "labels cannot be compared with scores"),
         ([[0.1, 0.9], [0.4, 0.6]], [0, 1], "labels cannot be compared with scores"),
-        (np.ones((2, 3)), np.ones((2, 2)), "3 columns and y_student 2"),
+        (np.ones((2, 3)), np.ones((2, 2)), "3 columns and y_student has 2"),
         (np.ones((2, 1)), np.ones((2, 1)), "minimum of 2 is required"),
         ([0.3, 0.7], [0, 1], "are not labels"),
         ([0, 1], ["0", "1"], "'1' is not 1"),

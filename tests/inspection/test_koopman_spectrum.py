@@ -155,7 +155,7 @@ def test_steps_of_a_pipeline():
 
 
 def test_what_leads_elsewhere_is_refused():
-    with pytest.raises(ValueError, match="leads from 5 observables to 2 targets"):
+    with pytest.raises(ValueError, match="maps 5 observables to 2 targets"):
         koopman_spectrum(
             EDMDRegressor(lifter=MonomialLifter(2, include_bias=False)).fit(X, turning(X))
         )

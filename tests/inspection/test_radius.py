@@ -262,9 +262,7 @@ def test_a_column_transformer_of_affine_parts_is_an_affine_map():
 
 def test_rows_and_students_in_each_others_places():
     student = EDMDClassifier(lifter=MonomialLifter(2)).fit(FLOWERS, KINDS)
-    with pytest.raises(
-        TypeError, match=r"^There is a DataFrame where a fitted student belongs"
-    ):
+    with pytest.raises(TypeError, match=r"^There is a DataFrame in place of a fitted student"):
         robust_radius(FLOWERS, student)
     with pytest.raises(TypeError, match="X is a model, EDMDClassifier"):
         robust_radius(student, student)
@@ -292,7 +290,7 @@ def test_what_no_radius_is_known_of_is_said():
     numbers = FLOWERS.assign(color=(KINDS == 0).astype(float))
     for rows, message in (
         (words, "not numbers, 'color'"),
-        (numbers, r"OneHotEncoder\(\) takes no"),
+        (numbers, r"OneHotEncoder\(\) takes only the values"),
     ):
         front = make_column_transformer(
             (OneHotEncoder(), ["color"]), remainder=StandardScaler()
@@ -497,7 +495,7 @@ def test_what_is_said_to_be_quadratic_and_is_not_says_so():
             return 2
 
     student = make_pipeline(PCA(3, random_state=0), Liar(3), EDMDClassifier()).fit(X, y)
-    with pytest.raises(ValueError, match="are said to be of degree 2"):
+    with pytest.raises(ValueError, match="should have degree 2"):
         robust_radius(student, X)
 
 

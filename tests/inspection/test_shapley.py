@@ -232,12 +232,12 @@ def test_refusals():
         shapley_values(student, ROWS, BACKGROUND, of="pixels")
     with pytest.raises(ValueError, match="X has 5 features, but MonomialLifter"):
         shapley_values(student, ROWS[:, :5], BACKGROUND)
-    with pytest.raises(ValueError, match="none of the 6 columns: x0, x1, x2, x3, x4, "):
+    with pytest.raises(ValueError, match="not among the 6 columns: x0, x1, x2, x3, x4, "):
         shapley_values(student, ROWS, BACKGROUND, groups={"a": ["x9"]})
     with pytest.raises(ValueError, match=r"groups has 'x1' twice"):
         shapley_values(student, ROWS, BACKGROUND, groups={"a": ["x1"], "b": [1]})
     with pytest.raises(
-        ValueError, match=r"shape \(3,\): give the group of each of the 6 columns"
+        ValueError, match=r"shape \(3,\): pass the group of each of the 6 columns"
     ):
         shapley_values(student, ROWS, BACKGROUND, groups=[0, 1, 2])
     with pytest.raises(TypeError, match=r"RBFLifter.* are not polynomials"):

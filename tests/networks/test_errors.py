@@ -151,9 +151,7 @@ def test_layouts():
     with pytest.raises(ValueError, match="needs as many positions before span="):
         student.fit(images, y)
     student.set_params(layout="channels_first", span=("second", "head"))
-    with pytest.raises(
-        ValueError, match=r"needs \(channels, height, width\) before and behind"
-    ):
+    with pytest.raises(ValueError, match=r"needs \(channels, height, width\) before and after"):
         student.fit(images, y)
     student.set_params(span="first", kernel_size=2)
     with pytest.raises(ValueError, match="kernel_size=2: no stride and padding leads from"):

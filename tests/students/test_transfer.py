@@ -458,11 +458,11 @@ ERRORS = {
     "keep_labels": (TransferSet(mirrored, keep_labels="yes"), "'keep_labels' parameter"),
     "input_shape": (
         TransferSet(mirrored, input_shape=(3, 3)),
-        "has 9 numbers, a row of X has 8",
+        "has 9 numbers, but a row of X has 8",
     ),
     "input_shape 8": (TransferSet(mirrored, input_shape=8), "'input_shape' parameter"),
     "in place": (TransferSet(lambda X: np.multiply(X, 2, out=X)), "read-only"),
-    "fewer rows": (TransferSet(lambda X: X[1:]), "make one row of each row"),
+    "fewer rows": (TransferSet(lambda X: X[1:]), "make one row from each row"),
     "other columns": (
         TransferSet(lambda X: X[:, :3]),
         r"shape \(300, 3\) for one of .*\(300, 8\)",

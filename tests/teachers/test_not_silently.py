@@ -230,7 +230,7 @@ def test_pairs_are_known_by_their_number_too(student):
         (lambda X: (LOGITS, X), r"got a tuple of 2 arrays of shapes \(150, 3\), \(150, 4\)"),
         (lambda X: {"logits": LOGITS}, "got a dict of 'logits'"),
         (FITTED.predict, "expected real numbers, got dtype"),
-        (lambda X: CODES, "gave one number for each row, y has 3 classes"),
+        (lambda X: CODES, "gave one number for each row, but y has 3 classes"),
     ],
 )
 def test_what_is_no_fault_of_the_inputs(student, function, message):

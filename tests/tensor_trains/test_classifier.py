@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 
 from sklearn_koopman import (
@@ -77,6 +78,26 @@ def test_full_rank_is_the_distilled_student_of_the_whole_dictionary():
     explicit.fit(rows, Y)
     assert_allclose(student.predict_proba(rows), explicit.predict_proba(rows), atol=2e-3)
     assert_allclose(student.objective_, explicit.objective_, rtol=1e-3)
+
+
+@pytest.mark.parametrize("feature_map", ["monomial", "legendre"])
+@pytest.mark.parametrize("units", [1.0, 1e3])
+def test_sweeps_fit_the_rows_at_least_as_well_as_a_linear_model(feature_map, units):
+    rows = X * np.where(np.arange(X.shape[1]) % 2, units, 1.0)
+    linear = KoopmanDistilledClassifier(soft_weight=0.0, ridge=1e-3).fit(rows, Y)
+    student = train(soft_weight=0.0, rank=3, feature_map=feature_map).fit(rows, Y)
+    losses = [record["objective"] for record in student.history_]
+    assert max(losses) <= log_loss(Y, linear.predict_proba(rows))
+    assert losses == sorted(losses, reverse=True)
+    assert_allclose(log_loss(Y, student.predict_proba(rows)), losses[-1])
+
+
+def test_the_start_is_of_the_same_loss():
+    logits = np.column_stack([X[:, 0], -X[:, 0], 0.1 * X[:, 1]])
+    settings = {"loss": "squared_error", "ridge": 1e9}
+    student = train(**settings).fit(X, Y, soft_labels=logits)
+    expected = logits - logits.mean(axis=1, keepdims=True)
+    assert_allclose(student.decision_function(X), expected, atol=0.01)
 
 
 @pytest.mark.parametrize("solver", ["als", "adam"])

@@ -24,6 +24,7 @@ from sklearn_koopman.tensor_trains import (
     linear_start,
     mirrored,
     roots,
+    start_of_linear_model,
     warn_of_breakdown,
 )
 
@@ -175,11 +176,15 @@ def test_squared_loss():
 # Start
 
 
+def moments_of(features):
+    rows = np.concatenate(features).T
+    return GramMoments(rows.shape[1]).update(rows, np.ones(len(rows)))
+
+
 def start(features, rank, n_classes=N_CLASSES, seed=0):
     sizes = [len(each) for each in features]
-    rows = np.concatenate(features).T
-    moments = GramMoments(rows.shape[1]).update(rows, np.ones(len(rows)))
-    return linear_start(moments, sizes, rank, n_classes, np.random.RandomState(seed))
+    random_state = np.random.RandomState(seed)
+    return linear_start(moments_of(features), sizes, rank, n_classes, random_state)
 
 
 def with_ones(n_variables, n_samples=50, n_features=2, seed=0):
@@ -209,6 +214,44 @@ def test_environments_of_the_start_are_linear_and_of_unit_variance():
     assert_allclose(environment[0], 1.0)
     assert_allclose(environment[1:] @ environment[1:].T / 200, np.eye(4), atol=1e-8)
     assert_allclose(environment[1:].mean(axis=1), 0.0, atol=1e-10)
+
+
+def at_linear_model(features, rank, coef, intercept):
+    """Return the logits of the train that starts at a linear model, and those of the model."""
+    train, constants = start_of_linear_model(
+        moments_of(features), [len(each) for each in features], rank, coef, intercept,
+        np.random.RandomState(0),
+    )  # fmt: skip
+    assert max(core.shape[0] for core in train.cores) <= rank
+    expected = coef.T @ np.concatenate(features) + intercept[:, None]
+    return train(features) + constants[:, None], expected
+
+
+@pytest.mark.parametrize("rank", [N_CLASSES + 1, 9])
+@pytest.mark.parametrize("n_variables", [1, 2, 3, 5, 40])
+def test_a_train_starts_at_the_logits_of_a_linear_model(n_variables, rank):
+    features = with_ones(n_variables, n_features=3)
+    rng = np.random.default_rng(0)
+    coef = rng.normal(size=(3 * n_variables, N_CLASSES))
+    found, expected = at_linear_model(features, rank, coef, np.arange(3.0))
+    assert_allclose(found, expected, atol=1e-9)
+
+
+def test_variables_of_very_different_scales_start_at_the_linear_model_too():
+    units = 10.0 ** np.arange(-4, 4)
+    features = [each * [[1.0], [unit]] for each, unit in zip(with_ones(8), units, strict=True)]
+    coef = np.random.default_rng(0).normal(size=(16, N_CLASSES))
+    coef[1::2] /= units[:, None]
+    found, expected = at_linear_model(features, 4, coef, np.zeros(N_CLASSES))
+    assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_rank_that_is_too_small_keeps_most_of_the_linear_model():
+    features = with_ones(10, 200)
+    coef = np.random.default_rng(0).normal(size=(20, N_CLASSES)) * [1.0, 1.0, 0.1]
+    found, expected = at_linear_model(features, 3, coef, np.zeros(N_CLASSES))
+    lost = np.square(found - expected).mean()
+    assert 0 < lost < 0.02 * expected.var(axis=1).mean()
 
 
 # Solvers
@@ -242,17 +285,19 @@ def test_sweeps_of_full_rank_reach_least_squares_on_the_whole_dictionary():
     assert_allclose(mean_loss(solver, features, loss), expected, rtol=1e-3)
 
 
+@pytest.mark.parametrize("ridge", [0.0, 0.3])
 @pytest.mark.parametrize("kind", ["squared", "distillation"])
-def test_sweeps_never_raise_the_loss(kind):
+def test_sweeps_never_raise_the_loss(kind, ridge):
     features = with_ones(9)
     loss = least_squares(50) if kind == "squared" else distillation(50)
-    solver = sweeper(features, 3, loss)
+    solver = sweeper(features, 3, loss, ridge)
     losses = [mean_loss(solver, features, loss)]
     for _ in range(4):
         solver.sweep()
         losses.append(mean_loss(solver, features, loss))
+        assert_allclose(solver.objective, losses[-1])
     assert all(after <= before + 1e-12 for before, after in pairwise(losses))
-    assert losses[-1] < losses[0] / 1.5
+    assert losses[-1] < losses[0] / (1.5 if ridge == 0 else 1.2)
 
 
 def test_a_planted_train_of_rank_one_is_found():
@@ -406,7 +451,7 @@ def test_the_best_constant_logits():
         ([9.0, 6.0, 0.5], None),  # a bad start is not a breakdown
         ([2.2, 2.1], "epoch 1, the one kept, is no better with 2.1"),
         ([2.2, 2.0, 2.0, 2.0], "epoch 3, the one kept, is no better with 2"),
-        ([2.2, 4.5, 0.6], "rose from 2.2 to 4.5 in epoch 1, and what is lost so is not always"),
+        ([2.2, 4.5, 0.6], "rose from 2.2 to 4.5 in epoch 1, and the descent does not always"),
         ([2.2, 1.0, 0.5, 0.7], "the loss rose from 0.5 to 0.7 in epoch 3"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Students of polynomials, exactly: as sums of products, for formulas and Shapley values."""
+"""Polynomial students as exact sums of products, for formulas and Shapley values."""

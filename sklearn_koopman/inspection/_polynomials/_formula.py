@@ -1,4 +1,4 @@
-"""The outputs of a student written down: its terms, and how much of the variance is theirs."""
+"""The formula of a student: its terms, and the share of the variance that each one explains."""
 
 from dataclasses import dataclass
 
@@ -13,35 +13,36 @@ from ._polynomial_student import PolynomialStudent
 
 @dataclass(frozen=True, repr=False)
 class Formula:
-    """What `formula` found; printed, it is the largest terms of each output.
+    """Result of `formula`. It prints as the largest terms of each output.
 
     Attributes
     ----------
     output_names : list
-        The classes that the outputs belong to. Of two classes, the second alone: its logit above
-        that of the first.
+        The classes that the outputs belong to. For two classes, only the second one: the output is
+        its logit minus the logit of the first.
     variable_names : list of str
-        The variables of the terms. A prime tells a coordinate from the column that it is made of.
+        The variables of the terms. A prime distinguishes a coordinate from the column that it is
+        made from.
     terms : list of tuple of int
         The variables that each term multiplies, repeated for powers; () is the constant 1. The
-        largest come first: those whose products with their coefficients vary most on the
-        rows, or without rows have the largest coefficients.
+        largest terms come first: with rows, the terms that vary most on them (coefficient times
+        product); without rows, the terms with the largest coefficients.
     coefficients : ndarray of shape (n_terms, n_outputs)
     shares : ndarray of shape (n_terms, n_outputs), or None
         The share of an output's variance that each term explains: the covariance of the term and
-        the output, over the variance of the output. They sum to 1 for each output; a term that
-        others work against may have a negative one. None without rows.
+        the output, divided by the variance of the output. The shares of an output sum to 1. A term
+        that is offset by others may have a negative share. None without rows.
     total_shares : ndarray of shape (n_terms,), or None
-        The same for all outputs together, less what all classes have in common, which changes no
-        prediction.
+        The shares for all outputs together, without what all classes have in common, because that
+        does not change a prediction. None without rows.
     definitions : list of str
-        What the variables are, where they are not the columns.
+        Definitions of the variables, if they are not the columns.
     directions : ndarray of shape (n_variables, n_columns), or None
-        What each variable changes by with each column, where they are not the columns.
+        The change of each variable with each column, if the variables are not the columns.
 
     See Also
     --------
-    formula : Makes it.
+    formula : The function that makes it.
     """
 
     output_names: list
@@ -64,7 +65,7 @@ class Formula:
         Returns
         -------
         shares : dict of tuple of str -> float
-            By the names of the variables that the terms have: of one, of two together, and so on.
+            Shares by the names of the variables in the terms: single variables, pairs, and so on.
             The largest come first.
 
         Raises
@@ -73,7 +74,7 @@ class Formula:
             If the formula was made without rows.
         """
         if self.total_shares is None:
-            raise ValueError("Shares of variance are those of rows: call formula(student, X).")
+            raise ValueError("Shares of variance need rows: call formula(student, X).")
         shares: dict[tuple, float] = {}
         for term, share in zip(self.terms, self.total_shares.tolist(), strict=True):
             if term:
@@ -87,9 +88,10 @@ class Formula:
         Parameters
         ----------
         max_terms : int or None, default=10
-            The most terms for each output, the constant not counted; None writes all.
+            Largest number of terms for each output, not counting the constant. None writes all
+            terms.
         digits : int, default=3
-            Significant digits of the coefficients.
+            Number of significant digits of the coefficients.
 
         Returns
         -------
@@ -120,7 +122,7 @@ class Formula:
         Returns
         -------
         latex : str
-            For between dollars or ``\[`` and ``\]``.
+            Text to put between dollar signs, or between ``\[`` and ``\]``.
         """
         lines = []
         for k, name in enumerate(self.output_names):
@@ -139,7 +141,7 @@ class Formula:
         Returns
         -------
         expressions : list of sympy.Expr
-            One for each output; the symbols have the names of the variables.
+            One expression for each output. The symbols have the names of the variables.
         """
         sympy = import_package(
             "sympy", "to_sympy", "Without it, terms and coefficients hold the same numbers."
@@ -157,8 +159,8 @@ class Formula:
         Returns
         -------
         frame : pandas.DataFrame
-            The coefficients by the names of the outputs; with rows also the shares of variance,
-            in the columns "share of ..." and "share".
+            The coefficients, in columns with the names of the outputs. With rows also the shares of
+            variance, in the columns "share of ..." and "share".
         """
         pd = import_package(
             "pandas", "to_frame", "Without it, terms and coefficients hold the same numbers."
@@ -180,7 +182,7 @@ class Formula:
         return f"${self.to_latex()}$"
 
     def _largest(self, k, max_terms):
-        """Return which terms of an output to write, the constant first."""
+        """Return the terms of an output to write, the constant first."""
         if max_terms is not None and max_terms < 1:
             raise ValueError(f"max_terms={max_terms!r}: must be an int in [1, inf), or None.")
         size = np.abs(self.coefficients[:, k]) * self._spread
@@ -197,12 +199,12 @@ class Formula:
         variables = sorted({v for i in written for v in self.terms[i]})
         return ["where", *(f"  {self.definitions[v]}" for v in variables)]
 
-    # How much each product varies; set by `formula`, as the order of terms depends on it.
+    # How much each product varies. Set by `formula`, because the order of terms depends on it.
     _spread: np.ndarray | float = 1.0
 
 
 def formula(student, X=None, *, of="coordinates"):
-    r"""Return what a student of polynomials computes, as sums of products of named variables.
+    r"""Return the formula of a polynomial student, as sums of products of named variables.
 
     Each logit, or output of a regressor, is a sum of terms,
 
@@ -212,30 +214,30 @@ def formula(student, X=None, *, of="coordinates"):
 
     .. math:: \frac{\operatorname{Cov}(c_{kj} \psi_j, s_k)}{\operatorname{Var}(s_k)}
 
-    of the variance of its output, where :math:`\psi_j` is its product; the shares of all terms sum
-    to 1, and so do those of all inputs and pairs of inputs that terms are made of.
+    of the variance of its output, where :math:`\psi_j` is its product. The shares of all terms sum
+    to 1. So do the shares of all inputs, pairs of inputs and so on.
 
     Parameters
     ----------
     student : estimator
-        As for `shapley_values`; the observables of a dictionary that is not of polynomials are
-        taken for variables.
+        As for `shapley_values`. If the dictionary does not consist of polynomials, its observables
+        are the variables.
     X : array-like of shape (n_samples, n_features), default=None
-        Rows: terms are in the order of how much they vary on them, and their shares of the
-        variance are known. None: in the order of their coefficients.
+        Rows on which the variance is measured. With rows, terms are ordered by how much they vary,
+        and have shares of the variance. None: terms are ordered by their coefficients.
     of : {"coordinates", "columns"}, default="coordinates"
-        What the variables are: what the dictionary is given (scaled columns, principal
-        components), with their definitions, or the columns themselves, where everything is
-        multiplied out.
+        What the variables are. "coordinates": the inputs of the dictionary (scaled columns,
+        principal components), with their definitions. "columns": the columns themselves, and all
+        products are expanded.
 
     Returns
     -------
     formula : Formula
-        Print it, or take `to_latex()`, `to_sympy()`, `to_frame()` or `input_shares()`.
+        Print it, or use `to_latex()`, `to_sympy()`, `to_frame()` or `input_shares()`.
 
     See Also
     --------
-    shapley_values : What each column contributes to the outputs of a row.
+    shapley_values : The contribution of each column to the outputs of a row.
 
     Examples
     --------
@@ -251,8 +253,8 @@ def formula(student, X=None, *, of="coordinates"):
     ...     EDMDClassifier(),
     ... ).fit(X, y)
     >>> print(formula(student, X))
-    1: 0.163 - 0.532 [worst radius]' - 0.43 [worst concave points]'
-       + 0.114 [mean concave points]' [worst area]'
+    1: 0.167 - 0.521 [worst radius]' - 0.431 [worst concave points]'
+       + 0.109 [mean concave points]' [worst area]'
     where
       [mean concave points]' = (mean concave points - 0.04892) / 0.03877
       [worst radius]' = (worst radius - 16.27) / 4.829
@@ -293,7 +295,7 @@ def formula(student, X=None, *, of="coordinates"):
 
 
 def _definitions(names, taken):
-    """Return what the coordinates are, as text."""
+    """Return the definitions of the coordinates as text."""
     found = []
     for name, row, offset in zip(names, taken.front.matrix, taken.front.offset, strict=True):
         shown = text_name((0,), [name])
@@ -313,7 +315,7 @@ def _definitions(names, taken):
 
 
 def _variances(polynomials, Z):
-    """Return the deviations of products, and the shares of variance of terms, by output and all."""
+    """Return deviations of products, and shares of variance of terms, by output and in total."""
     coefficients = polynomials.coefficients
     blocks = [Z[rows] for rows in blocks_of_rows(len(Z), len(coefficients))]
     mean = sum(polynomials.products(block).sum(axis=0) for block in blocks) / len(Z)
@@ -323,7 +325,7 @@ def _variances(polynomials, Z):
         squares += np.square(products).sum(axis=0)
         with_outputs += products.T @ (products @ coefficients)
     spread = np.sqrt(squares / len(Z))
-    # What all classes have in common changes no prediction; one output alone has a meaning.
+    # What all classes have in common does not change a prediction. A single output is kept.
     has_classes = coefficients.shape[1] > 1
     relative, relation = (
         array - array.mean(axis=1, keepdims=True) if has_classes else array
@@ -334,6 +336,6 @@ def _variances(polynomials, Z):
 
 
 def _normalised(explained):
-    """Return parts of sums; zeros of sums that are zero."""
+    """Divide parts by their sums. If a sum is zero, its parts become zero."""
     total = explained.sum(axis=0)
     return np.divide(explained, total, out=np.zeros_like(explained), where=total > 0)

@@ -26,7 +26,7 @@ def text_name(term, names):
     Parameters
     ----------
     term : tuple of int
-        Its variables in ascending order, repeated for powers.
+        The variables of the product in ascending order, repeated for powers.
     names : list of str
     """
     return _product(term, names, _text_variable, "^{}", " ")
@@ -38,7 +38,7 @@ def latex_name(term, names):
 
 
 def text_sum(coefficients, names, digits):
-    """Return the sum of terms as text: numbers times names, of "1" the number alone."""
+    """Return the sum of terms as text: numbers times names; for the name "1", only the number."""
     return _sum(coefficients, names, lambda number: f"{number:.{digits}g}", " ")
 
 

@@ -1,4 +1,4 @@
-"""Shapley values of polynomials: they are polynomials of the same products, so one more matrix."""
+"""Shapley values of polynomials: polynomials of the same products, so again one matrix."""
 
 from math import factorial
 
@@ -10,22 +10,22 @@ from ._polynomial import Polynomials, blocks_of_rows, distinct, products_of_rows
 
 
 class PolynomialGames:
-    r"""Shapley values of polynomials, as matrices to multiply products of rows with.
+    r"""Shapley values of polynomials, as matrices that multiply the products of rows.
 
-    A product of variables that belong to the players :math:`P`, :math:`|P| = k`, is a game of these
-    players alone: with the coalition :math:`S` it is worth the product of the row's variables of
-    :math:`S` times the mean, over the background, of the product of the other variables. So
-    its Shapley values are sums of :math:`2^k` products of the row, and those of a polynomial
+    A product of variables that belong to the players :math:`P`, :math:`|P| = k`, is a game of only
+    these players. The value of a coalition :math:`S` is the product of the row's variables of
+    :math:`S`, times the mean over the background of the product of the other variables. So its
+    Shapley values are sums of :math:`2^k` products of the row. The Shapley values of a polynomial
     are sums over its products.
 
     Parameters
     ----------
     polynomials : Polynomials
     players : ndarray of int, shape (n_variables,)
-        Who has each variable.
+        The player who has each variable.
     background : ndarray of shape (n_background, n_variables)
     n_players : int, default=None
-        None: as many as have variables.
+        Number of players. None: the number of players who have variables.
     """
 
     def __init__(self, polynomials: Polynomials, players, background, n_players=None):
@@ -41,8 +41,8 @@ class PolynomialGames:
         self.base = polynomials_mean(polynomials, background)
 
     def _split(self):
-        """Split each product, for each coalition of its players, into theirs and the others'."""
-        # Whether a factor is the first of its player; the number of that player in the product.
+        """Split each product, for each coalition of players, into its factors and the others."""
+        # Whether a factor is the first of its player, and the number of that player in the product.
         is_new = np.diff(self._owners, axis=1, prepend=-1) > 0
         slots = np.cumsum(is_new, axis=1) - 1
         sizes = is_new.sum(axis=1)
@@ -104,7 +104,7 @@ class PolynomialGames:
         return self._matrices(shares, self.n_players**2)
 
     def _matrices(self, shares, n_columns):
-        """Return one matrix for each polynomial; `shares` yields columns and weights."""
+        """Return one matrix for each polynomial. `shares` yields columns and weights."""
         rows, columns, sources, weights = [], [], [], []
         parts = zip(self._coalitions, self._inside, self._outside, strict=True)
         for (of_terms, players, members), inside, outside in parts:

@@ -1,4 +1,4 @@
-"""A student as polynomials: products of its coordinates, and what each output takes of them."""
+"""A student as polynomials: products of coordinates, and their coefficients in each output."""
 
 from dataclasses import dataclass
 from functools import singledispatch
@@ -25,7 +25,7 @@ from ...lifting import (
 from ...selection import ObservableSelector
 from ...students import flat_steps
 
-# Products of rows that are in memory at once.
+# Largest number of products of rows that are in memory at once.
 N_PRODUCTS = 2**22
 _AS_MONOMIALS = {"hermite": herme2poly, "legendre": leg2poly, "chebyshev": cheb2poly}
 
@@ -37,8 +37,9 @@ class Polynomials:
     Attributes
     ----------
     terms : ndarray of int, shape (n_terms, degree)
-        The variables that each product multiplies, in ascending order, repeated for powers. A
-        product of fewer factors begins with -1. No product is there twice, or in vain.
+        The variables that each product multiplies, in ascending order, repeated for powers.
+        Products of fewer factors begin with -1. No product appears twice, and none has only zero
+        coefficients.
     coefficients : ndarray of shape (n_terms, n_polynomials)
     n_variables : int
     """
@@ -49,7 +50,7 @@ class Polynomials:
 
     @classmethod
     def collected(cls, terms, coefficients, n_variables):
-        """Return the polynomials of products that may be there several times.
+        """Return the polynomials of products that may appear several times.
 
         Parameters
         ----------
@@ -60,7 +61,7 @@ class Polynomials:
         terms, place = distinct(np.sort(padded(terms), axis=1), n_variables)
         sums = np.zeros((len(terms), coefficients.shape[1]))
         np.add.at(sums, place, coefficients)
-        # Without what is zero everywhere, but for the constant, and without columns of -1.
+        # Remove products with zero coefficients, except the constant, and columns of -1.
         kept = sums.any(axis=1) | (terms < 0).all(axis=1)
         terms, sums = terms[kept], sums[kept]
         return cls(terms[:, (terms >= 0).any(axis=0)], sums, n_variables)
@@ -74,7 +75,7 @@ class Polynomials:
         constant : ndarray of shape (n_polynomials,)
         linear : ndarray of shape (n_polynomials, n_variables)
         forms : ndarray of shape (n_polynomials, n_variables, n_variables)
-            Symmetric.
+            Symmetric matrices.
         """
         p = linear.shape[1]
         i, j = np.triu_indices(p)
@@ -85,7 +86,7 @@ class Polynomials:
 
     @property
     def degree(self):
-        """The largest number of factors."""
+        """Largest number of factors in a product."""
         return self.terms.shape[1]
 
     def tuples(self):
@@ -107,12 +108,12 @@ class Polynomials:
         return Polynomials.collected(terms, both, self.n_variables)
 
     def shifted(self, constants):
-        """Return these polynomials and a constant for each of them."""
+        """Return these polynomials plus a constant for each of them."""
         constant = Polynomials.collected([()], constants[None], self.n_variables)
         return self.plus(constant)
 
     def forms(self):
-        """Return constants, linear parts and symmetric matrices; the degree is 2 at most."""
+        """Return constants, linear parts and symmetric matrices. The degree must be at most 2."""
         p, n = self.n_variables, self.coefficients.shape[1]
         constant, linear, forms = np.zeros(n), np.zeros((n, p)), np.zeros((n, p, p))
         for term, coefficients in zip(self.tuples(), self.coefficients, strict=True):
@@ -127,12 +128,12 @@ class Polynomials:
         return constant, linear, forms
 
     def of(self, inner):
-        """Return the same functions as polynomials of what an affine map takes.
+        """Return the same functions as polynomials of the inputs of an affine map.
 
         Parameters
         ----------
         inner : AffineMap
-            Makes the variables.
+            Map that makes the variables.
         """
         if inner.is_identity:
             return self
@@ -141,23 +142,24 @@ class Polynomials:
         check_fits_in_memory(
             3 * 8 * n * (1 + max(n_outer, n_inner)) ** q,
             f"Polynomials of degree {q} in {n_inner} columns",
-            "Take groups of the student's coordinates (of='coordinates'), fewer columns, or a "
-            "student of degree 2.",
+            "Use the student's coordinates (of='coordinates'), fewer columns, or a student of "
+            "degree 2.",
         )
-        # With a constant 1 for a further variable, all products have q factors.
+        # With a constant 1 as a further variable, all products have q factors.
         homogeneous = np.zeros((1 + n_outer, 1 + n_inner))
         homogeneous[0, 0] = 1
         homogeneous[1:, 0], homogeneous[1:, 1:] = inner.offset, inner.matrix
         tensor = np.zeros((*[1 + n_outer] * q, n))
         tensor[tuple(padded(self.tuples(), q).T + 1)] = self.coefficients
-        for _ in range(q):  # the first axis is used up, and its successor comes last but one
+        # Each step contracts the first axis, and its successor becomes the last of the q axes.
+        for _ in range(q):
             tensor = np.moveaxis(np.tensordot(homogeneous, tensor, axes=(0, 0)), 0, q - 1)
         terms = np.indices(tensor.shape[:q]).reshape(q, -1).T - 1
         return Polynomials.collected(terms, tensor.reshape(-1, n), n_inner)
 
 
 def padded(terms, degree=None):
-    """Return products as an array, the shorter ones with -1 in front."""
+    """Return products as an array. Shorter ones have -1 in front."""
     if isinstance(terms, np.ndarray):
         return terms
     degree = max(map(len, terms)) if degree is None else degree
@@ -167,7 +169,7 @@ def padded(terms, degree=None):
 
 
 def distinct(terms, n_variables):
-    """Return the distinct ones of sorted products, and the place of each among them.
+    """Return the distinct products of sorted ones, and the index of each product among them.
 
     Parameters
     ----------
@@ -180,7 +182,7 @@ def distinct(terms, n_variables):
     place : ndarray of int, shape (n_terms,)
     """
     degree = terms.shape[1]
-    if (n_variables + 1) ** degree < 2**62:  # one number says all, and is faster to sort
+    if (n_variables + 1) ** degree < 2**62:  # one number encodes a product, and sorts faster
         digits = (n_variables + 1) ** np.arange(degree)[::-1]
         _, first, place = np.unique(
             (terms + 1) @ digits, return_index=True, return_inverse=True
@@ -204,7 +206,7 @@ def products_of_rows(terms, Z):
         Padded with -1.
     Z : ndarray of shape (n_rows, n_variables)
     """
-    factors = np.column_stack([Z, np.ones(len(Z))])  # -1 is the last of them
+    factors = np.column_stack([Z, np.ones(len(Z))])  # index -1 is the constant 1
     products = np.ones((len(Z), len(terms)))
     for column in terms.T:
         products *= factors[:, column]
@@ -212,24 +214,24 @@ def products_of_rows(terms, Z):
 
 
 def polynomials_of(steps, coefficients):
-    """Return sums of what the last of some steps make, as polynomials of affine functions.
+    """Return weighted sums of the last step's outputs, as polynomials of affine functions.
 
     Parameters
     ----------
     steps : list of fitted transformers
         As `flat_steps` gives them.
     coefficients : ndarray of shape (n_observables, n_polynomials)
-        What each sum takes of the observables.
+        Weights of the observables in each sum.
 
     Returns
     -------
     head : list of fitted transformers
-        The steps before those that are polynomials.
+        The steps before the polynomial ones.
     front : AffineMap
-        From what the head makes to the variables of the polynomials.
+        Map from the outputs of the head to the variables of the polynomials.
     polynomials : Polynomials
     """
-    steps = [part for step in steps for part in steps_of(step)]  # without those that do nothing
+    steps = [part for step in steps for part in steps_of(step)]  # without steps that do nothing
     constant = np.zeros(coefficients.shape[1])
     while steps:  # after the dictionary
         last = AffineMap.of(steps[-1])
@@ -259,7 +261,7 @@ def polynomials_of(steps, coefficients):
 
 
 def _split_last(steps, front):
-    """Return steps, the last of which leaves columns that it would scale as they are, and a map."""
+    """Return the steps without the scaling in the last one, and the scaling as a map."""
     if not steps:
         return steps, front
     last, before = split_columns(steps[-1])
@@ -267,7 +269,7 @@ def _split_last(steps, front):
 
 
 def _pulled_back(step, coefficients):
-    """Return sums of a step's observables as an affine map and polynomials, None for others."""
+    """Return sums of a step's observables as affine map and polynomials, or else None."""
     if isinstance(step, ObservableSelector):
         of_all = np.zeros((len(step.get_support()), coefficients.shape[1]))
         of_all[step.get_support()] = coefficients
@@ -284,7 +286,7 @@ def _pulled_back(step, coefficients):
 
 @singledispatch
 def _known(step, coefficients):
-    """Return what `_pulled_back` does for the dictionaries whose observables are not products."""
+    """Do what `_pulled_back` does, for dictionaries whose observables are not products."""
 
 
 @_known.register
@@ -361,7 +363,7 @@ def _of_union(union: FeatureUnion, coefficients):
 
 
 def _of_part(steps, coefficients):
-    """Return what `_pulled_back` does of several steps, None if they are not polynomials."""
+    """Do what `_pulled_back` does for several steps; None if they are not polynomials."""
     head, front, polynomials = polynomials_of(steps, coefficients)
     return None if head else (front, polynomials)
 
@@ -373,7 +375,7 @@ def _forms(projections, coefficients):
 
 
 def _terms_of_pairs(pairs, n_features):
-    """Return products that are given as pairs of rows of a table, as tuples of variables."""
+    """Return products as tuples of variables. They are given as pairs of rows of a table."""
     table = [(), *((v,) for v in range(n_features))]
     for first, second in pairs.lower.tolist():
         table.append(table[first] + table[second])

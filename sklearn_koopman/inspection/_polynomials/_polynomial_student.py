@@ -1,4 +1,4 @@
-"""A fitted student taken apart: the columns it begins with, its coordinates, its polynomials."""
+"""A fitted student in parts: its columns, its coordinates and its polynomials."""
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
@@ -26,23 +26,23 @@ class PolynomialStudent:
     student : estimator
         A fitted student with a Koopman matrix, or a pipeline or search that ends in one.
     needs_polynomials : bool, default=True
-        Whether a dictionary that is not a polynomial is refused. Otherwise its observables are
-        taken for columns.
+        Whether to refuse a dictionary that is not polynomial. If False, its observables are the
+        columns.
 
     Attributes
     ----------
     head : list of transformers
-        What makes the columns of rows; empty where the rows are the columns.
+        The steps that make the columns from rows. Empty if the rows are the columns.
     front : AffineMap
-        From the columns to the coordinates.
+        Map from the columns to the coordinates.
     polynomials : Polynomials
-        The outputs of the coordinates.
+        The outputs as polynomials of the coordinates.
     column_names, coordinate_names : list of str
     outputs : list
-        The classes; of two classes, the second alone, whose logit is meant above that of the first.
-        Of a regressor, the numbers of the targets.
+        The classes. For two classes, only the second one: the output is its logit minus the logit
+        of the first. For a regressor, the numbers of the targets.
     is_flat : bool
-        Whether there is one output alone, as `decision_function` of two classes has.
+        Whether there is only one output, as in the `decision_function` of two classes.
     """
 
     def __init__(self, student, *, needs_polynomials=True):
@@ -68,7 +68,7 @@ class PolynomialStudent:
             return np.asarray(transformed(make_pipeline(*self.head), X), dtype=float)
         first = self._first_with_features
         if isinstance(first, ColumnTransformer) and hasattr(X, "iloc"):
-            rows = ColumnParts.of(first).numbers(X)  # there may be words that it drops
+            rows = ColumnParts.of(first).numbers(X)  # the first step may drop columns of words
             return check_array(rows, input_name="X")
         if isinstance(first, Flatten):
             return first.transform(X).astype(np.float64)
@@ -79,7 +79,7 @@ class PolynomialStudent:
         return self.front(self.columns(X))
 
     def of_columns(self):
-        """Return the polynomials of the columns."""
+        """Return the outputs as polynomials of the columns."""
         return self.polynomials.of(self.front)
 
     @property
@@ -89,7 +89,7 @@ class PolynomialStudent:
 
     @property
     def _first_with_features(self):
-        """The first step that knows how many columns there are: "passthrough" does not."""
+        """The first step that knows the number of columns, which "passthrough" does not."""
         return next(
             step for step in [*self._steps, self._last] if hasattr(step, "n_features_in_")
         )
@@ -98,10 +98,10 @@ class PolynomialStudent:
         others = [step for step in self.head if isinstance(step, BlockLifter)]
         if others:
             raise TypeError(
-                f"The observables of {others[-1]!r} are not polynomials of its input. Known are "
-                "MonomialLifter, PolynomialFeatures, OrthogonalPolynomialLifter, "
+                f"The observables of {others[-1]!r} are not polynomials of its input. Supported "
+                "are MonomialLifter, PolynomialFeatures, OrthogonalPolynomialLifter, "
                 "SquaredProjectionLifter, OpticalLifter with nonlinearity='intensity', and unions "
-                "and ObservableSelectors of them, once in a student."
+                "and ObservableSelectors of them, only once in a student."
             )
 
     def _names_of_columns(self):
@@ -110,7 +110,7 @@ class PolynomialStudent:
             try:
                 with arrays_between_steps():
                     names = make_pipeline(*self.head).get_feature_names_out()
-            except (AttributeError, ValueError):  # a step that does not name what it makes
+            except (AttributeError, ValueError):  # a step that does not name its outputs
                 return [f"x{i}" for i in range(n_columns)]
             return [str(name) for name in names]
         first = self._first_with_features
@@ -120,7 +120,7 @@ class PolynomialStudent:
         return [str(name) for name in names]
 
     def _names_of_coordinates(self):
-        """Return the names of the columns where coordinates are scaled columns, else z0, z1, ..."""
+        """Return the names of the columns if coordinates are scaled columns, or else z0, z1, ..."""
         owners = owners_of(self.front, np.arange(self.front.matrix.shape[1]))
         if owners is None or len(set(owners)) < len(owners):
             return [f"z{i}" for i in range(len(self.front.offset))]
@@ -128,18 +128,18 @@ class PolynomialStudent:
 
 
 def owners_of(front: AffineMap, groups):
-    """Return the group that each coordinate depends on, None where one depends on several.
+    """Return the group that each coordinate depends on, or None if one depends on several groups.
 
     Parameters
     ----------
     front : AffineMap
     groups : ndarray of int, shape (n_columns,)
-        Of each column.
+        The group of each column.
 
     Returns
     -------
     owners : list of int or None
-        A constant coordinate is given to the first group.
+        Constant coordinates get the first group.
     """
     owners = []
     for row in front.matrix:

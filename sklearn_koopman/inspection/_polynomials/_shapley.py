@@ -15,24 +15,25 @@ from ._polynomial_student import PolynomialStudent, owners_of
 
 @dataclass(frozen=True)
 class ShapleyValues:
-    """What `shapley_values` found. The names are those of ``shap.Explanation``.
+    """Result of `shapley_values`. The names are those of ``shap.Explanation``.
 
     Attributes
     ----------
     values : ndarray of shape (n_samples, n_players) or (n_samples, n_players, n_outputs)
-        Without a last axis where `decision_function` has none: for two classes, of the second's
-        logit above the first's.
+        Shapley values. There is no last axis if `decision_function` has none: for two classes, the
+        values are those of the second logit minus the first.
     base_values : float or ndarray of shape (n_outputs,)
-        The mean output over the background. With it, the values of a row sum to its output.
+        The mean output over the background. Together with it, the values of a row sum to its
+        output.
     data : ndarray of shape (n_samples, n_players), or None
-        The columns that the players are; None where players are groups.
+        The columns, if they are the players. None if the players are groups.
     feature_names : list of str
-        The players.
+        Names of the players.
     output_names : list
         The classes that the outputs belong to.
     interactions : ndarray of shape (n_samples, n_players, n_players[, n_outputs]), or None
-        Symmetric in the players. Off the diagonal is half of the interaction of two players, and
-        on it what is left of a player's value, so that rows sum to `values`.
+        Interactions, symmetric in the players. An entry off the diagonal is half of the interaction
+        of two players. The diagonal has the rest of each player's value, so rows sum to `values`.
     """
 
     values: np.ndarray
@@ -47,43 +48,44 @@ class ShapleyValues:
 def shapley_values(
     student, X, background, *, of="columns", groups=None, return_interactions=False
 ):
-    r"""Return the exact Shapley values of a student of polynomials.
+    r"""Return the exact Shapley values of a polynomial student.
 
-    A row x is explained by a game: its coalition S of columns is worth
+    A row x is explained by a game. The value of a coalition S of columns is
 
     .. math:: v(S) = \frac 1 n \sum_{r} f(x_S, r_{\bar S}) ,
 
-    the mean output when these columns are those of x, and the others are those of the n rows r
-    of a background (the *interventional* game: what the student does with its input, and no
-    statement of how the columns depend on each other). The Shapley value of a column is its mean
+    the mean output if these columns come from x and the others from the n rows r of a background.
+    (This is the *interventional* game: it explains what the student does with its input, and says
+    nothing about how the columns depend on each other.) The Shapley value of a column is its mean
     contribution over all orders in which the columns may join:
 
     .. math:: \varphi_i = \sum_{S \not\ni i} \frac{|S|! \, (p - |S| - 1)!}{p!}
               \bigl( v(S \cup i) - v(S) \bigr) .
 
-    That is a sum over :math:`2^p` coalitions. Where f is a sum of products of at most q columns, it
-    is a sum over games of at most q players each, whose values are known from means of products
-    over the background; see Notes. Nothing is sampled, and the background may have any number of
+    This is a sum over :math:`2^p` coalitions. But if f is a sum of products of at most q columns,
+    it is a sum over games of at most q players each. Their values follow from means of products
+    over the background, see Notes. Nothing is sampled, and the background may have any number of
     rows.
 
     Parameters
     ----------
     student : estimator
         A fitted student with a Koopman matrix, or a pipeline or search that ends in one. Its
-        observables are polynomials of affine functions of columns (monomials, orthogonal
+        observables must be polynomials of affine functions of columns: monomials, orthogonal
         polynomials, squares of projections, intensities, unions and selections of them, or the
-        columns themselves; PCA, scalers and `ActiveSubspace` before them). What comes before that,
-        such as a OneHotEncoder, makes the columns.
+        columns themselves. PCA, scalers and `ActiveSubspace` may come before them. Steps before
+        these, such as a OneHotEncoder, make the columns.
     X : array-like of shape (n_samples, n_features)
-        The rows to be explained.
+        Rows to explain.
     background : array-like of shape (n_background, n_features)
-        The rows to compare them with, the training rows for example.
+        Rows to compare with, for example the training rows.
     of : {"columns", "coordinates"}, default="columns"
-        Who plays: the columns, or what the dictionary is given, the principal components for
-        example.
+        What the players are: the columns, or the inputs of the dictionary, for example principal
+        components.
     groups : dict of str -> list, or array-like of shape (n_columns,), default=None
-        Players with several columns each: lists of the names or numbers of columns by the name of
-        their group, or the group of each column. Columns in no list are players by themselves.
+        Players that have several columns each. A dict has the names of groups, and lists of the
+        names or numbers of their columns. An array has the group of each column. Columns that are
+        in no list are players of their own.
     return_interactions : bool, default=False
         Whether to compute the interactions of pairs too.
 
@@ -96,26 +98,26 @@ def shapley_values(
     Raises
     ------
     TypeError
-        If the student is not of polynomials.
+        If the student is not polynomial.
     MemoryError
         If the degree is above 2, each coordinate depends on many columns, and the polynomials of
         the columns do not fit in memory.
 
     Notes
     -----
-    A product :math:`c \prod_{j \in P} x_j^{a_j}` is a game of its own columns P: no other changes
-    anything. Its coalition S is worth
+    A product :math:`c \prod_{j \in P} x_j^{a_j}` is a game of its own columns P: no other column
+    changes anything. The value of its coalition S is
     :math:`c \prod_{j \in S} x_j^{a_j} \, E \prod_{j \in P \setminus S} r_j^{a_j}`. So the Shapley
-    values of all rows are one matrix times the products of these rows.
+    values of all rows are the products of these rows times one matrix.
 
-    Where coordinates z = A x + b depend on several columns each, a student of degree 2 with the
+    If each coordinate of z = A x + b depends on several columns, a student of degree 2 with the
     gradient :math:`\nabla f` in z has the values
 
     .. math:: \varphi_i = \frac 1 2 E \left[ (x_i - r_i) \, a_i^T
               \bigl( \nabla f(z_x) + \nabla f(z_r) \bigr) \right]
 
-    with the column :math:`a_i` of A, so that the 784 pixels of an image are no more work than a
-    matrix product. Above degree 2 the polynomials are multiplied out.
+    with the column :math:`a_i` of A. So the 784 pixels of an image take no more work than a matrix
+    product. Polynomials of a degree above 2 are expanded.
 
     Interactions are the Shapley interaction index of Grabisch and Roubens [3]_, halved and
     arranged as `shap` arranges them [2]_.
@@ -147,7 +149,7 @@ def shapley_values(
     True
     >>> largest = np.abs(explanation.values).mean(axis=(0, 2)).argmax()
     >>> explanation.feature_names[largest]
-    'petal width (cm)'
+    'petal length (cm)'
     """
     if of not in ("columns", "coordinates"):
         raise ValueError(f"of={of!r}: must be 'columns' or 'coordinates'.")
@@ -173,7 +175,7 @@ def shapley_values(
 
 
 def players_of(groups, names, what):
-    """Return the player of each column, as numbers, and the names of the players."""
+    """Return the number of each column's player, and the names of the players."""
     n = len(names)
     if groups is None:
         return np.arange(n), list(names)
@@ -182,7 +184,7 @@ def players_of(groups, names, what):
     groups = np.asarray(groups)
     if groups.shape != (n,):
         raise ValueError(
-            f"groups has the shape {groups.shape}: give the group of each of the {n} {what}, or a "
+            f"groups has the shape {groups.shape}: pass the group of each of the {n} {what}, or a "
             "dict of lists."
         )
     labels, players = np.unique(groups, return_inverse=True)
@@ -198,11 +200,13 @@ def _players_of_lists(groups, names, what):
             column = place.get(member, member) if isinstance(member, str) else member
             if isinstance(column, str) or not 0 <= column < len(names):
                 raise ValueError(
-                    f"groups[{label!r}] has {member!r}, which is none of the {len(names)} {what}: "
-                    f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}."
+                    f"groups[{label!r}] has {member!r}, which is not among the {len(names)} "
+                    f"{what}: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}."
                 )
             if players[column] >= 0:
-                raise ValueError(f"groups has {names[column]!r} twice: give it to one group.")
+                raise ValueError(
+                    f"groups has {names[column]!r} twice: put it into only one group."
+                )
             players[column] = len(labels)
         if len(members):
             labels.append(str(label))
@@ -213,7 +217,7 @@ def _players_of_lists(groups, names, what):
 
 
 def _of_columns(taken, players, x, r, with_interactions):
-    """Return base values, Shapley values and interactions of columns, or groups of them."""
+    """Return base values, Shapley values and interactions of columns, or of groups of columns."""
     owners = owners_of(taken.front, players)
     if owners is not None:
         owners = np.array(owners, dtype=int)
@@ -237,7 +241,7 @@ def _of_products(polynomials, players, x, r, with_interactions, n_players=None):
 
 
 def _of_quadratic(taken, players, x, r, with_interactions):
-    """Return the same for degree 2, where every coordinate may depend on every column."""
+    """Do what `_of_columns` does for degree 2, if coordinates may depend on every column."""
     front = taken.front
     _, linear, forms = taken.polynomials.forms()
     base = polynomials_mean(taken.polynomials, front(r))
@@ -247,7 +251,7 @@ def _of_quadratic(taken, players, x, r, with_interactions):
     x, r = x - center, r - center
     z_center = front(center)
     z, dz = x @ front.matrix.T + z_center, r @ front.matrix.T
-    cross = dz.T @ r / len(r)  # of the coordinates and the columns of the background
+    cross = dz.T @ r / len(r)  # covariance of coordinates and columns of the background
     values = np.empty((len(x), n_players, n_outputs))
     for k in range(n_outputs):
         gradients = (z + z_center) @ forms[k] + linear[k]
@@ -269,7 +273,7 @@ def _of_quadratic(taken, players, x, r, with_interactions):
 
 
 def _arranged(pairs, values):
-    """Return interactions with what is left of each player's value on the diagonal."""
+    """Return interactions with the rest of each player's value on the diagonal."""
     diagonal = np.arange(pairs.shape[1])
     pairs[:, diagonal, diagonal] = 0
     pairs[:, diagonal, diagonal] = values - pairs.sum(axis=2)

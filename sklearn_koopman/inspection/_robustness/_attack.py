@@ -1,9 +1,9 @@
-"""Changed rows of another class, as near as a search finds them: upper bounds of radii.
+"""Changed rows of another class that a search finds near the rows: upper bounds of radii.
 
-From a row, and then from where the last step ended, the student is taken for linear, and the step
+The search starts at the row. In each step the student is linearised at the current point. The step
 leads to the point nearest to the row at which the two classes would be equal, within the bounds of
-the features. In the end the way from the row to that point is cut where the class changes. These
-are the steps of DeepFool [1]_ and FAB [2]_, without random ones.
+the features. In the end the line from the row to the last point is cut where the class changes.
+These are the steps of DeepFool [1]_ and FAB [2]_, without random ones.
 
 References
 ----------
@@ -16,14 +16,14 @@ References
 import numpy as np
 
 N_STEPS = 20
-# How many other classes are tried: those that look nearest from the row.
+# Number of other classes to try: the ones that look nearest from the row.
 N_RIVALS = 3
-# Of a step, how much further the first goes: across where classes would be equal. The next ones
-# go a quarter as much further each.
+# Relative amount by which the first step goes further, across the point where classes would be
+# equal. Each later step goes further by a quarter of that.
 FURTHER = 0.05
 # The search ends when no row has come nearer by this share in so many steps.
 LEAST_GAIN, PATIENCE = 1e-6, 3
-# Halvings of an interval: of double precision more would do nothing.
+# Halvings of an interval. More would not help in double precision.
 N_HALVINGS = 50
 FEW_HALVINGS = 8
 
@@ -36,12 +36,12 @@ def nearest_found(model, X, bounds=None):
     model : InputModel
     X : ndarray of shape (n_samples, n_features)
     bounds : tuple of ndarray (low, high), default=None
-        What the features are within.
+        Bounds of the features.
 
     Returns
     -------
     changed : ndarray of shape (n_samples, n_features)
-        NaN where none was found.
+        Changed rows. NaN if none was found.
     """
     logits = model.logits(X)
     own = logits.argmax(axis=1)
@@ -50,11 +50,11 @@ def nearest_found(model, X, bounds=None):
     nearest, changed = np.full(len(X), np.inf), np.full_like(X, np.nan)
     for rival in rivals.T:
         rows = np.flatnonzero(np.isfinite(distances[np.arange(len(X)), rival]))
-        if len(rows) == 0:  # there are fewer other classes
+        if len(rows) == 0:  # rows with fewer other classes
             break
         found = _towards(model, X[rows], own[rows], rival[rows], bounds)
         distance = np.linalg.norm(found - X[rows], axis=1)
-        is_nearer = distance < nearest[rows]  # which no NaN is
+        is_nearer = distance < nearest[rows]  # False for NaN
         nearest[rows[is_nearer]] = distance[is_nearer]
         changed[rows[is_nearer]] = found[is_nearer]
     is_there = np.isfinite(nearest)
@@ -64,7 +64,7 @@ def nearest_found(model, X, bounds=None):
 
 
 def _towards(model, X, own, rival, bounds):
-    """Return the nearest rows that steps towards another class led to, NaN where none did."""
+    """Return the nearest rows that steps towards another class reached, or NaN."""
     at, each = X, np.arange(len(X))
     nearest, found = np.full(len(X), np.inf), np.full_like(X, np.nan)
     patience = PATIENCE
@@ -72,7 +72,7 @@ def _towards(model, X, own, rival, bounds):
         logits = model.logits(at)
         value = logits[each, own] - logits[each, rival]
         slopes = model.slopes(at, own, rival)
-        # To where value + slopes @ (X + step - at) = 0.
+        # The step leads to value + slopes @ (X + step - at) = 0.
         target = np.einsum("ij,ij->i", slopes, at - X) - value
         at = X + (1 + FURTHER / 4**number) * _shortest(slopes, target, X, bounds)
         at = at if bounds is None else np.clip(at, *bounds)
@@ -91,7 +91,7 @@ def _towards(model, X, own, rival, bounds):
 
 
 def _shortest(slopes, target, X, bounds):
-    """Return the shortest steps with ``slopes @ step = target`` within the bounds, or near it."""
+    """Return the shortest steps with (nearly) ``slopes @ step = target`` within the bounds."""
     squares = np.einsum("ij,ij->i", slopes, slopes)
     with np.errstate(divide="ignore", invalid="ignore"):
         length = np.nan_to_num(target / squares, posinf=0.0, neginf=0.0)
@@ -120,7 +120,7 @@ def _projected(directions, length, low, high, slopes):
 
 
 def _cut(model, X, across, own, n_halvings):
-    """Return where the way from rows to rows of another class is in that class first, nearly."""
+    """Return nearly the first points of the other class on lines from rows to changed rows."""
     low, high = np.zeros(len(X)), np.ones(len(X))
     for _ in range(n_halvings if len(X) else 0):
         middle = (low + high) / 2

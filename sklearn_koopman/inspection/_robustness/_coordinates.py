@@ -1,9 +1,10 @@
-r"""A student in orthonormal coordinates of its input, in which distances are those of the rows.
+r"""A student in orthonormal coordinates of its input, which keep the distances between rows.
 
-The linear steps before the dictionary make :math:`z = z_0 + B (x - x_0)` of a row x. With the
+The linear steps before the dictionary map a row x to :math:`z = z_0 + B (x - x_0)`. With the
 orthonormal columns Q of :math:`B^T = Q R`, the logits depend on :math:`u = Q^T (x - x_0)` alone,
-:math:`z = z_0 + R^T u`, and the shortest change of x that changes u by some amount is as long as
-that. So whatever stands before the dictionary (PCA, scalers, selectors), radii in u are radii in x.
+:math:`z = z_0 + R^T u`, and the shortest change of x that makes a given change of u has the same
+length. So radii in u are radii in x, whatever linear steps come before the dictionary (PCA,
+scalers, selectors).
 
 Columns that cannot change have coordinates of their own, which come last: with B split into the
 columns of both kinds, :math:`B_{free}^T = Q R` and :math:`B_{fixed}^T = Q' R'`.
@@ -32,9 +33,10 @@ from ...lifting import (
 )
 from ...students import split_student
 
-# Numbers of observables that are in memory at once.
+# Largest number of values of observables that are in memory at once.
 N_LIFTED = 2**23
-# Of the largest logit, what a student may differ by from the forms that were read from it.
+# Largest difference between a student and the forms that were read from it, relative to the largest
+# logit.
 LARGEST_ERROR = 1e-6
 _ENCODERS = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
 
@@ -50,15 +52,15 @@ class StudentCoordinates:
     basis : ndarray of shape (n_features, n_coordinates)
         Orthonormal columns.
     n_free : int
-        How many coordinates can change: the first ones.
+        Number of coordinates that can change, which are the first ones.
     features : ndarray of shape (n_inner,)
-        What enters the dictionary for the row at the origin.
+        Input of the dictionary for the row at the origin.
     factor : ndarray of shape (n_coordinates, n_inner)
-        What a coordinate adds to that.
+        What each coordinate adds to this input.
     tail : fitted transformer or None
         The dictionary.
     degree : int or None
-        That of the dictionary as polynomials, None if it is none.
+        Degree of the dictionary, or None if it is not polynomial.
     classifier : KoopmanClassifier
     """
 
@@ -73,17 +75,17 @@ class StudentCoordinates:
 
     @classmethod
     def of(cls, student, X, scale=1.0, is_fixed=None):
-        """Return the coordinates of a fitted student, the origin at the mean of some rows.
+        """Return the coordinates of a fitted student, with the origin at the mean of some rows.
 
         Parameters
         ----------
         student : classifier, or Pipeline that ends in one
         X : ndarray of shape (n_samples, n_features)
-            Rows that say where the origin is, divided by the scale.
+            Rows that determine the origin, divided by the scale.
         scale : ndarray of shape (n_features,) or float, default=1.0
-            What a distance of 1 is in each column.
+            Length of a distance of 1 in each column.
         is_fixed : ndarray of bool, shape (n_features,), default=None
-            Which columns cannot change. None: none.
+            Columns that cannot change. None: all can change.
         """
         steps, classifier = split_student(student)
         head, tail = split_linear(steps)
@@ -113,11 +115,11 @@ class StudentCoordinates:
 
     @property
     def free_factor(self):
-        """What coordinates that can change add to what enters the dictionary."""
+        """What the coordinates that can change add to the input of the dictionary."""
         return self.factor[: self.n_free]
 
     def rows_changed(self, X, changes):
-        """Return rows that are changed by so much in the coordinates that can change."""
+        """Return rows with changes in the coordinates that can change."""
         return X + changes @ self.free_basis.T
 
     @property
@@ -126,7 +128,7 @@ class StudentCoordinates:
         return self.classifier.coef_.astype(np.float64)
 
     def inner(self, U):
-        """Return what enters the dictionary, (n_samples, n_inner)."""
+        """Return the input of the dictionary, (n_samples, n_inner)."""
         return self.features + U @ self.factor
 
     def observables(self, U):
@@ -157,10 +159,10 @@ def checked_rows(student, X):
     Raises
     ------
     TypeError
-        If there are columns that are not numbers, or steps that take no other numbers than those
-        that they know.
+        If there are columns that are not numbers, or steps that take only the numbers that they
+        have seen in `fit`.
     ValueError
-        If there are other features than the student was fitted to.
+        If the features differ from those that the student was fitted to.
     """
     steps, classifier = split_student(student)
     check_is_table(X, "X")
@@ -171,9 +173,9 @@ def checked_rows(student, X):
         words = [str(name) for name in X.columns if not is_numeric(X[name])]
         if words:
             raise TypeError(
-                f"X has columns that are not numbers, {', '.join(map(repr, words))}: a radius is "
-                "a distance between rows of numbers. Make numbers of them before the student "
-                "(pandas.get_dummies), and fit the student to these."
+                f"X has columns that are not numbers, {', '.join(map(repr, words))}: a radius is a "
+                "distance between rows of numbers. Convert them to numbers before the student "
+                "(pandas.get_dummies), and fit the student to the result."
             )
         if first is not None:
             validate_data(first, X, reset=False, skip_check_array=True)
@@ -186,16 +188,16 @@ def checked_rows(student, X):
 
 
 def _refuse_encoders(steps):
-    """Raise TypeError for steps that know some values of a column, and take no others."""
+    """Raise TypeError for steps that take only the values of a column that they know."""
     for step in steps:
         is_parts = isinstance(step, ColumnTransformer)
         parts = [part for _, part, _ in ColumnParts.of(step).parts] if is_parts else [step]
         for encoder in (each for part in parts for each in steps_of(part)):
             if isinstance(encoder, _ENCODERS):
                 raise TypeError(
-                    f"{encoder!r} takes no values between those that it knows, so no row can be "
-                    "changed by a small distance. Encode columns before the student "
-                    "(pandas.get_dummies), and fit the student to what that gives."
+                    f"{encoder!r} takes only the values that it knows, so rows cannot be changed "
+                    "by a small distance. Encode columns before the student (pandas.get_dummies), "
+                    "and fit the student to the result."
                 )
 
 
@@ -219,16 +221,16 @@ class QuadraticForms:
     def of(cls, coordinates, U, size):
         """Return the logits of a student of degree 1 or 2.
 
-        A polynomial of degree 2 is known by its values at 0, at a step forwards and backwards along
-        each axis, and at a step along two of them at once.
+        A polynomial of degree 2 is determined by its values at 0, after a step forwards and
+        backwards along each axis, and after a step along each pair of axes.
 
         Parameters
         ----------
         coordinates : StudentCoordinates
         U : ndarray of shape (n_samples, n_coordinates)
-            Coordinates of rows, which say what is a good step.
+            Coordinates of rows, which determine a good step length.
         size : float
-            A good step where they are all the same.
+            A good step length if all coordinates are the same.
         """
         n_coordinates = U.shape[1]
         step = np.sqrt(np.mean(U**2, axis=0))
@@ -265,7 +267,7 @@ class QuadraticForms:
         return self.constants + U @ self.linear.T + np.stack(quadratic, axis=1)
 
     def slopes(self, U, n_free=None):
-        """Return the gradients of the logits by the first coordinates; None: by all of them.
+        """Return the gradients of the logits by the first coordinates; None means by all of them.
 
         Returns
         -------
@@ -274,11 +276,11 @@ class QuadraticForms:
         return 2 * (U @ self.forms[:, :, :n_free]) + self.linear[:, None, :n_free]
 
     def _check(self, coordinates, U):
-        """Raise ValueError if a student is not what its dictionary says it is."""
+        """Raise ValueError if a student does not have the degree that its dictionary states."""
         expected = coordinates.logits(U)
         error = np.abs(self.logits(U) - expected).max()
         if error > LARGEST_ERROR * np.abs(expected).max():
             raise ValueError(
-                f"The observables of {coordinates.tail!r} are said to be of degree 2, but the "
-                f"logits differ by {error:.1g} from a polynomial of that degree."
+                f"The observables of {coordinates.tail!r} should have degree 2, but the logits "
+                f"differ by {error:.1g} from a polynomial of that degree."
             )

@@ -1,4 +1,4 @@
-"""Logits and their slopes at rows, whatever the student: what a search for other classes needs."""
+"""Logits and their slopes at rows, for any student. A search for other classes needs them."""
 
 from functools import cached_property
 
@@ -7,20 +7,20 @@ import numpy as np
 from ...lifting import NoLayerError, as_layer, slopes_of
 from ...linear import LogitSlopes
 
-# Of the size of a coordinate, the step of finite differences.
+# Step of finite differences, relative to the size of a coordinate.
 RELATIVE_STEP = 1e-5
-# With more coordinates differences would take too long: without slopes, nothing is searched.
+# With more coordinates, finite differences would take too long. Without slopes there is no search.
 MOST_DIFFERENCES = 256
 
 
 class InputModel:
-    """A student's logits, and their slopes by the best way that there is.
+    """A student's logits, and their slopes by the best method available.
 
     Parameters
     ----------
     coordinates : StudentCoordinates
     forms : QuadraticForms, default=None
-        The logits, of a student of degree 1 or 2.
+        The logits, if the student has degree 1 or 2.
     """
 
     def __init__(self, coordinates, forms=None):
@@ -33,13 +33,13 @@ class InputModel:
         return source.logits(self.coordinates.of_rows(X))
 
     def slopes(self, X, own, rival):
-        """Return the slopes of the own logits above those of rivals, (n_samples, n_features)."""
+        """Return slopes of the own logits minus those of rivals, (n_samples, n_features)."""
         each = np.arange(len(X))
         slopes = self.coordinate_slopes(self.coordinates.of_rows(X))
         return (slopes[own, each] - slopes[rival, each]) @ self.coordinates.free_basis.T
 
     def linear_distances(self, X, logits, own):
-        """Return how far the other classes are, were logits linear; infinite for the own one.
+        """Return distances to other classes if logits were linear; infinite for the own class.
 
         Returns
         -------
@@ -70,7 +70,7 @@ class InputModel:
 
     @cached_property
     def polynomial(self):
-        """The slopes as multiples of observables, None where they are none."""
+        """The slopes as multiples of observables, or None if they are not."""
         coordinates = self.coordinates
         slopes = slopes_of(coordinates.tail, coordinates.factor.shape[1])
         n_observables = coordinates.classifier.coef_.shape[1]
@@ -103,7 +103,7 @@ class InputModel:
             for c in range(logits.shape[1])
         ]
         slopes = np.stack(slopes) @ self.coordinates.free_factor.T
-        return np.nan_to_num(slopes, posinf=0.0, neginf=0.0)  # where there is none
+        return np.nan_to_num(slopes, posinf=0.0, neginf=0.0)  # if there is none
 
     def _by_differences(self, U):
         n_free = self.coordinates.n_free

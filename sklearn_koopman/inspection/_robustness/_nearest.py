@@ -1,20 +1,20 @@
-r"""The nearest zeros of quadratic functions: exact, for many points at once.
+r"""The nearest zeros of quadratic functions, exact and for many points at once.
 
-Wanted is the shortest :math:`\delta` with :math:`f(\delta) = v + g^T \delta + \delta^T \Lambda
-\delta \le 0`, where :math:`v > 0` and :math:`\Lambda` is diagonal. There is no gap between this
-problem and its dual, although f need not be convex (the S-lemma [1]_): some :math:`\mu \ge 0` with
-:math:`1 + \mu \lambda_k \ge 0` has
+The task is to find the shortest :math:`\delta` with
+:math:`f(\delta) = v + g^T \delta + \delta^T \Lambda \delta \le 0`, where :math:`v > 0` and
+:math:`\Lambda` is diagonal. There is no gap between this problem and its dual, although f need not
+be convex (the S-lemma [1]_). So some :math:`\mu \ge 0` with :math:`1 + \mu \lambda_k \ge 0` has
 
 .. math:: \delta_k = - \frac{\mu g_k}{2 (1 + \mu \lambda_k)}, \qquad
           f(\delta(\mu)) = v - \sum_k \frac{g_k^2}{4}
               \frac{\mu (2 + \mu \lambda_k)}{(1 + \mu \lambda_k)^2} = 0 .
 
-The left-hand side decreases in :math:`\mu`. Where the smallest eigenvalue :math:`\lambda` is
-negative, it does so without end up to the pole :math:`-1 / \lambda`, and is nearly linear in
-:math:`w = (1 + \mu \lambda)^{-2} - 1`, which Newton's method is applied to. The *hard case* is that
-of no slope along the eigenvector of :math:`\lambda`: then the sum may stay below v, and
-:math:`\delta` at the pole lacks a step along this eigenvector, to either side. Where no eigenvalue
-is negative and the sum stays below v, f has no zero.
+The left-hand side decreases in :math:`\mu`. If the smallest eigenvalue :math:`\lambda` is negative,
+it goes to minus infinity at the pole :math:`-1 / \lambda`, and is nearly linear in
+:math:`w = (1 + \mu \lambda)^{-2} - 1`. So Newton's method is applied to w. In the *hard case* there
+is no slope along the eigenvector of :math:`\lambda`. Then the sum may stay below v, and
+:math:`\delta` at the pole lacks a step along this eigenvector, in either direction. If no
+eigenvalue is negative and the sum stays below v, f has no zero.
 
 References
 ----------
@@ -27,16 +27,16 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 MOST_ITERATIONS = 100
-# Of f where the search begins, what is left of it where it ends.
+# The search ends when f is this small, relative to its value at the start.
 TOLERANCE = 1e-14
-# Of w: beyond, the slope along the eigenvector counts as none.
+# Largest w. Beyond it, the slope along the eigenvector counts as zero.
 LARGEST = 1e26
-# What brackets without an end are widened by.
+# Factor by which brackets without an end are widened.
 WIDENING = 16.0
 
 
 def lower_bounds(values, slopes, smallest):
-    r"""Return distances within which f has no zero: the positive zero of the bound below.
+    r"""Return distances within which f has no zero: the positive zero of this lower bound.
 
     .. math:: f(\delta) \ge v - \|g\| \|\delta\| + \min(\lambda, 0) \|\delta\|^2
 
@@ -47,7 +47,7 @@ def lower_bounds(values, slopes, smallest):
     slopes : ndarray of shape (...)
         The norms of the slopes g.
     smallest : ndarray of shape (...)
-        The smallest eigenvalue.
+        The smallest eigenvalue of each function.
     """
     drop = np.maximum(-smallest, 0.0)
     denominator = slopes + np.sqrt(slopes**2 + 4 * drop * values)
@@ -70,7 +70,7 @@ def nearest_zeros(values, slopes, eigenvalues):
     Returns
     -------
     steps : ndarray of shape (n, m)
-        Those of functions without a zero are infinite.
+        Steps. They are infinite for functions without a zero.
     """
     steps = np.empty_like(slopes)
     has_pole = eigenvalues[:, 0] < 0
@@ -91,26 +91,26 @@ class _Search(ABC):
 
     @abstractmethod
     def upper_ends(self):
-        """Return what the zeros are not above."""
+        """Return upper bounds of the zeros."""
 
     @abstractmethod
     def starts(self):
-        """Return where to begin."""
+        """Return starting points."""
 
     @abstractmethod
     def multipliers(self, root, rows):
-        """Return the multipliers and, of each eigenvalue, one plus their product.
+        """Return the multipliers, and one plus their product with each eigenvalue.
 
         Parameters
         ----------
         root : ndarray of shape (n_rows,)
         rows : ndarray of int, or slice
-            Whose.
+            Rows that the roots belong to.
         """
 
     @abstractmethod
     def mu_rate(self, root, rows):
-        """Return the derivative of the multipliers by what is searched for."""
+        """Return the derivative of the multipliers by the unknown."""
 
     @abstractmethod
     def lacking_steps(self, rows):
@@ -131,7 +131,7 @@ class _Search(ABC):
         return steps
 
     def run(self):
-        """Return the zeros, `LARGEST` where there is none."""
+        """Return the zeros, or `LARGEST` if there is none."""
         n = len(self.values)
         low, high = np.zeros(n), self.upper_ends()
         root = np.minimum(self.starts(), high)
@@ -159,7 +159,7 @@ class _Search(ABC):
         return root
 
     def evaluate(self, root, active):
-        """Return f and its derivative by what is searched for."""
+        """Return f and its derivative by the unknown."""
         mu, factor = self.multipliers(root, active)
         squares = self.squares[active]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -169,13 +169,13 @@ class _Search(ABC):
         return self.values[active] - drop, rate * self.mu_rate(root, active)
 
     def linear_multipliers(self):
-        """Return the multipliers that would do without curvature."""
+        """Return the multipliers that would be right without curvature."""
         with np.errstate(divide="ignore", over="ignore"):
             return 2 * self.values / self.squares.sum(axis=1)
 
 
 class _WithoutPole(_Search):
-    """Searches for the multiplier itself: f is convex in it, and no step is too long."""
+    """Searches for the multiplier itself. f is convex in it, so no step is too long."""
 
     def upper_ends(self):
         return np.full(len(self.values), np.inf)
@@ -231,7 +231,7 @@ class _ToThePole(_Search):
 
 
 def _to_the_zero(values, slopes, eigenvalues, steps):
-    """Return how much longer steps must be to end where f is zero, up to rounding."""
+    """Return factors by which steps must be longer to end at a zero of f, up to rounding."""
     linear = np.einsum("ij,ij->i", slopes, steps)
     square = np.einsum("ij,ij,ij->i", steps, steps, eigenvalues)
     # v + t linear + t^2 square = 0, near t = 1.
@@ -242,5 +242,5 @@ def _to_the_zero(values, slopes, eigenvalues, steps):
 
 
 def _middle(low, high):
-    """Return a number between two: the geometric mean, unless the lower one is zero."""
+    """Return a number between two others: the geometric mean, unless the lower one is zero."""
     return np.where(low > 0, np.sqrt(low) * np.sqrt(high), high / WIDENING)

@@ -1,4 +1,4 @@
-"""How far points are from where a quadratic function of another class becomes as large."""
+"""Distances of points to where a quadratic function of another class becomes as large."""
 
 from itertools import combinations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from ._nearest import lower_bounds, nearest_zeros
 
-# Points that are looked at at once.
+# Number of points that are processed at once.
 N_ROWS = 2048
 
 
@@ -17,7 +17,7 @@ class Boundaries:
     ----------
     forms : QuadraticForms
     n_free : int, default=None
-        How many coordinates can change: the first ones. None: all.
+        Number of coordinates that can change, which are the first ones. None: all.
     """
 
     def __init__(self, forms, n_free=None):
@@ -36,7 +36,7 @@ class Boundaries:
             self.smallest[second, first] = -values[-1]
 
     def nearest(self, U):
-        """Return the shortest changes of points to where two classes are equal.
+        """Return the shortest changes of points that make two classes equal.
 
         Parameters
         ----------
@@ -45,7 +45,7 @@ class Boundaries:
         Returns
         -------
         changes : ndarray of shape (n_samples, n_free)
-            Infinite where there is no such point.
+            Changes. They are infinite if there is no such point.
         """
         changes = np.empty_like(U[:, : self.n_free])
         for start in range(0, len(U), N_ROWS):
@@ -58,12 +58,12 @@ class Boundaries:
         each = np.arange(len(U))
         own = logits.argmax(axis=1)
         values = logits[each, own][:, None] - logits
-        # (n_classes, n_samples, n_free): of the own logit above each other.
+        # (n_classes, n_samples, n_free): slopes of the own logit minus each other logit.
         slopes = slopes[own, each] - slopes
         bounds = lower_bounds(values, np.linalg.norm(slopes, axis=2).T, self.smallest[own])
         bounds[each, own] = np.inf
         nearest, changes = np.full(len(U), np.inf), np.full_like(slopes[0], np.inf)
-        # The rival whose bound is lowest, until all bounds are above what was found.
+        # Try the rival with the lowest bound, until all bounds are above that distance.
         while True:
             rival = bounds.argmin(axis=1)
             is_open = bounds[each, rival] < nearest
@@ -79,7 +79,7 @@ class Boundaries:
             bounds[rows, rival[rows]] = np.inf
 
     def _between(self, own, rival, values, slopes):
-        """Return the shortest steps from where the own class is larger to where it is not."""
+        """Return the shortest steps to where the own class is no longer the larger one."""
         rotated, eigenvalues = np.empty_like(slopes), np.empty_like(slopes)
         n_classes = len(self.smallest)
         pairs = own * n_classes + rival
@@ -97,7 +97,7 @@ class Boundaries:
         return steps
 
     def _axes(self, own, rival):
-        """Return eigenvalues and eigenvectors of the difference of the forms of two classes."""
+        """Return eigenvalues and eigenvectors of the difference of two classes' forms."""
         if own < rival:
             return self.decompositions[own, rival]
         eigenvalues, vectors = self.decompositions[rival, own]

@@ -1,4 +1,4 @@
-"""How far rows are from another class: exact radii, certified bounds, and the rows across."""
+"""Distances of rows to other classes: exact radii, certified bounds, and changed rows."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -16,28 +16,29 @@ from ._input_model import InputModel
 from ._quadrics import Boundaries
 from ._taylor import lower_bound_of
 
-# How much further than the boundary, relative to the change that leads there, a changed row is:
-# across it, and nearer to it than any use needs.
+# A changed row lies this much further than the boundary, relative to the change that leads there:
+# it is across the boundary, and near enough to it for any use.
 BEYOND = 1e-10
-# Rows that are looked at at once.
+# Number of rows that are processed at once.
 N_ROWS = 512
 
 
 @dataclass(frozen=True)
 class RadiusBounds:
-    """What `radius_bounds` found of each row.
+    """Result of `radius_bounds` for each row.
 
     Attributes
     ----------
     lower : ndarray of shape (n_samples,)
-        No change that is shorter changes the class. Infinite where none does at all; 0 where no
-        bound is known.
+        No shorter change changes the class. Infinite if no change does at all; 0 if no bound is
+        known.
     upper : ndarray of shape (n_samples,)
-        The length of a change that does change the class; infinite where none was found.
+        The length of a change that changes the class. Infinite if none was found.
     counterfactuals : ndarray of shape (n_samples, n_features)
-        The rows changed so; NaN where no change was found.
+        The rows after this change. NaN if no change was found.
     is_exact : ndarray of bool, shape (n_samples,)
-        Where `lower` and `upper` are the same distance, that of the nearest other class.
+        Whether `lower` and `upper` are equal: then both are the distance of the nearest other
+        class.
     """
 
     lower: np.ndarray
@@ -49,70 +50,73 @@ class RadiusBounds:
 def robust_radius(
     student, X, *, bounds=None, scale=None, fixed=None, return_counterfactual=False
 ):
-    r"""Return how far each row can be changed, in any direction, and keep its class.
+    r"""Return how far each row can be changed, in any direction, without changing its class.
 
-    The radius of a row x is the length (L2) of the shortest change :math:`\delta` by which
-    another class gets as large a logit as the predicted one has.
+    The radius of a row x is the length (L2) of the shortest change :math:`\delta` that makes
+    another class's logit as large as the predicted one's.
 
-    For students of degree 1 and 2 it is exact. Their logits are
-    :math:`s_k(u) = c_k + l_k^T u + u^T A_k u`, in orthonormal coordinates u of what the linear
-    steps before the dictionary keep of a row, so that the classes i and j meet in a quadric. With
-    the eigenvectors of :math:`A_i - A_j` as axes, :math:`\lambda_k` its eigenvalues, and v and g
-    value and slope of :math:`s_i - s_j` at the row, the nearest point of the quadric is at
+    For students of degree 1 and 2 the radius is exact. Their logits are
+    :math:`s_k(u) = c_k + l_k^T u + u^T A_k u`, in orthonormal coordinates u of the part of a row
+    that the linear steps before the dictionary keep. So the boundary between the classes i and j is
+    a quadric. Take the eigenvectors of :math:`A_i - A_j` as axes. Let :math:`\lambda_k` be its
+    eigenvalues, and v and g the value and the slope of :math:`s_i - s_j` at the row. Then the
+    nearest point of the quadric is at
 
     .. math:: \delta_k = - \frac{\mu g_k}{2 (1 + \mu \lambda_k)}, \qquad
               v = \sum_k \frac{g_k^2}{4}
                   \frac{\mu (2 + \mu \lambda_k)}{(1 + \mu \lambda_k)^2} ,
 
-    with the one :math:`\mu > 0` for which no :math:`1 + \mu \lambda_k` is negative [1]_. The
-    right-hand side increases in :math:`\mu`, so Newton's method within a bracket finds it. (If it
-    does not reach v: where some eigenvalue is negative, g has no component along the eigenvector of
-    the smallest, and :math:`\delta` gets one that leads to the quadric; else that class never is as
-    large.) Rivals that a bound shows to be further than another are passed over.
+    with the only :math:`\mu > 0` for which no :math:`1 + \mu \lambda_k` is negative [1]_. The
+    right-hand side increases in :math:`\mu`, so Newton's method within a bracket finds this
+    :math:`\mu`. The right-hand side may not reach v. If some eigenvalue is negative then, g has no
+    component along the eigenvector of the smallest one, and :math:`\delta` gets a component along
+    it that leads to the quadric. If no eigenvalue is negative, the other class is never as large.
+    Rivals are skipped if a bound shows that they are further away than another one.
 
-    For all others, what is returned is a certified lower bound of the radius, see `radius_bounds`.
-    Where none is known, as for roots or thresholds of filters, it is 0, and a warning says so.
+    For all other students, the result is a certified lower bound of the radius, see
+    `radius_bounds`. If no bound is known, as for roots or thresholds of filters, the result is 0,
+    with a warning.
 
     Parameters
     ----------
     student : classifier, or Pipeline that ends in one
-        Fitted: one Koopman matrix after any steps.
+        A fitted student: one Koopman matrix after any steps.
     X : array-like of shape (n_samples, n_features)
-        Rows as for its `predict`.
+        Rows as for `predict`.
     bounds : tuple (low, high), default=None
-        What the features are within, numbers or arrays of shape (n_features,): (0, 1) for pixels.
-        Changed rows stay within them, and what is returned is a lower bound of how far that is: the
-        radius without them. None: any change is allowed.
+        Bounds of the features, as numbers or arrays of shape (n_features,), for example (0, 1) for
+        pixels. Changed rows stay within them. The returned radius is the one without bounds, which
+        is a lower bound of the radius within them. None: any change is allowed.
     scale : array-like of shape (n_features,) or "std", default=None
-        What a distance of 1 is in each column: ``X_train.std(axis=0)`` where columns have different
-        units. "std": the standard deviations of X. None: 1.
+        Length of a distance of 1 in each column, for example ``X_train.std(axis=0)`` if columns
+        have different units. "std": the standard deviations of X. None: 1.
     fixed : list of column names or numbers, or array of bool, default=None
-        Columns that cannot change. What is returned is exact for them too. Columns of two values
-        belong here, unless a value between the two has a meaning: a change takes any size. None:
-        every column can change.
+        Columns that cannot change. The result is exact with them too. Columns of two values belong
+        here, unless values between the two have a meaning: a change can have any size. None: every
+        column can change.
     return_counterfactual : bool, default=False
         Whether to return the changed rows too.
 
     Returns
     -------
     radii : ndarray of shape (n_samples,)
-        Infinite where no change changes the class.
+        Radii. They are infinite if no change changes the class.
     counterfactuals : ndarray of shape (n_samples, n_features)
         Only if `return_counterfactual`: the rows, moved just across the nearest boundary, to the
-        nearest point of another class. NaN where there is none. Where radii are lower bounds, the
-        nearest that an attack found.
+        nearest point of another class. NaN if there is none. If radii are lower bounds, these are
+        the nearest rows of another class that an attack found.
 
     Raises
     ------
     TypeError
-        If the student is not one Koopman matrix, or steps that are not known stand before it.
+        If the student is not one Koopman matrix, or if unknown steps come before it.
     ValueError
-        If X is not what the student takes, or not within the bounds; if `scale` or `fixed` do not
+        If the student cannot take X, if X is not within the bounds, or if `scale` or `fixed` do not
         fit the columns.
 
     See Also
     --------
-    radius_bounds : Lower and upper bounds of any student, and whether they are the same.
+    radius_bounds : Lower and upper bounds for any student, and whether they are equal.
 
     References
     ----------
@@ -128,11 +132,11 @@ def robust_radius(
     >>> student = EDMDClassifier(lifter=MonomialLifter(2)).fit(X, y)
     >>> radii, changed = robust_radius(student, X, return_counterfactual=True)
     >>> radii[:2].round(3)
-    array([0.878, 0.794])
+    array([0.864, 0.632])
     >>> (student.predict(changed) != student.predict(X)).all()
     np.True_
 
-    The same in standard deviations, where the first two columns cannot change:
+    The radii in standard deviations, if the first two columns cannot change:
 
     >>> robust_radius(student, X, scale=X.std(axis=0), fixed=[0, 1])[:2].round(3)
     array([0.706, 0.581])
@@ -143,7 +147,7 @@ def robust_radius(
 
 @showing_progress(None)
 def radius_bounds(student, X, *, bounds=None, scale=None, fixed=None):
-    """Return lower and upper bounds of how far each row is from another class.
+    """Return lower and upper bounds of the distance of each row to another class.
 
     Parameters
     ----------
@@ -157,11 +161,11 @@ def radius_bounds(student, X, *, bounds=None, scale=None, fixed=None):
     Warns
     -----
     UserWarning
-        If nothing is known of how fast the observables change. Lower bounds are 0 then.
+        If it is not known how fast the observables change. Lower bounds are 0 then.
 
     See Also
     --------
-    robust_radius : The exact radius of students of degree 1 and 2, with its mathematics.
+    robust_radius : The exact radius for students of degree 1 and 2, with its mathematics.
 
     Examples
     --------
@@ -206,17 +210,17 @@ def radius_bounds(student, X, *, bounds=None, scale=None, fixed=None):
     upper = np.linalg.norm(changed - X, axis=1)
     upper = np.where(is_exact, lower, np.where(np.isnan(upper), np.inf, upper))
     changed = changed * unit
-    if is_fixed is not None:  # rid of rounding
+    if is_fixed is not None:  # remove rounding errors
         changed[:, is_fixed] = np.where(np.isnan(changed), changed, given)[:, is_fixed]
     return RadiusBounds(lower, upper, changed, is_exact)
 
 
 def _refuse_what_takes_no_arrays(coordinates, U):
-    """Raise TypeError for steps of other packages that do not take rows as arrays of numbers."""
+    """Raise TypeError for steps of other packages that do not take arrays of numbers."""
     if coordinates.degree is None and len(U):
         try:
             coordinates.logits(U[:1])
-        except Exception as error:  # of any type: the step may be anyone's
+        except Exception as error:  # any type of error, as the step may come from any package
             raise TypeError(
                 f"Radii need steps that take arrays of numbers, and one of "
                 f"{[type(step).__name__ for step in steps_of(coordinates.tail)]} does not: "
@@ -225,35 +229,35 @@ def _refuse_what_takes_no_arrays(coordinates, U):
 
 
 def _lower_bounds(model, U):
-    """Return lower bounds of radii; with a warning 0 where nothing is known of the observables."""
+    """Return lower bounds of radii; 0, with a warning, if no bound is known for the observables."""
     radii_of = lower_bound_of(model.coordinates)
     if radii_of is not None:
         return by_blocks(partial(radii_of, model), U)
     steps = steps_of(model.coordinates.tail)
     names = " and ".join(type(step).__name__ for step in steps)
     warn_user(
-        f"No lower bound of the radii is known for {names}: 0 is returned, and certifies nothing. "
-        "Upper bounds are as good as ever. A lower bound needs a dictionary in one step whose "
-        "slopes or curvatures are known: MonomialLifter, RBFLifter, or your own with a method "
-        "largest_curvatures."
+        f"No lower bound of the radii is known for {names}: 0 is returned, which certifies "
+        "nothing. Upper bounds are still valid. A lower bound needs a dictionary in one step with "
+        "known slopes or curvatures: MonomialLifter, RBFLifter, or your own dictionary with a "
+        "method largest_curvatures."
     )
     return np.zeros(len(U))
 
 
 def by_blocks(function, rows):
-    """Return what a function gives for some rows at a time, joined."""
+    """Apply a function to blocks of rows, and return the joined results."""
     blocks = watched(list(gen_batches(len(rows), N_ROWS)), "radii")
     return np.concatenate([function(rows[block]) for block in blocks])
 
 
 def _checked_fixed(fixed, names, n_features):
-    """Return which columns cannot change, None for none of them.
+    """Return a mask of the columns that cannot change, or None if all can.
 
     Parameters
     ----------
     fixed : list of str or int, or array of bool, or None
     names : list of str
-        Of the columns; empty where they have none.
+        Names of the columns, or an empty list if they have none.
     n_features : int
     """
     if fixed is None or len(fixed) == 0:
@@ -268,7 +272,7 @@ def _checked_fixed(fixed, names, n_features):
             place = names.index(column) if column in names else column
             if not (is_integer(place) and -n_features <= place < n_features):
                 raise ValueError(
-                    f"fixed={fixed!r}: {column!r} is not a column of X. Give names of columns of a "
+                    f"fixed={fixed!r}: {column!r} is not a column of X. Pass names of columns of a "
                     f"data frame, or numbers below {n_features}."
                 )
             is_fixed[place] = True
@@ -278,7 +282,7 @@ def _checked_fixed(fixed, names, n_features):
 
 
 def checked_scale(scale, X):
-    """Return what a distance of 1 is in each column, None for 1.
+    """Return the length of a distance of 1 in each column, or None for 1.
 
     Parameters
     ----------
@@ -299,7 +303,7 @@ def checked_scale(scale, X):
 
 
 def _checked_bounds(bounds, X):
-    """Return the ends as arrays, for every feature one, or None."""
+    """Return the ends as arrays with one value per feature, or None."""
     if bounds is None:
         return None
     try:
@@ -312,13 +316,14 @@ def _checked_bounds(bounds, X):
     if not (np.all(low <= X) and np.all(high >= X)):
         raise ValueError(
             f"bounds={bounds!r}: X has features from {X.min():.6g} to {X.max():.6g}, which are not "
-            "within them. Give the bounds of what X holds, (0, 255) for bytes say."
+            "within them. Pass bounds that contain the values of X, for example (0, 255) for "
+            "bytes."
         )
     return low, high
 
 
 def _are_within(changed, X, bounds):
-    """Return which changed rows are within the bounds, those that cannot be changed among them."""
+    """Return which changed rows are within the bounds; rows that cannot be changed count too."""
     if bounds is None:
         return np.ones(len(X), dtype=bool)
     low, high = bounds

@@ -1,13 +1,15 @@
-r"""Certified lower bounds of radii where no exact ones are known.
+r"""Certified lower bounds of radii, for students whose exact radii are not known.
 
-Within a distance r of a row, the logit of its class stays above another, their difference f, by
+Let f be the difference between the logit of a row's class and another logit. Within a distance r of
+the row,
 
 .. math:: f(\delta) \ge v - \|g\| r + \tfrac{1}{2} \min(\lambda, 0) r^2
           - \sum_{k=3}^q \frac{r^k}{k!} \|D^k f\|_F ,
 
 where v is the difference at the row, g its slope, :math:`\lambda` the smallest eigenvalue of its
-second derivative, and :math:`D^k f` the higher ones. For polynomials of degree q that is Taylor's
-theorem, without a remainder. For others, with second derivatives of at most L within that distance,
+second derivative, and :math:`D^k f` the higher derivatives. For polynomials of degree q this is
+Taylor's theorem, without a remainder. For other functions, with second derivatives of at most L
+within that distance,
 
 .. math:: f(\delta) \ge v - \|g\| r - \tfrac{1}{2} L r^2 .
 
@@ -24,13 +26,13 @@ from ._input_model import InputModel
 from ._nearest import lower_bounds
 
 N_HALVINGS = 60
-# Bounds of what is within a distance are tried for distances so much shorter than those that would
-# do without curvature.
+# Curvature bounds hold within a distance. These fractions of the distance without curvature are
+# tried.
 WITHIN = (1.0, 0.5, 0.25, 0.1)
 
 
 def lower_bound_of(coordinates):
-    """Return how radii are bounded from below, None where nothing is known of the observables.
+    """Return a function for lower bounds of radii, or None if no bound is known.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ def lower_bound_of(coordinates):
     Returns
     -------
     radii_of : callable or None
-        Takes an `InputModel` of the student and coordinates of rows, and returns distances
+        Function of an `InputModel` of the student and of coordinates of rows. It returns distances
         (n_samples,) within which the rows keep their class.
     """
     steps = steps_of(coordinates.tail)
@@ -53,7 +55,7 @@ def lower_bound_of(coordinates):
 
 
 def _differences(model, U):
-    """Return the own classes, how far the own logits are above the others, and how steeply."""
+    """Return the own classes, and the differences of their logits to the others with slopes."""
     logits, slopes = model.coordinates.logits(U), model.coordinate_slopes(U)
     each, own = np.arange(len(U)), logits.argmax(axis=1)
     values = logits[each, own][:, None] - logits
@@ -62,7 +64,7 @@ def _differences(model, U):
 
 
 def _of_polynomial(model, U):
-    """Return radii by all derivatives; of the second one, eigenvalues where they matter."""
+    """Return radii from all derivatives, with eigenvalues of the second one where they matter."""
     own, values, lengths = _differences(model, U)
     derivatives = Derivatives(model, U)
     each, n_classes = np.arange(len(U)), values.shape[1]
@@ -72,7 +74,7 @@ def _of_polynomial(model, U):
         higher[:, :, order] = derivatives.norms(order, own) / factorial(order)
     radii = _smallest_zeros(values, higher)
     radii[each, own] = np.inf
-    # The nearest classes first, until the nearest is known as well as it can be.
+    # Start with the nearest classes, and stop when the smallest radius cannot improve.
     is_exact = np.zeros_like(radii, dtype=bool)
     while True:
         rival = radii.argmin(axis=1)
@@ -88,10 +90,10 @@ def _of_polynomial(model, U):
 
 
 def _smallest_zeros(values, losses):
-    """Return the smallest r with ``values = sum of losses[..., k] r^k``, infinite without."""
+    """Return the smallest r with ``values = sum of losses[..., k] r^k``, or infinity."""
     powers = np.arange(losses.shape[-1])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        # Each term alone would take it there: none lets it come nearer than the sum of all does.
+        # The zero of each single term is an upper end: the zero of the sum is not larger.
         ends = (values[..., None] / losses[..., 1:]) ** (1 / powers[1:])
     high = np.nan_to_num(ends, nan=np.inf, posinf=np.inf).min(axis=-1)
     is_finite = np.isfinite(high)
@@ -116,10 +118,10 @@ class Derivatives:
         self.degree = model.coordinates.degree
         polynomial, coef = model.polynomial, model.coordinates.coef.T
         sources = model.coordinates.observables(U)[:, polynomial.sources]
-        places = np.append(polynomial.sources, len(coef))  # the last is the constant
+        places = np.append(polynomial.sources, len(coef))  # the last one is the constant
         self.sources = np.column_stack([sources, np.ones(len(U))])
-        # Of each order: which sources it is a sum of, and the matrix of each class that maps
-        # them to it, (n_classes, n_of_them, n_coordinates^order).
+        # For each order: its sources, and the matrix of each class that maps the sources to the
+        # derivatives, (n_classes, n_sources, n_coordinates^order).
         self.weights = [(np.arange(len(coef)), coef.T[:, :, None])]
         for _ in range(self.degree):
             rows, lower = self.weights[-1]
@@ -154,7 +156,7 @@ class Derivatives:
         return norms
 
     def smallest_eigenvalues(self, rows, own, rival):
-        """Return those of the second derivatives of the differences of two logits at rows."""
+        """Return smallest eigenvalues of second derivatives of two logits' differences at rows."""
         _, weights = self.weights[2]
         sources, smallest = self._sources(2)[rows], np.empty(len(rows))
         size = int(np.sqrt(weights.shape[2]))
@@ -168,7 +170,7 @@ class Derivatives:
 
 
 def _by_curvature(model, U, dictionary):
-    """Return radii by the slope at points, and bounds of the curvature around them."""
+    """Return radii from the slopes at points and bounds of the curvature around them."""
     coordinates = model.coordinates
     own, values, lengths = _differences(model, U)
     each = np.arange(len(U))

@@ -7,6 +7,7 @@ from functools import partial, singledispatch
 from typing import Any, cast
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
@@ -23,6 +24,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from .._columns import ColumnParts
 from .._monomial import monomials_like
 from ._filling import NOT_FILLING, values_filled_in
 from ._functions import affine, gaussians, in_turn, product_function, scaled, side_by_side
@@ -33,8 +35,8 @@ WITH_FUNCTIONS = (
     "PCA, IncrementalPCA, TruncatedSVD, ActiveSubspace, StandardScaler, RobustScaler, "
     "MinMaxScaler, MaxAbsScaler, SimpleImputer, Normalizer, selectors of columns, "
     "PolynomialFeatures, RBFSampler, Nystroem with a Gaussian kernel, the dictionaries of this "
-    "package, pipelines, unions and ObservableSelectors of them, and whatever has a method "
-    "to_function or pair_products"
+    "package, pipelines, unions, ColumnTransformers and ObservableSelectors of them, and "
+    "whatever has a method to_function or pair_products"
 )
 
 
@@ -107,6 +109,16 @@ def _of_union(union: FeatureUnion, dtype):
         if name in weights:
             part = in_turn([part, scaled(np.array(weights[name], dtype))])
         parts.append(part)
+    return side_by_side(parts)
+
+
+@_foreign_function.register
+def _of_columns(transformer: ColumnTransformer, dtype):
+    parts = []
+    for places, step, weight in ColumnParts.of(transformer).parts:
+        taking = partial(np.take, indices=places, axis=1)
+        weighted = [] if weight == 1.0 else [scaled(np.array(weight, dtype))]
+        parts.append(in_turn([taking, as_function(step, dtype), *weighted]))
     return side_by_side(parts)
 
 

@@ -4,6 +4,7 @@ from functools import singledispatch
 from math import sqrt
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
@@ -18,6 +19,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from .._columns import ColumnParts
 from .._monomial import monomials_like
 from ._filling import NOT_FILLING, values_filled_in
 from ._protocols import WAY_OUT, SupportsTorch
@@ -27,7 +29,8 @@ from ._torch_layers import linear_layer, torch_layers
 WITH_LAYERS = (
     "PCA, IncrementalPCA, ActiveSubspace, StandardScaler, RobustScaler, MinMaxScaler, "
     "MaxAbsScaler, SimpleImputer, PolynomialFeatures, RBFSampler, Nystroem with a Gaussian "
-    "kernel, the dictionaries of this package, pipelines, unions and ObservableSelectors of them, "
+    "kernel, the dictionaries of this package, pipelines, unions, ColumnTransformers and "
+    "ObservableSelectors of them, "
     "and whatever has a method to_layer"
 )
 
@@ -94,6 +97,17 @@ def _union_layer(union: FeatureUnion):
                     part, torch_layers().Affine(weights[name], 0.0)
                 )
             parts.append(part)
+    return torch_layers().Union(parts)
+
+
+@_foreign_layer.register
+def _columns_layer(transformer: ColumnTransformer):
+    parts = []
+    for places, step, weight in ColumnParts.of(transformer).parts:
+        layers = [torch_layers().Columns(places), as_layer(step)]
+        if weight != 1.0:
+            layers.append(torch_layers().Affine(weight, 0.0))
+        parts.append(torch_layers().nn.Sequential(*layers))
     return torch_layers().Union(parts)
 
 

@@ -8,6 +8,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion
 
 from .._chain import steps_of
+from .._columns import ColumnParts
 from .._orthogonal import RECURRENCES
 from ._filling import values_filled_in
 from ._protocols import SupportsOnnx
@@ -118,19 +119,12 @@ class Nodes:
         return self.add("Concat", *parts, axis=1)
 
     def _add_columns(self, transformer, rows):
-        weights = transformer.transformer_weights or {}
-        n_features = transformer.n_features_in_
-        names = list(getattr(transformer, "feature_names_in_", range(n_features)))
         parts = []
-        for name, step, columns in transformer.transformers_:
-            places = _places(columns, names)
-            if not len(places) or (isinstance(step, str) and step == "drop"):
-                continue
-            part = self.add("Gather", rows, places, axis=1)
-            if not isinstance(step, str):
-                part = self.add_transformer(step, part)
-            if name in weights:
-                part = self.add("Mul", part, self.constant([weights[name]]))
+        for places, step, weight in ColumnParts.of(transformer).parts:
+            part = self.add("Gather", rows, np.asarray(places, dtype=np.int64), axis=1)
+            part = self.add_transformer(step, part)
+            if weight != 1.0:
+                part = self.add("Mul", part, self.constant([weight]))
             parts.append(part)
         return self.add("Concat", *parts, axis=1)
 
@@ -213,17 +207,3 @@ class Nodes:
     @staticmethod
     def _operator(kind):
         return getattr(import_module("skl2onnx.algebra.onnx_ops"), f"Onnx{kind}")
-
-
-def _places(columns, names):
-    """Return the indices that columns of a ColumnTransformer stand for."""
-    places = np.arange(len(names), dtype=np.int64)
-    if isinstance(columns, slice) and isinstance(columns.start or columns.stop, str):
-        ends = columns.start or names[0], columns.stop or names[-1]
-        columns = slice(names.index(ends[0]), names.index(ends[1]) + 1)  # the last one belongs
-    if isinstance(columns, slice):
-        return places[columns]
-    columns = np.atleast_1d(columns)
-    if columns.dtype.kind in "OU" and all(isinstance(column, str) for column in columns):
-        columns = np.array([names.index(column) for column in columns], dtype=np.int64)
-    return places[columns] if len(columns) else places[:0]
