@@ -148,7 +148,7 @@ def test_the_bar_of_the_exact_solver_ends_at_its_tolerance(bars):
     assert bars[-1].n == pytest.approx(1.0)
     bars.clear()
     with pytest.warns(match="lbfgs stopped"):
-        student.set_params(tol=0.0, max_iter=2).fit(X, Y)  # there is no distance to measure
+        student.set_params(tol=0.0, max_iter=2).fit(X, Y)  # progress to tol=0 has no measure
     assert bars[-1].n == pytest.approx(1.0)
 
 

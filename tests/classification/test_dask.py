@@ -181,7 +181,7 @@ def test_samples_of_rows_on_a_cluster(client):
     assert_same_model(student, expected)
 
 
-# Whatever computes the chunks
+# Chunks of any kind, on any scheduler
 
 
 @in_this_thread

@@ -30,7 +30,7 @@ def student(**parameters):
     return KoopmanDistilledClassifier(**({"ridge": 1e-2, "tol": 1e-9} | parameters))
 
 
-# What it is
+# The model against scikit-learn's
 
 
 @pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["equal weights", "weighted"])

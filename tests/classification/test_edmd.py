@@ -33,7 +33,7 @@ def assert_same_model(model, other, rtol=1e-9):
     assert_array_equal(model.classes_, other.classes_)
 
 
-# What it is
+# The model against scikit-learn's
 
 
 @pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["equal weights", "weighted"])

@@ -157,7 +157,7 @@ def test_a_plain_estimator_as_teacher_sees_no_validation_rows(student):
         assert_array_equal(seen, X[train])
 
 
-# Metadata routing. Nobody has to request soft_labels and teacher_X.
+# Metadata routing. soft_labels and teacher_X need no request.
 
 
 @routing_on

@@ -93,7 +93,7 @@ DICTIONARIES = {
     "proportion": (filters(nonlinearity="proportion", normalization="brightness"), True),
     "intensity": (filters(nonlinearity="intensity", root=False, normalization="none"), True),
     "magnitude": (filters(nonlinearity="magnitude", filters="pca"), True),
-    "behind filters": (make_pipeline(filters(), coordinates(6), MonomialLifter(2)), True),
+    "after filters": (make_pipeline(filters(), coordinates(6), MonomialLifter(2)), True),
     "scaled images": (make_pipeline(MinMaxScaler((0, 3)), filters(padding=1)), False),
 } | {
     name: (

@@ -319,7 +319,7 @@ def same_array(array, other):
 
 
 def run(seed):
-    """Try the case of a seed; return what came out, and the exception that ended it, or None."""
+    """Try the case of a seed; return its outcome, and the exception that ended it, or None."""
     rng = np.random.default_rng(seed)
     outcome = Outcome("nothing yet")
     np.random.seed(seed % 2**32)  # what has random_state=None draws from it  # noqa: NPY002
