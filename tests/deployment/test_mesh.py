@@ -50,7 +50,7 @@ def test_mesh_in_the_units_of_observables(one):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("n_classes", [2, 10])
 def test_a_file_of_phases_is_the_matrix(layout, n_classes, tmp_path):
-    """Read back by numpy alone, as a laboratory would."""
+    """numpy alone reads the file, as in a laboratory."""
     student = EDMDClassifier(lifter=PCA(12, random_state=0)).fit(X, y % n_classes)
     mesh = to_mesh(student, X, layout=layout)
     save_mesh(mesh, tmp_path / "mesh.json")
@@ -74,7 +74,7 @@ def test_a_file_of_phases_is_the_matrix(layout, n_classes, tmp_path):
     size = np.abs(mesh.matrix).max()
     assert_allclose(found, settings["matrix"], atol=1e-12 * size)
     assert_allclose(fields.imag, 0, atol=1e-12)
-    # From rows to logits less their mean, by the file alone.
+    # From rows to logits minus their mean, with only the file.
     psi = np.column_stack([student.lifter_.transform(X), np.ones(len(X))])
     readings = psi / settings["port_scales"] @ found.T
     logits = student.decision_function(X)

@@ -1,4 +1,4 @@
-"""Regressors: against Ridge, what a teacher adds, and where they go from there."""
+"""Regressors: against Ridge, with a teacher, and in exports and other tools."""
 
 import io
 import pickle
@@ -45,12 +45,12 @@ WEIGHT = RNG.integers(0, 4, len(X)).astype(float)
 
 
 def teacher(rows):
-    """Return what there is without noise."""
+    """Return the targets without noise."""
     return np.column_stack([rows[:, 0] * rows[:, 1], np.sin(rows[:, 2]), rows[:, 3]])
 
 
 def ridge_on_monomials(targets, weight, ridge):
-    """Return Ridge, which has the penalty of the students on standardised monomials."""
+    """Return Ridge with the students' penalty, on standardised monomials."""
     oracle = make_plain_pipeline(
         PolynomialFeatures(2, include_bias=False),
         StandardScaler(),

@@ -1,4 +1,4 @@
-"""Where soft targets come from, and to which class each of their columns belongs."""
+"""The sources of soft targets, and the class of each of their columns."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ TEACHER = LinearTeacher()
 LOGITS = TEACHER.logits(X)
 P = softmax(LOGITS, axis=1)
 NAMES = np.array(["cat", "dog", "eel"])
-PIXELS = np.hstack([X, X**2, np.ones((len(X), 2))])  # what only a teacher of 12 features takes
+PIXELS = np.hstack([X, X**2, np.ones((len(X), 2))])  # for a teacher of 12 features
 
 CLASSIFIERS = [
     EDMDClassifier(ridge=1e-2),
@@ -39,7 +39,7 @@ def student(request):
 
 @pytest.fixture
 def fits():
-    """What clones of CountingClassifier were fitted on."""
+    """The rows on which clones of CountingClassifier were fitted."""
     CountingClassifier.fits.clear()
     return CountingClassifier.fits
 
@@ -115,7 +115,7 @@ def test_a_teacher_may_say_what_it_gives(student):
     assert_allclose(by_teacher.coef_, by_labels.coef_, atol=1e-5)
 
 
-# Which column is which class
+# The class of each column
 
 
 def test_columns_follow_teacher_classes(student):
@@ -204,7 +204,7 @@ def test_rows_without_a_label_teach_through_soft_targets_alone(student, marker, 
     student.set_params(unlabeled_value=marker).fit(X, y, soft_labels=LOGITS)
     assert len(student.classes_) == 3
     assert set(student.predict(X)) <= set(student.classes_)
-    relabelled = np.where(MARKED, np.roll(Y, 1), Y)  # whatever the hidden labels are
+    relabelled = np.where(MARKED, np.roll(Y, 1), Y)  # other hidden labels
     other = clone(student).set_params(unlabeled_value=-1)
     other.fit(X, np.where(MARKED, -1, relabelled), soft_labels=LOGITS)
     assert_array_equal(student.coef_, other.coef_)
@@ -375,7 +375,7 @@ def test_a_frozen_skorch_net_is_used_as_it_is(student, skorch_net):
     assert_same_student(student, clone(student).fit(X, Y, soft_labels=soft_labels))
 
 
-# A teacher of pixels, of a student after PCA
+# A teacher of pixels for a student after PCA
 
 
 def behind_pca(student, teacher):
