@@ -105,7 +105,7 @@ def test_shape_and_dtype_are_those_of_the_model(dtype):
         (OnnxTeacher(model), r"a sample of shape \(1, 2, 2\)"),
         (OnnxTeacher(open_shape, input_shape=(2, 2)), r"input_shape=\(2, 2\)"),
     ):
-        with pytest.raises(ValueError, match=f"{wanted} needs 4 features, X has 3"):
+        with pytest.raises(ValueError, match=f"{wanted} needs 4 features, but X has 3"):
             teacher(X[:, :3])
 
 
