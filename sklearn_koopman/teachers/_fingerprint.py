@@ -156,7 +156,7 @@ class _Walk:
         return parts
 
     def _if_known(self, value, where):
-        """Return the hash of an object in a class or file, or of its type if that is all we know."""
+        """Return the hash of an object in a class or file, or of its type if it has none."""
         try:
             return self.visit(value, where)
         except UnusableTeacherError:

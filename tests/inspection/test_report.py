@@ -535,7 +535,7 @@ def test_verbose(capsys):
         (
             {"estimator": KoopmanDistilledClassifier(lambda rows: rows)},
             ValueError,
-            "gave 4 columns, y has 3 classes",
+            "gave 4 columns, but y has 3 classes",
         ),
     ],
 )
