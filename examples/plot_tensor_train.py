@@ -100,6 +100,7 @@ for ax in (left, right):
 
 # %%
 # The train starts at a linear model. It holds all of that model from a rank of 10 on, the number
-# of classes. With so few images, one matrix on the 231 monomials of degree 2 is at least as accurate
-# with a third of the parameters of rank 12, and one fit reaches its optimum.
+# of classes. With so few images, one matrix on the 231 monomials of degree 2 is at least as
+# accurate with a third of the parameters of rank 12, and one fit reaches its optimum.
+#
 # The train is for dictionaries that no matrix can hold: many variables, and all their products.
