@@ -207,7 +207,10 @@ def test_a_count_without_an_exact_float_is_refused():
 
 
 LABELS = {
-    "types": (np.array([1, "a"] * 20, dtype=object), "labels of different types, 1 and 'a'"),
+    "types": (
+        np.array([1, "a"] * 20, dtype=object),
+        "labels of different types, for example 1 and 'a'",
+    ),
     "None": (np.array([None, "a", "b", "b"] * 10, dtype=object), "missing values|NaN|None"),
 }
 

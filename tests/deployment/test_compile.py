@@ -227,7 +227,7 @@ def test_steps_of_your_own():
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        (Doubled(), "Doubled has no form as a plain function here. Known are PCA"),
+        (Doubled(), "Doubled has no form as a plain function here. Supported are PCA"),
         (FunctionTransformer(np.abs), "func=<ufunc 'absolute'>"),
         (Nystroem("poly", n_components=5), "kernel='poly'"),
         (QuantileTransformer(n_quantiles=9), "QuantileTransformer has no form"),

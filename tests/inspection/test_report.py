@@ -535,7 +535,7 @@ def test_verbose(capsys):
         (
             {"estimator": KoopmanDistilledClassifier(lambda rows: rows)},
             ValueError,
-            "gave 4 columns, y has 3 classes",
+            "gave 4 columns, but y has 3 classes",
         ),
     ],
 )
@@ -617,7 +617,7 @@ def test_weights_count_where_settings_are_chosen():
         report.chosen[0]["ridge"]
         == search.fit(X, y, sample_weight=weights).best_params_["ridge"]
     )
-    assert "soft weight of 0 takes nothing from the teacher" in str(report)
+    assert "with a soft weight of 0 nothing is learned from the teacher" in str(report)
     found = rows_of(report)
     same = found["distilled student"].accuracy, found["student without teacher"].accuracy
     assert same[0] == same[1] == search.score(X_test, y_test)

@@ -175,7 +175,7 @@ def test_modules(data, module, message):
 
 def test_classes(net, data):
     X, y = data
-    with pytest.raises(ValueError, match="gave 3 columns, y has 2 classes"):
+    with pytest.raises(ValueError, match="gave 3 columns, but y has 2 classes"):
         LinearizedNetworkClassifier(net, "1").fit(X[y < 2], y[y < 2])
     # a teacher that knows its classes allows some of them to be missing
     teacher = TorchTeacher(net, classes=[0, 1, 2])

@@ -73,7 +73,9 @@ def test_classes_that_y_lacks(names):
     y = classes[said(TorchTeacher(net))]
     y[y == 3] = 2
     student = LinearizedNetworkClassifier(net, "0", ridge=0.0)
-    with pytest.raises(ValueError, match=r"gave 5 columns, y has . classes.*teacher_classes="):
+    with pytest.raises(
+        ValueError, match=r"gave 5 columns, but y has . classes.*teacher_classes="
+    ):
         student.fit(X, y)
     student.set_params(teacher_classes=classes)
     if names == "groups":

@@ -349,7 +349,7 @@ def test_a_fit_that_fails_leaves_the_regressor_as_it_was():
             EDMDRegressor(with_operator=True),
             {},
             ValueError,
-            "needs the next states as y, with the same columns as X: X has 4 columns, y has 3",
+            "needs the next states as y, with the same columns as X: X has 4 columns, but y has 3",
         ),
         (
             make_pipeline(MonomialLifter(2), EDMDRegressor(with_operator=True)),

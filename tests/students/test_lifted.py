@@ -239,12 +239,12 @@ def test_integers_between_the_steps_of_a_lifter_do_not_overflow():
         (
             FunctionTransformer(lambda X: X.sum(axis=1)),
             ValueError,
-            r"made an array of shape \(1,\) of one of shape \(1, 8\).*of two dimensions",
+            r"made an array of shape \(1,\) from one of shape \(1, 8\).*of two dimensions",
         ),
         (
             FunctionTransformer(lambda X: X[:10]),
             ValueError,
-            r"made an array of shape \(10, 8\) of one of shape \(300, 8\).*of each row",
+            r"made an array of shape \(10, 8\) from one of shape \(300, 8\).*from each row",
         ),
     ],
     ids=["function", "one dimension", "fewer rows"],

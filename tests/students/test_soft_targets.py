@@ -155,7 +155,7 @@ def test_a_class_may_be_missing_from_a_fold(student):
 def test_a_fold_without_a_class_is_refused_where_columns_have_no_names(student):
     fold = Y != 1
     with pytest.raises(
-        ValueError, match=r"3 columns, y has 2 classes \[0, 2\]; pass teacher_cl"
+        ValueError, match=r"3 columns, but y has 2 classes \[0, 2\]; pass teacher_cl"
     ):
         student.fit(X[fold], Y[fold], soft_labels=P[fold])
 
@@ -175,7 +175,7 @@ def test_a_teacher_that_lacks_a_class_is_refused(student):
 
 @pytest.mark.parametrize("n_columns", [2, 4])
 def test_a_wrong_number_of_columns_is_refused(student, n_columns):
-    message = f"gave {n_columns} columns, y has 3 classes.*pass teacher_classes="
+    message = f"gave {n_columns} columns, but y has 3 classes.*pass teacher_classes="
     with pytest.raises(ValueError, match=f"soft_labels {message}"):
         student.fit(X, Y, soft_labels=np.ones((len(X), n_columns)))
     student.set_params(teacher=LinearTeacher(n_columns=n_columns))

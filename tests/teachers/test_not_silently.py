@@ -296,7 +296,7 @@ def test_two_orders_of_the_same_classes_are_refused(student):
     names = ["setosa", "versicolor", "virginica"]
     teacher = CallableTeacher(lambda X: LOGITS, names)
     student = clone(student).set_params(teacher=teacher, teacher_classes=names[::-1])
-    with pytest.raises(ValueError, match="orders differ: give one of them"):
+    with pytest.raises(ValueError, match="orders differ: set only one of them"):
         student.fit(X, Y)
     student.set_params(teacher_classes=names).fit(X, Y)
     # Other names are allowed: students of numbers learn from teachers of names.

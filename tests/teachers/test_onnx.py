@@ -105,7 +105,7 @@ def test_shape_and_dtype_are_those_of_the_model(dtype):
         (OnnxTeacher(model), r"a sample of shape \(1, 2, 2\)"),
         (OnnxTeacher(open_shape, input_shape=(2, 2)), r"input_shape=\(2, 2\)"),
     ):
-        with pytest.raises(ValueError, match=f"{wanted} needs 4 features, X has 3"):
+        with pytest.raises(ValueError, match=f"{wanted} needs 4 features, but X has 3"):
             teacher(X[:, :3])
 
 
@@ -226,7 +226,11 @@ def test_bools():
         ("INT8", 100 * TOKENS, "whole numbers from -128 to 127, got values from 0 to 800"),
         ("INT64", TOKENS * np.nan, "whole numbers from"),
         ("BOOL", TOKENS, "0 and 1, got values from 0 to 8"),
-        ("FLOAT16", 1e5 * TOKENS, "of float16, too small for values from 0 to 8e"),
+        (
+            "FLOAT16",
+            1e5 * TOKENS,
+            "has dtype float16, which is too small for values from 0 to 8e",
+        ),
     ],
 )
 def test_numbers_that_an_input_cannot_hold(declared, values, message):

@@ -289,7 +289,7 @@ def test_without_teacher_classes_columns_are_in_order():
         (
             None,
             [0, 1],
-            r"teacher gave 3 columns, y has 2 classes \[0, 1\]; pass teacher_classes=",
+            r"teacher gave 3 columns, but y has 2 classes \[0, 1\]; pass teacher_classes=",
         ),
         ([0, 1], [0, 1], r"gave 3 columns, but teacher_classes names 2 classes \[0, 1\]"),
         (

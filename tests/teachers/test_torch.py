@@ -214,7 +214,7 @@ def test_bad_input_shape(input_shape):
 
 def test_input_shape_of_another_size():
     with pytest.raises(
-        ValueError, match=r"input_shape=\(1, 28, 28\) needs 784 features, X has 4"
+        ValueError, match=r"input_shape=\(1, 28, 28\) needs 784 features, but X has 4"
     ):
         TorchTeacher(Counting(), input_shape=(1, 28, 28))(X)
 
@@ -602,9 +602,7 @@ class TestMemory:
     def test_what_cannot_be_told_is_refused(self, tmp_path):
         module = Normalising(act=torch.tanh)
         module.generator = torch.Generator()
-        message = (
-            r"memory=: the teacher\[0\]\.generator is a Generator, of which it cannot be told"
-        )
+        message = r"memory=: the teacher\[0\]\.generator is a Generator, and it is not known"
         with pytest.raises(ValueError, match=message):
             TorchTeacher(module, memory=tmp_path)(X)
 
