@@ -21,7 +21,7 @@ from sklearn_koopman import (
     KoopmanDistilledClassifier,
     MonomialLifter,
 )
-from sklearn_koopman.audit import audit_report
+from sklearn_koopman.audit import GroupAccuracyDisplay, audit_report
 from sklearn_koopman.inspection import formula, robust_radius, shapley_values
 from sklearn_koopman.pipeline import make_pipeline
 from sklearn_koopman.regression import EDMDRegressor
@@ -129,6 +129,35 @@ def test_groups(report):
     assert names == [("size", "large"), ("size", "small"), ("even", "False"), ("even", "True")]
 
 
+def test_how_often_each_class_is_said_of_each_group(report, student):
+    said = student.predict(CELLS[FRESH])[SIZES == "large"]
+    found = report.groups[0].said
+    for label in np.unique(DIAGNOSES):
+        assert_allclose(found[label].value, np.mean(said == label))
+        low, high = exact(np.sum(said == label), len(said))
+        assert_allclose((found[label].low, found[label].high), (low, high), rtol=1e-6)
+    html, share = report.to_html(), found["benign"]
+    assert f"{share.value:.2%} ({share.low:.2%} to {share.high:.2%})" in html
+    assert "said benign" in html
+    assert "of the row as it is" in html
+
+
+def test_groups_of_other_rows_are_refused(student):
+    rows, labels = CELLS[FRESH], DIAGNOSES[FRESH]
+    sizes = (rows["mean radius"] > 14).rename("size")
+    found = audit_report(student, rows, labels, groups=sizes, n_rows=0).groups
+    assert [group.accuracy.n_samples for group in found] == [(~sizes).sum(), sizes.sum()]
+    for groups, what in (
+        (sizes[::-1], "the labels of the rows in another order"),
+        ({"size": sizes.reset_index(drop=True)}, "other labels"),
+    ):
+        message = rf"groups\['size'\].*{what}.*frame.loc\[X.index, 'size'\]"
+        with pytest.raises(ValueError, match=message):
+            audit_report(student, rows, labels, groups=groups)
+    with pytest.raises(ValueError, match="another order"):
+        GroupAccuracyDisplay.from_predictions(sizes, ~sizes, groups=sizes[::-1])
+
+
 def test_calibration(report, student):
     confidence = student.predict_proba(CELLS[FRESH]).max(axis=1)
     right = student.predict(CELLS[FRESH]) == DIAGNOSES[FRESH]
@@ -156,6 +185,10 @@ def test_radii_are_in_units_of_the_columns(report, student):
     assert_allclose(report.certified.median_radius, np.median(np.where(right, radii, 0)))
     as_they_are = audit_report(student, CELLS[FRESH], DIAGNOSES[FRESH], scale=None)
     assert_allclose(as_they_are.certified.lower, robust_radius(student, rows), rtol=1e-9)
+    within = audit_report(student, CELLS[FRESH], DIAGNOSES[FRESH], bounds=(0, 1e4), n_rows=0)
+    assert_allclose(within.certified.scale, scale)
+    assert_allclose(within.certified.lower, radii, rtol=1e-6)
+    assert "in standard deviations" in within.to_html()
     distances, values, low, high = report.certified.curve()
     assert distances[0] == 0
     assert values[0] == report.accuracy.value

@@ -3,6 +3,7 @@
 from math import factorial
 
 import numpy as np
+import pandas
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
@@ -232,8 +233,14 @@ def test_refusals():
         shapley_values(student, ROWS, BACKGROUND, of="pixels")
     with pytest.raises(ValueError, match="X has 5 features, but MonomialLifter"):
         shapley_values(student, ROWS[:, :5], BACKGROUND)
-    with pytest.raises(ValueError, match="not among the 6 columns: x0, x1, x2, x3, x4, "):
+    with pytest.raises(ValueError, match=r"not among the 6 columns\. They are 'x0', .*'x5'\.$"):
         shapley_values(student, ROWS, BACKGROUND, groups={"a": ["x9"]})
+    frame = pandas.DataFrame(X, columns=[*"abcd", "is_a", "is_b"])
+    named = student_of(MonomialLifter(2)).fit(frame, Y)
+    with pytest.raises(
+        ValueError, match=r"Those with 'is' in their name are 'is_a', 'is_b'\.$"
+    ):
+        shapley_values(named, frame[:2], frame, groups={"is": ["is"]})
     with pytest.raises(ValueError, match=r"groups has 'x1' twice"):
         shapley_values(student, ROWS, BACKGROUND, groups={"a": ["x1"], "b": [1]})
     with pytest.raises(

@@ -106,3 +106,8 @@ def test_a_trajectory_is_a_row():
     for call in (DelayLifter(2).fit, lifter.transform, lifter.windows):
         with pytest.raises(ValueError, match=r"A row is a whole trajectory.*reshape\(1, -1\)"):
             call(path)
+    paths = np.arange(24.0).reshape(2, 4, 3)
+    with pytest.raises(ValueError, match=r"reshape\(len\(X\), -1\), with state_size=3"):
+        DelayLifter(2).fit(paths)
+    joined = DelayLifter(2, state_size=3).fit_transform(paths.reshape(len(paths), -1))
+    assert joined.shape == (2, 18)

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -98,6 +99,20 @@ def test_given_predictions_are_those_of_the_teacher():
     assert_allclose(alone.coef_, expected.coef_, atol=1e-12)
     flat = KoopmanDistilledRegressor(lambda rows: rows[:, 0]).fit(X)
     assert flat.predict(X).shape == (len(X),)
+
+
+def test_no_ridge_and_few_rows_are_said_to_be_ill_posed():
+    few = X[:9, :2], X[:9, 2:]
+    with pytest.warns(
+        UserWarning, match="ridge=0 with 9 rows of 14 obs.*ill-posed.*Raise ridge"
+    ):
+        EDMDRegressor(ridge=0, lifter=MonomialLifter(4, include_bias=False)).fit(
+            X[:9, :2], X[:9, 2:]
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        EDMDRegressor(lifter=MonomialLifter(4)).fit(*few)
+        EDMDRegressor(ridge=0, lifter=MonomialLifter(1)).fit(*few)
 
 
 def test_rank():
