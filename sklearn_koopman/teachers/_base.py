@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._one_vs_one import refuse_one_vs_one
+from ._decisions import margins_of, refuse_one_vs_one
 from ._outputs import TINY, check_outputs, column_names
 from ._skorch import is_skorch, skorch_input
 
@@ -79,6 +79,11 @@ class Teacher:
         """
         return self
 
+    @property
+    def margins_of(self):
+        """Name of the estimator whose margins the outputs are, or None where they are not."""
+        return None
+
     def check_numbers_as_classes(self):
         """Warn where the columns are numbered though they have names that could not be read."""
 
@@ -151,6 +156,12 @@ class CallableTeacher(Teacher):
             return super().classes_
         owner = self.function if self._method() is None else self.function.__self__
         return getattr(owner, "classes_", None)
+
+    @property
+    def margins_of(self):
+        """Name of the estimator whose margins the outputs are, or None where they are not."""
+        is_scores = self._method() == "decision_function"
+        return margins_of(self.function.__self__) if is_scores else None
 
     def _method(self):
         """Name of the estimator's method the function is, or None if it is something else."""

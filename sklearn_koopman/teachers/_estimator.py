@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._warnings import warn_user
 from ._base import Teacher
-from ._one_vs_one import refuse_one_vs_one
+from ._decisions import margins_of, refuse_one_vs_one
 from ._outputs import UnusableTeacherError
 from ._skorch import is_skorch, skorch_input, skorch_targets
 from ._weights import fit_weighted
@@ -118,6 +118,11 @@ class EstimatorTeacher(Teacher):
     def is_fixed(self):
         """Whether `fit` leaves this teacher as it is: a frozen estimator."""
         return isinstance(self.estimator, FrozenEstimator)
+
+    @property
+    def margins_of(self):
+        """Name of the estimator whose margins the outputs are, or None where they are not."""
+        return margins_of(self.estimator)
 
     def _not_fitted(self):
         name = type(self._inner).__name__
