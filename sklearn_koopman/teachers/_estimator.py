@@ -60,8 +60,11 @@ class EstimatorTeacher(Teacher):
     @property
     def classes_(self):
         """The class of each output column, or None where it is not known."""
-        if self.classes is not None:
-            return super().classes_
+        return self.own_classes if self.classes is None else super().classes_
+
+    @property
+    def own_classes(self):
+        """The `classes_` of the fitted estimator, or None where they are not known."""
         if self._labels is not None:
             return self._labels
         classes = getattr(self.estimator, "classes_", None)
