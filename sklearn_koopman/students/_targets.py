@@ -44,9 +44,35 @@ _THREE_WAYS = (
 )
 
 
-def ways_out(X):
-    """Return advice for a teacher that fails on rows. Texts and lists have no shape."""
-    return _THREE_WAYS.format(shape=X.shape if hasattr(X, "shape") else (len(X),))
+_MISSING_VALUES = (
+    "The teacher sees the rows that enter the pipeline, missing values too. Give it an imputer of "
+    "its own: sklearn.pipeline.make_pipeline(SimpleImputer(), teacher)."
+)
+
+
+def said_by_teacher(error, X, *, are_meant):
+    """Return what to say of an error that a teacher raised on rows, or None where it says enough.
+
+    Parameters
+    ----------
+    error : Exception
+    X : array-like
+        The rows. Texts and lists have no shape.
+    are_meant : bool
+        Whether the user has said that the teacher is to see these rows, and no others.
+
+    Returns
+    -------
+    message : str or None
+    """
+    said = str(error) if str(error).startswith("teacher") else f"teacher: {error}"
+    if isinstance(error, ValueError) and "contains NaN" in said:
+        return f"{said}\n{_MISSING_VALUES}"
+    if are_meant:
+        error.add_note("The teacher raised this error.")
+        return None
+    shape = X.shape if hasattr(X, "shape") else (len(X),)
+    return f"{said}\n{_THREE_WAYS.format(shape=shape)}"
 
 
 # Errors that the inputs do not cause, so no advice about inputs is given.
@@ -366,9 +392,11 @@ def soft_targets(
         raise
     except Exception as error:
         is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own type
-        if teacher_X is not None or are_made or is_out_of_memory:
+        are_meant = teacher_X is not None or are_made or is_out_of_memory
+        message = said_by_teacher(error, X, are_meant=are_meant)
+        if message is None:
             raise
-        raise ValueError(f"{error}\n{ways_out(X)}") from error
+        raise ValueError(message) from error
     kind = teacher.output if kind == "auto" else kind
     logits = _class_logits(outputs, kind, of_columns, labels, floor=floor, source="teacher")
     _warn_of_guesses(
