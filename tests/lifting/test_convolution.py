@@ -57,6 +57,18 @@ def test_more_sklearn_checks(estimator, check):
     check("ConvolutionalLifter", estimator)
 
 
+@pytest.mark.parametrize("shape", [(9, 8, 3), (8, 9, 1), (6, 5, 4)])
+def test_channels_last_are_not_taken_for_channels_first_without_a_warning(shape):
+    lifter = ConvolutionalLifter(shape, n_filters=2, filter_size=1, random_state=0)
+    first = (shape[2], *shape[:2])
+    with pytest.warns(UserWarning, match=rf"channels come first: input_shape=\({first[0]}, "):
+        lifter.fit(RNG.normal(size=(20, np.prod(shape))))
+    for right in (first, (9, 3, 3), (2, 9, 4)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            lifter.set_params(input_shape=right).fit(RNG.normal(size=(20, np.prod(right))))
+
+
 def small(shape=(2, 9, 8), **settings):
     settings = {"n_filters": 4, "filter_size": 3, "grid": 2, "random_state": 0} | settings
     return ConvolutionalLifter(shape, **settings)

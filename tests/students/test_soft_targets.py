@@ -8,12 +8,17 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 import sklearn_koopman.pipeline
-from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier
+from sklearn_koopman import (
+    EDMDClassifier,
+    KoopmanDistilledClassifier,
+    KoopmanDistilledRegressor,
+)
 from sklearn_koopman.teachers import TorchTeacher
 
 from ..classification.helpers import CountingClassifier, LinearTeacher, samples, scaled
@@ -400,6 +405,39 @@ def test_a_teacher_behind_pca_names_the_ways_out(student, teacher):
         "<step>__teacher_X=",
     ):
         assert way_out in message
+
+
+@pytest.mark.parametrize(
+    ("distilled", "teacher"),
+    [
+        (EDMDClassifier(), LogisticRegression()),
+        (KoopmanDistilledClassifier(), FrozenEstimator(LogisticRegression().fit(PIXELS, Y))),
+        (KoopmanDistilledRegressor(), Ridge()),
+    ],
+    ids=["fitted", "frozen", "regressor"],
+)
+def test_a_teacher_says_that_it_is_the_one_who_takes_no_missing_values(distilled, teacher):
+    holes = np.where(np.arange(PIXELS.size).reshape(PIXELS.shape) % 11, PIXELS, np.nan)
+    steps = SimpleImputer(), PCA(3)
+    student = sklearn_koopman.pipeline.make_pipeline(
+        *steps, clone(distilled).set_params(teacher=teacher)
+    )
+    with pytest.raises(
+        ValueError, match=r"(?s)^teacher: Input X contains NaN.*an imputer of its own"
+    ):
+        student.fit(holes, Y)
+    student[-1].set_params(teacher=make_pipeline(SimpleImputer(), clone(teacher)))
+    assert student.fit(holes, Y).predict(holes).shape == (len(Y),)
+
+
+def test_an_error_of_the_teacher_of_a_pipeline_says_whose_it_is():
+    def fails(rows):
+        raise TypeError("unknown rows")
+
+    student = sklearn_koopman.pipeline.make_pipeline(PCA(3), EDMDClassifier(fails))
+    with pytest.raises(TypeError, match="unknown rows") as error:
+        student.fit(PIXELS, Y)
+    assert error.value.__notes__ == ["The teacher raised this error."]
 
 
 def test_the_ways_out_give_the_same_student(student):
