@@ -55,9 +55,11 @@ class KoopmanSearchCV(KoopmanClassifier):
         every run.
     c_settings : dict, default=None
         For ``cost="tables"``: those arguments of :func:`~sklearn_koopman.deployment.to_c` that the
-        files will be written with: `bits`, `filter_bits`, `reducer_bits`, `activation_bits` and
-        `byte_range`. Arguments that are left out have the defaults of `to_c`: 8 bits, and rows of
-        floats.
+        files will be written with: `bits`, `filter_bits`, `reducer_bits`, `activation_bits`,
+        `byte_range`, and ``number="integer"``, which is the only one. Arguments that are left out
+        have the defaults of `to_c`: 8 bits, and rows of floats. ``to_c(search, X=X)`` writes with
+        these settings where it is not given others. `best_estimator_` and `student` do not know
+        them: pass them to `to_c` again there.
     time : float, default=None
         Seconds that the search may take. The plan does not depend on it: the order of candidates is
         fixed, the limit cuts off the end of a round, and a warning names what was not tried. About
