@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._files import replaced_when_whole
 from .._progress import showing_progress
@@ -125,6 +125,7 @@ class CStudent:
 
     def score(self, X, y):
         """Return the accuracy of the labels that the C gives."""
+        check_consistent_length(X, y)
         return float(np.mean(self.predict(X) == np.asarray(y)))
 
     def encoded(self, X):

@@ -508,6 +508,14 @@ def test_rows_that_an_avr_has_no_room_for_are_refused(monkeypatch):
         bench_on_mcu(floats, X[:200], board="avr")
 
 
+def test_labels_of_other_rows_are_refused():
+    student = to_c(student_of_filters())
+    with pytest.raises(ValueError, match=r"X has 20 rows, and y has 1,797 labels: .* y\[:20\]"):
+        bench_on_mcu(student, X[:20], y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        student.score(X[:20], y)
+
+
 def test_what_is_not_c_yet_is_named():
     with pytest.raises(TypeError, match=r"is not C yet: pass what to_c\(student"):
         bench_on_mcu(student_of_filters(), X[:2])
