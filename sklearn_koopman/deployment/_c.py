@@ -24,7 +24,7 @@ from ..microcontrollers import (
     most_table_bytes,
     write_program,
 )
-from ..students import flat_steps
+from ..students import check_is_no_regressor, flat_steps
 from ._parts import check_has_no_network, n_features_of
 from ._quantisation import levels_of_matrix, row_weights
 
@@ -368,6 +368,7 @@ def tables_at_most(
 def as_program(estimator):
     """Return a fitted classifier, or a pipeline that ends in one, as a program, and its classes."""
     *transformers, classifier = flat_steps(estimator)
+    check_is_no_regressor(classifier)
     if not all(hasattr(classifier, each) for each in ("coef_", "intercept_", "classes_")):
         raise TypeError(
             f"estimator={estimator!r} ends in {type(classifier).__name__}, which has no matrix: "
