@@ -483,7 +483,7 @@ def test_steps_without_a_form_in_c_are_named(tmp_path):
 
 def test_functions_that_c_does_not_know_are_named():
     program = Program(2)
-    with pytest.raises(ValueError, match="name='cosine': must be one of 'square', .* 'cos', "):
+    with pytest.raises(ValueError, match=r"name='cosine': must be one of 'square', .* 'cos', "):
         program.function(program.rows, "cosine")
 
 

@@ -266,10 +266,10 @@ def test_forms():
     assert cost(student, X[:1]).parameters == 4 * 4 + 4 + 3 * 15 + 3
     for refuses in (to_c, quantise_student, to_mesh):
         with pytest.raises(
-            TypeError, match="Regressor is a regressor, .* classifiers only: .* C"
+            TypeError, match=r"Regressor is a regressor, .* classifiers only: .* C"
         ):
             refuses(student, X=X) if refuses is to_c else refuses(student, X)
-    with pytest.raises(TypeError, match="classifiers only: .* no mesh, no simulated chip"):
+    with pytest.raises(TypeError, match=r"classifiers only: .* no mesh, no simulated chip"):
         SimulatedChip(student, Hardware(multiplicative_noise=0.1))
     torch = pytest.importorskip("torch")
     with torch.no_grad():

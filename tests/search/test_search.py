@@ -211,7 +211,12 @@ def test_rounds_have_more_rows_and_fewer_candidates():
 def test_dictionaries_of_ones_own():
     dictionaries = [RBFLifter(20, random_state=0), make_pipeline(PCA(3), MonomialLifter(2))]
     search = KoopmanSearchCV(dictionaries=dictionaries, **FEW).fit(X, Y)
-    assert set(search.results_["candidate"]) == {"dictionary 0", "dictionary 1"}
+    names = sorted(set(search.results_["candidate"]))
+    assert [name.split("(")[0] for name in names] == [
+        "dictionary 0: RBFLifter",
+        "dictionary 1: Pipeline",
+    ]
+    assert max(map(len, names)) <= len("dictionary 1: ") + 120
     assert sorted(search.results_["n_observables"]) == [10, 20]
 
 
@@ -334,6 +339,10 @@ def test_a_search_can_be_pickled(on_digits):
         ({"cost": "tables", "c_settings": {"number": "float32"}}, "number='float32': only the"),
         ({"time": 0}, "'time' parameter"),
         ({"input_shape": (2, 2)}, r"input_shape=\(2, 2\) has 4 numbers, but X has 5"),
+        (
+            {"input_shape": (5,)},
+            r"of series, .* Leave input_shape out, .*=\[ConvolutionalLifter\(\(5,\)",
+        ),
         ({"input_shape": 5}, "'input_shape' parameter .* tuple of 2 or 3 positive ints"),
         ({"dictionaries": []}, "'dictionaries' parameter .* list of transformers"),
         ({"transfer_set": [np.negative]}, "'transfer_set' parameter .* TransferSet"),
