@@ -40,7 +40,14 @@ from sklearn_koopman.lifting import (
     RBFLifter,
     SquaredProjectionLifter,
 )
-from sklearn_koopman.microcontrollers import BOARDS, Board, MissingToolError, build, packed
+from sklearn_koopman.microcontrollers import (
+    BOARDS,
+    Board,
+    MissingToolError,
+    Program,
+    build,
+    packed,
+)
 
 FLAGS = ["-std=c99", "-O1", "-Wall", "-Wextra", "-pedantic", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -474,6 +481,12 @@ def test_steps_without_a_form_in_c_are_named(tmp_path):
     assert written_nothing(tmp_path / "c")
 
 
+def test_functions_that_c_does_not_know_are_named():
+    program = Program(2)
+    with pytest.raises(ValueError, match=r"name='cosine': must be one of 'square', .* 'cos', "):
+        program.function(program.rows, "cosine")
+
+
 def test_sums_that_may_overflow_are_refused(tmp_path):
     student = EDMDClassifier(ridge=1e-3).fit(X, y)
     with pytest.raises(ValueError, match=r"32 bits hold less than .* lower activation_bits"):
@@ -501,11 +514,21 @@ def test_tables_that_an_avr_cannot_address_are_refused():
 def test_rows_that_an_avr_has_no_room_for_are_refused(monkeypatch):
     monkeypatch.setattr(Board, "check_tools", lambda board: None)
     student = to_c(student_of_filters(), X=X, number="integer", **BYTES)
-    with pytest.raises(ValueError, match=r"X has 256 rows, .* at most 255 of 64 .* X\[:255\]"):
+    with pytest.raises(
+        ValueError, match=r"X has 256 rows, .* at most 255 rows of 64 .* X\[:255\]"
+    ):
         bench_on_mcu(student, X[:256], board="avr")
     floats = to_c(student_of_filters())
-    with pytest.raises(ValueError, match=r"X has 200 rows, .* at most 127 of 256 bytes"):
+    with pytest.raises(ValueError, match=r"X has 200 rows, .* at most 127 rows of 256 bytes"):
         bench_on_mcu(floats, X[:200], board="avr")
+
+
+def test_labels_of_other_rows_are_refused():
+    student = to_c(student_of_filters())
+    with pytest.raises(ValueError, match=r"X has 20 rows, and y has 1,797 labels: .* y\[:20\]"):
+        bench_on_mcu(student, X[:20], y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        student.score(X[:20], y)
 
 
 def test_what_is_not_c_yet_is_named():

@@ -28,10 +28,14 @@ from sklearn_koopman import (
     TransferSet,
 )
 from sklearn_koopman.deployment import (
+    Hardware,
+    SimulatedChip,
     detach_teacher,
     load_student,
     quantise_student,
     save_student,
+    to_c,
+    to_mesh,
     to_module,
     to_onnx,
 )
@@ -275,8 +279,13 @@ def test_files_and_pickles():
 def test_forms():
     student = clone(STUDENT).fit(X, Y)
     assert cost(student, X[:1]).parameters == 4 * 4 + 4 + 3 * 15 + 3
-    with pytest.raises(TypeError, match="KoopmanDistilledRegressor, which has no classes"):
-        quantise_student(student, 4)
+    for refuses in (to_c, quantise_student, to_mesh):
+        with pytest.raises(
+            TypeError, match=r"Regressor is a regressor, .* classifiers only: .* C"
+        ):
+            refuses(student, X=X) if refuses is to_c else refuses(student, X)
+    with pytest.raises(TypeError, match=r"classifiers only: .* no mesh, no simulated chip"):
+        SimulatedChip(student, Hardware(multiplicative_noise=0.1))
     torch = pytest.importorskip("torch")
     with torch.no_grad():
         assert_allclose(to_module(student)(torch.from_numpy(X)), student.predict(X), atol=1e-9)
