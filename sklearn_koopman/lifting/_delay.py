@@ -143,7 +143,7 @@ class DelayLifter(Dictionary):
         return super().transform(X)
 
     def windows(self, X):
-        """Return the windows of trajectories, not joined to rows.
+        """Return the windows of trajectories without joining them to rows.
 
         Parameters
         ----------
@@ -158,7 +158,7 @@ class DelayLifter(Dictionary):
         return self.transform(X).reshape(len(X), self.n_windows_, -1)
 
     def to_layer(self):
-        """Return the choice of columns as a layer of torch."""
+        """Return the choice of columns as a torch layer."""
         check_is_fitted(self)
         return torch_layers().Columns(self._columns)
 
@@ -173,12 +173,12 @@ class DelayLifter(Dictionary):
         return program.columns(rows, self._columns)
 
     def operations(self):
-        """Return no operations: nothing is multiplied."""
+        """Return no operations, because nothing is multiplied."""
         check_is_fitted(self)
         return Operations()
 
     def polynomial_degree(self):
-        """Return 1: the observables are features."""
+        """Return 1, because the observables are features."""
         check_is_fitted(self)
         return 1
 
@@ -188,7 +188,7 @@ class DelayLifter(Dictionary):
 
     @property
     def _columns(self):
-        """Which feature each observable is."""
+        """Index of the feature of each observable."""
         return self._windows_of_rows(np.arange(self.n_features_in_)[None]).flatten()
 
     def _lift(self, X):

@@ -244,8 +244,8 @@ class EDMDRegressor(KoopmanRegressor):
         if n_columns != n_features:
             raise ValueError(
                 "with_operator=True needs the next states as y, with the same columns as X: X has "
-                f"{n_features} columns, y has {n_columns}. Pass states, fit(X[:-1], X[1:]), which "
-                "`lifter` lifts. Steps before the regressor belong in `lifter`."
+                f"{n_features} columns, but y has {n_columns}. Pass states, fit(X[:-1], X[1:]), "
+                "which `lifter` lifts. Steps before the regressor belong in `lifter`."
             )
         n_samples, n_observables = task.blocks.n_samples, task.blocks.n_observables
         check_fits_in_memory(

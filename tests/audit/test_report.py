@@ -1,4 +1,4 @@
-"""The report: its numbers by other means, what it leaves out, and what its page is made of."""
+"""The report: its numbers computed in other ways, its gaps, and the parts of its page."""
 
 import re
 from html.parser import HTMLParser
@@ -70,7 +70,7 @@ def digits():
 
 
 class Elements(HTMLParser):
-    """Collects the tags, attributes and text of a page, and checks that it is nested."""
+    """Collects the tags, attributes and text of a page, and checks that tags are nested."""
 
     EMPTY = ("meta", "img", "line", "circle", "polyline", "polygon", "br")
 
@@ -171,7 +171,7 @@ def test_calibration(report, student):
 
 
 def test_radii_are_in_units_of_the_columns(report, student):
-    """The same student of columns divided by their deviations has the same radii as they are."""
+    """Radii are in deviations: the same student of columns divided by these has the same radii."""
     rows = CELLS[FRESH].to_numpy()
     scale = rows.std(axis=0)
     scaled = make_pipeline(StandardScaler(), MonomialLifter(2), student[-1])
@@ -295,7 +295,7 @@ def test_teachers(student, forest, kind, report):
 
 
 def test_what_is_not_known_is_left_out():
-    """Any classifier can be audited: of a forest neither radii nor a formula are known."""
+    """Any classifier can be audited. For a forest, neither radii nor a formula are known."""
     forest = RandomForestClassifier(5, random_state=0).fit(IMAGES[:300], DIGITS[:300])
     found = audit_report(forest, IMAGES[300:500], DIGITS[300:500], image_shape=(8, 8), n_rows=1)
     assert found.certified is None
@@ -324,7 +324,7 @@ def test_columns_of_words():
 
 
 def test_columns_of_names_are_scaled_columns():
-    """A student whose first step finds columns by their names is the one of an array."""
+    """A student whose first step finds columns by name equals the student of an array."""
     columns = ["mean radius", "worst texture", "worst area"]
     front = make_column_transformer(
         (StandardScaler(), columns), verbose_feature_names_out=False

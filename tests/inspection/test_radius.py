@@ -1,4 +1,4 @@
-"""Radii are exact: no nearer point of another class, and the changed rows are of another class."""
+"""Radii are exact: no nearer point has another class, and the changed rows have one."""
 
 import warnings
 
@@ -40,7 +40,7 @@ y = y[:300]
 
 
 def filters(nonlinearity="threshold", **settings):
-    """Return few filters of digits."""
+    """Return a few filters for digits."""
     return ConvolutionalLifter(
         (8, 8),
         n_filters=6,
@@ -53,7 +53,7 @@ def filters(nonlinearity="threshold", **settings):
 
 
 def steps():
-    """Return what may stand before a matrix, by name."""
+    """Return the steps that may come before a matrix, by name."""
     scaler = StandardScaler(with_std=False)
     return {
         "pca": [PCA(8, random_state=0), MonomialLifter(2)],
@@ -164,7 +164,7 @@ FLOWERS, KINDS = load_iris(return_X_y=True, as_frame=True)
 
 @pytest.mark.parametrize("scale", [None, [1.0, 2.0, 0.5, 3.0]], ids=["as they are", "scaled"])
 def test_fixed_columns_stay_and_radii_of_the_others_are_exact(scale):
-    """Along each direction of the free columns, a quadratic equation says where the class ends."""
+    """In each direction of the free columns, a quadratic equation gives the end of the class."""
     student = make_pipeline(StandardScaler(), MonomialLifter(2), EDMDClassifier(ridge=1e-3))
     student.fit(FLOWERS, KINDS)
     rows = FLOWERS[45:105:6]
@@ -357,7 +357,7 @@ def test_what_no_radius_is_known_of_is_said():
 
 
 def test_radii_of_a_circle():
-    """From outside, the difference of the logits is convex: no eigenvalue is negative."""
+    """Seen from outside, the difference of the logits is convex: no eigenvalue is negative."""
     line = np.linspace(-2, 2, 21)
     rows = np.column_stack([part.ravel() for part in np.meshgrid(line, line)])
     outside = np.linalg.norm(rows, axis=1) > 1.25
@@ -370,7 +370,7 @@ def test_radii_of_a_circle():
 
 
 def test_rows_without_a_slope_toward_the_boundary():
-    """The hard case: the boundary is to either side, and the row says nothing of which."""
+    """The hard case: the boundary is on both sides, and the row does not tell which is nearer."""
     across, along = np.meshgrid(np.linspace(-2, 2, 41), [-1.0, -0.5, 0.5, 1.0])
     rows = np.column_stack([across.ravel(), along.ravel()])
     student = EDMDClassifier(lifter=MonomialLifter(2), ridge=1e-10)

@@ -123,7 +123,7 @@ STUDENTS = {
 
 
 def check(student, rows, background, players, **parameters):
-    """Compare with all coalitions, and with what the values must sum to."""
+    """Compare with all coalitions, and check the sums of the values."""
     predict = getattr(student, "decision_function", student.predict)
     found = shapley_values(student, rows, background, return_interactions=True, **parameters)
     values, pairs = coalitions(predict, rows, background, players)
@@ -210,7 +210,7 @@ def test_what_is_no_affine_function_makes_the_columns():
 
 
 def test_many_pixels_behind_components():
-    """Groups of pixels of a student of degree 2 have the sums of the values of their pixels."""
+    """For a student of degree 2, a group of pixels has the sum of the values of its pixels."""
     images, digits = load_digits(return_X_y=True)
     student = student_of(PCA(20, random_state=0), MonomialLifter(2)).fit(images, digits)
     pixels = shapley_values(student, images[:5], images).values

@@ -49,7 +49,7 @@ def test_no_window_crosses_from_one_trajectory_to_the_next():
     step = np.linalg.lstsq(before, after, rcond=1e-10)[0].T
     assert_allclose(before @ step.T, after, atol=1e-9)  # the dynamics are linear
     assert_allclose(after[:, 4:], before[:, 4:] @ MATRIX.T, atol=1e-12)
-    # The same windows cut from the stack of all trajectories do not follow the dynamics.
+    # Windows from the stack of all trajectories do not follow the dynamics.
     stacked = X.reshape(-1, 2)
     across = np.stack([stacked[i : i + 3].ravel() for i in range(len(stacked) - 2)])
     residual = across[1:, 4:] - across[:-1, 4:] @ MATRIX.T

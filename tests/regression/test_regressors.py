@@ -1,4 +1,4 @@
-"""Regressors: against Ridge, what a teacher adds, and where they go from there."""
+"""Regressors: against Ridge, with a teacher, and in exports and other tools."""
 
 import io
 import pickle
@@ -28,10 +28,14 @@ from sklearn_koopman import (
     TransferSet,
 )
 from sklearn_koopman.deployment import (
+    Hardware,
+    SimulatedChip,
     detach_teacher,
     load_student,
     quantise_student,
     save_student,
+    to_c,
+    to_mesh,
     to_module,
     to_onnx,
 )
@@ -46,12 +50,12 @@ WEIGHT = RNG.integers(0, 4, len(X)).astype(float)
 
 
 def teacher(rows):
-    """Return what there is without noise."""
+    """Return the targets without noise."""
     return np.column_stack([rows[:, 0] * rows[:, 1], np.sin(rows[:, 2]), rows[:, 3]])
 
 
 def ridge_on_monomials(targets, weight, ridge):
-    """Return Ridge, which has the penalty of the students on standardised monomials."""
+    """Return Ridge with the students' penalty, on standardised monomials."""
     oracle = make_plain_pipeline(
         PolynomialFeatures(2, include_bias=False),
         StandardScaler(),
@@ -275,8 +279,13 @@ def test_files_and_pickles():
 def test_forms():
     student = clone(STUDENT).fit(X, Y)
     assert cost(student, X[:1]).parameters == 4 * 4 + 4 + 3 * 15 + 3
-    with pytest.raises(TypeError, match="KoopmanDistilledRegressor, which has no classes"):
-        quantise_student(student, 4)
+    for refuses in (to_c, quantise_student, to_mesh):
+        with pytest.raises(
+            TypeError, match=r"Regressor is a regressor, .* classifiers only: .* C"
+        ):
+            refuses(student, X=X) if refuses is to_c else refuses(student, X)
+    with pytest.raises(TypeError, match=r"classifiers only: .* no mesh, no simulated chip"):
+        SimulatedChip(student, Hardware(multiplicative_noise=0.1))
     torch = pytest.importorskip("torch")
     with torch.no_grad():
         assert_allclose(to_module(student)(torch.from_numpy(X)), student.predict(X), atol=1e-9)
@@ -364,7 +373,7 @@ def test_a_fit_that_fails_leaves_the_regressor_as_it_was():
             EDMDRegressor(with_operator=True),
             {},
             ValueError,
-            "needs the next states as y, with the same columns as X: X has 4 columns, y has 3",
+            "needs the next states as y, with the same columns as X: X has 4 columns, but y has 3",
         ),
         (
             make_pipeline(MonomialLifter(2), EDMDRegressor(with_operator=True)),
