@@ -479,5 +479,5 @@ def test_radii_that_are_only_bounded_are_said_to_be():
     assert not found.certified.is_exact.any()
     assert (found.certified.lower <= found.certified.upper).all()
     html = found.to_html()
-    assert "certified lower bounds" in html
+    assert "certified lower bound" in html
     assert "smallest change found" in html

@@ -148,7 +148,7 @@ def robust_radius(
     The radii in standard deviations, if the first two columns cannot change:
 
     >>> robust_radius(student, X, scale=X.std(axis=0), fixed=[0, 1])[:2].round(3)
-    array([0.706, 0.581])
+    array([0.937, 0.717])
     """
     found = radius_bounds(student, X, bounds=bounds, scale=scale, fixed=fixed)
     return (found.lower, found.counterfactuals) if return_counterfactual else found.lower
