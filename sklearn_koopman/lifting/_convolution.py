@@ -315,6 +315,18 @@ class ConvolutionalLifter(Dictionary):
         self.grid_ = places.grid
         self._set_n_output_features()
 
+    def _warn_of_channels_last(self, shape):
+        """Warn of a shape that is likely to be height, width and channels, as photos have it."""
+        if self._n_axes < 2 or len(shape) < 3:
+            return
+        first, second, last = shape
+        if last in (1, 3, 4) and min(first, second) > last:
+            warn_user(
+                f"input_shape={shape} are {first} channels of {second} x {last} pixels. In images "
+                f"of {last} channel(s), channels come first: input_shape={(last, first, second)}, "
+                "and images.transpose(0, 3, 1, 2) before they are flattened."
+            )
+
     def _image(self, n_features):
         """Return channels, height and width of a row."""
         shape = tuple(self.input_shape or (n_features,))
@@ -323,6 +335,7 @@ class ConvolutionalLifter(Dictionary):
                 f"input_shape={self.input_shape} has {np.prod(shape, dtype=object)} numbers, "
                 f"but X has {n_features} feature(s)."
             )
+        self._warn_of_channels_last(shape)
         sizes = shape[-self._n_axes :]
         channels = shape[: -self._n_axes] or (1,)
         return (*map(int, channels), *(1,) * (2 - len(sizes)), *map(int, sizes))

@@ -123,7 +123,7 @@ class DelayLifter(Dictionary):
         self : object
             Fitted transformer.
         """
-        _refuse_flat(X)
+        _refuse_other_shapes(X)
         return super().fit(X, y)
 
     def transform(self, X):
@@ -139,7 +139,7 @@ class DelayLifter(Dictionary):
         Psi : ndarray of shape (n_samples, `n_output_features_`)
             All windows of each, one after the other.
         """
-        _refuse_flat(X)
+        _refuse_other_shapes(X)
         return super().transform(X)
 
     def windows(self, X):
@@ -203,10 +203,16 @@ class DelayLifter(Dictionary):
         return hasattr(self, "n_output_features_")
 
 
-def _refuse_flat(X):
-    """Raise ValueError for a trajectory that is not a row."""
-    if getattr(X, "ndim", 2) == 1:
+def _refuse_other_shapes(X):
+    """Raise ValueError for rows that are not whole trajectories."""
+    n_dimensions = getattr(X, "ndim", 2)
+    if n_dimensions == 1:
         raise ValueError(
             f"Expected 2D array, got 1D array of {len(X)} numbers instead. A row is a whole "
             "trajectory. Reshape your data: X.reshape(1, -1)."
+        )
+    if n_dimensions == 3:
+        raise ValueError(
+            f"X has the shape {tuple(X.shape)}, and rows are whole trajectories. Join the states "
+            f"of each: X.reshape(len(X), -1), with state_size={X.shape[-1]}."
         )

@@ -16,6 +16,7 @@ from ._lifted_rows import (
     dtype_of_coefficients as dtype_of_coefficients,
 )
 from ._parts import (
+    check_is_no_regressor as check_is_no_regressor,
     flat_steps as flat_steps,
     observable_names as observable_names,
     split_student as split_student,
@@ -33,9 +34,9 @@ from ._targets import (
     has_label as has_label,
     labels_of_columns as labels_of_columns,
     regression_targets as regression_targets,
+    said_by_teacher as said_by_teacher,
     soft_targets as soft_targets,
     some_rows as some_rows,
-    ways_out as ways_out,
     weighs_soft_targets as weighs_soft_targets,
 )
 from ._task import Task

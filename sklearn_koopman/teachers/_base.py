@@ -2,8 +2,15 @@
 
 import numpy as np
 
-from ._one_vs_one import refuse_one_vs_one
-from ._outputs import TINY, check_outputs, column_names
+from ._decisions import margins_of, refuse_one_vs_one
+from ._outputs import (
+    TINY,
+    UnusableTeacherError,
+    are_reordered,
+    check_outputs,
+    column_names,
+    shortened,
+)
 from ._skorch import is_skorch, skorch_input
 
 _METHOD_OUTPUTS = {
@@ -79,6 +86,22 @@ class Teacher:
         """
         return self
 
+    @property
+    def own_classes(self):
+        """What an estimator or a callable calls its columns, whatever `classes` says, or None."""
+        return None
+
+    @property
+    def knows_its_order(self):
+        """Whether the model itself says which class each column has."""
+        own = self.own_classes
+        return own is not None and np.array_equal(self.classes_, own)
+
+    @property
+    def margins_of(self):
+        """Name of the estimator whose margins the outputs are, or None where they are not."""
+        return None
+
     def check_numbers_as_classes(self):
         """Warn if columns are numbered, although they have names that could not be read."""
 
@@ -101,10 +124,22 @@ class Teacher:
             raise ValueError(f"teacher {self!r}: expected rows, got the scalar X={X!r}.")
         n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
         outputs = self._evaluate(X)
+        self._check_order()
         names = column_names(outputs)
         if names is not None:
             self.column_names = names
         return check_outputs(outputs, f"teacher {self!r}", n_rows)
+
+    def _check_order(self):
+        """Raise UnusableTeacherError if `classes` are those of the model in another order."""
+        own = None if self.classes is None else self.own_classes
+        if own is not None and are_reordered(own, self.classes):
+            raise UnusableTeacherError(
+                f"teacher_classes={shortened(list(self.classes))}, and the columns of {self!r} "
+                f"are its own classes_, {shortened(list(own))}, in this order: leave "
+                "teacher_classes out. (If y calls other classes so, pass a function of X that "
+                "returns the outputs, and teacher_classes.)"
+            )
 
     def _evaluate(self, X):
         raise NotImplementedError(f"{type(self).__name__} must define _evaluate(X).")
@@ -146,11 +181,20 @@ class CallableTeacher(Teacher):
 
     @property
     def classes_(self):
-        """The class of each output column, or None if it is not known."""
-        if self.classes is not None:
-            return super().classes_
+        """The class of each output column, or None where it is not known."""
+        return self.own_classes if self.classes is None else super().classes_
+
+    @property
+    def own_classes(self):
+        """The `classes_` of the callable or of its estimator, or None."""
         owner = self.function if self._method() is None else self.function.__self__
         return getattr(owner, "classes_", None)
+
+    @property
+    def margins_of(self):
+        """Name of the estimator whose margins the outputs are, or None where they are not."""
+        is_scores = self._method() == "decision_function"
+        return margins_of(self.function.__self__) if is_scores else None
 
     def _method(self):
         """Name of the estimator's method that the function is, or None if it is not one."""

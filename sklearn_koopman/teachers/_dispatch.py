@@ -11,7 +11,13 @@ from sklearn.frozen import FrozenEstimator
 from ._base import CallableTeacher, Teacher
 from ._estimator import EstimatorTeacher, may_give_scores, warn_of_refit, without_scores
 from ._onnx import OnnxTeacher
-from ._outputs import KNOWN_KINDS, OUTPUT_KINDS, UnusableTeacherError, shortened
+from ._outputs import (
+    KNOWN_KINDS,
+    OUTPUT_KINDS,
+    UnusableTeacherError,
+    are_reordered,
+    shortened,
+)
 from ._torch import TorchTeacher
 
 _ACCEPTED = (
@@ -89,17 +95,13 @@ def teacher_of(student):
     """
     teacher, classes = student.teacher, student.teacher_classes
     own = teacher.classes if isinstance(teacher, Teacher) else None
-    if own is not None and classes is not None and _are_reordered(list(own), list(classes)):
+    if own is not None and classes is not None and are_reordered(own, classes):
         raise UnusableTeacherError(
             f"teacher_classes={shortened(list(classes))}, and the teacher has "
             f"classes={shortened(list(own))}. Both name its columns in their order, and the orders "
             "differ: set only one of them."
         )
     return as_teacher(teacher, classes=classes)
-
-
-def _are_reordered(some, others):
-    return some != others and set(some) == set(others)
 
 
 def share_or_clone(teacher):

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._warnings import warn_user
 from ._base import Teacher
-from ._one_vs_one import refuse_one_vs_one
+from ._decisions import margins_of, refuse_one_vs_one
 from ._outputs import UnusableTeacherError
 from ._skorch import is_skorch, skorch_input, skorch_targets
 from ._weights import fit_weighted
@@ -60,9 +60,12 @@ class EstimatorTeacher(Teacher):
 
     @property
     def classes_(self):
-        """The class of each output column, or None if it is not known."""
-        if self.classes is not None:
-            return super().classes_
+        """The class of each output column, or None where it is not known."""
+        return self.own_classes if self.classes is None else super().classes_
+
+    @property
+    def own_classes(self):
+        """The `classes_` of the fitted estimator, or None where they are not known."""
         if self._labels is not None:
             return self._labels
         classes = getattr(self.estimator, "classes_", None)
@@ -120,6 +123,11 @@ class EstimatorTeacher(Teacher):
     def is_fixed(self):
         """Whether `fit` leaves this teacher as it is, which is so for a frozen estimator."""
         return isinstance(self.estimator, FrozenEstimator)
+
+    @property
+    def margins_of(self):
+        """Name of the estimator whose margins the outputs are, or None where they are not."""
+        return margins_of(self.estimator)
 
     def _not_fitted(self):
         name = type(self._inner).__name__

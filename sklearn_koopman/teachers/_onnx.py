@@ -128,6 +128,11 @@ class OnnxTeacher(Teacher):
         teacher._knows_labels = not are_numbers or bool(np.isin(classes, known).all())
         return teacher
 
+    @property
+    def knows_its_order(self):
+        """Whether the labels in the model name its columns."""
+        return self.classes is None and self.classes_ is not None
+
     def check_numbers_as_classes(self):
         """Warn if columns are numbered, although the model has labels of its own."""
         try:

@@ -151,6 +151,12 @@ def column_names(outputs):
     return [name.item() if isinstance(name, np.generic) else name for name in names]
 
 
+def are_reordered(some, others):
+    """Return whether two lists of classes have the same ones in another order."""
+    some, others = _labels(some), _labels(others)
+    return some != others and set(some) == set(others)
+
+
 def column_classes(names, teacher_classes, classes, source="teacher"):
     """Return the class of each column of soft targets, as far as it is known.
 

@@ -1,4 +1,4 @@
-"""Scores of pairs of classes, which do not have one column per class."""
+"""What the scores of `decision_function` are: of pairs of classes, or margins."""
 
 from sklearn.ensemble import BaggingClassifier
 from sklearn.frozen import FrozenEstimator
@@ -24,6 +24,19 @@ def refuse_one_vs_one(estimator):
             "each class (one-vs-one). Set decision_function_shape='ovr', or pass a classifier "
             "with predict_proba."
         )
+
+
+def margins_of(estimator):
+    """Return the name of the estimator whose scores are margins, None where they are log odds.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+        Without `predict_proba` it knows no odds: its scores are distances from a border.
+    """
+    if hasattr(estimator, "predict_proba"):
+        return None
+    return type(_deciding(estimator)).__name__
 
 
 def _deciding(estimator):
