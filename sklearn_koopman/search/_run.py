@@ -213,7 +213,7 @@ class Search:
         return drawn.astype(self.rows.dtype)
 
     def stub(self, name):
-        """Return a transformer to coordinates, fitted to few rows (a user's own one to all rows)."""
+        """Return a transformer to coordinates, fitted to few rows (users' own to all rows)."""
         if not isinstance(self.search.dictionaries, str):
             return self.splits[0].front(name)
         if name not in self.stubs:
