@@ -1,36 +1,54 @@
-"""How accurate students are: one script for each question, its results in `results/`.
+"""Experiments: how accurate students are, and what changes their accuracy.
 
-What can one matrix say of a network? `table.py`: all students of the page of results, and what a
-user would take instead. `what_matters.py`: one setting at a time. `repeats.py`: what seeds change.
-`frontier.py`: pictures of these tables.
+Each script answers one question and writes its tables to `results/`.
 
-Do the defaults work? `defaults.py`: every estimator as it comes, beside logistic regression.
+The main table:
 
-What does one call find? `search.py`: the best student at each of five budgets, beside all tables.
+- `table.py`: how accurate is one matrix beside its network, and beside other classifiers?
+- `frontier.py`: what do these tables look like as pictures?
+- `what_matters.py`: which setting matters? It varies one at a time.
+- `repeats.py`: what does another random seed change?
+- `defaults.py`: how good is every estimator with its defaults, beside logistic regression?
+- `search.py`: how good are the students that one call finds for five budgets, beside all tables?
 
-Which observables? `dictionaries.py`: families of about 1,000, and how correlated polynomials are.
-`sparse.py`: the best m of a dictionary, and greedy choice beside a group penalty.
-`convolutional.py`: filters that see neighbourhoods, found without labels or trained (`eyes.py`).
-`series.py`: time series. `texts.py`: words that are counted, sparse rows.
+Which observables:
 
-Other kinds of students: `networks.py` and `delay_dmd.py` (spans of layers), `tree_recovery.py` and
-`tree_curves.py` (decision trees), `tensor_trains.py`, `product_kernel.py`, `compression.py`.
+- `dictionaries.py`: which family of 1,000 observables is best, and how correlated are polynomials?
+- `sparse.py`: how good are the best m observables of a dictionary? Is greedy choice better than a
+  group penalty?
+- `convolutional.py`: how good are filters that see neighbourhoods? (`eyes.py` trains some of them.)
+- `series.py`: how good are students of time series?
+- `texts.py`: how good are students of texts, on sparse rows of counted words?
 
-How sure is a student? `robustness.py`: how far images can be changed without another answer.
+Other kinds of students:
 
-Whose networks? `strangers.py`: pretrained ones out of other people's packages, on inputs of
-`strange_inputs.py`. `regressors.py`: those of regressors, forests and networks.
+- `networks.py`: can one matrix replace a span of layers?
+- `delay_dmd.py`: can delay coordinates replace a layer, as a paper says?
+- `tree_recovery.py`: do we find the decision tree that a network has learnt?
+- `tree_curves.py`: how faithful are decision trees of each size, on ordinary data?
+- `tensor_trains.py`: how good are tensor trains?
+- `product_kernel.py`: how good are all products of the coordinates, by a kernel?
+- `compression.py`: what does a student lose when a tensor train compresses it?
+- `regressors.py`: what do students of regressors (forests and networks) gain from their teachers?
 
-What does hardware take away? `deployment.py`: few bits and noise; `filters.py`: the same of
-filters, and what ONNX and torch make of them; `meshes.py`: errors of a photonic mesh;
-`microcontrollers.py`: accuracy against flash, on an emulated core.
+How far one can rely on a student:
 
-All scripts work alike (`runner.py`). Called without options, a script measures what its table of
-results lacks; ``--again`` measures all of it anew, ``--show`` prints what there is, ``--quick``
-tries the script out within seconds and writes nothing. Teachers are trained where they are
-needed, and kept (`teachers.py`, `image_network.py`, `tree_networks.py`). Speed is measured in
-`benchmarks/`.
+- `robustness.py`: how much must an image change before the student changes its answer?
+- `strangers.py`: do students work for pretrained networks of other people's packages?
+  (`strange_inputs.py` has the inputs.)
 
-The scripts find each other in an environment in which the repository is installed (`make test`, or
+What hardware takes away:
+
+- `deployment.py`: what do few bits and noise cost?
+- `filters.py`: what do they cost students with filters, and are ONNX and torch exact?
+- `meshes.py`: what do errors of a photonic mesh cost?
+- `microcontrollers.py`: how accurate is a student with few kilobytes, on an emulated core?
+
+All scripts work alike (`runner.py`). Without options, a script measures the rows that its table
+lacks. ``--again`` measures all rows anew, ``--show`` prints the table, and ``--quick`` tries the
+script out within seconds and writes nothing. Teachers are trained when they are needed, and then
+kept (`teachers.py`, `image_network.py`, `tree_networks.py`). Speed is measured in `benchmarks/`.
+
+The scripts import each other. This works where the repository is installed (`make test`, or
 ``pip install -e .``).
 """

@@ -1,17 +1,20 @@
-"""A degree-3 student of MNIST as tensor trains of several ranks.
+"""What a degree-3 student of MNIST loses when tensor trains of several ranks compress it.
 
     python experiments/compression.py
 
 The student is least squares on the labels of the 60,000 training images, PCA 30, degree 3, with the
-ridge of experiments/results/table.csv. Each train is cut out of its coefficients and then fitted
+ridge of experiments/results/table.csv. Each train is cut out of its coefficients and then fitted in
+one of these ways:
 
-- to its logits in the mean square, by four sweeps over the training images, without labels;
-- to its probabilities by 20 epochs of mini-batches, on the same images, without labels;
+- to the student's logits in the mean square, by four sweeps over the training images, without
+  labels;
+- to the student's probabilities by 20 epochs of mini-batches, on the same images, without labels;
 - the same on these images and on each of them shifted by a pixel in four directions;
 - the same with half of the weight on the labels, which shifts do not change.
 
-The temperature, the number of epochs and that weight were chosen with a student of 50,000 of these
-images on the other 10,000, at 5 times smaller. Writes experiments/results/compression.csv.
+The temperature, the number of epochs and that weight were chosen at a compression of 5: a student
+learned from 50,000 of these images, and the other 10,000 judged the trains. Writes
+experiments/results/compression.csv.
 """
 
 from dataclasses import dataclass
@@ -35,7 +38,7 @@ DISTILLATION = {
     "ridge": 0.0,
     "random_state": 0,
 }
-# How a train is fitted: settings, and whether to shifted images too.
+# How a train is fitted: its settings, and whether it also sees shifted images.
 METHODS = {
     "squared error": ({"max_iter": 4}, False),
     "distillation": (DISTILLATION, False),
@@ -52,7 +55,7 @@ RANKS = {
 
 @dataclass(frozen=True)
 class Spec:
-    """A train of one rank, fitted by one method; or the student."""
+    """A train of one rank that one method fits; or the student."""
 
     model: str
     rank: str
@@ -115,7 +118,7 @@ def shifts():
     def moved(X, step):
         return shifted(X.reshape(-1, 28, 28), *step).reshape(len(X), -1)
 
-    # In the order in which the committed rows had them: mini-batches depend on it.
+    # This is the order of the committed rows. Mini-batches depend on it.
     return [partial(moved, step=step) for step in (*CROSS[2:], *CROSS[:2])]
 
 
@@ -130,7 +133,7 @@ def parser():
 
 
 def main():
-    """Run what is missing, or show the table."""
+    """Measure the missing rows, or show the table."""
     specs = [Spec("student", "")]
     specs += [Spec(method, str(rank)) for method in METHODS for rank in RANKS[method]]
     results = runner.Results("compression.csv", ["model", "rank"])

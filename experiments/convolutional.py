@@ -1,23 +1,28 @@
-"""Convolutional observables and one matrix, beside monomials, with and without a teacher.
+"""How good convolutional observables are beside monomials, with and without a teacher.
 
     python experiments/convolutional.py
     python experiments/convolutional.py --held-out
 
-Data set x dictionary x student x transfer set. A student is "EDMD" (least squares on labels),
-"EDMD, teacher" (on the teacher's logits, that of the label raised), "no teacher" (cross-entropy) or
-"distilled". Teachers are ResNet-18, of CIFAR-10 the network in colour, and of some students of
-MNIST a better one; what they say of all images, or the network, is kept, see `teachers.py`. All
-settings stand in `TASKS`. They were chosen on a sixth of the training images that was held out,
-which the second command fits nothing to and measures accuracies on: its table is
-convolutional_held_out.csv. The test images had no part in it, and no teacher has seen the sixth.
+The table has rows for each data set, dictionary, student and transfer set. There are four students:
 
-In a transfer set an image that is moved, mirrored or deformed has the label of the original. The
-teacher is asked about it where the network is kept; where only what it said is kept, what it said
-of the original counts.
+- "EDMD": least squares on labels;
+- "EDMD, teacher": least squares on the teacher's logits, where the logit of the label is raised;
+- "no teacher": cross-entropy on labels;
+- "distilled": cross-entropy on labels and on the teacher's soft targets.
 
-`accuracy` is the mean over seeds, `accuracy_std` their standard deviation; seeds draw the filters.
-Rows are lifted once for all students of a seed and transfer set: `lift_seconds` is what that took,
-filters found, `fit_seconds` what the matrix took after it.
+The teacher is ResNet-18. For CIFAR-10 it is the network in colour, and some students of MNIST have
+a better one. The teachers' outputs for all images, or the network, are kept, see `teachers.py`. All
+settings are in `TASKS`. They were chosen on a sixth of the training images, which was held out and
+which no teacher has seen. The second command fits to the other images and measures accuracies on
+this sixth: its table is convolutional_held_out.csv. The test images played no part in the choice.
+
+In a transfer set, an image that is moved, mirrored or deformed has the label of its original. Where
+the network is kept, it is asked about the changed image. Where only its outputs are kept, the
+output for the original counts.
+
+`accuracy` is the mean over seeds, and `accuracy_std` the standard deviation; seeds draw the
+filters. Rows are lifted once for all students of a seed and transfer set. `lift_seconds` is the
+time for finding the filters and lifting, and `fit_seconds` the time for the matrix after that.
 """
 
 from collections.abc import Mapping
@@ -45,34 +50,34 @@ from sklearn_koopman import (
 )
 from sklearn_koopman.inspection import cost
 
-# Students of more lifted numbers than these read them from a file.
+# Students of more lifted numbers than this read them from a file.
 IN_MEMORY = 2**29
 LIFTED_AT_ONCE = 5000
 
 
 @dataclass(frozen=True)
 class Dictionary:
-    """Observables, and what students of them are fitted with.
+    """Observables, and the settings of their students.
 
     Attributes
     ----------
     lifter : transformer
-        Seeds set its `random_state`, and those of its steps.
+        Seeds set its `random_state` and that of its steps.
     is_trained : bool
         Whether its filters are trained, see `eyes.py`.
     teacher : str, default=None
-        In `teachers.py`, where it is not that of the data set.
+        Its name in `teachers.py`, if it is not the teacher of the data set.
     beside : str, default=None
-        Name of a dictionary of the same data set whose observables are taken, too.
+        Name of another dictionary of the same data set, whose observables are added.
     ridge : float
-        Of students by cross-entropy, with a teacher or without.
+        For students by cross-entropy, with a teacher or without.
     edmd_ridge : float
     soft_weight, temperature : float
-        Of students by cross-entropy with a teacher.
+        For students by cross-entropy with a teacher.
     label_weight : float
-        What is added to the teacher's logit of the label in the targets of least squares.
+        This is added to the teacher's logit of the label in the targets of least squares.
     n_seeds : int
-        Without a transfer set; with one there is one seed.
+        Number of seeds without a transfer set. With a transfer set there is one seed.
     transfer_sets : tuple of str
         Names of `transfer_sets.SETS`.
     students : tuple of str
@@ -94,14 +99,14 @@ class Dictionary:
 
 @dataclass(frozen=True)
 class Task:
-    """A data set: its teacher, in `teachers.py`, and dictionaries by name.
+    """A data set: its teacher (a name in `teachers.py`), and its dictionaries by name.
 
     Attributes
     ----------
     teacher : str
     dictionaries : mapping of str to Dictionary
     quick_teacher : str
-        The one with ``--quick``.
+        The teacher with ``--quick``.
     """
 
     teacher: str
@@ -135,7 +140,7 @@ OF_COLOUR = {
 }
 INTENSITY = {"nonlinearity": "intensity", "root": False}
 
-# All that depends on a data set. A new one goes here.
+# Everything that depends on a data set. A new data set goes here.
 TASKS: Mapping[str, Task] = {
     "mnist": Task(
         teacher="resnet18",
@@ -236,7 +241,7 @@ def make_student(kind, dictionary):
 
 
 def soft_labels_of(kind, dictionary, y, logits):
-    """Return what a student learns besides labels, None where that is nothing."""
+    """Return the soft labels of a student, None if it learns from labels alone."""
     if kind == "EDMD, teacher":
         return logits + dictionary.label_weight * np.eye(logits.shape[1], dtype="f4")[y]
     return logits if kind == "distilled" else None
@@ -244,7 +249,7 @@ def soft_labels_of(kind, dictionary, y, logits):
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to fit and rows to test on, with labels, and what the teacher says of them."""
+    """Rows to fit and rows to test on, with their labels and the teacher's logits."""
 
     X: np.ndarray
     y: np.ndarray
@@ -269,7 +274,7 @@ def teacher_of(dataset, kind):
 
 @cache
 def rows_of(dataset, kind, held_out):
-    """Return training and test rows, or the training rows parted in two."""
+    """Return training and test rows, or the training rows split in two."""
     ask = teacher_of(dataset, kind)
     X, y = images(dataset, "train")
     logits = ask(X)
@@ -281,7 +286,7 @@ def rows_of(dataset, kind, held_out):
 
 
 def seeded(lifter, seed):
-    """Return an unfitted copy that draws what a seed says, with ``--quick`` few filters."""
+    """Return an unfitted copy with a seed; with ``--quick`` it has few filters."""
     settings = {}
     for name, value in lifter.get_params().items():
         if name.endswith("random_state"):
@@ -304,7 +309,7 @@ def make_lifter(dataset, name, seed):
 
 
 def enlarged(data, transfer_set, shape, ask):
-    """Return training rows, labels and logits, after them those of what a transfer set makes."""
+    """Return training rows, labels and logits, followed by those of a transfer set."""
     made = as_transfer_set(transfer_set, shape=shape)
     if made is None:
         return data.X, data.y, data.logits
@@ -316,7 +321,7 @@ def enlarged(data, transfer_set, shape, ask):
 
 
 def lift(lifter, rows, file):
-    """Return the observables of rows: in memory, or in a file where they are too many."""
+    """Return the observables of rows: in memory, or in a file if there are too many."""
     shape = (len(rows), lifter.transform(rows[:1]).shape[1])
     is_large = np.prod(shape) > IN_MEMORY
     Z = np.memmap(file, "f4", "w+", shape=shape) if is_large else np.empty(shape, "f4")
@@ -326,13 +331,13 @@ def lift(lifter, rows, file):
 
 
 def fit_and_lift(lifter, given, rows, file):
-    """Return a lifter that is fitted to the rows that were given, and all rows lifted."""
+    """Return the lifter, fitted to the given rows, and all rows lifted."""
     fitted = lifter.fit(given)
     return fitted, lift(fitted, rows, file)
 
 
 def measure_seed(spec, seed, held_out):
-    """Yield what is measured of each student of some filters."""
+    """Yield the measured columns of each student of one seed."""
     dictionary = TASKS[spec.dataset].dictionaries[spec.dictionary]
     teacher_kind = kind_of_teacher(spec.dataset, spec.dictionary)
     data = rows_of(spec.dataset, teacher_kind, held_out)
@@ -361,7 +366,7 @@ def measure_seed(spec, seed, held_out):
 
 
 def measure(spec, held_out):
-    """Yield the rows of the table that are of the same observables."""
+    """Yield the rows of the table that have the same observables."""
     teacher_kind = kind_of_teacher(spec.dataset, spec.dictionary)
     data = rows_of(spec.dataset, teacher_kind, held_out)
     n_seeds = TASKS[spec.dataset].dictionaries[spec.dictionary].n_seeds
@@ -392,7 +397,9 @@ def parser():
     made = runner.experiment_parser(__doc__)
     made.add_argument("--datasets", nargs="+", choices=TASKS, default=list(TASKS))
     names = sorted({name for task in TASKS.values() for name in task.dictionaries})
-    made.add_argument("--dictionaries", nargs="+", choices=names, help="some of them, by name")
+    made.add_argument(
+        "--dictionaries", nargs="+", choices=names, help="only these dictionaries"
+    )
     made.add_argument(
         "--held-out", action="store_true", help="accuracy on held-out training images"
     )
@@ -400,7 +407,7 @@ def parser():
 
 
 def specs(options):
-    """Return what is asked for."""
+    """Return the specs that the options ask for."""
     return [
         Spec(dataset, name, transfer_set)
         for dataset in options.datasets
@@ -411,7 +418,7 @@ def specs(options):
 
 
 def main():
-    """Run what is missing, or show the table."""
+    """Measure the missing rows, or show the table."""
     options = runner.parse(parser())
     file = "convolutional_held_out.csv" if options.held_out else "convolutional.csv"
     results = runner.Results(file, ["dataset", "dictionary", "transfer_set", "student"])

@@ -1,23 +1,24 @@
-"""A layer as dynamic mode decomposition with delay coordinates: as published, and put right.
+"""Whether delay coordinates can replace a layer: the procedure as published, and corrected.
 
     python experiments/delay_dmd.py
 
-After Aswani, Jabari and Shafique (2024), arXiv:2409.01308, on the MNIST network
-784-256-128-64-32-10 of `experiments/teachers.py` that is stopped at the published accuracy
-("deep-short"), layer 64 -> 32. Ten square ReLU layers are put before the layer, everything else is
-frozen, and they are trained (Huber loss) so that the layer gives what it gave before. An input then
-has a trajectory of 12 states: what enters the new layers, what leaves each of them, and what leaves
-the layer, padded with zeros to 64 numbers (the padding, and the training, are choices made here;
-the paper does not say). DMD with h delays acts on windows of h + 1 states, 64 (h + 1) numbers, and
-is truncated to a rank. At inference a window of the first h + 1 states is computed by the network
-and the matrix is applied 11 - h times; the last state of the last window goes to the next layer.
+This follows Aswani, Jabari and Shafique (2024), arXiv:2409.01308. The network is the MNIST network
+784-256-128-64-32-10 of `experiments/teachers.py`, stopped at the published accuracy ("deep-short").
+The layer is 64 -> 32. Ten square ReLU layers are put before it and everything else is frozen. They
+are trained (Huber loss) so that the layer gives the same output as before. An input then has a
+trajectory of 12 states: the input of the new layers, the output of each of them, and the output of
+the layer, padded with zeros to 64 numbers. (The paper does not describe the padding and the
+training; they are choices made here.) DMD with h delays acts on windows of h + 1 states, 64 (h + 1)
+numbers, and is truncated to a rank. At inference the network computes a window of the first h + 1
+states, and the matrix is applied 11 - h times. The last state of the last window goes to the next
+layer. The procedures are:
 
-- published: snapshots from 500 inputs whose trajectories are laid end to end, so that windows cross
-  from one to the next; fitted on pixels from 0 to 255, used on pixels from 0 to 1
-- own windows: no window crosses, and the same pixels in both
-- closed: the same, but nothing of the new layers is left at inference: the first window has only
-  what enters (the states after it are zero), and one matrix leads to the last state. That is an
-  affine map of what enters, which least squares finds better:
+- published: snapshots come from 500 inputs whose trajectories are laid end to end, so that windows
+  cross from one to the next; the fit takes pixels from 0 to 255, the use pixels from 0 to 1
+- own windows: no window crosses, and the pixels are the same in both
+- closed: the same, but at inference nothing is left of the new layers: the first window has only
+  the input (the states after it are zero), and one matrix leads to the last state. This is an
+  affine map of the input, which least squares finds better:
 - affine: `LinearizedNetworkClassifier` without a lifter, from the same 500 inputs, and from all
 
 `layers_left` counts the ReLU layers that still run. The spread is over five draws of 500 inputs.
@@ -50,7 +51,7 @@ class Spec:
 
 
 def inserted_layers(entering, layer, n_epochs):
-    """Return ten square ReLU layers, trained so that the layer after them gives what it gave."""
+    """Return ten square ReLU layers, trained so that the layer after them gives the same output."""
     torch.manual_seed(0)
     layers = [nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU()) for _ in range(N_INSERTED)]
     inserted = nn.Sequential(*layers)
@@ -89,7 +90,7 @@ def windows(states, delays):
 
 
 def own_pairs(states, delays):
-    """Return windows and the windows one step later, none across two trajectories."""
+    """Return windows and the windows one step later; none crosses two trajectories."""
     own = windows(states, delays)
     return [part.reshape(-1, part.shape[-1]) for part in (own[:, :-1], own[:, 1:])]
 
@@ -103,7 +104,7 @@ def dmd(before, behind, rank):
 
 
 class Bench:
-    """The network, what passes its layer, and draws of training rows."""
+    """The network, the states at its layer, and draws of training rows."""
 
     def __init__(self):
         self.X, self.y = images("mnist", "train")
@@ -163,7 +164,7 @@ class Bench:
         return [states[chosen] for chosen in self.draws]
 
     def accuracy_of(self, last):
-        """Return how often the layers after them are right, given the last states."""
+        """Return the accuracy of the layers that follow, given the last states."""
         with torch.no_grad():
             logits = self.tail(torch.as_tensor(last[:, :N_OUTPUTS]).float())
         return float(np.mean(logits.argmax(1).numpy() == self.y_test))
@@ -201,7 +202,7 @@ def parser():
 
 
 def main():
-    """Run what is missing, or show the table."""
+    """Measure the missing rows, or show the table."""
     results = runner.Results("delay_dmd.csv", ["procedure", "delays"])
     runner.carry_out(runner.parse(parser()), results, specs(), measure)
 

@@ -1,19 +1,20 @@
-"""What students lose on the way to hardware: few bits, noise.
+"""What students lose on the way to hardware, with few bits and with noise.
 
     python experiments/deployment.py bits --dataset mnist
     python experiments/deployment.py noise --dataset fashion_mnist
     python experiments/deployment.py noise --plot
 
-Students are those of experiments/results/table.csv (PCA 40, degree 2): settings were chosen there,
-without the test images; on MNIST the distilled student of the perceptron, on Fashion-MNIST the one
-that learns from labels. All are fitted to the 60,000 training images and scored on the 10,000 test
-images.
+The students are those of experiments/results/table.csv (PCA 40, degree 2). Their settings were
+chosen there, without the test images. For MNIST it is the student distilled from the perceptron,
+for Fashion-MNIST the one that learns from labels. All are fitted to the 60,000 training images and
+scored on the 10,000 test images.
 
-"bits" writes bits-DATASET.csv, "noise" writes noise-DATASET.csv: accuracies, mean over 10 chips
-where chips are drawn at random. How much of the noise a student should know of (the bound that
-distillation minimises is far from tight) is chosen from 0, 1/10, 3/10 and all of it: 10,000
-training images are held out from students fitted to 20,000 others, and the best on chips wins.
---plot draws docs/images/deployment.png from all of them.
+"bits" writes bits-DATASET.csv, and "noise" writes noise-DATASET.csv. Where chips are drawn at
+random, accuracies are means over 10 chips. A student may know of the noise. Knowing all of it is
+not always best, as the bound that distillation minimises is far from tight. So the share is chosen
+from 0, 1/10, 3/10 and all of it: students are fitted to 20,000 training images, and the best on
+chips wins, judged by 10,000 other training images. --plot draws docs/images/deployment.png from all
+of these tables.
 """
 
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from sklearn_koopman.deployment import HardwareDisplay, hardware_curve, quantise
 
 STUDENT = {"mnist": "exact", "fashion_mnist": "no teacher"}
 BITS = [2, 3, 4, 5, 6, 8]
-# By how much of its kind of noise, the parameter of students that knows of it.
+# For each kind of noise: its sizes, and the parameter by which students know of it.
 NOISE = {
     "multiplicative_noise": ([0.0, 0.1, 0.2, 0.5, 1.0], "multiplicative_noise"),
     "observable_noise": ([0.0, 0.03, 0.1, 0.3], "additive_noise"),
@@ -42,7 +43,7 @@ NOISE = {
     "activation_bits": ([3, 4, 5, 6, 8], None),
 }
 AWARE_OF = [0.0, 0.1, 0.3, 1.0]
-# How weights are rounded: levels, scale, and what is.
+# How weights are rounded: the levels, the scale, and which weights.
 ROUNDED = [
     ("uniform", "row", "matrix"),
     ("uniform", "matrix", "matrix"),
@@ -53,7 +54,7 @@ ROUNDED = [
 
 @dataclass(frozen=True)
 class Bits:
-    """A student of rounded weights."""
+    """A student with rounded weights."""
 
     bits: str
     levels: str
@@ -64,7 +65,7 @@ class Bits:
 
 @dataclass(frozen=True)
 class Noise:
-    """A student on noisy chips, which it knows of or not."""
+    """A student on noisy chips; it knows of the noise or not."""
 
     property: str
     value: float
@@ -72,7 +73,7 @@ class Noise:
 
 
 def student_of(dataset, components, degree):
-    """Return the student of a row of the table, not fitted."""
+    """Return the unfitted student of a row of the table."""
     row = table.row_of(table.Spec(dataset, "mlp", components, degree, STUDENT[dataset]))
     return KoopmanDistilledClassifier(
         **table.settings_in(row),
@@ -82,7 +83,7 @@ def student_of(dataset, components, degree):
 
 
 def soft_labels(dataset):
-    """Return what the teacher says of the training rows, None where labels will do."""
+    """Return the teacher's outputs for the training rows, None if the labels are enough."""
     if STUDENT[dataset] != "exact":
         return None
     return teacher(dataset, "mlp")(images(dataset, "train")[0])
@@ -90,7 +91,7 @@ def soft_labels(dataset):
 
 @cache
 def fitted(dataset, components=40, degree=2, few=False, **noise):
-    """Return a student, fitted to all rows or to some that are not held out."""
+    """Return a student, fitted to all rows, or to some of those that are not held out."""
     X, y = images(dataset, "train")
     soft = soft_labels(dataset)
     rows = split(y)[0][:20_000] if few else slice(None)
@@ -99,7 +100,7 @@ def fitted(dataset, components=40, degree=2, few=False, **noise):
 
 
 def measure_bits(dataset, spec):
-    """Return what is left of the accuracy."""
+    """Return the accuracy after rounding, and the points that are lost."""
     X, _ = images(dataset, "train")
     test = images(dataset, "test")
     student = fitted(dataset)
@@ -120,7 +121,7 @@ def measure_bits(dataset, spec):
 
 
 def specs_of_bits():
-    """Return a student that is not rounded, and all that are."""
+    """Return the spec of a student that is not rounded, and those of all that are."""
     return [
         Bits("", "", "", "nothing", ""),
         *(
@@ -133,7 +134,7 @@ def specs_of_bits():
 
 
 def on_chips(model, X, y, spec, n_chips=10):
-    """Return the mean accuracy on chips."""
+    """Return the mean accuracy over chips."""
     if not spec.value:
         return model.score(X, y)
     settings = {"X_calibration": X[:1000], "n_chips": n_chips, "random_state": 0}
@@ -142,7 +143,7 @@ def on_chips(model, X, y, spec, n_chips=10):
 
 
 def measure_noise(dataset, spec):
-    """Return how much noise a student knows of, and its accuracy."""
+    """Return the noise that a student knows of, and its accuracy."""
     test = images(dataset, "test")
     known, n_chips = 0.0, 1 if spec.property == "activation_bits" else 10
     noise = {}
@@ -154,7 +155,7 @@ def measure_noise(dataset, spec):
 
 
 def knowledge(dataset, spec):
-    """Return how much noise a student should know of, chosen on held-out images."""
+    """Return the noise that a student should know of, chosen on held-out images."""
     X, y = images(dataset, "train")
     _, held = split(y)
     scores = []
@@ -166,7 +167,7 @@ def knowledge(dataset, spec):
 
 
 def specs_of_noise():
-    """Return students of every kind of noise; those that can know of it know or do not."""
+    """Return the students for every kind of noise: plain ones, and aware ones if possible."""
     return [
         Noise(vary, value, student)
         for vary, (values, parameter) in NOISE.items()
@@ -233,7 +234,7 @@ def parser():
 
 
 def main():
-    """Run, draw or show one part."""
+    """Measure, draw or show one part."""
     options = runner.parse(parser())
     specs, measure = {
         "bits": (specs_of_bits(), measure_bits),

@@ -1,20 +1,22 @@
-"""Dictionaries of about 1,000 observables of 40 PCA coordinates, on all of MNIST.
+"""Which dictionary of about 1,000 observables is best, and how correlated polynomials are.
 
     python experiments/dictionaries.py
     python experiments/dictionaries.py --conditioning
 
-The student is distilled from a perceptron (soft weight 0.9, T = 2). Ridge, and the width of
-dictionaries that have one, are chosen without the test images: 10,000 training images are held out,
-a perceptron is trained on the other 50,000, candidates are fitted on these, and the most accurate
-on the 10,000 wins. Then teacher, dictionary and student are those of all 60,000.
+All dictionaries take 40 PCA coordinates of all of MNIST. The student is distilled from a perceptron
+(soft weight 0.9, T = 2). The ridge, and the width of dictionaries that have one, are chosen without
+the test images. 10,000 training images are held out, a perceptron is trained on the other 50,000,
+candidates are fitted on these, and the most accurate one on the 10,000 wins. Then teacher,
+dictionary and student are fitted to all 60,000.
 
-`condition` is the condition number of the correlations of the observables on all 60,000 images,
-`lift_seconds` the median of three runs that lift them. Writes experiments/results/dictionaries.csv.
+`condition` is the condition number of the correlations of the observables on all 60,000 images.
+`lift_seconds` is the median of three runs that lift them. Writes
+experiments/results/dictionaries.csv.
 
-The second command tells how correlated monomials and orthogonal polynomials of the same space are:
-condition numbers (the Gram matrix that the solvers factorise, without a ridge) on 10,000 images,
-of 10 PCA coordinates and of 16 pixels (means of 7 x 7 squares, between 0 and 1). It writes
-experiments/results/conditioning.csv.
+The second command shows how correlated monomials and orthogonal polynomials of the same space are.
+It computes condition numbers (of the Gram matrix that the solvers factorise, without a ridge) on
+10,000 images: for 10 PCA coordinates, and for 16 pixels (means of 7 x 7 squares, between 0 and 1).
+Writes experiments/results/conditioning.csv.
 """
 
 import warnings
@@ -100,7 +102,7 @@ def all_rows():
 
 @cache
 def rows_to_choose_on():
-    """Return the same without the images held out, and these in the place of the test images."""
+    """Return the same for the choice of settings: held-out images replace the test images."""
     X, y = images("mnist", "train")
     rows, held = split(y)
     logits = teacher("mnist", "mlp", held_out=True)(X[rows])
@@ -133,7 +135,7 @@ def measure(spec):
 
 
 def of_width(lifter, gamma):
-    """Return an unfitted lifter of Gaussians of some width; others have none."""
+    """Return an unfitted lifter with Gaussians of some width; other lifters have no width."""
     lifter = clone(lifter)
     return lifter if np.isnan(gamma) else lifter.set_params(gamma=gamma)
 
@@ -152,7 +154,7 @@ def choose(unfitted, gammas):
 
 
 def condition_number(lifter, Z):
-    """Return that of observables that vary, correlated; infinite if rounding decides."""
+    """Return the condition number of the correlations; infinite if rounding decides."""
     n_observables = lifter.transform(Z[:1]).shape[1]
     blocks = RowBlocks(Z.astype(np.float64), lifter.transform, n_observables=n_observables)
     moments = blocks.with_rows_at_least(GramMoments.block_rows).map_reduce(
@@ -183,12 +185,12 @@ def measure_conditioning(spec):
 def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__)
-    made.add_argument("--conditioning", action="store_true", help="condition numbers, only")
+    made.add_argument("--conditioning", action="store_true", help="only condition numbers")
     return made
 
 
 def main():
-    """Run or show one of the tables."""
+    """Measure or show one of the tables."""
     options = runner.parse(parser())
     warnings.simplefilter("ignore", ConvergenceWarning)  # n_iter_ is in the table
     if options.conditioning:

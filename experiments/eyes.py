@@ -1,15 +1,15 @@
 """Filters of a small convolutional dictionary, trained as the first layer of a network.
 
-The network is the dictionary, with the filters that it finds without labels to start from, and a
-matrix after it. Both are trained on labels and on what the teacher says, by one-cycle AdamW, on
-images that are altered at random: clothes are shifted by up to a pixel and flipped, digits turned,
-stretched, moved and bent, half as much as for their teacher. What the teacher says of an image
-counts for it however it is altered. Filters and
-their offsets are kept in experiments/data. `convolutional.py`, which has them trained where there
-are none, takes them as it takes others, and finds the matrix anew.
+The network is the dictionary and a matrix after it. It starts with the filters that the dictionary
+finds without labels. Both are trained by one-cycle AdamW on labels and on the teacher's outputs.
+Images are altered at random: clothes are shifted by up to a pixel and flipped; digits are turned,
+stretched, moved and bent, half as much as for their teacher. The teacher's output for an image
+counts for all of its altered versions. Filters and their offsets are kept in experiments/data.
+`convolutional.py` has them trained if there are none, takes them like other filters, and finds the
+matrix anew.
 
-The network saw the 50,000 images that settings are not chosen on, and of the places where filters
-are laid every other one down and across, a quarter of the work.
+The network saw only the 50,000 images on which no settings are chosen. Of the places where filters
+are laid, it saw every other one down and across: a quarter of the work.
 """
 
 from itertools import chain
@@ -32,15 +32,15 @@ EPOCHS = {"mnist": 15, "fashion_mnist": 10}
 BATCH_SIZE, LEARNING_RATE = 256, 4e-3
 FEWER_PLACES = 2  # the stride in training
 SOFT_WEIGHT, TEMPERATURE = 0.5, 2.0
-# Added under roots: their slope at zero is infinite.
+# This is added under roots, because their slope at zero is infinite.
 SMALL = 1e-5
 
 
 class WithoutMean(nn.Module):
-    """Filters that do not see the mean of a patch, as those of lifters that divide by contrast."""
+    """Filters that ignore the mean of a patch, like those of lifters that divide by contrast."""
 
     def forward(self, filters):
-        """Return filters less their means."""
+        """Return the filters minus their means."""
         return filters - filters.mean((1, 2, 3), keepdim=True)
 
 
@@ -70,7 +70,7 @@ class Network(nn.Module):
 
 
 def loss_of(logits, labels, soft_logits):
-    """Return what students minimise, see `KoopmanDistilledClassifier`."""
+    """Return the loss that students minimise, see `KoopmanDistilledClassifier`."""
     soft = (soft_logits / TEMPERATURE).softmax(1)
     divergence = nn.functional.kl_div(
         (logits / TEMPERATURE).log_softmax(1), soft, reduction="batchmean"
@@ -85,7 +85,7 @@ def alter_digits(rows, generator):
 
 
 def alter_clothes(rows, generator):
-    """Return flat images, shifted together, each flipped or not, at random."""
+    """Return flat images, shifted together; each is flipped or not, at random."""
     return flipped(shifted(rows, generator, most=1), generator)
 
 
@@ -93,16 +93,16 @@ ALTER = {"mnist": alter_digits, "fashion_mnist": alter_clothes}
 
 
 def train(lifter, X, y, soft_logits, *, n_epochs, alter, seed):
-    """Return filters and offsets.
+    """Return trained filters and offsets.
 
     Parameters
     ----------
     lifter : ConvolutionalLifter
-        Fitted; its filters are where training starts.
+        Fitted. Training starts from its filters.
     X : ndarray of shape (n_samples, 784)
     y : ndarray of int of shape (n_samples,)
     soft_logits : ndarray of shape (n_samples, n_classes)
-        What the teacher says of the images.
+        The teacher's outputs for the images.
     n_epochs : int
     alter : callable
         Takes a batch of flat images and a generator, returns them altered.
@@ -139,7 +139,7 @@ def train(lifter, X, y, soft_logits, *, n_epochs, alter, seed):
 
 
 def as_module(filters, offsets):
-    """Return a convolution with these filters and offsets, which lifters take for `filters`."""
+    """Return a convolution with these filters and offsets. Lifters take it as `filters`."""
     module = nn.Conv2d(filters.shape[1], len(filters), filters.shape[2:])
     with torch.no_grad():
         module.weight.copy_(torch.as_tensor(filters))
@@ -148,19 +148,19 @@ def as_module(filters, offsets):
 
 
 def file_of(dataset, dictionary, seed):
-    """Return where the filters of a dictionary are kept."""
+    """Return the file in which the filters of a dictionary are kept."""
     name = dictionary.replace(",", "").replace(" ", "-")
     return FOLDER / f"{dataset}-{name}-filters-{seed}.npz"
 
 
 def trained(dataset, dictionary, lifter, seed, teacher):
-    """Return a lifter with filters that are kept, or are trained and kept.
+    """Return a lifter with kept filters. If there are none, train them and keep them.
 
     Parameters
     ----------
     dataset, dictionary : str
     lifter : ConvolutionalLifter
-        Unfitted; with the filters that it finds training starts.
+        Unfitted. Training starts from the filters that it finds.
     seed : int
     teacher : callable
         Takes images, returns logits.

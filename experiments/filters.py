@@ -1,13 +1,14 @@
-"""Students of filters out of Python, and on hardware: what every door makes of their answers.
+"""What students with filters lose outside Python and on hardware: exports, few bits, noise.
 
     python experiments/filters.py
     python experiments/filters.py --dataset fashion_mnist
 
-Students of convolutional observables, fitted to the labels of the 60,000 training images; of the
-10,000 test images: accuracy, the share of labels that are those of the student itself, and the
-largest difference of probabilities. Doors are graphs of onnxruntime and modules of torch; then few
-bits, of matrix and filters; then an optical convolution that is not perfect, mean of 3 chips, which
-1,000 training images calibrate. Writes filters-DATASET.csv.
+Students of convolutional observables are fitted to the labels of the 60,000 training images. On the
+10,000 test images the table has their accuracy, the share of labels that equal those of the student
+itself, and the largest difference of probabilities. The column "door" says how the student runs: as
+an ONNX graph or a torch module; with few bits for matrix and filters; or with an optical
+convolution that is not perfect (the mean of 3 chips, calibrated on 1,000 training images). Writes
+filters-DATASET.csv.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from sklearn_koopman.inspection import cost
 from sklearn_koopman.pipeline import make_pipeline
 
 N_FILTERS = 16
-# Patches as a lens and a mask see them: nothing is divided, and no root is taken.
+# A lens and a mask see patches like this: they divide by nothing and take no root.
 OPTICAL = {"nonlinearity": "intensity", "root": False, "normalization": "none"}
 BITS = {
     "matrix of 4 bits": {"bits": 4},
@@ -60,20 +61,20 @@ CHIPS = [
 
 @dataclass(frozen=True)
 class Spec:
-    """A student at a door."""
+    """A student and the way it runs (its door)."""
 
     student: str
     door: str
 
 
 def filters(**settings):
-    """Return a lifter that has not been fitted."""
+    """Return an unfitted lifter."""
     settings = {"n_filters": N_FILTERS, "random_state": 0} | settings
     return ConvolutionalLifter((28, 28), **settings)
 
 
 def steps_of(student):
-    """Return what lifts the images for a student."""
+    """Return the steps that lift the images for a student."""
     return {
         "threshold": lambda: [filters()],
         "intensity": lambda: [filters(n_filters=2 * N_FILTERS, nonlinearity="intensity")],
@@ -96,7 +97,7 @@ def fitted(dataset, student):
 
 
 def specs():
-    """Return all students at the doors that they have."""
+    """Return all students with their doors."""
     doors = ["itself", "ONNX", "torch"]
     bits = list(BITS)
     found = [Spec(student, door) for student in STUDENTS for door in doors]
@@ -169,7 +170,7 @@ def parser():
 
 
 def main():
-    """Run what is missing, or show the table."""
+    """Measure the missing rows, or show the table."""
     options = runner.parse(parser())
     results = runner.Results(f"filters-{options.dataset}.csv", ["student", "door"])
     runner.carry_out(options, results, specs(), partial(measure, options.dataset))

@@ -2,9 +2,9 @@
 
     python experiments/frontier.py
 
-Writes to docs/images: frontier_mnist.png, frontier_fashion_mnist.png and frontier_cifar10.png
-(accuracy against multiplications and bytes), teacher_worth.png (what a teacher is worth, by
-observables and by rows). Nothing is measured here.
+Writes to docs/images: frontier_mnist.png, frontier_fashion_mnist.png and frontier_cifar10.png show
+accuracy against multiplications and bytes; teacher_worth.png shows what a teacher is worth, by
+observables and by rows. This script measures nothing.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from experiments.teachers import COSTS
 
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 TEACHERS = {"mlp": "perceptron", "cnn": "convolutional", "resnet18": "ResNet-18"}
-SMALL = "small residual"  # those of `image_network`: of MNIST and of CIFAR-10
+SMALL = "small residual"  # the networks of `image_network`, for MNIST and for CIFAR-10
 ALTERNATIVES = {
     "LogisticRegression": "logistic regression",
     "MLP, 64 hidden": "64 hidden units",
@@ -31,7 +31,7 @@ COLORS = {
     "filters": runner.FILTERS,
     "few bits": runner.STUDENT,
     "least squares": runner.EDMD,
-    "what else one could take": runner.ANOTHER,
+    "other classifiers": runner.ANOTHER,
     "teachers": runner.TEACHER,
 }
 MARKERS = {
@@ -39,7 +39,7 @@ MARKERS = {
     "filters": "D",
     "few bits": "^",
     "least squares": "x",
-    "what else one could take": "s",
+    "other classifiers": "s",
     "teachers": "*",
 }
 LABELS = {
@@ -49,7 +49,7 @@ LABELS = {
     "least squares": "least squares (EDMD)",
 }
 STUDENTS = ("products", "filters", "few bits", "least squares")
-# Where names are written, in points from what they name, and which end of them.
+# Where names are written: points to the right and up from their marker, and the alignment.
 PLACES = {
     "64 hidden units": (7, -12, "left"),
     "logistic regression": (7, -3, "left"),
@@ -59,7 +59,7 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Point:
-    """A classifier: what it costs, and the percentage of test images that it gets right."""
+    """A classifier: its costs, and the percentage of test images that it gets right."""
 
     kind: str
     parameters: int
@@ -75,7 +75,7 @@ class Point:
 
 
 def rows_of(file, dataset):
-    """Return the rows of a table of results that are about a data set."""
+    """Return the rows of a table that belong to a data set."""
     return [row for row in read(runner.RESULTS / file) if row["dataset"] == dataset]
 
 
@@ -85,13 +85,13 @@ def percent(row, column="accuracy"):
 
 
 def points_of(dataset):
-    """Return all that was measured on a data set as points."""
+    """Return everything that was measured on a data set, as points."""
     points = []
     named = {}
     for row in rows_of("table.csv", dataset):
         method = row["method"]
         kind = "least squares" if method.startswith("EDMD") else None
-        kind = "what else one could take" if method in ALTERNATIVES else kind
+        kind = "other classifiers" if method in ALTERNATIVES else kind
         kind = "products" if method in PRODUCTS else kind
         if kind is not None:
             points.append(point(kind, row, ALTERNATIVES.get(method, "")))
@@ -120,7 +120,7 @@ def point(kind, row, name=""):
 
 
 def few_bits(dataset):
-    """Return students of PCA 40, degree 2, with all numbers rounded."""
+    """Return the students of PCA 40, degree 2, whose numbers are all rounded."""
     file = runner.RESULTS / f"bits-{dataset}.csv"
     costs = (
         (int(row["parameters"]), int(row["multiplications"]))
@@ -145,7 +145,7 @@ def frontier(points, cost):
 
 
 def scale_by_error(axis, ticks):
-    """Let halves of the error be equally far from each other; ticks are accuracies in percent."""
+    """Scale an axis so that each halving of the error is equally long; ticks are percents."""
     axis.set_yscale(
         "function",
         functions=(
@@ -189,10 +189,10 @@ def draw_frontier(dataset):
 
 
 def draw_points(axis, points, cost):
-    """Draw the points, names of some, and the line of the best students."""
+    """Draw the points, the names of some, and the line of the best students."""
     from matplotlib.patheffects import withStroke
 
-    if cost == "multiplications":  # a rounded number is multiplied as often
+    if cost == "multiplications":  # rounding changes nothing there
         points = [each for each in points if each.kind != "few bits"]
     for kind, color in COLORS.items():
         chosen = [each for each in points if each.kind == kind]
@@ -201,7 +201,7 @@ def draw_points(axis, points, cost):
         axis.scatter(
             [getattr(each, cost) for each in chosen],
             [each.accuracy for each in chosen],
-            s={"teachers": 120, "what else one could take": 45}.get(kind, 24),
+            s={"teachers": 120, "other classifiers": 45}.get(kind, 24),
             color=color,
             marker=MARKERS[kind],
             label=LABELS.get(kind, kind),
@@ -252,7 +252,7 @@ STANDARD_ERRORS = {"mnist": 0.13, "fashion_mnist": 0.32}
 
 
 def draw_worth():
-    """Draw what a teacher is worth: by observables, and by rows."""
+    """Draw what a teacher is worth, by observables and by rows."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained")
@@ -303,7 +303,7 @@ def parser():
 
 
 def main():
-    """Draw them all."""
+    """Draw all pictures."""
     parser().parse_args()
     for dataset in TITLES:
         runner.save_picture(draw_frontier(dataset), f"frontier_{dataset}", dpi=110)

@@ -1,10 +1,11 @@
 """A small network for images, grey or in colour, and how it is trained in a dozen epochs.
 
-Its first convolution whitens patches of 2 x 2 pixels and is computed from training images, not
-learned; three blocks of two 3 x 3 convolutions follow. In training images are altered at random:
-moved by up to two pixels and, where the mirror image is of the same class, flipped; parts of
-clothes are erased; digits are turned, stretched, moved and bent. It computes with numbers of 16
-bits (bfloat16), in training and after it: CPUs that multiply these are several times as fast.
+Its first convolution whitens patches of 2 x 2 pixels. It is computed from training images, not
+learned. Three blocks of two 3 x 3 convolutions follow. In training, images are altered at random.
+They are moved by up to two pixels, and flipped where the mirror image is of the same class; parts
+of clothes are erased; digits are turned, stretched, moved and bent. The network computes with
+numbers of 16 bits (bfloat16), in training and after it: CPUs that multiply these are several times
+as fast.
 """
 
 from collections.abc import Callable
@@ -17,13 +18,13 @@ from torch import nn
 from sklearn_koopman._files import replaced_when_whole
 
 N_TO_WHITEN = 5000  # images
-# Of the random alterations of digits, in halves of the image's side: the largest turn and logarithm
-# of a stretch, the largest move, and the standard deviation of the bends at 4 x 4 points.
+# The random alterations of digits, in units of half the image's side: the largest turn and
+# logarithm of a stretch, the largest move, and the standard deviation of the bends at 4 x 4 points.
 TURN, MOVE, BEND = 0.25, 0.2, 0.06
 
 
 class Mirrored(nn.Module):
-    """A network that is asked about an image and its mirror image, but not while it is trained.
+    """A network that judges an image and its mirror image, but not while it is trained.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ class Mirrored(nn.Module):
     shape : tuple of int
         Of an image: channels, height, width.
     is_mirrored : bool, default=True
-        False: it is asked about the image alone.
+        If False, it judges the image alone.
     """
 
     def __init__(self, network, shape, is_mirrored=True):
@@ -42,7 +43,7 @@ class Mirrored(nn.Module):
         self.is_mirrored = is_mirrored
 
     def forward(self, rows):
-        """Return the mean of the logits of both; in training the logits of the images."""
+        """Return the mean of the logits of both; in training, the logits of the images alone."""
         with torch.autocast("cpu", torch.bfloat16):
             logits = self.network(rows).float()
             if self.training or not self.is_mirrored:
@@ -73,7 +74,7 @@ def block(n_inputs, n_outputs):
 
     def convolution(n_inputs):
         made = nn.Conv2d(n_inputs, n_outputs, 3, padding=1, bias=False)
-        # What comes in goes through at first, beside random filters.
+        # At first the input passes through unchanged, beside random filters.
         nn.init.dirac_(made.weight[:n_inputs])
         return made
 
@@ -90,7 +91,7 @@ def block(n_inputs, n_outputs):
 
 @dataclass(frozen=True)
 class Kind:
-    """What differs between networks.
+    """The settings that differ between networks.
 
     Attributes
     ----------
@@ -101,7 +102,7 @@ class Kind:
     alter : callable
         Takes images and a generator, returns altered images.
     is_mirrored : bool
-        Whether it is asked about mirror images too.
+        Whether it judges mirror images too.
     label_smoothing : float
     """
 
@@ -114,7 +115,7 @@ class Kind:
 
 def make_network(kind):
     """Return the network of a kind, which takes flat images of numbers from 0 to 1."""
-    # Both signs of the principal components of patches.
+    # The principal components of patches, with both signs.
     n_whitened = 2 * 4 * kind.shape[0]
     first, second, third = kind.widths
     network = nn.Sequential(
@@ -133,7 +134,7 @@ def make_network(kind):
 
 
 def whiten(convolution, images, offset=5e-4):
-    """Set a 2 x 2 convolution so that its outputs on images are uncorrelated, of one variance."""
+    """Set a 2 x 2 convolution so that its outputs are uncorrelated and of one variance."""
     patches = images.unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5).flatten(3)
     patches = patches.flatten(0, 2).double()
     mean = patches.mean(axis=0)
@@ -159,14 +160,14 @@ def moved(images, generator, most=2):
 
 
 def moved_and_flipped(images, generator):
-    """Return images, each moved, and flipped or not, at random."""
+    """Return images; each is moved, and flipped or not, at random."""
     made = moved(images, generator)
     flips = torch.rand(len(images), generator=generator) < 0.5
     return torch.where(flips[:, None, None, None], made.flip(3), made)
 
 
 def erased(images, generator, side=8):
-    """Return images, each with a square that is black, at a random place."""
+    """Return images, each with a black square at a random place."""
     places = torch.randint(-side + 1, images.shape[2], (2, len(images), 1), generator=generator)
     pixels = torch.arange(images.shape[2])
     down, right = ((places <= pixels) & (pixels < places + side)).float()
@@ -174,12 +175,12 @@ def erased(images, generator, side=8):
 
 
 def alter_clothes(images, generator):
-    """Return images, each moved, flipped or not, and with a part erased, at random."""
+    """Return images; each is moved, flipped or not, and a part of it is erased, at random."""
     return erased(moved_and_flipped(images, generator), generator)
 
 
 def bent(images, generator, strength=1.0):
-    """Return images, each turned, stretched, sheared, moved and bent at random."""
+    """Return images; each is turned, stretched, sheared, moved and bent at random."""
     n_images = len(images)
 
     def draw(*shape):
@@ -197,7 +198,7 @@ def bent(images, generator, strength=1.0):
 
 
 def save(file, network):
-    """Write the weights of a network, filters in half precision."""
+    """Write the weights of a network; filters are in half precision."""
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     is_filter = {name: value.ndim > 1 for name, value in weights.items()}
     with replaced_when_whole(file) as content:
@@ -229,7 +230,7 @@ def train(kind, X, y, *, n_epochs, seed=0, batch_size=512, learning_rate=0.4):
     n_epochs : int
     seed, batch_size : int
     learning_rate : float
-        The largest one; it rises for a fifth of the steps and falls in the others.
+        The largest rate. The rate rises for a fifth of the steps and falls in the others.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The images that experiments are about; with ``--quick``, scikit-learn's digits in their place."""
+"""The images of the experiments; with ``--quick``, scikit-learn's digits replace them."""
 
 from functools import cache
 
@@ -16,7 +16,7 @@ DATASETS = ("mnist", "fashion_mnist")  # of most tables
 
 
 def images(dataset, part):
-    """Return flat images and labels, of the part "train" or "test"."""
+    """Return flat images and labels of the part "train" or "test"."""
     if runner.is_quick():
         return _enlarged_digits(SHAPES[dataset])[part]
     return FETCH[dataset](part, return_X_y=True)
@@ -24,7 +24,7 @@ def images(dataset, part):
 
 @cache
 def _enlarged_digits(shape):
-    """Return digits of 8 x 8 pixels as larger images, which need no download."""
+    """Return digits of 8 x 8 pixels as larger images. They need no download."""
     *channels, height, width = shape
     X, y = load_digits(return_X_y=True)
     X = np.kron(X.reshape(-1, 8, 8) / 16, np.ones((1, 3, 3)))
@@ -36,7 +36,7 @@ def _enlarged_digits(shape):
 
 
 def split(y):
-    """Return the training rows, five out of six, and those that settings are chosen on."""
+    """Return the rows for training, five out of six, and those for choosing settings."""
     return train_test_split(
         np.arange(len(y)), test_size=len(y) // 6, stratify=y, random_state=0
     )

@@ -1,4 +1,4 @@
-"""What a teacher says of the images of a data set, in a small file: no network need be trained."""
+"""The outputs of a teacher for the images of a data set, in a small file."""
 
 from hashlib import blake2b
 
@@ -6,21 +6,21 @@ import numpy as np
 
 from sklearn_koopman._files import replaced_when_whole
 
-# Of the test images counts what comes first, to the last image: there half precision makes ties.
+# The accuracy on test images must be exact to the last image. Half precision would make ties.
 DTYPES = {"train": np.float16, "test": np.float32}
 
 
 class KeptLogits:
-    """A teacher that remembers what was said of some images, and asks another one about others.
+    """A teacher that remembers its outputs for some images, and asks a network about others.
 
     Parameters
     ----------
     images : array of shape (n, n_features)
-        The images it remembers.
+        The images that it remembers.
     logits : array of shape (n, n_classes)
-        What was said of them.
+        The outputs for these images.
     ask_network : callable
-        Takes images that are not all remembered, returns their logits.
+        Takes images of which some are not remembered, and returns their logits.
     """
 
     def __init__(self, images, logits, ask_network):
@@ -40,7 +40,7 @@ def digest(image):
 
 
 def save(file, teacher, fetch):
-    """Write what a teacher says of the images that ``fetch(part)`` gives, and their labels."""
+    """Write a teacher's outputs for the images that ``fetch(part)`` gives."""
     logits = {}
     for part, dtype in DTYPES.items():
         X, _ = fetch(part)
@@ -50,12 +50,12 @@ def save(file, teacher, fetch):
 
 
 def load(file, fetch, ask_network):
-    """Return the teacher that remembers what a file says of the images of ``fetch(part)``.
+    """Return the teacher that remembers the outputs in a file for the images of ``fetch(part)``.
 
     Raises
     ------
     ValueError
-        If the file is not of these images: not as many, or not one of two is told right.
+        If the file does not fit these images: another number of them, or over half are wrong.
     """
     images, logits = [], []
     with np.load(file) as kept:

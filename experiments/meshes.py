@@ -1,18 +1,19 @@
-"""Students on a photonic mesh: what errors of its phases take, and what recalibration gives back.
+"""What errors of a photonic mesh take from students, and what recalibration gives back.
 
     python experiments/meshes.py
     python experiments/meshes.py --plot
 
-Students of 990 observables, with ResNet-18 as the teacher, fitted to the 60,000 training images of
-MNIST and scored on the 10,000 test images: "filters" are 55 of 7 x 7 on a grid of 3 x 3, both sides
-of a threshold, "monomials" all products of 43 PCA coordinates. Their settings are those of
-`convolutional.py`. "filters, aware" expects errors (`multiplicative_noise`): how large ones is
-chosen on a sixth of the training images, which it has not seen then, by chips of that phase error.
+Students of 990 observables, with ResNet-18 as the teacher, are fitted to the 60,000 training images
+of MNIST and scored on the 10,000 test images. "filters" are 55 filters of 7 x 7 on a grid of 3 x 3,
+both sides of a threshold. "monomials" are all products of 43 PCA coordinates. Their settings are
+those of `convolutional.py`. "filters, aware" expects errors (`multiplicative_noise`). Their size is
+chosen on chips with the phase error of the row, by a sixth of the training images, which the
+student has not seen then.
 
-`accuracy` is the mean over chips, `worst` that of the worst. Errors are in the units of
-`sklearn_koopman.deployment.Hardware`; "all" is phase_error=0.05, splitter_error=0.01,
-interferometer_loss=0.1, crosstalk=0.002 and phase_bits=8. 5,000 training images calibrate.
-Writes meshes.csv; --plot draws docs/images/meshes.png.
+`accuracy` is the mean over chips, and `worst` the accuracy of the worst chip. Errors have the units
+of `sklearn_koopman.deployment.Hardware`. "all" is phase_error=0.05, splitter_error=0.01,
+interferometer_loss=0.1, crosstalk=0.002 and phase_bits=8. 5,000 training images calibrate the
+chips. Writes meshes.csv; --plot draws docs/images/meshes.png.
 """
 
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Spec:
 
 
 def specs():
-    """Return what is measured."""
+    """Return all specs."""
     found = [Spec("filters", layout, "none", 0.0, 0) for layout in LAYOUTS]
     found += [
         Spec("filters", layout, error, value, steps)
@@ -93,7 +94,7 @@ def lifted(name):
 
 
 def rows():
-    """Return training and test images, with what the teacher says."""
+    """Return training and test images, with the teacher's outputs."""
     found = convolutional.rows_of(DATASET, held_out=False)
     few = slice(runner.full_or_quick(None, 1000))
     return convolutional.Rows(*(each[few] for each in vars(found).values()))
@@ -101,7 +102,7 @@ def rows():
 
 @cache
 def fitted(name, noise=0.0, seen_alone=False):
-    """Return a student, fitted to all training images or to those that choose nothing."""
+    """Return a student, fitted to all training images, or to those that are not held out."""
     data, (lifter, Z) = rows(), lifted(name)
     chosen = split(data.y)[0] if seen_alone else slice(None)
     matrix = KoopmanDistilledClassifier(
@@ -136,7 +137,7 @@ def accuracies(student, spec, X, y):
 
 @cache
 def noise_that_helps(spec):
-    """Return how large errors a student should expect, by held-out images."""
+    """Return the size of errors that a student should expect, chosen on held-out images."""
     data = rows()
     held = split(data.y)[1]
     found = {
@@ -149,7 +150,7 @@ def noise_that_helps(spec):
 
 
 def measure(spec):
-    """Return the row of a student on chips."""
+    """Return the row of a student on its chips."""
     data = rows()
     noise = noise_that_helps(spec) if spec.student.endswith("aware") else 0.0
     student = fitted(spec.student.split(",")[0], noise)
@@ -201,7 +202,7 @@ def parser():
 
 
 def main():
-    """Run what is missing, show the table, or draw it."""
+    """Measure the missing rows, show the table, or draw it."""
     options = runner.parse(parser())
     results = runner.Results("meshes.csv", ["student", "layout", "error", "value", "steps"])
     runner.carry_out(options, results, specs(), measure, plot)

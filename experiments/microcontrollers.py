@@ -1,21 +1,22 @@
-"""How small: accuracy against flash, of students that run as C on a microcontroller.
+"""How accurate students are with few kilobytes of flash, as C on a microcontroller.
 
     python experiments/microcontrollers.py --held-out
     python experiments/microcontrollers.py
     python experiments/microcontrollers.py --plot
 
-Students of convolutional observables, whose filters are found without labels, or trained
-(`eyes.py`), and rounded, and whose matrix is fitted after that, distilled from ResNet-18, and
-rounded. The first command
-fits those of `CANDIDATES` to five sixths of the training images and measures them on the last one,
-which no teacher has seen (microcontrollers_held_out.csv). The second one takes the best of each
-size, fits it to all training images, of MNIST with four shifted copies of each where they fit into
-memory, writes it as C in integers and measures it on the 10,000 test images
-(microcontrollers.csv). A size is that of all tables; `flash` has the code and its libraries too,
-`memory` the buffers, the image and the stack at its deepest. `accuracy` is that of the numpy twin
-of the C, on all test images; `emulated` says how many of them ran on the emulated core, a
-Cortex-M0+, and `equal` the share of those whose labels are the twin's. `instructions` are those for
-one image, `seconds` the processor time of fitting and rounding, on one core.
+Students have convolutional observables. Their filters are found without labels, or trained
+(`eyes.py`), and rounded. After that the matrix is fitted, distilled from ResNet-18, and rounded.
+The first command fits the students of `CANDIDATES` to five sixths of the training images. It
+measures them on the last sixth, which no teacher has seen (microcontrollers_held_out.csv). The
+second command takes the best student of each size and fits it to all training images. For MNIST,
+four shifted copies of each image are added, if they fit into memory. The student is written as C in
+integers and measured on the 10,000 test images (microcontrollers.csv).
+
+A size is that of all tables. `flash` counts the code and its libraries too. `memory` counts the
+buffers, the image and the stack at its deepest. `accuracy` is that of the numpy twin of the C, on
+all test images. `emulated` is the number of test images that ran on the emulated core, a
+Cortex-M0+, and `equal` is the share of these whose labels are the twin's. `instructions` are those
+for one image. `seconds` is the processor time of fitting and rounding, on one core.
 """
 
 from dataclasses import dataclass
@@ -28,20 +29,20 @@ from sklearn_koopman.deployment import bench_on_mcu, quantise_student, to_c
 from sklearn_koopman.pipeline import make_pipeline
 
 KILOBYTES = [1, 2, 4, 8, 12, 16, 32, 64]
-# Sizes of which all test images run on the emulated core, and how many of others.
+# For these sizes all test images run on the emulated core, for others only a few.
 ALL_EMULATED = [4, 12]
 FEW_EMULATED = 1000
 BOARD = "cortex-m0plus"
 BITS = [2, 3, 4, 5]
 HELD_OUT = "microcontrollers_held_out.csv"
-# Of MNIST at 16 x 16, trained with rounding in mind (BitNetMCU): kilobytes and accuracy.
+# For MNIST at 16 x 16, trained with rounding in mind (BitNetMCU): kilobytes and accuracy.
 PUBLISHED = {
     "published: dense, trained with rounding": [(1.1, 94.22), (12.3, 99.02)],
     "published: convolutional, trained with rounding": [(3.2, 98.92), (11, 99.55)],
 }
-# Bits between steps.
+# Bits of the numbers between two steps.
 ACTIVATION_BITS = 12
-# Rows that roundings are learnt from.
+# Number of rows from which roundings are learnt.
 N_ROUNDING = 20_000
 COPIES = {"mnist": "shifts4", "fashion_mnist": "none"}
 PADDING = {"mnist": 0, "fashion_mnist": 2}
@@ -49,7 +50,7 @@ SETTINGS = {
     "mnist": {"ridge": 1e-5, "soft_weight": 0.5, "temperature": 2.0},
     "fashion_mnist": {"ridge": 1e-4, "soft_weight": 0.5, "temperature": 1.0},
 }
-# (filters, height and width of a filter, cells down and across, bits of filters, whether trained)
+# (filters, height and width of a filter, cells down and across, bits of filters, 1 if trained)
 CANDIDATES = {
     "mnist": [
         *((9, 7, 3, 4, 0), (15, 7, 3, 4, 0), (28, 7, 3, 4, 0), (56, 7, 3, 4, 0)),
@@ -64,7 +65,7 @@ CANDIDATES = {
 
 @dataclass(frozen=True)
 class Spec:
-    """Filters of a data set, and the grid that they are pooled on."""
+    """Filters for a data set, and the grid on which they are pooled."""
 
     dataset: str
     filters: int
@@ -75,7 +76,7 @@ class Spec:
 
 
 def specs(options):
-    """Return what is asked for, small ones first."""
+    """Return the specs that the options ask for, small ones first."""
     few = runner.full_or_quick(None, 2)
     found = [
         Spec(dataset, *each)
@@ -86,7 +87,7 @@ def specs(options):
 
 
 def fitted(spec, data, copies):
-    """Return a student whose filters are rounded already, and its classifier of lifted rows."""
+    """Return rounded filters, the fitted classifier after them, and lifted rows."""
     few = runner.full_or_quick(slice(5000), slice(500))
     lifter = ConvolutionalLifter(
         (28, 28),
@@ -111,13 +112,13 @@ def fitted(spec, data, copies):
 
 
 def copies_of(spec, n_rows):
-    """Return the transfer set, none where lifted rows would not fit into memory."""
+    """Return the transfer set, "none" if lifted rows would not fit into memory."""
     n_numbers = 5 * n_rows * 2 * spec.filters * spec.grid**2
     return "none" if n_numbers > convolutional.IN_MEMORY else COPIES[spec.dataset]
 
 
 def measure_held_out(spec):
-    """Yield what students of some filters have on held-out images, a row for all bits."""
+    """Yield a row for each number of bits: students of some filters on held-out images."""
     data = convolutional.rows_of(spec.dataset, "resnet18", held_out=True)
     copies = copies_of(spec, len(data.X))
     (lifter, classifier, Z), seconds = runner.timed(fitted, spec, data, copies)
@@ -136,7 +137,7 @@ def measure_held_out(spec):
 
 
 def as_c(student, X, bits, spec):
-    """Return the C of a student in integers."""
+    """Return a student as C in integers."""
     return to_c(
         student,
         X=X,
@@ -150,7 +151,7 @@ def as_c(student, X, bits, spec):
 
 @dataclass(frozen=True)
 class Size:
-    """The best student of a data set whose tables take no more than that."""
+    """The best student of a data set whose tables fit into some kilobytes."""
 
     dataset: str
     kilobytes: int
@@ -208,7 +209,7 @@ def measure(size):
 
 
 def quick_choice(size):
-    """Return some filters."""
+    """Return some filters without a choice."""
     return Spec(size.dataset, 8, 5, 2, 4, 0), 3, ""
 
 
@@ -256,7 +257,7 @@ def parser():
 
 
 def main():
-    """Run what is missing, or show the table."""
+    """Measure the missing rows, or show the table."""
     options = runner.parse(parser())
     key = ["dataset", "filters", "filter_size", "grid", "filter_bits", "trained", "bits"]
     if options.held_out:

@@ -1,21 +1,21 @@
-"""Spans of layers as one Koopman matrix, beside what else could be done with them.
+"""Whether one Koopman matrix can replace a span of layers, and what else could.
 
     python experiments/networks.py --parts layers layers_short all_inputs rank budget
     python experiments/networks.py --parts conv resnet yin_yang
     python experiments/networks.py --plot
     python experiments/networks.py --report
 
-Every row of experiments/results/networks.csv is one network with one span replaced, fitted on all
-training rows; accuracies are those of test rows. The MNIST networks are those of
+Every row of experiments/results/networks.csv is one network with one span replaced. It is fitted on
+all training rows; accuracies are those of test rows. The MNIST networks are those of
 `experiments/teachers.py`: "deep" (784-256-128-64-32-10, 30 epochs), "deep-short" (the same, stopped
-after 2, of the published accuracy) and "lenet". The ridge is the default one, 1e-6; the training
-(10 epochs, learning rate 3e-3, soft weight 0.9, temperature 2) was chosen on 10,000 held-out
-training images with a network that has not seen them.
+after 2 epochs, at the published accuracy) and "lenet". The ridge is the default one, 1e-6. The
+training (10 epochs, learning rate 3e-3, soft weight 0.9, temperature 2) was chosen on 10,000
+held-out training images, with a network that has not seen them. The parts are:
 
-- layers: single layers and longer spans of "deep", by dictionary; and the two kinds of training
-- layers_short: the same of "deep-short"
-- all_inputs: spans of "deep" whose observables are what enters, all of it, beside the monomials of
-  its leading coordinates; also trained for 5 epochs, learning rate 1e-4, soft weight 1, which was
+- layers: single layers and longer spans of "deep", by dictionary, and the two kinds of training
+- layers_short: the same for "deep-short"
+- all_inputs: spans of "deep" whose observables are all inputs, beside the monomials of their
+  leading coordinates; also trained for 5 epochs, learning rate 1e-4, soft weight 1, which was
   chosen in the same way
 - rank: accuracy against the rank of the matrix
 - budget: the matrix truncated or pruned, and the span's own weights truncated or pruned, at equal
@@ -25,8 +25,9 @@ training images with a network that has not seen them.
   matrices are fitted to 20,000 of these
 - yin_yang: a hidden layer of a small network
 
-`parameters` counts the entries of the matrix (of its factors; those that are not zero) and what
-the lifter has learnt (PCA, landmarks); for the original weights, theirs. Biases are not counted.
+`parameters` counts the entries of the matrix (of its factors; those that are not zero) and the
+numbers that the lifter has learnt (PCA, landmarks). For the original weights, it counts these.
+Biases are not counted.
 """
 
 from copy import deepcopy
@@ -54,7 +55,7 @@ from sklearn_koopman.networks import (
     pruned_span,
 )
 
-# Pruned weights are trained as matrices are; no estimator does that.
+# Pruned weights are trained in the same way as matrices. No estimator does that.
 from sklearn_koopman.networks._distil import DistillationOptions, distil
 
 SPANS = {
@@ -64,7 +65,7 @@ SPANS = {
     "256 -> 32": ("3", "8"),
     "pixels -> 32": ("1", "8"),
 }
-WIDTHS = {name: int(name.split()[0].replace("pixels", "784")) for name in SPANS}  # what enters
+WIDTHS = {name: int(name.split()[0].replace("pixels", "784")) for name in SPANS}  # inputs
 RANKS = [1, 2, 3, 4, 6, 8, 10, 12, 16, 24, 32]
 TABLE = runner.Results(
     "networks.csv",
@@ -85,9 +86,9 @@ class Spec:
 
 
 class Case:
-    """A network, a span of it, and the rows that it is judged on.
+    """A network, a span of it, and the rows on which it is judged.
 
-    Its methods return a spec and a function that measures it, without doing anything yet.
+    The methods return a spec and a function that measures it. They do not measure anything yet.
 
     Parameters
     ----------
@@ -108,19 +109,19 @@ class Case:
 
     @cached_property
     def labels(self):
-        """What the network says of the test rows."""
+        """The network's labels of the test rows."""
         return self.labels_of(self.loaded[0])
 
     def spec(self, method, setting):
-        """Return the spec of something that is done with the span."""
+        """Return the spec of a method for the span."""
         return Spec(self.part, self.network, self.span_name, method, str(setting))
 
     def linearized(self, method, setting="", **settings):
-        """Put a matrix in the place of the span."""
+        """Replace the span by a matrix."""
         return self.spec(method, setting), partial(self._fit_matrix, settings)
 
     def other(self, method, setting, parameters, change):
-        """Let ``change(network, span)`` make another network."""
+        """Replace the network by ``change(network, span)``."""
         return self.spec(method, setting), partial(self._measure_other, parameters, change)
 
     def _fit_matrix(self, settings):
@@ -133,7 +134,7 @@ class Case:
         return self._row(parameters, self.labels_of(change(self.loaded[0], self.span)), 0.0)
 
     def labels_of(self, module):
-        """Return what a network says of the test rows."""
+        """Return a network's labels of the test rows."""
         X_test = self.loaded[3]
         with torch.inference_mode():
             batches = torch.as_tensor(X_test).split(2000)
@@ -150,7 +151,7 @@ class Case:
         }
 
     def pruned_and_trained(self, n_parameters, module, span):
-        """Return a pruned network whose span is trained as `LinearizedNetworkClassifier` is."""
+        """Return a pruned network. Its span is trained as in `LinearizedNetworkClassifier`."""
         pruned = deepcopy(pruned_span(module, span, n_parameters))
         first, last = map(int, span)
         weights = [each.weight for each in pruned[first : last + 1] if hasattr(each, "weight")]
@@ -178,7 +179,7 @@ def training(epochs=10, **settings):
 
 
 def size(student):
-    """Return how many numbers stand in for the span."""
+    """Return how many numbers replace the span."""
     layer = student.linearized_.koopman_0
     matrices = sum(int(w.count_nonzero()) for w in layer.readout.parameters() if w.ndim > 1)
     learnt = (parameter for parameter in layer.lift.parameters() if parameter.ndim > 1)
@@ -214,7 +215,7 @@ def layers(part="layers", kind="deep"):
         yield case.linearized("affine")
         yield case.linearized("monomials", setting, lifter=monomials(p))
         yield case.linearized("Gaussians", "1000 landmarks", lifter=gaussians)
-        if name in ("256 -> 32", "pixels -> 32"):  # the others need no training
+        if name in ("256 -> 32", "pixels -> 32"):  # other spans need no training
             yield case.linearized("affine, trained", **training())
             yield case.linearized("affine, tail trained", trained="tail", **training())
             yield case.linearized(
@@ -223,12 +224,12 @@ def layers(part="layers", kind="deep"):
 
 
 def all_inputs():
-    """Yield spans whose observables are all that enters, beside monomials."""
+    """Yield spans whose observables are all inputs and monomials."""
     gentle = training(5, learning_rate=1e-4, soft_weight=1.0)
     for name in ("64 -> 32", "128 -> 64", "256 -> 128", "256 -> 32"):
         case = case_of("all_inputs", name)
         p = 30 if name == "64 -> 32" else 60
-        # These are linearly dependent, which the ridge takes care of.
+        # These observables are linearly dependent. The ridge takes care of that.
         settings = {"lifter": make_union(StandardScaler(), monomials(p)), "ridge": 1e-5}
         setting = f"all inputs, PCA {p}, degree 2"
         yield case.linearized("monomials", setting, **settings)
@@ -245,7 +246,7 @@ def rank():
 
 
 def budget():
-    """Yield what can be done with a span at equal numbers of parameters."""
+    """Yield all methods for a span at equal numbers of parameters."""
     case = case_of("budget", "256 -> 32")
     n_in, n_out = 256, 32
     whole = 256 * 128 + 128 * 64 + 64 * 32
@@ -297,7 +298,7 @@ def conv():
 
 @cache
 def resnet_and_rows(n_rows=20_000):
-    """Return ResNet-18 and some of the rows that it was trained on."""
+    """Return ResNet-18 and some of its training rows."""
     X, y = images("mnist", "train")
     rows = split(y)[0][:n_rows]
     return (
@@ -381,7 +382,7 @@ PARTS = {
 
 
 def report():
-    """Print all that can be done with one span, at a quarter of the numbers of the affine map."""
+    """Print all methods for one span, with a quarter of the numbers of the affine map."""
     module, X, y, X_test, y_test = on_mnist("deep")
     student = LinearizedNetworkClassifier(
         module, SPANS["256 -> 32"], density=0.25, **training()
@@ -430,12 +431,12 @@ def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__, plot=True)
     made.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    made.add_argument("--report", action="store_true", help="one span by all methods, only")
+    made.add_argument("--report", action="store_true", help="only one span, by all methods")
     return made
 
 
 def main():
-    """Run some parts, draw, show or report."""
+    """Measure some parts, or draw, show or report."""
     options = runner.parse(parser())
     if options.quick:
         options.parts = ["budget", "yin_yang"]

@@ -1,14 +1,15 @@
-"""The whole product dictionary of 60 PCA coordinates by its kernel, with Nystrom landmarks.
+"""How good the dictionary of all products of 60 PCA coordinates is, by its kernel.
 
     python experiments/product_kernel.py
     python experiments/product_kernel.py --landmarks 5000
 
-Cosine and sine of every coordinate, 2^60 products of them; MNIST. EDMD on labels for each number of
-landmarks, and for 2,000 of them the student distilled from the perceptron of
-`experiments/teachers.py` (soft weight 0.5, temperature 2, as for the tensor trains). Frequency and
-ridge were chosen with 1,000 landmarks, EDMD fitted to 20,000 training images, on 10,000 others; the
-test images had no part in it. Rows of other numbers of landmarks stay in
-experiments/results/product_kernel.csv.
+The dictionary has cosine and sine of every coordinate and their 2^60 products; Nystrom landmarks
+make it finite. The data set is MNIST. EDMD on labels is fitted for each number of landmarks. For
+2,000 landmarks there is also the student distilled from the perceptron of `experiments/teachers.py`
+(soft weight 0.5, temperature 2, as for the tensor trains). Frequency and ridge were chosen with
+1,000 landmarks: EDMD was fitted to 20,000 training images and judged on 10,000 others. The test
+images played no part in it. Writes experiments/results/product_kernel.csv. Rows of other numbers of
+landmarks stay in it.
 """
 
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def parser():
 
 
 def main():
-    """Run what is missing, or show the table."""
+    """Measure the missing rows, or show the table."""
     options = runner.parse(parser())
     specs = [
         Spec(n_landmarks, student)

@@ -1,4 +1,4 @@
-"""What a seed changes: the MNIST student of degree 2, PCA 40, fitted with other random states.
+"""What a random seed changes for the MNIST student of degree 2, PCA 40.
 
     python experiments/repeats.py
 
@@ -29,7 +29,7 @@ class Spec:
 
 
 def measure(spec, n_seeds):
-    """Return accuracies over seeds, and how far the coefficients are apart."""
+    """Return the accuracies over seeds, and how much the coefficients differ."""
     X, y = images("mnist", "train")
     X_test, y_test = images("mnist", "test")
     logits = teacher("mnist", "mlp")(X)

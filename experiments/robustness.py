@@ -1,23 +1,24 @@
-"""How far images of MNIST can be changed before a student changes its mind: proven, for each.
+"""How much images of MNIST must change before a student changes its answer, with proofs.
 
     python experiments/robustness.py students --held-out   # settings, on held-out images
     python experiments/robustness.py students              # the students, on the test images
     python experiments/robustness.py attack                # do the radii hold?
     python experiments/robustness.py students --plot
 
-Students of degree 2 after PCA, so that every radius is exact (`inspection.robust_radius`): the
+Students have degree 2 after PCA, so every radius is exact (`inspection.robust_radius`). It is the
 length (L2, pixels in [0, 1]) of the shortest change that changes the class. An image counts as
-certified at a radius if it is told right, and its radius is larger. ResNet-18 is the teacher,
-trained on 50,000 images; settings are chosen on the other 10,000 training images, by the certified
-accuracy at the radius that a student is for, among those with 97.5 % of the images right without a
-change. The test images are looked at once, by students of all 60,000.
+certified at a radius if its class is right and its own radius is larger. The teacher is ResNet-18,
+trained on 50,000 images. Settings are chosen on the other 10,000 training images: among students
+with 97.5 % of the unchanged images right, the one with the best certified accuracy at the radius
+that it is for. Students of all 60,000 images see the test images once.
 
-Held-out rows of 10,000 images and 40 coordinates say what raises certified accuracy: ridge, noise
-that is expected or made (by labels then: the teacher is not asked about others), temperature,
-perturbation.
+Held-out rows of 10,000 images and 40 coordinates show what raises certified accuracy: the ridge;
+noise that is expected or made (by labels then: the teacher is not asked about noisy images); the
+temperature; the perturbation.
 
-"attack" searches with projected gradients, from 100 random places within the radius, for an image
-of another class that is nearer than the radius, on 500 test images; and says how long radii take.
+"attack" searches for an image of another class that is nearer than the radius, on 500 test images.
+It follows projected gradients from 100 random places within the radius. The table also says how
+long radii take.
 
 Writes robustness_held_out.csv, robustness.csv, robustness_curve.csv, robustness_attack.csv; --plot
 draws docs/images/robustness.png.
@@ -61,7 +62,7 @@ class Spec:
 
 FEW = partial(Spec, 10_000, 40)
 MANY = partial(Spec, 50_000)
-# What raises certified accuracy, then candidates.
+# First the ways to raise certified accuracy, then the candidates.
 WAYS = [
     FEW(0.0, 1e-4),
     FEW(0.0, 1e-3),
@@ -90,13 +91,13 @@ ATTACK = runner.Results("robustness_attack.csv", ["student"])
 
 @dataclass(frozen=True)
 class Named:
-    """The student that is for a radius."""
+    """The student for one radius, or the plain one."""
 
     student: str
 
 
 def noisy(size, X, rng):
-    """Return images with noise, and pixels within [0, 1]."""
+    """Return images with noise, with pixels within [0, 1]."""
     return np.clip(X + size * rng.standard_normal(X.shape, dtype=X.dtype), 0.0, 1.0)
 
 
@@ -133,20 +134,20 @@ def make_student(spec):
 
 
 def certified(student, X, y):
-    """Return the radii, 0 for images that are told wrong; and seconds that radii took."""
+    """Return the radii, 0 for images with a wrong class; and the seconds that radii took."""
     radii, seconds = runner.timed(robust_radius, student, X)
     return np.where(student.predict(X) == y, radii, 0.0), seconds
 
 
 def accuracies(radii):
-    """Return the share of images that are right, and that are certified."""
+    """Return the share of images that are right, and the shares that are certified."""
     found = {"clean": np.mean(radii > 0)}
     found |= {f"certified_{radius}": np.mean(radii > radius) for radius in RADII}
     return {name: f"{value:.4f}" for name, value in found.items()}
 
 
 def measure_held_out(spec):
-    """Fit to some of the 50,000 images, and certify the 10,000 others."""
+    """Fit to some of the 50,000 images, and certify the other 10,000."""
     X, y = images("mnist", "train")
     seen, held = split(y)
     rows = seen[: runner.full_or_quick(spec.rows, 300)]
@@ -195,7 +196,7 @@ def measure(named):
 
 
 def measure_attack(named):
-    """Verify the changes that lead to the boundary, and search for shorter ones."""
+    """Verify the changes that lead to the boundary, and search for shorter changes."""
     spec = PLAIN if runner.is_quick() else chosen(named.student)
     student, _ = fitted(spec)
     X, _ = images("mnist", "test")
@@ -219,10 +220,10 @@ def measure_attack(named):
 
 
 def attacked(student, X, radii, n_restarts):
-    """Return the lengths of the shortest changes that a search found, in radii.
+    """Return the lengths of the shortest changes that a search found, in units of the radii.
 
-    Each restart begins within the ball of twice the radius, follows the gradient of the smallest
-    margin, and is cut where the class changes first on the way from the image.
+    Each restart begins within a ball of twice the radius. It follows the gradient of the smallest
+    margin, and is cut where the class first changes on the way from the image.
     """
     coordinates = student[0].transform(X)
     forms, linear, constant = quadratic_parts(student)
@@ -245,7 +246,7 @@ def attacked(student, X, radii, n_restarts):
             shortest = np.where(is_across, np.minimum(shortest, length), shortest)
             uphill = slopes[each, rival] - slopes[each, own]
             uphill /= np.linalg.norm(uphill, axis=1, keepdims=True) + 1e-300
-            # Across: shorter by some percent. Not yet: on, to where the margin falls fastest.
+            # The class has changed: go back a little. It has not: go where the margin falls.
             rate = (0.5 * 0.85**number * radii)[:, None]
             step = np.where(is_across[:, None], 0.97 * step, step + rate * uphill)
             most = np.minimum(2.0, shortest) * radii / np.linalg.norm(step, axis=1)
@@ -274,7 +275,7 @@ def quadratic_parts(student):
 
 
 def plot():
-    """Draw certified accuracy over the radius, and what is published."""
+    """Draw certified accuracy over the radius, and published figures."""
     import matplotlib.pyplot as plt
 
     _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
@@ -303,14 +304,12 @@ def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__, plot=True)
     made.add_argument("what", choices=("students", "attack"), nargs="?", default="students")
-    made.add_argument(
-        "--held-out", action="store_true", help="try settings, on held-out images"
-    )
+    made.add_argument("--held-out", action="store_true", help="try settings on held-out images")
     return made
 
 
 def main():
-    """Run, draw or show one of the tables."""
+    """Measure, draw or show one of the tables."""
     options = runner.parse(parser())
     if options.held_out:
         specs = [*CANDIDATES, *WAYS][:: runner.full_or_quick(1, 8)]

@@ -1,8 +1,8 @@
 """What all experiments share: specs, results that are kept, and one way to run them.
 
-A spec is a frozen dataclass that says what one row of a table is of. ``measure(spec)`` returns the
-columns that are measured, or yields several such rows. `run` measures the specs that have no row
-yet and writes each row as soon as it is there.
+A spec is a frozen dataclass that describes one row of a table. ``measure(spec)`` returns the
+measured columns, or yields several such rows. `run` measures the specs that have no row yet, and
+writes each row as soon as it is measured.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from sklearn_koopman._files import replaced_when_whole
 
 RESULTS = Path(__file__).parent / "results"
 PICTURES = Path(__file__).parents[1] / "docs" / "images"
-# One colour for one kind of model in all pictures; the examples have them too.
+# One colour for one kind of model in all pictures. The examples use the same colours.
 TEACHER, STUDENT, NO_TEACHER, EDMD = "#1b4965", "#d1495b", "#e9a03b", "#8d99ae"
 FILTERS, ANOTHER = "#9b5de5", "#3c8d5a"
-# An environment variable, so that it holds in the processes that a script starts too.
+# An environment variable, so that it also holds in the processes that a script starts.
 _QUICK = "SKLEARN_KOOPMAN_QUICK"
 
 
@@ -38,24 +38,24 @@ def quick_parser(doc):
 
 
 def experiment_parser(doc, plot=False):
-    """Return a parser with the options of every experiment; with ``--plot`` where it draws."""
+    """Return a parser with the options of every experiment; with ``--plot`` if it draws."""
     parser = quick_parser(doc)
-    parser.add_argument("--again", action="store_true", help="also rows that are there")
-    parser.add_argument("--show", action="store_true", help="print the table there is, only")
+    parser.add_argument("--again", action="store_true", help="measure all rows anew")
+    parser.add_argument("--show", action="store_true", help="only print the table")
     if plot:
-        parser.add_argument("--plot", action="store_true", help="draw what there is, only")
+        parser.add_argument("--plot", action="store_true", help="only draw the table")
     return parser
 
 
 def count(text):
-    """Return a whole number of an option from 1 on."""
+    """Return the value of an option that is a whole number from 1 on."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
 
 
 def parse(parser):
-    """Return the options that a script was called with; ``--quick`` counts from here on."""
+    """Return the options that a script was called with; ``--quick`` takes effect here."""
     options = parser.parse_args()
     if options.quick:
         os.environ[_QUICK] = "1"
@@ -68,24 +68,24 @@ def is_quick():
 
 
 def full_or_quick(full, quick):
-    """Return the first, or with ``--quick`` the second."""
+    """Return the first value, or the second one with ``--quick``."""
     return quick if is_quick() else full
 
 
 class Results:
-    """A table of which no two rows have the same values in the columns of a key.
+    """A table in which no two rows have the same values in the columns of a key.
 
-    With ``--quick`` it starts empty and is written nowhere.
+    With ``--quick`` the table starts empty and is not written.
 
     Parameters
     ----------
     file : str or Path
-        Its name in the folder of results, or where else it is.
+        Its name in the folder of results, or another path.
     key : sequence of str
     order : callable, default=None
-        What rows are sorted by; None leaves new ones at the end.
+        What rows are sorted by; None leaves new rows at the end.
     anew : bool, default=False
-        Whether rows of earlier runs go, as this one measures the whole table.
+        Whether rows of earlier runs are dropped, because this run measures the whole table.
     """
 
     def __init__(self, file, key, order=None, anew=False):
@@ -102,7 +102,7 @@ class Results:
         return [row for row in self.rows() if values.items() <= row.items()]
 
     def add(self, row, **remarks):
-        """Add a row, in the place of an older one with the same key; print it, but for remarks."""
+        """Add a row; it replaces an older one with the same key. Print it without the remarks."""
         print(*row.values(), sep="  ", flush=True)
         row = row | remarks
         rows = self.rows()
@@ -135,7 +135,7 @@ def save_picture(figure, name, dpi):
 
 
 def read(file):
-    """Return the rows of a file as dictionaries, none if it is not there."""
+    """Return the rows of a file as dictionaries; no rows if there is no file."""
     if not file.exists():
         return []
     with file.open(encoding="utf-8", newline="") as lines:
@@ -152,7 +152,9 @@ def run(results, specs, measure, *, again=False):
     """Measure the specs that have no row yet, or all of them again, and add their rows."""
     todo = [spec for spec in specs if again or not results.where(**asdict(spec))]
     if len(todo) < len(specs):
-        print(f"{len(specs) - len(todo)} of {len(specs)} are there: --again measures them anew")
+        print(
+            f"The table has {len(specs) - len(todo)} of {len(specs)}: --again measures all anew"
+        )
     start = perf_counter()
     for number, spec in enumerate(todo, 1):
         print(f"{number}/{len(todo)} {spec}{_time_left(start, number, len(todo))}", flush=True)
@@ -162,7 +164,7 @@ def run(results, specs, measure, *, again=False):
 
 
 def _time_left(start, number, n_specs):
-    """Say how long the rest takes, if each spec takes what those before took on average."""
+    """Say how long the rest takes, if each spec takes as long as the average one so far."""
     if number == 1:
         return ""
     seconds = (perf_counter() - start) / (number - 1) * (n_specs - number + 1)
@@ -170,7 +172,7 @@ def _time_left(start, number, n_specs):
 
 
 def carry_out(options, results, specs, measure, plot=None):
-    """Do what the options ask for: draw the table, print it, or measure what it lacks."""
+    """Do what the options ask for: draw the table, print it, or measure its missing rows."""
     if plot is not None and options.plot:
         plot()
     elif options.show:
@@ -180,7 +182,7 @@ def carry_out(options, results, specs, measure, plot=None):
 
 
 def timed(function, *args, **kwargs):
-    """Return what a call returns, and the seconds that it took."""
+    """Return the result of a call, and the seconds that it took."""
     start = perf_counter()
     result = function(*args, **kwargs)
     return result, perf_counter() - start

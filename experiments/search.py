@@ -1,4 +1,4 @@
-"""The student that a budget pays for, found by one call, beside what was tuned by hand.
+"""How good the students are that one call finds for some budgets, beside tuning by hand.
 
     python experiments/search.py --dataset digits
     python experiments/search.py --dataset mnist --held-out
@@ -6,19 +6,20 @@
     python experiments/search.py --dataset fashion_mnist
     python experiments/search.py --plot
 
-One search for each data set, with the budgets of `BUDGETS` and a time limit, `TIMES`. MNIST and
-Fashion-MNIST: the teacher is ResNet-18, which has learned from 50,000 of the training images; what
-it says is kept, see `teachers.py`. Students are judged on the other 10,000 during the search, and
-the best at each budget is fitted to all 60,000. With --held-out the search sees the 50,000 alone,
-and the students that it finds are tested on the 10,000: so `SETTINGS` were chosen. Digits:
-scikit-learn's, 1,297 to learn from and 500 to test on, the teacher is a support vector machine.
+There is one search for each data set, with the budgets of `BUDGETS` and the time limit of `TIMES`.
+For MNIST and Fashion-MNIST the teacher is ResNet-18, which has learned from 50,000 of the training
+images; its outputs are kept, see `teachers.py`. During the search the other 10,000 judge the
+students, and the best student of each budget is fitted to all 60,000. With --held-out the search
+sees only the 50,000, and its students are tested on the 10,000. `SETTINGS` were chosen in this way.
+For digits (scikit-learn's) there are 1,297 images to learn from and 500 to test on, and the teacher
+is a support vector machine.
 
 `by_hand` is the accuracy on the test images of the best row of all committed tables that costs no
-more than the budget (`by_hand_row` says which). Some tables count from coordinates of PCA on, not
-from pixels: what these cost is added. Of digits there is no table: by hand are monomials of degree
-2, coordinates and settings by cross-validation.
+more than the budget (`by_hand_row` says which). Some tables count costs from PCA coordinates on,
+not from pixels. The cost of the coordinates is added then. There is no table for digits: "by hand"
+means monomials of degree 2 there, with coordinates and settings by cross-validation.
 
-`search_seconds` is what the whole search took, all last fits included.
+`search_seconds` is the time of the whole search, with all last fits.
 """
 
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ from sklearn_koopman.search import KoopmanSearchCV
 
 BUDGETS = (5_000, 20_000, 70_000, 200_000, 1_000_000)
 TIMES = {"digits": 30, "mnist": 600, "fashion_mnist": 600}
-# What is known of the data: the side that a shoe shows does not matter.
+# Knowledge of the data: a shoe may show either side.
 SETTINGS = {
     "digits": {"input_shape": (8, 8)},
     "mnist": {"input_shape": (28, 28), "transfer_set": as_transfer_set("shifts4, labels")},
@@ -50,9 +51,9 @@ SETTINGS = {
         "temperatures": (1.0, 2.0),
     },
 }
-# Coordinates that are tried by hand on digits.
+# Numbers of coordinates that are tried by hand on digits.
 COMPONENTS = (10, 15, 20, 30, 40)
-# Tables that count from coordinates on: what PCA adds.
+# Tables that count costs from coordinates on, and the cost of their PCA.
 COUNTED_FROM_COORDINATES = {"compression.csv": 30 * 784}
 KEY = ("dataset", "judged_on", "budget")
 RESULTS = runner.Results(
@@ -87,12 +88,12 @@ def committed():
 
 
 def dataset_of(name):
-    """Return the data set of a table without a column for it: that in its name, else MNIST."""
+    """Return the data set of a table without such a column: by the table's name, else MNIST."""
     return next((each for each in DATASETS[::-1] if each in name), "mnist")
 
 
 def name_of(file, row):
-    """Return what a row is of, in a few words."""
+    """Describe a row in a few words."""
     names = ("dictionary", "method", "model", "student", "components", "degree", "rank")
     names += ("observables", "teacher", "transfer_set")
     words = [f"{row[name]}" for name in names if row.get(name) not in (None, "", "none")]
@@ -100,13 +101,13 @@ def name_of(file, row):
 
 
 def by_hand(dataset, budget):
-    """Return the best committed row that costs no more, None where there is none."""
+    """Return the best committed row within a budget, None if there is none."""
     affordable = [row for row in committed() if row[0] == dataset and row[1] <= budget]
     return max(affordable, key=lambda row: row[2], default=None)
 
 
 def digits():
-    """Return training rows and labels, and those to test on."""
+    """Return training rows and labels, and test rows and labels."""
     X, y = load_digits(return_X_y=True)
     X = (X / 16).astype(np.float32)
     X, X_test, y, y_test = train_test_split(X, y, test_size=500, stratify=y, random_state=0)
@@ -114,7 +115,7 @@ def digits():
 
 
 def rows_of(spec):
-    """Return X, y, what `fit` and the search need besides, and rows and labels to test on."""
+    """Return X, y, further arguments of `fit` and of the search, test rows and test labels."""
     if spec.dataset == "digits":
         X, y, X_test, y_test = digits()
         if spec.judged_on == "held out":
@@ -130,12 +131,12 @@ def rows_of(spec):
         told = {"soft_labels": logits[seen]}
         return X[seen], y[seen], told, {}, X[held], y[held]
     X_test, y_test = images(spec.dataset, "test")
-    # The teacher has not seen those that students are judged by.
+    # The teacher has not seen the images that judge the students.
     return X, y, {"soft_labels": logits}, {"cv": [(seen, held)]}, X_test, y_test
 
 
 def tuned(X, y, budget):
-    """Return the best monomials of degree 2 that a budget pays for, by cross-validation."""
+    """Return the best monomials of degree 2 within a budget, by cross-validation."""
     found = []
     for p in COMPONENTS:
         lifter = make_pipeline(PCA(p, random_state=0), MonomialLifter(2))
@@ -193,7 +194,7 @@ def name_in(search, number):
 
 
 def compared(spec, budget, X, y, X_test, y_test):
-    """Return what was reached by hand at a budget, as far as there is anything to compare with."""
+    """Return the accuracy by hand at a budget, if there is something to compare with."""
     if spec.judged_on == "held out":
         return {}
     if spec.dataset == "digits":
@@ -214,7 +215,7 @@ def compared(spec, budget, X, y, X_test, y_test):
 
 
 def plot():
-    """Draw students that were found, and all that was tuned by hand."""
+    """Draw the students that a search found, and all that were tuned by hand."""
     import matplotlib.pyplot as plt
 
     _, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
@@ -244,14 +245,18 @@ def plot():
 def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__, plot=True)
-    made.add_argument("--dataset", choices=TIMES, help="only this; default all")
-    made.add_argument("--held-out", action="store_true", help="test on training images")
-    made.add_argument("--time", type=float, help="seconds, instead of those of the data set")
+    made.add_argument("--dataset", choices=TIMES, help="only this data set; default all")
+    made.add_argument(
+        "--held-out", action="store_true", help="test on held-out training images"
+    )
+    made.add_argument(
+        "--time", type=float, help="seconds, instead of the limit of the data set"
+    )
     return made
 
 
 def main():
-    """Run what is missing, draw it, or show the table."""
+    """Measure the missing rows, or draw or show the table."""
     options = runner.parse(parser())
     judged_on = "held out" if options.held_out else "test"
     datasets = [options.dataset] if options.dataset else list(TIMES)

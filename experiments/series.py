@@ -1,31 +1,33 @@
-"""Time series of the UCR and UEA archives: students of MiniRocket's features, of filters, of both.
+"""How good students of time series are, with MiniRocket's features, with filters, and with both.
 
     pip install --no-deps aeon==1.6.0; pip install numba deprecated
     python experiments/series.py
     python experiments/series.py --choose
 
-All classification sets in the wheel of aeon, on their own training and test series. Two have series
-of unequal length, and come padded as well: these are taken. Settings are the same for all sets.
-They were chosen by the second command, on training series alone: mean accuracy over the sets in
-three folds. It writes experiments/results/series_choice.csv.
+The data are all classification sets in the wheel of aeon (from the UCR and UEA archives), with
+their own training and test series. Two sets have series of unequal length and also come padded: the
+padded ones are taken. Settings are the same for all sets. The second command chose them, on
+training series alone: by mean accuracy over the sets in three folds. It writes
+experiments/results/series_choice.csv.
 
-- "RidgeClassifierCV" on all 9,996 features of MiniRocket is what their authors do: features
-  divided by their standard deviation, ten penalties from 0.001 to 1,000, every row left out once.
-  "least squares" chooses from the same ten.
-- "MiniRocket" is about 900 of them, "convolutional" a union of `ConvolutionalLifter`, one for each
-  dilation 1, 2, 4, ... that has room in the series, "both" a union of the two, and "all" of all
-  9,996 and the convolutions.
-- "network" is a small convolutional network, trained here, and the teacher of the students that are
-  distilled. It knows the few series by heart, so that its logits say little more than their labels:
-  they weigh a tenth, which was set beforehand.
+- "RidgeClassifierCV" on all 9,996 features of MiniRocket is the method of MiniRocket's authors:
+  features divided by their standard deviation, ten penalties from 0.001 to 1,000, every row left
+  out once. "least squares" chooses from the same ten penalties.
+- "MiniRocket" is about 900 of these features. "convolutional" is a union of `ConvolutionalLifter`,
+  one for each dilation 1, 2, 4, ... that has room in the series. "both" is a union of the two, and
+  "all" a union of all 9,996 and the convolutions.
+- "network" is a small convolutional network, trained here. It is the teacher of the distilled
+  students. It knows the few series by heart, so its logits say little more than their labels. They
+  weigh a tenth, which was set beforehand.
 
-Mean and standard deviation over five seeds of kernels, filters and networks: the same kernels,
-filters and networks for all students of a seed. "lead" is what a student has more than the
-baseline, seed by seed, with its own standard deviation. The rows "mean" are means over the sets;
-their standard deviations take the sets for independent. Writes experiments/results/series.csv.
+The table has mean and standard deviation over five seeds of kernels, filters and networks. All
+students of a seed have the same kernels, filters and networks. "lead" is the accuracy of a student
+minus that of the baseline, seed by seed, with its own standard deviation. The rows "mean" are means
+over the sets. Their standard deviations treat the sets as independent. Writes
+experiments/results/series.csv.
 
 numba compiles MiniRocket for about a minute when it is first used. From then on torch has as many
-threads as numba: on a busy machine ``NUMBA_NUM_THREADS=1`` makes the networks learn many times as
+threads as numba. On a busy machine, ``NUMBA_NUM_THREADS=1`` makes the networks learn many times as
 fast.
 """
 
@@ -51,7 +53,7 @@ from sklearn_koopman import (
 )
 from sklearn_koopman.teachers import TorchTeacher
 
-# Those whose series are of unequal length are padded in the files that end in "_eq".
+# Sets with series of unequal length are padded in the files that end in "_eq".
 FILES = {
     name: name
     for name in (
@@ -66,7 +68,7 @@ FILES = {
     )
 } | {name: f"{name}_eq" for name in ("JapaneseVowels", "PickupGestureWiimoteZ")}
 BASELINE = ("MiniRocket, all", "RidgeClassifierCV")
-# Unions, and what is in them.
+# Unions and their parts.
 UNIONS = {
     "both": ("MiniRocket", "convolutional"),
     "all": (BASELINE[0], "convolutional"),
@@ -76,15 +78,15 @@ STUDENTS = ("least squares", "no teacher", "distilled")
 
 N_KERNELS = 1000
 FILTERS = {"filter_size": 9, "n_filters": 32, "nonlinearity": "threshold", "grid": 1}
-# What else was tried.
+# Other settings that were tried.
 CHOICES = {
     "convolutional, grid 4": {"grid": 4},
     "convolutional, proportion": {"nonlinearity": "proportion"},
     "convolutional, proportion, not dilated": {"nonlinearity": "proportion", "n_dilations": 1},
 }
-PENALTIES = np.logspace(-3, 3, 10)  # of MiniRocket's authors, on sums over the series
-RIDGE = 1e-1  # of cross-entropy
-RIDGE_OF_MANY = 1.0  # the same, of ten thousand observables
+PENALTIES = np.logspace(-3, 3, 10)  # those of MiniRocket's authors, on sums over the series
+RIDGE = 1e-1  # for cross-entropy
+RIDGE_OF_MANY = 1.0  # the same for ten thousand observables
 RIDGES_TRIED = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 SOFT = {"soft_weight": 0.1, "temperature": 2.0}
 N_STEPS = 400  # of the networks
@@ -107,7 +109,7 @@ class Choice:
 
 @cache
 def series(dataset, part):
-    """Return series (n, channels, length) and labels, of the part "train" or "test"."""
+    """Return series (n, channels, length) and labels of the part "train" or "test"."""
     datasets = import_module("aeon.datasets")
     folder = Path(datasets.__file__).parent / "data" / dataset
     file = folder / f"{FILES[dataset]}_{part.upper()}.ts"
@@ -135,7 +137,7 @@ def minirocket(shape, n_kernels, seed):
 
 
 def filters(shape, seed, n_dilations=20, **settings):
-    """Return a lifter for each dilation that there is room for."""
+    """Return a union of lifters, one for each dilation that has room."""
     settings = FILTERS | settings
     settings["filter_size"] = min(settings["filter_size"], shape[-1] // 2)
     lifters = []
@@ -213,7 +215,7 @@ def network(dataset, seed):
 
 
 def make_student(name, teacher, shape):
-    """Return an unfitted student for lifted rows of a shape; only distilled ones ask a teacher."""
+    """Return an unfitted student for lifted rows; only distilled students ask a teacher."""
     n_series, n_observables = shape
     if name == "least squares":
         return EDMDClassifierCV(ridges=PENALTIES / n_series)
@@ -227,7 +229,7 @@ def make_student(name, teacher, shape):
 
 
 def baseline():
-    """Return what MiniRocket's authors put after its features."""
+    """Return the classifier that MiniRocket's authors put after its features."""
     return make_pipeline(StandardScaler(with_mean=False), RidgeClassifierCV(alphas=PENALTIES))
 
 
@@ -256,7 +258,7 @@ def scores(dataset, dictionary, seed):
     students |= {name: make_student(name, teacher, rows.shape) for name in STUDENTS}
     found = {}
     for name, student in students.items():
-        # The rows are lifted once for all students, so the teacher is handed its own here.
+        # The rows are lifted once for all students, so the teacher gets its own rows here.
         asked = {"teacher_X": flat(X)} if name == "distilled" else {}
         found[name] = student.fit(rows, y, **asked).score(test_rows, y_test)
     return rows.shape[1], found
@@ -292,7 +294,7 @@ def candidates(shape):
 
 
 def measure_choice(choice):
-    """Yield the mean accuracies, in folds of the training series, after a dictionary."""
+    """Yield the mean accuracies after a dictionary, in folds of the training series."""
     found = {}
     for dataset in runner.full_or_quick(list(FILES), ["UnitTest"]):
         X, y = series(dataset, "train")
@@ -312,7 +314,7 @@ def measure_choice(choice):
 
 
 def add_means(results):
-    """Add the rows of means over the sets, where all sets are there."""
+    """Add rows of means over the sets, if all sets are measured."""
     groups = {}
     for row in results.rows():
         if row["dataset"] != "mean":
@@ -334,7 +336,7 @@ def add_means(results):
 
 
 def mean_of(rows, column):
-    """Return the mean of a column, and its standard deviation, by their names."""
+    """Return the mean of a column and its standard deviation, by their names."""
     means, stds = ([float(row[name]) for row in rows] for name in (column, f"{column}_std"))
     deviation = float(np.linalg.norm(stds)) / len(rows)
     return {column: round(np.mean(means), 5), f"{column}_std": round(deviation, 5)}
@@ -343,7 +345,9 @@ def mean_of(rows, column):
 def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__)
-    made.add_argument("--choose", action="store_true", help="settings on training series, only")
+    made.add_argument(
+        "--choose", action="store_true", help="choose settings on training series"
+    )
     made.add_argument("--seeds", type=runner.count, default=5)
     return made
 

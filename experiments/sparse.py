@@ -1,4 +1,4 @@
-"""The best student of at most m observables, from 50 to 12,341.
+"""How good the best student of at most m observables is, from 50 to 12,341.
 
     python experiments/sparse.py
     python experiments/sparse.py --sizes 500 1000
@@ -6,31 +6,32 @@
     python experiments/sparse.py --plot
     python experiments/sparse.py --group-penalty
 
-The dictionary is that of all monomials of degree 3 in 40 PCA coordinates; the observables are
-chosen greedily (ObservableSelector), and the student is then distilled anew on the chosen ones. The
-choice goes by the labels, by the teacher's logits, or by the logits of a student of 2,000
-observables (chosen by the teacher's), where rows weigh as much as their loss curves. Plain
-dictionaries of other sizes stand beside it.
+The dictionary has all monomials of degree 3 in 40 PCA coordinates. The observables are chosen
+greedily (ObservableSelector), and the student is then distilled anew on the chosen ones. The choice
+goes by the labels, by the teacher's logits, or by the logits of a student of 2,000 observables. The
+observables of this student are chosen by the teacher's logits, and its rows weigh as much as their
+loss curves. Plain dictionaries of other sizes stand beside these students.
 
-Everything is chosen without the test images: 10,000 training images are held out, a perceptron is
-trained on the other 50,000, observables are chosen and candidates fitted on these; what the choice
-goes by, soft weight, temperature and ridge are those of the most accurate candidate on the 10,000
-for each m. Students of more than 3,000 observables cost more: they try two ridges, at the soft
-weight and temperature that are best at 2,000; that of all 12,341 takes the ridge that is best at
-4,000, untried. Then teacher, choice and student are those of all 60,000.
+Everything is chosen without the test images. 10,000 training images are held out, and a perceptron
+is trained on the other 50,000. Observables are chosen and candidates fitted on these 50,000. For
+each m, the most accurate candidate on the 10,000 decides the basis of the choice, soft weight,
+temperature and ridge. Students of more than 3,000 observables cost more: they try two ridges, at
+the soft weight and temperature that are best at 2,000. The student of all 12,341 tries nothing, and
+takes the ridge that is best at 4,000. Then teacher, choice and student are fitted to all 60,000.
 
-With a transfer set, observables are chosen by 30,000 of the rows and those made of them, by the
-teacher's logits, and students are fitted to all. Nothing is tried: soft weight, temperature and
+With a transfer set, the teacher's logits of 30,000 of the rows and made rows choose the
+observables, and students are fitted to all of them. Nothing is tried: soft weight, temperature and
 ridge are those that table.py chose for PCA 60, degree 2, with this teacher and this set.
 
 Writes experiments/results/sparse.csv; --plot draws docs/images/sparse_students.png from it.
 
-With --group-penalty greedy choice stands beside a group penalty, at the same number of observables,
-on digits. Of the 285 monomials of degree 3 in 10 PCA coordinates of scikit-learn's digits, each way
-chooses m; least squares is then fitted anew on these (ridge 1e-4). The group penalty is
+With --group-penalty, greedy choice stands beside a group penalty at the same number of observables.
+There are 285 monomials of degree 3 in 10 PCA coordinates of scikit-learn's digits. Each way chooses
+m of them, and least squares is then fitted anew on these (ridge 1e-4). The group penalty is
 scikit-learn's MultiTaskLasso on the standardised observables and one-hot labels, at the largest
-penalty of a path that keeps m or more; the m with the largest coefficients stay. Means over five
-folds; everything is chosen on the training rows. Writes experiments/results/group_penalty.csv.
+penalty of a path that keeps m or more. The m observables with the largest coefficients stay. The
+table has means over five folds; everything is chosen on the training rows. Writes
+experiments/results/group_penalty.csv.
 """
 
 import warnings
@@ -66,19 +67,19 @@ from sklearn_koopman.inspection import cost, fidelity_score
 COMPONENTS, DEGREE = 40, 3
 SIZES = [50, 100, 200, 500, 1000, 2000, 4000]
 CHOICES = ["labels", "logits", "student"]
-FIRST = 2000  # the student whose logits smaller ones are chosen by
+FIRST = 2000  # size of the student whose logits choose the observables of smaller ones
 LARGE = 3000  # from here on, few settings are tried
 LARGE_SOFT = 0.9, 2.0
 LARGEST = 10_000
 PLAIN = [(40, 1), (20, 2), (40, 2), (60, 2), (20, 3), (30, 3), (COMPONENTS, DEGREE)]
 SOFT = [(0.5, 2.0), (0.9, 2.0), (1.0, 4.0)]
 RIDGES = [1e-5, 1e-4, 1e-3]
-ROWS_TO_CHOOSE_BY = 30_000  # with a transfer set
-FEW = (10, 20, 40, 80)  # observables that a group penalty chooses too
+ROWS_TO_CHOOSE_BY = 30_000  # if there is a transfer set
+FEW = (10, 20, 40, 80)  # numbers of observables for the group penalty
 
 
 def by_size(row):
-    """Return what rows are sorted by."""
+    """Return the key by which rows are sorted."""
     return [
         row[name].zfill(9) for name in ("dataset", "teacher", "transfer_set", "observables")
     ]
@@ -106,7 +107,7 @@ class Spec:
 
     @property
     def choices(self):
-        """What the choice of observables may go by."""
+        """The possible bases of the choice of observables."""
         components, degree = self.components_and_degree
         if self.observables == comb(components + degree, degree):
             return ["all"]
@@ -116,12 +117,12 @@ class Spec:
 
 
 def components_to_choose_from():
-    """Return the number of PCA coordinates whose monomials are chosen from."""
+    """Return the number of PCA coordinates whose monomials are candidates."""
     return runner.full_or_quick(COMPONENTS, 10)
 
 
 class Rows:
-    """What a fit learns from, and choices of observables by it."""
+    """The rows of a fit, and the observables chosen by them."""
 
     def __init__(self, X, y, teacher, made):
         self.X, self.y, self.teacher = X, y, teacher
@@ -131,13 +132,13 @@ class Rows:
         self.components = components_to_choose_from()
 
     def pca(self, components):
-        """Return the PCA of the rows with so many components."""
+        """Return the PCA of the rows with some number of components."""
         if components not in self.pcas:
             self.pcas[components] = PCA(components, random_state=0).fit(self.X)
         return self.pcas[components]
 
     def to_choose_by(self):
-        """Return rows that observables are chosen by, and their labels, -1 for made rows."""
+        """Return the rows for choosing observables, and their labels, -1 for made rows."""
         if self.transfer_set is None:
             return self.X, self.y
         rows = self.transfer_set.enlarge(self.X)
@@ -145,7 +146,7 @@ class Rows:
         return rows[some], rows.repeated(self.y.astype(int), -1)[some]
 
     def select(self, chosen_by):
-        """Choose as many observables as are needed; kept, as the choices are nested."""
+        """Choose as many observables as are needed. The choice is kept, as choices are nested."""
         if chosen_by not in self.selectors:
             most = {"labels": FIRST, "logits": SIZES[-1], "student": FIRST // 2}[chosen_by]
             most = runner.full_or_quick(most, 60)
@@ -163,7 +164,7 @@ class Rows:
         return self.selectors[chosen_by]
 
     def targets(self, chosen_by, X, y):
-        """Return what the choice goes by, and the weights of the rows."""
+        """Return the targets of the choice, and the weights of the rows."""
         if chosen_by == "labels":
             return y.astype(int), None
         if chosen_by == "logits":
@@ -183,7 +184,7 @@ class Rows:
         return logits - logits.mean(axis=1, keepdims=True), curvature
 
     def fit(self, dictionary, chosen_by, size, soft_weight, temperature, ridge, tol):
-        """Return a student that takes pixels, and the seconds its fit took."""
+        """Return a student that takes pixels, and the seconds that its fit took."""
         components, degree = dictionary
         if chosen_by == "all":
             lifter = MonomialLifter(degree)
@@ -203,7 +204,7 @@ class Rows:
 
 @lru_cache(maxsize=2)
 def rows_of(dataset, kind, made, held_out):
-    """Return all training rows and their teacher, or those without the images held out."""
+    """Return all training rows and their teacher, or the same without the held-out images."""
     X, y = images(dataset, "train")
     if held_out:
         seen, _ = split(y)
@@ -212,7 +213,7 @@ def rows_of(dataset, kind, made, held_out):
 
 
 def candidates(spec):
-    """Return (validation accuracy, chosen by, soft weight, temperature, ridge) of all tried."""
+    """Return (validation accuracy, chosen by, soft weight, temperature, ridge) of all trials."""
     if spec.transfer_set != "none":
         like = table.Spec(spec.dataset, spec.teacher, 60, 2, "exact", spec.transfer_set)
         return [(np.nan, "logits", *table.settings_in(table.row_of(like)).values())]
@@ -323,7 +324,7 @@ WAYS = {"greedy": greedily, "group penalty": by_penalty}
 
 
 def measure_way(spec):
-    """Return the accuracies of the students of m observables that are chosen in one way."""
+    """Return the accuracies of students of m observables, chosen in one way."""
     X, y = load_digits(return_X_y=True)
     scores = {size: [] for size in FEW}
     seconds = []
@@ -342,7 +343,7 @@ def measure_way(spec):
     }
 
 
-# Where the name of a plain dictionary stands beside its point.
+# Where the name of a plain dictionary is written beside its point.
 LABEL_AT = {"PCA 20, degree 3": (-4, -24), "PCA 40, degree 2": (-40, -14)}
 
 
@@ -385,16 +386,18 @@ def plot():
 def parser():
     """Return the parser of the command line."""
     made = runner.experiment_parser(__doc__, plot=True)
-    made.add_argument("--sizes", type=runner.count, nargs="+", help="only these; default all")
+    made.add_argument(
+        "--sizes", type=runner.count, nargs="+", help="only these sizes; default all"
+    )
     made.add_argument("--dataset", choices=DATASETS, default="mnist")
     made.add_argument("--teacher", choices=MAKE, default="mlp")
     made.add_argument("--transfer-set", choices=SETS, default="none")
-    made.add_argument("--group-penalty", action="store_true", help="this table instead")
+    made.add_argument("--group-penalty", action="store_true", help="only the group penalty")
     return made
 
 
 def main():
-    """Run, draw or show one of the tables."""
+    """Measure, draw or show one of the tables."""
     options = runner.parse(parser())
     if options.group_penalty:
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -1,6 +1,7 @@
-"""Inputs for networks of other people's packages: found on the machine, or made.
+"""Inputs for networks of other people's packages, found on the machine or made.
 
-Nothing is fetched. What is found (files, translated texts) differs a little between machines.
+Nothing is downloaded. Inputs that are found (files, translated texts) differ a little between
+machines.
 """
 
 import gettext
@@ -34,12 +35,12 @@ SUFFIXES = (
 
 
 def files(n_rows, random_state, most_of_a_kind=150):
-    """Return the ends of files of the Python installation, as magika's network takes them.
+    """Return both ends of files of the Python installation, in the format of magika's network.
 
     Returns
     -------
     tokens : ndarray of int32, shape (n_samples, 2048)
-        The first and the last 1,024 bytes without blanks around them; 256 where there are none.
+        The first and the last 1,024 bytes without blanks around them; 256 where a file is shorter.
     """
     folders = [
         Path(sys.prefix),
@@ -75,7 +76,7 @@ def _ends(beginning, end):
 
 
 def texts(n_rows, random_state):
-    """Return messages of Sphinx in the languages that it is translated into."""
+    """Return messages of Sphinx in all languages of its translations."""
     import sphinx
 
     folder, found = Path(sphinx.__file__).parent / "locale", set()
@@ -103,7 +104,7 @@ def tones(n_rows, random_state):
 
 
 def lines_of_text(n_rows, random_state):
-    """Return pictures of words, of which half are upside down.
+    """Return pictures of words; half of them are upside down.
 
     Returns
     -------
@@ -131,7 +132,7 @@ def lines_of_text(n_rows, random_state):
 
 
 def sounds(n_rows, random_state):
-    """Return 36 ms of made vowels, and of noises, clicks and tones, at 16 kHz."""
+    """Return 36 ms of made vowels, noises, clicks and tones, at 16 kHz."""
     n = 576 + 2048
     times = np.arange(n) / 16000
     rows = np.empty((n_rows, 576), dtype=np.float32)
@@ -164,7 +165,7 @@ def _resonance(wave, frequency, width):
 
 
 def where_trees_cut(model, n_rows, random_state):
-    """Return rows whose features lie between the thresholds of a LightGBM model, correlated.
+    """Return rows of correlated features that lie between the thresholds of a LightGBM model.
 
     Returns
     -------

@@ -1,18 +1,18 @@
-"""Networks out of other people's packages as teachers, as they are, and students of them.
+"""Whether networks of other people's packages work as teachers, unchanged, and their students.
 
     python experiments/strangers.py
 
-Each teacher is used in at most five lines beside its inputs, which are found on the machine or
-made (`strange_inputs.py`): file types from bytes (magika), languages of texts (py3langid), pitches
-of tones (torchcrepe), upside-down lines of text (rapidocr-onnxruntime), voices (silero-vad), stages
-of sleep (yasa). What is not installed is left out, with a message; ``pip install --no-deps`` is
-enough for the six (yasa needs lightgbm too).
+Each teacher is used in at most five lines, apart from its inputs. Inputs are found on the machine
+or made (`strange_inputs.py`). The teachers tell file types from bytes (magika), languages of texts
+(py3langid), pitches of tones (torchcrepe), upside-down lines of text (rapidocr-onnxruntime), voices
+(silero-vad) and stages of sleep (yasa). Packages that are not installed are left out, with a
+message. ``pip install --no-deps`` is enough for the six (yasa needs lightgbm too).
 
-What counts is agreement with the teacher's choice on inputs that no model was fitted to. The
+The measure is agreement with the teacher's choice, on inputs that no model was fitted to. The
 student is one matrix on 496 products of 30 principal components, which learns from the teacher's
-soft targets; its twin learns from the teacher's choices alone; logistic regression takes the
-features that the components are made of. Settings are chosen by a fifth of the training rows:
-temperature and ridge of the student, ridge of the twin, C of the regression. Two draws of inputs.
+soft targets. Its twin learns only from the teacher's choices. Logistic regression takes the
+features that the components are made of. A fifth of the training rows chooses settings: temperature
+and ridge of the student, ridge of the twin, C of the regression. There are two draws of inputs.
 """
 
 import sys
@@ -38,13 +38,13 @@ from sklearn_koopman.teachers import OnnxTeacher, TorchTeacher, as_teacher
 
 TEACHERS = {}
 PACKAGES = {"rapidocr": "rapidocr-onnxruntime", "silero_vad": "silero-vad"}
-N_ROWS = 2000  # of which a quarter is held out
+N_ROWS = 2000  # a quarter of them is held out
 SEEDS = 2
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """A teacher, its inputs, and what a student is to make of these."""
+    """A teacher, its inputs, and the features that a student makes of these."""
 
     X: Any
     teacher: Any
@@ -53,13 +53,13 @@ class Lesson:
 
 
 def teaches(function):
-    """Put a teacher into the table, under its name."""
+    """Put a teacher into the table under its name."""
     TEACHERS[function.__name__] = function
     return function
 
 
 def folder_of(package):
-    """Return the folder of an installed package, which is not imported."""
+    """Return the folder of an installed package without importing it."""
     return Path(find_spec(package).submodule_search_locations[0])
 
 
@@ -73,7 +73,7 @@ def magika(n_rows, random_state):
 
 @teaches
 def py3langid(n_rows, random_state):
-    """Languages of short texts: a DataFrame, a column for each language."""
+    """Languages of short texts: a DataFrame with a column for each language."""
     import pandas as pd
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
@@ -92,7 +92,7 @@ def torchcrepe(n_rows, random_state):
     """Pitches of tones: 360 sigmoids of a torch module, one every 20 cents."""
     import torch
 
-    for name in ("librosa", "resampy", "torchaudio"):  # which only its functions for files need
+    for name in ("librosa", "resampy", "torchaudio"):  # only its functions for files need these
         sys.modules.setdefault(name, ModuleType(name))
     from torchcrepe import Crepe
 
@@ -106,7 +106,7 @@ def torchcrepe(n_rows, random_state):
 
 @teaches
 def rapidocr(n_rows, random_state):
-    """Lines of text, upright or upside down: 3 x 48 x 192, of which the file leaves two open."""
+    """Lines of text, upright or upside down: 3 x 48 x 192; the file leaves two sizes open."""
     X = strange_inputs.lines_of_text(n_rows, random_state)
     file = next(folder_of("rapidocr_onnxruntime").glob("models/*cls*.onnx"))
     colours = np.broadcast_to(X[:, None], (len(X), 3, *X.shape[1:]))
@@ -128,7 +128,7 @@ def silero_vad(n_rows, random_state):
 
 @teaches
 def yasa(n_rows, random_state):
-    """Stages of sleep from 65 features: gradient boosting, kept as yasa loads it itself."""
+    """Stages of sleep from 65 features: gradient boosting, from the file that yasa loads."""
     import joblib
 
     model = joblib.load(next(folder_of("yasa").glob("classifiers/clf_eeg_lgb_*.joblib")))
@@ -137,7 +137,7 @@ def yasa(n_rows, random_state):
 
 
 def _counts_of_bytes(tokens):
-    """Return square roots of how often each byte is in the two halves."""
+    """Return the square roots of the counts of each byte in the two halves."""
     halves = tokens.reshape(len(tokens), 2, -1)
     counts = np.zeros((len(tokens), 2, 257))
     for half in (0, 1):
@@ -162,7 +162,7 @@ class Spec:
 
 
 def is_installed(name):
-    """Say whether the package of a teacher is there, and print what to do if it is not."""
+    """Say whether the package of a teacher is installed; if not, print the command."""
     module = "rapidocr_onnxruntime" if name == "rapidocr" else name
     needed = [module, *(["lightgbm"] if name == "yasa" else [])]
     missing = [package for package in needed if find_spec(package) is None]
@@ -173,7 +173,7 @@ def is_installed(name):
 
 
 def measure(spec):
-    """Return how often models agree with the teacher of a spec, over some draws."""
+    """Return how often models agree with a teacher, over some draws."""
     seeds = range(runner.full_or_quick(SEEDS, 1))
     drawn = [agreements(spec.teacher, seed) for seed in seeds]
     row = {
@@ -198,7 +198,7 @@ def agreements(name, seed):
     order = random_state.permutation(n_rows)
     train, test = np.split(order, [3 * n_rows // 4])
     common, counts = np.unique(y[train], return_counts=True)
-    common = common[counts >= 10]  # of rarer classes there is nothing to learn
+    common = common[counts >= 10]  # there is nothing to learn about rarer classes
     train, test = (rows[np.isin(y[rows], common)] for rows in (train, test))
     features = clone(lesson.features).fit(lesson.X[train])
     Z, Z_test = features.transform(lesson.X[train]), features.transform(lesson.X[test])
@@ -243,7 +243,7 @@ def models(kind, classes):
 
 
 def best(candidates, Z, y, soft):
-    """Return the candidate that does best on a fifth of the rows, fitted to all of them."""
+    """Return the candidate that is best on a fifth of the rows, fitted to all of them."""
     n = 4 * len(Z) // 5
     scores = [
         np.mean(
@@ -256,7 +256,7 @@ def best(candidates, Z, y, soft):
 
 
 def fitted(model, Z, y, soft):
-    """Return a clone that is fitted to features, choices and, if it learns from them, outputs."""
+    """Return a clone, fitted to features, choices and, if it learns from them, outputs."""
     given = {} if soft is None else {"koopmandistilledclassifier__soft_labels": soft}
     return clone(model).fit(Z, y, **given)
 
@@ -269,7 +269,7 @@ def parser():
 
 
 def main():
-    """Measure what is installed and has no row yet, or show the table."""
+    """Measure the installed teachers that have no row yet, or show the table."""
     options = runner.parse(parser())
     specs = [Spec(name) for name in options.teachers if options.show or is_installed(name)]
     in_order = list(TEACHERS).index

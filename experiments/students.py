@@ -18,11 +18,11 @@ from sklearn_koopman import (
     ObservableSelector,
 )
 
-PRELIMINARY = 200  # PCA coordinates that an active subspace is sought in
-LEADING = 32  # active coordinates of which all triples are taken
-SMALL = 1000  # observables of the students "RBF" and "sparse"
+PRELIMINARY = 200  # number of PCA coordinates in which an active subspace is sought
+LEADING = 32  # number of active coordinates whose triples are all taken
+SMALL = 1000  # number of observables of the students "RBF" and "sparse"
 
-# (soft weight, temperature), tried at the first ridge; then the other ridges.
+# (soft weight, temperature) are tried at the first ridge, and then the other ridges.
 SOFT = {
     "mnist": [(0.5, 2.0), (1.0, 2.0), (1.0, 4.0)],
     "fashion_mnist": [(0.1, 2.0), (0.5, 1.0), (0.5, 2.0), (1.0, 2.0)],
@@ -30,7 +30,7 @@ SOFT = {
 RIDGES = {"mnist": (1e-4, 1e-3, 1e-5), "fashion_mnist": (1e-3, 1e-2, 3e-3, 3e-4)}
 TOL = 1e-4
 EDMD_RIDGES = (1e-5, 1e-4, 1e-3, 1e-2)
-# The paper's own settings are not known; these are one guess, untuned.
+# The paper does not give its settings. These are one guess, not tuned.
 ADAM = {"soft_weight": 0.5, "temperature": 2.0, "ridge": 1e-4}
 WITH_TRANSFER_SETS = ("exact", "active", "active, triples", "squares", "RBF", "sparse")
 METHODS = ("EDMD, labels", "EDMD, logits", "Adam", "no teacher", *WITH_TRANSFER_SETS)
@@ -72,7 +72,7 @@ def make_student(method, teacher, components, degree, made="none", gamma=None):
 
 
 def rounds(dataset, method):
-    """Return a function from the best settings so far to the next ones to try, round by round."""
+    """Return a function for each round, from the best settings so far to the next trials."""
     if method.startswith("EDMD"):
         return [lambda best: [{"ridge": ridge} for ridge in EDMD_RIDGES]]
     first, *others = RIDGES[dataset]
@@ -87,9 +87,9 @@ def rounds(dataset, method):
 
 
 def choose(student, trials, X, y, X_held, y_held):
-    """Return (validation accuracy, settings) of the candidate that is best on held-out rows.
+    """Return (validation accuracy, settings) of the best candidate on held-out rows.
 
-    All candidates share a lifter, and each starts where the last ended.
+    All candidates share a lifter, and each one starts where the last one ended.
     """
     lifter = FrozenEstimator(clone(student.lifter).fit(X, y))
     student = clone(student).set_params(lifter=lifter)

@@ -1,30 +1,30 @@
-"""The table: students against their teachers, on all of MNIST and Fashion-MNIST.
+"""How accurate students are beside their teachers, on all of MNIST and Fashion-MNIST.
 
-    python experiments/table.py                    # all that is missing of it
+    python experiments/table.py                    # all missing rows
     python experiments/table.py --datasets mnist --teachers cnn --dictionaries 60:2 --sets shifts8
-    python experiments/table.py --baselines        # what a user would take instead
+    python experiments/table.py --baselines        # other classifiers
     python experiments/table.py --show             # as Markdown
 
 Every row of experiments/results/table.csv is one classifier, fitted to the 60,000 training images
-and tested once; rows that are there are not computed again, unless asked for with --again.
+and tested once. Rows that the table has are not computed again, unless --again asks for it.
 
-Settings are chosen without the test images, and with a teacher that has not seen the images they
-are chosen on: 10,000 training images are held out, a teacher of the same kind is trained on the
-other 50,000 (`teachers.py --held-out`), candidates are fitted to some of these (`chosen_on` in the
-table), and the most accurate on the 10,000 wins: soft weight and temperature first, at one ridge,
-then the ridge. The student is then fitted to all 60,000 images and what the teacher of all 60,000
-says of them. (A teacher that has seen the held-out images betrays their labels, and everything soft
-looks better than it is.) ResNet-18 was trained once, on the 50,000.
+Settings are chosen without the test images, and with a teacher that has not seen the images on
+which they are chosen. 10,000 training images are held out. A teacher of the same kind is trained on
+the other 50,000 (`teachers.py --held-out`), and candidates are fitted to some of these (`chosen_on`
+in the table). The most accurate one on the 10,000 wins: first soft weight and temperature at one
+ridge, then the ridge. The student is then fitted to all 60,000 images and to the outputs of the
+teacher of all 60,000. (A teacher that has seen the held-out images betrays their labels, and soft
+targets look better than they are.) ResNet-18 was trained once, on the 50,000.
 
-The method "active" is "exact" with the coordinates of an ActiveSubspace in the place of PCA's;
-"active, triples" has all pairs of these, and all triples of the leading 32. The method "squares" is
-"active" with the squares of its principal directions for observables: the same student.
+The method "active" is "exact" with the coordinates of an ActiveSubspace instead of those of PCA.
+"active, triples" has all pairs of these coordinates, and all triples of the leading 32. The method
+"squares" is "active" with the squares of its principal directions as observables: the same student.
 
-With --like P:Q settings are those chosen for the same student of another dictionary; with
---settings, those given: soft weight, temperature, ridge.
+With --like P:Q, settings are those chosen for the same student of another dictionary. With
+--settings, they are given: soft weight, temperature, ridge.
 
-`fit_seconds` is the time of one fit with the teacher's outputs at hand, on a machine that had
-other work to do: no measure of speed.
+`fit_seconds` is the time of one fit with the teacher's outputs at hand. The machine had other work
+to do, so it does not measure speed.
 """
 
 from argparse import ArgumentTypeError
@@ -61,7 +61,7 @@ from sklearn_koopman.selection import principal_squares
 TEACHERS = ("mlp", "cnn", "resnet18")
 DICTIONARIES = ("60:1", "60:2", "30:3")
 SEEDS = 5
-WIDTHS = (1.0, 2.0, 4.0)  # of Gaussians: times the gamma of the median heuristic
+WIDTHS = (1.0, 2.0, 4.0)  # gamma of Gaussians, in units of that of the median heuristic
 TRANSFER_SET = {"mnist": "shifts8", "fashion_mnist": "flips, shifts4"}
 SETTINGS = ("soft_weight", "temperature", "ridge")
 KEY = ("dataset", "teacher", "components", "degree", "method", "transfer_set")
@@ -70,7 +70,7 @@ TABLE = runner.Results("table.csv", KEY, order=lambda row: [row[name] for name i
 
 @dataclass(frozen=True)
 class Spec:
-    """One student, or what a user would take instead."""
+    """One student, or another classifier beside it."""
 
     dataset: str
     teacher: str
@@ -82,7 +82,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class Choice:
-    """The settings of a student, and how they were found."""
+    """The settings of a student, and how they were chosen."""
 
     settings: dict
     chosen_on: str
@@ -98,7 +98,7 @@ class Bench:
         self.X, self.y = images(dataset, "train")
         self.X_test, self.y_test = images(dataset, "test")
         self.seen, self.held = split(self.y)
-        # One that was trained on the 50,000 alone serves for both.
+        # ResNet-18, trained on the 50,000 alone, has both roles.
         self.teacher = teacher(dataset, kind) if kind != "resnet18" else self.unseen
         self.says = self.teacher(self.X_test).argmax(axis=1)
         self.teacher_accuracy = accuracy_score(self.y_test, self.says)
@@ -106,7 +106,7 @@ class Bench:
 
     @cached_property
     def unseen(self):
-        """The teacher that has not seen the images that settings are chosen on."""
+        """The teacher that has not seen the images on which settings are chosen."""
         return teacher(self.dataset, self.kind, held_out=True)
 
     def choose(self, spec, n_rows):
@@ -127,7 +127,7 @@ class Bench:
         return [width * typical for width in WIDTHS]
 
     def measure(self, spec, choice):
-        """Fit a student with the settings that were chosen, and return what is written of it."""
+        """Fit a student with the chosen settings, and return its row."""
         student = student_of(spec, self.teacher, choice.gamma).set_params(**choice.settings)
         self.ask_teacher_beforehand(student)
         seeds = range(runner.full_or_quick(SEEDS, 2) if spec.method == "Adam" else 1)
@@ -162,7 +162,7 @@ class Bench:
         return student
 
     def ask_teacher_beforehand(self, student):
-        """Have the teacher's outputs cached, so that they are not part of the time of the fit."""
+        """Cache the teacher's outputs, so that the time of the fit does not include them."""
         if student.teacher is not None:
             self.teacher(self.X)
             if student.transfer_set is not None:
@@ -183,13 +183,13 @@ def student_of(spec, teacher, gamma=None):
 
 
 def over_seeds(accuracies):
-    """Return the columns that say how accurate fits of several seeds are."""
+    """Return the columns with the accuracy of fits of several seeds."""
     mean, std = runner.mean_and_std(accuracies)
     return {"seeds": len(accuracies), "accuracy": mean, "accuracy_std": std}
 
 
 def choice_of(spec, n_rows, like=None, given=None):
-    """Return the settings of a student: the paper's, those given, those of another, or the best."""
+    """Return the settings of a student: a guess, given ones, another student's, or the best."""
     if spec.method == "Adam":
         return Choice(ADAM, "untuned")
     if given:
@@ -212,15 +212,15 @@ def row_of(spec):
 
 
 def settings_in(row):
-    """Return soft weight, temperature and ridge of a row, as far as it has them."""
+    """Return soft weight, temperature and ridge of a row, if it has them."""
     return {name: float(row[name]) for name in SETTINGS if row[name]}
 
 
 def belongs(method, components, degree):
-    """Whether a method has a place in the line of a dictionary."""
-    if method in ("RBF", "squares"):  # the first knows no degree, the other only this one
+    """Whether a method makes sense for a dictionary."""
+    if method in ("RBF", "squares"):  # RBF has no degree, and squares only has this one
         return degree == 2
-    if method == "active, triples":  # of all triples at least
+    if method == "active, triples":  # it needs triples
         return degree >= 3
     if method == "sparse":
         return comb(components + degree, degree) > runner.full_or_quick(SMALL, 20)
@@ -267,7 +267,7 @@ BASELINES = {
 
 
 def measure_baseline(spec):
-    """Return the row of what a user would take instead, on pixels."""
+    """Return the row of another classifier, on pixels."""
     X, y = images(spec.dataset, "train")
     X_test, y_test = images(spec.dataset, "test")
     seen, held = split(y)
@@ -292,7 +292,7 @@ def measure_baseline(spec):
 
 
 def size_of(model):
-    """Return the numbers a model on pixels keeps, about as many as it multiplies."""
+    """Return how many numbers a model on pixels keeps, about as many as it multiplies."""
     if isinstance(model, SVC):
         return int(model.support_vectors_.size + model.dual_coef_.size)
     coefs = model.coefs_ if isinstance(model, MLPClassifier) else [model.coef_]
@@ -309,7 +309,7 @@ def show():
         line = (row["dataset"], row["teacher"], int(row["degree"]), int(row["components"]))
         title = row["method"] + (", transfer set" if row["transfer_set"] != "none" else "")
         best = cells.setdefault(line, {}).get(title)
-        # Of several transfer sets, that which is best on held-out images.
+        # If there are several transfer sets, show the best one on held-out images.
         if best is None or row["validation_accuracy"] > best["validation_accuracy"]:
             cells[line][title] = row
     lines = []
@@ -329,7 +329,7 @@ def show():
 
 
 def percent(row):
-    """Return an accuracy in percent, with the deviation over seeds where there are several."""
+    """Return an accuracy in percent, with the deviation over seeds if there are several."""
     deviation = f" ± {100 * float(row['accuracy_std']):.2f}" if int(row["seeds"]) > 1 else ""
     return f"{100 * float(row['accuracy']):.2f}{deviation}"
 
@@ -347,17 +347,17 @@ def parser():
         "--like", type=dictionary, metavar="P:Q", help="take the settings of this dictionary"
     )
     made.add_argument(
-        "--settings", nargs=3, type=float, metavar="S", help="instead of choosing them"
+        "--settings", nargs=3, type=float, metavar="S", help="take these settings"
     )
     made.add_argument(
-        "--choose-on", type=runner.count, default=12_000, help="rows to choose on"
+        "--choose-on", type=runner.count, default=12_000, help="rows for choosing settings"
     )
-    made.add_argument("--baselines", action="store_true", help="these instead of students")
+    made.add_argument("--baselines", action="store_true", help="other classifiers instead")
     return made
 
 
 def main():
-    """Run what is missing, or show what there is."""
+    """Measure the missing rows, or show the table."""
     options = runner.parse(parser())
     if options.quick:
         options.datasets, options.teachers = ["mnist"], ["mlp"]

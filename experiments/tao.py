@@ -1,12 +1,12 @@
-"""Trees of imodels' TAO, for the table of tree_curves.py, which runs this.
+"""Trees of imodels' TAO for the table of tree_curves.py, which runs this script.
 
     PYTHON experiments/tao.py ROWS FOUND SIZE [SIZE ...]
 
 TAO starts from scikit-learn's greedy tree and optimises all its nodes in turn (Carreira-Perpiñán
-& Tavallali 2018). Needs `pip install imodels six` (imodels 3.0.4), in an environment of its own if
-they do not go with the rest; neither torch nor this package is used. ROWS and FOUND are .npz files:
-of training rows, labels and test rows; and of the labels that trees of each size give these, and
-the seconds that each took.
+& Tavallali 2018). This needs `pip install imodels six` (imodels 3.0.4), in an environment of its
+own if these packages conflict with others; the script uses neither torch nor this package. ROWS and
+FOUND are .npz files. ROWS has training rows, labels and test rows. FOUND gets the labels that trees
+of each size give to the test rows, and the seconds that each tree took.
 """
 
 import argparse

@@ -1,20 +1,20 @@
-"""Train the teachers of the tables once and keep their weights in a cache folder.
+"""Trains the teachers of the tables once and keeps their weights in a cache folder.
 
     python experiments/teachers.py --dataset mnist --teacher mlp
     python experiments/teachers.py --dataset mnist --teacher resnet18 --held-out --keep-logits
     python experiments/teachers.py --dataset mnist --teacher digits --held-out --keep-weights
     python experiments/teachers.py --dataset cifar10 --teacher colour --held-out --keep-logits
 
-The teachers see the training images only, shifted by a pixel or two at random: one that has seen
-the very same images thirty times knows their labels by heart, and its soft targets say little else.
-The number of epochs is fixed beforehand, not chosen on the test set. Images of Fashion-MNIST are
-also flipped left to right at random where the teacher is convolutional. The teacher "colour" is for
-the photographs of CIFAR-10, in colour, and no other is; "digits" is for MNIST, "clothes" for
-Fashion-MNIST: `image_network` says how the three are trained.
+The teachers see only the training images, shifted by a pixel or two at random. A teacher that has
+seen the very same images thirty times knows their labels by heart, and its soft targets say little
+else. The number of epochs is fixed beforehand, not chosen on the test set. Images of Fashion-MNIST
+are also flipped left to right at random if the teacher is convolutional. The teacher "colour" is
+the only one for the photographs of CIFAR-10, in colour; "digits" is for MNIST, and "clothes" for
+Fashion-MNIST. `image_network` says how these three are trained.
 
-With --keep-logits what the teacher says of the training and test images goes to experiments/data:
-`teacher` takes it from there, without the network, which takes long to train. With --keep-weights
-the network goes there itself, so that it can be asked about other images too.
+With --keep-logits the teacher's outputs for the training and test images go to experiments/data.
+`teacher` takes them from there, without the network, which takes long to train. With --keep-weights
+the network itself goes there, so that it can judge other images too.
 """
 
 from functools import cache, partial
@@ -43,16 +43,16 @@ EPOCHS = {
     "clothes": 18,
     "digits": 8,
 }
-# Where others are better on the images that settings are chosen on: a perceptron on Fashion-MNIST
+# Other numbers of epochs, by the images on which settings are chosen: a perceptron on Fashion-MNIST
 # still learns after 30 epochs.
 MORE_EPOCHS = {("fashion_mnist", "mlp"): 60}
-# ResNet-18 is trained once, on the images that settings are not chosen on; after 5 epochs it has
+# ResNet-18 is trained once, without the images on which settings are chosen. After 5 epochs it has
 # 90.3 % on Fashion-MNIST.
 HELD_OUT_EPOCHS = {("fashion_mnist", "resnet18"): 15}
 BATCH_SIZES = {"resnet18": 256}  # 128 for all others
 SHIFTS = {"mlp": 1, "cnn": 2, "deep": 0, "deep-short": 0, "lenet": 1, "resnet18": 2}
-# Parameters and multiplications for one image, as `sklearn_koopman.inspection.cost` counts them,
-# added up by hand from the layers: not all networks are at hand.
+# Parameters and multiplications for one image, in the sense of `sklearn_koopman.inspection.cost`.
+# They are added up by hand from the layers, because not all networks are at hand.
 COSTS = {
     "mlp": (535_818, 535_040),
     "cnn": (857_738, 11_467_776),
@@ -139,14 +139,14 @@ MAKE |= {
 
 
 def shifted(images, generator, most):
-    """Return the batch of flat 28 x 28 images, moved by up to ``most`` pixels each way."""
+    """Return a batch of flat 28 x 28 images, moved by up to ``most`` pixels each way."""
     padded = nn.functional.pad(images.view(-1, 28, 28), (most,) * 4)
     down, right = torch.randint(2 * most + 1, (2,), generator=generator).tolist()
     return padded[:, down : down + 28, right : right + 28].reshape(len(images), -1)
 
 
 def flipped(images, generator):
-    """Return the batch of flat 28 x 28 images, half of them flipped left to right."""
+    """Return a batch of flat 28 x 28 images, half of them flipped left to right."""
     chosen = torch.rand(len(images), generator=generator) < 0.5
     mirrored = images.view(-1, 28, 28).flip(2).reshape(len(images), -1)
     return torch.where(chosen[:, None], mirrored, images)
@@ -180,14 +180,14 @@ def train(kind, X, y, *, n_epochs, flips=False, seed=0, learning_rate=2e-3):
 
 
 def cache_folder(name):
-    """Return a folder for what takes long to train, beside scikit-learn's data."""
+    """Return a folder for networks that take long to train, beside scikit-learn's data."""
     folder = Path(get_data_home()) / "sklearn_koopman" / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def load_or_train(file, make, train):
-    """Return a network from a file of weights, or train it and write that; in evaluation mode."""
+    """Return a network from a file of weights, or train it and write the file; in eval mode."""
     if runner.is_quick():
         return train().eval()
     if file.exists():
@@ -201,9 +201,9 @@ def load_or_train(file, make, train):
 
 @cache
 def network(dataset, kind, *, seed=0, held_out=False):
-    """Return the teacher of a table, from its kept weights, or the cache folder if it is there.
+    """Return the teacher of a table, from its kept weights or the cache folder if possible.
 
-    With `held_out` one that has not seen the rows that settings are chosen on.
+    With `held_out`, the teacher has not seen the rows on which settings are chosen.
     """
 
     def trained():
@@ -229,20 +229,20 @@ def network(dataset, kind, *, seed=0, held_out=False):
 
 
 def logits_file(dataset, kind, held_out=False):
-    """Return where the logits of a teacher are kept."""
+    """Return the file in which the logits of a teacher are kept."""
     return KEPT / f"{dataset}-{kind}{'-held-out' if held_out else ''}.npz"
 
 
 def weights_file(dataset, kind, held_out=False):
-    """Return where the weights of a teacher are kept, if they are among the data."""
+    """Return the file in which the weights of a teacher are kept, if the data have it."""
     return KEPT / f"{dataset}-{kind}{'-held-out' if held_out else ''}-weights.npz"
 
 
 @cache
 def teacher(dataset, kind, *, held_out=False):
-    """Return a teacher of a table: its kept logits where there are some, else its network.
+    """Return a teacher of a table: its kept logits if there are some, else its network.
 
-    What the network says is kept in the cache folder too.
+    The outputs of the network are kept in the cache folder too.
     """
 
     @cache
@@ -262,15 +262,15 @@ def parser():
     made.add_argument("--dataset", choices=SHAPES, default="mnist")
     made.add_argument("--teacher", choices=MAKE, default="mlp")
     made.add_argument(
-        "--held-out", action="store_true", help="leave out rows that settings are chosen on"
+        "--held-out", action="store_true", help="leave out rows on which settings are chosen"
     )
     made.add_argument(
-        "--keep-logits", action="store_true", help="write them to experiments/data"
+        "--keep-logits", action="store_true", help="write the logits to experiments/data"
     )
     made.add_argument(
         "--keep-weights",
         action="store_true",
-        help=f"the same, of {', '.join(image_network.KINDS)}",
+        help=f"write the weights there, for {', '.join(image_network.KINDS)}",
     )
     return made
 

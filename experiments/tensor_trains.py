@@ -1,21 +1,21 @@
-"""Tensor trains on MNIST and Fashion-MNIST, from PCA coordinates and from pixels.
+"""How good tensor trains are on MNIST and Fashion-MNIST, from PCA coordinates and from pixels.
 
     python experiments/tensor_trains.py --dataset mnist
     python experiments/tensor_trains.py --dataset fashion_mnist
     python experiments/tensor_trains.py --steps
 
 Every row of experiments/results/tensor_trains.csv is one train, fitted to the 60,000 training
-images by mini-batches, once without a teacher and once with the perceptron of
+images by mini-batches: once without a teacher, and once with the perceptron of
 experiments/teachers.py. Dropout, learning rate and epochs were chosen beforehand, without a
-teacher: candidates are fitted to 50,000 of these images, and the most accurate on the other 10,000
-wins. Soft weight and temperature are those that experiments/table.py chose for one matrix on the
-degree-2 monomials of as many PCA coordinates. The test images had no part in either.
+teacher: candidates are fitted to 50,000 of these images, and the most accurate one on the other
+10,000 wins. Soft weight and temperature are those that experiments/table.py chose for one matrix on
+the degree-2 monomials of as many PCA coordinates. The test images played no part in either choice.
 
-With --steps: what the bound of a step does for trains of many variables. Fashion-MNIST, 28 x 28
-pixels, rank 16, 12 epochs on the first 2,000 training images of those that are not held out,
-without a teacher. Every row of experiments/results/tensor_steps.csv is one bound and one learning
-rate: the largest loss of an epoch, the last, and the accuracy on the first 5,000 of the 10,000
-images held out. A bound of "inf" is Adam as it was published.
+With --steps: what does the bound of a step do for trains of many variables? The data are
+Fashion-MNIST, 28 x 28 pixels, with rank 16, 12 epochs, no teacher, and the first 2,000 training
+images that are not held out. Every row of experiments/results/tensor_steps.csv is one bound and one
+learning rate. It has the largest loss of an epoch, the last loss, and the accuracy on the first
+5,000 of the 10,000 held-out images. A bound of "inf" is Adam as it was published.
 """
 
 import warnings
@@ -37,27 +37,27 @@ from experiments.teachers import teacher
 from sklearn_koopman import TensorTrainClassifier
 from sklearn_koopman.inspection import fidelity_score
 
-# The bound of a step is not a parameter of any estimator: users have its default.
+# The bound of a step is not a parameter of any estimator. Users have its default.
 from sklearn_koopman.tensor_trains import _descent
 
 
 def middle_out(Z):
-    """Return columns so that the first of them are in the middle."""
+    """Return columns in an order that puts the first ones in the middle."""
     order = np.arange(Z.shape[1])
     return Z[:, np.r_[order[::2][::-1], order[1::2]]]
 
 
 def halved(X):
-    """Return 28 x 28 images as 14 x 14, the means of four pixels."""
+    """Return 28 x 28 images as 14 x 14 means of four pixels."""
     return X.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).reshape(-1, 196)
 
 
 def pca_60():
-    """Return what makes 60 PCA coordinates, the leading ones in the middle."""
+    """Return a transformer to 60 PCA coordinates, with the leading ones in the middle."""
     return make_pipeline(PCA(60, random_state=0), FunctionTransformer(middle_out))
 
 
-# What makes the variables, and the rank of the train.
+# The transformer that makes the variables, and the rank of the train.
 VARIABLES = {
     "PCA 60": (pca_60(), 30),
     "14 x 14": (FunctionTransformer(halved), 20),
@@ -112,7 +112,7 @@ def make_student(name, **settings):
 
 @cache
 def choose(dataset, name):
-    """Return the best settings and their accuracy on the 10,000 images held out."""
+    """Return the accuracy of the best settings on the 10,000 held-out images, and these."""
     X, y = images(dataset, "train")
     rows, held = split(y)
     scores = []
@@ -155,7 +155,7 @@ def measure(spec):
 
 
 def measure_steps(spec):
-    """Return how a fit with one bound and one learning rate went."""
+    """Return the losses and the accuracy of a fit with one bound and one learning rate."""
     X, y = images("fashion_mnist", "train")
     rows, held = split(y)
     rows, held = rows[: runner.full_or_quick(2000, 200)], held[:5000]
@@ -193,12 +193,14 @@ def parser():
     made = runner.experiment_parser(__doc__)
     made.add_argument("--dataset", choices=DATASETS, default="mnist")
     made.add_argument("--variables", nargs="+", choices=VARIABLES, default=list(VARIABLES))
-    made.add_argument("--steps", action="store_true", help="the bound of a step instead")
+    made.add_argument(
+        "--steps", action="store_true", help="measure the bound of a step instead"
+    )
     return made
 
 
 def main():
-    """Run or show one of the tables."""
+    """Measure or show one of the tables."""
     options = runner.parse(parser())
     if options.steps:
         results = runner.Results("tensor_steps.csv", ["learning_rate", "bound"])

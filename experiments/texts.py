@@ -1,25 +1,25 @@
-"""Students of a text classifier on sparse TF-IDF, beside logistic regression on the same matrix.
+"""How good students of a text classifier are on sparse TF-IDF, beside logistic regression.
 
     python experiments/texts.py
     python experiments/texts.py --columns 100000 --models student EDMD "logistic regression, labels"
     python experiments/texts.py --wide
 
 The texts are found on the machine: pieces of 40 words of the documentation strings of installed
-packages, whose class is the subpackage that they are from. (20 newsgroups would have to be
-downloaded.) They are drawn into three parts; neighbours in a file stay together. A torch network,
-embeddings of hashed words and letter n-grams, added up, and two layers, learns from the labels of
-the first part; students learn from the second; the third is for testing.
+packages. Their class is the subpackage that they are from. (20 newsgroups would need a download.)
+The pieces are drawn into three parts; neighbours in a file stay together. A torch network learns
+from the labels of the first part: embeddings of hashed words and letter n-grams, added up, and two
+layers. Students learn from the second part, and the third one is for testing.
 
-What counts is agreement with the network's choice. All models of a row take the same matrix, TF-IDF
-of words and pairs of words; settings are chosen by agreement on a fifth of the second part, in one
-draw, with 20,000 columns, and kept for all else. `additive_noise` penalises the coefficients of
-TF-IDF as it is, as the C of logistic regression does, and `ridge` those of the standardised
-columns. Seconds are medians of three fits in turns with logistic regression on labels, on one
-thread (of one fit with more than 20,000 columns, and of one draw there); the memory is what
-tracemalloc counts of arrays at the peak of a fit, X not among them.
+The measure is agreement with the network's choice. All models of a row take the same matrix, TF-IDF
+of words and pairs of words. Settings are chosen by agreement on a fifth of the second part, in one
+draw, with 20,000 columns, and kept for everything else. `additive_noise` penalises the coefficients
+of TF-IDF as it is, like the C of logistic regression. `ridge` penalises those of the standardised
+columns. Seconds are medians of three fits on one thread, in turns with logistic regression on
+labels. (With more than 20,000 columns there is only one fit, and one draw.) The memory is the peak
+of the arrays of a fit, counted by tracemalloc, without X.
 
-"--wide" needs no texts: fits to rows of 100,000 columns, 50 entries in each at random places, five
-classes, without a teacher. Writes experiments/results/wide_rows.csv.
+"--wide" needs no texts. It fits to rows of 100,000 columns, with 50 entries in each at random
+places, five classes, without a teacher. Writes experiments/results/wide_rows.csv.
 """
 
 import re
@@ -53,7 +53,7 @@ RESULTS = runner.Results("texts.csv", ["columns", "model"])
 
 @dataclass(frozen=True)
 class Spec:
-    """One model on TF-IDF of so many columns."""
+    """One model on TF-IDF of some number of columns."""
 
     columns: int
     model: str
@@ -72,7 +72,7 @@ def documentation(package):
 
 @cache
 def pieces():
-    """Return the texts, their classes, and the files that they are from, as arrays."""
+    """Return the texts, their classes, and their files, as arrays."""
     found = {}
     for package in runner.full_or_quick(PACKAGES, PACKAGES[:2]):
         for name, file, text in documentation(package):
@@ -96,8 +96,8 @@ def drawn(seed):
     order = rng.permutation(len(texts))
     most = runner.full_or_quick(PIECES_OF_A_CLASS, 150)
     chosen = np.concatenate([order[names[order] == name][:most] for name in np.unique(names)])
-    # Some twenty that follow each other in a file stay together. (Whole files would leave a class
-    # of a few large ones out of a part.)
+    # About twenty pieces that follow each other in a file stay together. (With whole files, a part
+    # could lack a class that has only a few large ones.)
     blocks = np.array([f"{files[i]} {i // 20}" for i in chosen])
     which = rng.choice(3, size=len(set(blocks)), p=(0.4, 0.4, 0.2))
     part_of = dict(zip(sorted(set(blocks)), which, strict=True))
@@ -176,7 +176,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What all models of a draw learn from, and what they are tested on."""
+    """The data from which all models of a draw learn, and on which they are tested."""
 
     X: csr_array
     y: np.ndarray
@@ -188,7 +188,7 @@ class Lesson:
 
     @property
     def choice(self):
-        """What the network chooses for the students' texts."""
+        """The network's choices for the students' texts."""
         return self.classes[self.logits.argmax(axis=1)]
 
     def part(self, rows, held_out):
@@ -215,7 +215,7 @@ def taught(seed):
 
 @cache
 def lesson(columns, seed):
-    """Return the lesson of one draw, on TF-IDF of so many columns."""
+    """Return the lesson of one draw, on TF-IDF of some number of columns."""
     classes, (texts, y, logits), (texts_test, y_test, logits_test) = taught(seed)
     counted = TfidfVectorizer(ngram_range=(1, 2), max_features=columns, sublinear_tf=True)
     X = csr_array(counted.fit_transform(texts))
@@ -230,23 +230,23 @@ def logistic(C):
 
 
 def student(**parameters):
-    """Return a student of soft targets alone."""
+    """Return a student that learns only from soft targets."""
     return KoopmanDistilledClassifier(soft_weight=1.0, tol=1e-5, **parameters)
 
 
 def behind_an_svd(**parameters):
-    """Return a student of products of 60 coordinates."""
+    """Return a student on products of 60 coordinates."""
     return make_pipeline(
         TruncatedSVD(60, random_state=0), MonomialLifter(2), student(**parameters)
     )
 
 
-# Penalties of coefficients of columns as they are, and of standardised ones.
+# Penalties for coefficients of the columns as they are, and of standardised columns.
 WEAK = [{"additive_noise": a, "ridge": 0.0} for a in (0.002, 0.004, 0.008, 0.016)]
 STANDARDISED = [{"ridge": ridge} for ridge in (0.01, 0.1)]
 
 
-# How each model is made, its candidates, and what it learns from.
+# The function that makes each model, its candidates, and its targets.
 MODELS = {
     "logistic regression, labels": (logistic, [{"C": C} for C in (3, 10, 30, 100)], "y"),
     "logistic regression, network's choice": (
@@ -274,7 +274,7 @@ MODELS = {
 
 
 def fitted(model, lesson):
-    """Return a model fitted to what it learns from."""
+    """Return a model, fitted to its targets."""
     make, parameters, source = model
     made = make(**parameters)
     if source != "logits":
@@ -291,9 +291,9 @@ def agreement(model, lesson):
 
 @cache
 def chosen(name):
-    """Return a model with the settings that do best on a fifth of the students' texts.
+    """Return a model with the settings that are best on a fifth of the students' texts.
 
-    The table has them, where it has a row of so many columns.
+    If the table has a row of `COLUMNS_OF_CHOICE` columns, it has these settings.
     """
     make, candidates, source = MODELS[name]
     for row in RESULTS.where(columns=COLUMNS_OF_CHOICE, model=name):
@@ -312,7 +312,7 @@ def chosen(name):
 
 
 def measure(spec):
-    """Return how a model does over some draws, and what its fit takes beside the reference."""
+    """Return agreement and accuracy over some draws, and time and memory of the fit."""
     model = chosen(spec.model)
     found = []
     is_large = spec.columns > COLUMNS_OF_CHOICE
@@ -358,7 +358,7 @@ def in_turns(model, other, lesson, rounds):
 
 
 def peak(model, lesson, share=1.0):
-    """Return how many MB of arrays the fit to a share of the rows takes at its peak."""
+    """Return the peak MB of arrays of a fit to a share of the rows."""
     rows = np.arange(int(share * len(lesson.y)))
     part = lesson.part(rows, rows[:10])
     tracemalloc.start()
@@ -372,14 +372,14 @@ def peak(model, lesson, share=1.0):
 
 @dataclass(frozen=True)
 class Wide:
-    """A student of so many rows of 100,000 columns."""
+    """A student of some number of rows of 100,000 columns."""
 
     rows: int
     student: str
 
 
 def measure_wide(spec):
-    """Return what a fit takes."""
+    """Return the time and the memory of a fit."""
     rng = np.random.default_rng(0)
     places = rng.integers(100_000, size=(spec.rows, 50))
     starts = np.arange(0, places.size + 1, 50)
@@ -412,7 +412,7 @@ def parser():
     made = runner.experiment_parser(__doc__)
     made.add_argument("--columns", nargs="+", type=runner.count, default=[COLUMNS_OF_CHOICE])
     made.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    made.add_argument("--wide", action="store_true", help="what 100,000 columns take")
+    made.add_argument("--wide", action="store_true", help="time and memory of 100,000 columns")
     return made
 
 

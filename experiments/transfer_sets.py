@@ -1,4 +1,4 @@
-"""The transfer sets of the tables, by name: what is made of images, grey or in colour."""
+"""The transfer sets of the tables, by name: images made from images, grey or in colour."""
 
 from functools import partial
 from itertools import product
@@ -8,11 +8,11 @@ from scipy.ndimage import affine_transform
 
 from sklearn_koopman import TransferSet
 
-DEFORMATION = 0.15  # at most: radians, logarithms of lengths, slopes
+DEFORMATION = 0.15  # the largest one: in radians, logarithms of lengths, slopes
 
 
 def shifted(images, down, right):
-    """Return images moved by some pixels, zeros where there was nothing."""
+    """Return images moved by some pixels, with zeros at the border."""
     height, width = images.shape[-2:]
     padded = np.pad(images, (*((0, 0),) * (images.ndim - 2), (2, 2), (2, 2)))
     return padded[..., 2 - down : 2 - down + height, 2 - right : 2 - right + width]
@@ -68,7 +68,7 @@ SETS = {
     "flips, shifts4": [flipped, *moved(CROSS)],
     "flips x shifts4": [flipped, *moved(CROSS), *moved(CROSS, flipped_and_shifted)],
 }
-# Rows that are labelled as their originals are, besides by the teacher.
+# These rows have the labels of their originals too, besides the teacher's outputs.
 WITH_LABELS = ", labels"
 SETS |= {name + WITH_LABELS: made for name, made in SETS.items() if made}
 TRANSFER_SET = {"mnist": "shifts8", "fashion_mnist": "flips, shifts4"}

@@ -1,4 +1,4 @@
-"""Size against fidelity on ordinary data: distilled trees and their baselines.
+"""How faithful distilled trees of each size are on ordinary data, beside their baselines.
 
     python experiments/tree_curves.py --dataset breast_cancer
     python experiments/tree_curves.py --dataset wine
@@ -6,15 +6,16 @@
     python experiments/tree_curves.py --dataset wine --tao PYTHON
     python experiments/tree_curves.py --plot
 
-The teacher is a torch perceptron of two hidden layers of 64 units. Of each data set 30 % are kept
-for the test, ten times over. All trees but those on the true labels learn what the teacher says:
-on the training rows, or on these and four times as many that are made of them (drawn again, with
-noise of a fifth of each input's deviation). Fidelity is agreement with the teacher on the test
-rows; nothing is chosen on these. "Blind" is a distilled tree that sees nothing of the network but
-what it says: what the features are worth, apart from the dynamic programming.
+The teacher is a torch perceptron of two hidden layers of 64 units. 30 % of each data set are kept
+for the test, in ten different splits. All trees learn the teacher's labels, except for those on the
+true labels. They learn on the training rows, or on these and four times as many made rows: training
+rows are drawn again, and noise of a fifth of each input's deviation is added. Fidelity is agreement
+with the teacher on the test rows; nothing is chosen on these. "Blind" is a distilled tree that sees
+only the labels of the network. It shows what the features are worth, apart from the dynamic
+programming.
 
-With --tao the trees are those of imodels' TAO, grown by that Python, in whose environment imodels
-is installed (experiments/tao.py). Writes experiments/results/tree_curves.csv, and
+With --tao the trees are those of imodels' TAO. PYTHON is a Python in whose environment imodels is
+installed; it grows them (experiments/tao.py). Writes experiments/results/tree_curves.csv, and
 docs/images/tree_curves.png with `--plot`.
 """
 
@@ -54,7 +55,7 @@ class Spec:
 
 
 class Standardise(nn.Module):
-    """Takes the mean of each input off and divides by its deviation."""
+    """Subtracts the mean of each input and divides by its deviation."""
 
     def __init__(self, X):
         super().__init__()
@@ -91,14 +92,14 @@ def train_teacher(X, y, seed):
 
 
 def more_rows(X, times, rng):
-    """Return the rows and some that are made of them."""
+    """Return the rows, and more rows that are made from them."""
     made = X[rng.integers(0, len(X), times * len(X))]
     return np.vstack([X, made + 0.2 * X.std(axis=0) * rng.normal(size=made.shape)])
 
 
 @cache
 def split_and_teacher(dataset, seed):
-    """Return the data of one split with what its teacher says, and the teacher."""
+    """Return the data of one split with the teacher's labels, and the teacher."""
     X, y = LOAD[dataset](return_X_y=True)
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=seed)
     teacher = TorchTeacher(train_teacher(X, y, seed), output="logits")
@@ -112,7 +113,7 @@ def split_and_teacher(dataset, seed):
 
 
 def greedy(X, labels, data, teacher):
-    """Yield what scikit-learn's tree of each size predicts, and the seconds it took."""
+    """Yield the predictions of scikit-learn's tree of each size, and its seconds."""
     for size in SIZES:
         tree = DecisionTreeClassifier(max_leaf_nodes=size, random_state=0)
         _, seconds = runner.timed(tree.fit, data[X], data[labels])
@@ -120,7 +121,7 @@ def greedy(X, labels, data, teacher):
 
 
 def distilled(X, labels, data, teacher, **settings):
-    """Yield what the distilled tree of each size predicts, and the seconds that all sizes took."""
+    """Yield the predictions of the distilled tree of each size, and the seconds of all sizes."""
     student = DistilledTreeClassifier(
         teacher,
         max_depth=8,
@@ -137,7 +138,7 @@ def distilled(X, labels, data, teacher, **settings):
 
 
 def tao(python, data, teacher):
-    """Yield what TAO's tree of each size predicts, and the seconds it took."""
+    """Yield the predictions of TAO's tree of each size, and its seconds."""
     with tempfile.TemporaryDirectory() as folder:
         rows, found = Path(folder) / "rows.npz", Path(folder) / "found.npz"
         np.savez(rows, **{name: data[name] for name in ("X_more", "said_more", "X_test")})
@@ -192,8 +193,9 @@ def measure(spec, n_seeds, python=None):
         yield {"n_leaves": size, **rounded}
 
 
-# What is drawn: one colour for a method, dashed with more rows. Greedy trees of labels are those of
-# the teacher, and blind trees nearly those of "distilled, more rows": they are in the table alone.
+# The curves that are drawn: one colour for each method, dashed with more rows. Two methods are only
+# in the table. Greedy trees of labels are those of the teacher, and blind trees are nearly those of
+# "distilled, more rows".
 COLORS = {
     "greedy, teacher": runner.EDMD,
     "greedy, teacher, more rows": runner.EDMD,
@@ -233,13 +235,13 @@ def parser():
     made = runner.experiment_parser(__doc__, plot=True)
     made.add_argument("--dataset", choices=LOAD, default="wine")
     made.add_argument("--seeds", type=runner.count, default=10)
-    made.add_argument("--method", choices=METHODS, help="this one alone")
-    made.add_argument("--tao", metavar="PYTHON", help="trees of TAO alone, by this Python")
+    made.add_argument("--method", choices=METHODS, help="only this method")
+    made.add_argument("--tao", metavar="PYTHON", help="only trees of TAO, grown by this Python")
     return made
 
 
 def main():
-    """Run one data set, draw or show the table."""
+    """Measure one data set, or draw or show the table."""
     options = runner.parse(parser())
     methods = [options.method] if options.method else [TAO] if options.tao else list(METHODS)
     n_seeds = runner.full_or_quick(options.seeds, 2)

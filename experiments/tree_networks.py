@@ -1,11 +1,12 @@
-"""ReLU ResNets that compute a random decision tree: trained once, kept in a cache folder.
+"""ReLU ResNets that compute a random decision tree, trained once and kept in a cache folder.
 
     python experiments/tree_networks.py --depth 4 --seed 0
 
-The experiment of Boix-Adsera (2024): inputs uniform in {-1, +1}^d, the labels of a random
-complete tree. Every path has different variables, and sibling leaves have different labels, so
-that no tree of fewer leaves is right. The published networks have 5 layers of 1000 units; these
-have 5 of 256, so that two cores train one in a minute, and see fresh samples in every step.
+This is the experiment of Boix-Adsera (2024): inputs are uniform in {-1, +1}^d, and the labels are
+those of a random complete tree. Every path has different variables, and sibling leaves have
+different labels, so no tree of fewer leaves is right. The published networks have 5 layers of 1000
+units. Ours have 5 layers of 256, so that two cores train one in a minute. They see fresh samples in
+every step.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from experiments.teachers import cache_folder, load_or_train
 
 WIDTH = 256
 BATCH_SIZE = 256
-N_STEPS = {2: 1500, 3: 3000, 4: 5000, 5: 12_000}  # times the batch size: samples seen
+N_STEPS = {2: 1500, 3: 3000, 4: 5000, 5: 12_000}  # by depth; each step sees a batch
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class RandomTree:
     Attributes
     ----------
     variable : ndarray of int, shape (2**depth - 1,)
-        Of each inner node, level by level; the right child is taken where it is +1.
+        Of each inner node, level by level. The path goes to the right child where it is +1.
     label : ndarray of int, shape (2**depth,)
         Of each leaf, from left to right.
     """
@@ -39,7 +40,7 @@ class RandomTree:
 
     @classmethod
     def draw(cls, n_features, depth, rng):
-        """Return a random tree of which no path has a variable twice."""
+        """Return a random tree in which no path has a variable twice."""
         variable = np.empty(2**depth - 1, dtype=int)
         for node in range(len(variable)):
             above, used = node, []
@@ -66,12 +67,12 @@ class Block(nn.Module):
         self.layer = nn.Sequential(nn.Linear(width, width), nn.ReLU())
 
     def forward(self, x):
-        """Return the input and what the layer makes of it."""
+        """Return the input plus the output of the layer."""
         return x + self.layer(x)
 
 
 def make_network(n_features, width=WIDTH):
-    """Return a network that is not trained."""
+    """Return an untrained network."""
     blocks = [Block(width) for _ in range(4)]
     return nn.Sequential(nn.Linear(n_features, width), nn.ReLU(), *blocks, nn.Linear(width, 1))
 
@@ -122,7 +123,7 @@ def parser():
 
 
 def main():
-    """Train one network and print how often it is right."""
+    """Train one network and print its accuracy."""
     options = runner.parse(parser())
     setting = options.n_features, options.depth, options.seed
     (tree, network), seconds = runner.timed(tree_and_network, *setting)

@@ -1,13 +1,13 @@
-"""Random trees read out of networks that have learnt them: does the same tree come out.
+"""Whether we find the random tree that a network has learnt.
 
     python experiments/tree_recovery.py --n-features 100 --depth 3
     python experiments/tree_recovery.py --n-features 1000 --depth 3
 
-The networks are those of tree_networks.py. Each is distilled from 10,000 unlabelled inputs by
-beams of several widths: as published (only what the features represent best), and with
+The networks are those of tree_networks.py. Each one is distilled from 10,000 unlabelled inputs by
+beams of several widths: as published (only the clauses that the features represent best), and with
 `greedy=True`, the default. "right" is the fraction of 100,000 fresh inputs on which the distilled
 tree has the label of the *true* tree; 1 is exact recovery. DecisionTreeClassifier sees the same
-10,000 inputs with the network's labels, and may be as deep as it likes; "blind" is the default
+10,000 inputs with the network's labels, and may be as deep as it likes. "blind" is the default
 with features that say nothing.
 
 Writes experiments/results/tree_recovery.csv.
@@ -34,7 +34,7 @@ def nothing(X):
     return np.zeros((len(X), 1))
 
 
-# Which beams a method is tried with, and its parameters.
+# The beams of each method, and its parameters.
 METHODS = {
     "probes only": (BEAMS, {"greedy": False}),
     "default": (BEAMS, {}),
@@ -45,7 +45,7 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Spec:
-    """A network, and a way to read a tree out of it."""
+    """A network, and a method to find a tree in it."""
 
     n_features: int
     depth: int
@@ -75,7 +75,7 @@ def bench(*setting):
 
 
 def measure(spec):
-    """Return how often the tree that comes out is right."""
+    """Return how often the found tree is right."""
     inputs = bench(spec.n_features, spec.depth, spec.seed)
     if spec.method == "DecisionTreeClassifier":
         model = DecisionTreeClassifier(random_state=0)
@@ -115,7 +115,7 @@ def parser():
     made = runner.experiment_parser(__doc__)
     made.add_argument("--n-features", type=runner.count, default=100)
     made.add_argument("--depth", type=runner.count, default=3)
-    made.add_argument("--method", choices=METHODS, help="this one alone")
+    made.add_argument("--method", choices=METHODS, help="only this method")
     made.add_argument("--seeds", type=int, nargs="+", default=range(5))
     return made
 

@@ -1,4 +1,4 @@
-"""ResNet-18 of torchvision for images of one channel, where it imports and where it does not."""
+"""ResNet-18 of torchvision for images of one channel, even where torchvision does not import."""
 
 import importlib
 import sys
@@ -8,10 +8,10 @@ from torch import nn
 
 
 def import_torchvision():
-    """Return torchvision, whose wheel from PyPI stumbles over a torch without CUDA.
+    """Return torchvision, also beside a torch without CUDA, where its wheel from PyPI fails.
 
-    There it raises RuntimeError, as its detection operators do not exist. Networks and transforms
-    need none of them: with their mere signatures defined it imports.
+    The wheel raises RuntimeError there, as its detection operators do not exist. Networks and
+    transforms need none of these. If their signatures are defined, torchvision imports.
     """
     try:
         return importlib.import_module("torchvision")
@@ -24,7 +24,7 @@ def import_torchvision():
             "qnms(Tensor dets, Tensor scores, float dets_scale, int dets_zero_point, "
             "float iou_threshold) -> Tensor"
         )
-        _KEPT.append(library)  # the definitions live as long as it does
+        _KEPT.append(library)  # the definitions live as long as the library
         return importlib.import_module("torchvision")
 
 
@@ -34,7 +34,7 @@ _KEPT: list[torch.library.Library] = []
 def make_resnet18():
     """Return torchvision's ResNet-18 that takes flat 28 x 28 images.
 
-    The stem is a 3 x 3 convolution of stride 2 in the place of the 7 x 7 one, which is meant for
+    The stem is a 3 x 3 convolution of stride 2. The original 7 x 7 one is meant for images with
     eight times as many pixels a side.
     """
     import_torchvision()

@@ -1,14 +1,14 @@
-"""What decides how good a student is: curves over one setting at a time.
+"""What decides how good a student is, one setting at a time.
 
-    python experiments/what_matters.py             # all that is missing
+    python experiments/what_matters.py             # all missing points
     python experiments/what_matters.py --studies ridge --datasets mnist --teachers cnn
     python experiments/what_matters.py --plot
 
-Students of PCA 40, degree 2 (861 observables), fitted to 12,000 of the 50,000 images that the
-teacher was trained on, and judged on the 10,000 training images that neither has seen: the test
-images have no part in it. All settings but one are those of STANDARD. The study "rows" is an
-exception: it varies the number of images, chooses settings for each on the 10,000, and shows the
-accuracy on the test images.
+Students of PCA 40, degree 2 (861 observables) are fitted to 12,000 of the 50,000 images on which
+the teacher was trained. They are judged on the 10,000 training images that neither has seen; the
+test images play no part. All settings but one are those of STANDARD. The study "rows" is an
+exception: it varies the number of images, chooses settings for each number on the 10,000, and shows
+the accuracy on the test images.
 
 Writes experiments/results/what_matters.csv; --plot draws docs/images/what_matters_*.png from it.
 """
@@ -81,7 +81,7 @@ class Bench:
         return self.X[indices], self.y[indices]
 
     def with_standard_settings(self, spec):
-        """Fit a student with standard settings but one, and judge it on held-out images."""
+        """Fit a student with standard settings except for one, and judge it on held-out images."""
         settings = STANDARD[spec.dataset] | {spec.study: spec.value}
         student = make_student(spec.method, self.teacher, 40, 2, settings["transfer_set"])
         student.set_params(lifter=self.lifter, ridge=settings["ridge"])
@@ -95,7 +95,7 @@ class Bench:
         return described(spec, settings, N_ROWS, student.score(*self.rows(self.held)))
 
     def with_some_rows(self, spec):
-        """Choose the settings of a student of some rows, fit it, and test it."""
+        """Choose the settings of a student for some number of rows, fit it, and test it."""
         n_rows = spec.value
         student = make_student(spec.method, self.teacher, 40, 2)
         to_choose = self.rows(self.seen[: min(n_rows, N_ROWS)])
@@ -174,7 +174,7 @@ def plot():
         of_mnist = [
             axis for axis, pair in zip(axes[0], pairs, strict=True) if pair[0] == "mnist"
         ]
-        for axis in of_mnist:  # on one scale, to be compared
+        for axis in of_mnist:  # one scale, so that they can be compared
             axis.set_ylim(*share(of_mnist))
         axes[0][0].set_ylabel(f"error on {panel[0]['judged_on']} images (%)")
         curves = axes[0][0].get_legend_handles_labels()
@@ -230,7 +230,7 @@ def parser():
 
 
 def main():
-    """Run what is missing, or draw or show what there is."""
+    """Measure the missing points, or draw or show the table."""
     options = runner.parse(parser())
     if options.quick:
         options.datasets, options.teachers = ["mnist"], ["mlp"]

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._files import replaced_when_whole
 from .._progress import showing_progress
@@ -22,7 +24,7 @@ from ..microcontrollers import (
     most_table_bytes,
     write_program,
 )
-from ..students import flat_steps
+from ..students import check_is_no_regressor, flat_steps
 from ._parts import check_has_no_network, n_features_of
 from ._quantisation import levels_of_matrix, row_weights
 
@@ -123,6 +125,7 @@ class CStudent:
 
     def score(self, X, y):
         """Return the accuracy of the labels that the C gives."""
+        check_consistent_length(X, y)
         return float(np.mean(self.predict(X) == np.asarray(y)))
 
     def encoded(self, X):
@@ -164,7 +167,7 @@ def to_c(
     folder=None,
     *,
     X=None,
-    number="float32",
+    number=None,
     bits=None,
     filter_bits=None,
     reducer_bits=None,
@@ -192,6 +195,11 @@ def to_c(
       this needs a compiler that does not fuse multiplications and additions: ``-std=c99`` or
       ``-ffp-contract=off``.
 
+    A :class:`~sklearn_koopman.search.KoopmanSearchCV` with ``cost="tables"`` has counted integers
+    with its `c_settings`. So `number`, `byte_range` and the four numbers of bits have the values of
+    `c_settings` where they are None here. What is given here counts more; then the tables may take
+    more bytes than the budget. Its students alone, such as `best_estimator_`, know no settings.
+
     Parameters
     ----------
     estimator : estimator
@@ -205,8 +213,9 @@ def to_c(
     X : array-like of shape (n_samples, n_features), default=None
         Training rows, without labels. They tell how large numbers become, and which errors matter.
         Some thousand rows are enough. Integers need them.
-    number : {"float32", "integer"}, default="float32"
-        What the student computes in.
+    number : {"float32", "integer"}, default=None
+        What the student computes in. None: "float32", or "integer" for a search with
+        ``cost="tables"``.
     bits : int, default=None
         Bits of an entry of the last matrix, from 2 to 16. None: 8. This and the next three
         parameters are for integers only.
@@ -270,7 +279,21 @@ def to_c(
     """
     check_is_fitted(estimator)
     check_has_no_network(estimator, "to_c")
-    widths = _checked_widths(number, bits, filter_bits, reducer_bits, activation_bits)
+    counted = _counted_settings(estimator)
+    number = counted.get("number", "float32") if number is None else number
+    byte_range = counted.get("byte_range") if byte_range is None else byte_range
+    bits_of = {
+        "bits": bits,
+        "filter_bits": filter_bits,
+        "reducer_bits": reducer_bits,
+        "activation_bits": activation_bits,
+    }
+    if number == "integer":
+        bits_of = {
+            each: counted.get(each) if value is None else value
+            for each, value in bits_of.items()
+        }
+    widths = _checked_widths(number, **bits_of)
     _check_byte_range(byte_range)
     _check_name(name)
     program, classes = as_program(estimator)
@@ -312,6 +335,7 @@ def to_c(
 def tables_at_most(
     estimator,
     *,
+    number="integer",
     bits=None,
     filter_bits=None,
     reducer_bits=None,
@@ -327,10 +351,14 @@ def tables_at_most(
     ----------
     estimator : estimator
         As for `to_c`.
+    number : {"integer"}, default="integer"
+        Tables of floats are not counted.
     bits, filter_bits, reducer_bits, activation_bits, byte_range
         As for `to_c`.
     """
-    widths = _checked_widths("integer", bits, filter_bits, reducer_bits, activation_bits)
+    if number != "integer":
+        raise ValueError(f"number={number!r}: only the tables of number='integer' are counted.")
+    widths = _checked_widths(number, bits, filter_bits, reducer_bits, activation_bits)
     _check_byte_range(byte_range)
     settings = Settings(None, *widths)
     program, _ = as_program(estimator)
@@ -340,6 +368,7 @@ def tables_at_most(
 def as_program(estimator):
     """Return a fitted classifier, or a pipeline that ends in one, as a program, and its classes."""
     *transformers, classifier = flat_steps(estimator)
+    check_is_no_regressor(classifier)
     if not all(hasattr(classifier, each) for each in ("coef_", "intercept_", "classes_")):
         raise TypeError(
             f"estimator={estimator!r} ends in {type(classifier).__name__}, which has no matrix: "
@@ -356,6 +385,20 @@ def as_program(estimator):
         matrix, offset = np.vstack([0 * matrix, matrix]), np.append(0.0, offset)
     program.affine(rows, matrix, offset * np.ones(len(matrix)))
     return program, classifier.classes_
+
+
+def _counted_settings(estimator):
+    """Return the arguments with which a search has counted tables; none without such a search."""
+    while estimator is not None:
+        if hasattr(estimator, "c_settings") and estimator.cost == "tables":
+            return {"number": "integer"} | (estimator.c_settings or {})
+        if isinstance(estimator, Pipeline):
+            estimator = estimator.steps[-1][1]
+        elif isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        else:
+            estimator = getattr(estimator, "best_estimator_", None)
+    return {}
 
 
 def _checked_widths(number, bits, filter_bits, reducer_bits, activation_bits):

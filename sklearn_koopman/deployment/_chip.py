@@ -185,7 +185,7 @@ class SimulatedChip:
         if hardware.mesh is None:
             coef = self._with_errors(coef)
         else:
-            mesh = mesh_of(coef, intercept, psi, hardware.mesh)
+            mesh = mesh_of(classifier, psi, hardware.mesh)
             coef, intercept = mesh.fabricated(
                 hardware.mesh_errors,
                 recalibration_steps=hardware.recalibration_steps,

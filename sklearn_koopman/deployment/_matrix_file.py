@@ -103,19 +103,19 @@ MESH_CONVENTION = (
     "last input has the amplitude 1, for the intercept.",
     "Output k of input_mesh, times attenuations_k, goes to waveguide k of output_mesh. Its other "
     "waveguides are dark.",
-    "The reading of class c is gain times the real part of output c of output_mesh. It is the "
-    "logit of class c less the mean of all logits: the product of row c of 'matrix' and the input "
-    "amplitudes.",
+    "The reading of class c, in the order of 'classes', is gain times the real part of output c of "
+    "output_mesh. It is the logit of class c less the mean of all logits: the product of row c of "
+    "'matrix' and the input amplitudes.",
 )
 
 
 def save_mesh(mesh, file):
     r"""Write all settings of an optical circuit to a JSON file.
 
-    The file has "convention" (how to read it, in words), "port_scales", "input_mesh",
+    The file has "convention" (how to read it, in words), "classes", "port_scales", "input_mesh",
     "attenuations", "output_mesh", "gain" and "matrix". Each mesh has "n_waveguides", "first",
     "second", "theta", "phi", "outputs" and "output_phases". Numbers are those of `StudentMesh`,
-    and its docstring has the formulas.
+    and its docstring has the formulas. Steps before the matrix are not in the file.
 
     Parameters
     ----------
@@ -151,6 +151,7 @@ def save_mesh(mesh, file):
     circuit = mesh.circuit
     settings = {
         "convention": [*MESH_CONVENTION],
+        "classes": mesh.classes_.tolist(),
         "port_scales": mesh.port_scales.tolist(),
         "input_mesh": _mesh_settings(circuit.input_mesh),
         "attenuations": circuit.attenuations.tolist(),

@@ -73,7 +73,7 @@ def bench_on_mcu(
         Real rows, as the student takes them. On "avr" they are part of the program, so only a few
         have room.
     y : array-like of shape (n_samples,), default=None
-        Labels, to compute the accuracy.
+        Labels of the same rows, to compute the accuracy.
     board : str, default="cortex-m0plus"
         "cortex-m0plus", "cortex-m3", "cortex-m4" (qemu's microbit, mps2-an385 and mps2-an386) or
         "avr" (simavr's atmega1284p).
@@ -95,7 +95,7 @@ def bench_on_mcu(
     RuntimeError
         If one of them fails.
     ValueError
-        If the board has no room for the rows.
+        If the board has no room for the rows, or `y` has another length.
 
     See Also
     --------
@@ -117,9 +117,14 @@ def bench_on_mcu(
             f"student={student!r} is not C yet: pass what to_c(student, X=X, number='integer') "
             "returns."
         )
+    rows = student.encoded(X)
+    if y is not None and len(y) != len(rows):
+        raise ValueError(
+            f"X has {len(rows):,} rows, and y has {len(y):,} labels: pass one label for each row, "
+            "such as X[:20], y[:20]."
+        )
     board = board_named(board)
     board.check_tools()
-    rows = student.encoded(X)
     most = board.most_rows(student.tables, rows[0].nbytes)
     if most is not None and len(rows) > most:
         raise ValueError(

@@ -48,12 +48,15 @@ class StudentMesh:
         The ideal matrix of the circuit, from amplitudes to logits minus their mean.
     moments : ndarray of shape (n_observables + 1, n_observables + 1)
         Means of products of amplitudes on the calibration rows.
+    classes_ : ndarray of shape (n_classes,)
+        The class of each reading.
     """
 
     circuit: Circuit
     port_scales: np.ndarray
     matrix: np.ndarray
     moments: np.ndarray
+    classes_: np.ndarray
 
     @property
     def n_interferometers(self):
@@ -189,16 +192,15 @@ def to_mesh(estimator, X_calibration, *, layout="tree"):
     transformers, classifier = split_student(estimator)
     rows = flat_rows(X_calibration)
     psi = observables_of(make_pipeline(*transformers) if transformers else None, rows)
-    return mesh_of(np.asarray(classifier.coef_, np.float64), classifier.intercept_, psi, layout)
+    return mesh_of(classifier, psi, layout)
 
 
-def mesh_of(coef, intercept, psi, layout):
-    """Return the circuit of a matrix and an intercept.
+def mesh_of(classifier, psi, layout):
+    """Return the circuit of the matrix and the intercept of a classifier.
 
     Parameters
     ----------
-    coef : ndarray of shape (n_classes, n_observables)
-    intercept : ndarray of shape (n_classes,)
+    classifier : KoopmanClassifier
     psi : ndarray of shape (n_samples, n_observables)
         Observables of calibration rows.
     layout : str
@@ -211,7 +213,8 @@ def mesh_of(coef, intercept, psi, layout):
     scales = np.sqrt(np.mean(np.square(amplitudes), axis=0))
     scales[scales == 0] = 1.0
     amplitudes /= scales
-    logits = np.column_stack([coef, intercept]) * scales
+    coef = np.asarray(classifier.coef_, np.float64)
+    logits = np.column_stack([coef, classifier.intercept_]) * scales
     matrix = finite(logits - logits.mean(axis=0), "The matrix of the circuit")
     if np.abs(matrix).max() <= len(matrix) * np.finfo(matrix.dtype).eps * np.abs(logits).max():
         raise ValueError(
@@ -219,4 +222,5 @@ def mesh_of(coef, intercept, psi, layout):
             "student that distinguishes classes."
         )
     circuit = as_circuit(matrix, layout=layout, most_attenuators=len(matrix) - 1)
-    return StudentMesh(circuit, scales, matrix, amplitudes.T @ amplitudes / len(psi))
+    moments = amplitudes.T @ amplitudes / len(psi)
+    return StudentMesh(circuit, scales, matrix, moments, classifier.classes_)

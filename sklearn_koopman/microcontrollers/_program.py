@@ -212,7 +212,19 @@ class Program:
         return self._added(Beside(parts, sum(part.size for part in parts)))
 
     def function(self, rows, name):
-        """Add a function of each number, one of `FUNCTIONS`."""
+        """Add a function of each number.
+
+        Parameters
+        ----------
+        rows : Step
+        name : {"square", "root", "exp", "cos", "sin", "clip", "reciprocal"}
+            "clip" limits x to [-1, 1], and "reciprocal" is 1 / (1 + x). For "root" and "reciprocal"
+            a negative x counts as 0.
+        """
+        if name not in FUNCTIONS:
+            raise ValueError(
+                f"name={name!r}: must be one of {', '.join(map(repr, FUNCTIONS))}."
+            )
         return self._added(Function((rows,), rows.size, name))
 
     def sum(self, rows, others):

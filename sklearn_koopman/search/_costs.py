@@ -8,7 +8,7 @@ COSTS = ("multiplications", "bytes", "tables", "seconds")
 #: What a cost is counted in, for messages, if that is not its name.
 UNITS = {"tables": "bytes of tables"}
 #: Arguments of `to_c` that decide how large tables are.
-C_SETTINGS = ("bits", "filter_bits", "reducer_bits", "activation_bits", "byte_range")
+C_SETTINGS = ("bits", "filter_bits", "reducer_bits", "activation_bits", "byte_range", "number")
 # Predictions that are timed.
 N_TIMED = 20
 

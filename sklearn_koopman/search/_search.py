@@ -55,15 +55,18 @@ class KoopmanSearchCV(KoopmanClassifier):
         every run.
     c_settings : dict, default=None
         For ``cost="tables"``: those arguments of :func:`~sklearn_koopman.deployment.to_c` that the
-        files will be written with: `bits`, `filter_bits`, `reducer_bits`, `activation_bits` and
-        `byte_range`. Arguments that are left out have the defaults of `to_c`: 8 bits, and rows of
-        floats.
+        files will be written with: `bits`, `filter_bits`, `reducer_bits`, `activation_bits`,
+        `byte_range`, and ``number="integer"``, which is the only one. Arguments that are left out
+        have the defaults of `to_c`: 8 bits, and rows of floats. ``to_c(search, X=X)`` writes with
+        these settings where it is not given others. `best_estimator_` and `student` do not know
+        them: pass them to `to_c` again there.
     time : float, default=None
         Seconds that the search may take. The plan does not depend on it: the order of candidates is
         fixed, the limit cuts off the end of a round, and a warning names what was not tried. About
         a fifth of the time is kept for the last fits, which are not cut. None: the whole plan.
     input_shape : tuple of int, default=None
-        (height, width) or (channels, height, width) of flat images. None: rows are not images.
+        (height, width) or (channels, height, width) of flat images. None: rows are not images. For
+        series give a list of `dictionaries`, such as ``[ConvolutionalLifter((64,), n_filters=8)]``.
     dictionaries : "auto" or list of transformers, default="auto"
         Dictionaries to search instead: each is one candidate.
     max_observables : int, default=3500
@@ -117,7 +120,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         optimistic.
     best_cost_ : float
     best_candidate_ : str
-        Its description.
+        Its description. One of `dictionaries` has its number there, from 0, and its repr.
     no_teacher_ : KoopmanDistilledClassifier or None
         The same student without a teacher, with a ridge of its own; None if the search has no
         teacher.
@@ -337,6 +340,12 @@ class KoopmanSearchCV(KoopmanClassifier):
         self._ridges()
         self._pairs(True)
         shape = self.input_shape
+        if isinstance(shape, tuple | list) and len(shape) == 1:
+            raise ValueError(
+                f"input_shape={shape!r} is that of series, and filters are made for images only. "
+                "Leave input_shape out, and give filters of your own: "
+                f"dictionaries=[ConvolutionalLifter(({shape[0]!r},), n_filters=8), ...]."
+            )
         if shape is not None and not (
             isinstance(shape, tuple | list)
             and len(shape) in (2, 3)

@@ -69,6 +69,8 @@ FILTERS = (
     (5, 3, 2, 5, "threshold"),
     (5, 4, 2, 7, "threshold"),
 )
+# Letters of the repr of a dictionary that the user gives.
+MOST_LETTERS = 120
 # Coordinates whose products stand beside filters.
 BESIDE = (20, 40)
 # Observables of filters, which are kept for all rows: products are not.
@@ -122,10 +124,16 @@ def given_space(transformers):
     """
     fronts, families = {}, []
     for number, transformer in enumerate(transformers):
-        name = f"dictionary {number}"
+        name = f"dictionary {number}: {_short(transformer)}"
         fronts[name] = transformer
         families.append(Family(name, (0,), partial(_whole, name, None)))
     return Space(fronts, families)
+
+
+def _short(transformer):
+    """Return the repr of a transformer on one line, not too long for a table."""
+    text = " ".join(repr(transformer).split())
+    return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 3]}..."
 
 
 def space_of_rows(n_rows, n_features, most_observables, seed):

@@ -16,6 +16,7 @@ from ._lifted_rows import (
     dtype_of_coefficients as dtype_of_coefficients,
 )
 from ._parts import (
+    check_is_no_regressor as check_is_no_regressor,
     flat_steps as flat_steps,
     observable_names as observable_names,
     split_student as split_student,

@@ -1,5 +1,6 @@
 """The parts of a fitted student, in the order in which they run."""
 
+from sklearn.base import is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -38,14 +39,29 @@ def split_student(estimator, kind=KoopmanClassifier):
         )
     *transformers, classifier = flat_steps(estimator)
     if not isinstance(classifier, kind):
-        lacks = "classes" if isinstance(classifier, KoopmanMatrix) else "Koopman matrix"
+        check_is_no_regressor(classifier)
         raise TypeError(
-            f"estimator={estimator!r} ends in {type(classifier).__name__}, which has no {lacks}: "
-            "pass a fitted classifier of this package, or a pipeline or search that "
+            f"estimator={estimator!r} ends in {type(classifier).__name__}, which has no Koopman "
+            "matrix: pass a fitted classifier of this package, or a pipeline or search that "
             "ends in one."
         )
     check_is_fitted(classifier)
     return transformers + flat_steps(getattr(classifier, "lifter_", None)), classifier
+
+
+def check_is_no_regressor(student):
+    """Raise TypeError for a regressor.
+
+    Parameters
+    ----------
+    student : estimator
+        The last step of what a user has passed.
+    """
+    if is_regressor(student):
+        raise TypeError(
+            f"{type(student).__name__} is a regressor, and here are classifiers only: regressors "
+            "have no form in C, no mesh, no simulated chip and no quantised form yet."
+        )
 
 
 def flat_steps(estimator):

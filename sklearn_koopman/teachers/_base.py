@@ -34,8 +34,8 @@ class Teacher:
         What the outputs are. With "auto" the student decides by their values.
     """
 
-    # Names of the columns of the last answer, if that was a DataFrame: they are the same each
-    # time. Not pickled, so that calls leave the hash alone.
+    # Names of the columns of the last output, if that was a DataFrame. They are the same each time.
+    # They are not pickled, so that calls do not change the hash.
     column_names = None
 
     def __init__(self, classes=None, output="auto"):
@@ -49,7 +49,7 @@ class Teacher:
 
     @property
     def classes_(self):
-        """The class of each output column, or None where it is not known."""
+        """The class of each output column, or None if it is not known."""
         return None if self.classes is None else np.asarray(self.classes)
 
     def fit(self, X, y=None, sample_weight=None):
@@ -60,9 +60,9 @@ class Teacher:
         X : array-like of shape (n_samples, n_features)
             Training samples.
         y : array-like of shape (n_samples,), default=None
-            Their classes.
+            Classes of the samples.
         sample_weight : array-like of shape (n_samples,), default=None
-            Their weights.
+            Weights of the samples.
 
         Returns
         -------
@@ -82,7 +82,7 @@ class Teacher:
         Returns
         -------
         teacher : Teacher
-            Itself, unless it has several outputs to choose from.
+            The teacher itself, unless it has several outputs to choose from.
         """
         return self
 
@@ -103,7 +103,7 @@ class Teacher:
         return None
 
     def check_numbers_as_classes(self):
-        """Warn where the columns are numbered though they have names that could not be read."""
+        """Warn if columns are numbered, although they have names that could not be read."""
 
     def __call__(self, X):
         """Return the outputs for X.
@@ -111,7 +111,7 @@ class Teacher:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Samples as the teacher takes them.
+            Samples in the form that the teacher takes.
 
         Returns
         -------
@@ -161,7 +161,7 @@ class CallableTeacher(Teacher):
     Parameters
     ----------
     function : callable
-        Takes X, returns an array, tensor or DataFrame of shape (n_samples, n_columns).
+        Function of X that returns an array, tensor or DataFrame of shape (n_samples, n_columns).
     classes : array-like of shape (n_columns,), default=None
         The class of each column. None takes `classes_` of the callable or of its estimator. If
         there is none, the classes are not known.
@@ -197,7 +197,7 @@ class CallableTeacher(Teacher):
         return margins_of(self.function.__self__) if is_scores else None
 
     def _method(self):
-        """Name of the estimator's method the function is, or None if it is something else."""
+        """Name of the estimator's method that the function is, or None if it is not one."""
         name = getattr(self.function, "__name__", None)
         bound = hasattr(getattr(self.function, "__self__", None), "fit")
         return name if bound and name in _METHOD_OUTPUTS else None
@@ -210,7 +210,7 @@ class CallableTeacher(Teacher):
             refuse_one_vs_one(owner)
         outputs = self.function(X)
         if self._method() == "predict_log_proba":
-            # The one place where -inf has a meaning: a probability of exactly 0.
+            # Only here -inf has a meaning: a probability of exactly 0.
             return np.maximum(outputs, np.log(TINY))
         return outputs
 

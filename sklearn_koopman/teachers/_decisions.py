@@ -7,9 +7,10 @@ from ._outputs import UnusableTeacherError
 
 
 def refuse_one_vs_one(estimator):
-    """Raise UnusableTeacherError where `decision_function` compares classes two by two.
+    """Raise UnusableTeacherError if `decision_function` compares classes in pairs.
 
-    Of three classes there are as many pairs as classes: the number of columns would not tell.
+    With three classes there are as many pairs as classes, so the number of columns does not show
+    it.
 
     Parameters
     ----------
@@ -20,7 +21,7 @@ def refuse_one_vs_one(estimator):
     if one_vs_one and len(getattr(estimator, "classes_", ())) > 2:
         raise UnusableTeacherError(
             f"The decision_function of {deciding!r} has a column for each pair of classes, not for "
-            "each class (one-vs-one). Set decision_function_shape='ovr', or give a classifier "
+            "each class (one-vs-one). Set decision_function_shape='ovr', or pass a classifier "
             "with predict_proba."
         )
 
@@ -39,7 +40,7 @@ def margins_of(estimator):
 
 
 def _deciding(estimator):
-    """Return the estimator whose scores these are."""
+    """Return the estimator that makes the scores."""
     if hasattr(estimator, "steps"):
         return _deciding(estimator.steps[-1][1])
     if hasattr(estimator, "best_estimator_"):

@@ -1,4 +1,4 @@
-"""Weights of classes are weights of the rows that have them."""
+"""The weight of a class is a weight of its rows."""
 
 import warnings
 
@@ -60,7 +60,7 @@ def test_a_class_counts_as_its_rows_do(name, class_weight):
     weighted = with_weights(student, class_weight).fit(X, Y, soft_labels=SOFT)
     rows = compute_sample_weight(class_weight, Y)
     soft = SOFT + np.log([rows[label == Y][0] for label in np.unique(Y)])
-    if "folds" in name or "one out" in name:  # which score by weights of rows, not of classes
+    if "folds" in name or "one out" in name:  # they score by weights of rows, not of classes
         student = clone(STUDENTS["EDMD" if "EDMD" in name else "distilled"])
         student.set_params(ridge=weighted.ridge_)
         if "distilled" in name:

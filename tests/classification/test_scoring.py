@@ -1,4 +1,4 @@
-"""Scorers of scikit-learn choose the settings of students, as they do in a search."""
+"""Scorers of scikit-learn choose the settings of students, as in its searches."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""C of students: compiled with all warnings and sanitizers, it says what the student says."""
+"""C of students, compiled with all warnings and sanitizers: it gives the student's answers."""
 
 import os
 import shutil
@@ -40,7 +40,14 @@ from sklearn_koopman.lifting import (
     RBFLifter,
     SquaredProjectionLifter,
 )
-from sklearn_koopman.microcontrollers import BOARDS, Board, MissingToolError, build, packed
+from sklearn_koopman.microcontrollers import (
+    BOARDS,
+    Board,
+    MissingToolError,
+    Program,
+    build,
+    packed,
+)
 
 FLAGS = ["-std=c99", "-O1", "-Wall", "-Wextra", "-pedantic", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -65,7 +72,7 @@ def coordinates(n=5):
 
 GAUSSIAN = {"gamma": 0.1, "n_components": 15, "random_state": 0}
 LANDMARKS = {"n_landmarks": 9, "random_state": 0}
-# What lifts, and whether rows are bytes.
+# The steps that lift, and whether rows are bytes.
 DICTIONARIES = {
     "scaled": (make_pipeline(StandardScaler(), coordinates(), RobustScaler()), False),
     "bytes": (make_pipeline(MinMaxScaler((-1, 1)), coordinates(8), MaxAbsScaler()), True),
@@ -93,7 +100,7 @@ DICTIONARIES = {
     "proportion": (filters(nonlinearity="proportion", normalization="brightness"), True),
     "intensity": (filters(nonlinearity="intensity", root=False, normalization="none"), True),
     "magnitude": (filters(nonlinearity="magnitude", filters="pca"), True),
-    "behind filters": (make_pipeline(filters(), coordinates(6), MonomialLifter(2)), True),
+    "after filters": (make_pipeline(filters(), coordinates(6), MonomialLifter(2)), True),
     "scaled images": (make_pipeline(MinMaxScaler((0, 3)), filters(padding=1)), False),
 } | {
     name: (
@@ -135,7 +142,7 @@ CASE = """
 
 
 class Compiled:
-    """Students that are compiled into one program for the host."""
+    """Students, compiled into one program for the host."""
 
     def __init__(self, students, folder, flags=SANITIZERS):
         self.students, self.folder = students, folder
@@ -158,7 +165,7 @@ class Compiled:
         assert done.returncode == 0, done.stderr
 
     def logits(self, student, rows):
-        """Return what a student writes, of rows as C takes them."""
+        """Return the output of a student for rows in the format of the C code."""
         number = self.students.index(student)
         done = subprocess.run(
             [str(self.folder / "main"), str(number)],
@@ -270,7 +277,7 @@ def few(tmp_path_factory):
 
 
 def rows_between_bytes(kind, seed):
-    """Return rows between bytes; means of two or four bytes are often halfway."""
+    """Return rows with values between bytes; means of two or four bytes are often halfway."""
     rng = np.random.default_rng(seed)
     in_bytes = rng.integers(0, 256, (100, 4, 64)) / 255
     means = in_bytes.astype(kind).mean(axis=1)
@@ -416,7 +423,7 @@ def test_on_an_emulated_core(board, number, tmp_path):
     assert report.agreement == 1
     assert report.largest_difference <= (0 if number == "integer" else 1e-5)
     assert report.accuracy > 0.8
-    # Bytes are known beforehand: those that the object file has.
+    # The bytes of the object file are known beforehand.
     assert (built.tables, built.buffers) == (student.tables, student.buffers)
     assert (report.tables, report.buffers) == (student.tables, student.buffers)
     assert student.tables < report.flash < student.tables + 6000
@@ -474,6 +481,12 @@ def test_steps_without_a_form_in_c_are_named(tmp_path):
     assert written_nothing(tmp_path / "c")
 
 
+def test_functions_that_c_does_not_know_are_named():
+    program = Program(2)
+    with pytest.raises(ValueError, match=r"name='cosine': must be one of 'square', .* 'cos', "):
+        program.function(program.rows, "cosine")
+
+
 def test_sums_that_may_overflow_are_refused(tmp_path):
     student = EDMDClassifier(ridge=1e-3).fit(X, y)
     with pytest.raises(ValueError, match=r"32 bits hold less than .* lower activation_bits"):
@@ -501,11 +514,21 @@ def test_tables_that_an_avr_cannot_address_are_refused():
 def test_rows_that_an_avr_has_no_room_for_are_refused(monkeypatch):
     monkeypatch.setattr(Board, "check_tools", lambda board: None)
     student = to_c(student_of_filters(), X=X, number="integer", **BYTES)
-    with pytest.raises(ValueError, match=r"X has 256 rows, .* at most 255 of 64 .* X\[:255\]"):
+    with pytest.raises(
+        ValueError, match=r"X has 256 rows, .* at most 255 rows of 64 .* X\[:255\]"
+    ):
         bench_on_mcu(student, X[:256], board="avr")
     floats = to_c(student_of_filters())
-    with pytest.raises(ValueError, match=r"X has 200 rows, .* at most 127 of 256 bytes"):
+    with pytest.raises(ValueError, match=r"X has 200 rows, .* at most 127 rows of 256 bytes"):
         bench_on_mcu(floats, X[:200], board="avr")
+
+
+def test_labels_of_other_rows_are_refused():
+    student = to_c(student_of_filters())
+    with pytest.raises(ValueError, match=r"X has 20 rows, and y has 1,797 labels: .* y\[:20\]"):
+        bench_on_mcu(student, X[:20], y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        student.score(X[:20], y)
 
 
 def test_what_is_not_c_yet_is_named():

@@ -51,10 +51,12 @@ def test_mesh_in_the_units_of_observables(one):
 @pytest.mark.parametrize("n_classes", [2, 10])
 def test_a_file_of_phases_is_the_matrix(layout, n_classes, tmp_path):
     """Read back by numpy alone, as a laboratory would."""
-    student = EDMDClassifier(lifter=PCA(12, random_state=0)).fit(X, y % n_classes)
+    labels = np.char.add("digit ", (y % n_classes).astype(str))
+    student = EDMDClassifier(lifter=PCA(12, random_state=0)).fit(X, labels)
     mesh = to_mesh(student, X, layout=layout)
     save_mesh(mesh, tmp_path / "mesh.json")
     settings = json.loads((tmp_path / "mesh.json").read_text())
+    assert settings["classes"] == [f"digit {k}" for k in range(n_classes)]
     splitter = np.array([[1, 1j], [1j, 1]]) / np.sqrt(2)
 
     def matrix_of(mesh):
@@ -74,7 +76,7 @@ def test_a_file_of_phases_is_the_matrix(layout, n_classes, tmp_path):
     size = np.abs(mesh.matrix).max()
     assert_allclose(found, settings["matrix"], atol=1e-12 * size)
     assert_allclose(fields.imag, 0, atol=1e-12)
-    # From rows to logits less their mean, by the file alone.
+    # From rows to logits minus their mean, with only the file.
     psi = np.column_stack([student.lifter_.transform(X), np.ones(len(X))])
     readings = psi / settings["port_scales"] @ found.T
     logits = student.decision_function(X)
@@ -85,7 +87,7 @@ def test_a_file_of_phases_is_the_matrix(layout, n_classes, tmp_path):
 
 
 def test_what_is_not_a_file_of_phases(one, tmp_path):
-    with pytest.raises(TypeError, match=r"must be the result of to_mesh\(student, X\) returns"):
+    with pytest.raises(TypeError, match=r"must be the result of to_mesh\(student, X\)\."):
         save_mesh(one, tmp_path / "mesh.json")
     with pytest.raises(ValueError, match=r"mesh\.csv': its suffix must be \.json"):
         save_mesh(to_mesh(one, X), tmp_path / "mesh.csv")

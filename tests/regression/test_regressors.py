@@ -1,7 +1,8 @@
-"""Regressors: against Ridge, what a teacher adds, and where they go from there."""
+"""Regressors: against Ridge, with a teacher, and in exports and other tools."""
 
 import io
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -27,10 +28,14 @@ from sklearn_koopman import (
     TransferSet,
 )
 from sklearn_koopman.deployment import (
+    Hardware,
+    SimulatedChip,
     detach_teacher,
     load_student,
     quantise_student,
     save_student,
+    to_c,
+    to_mesh,
     to_module,
     to_onnx,
 )
@@ -45,12 +50,12 @@ WEIGHT = RNG.integers(0, 4, len(X)).astype(float)
 
 
 def teacher(rows):
-    """Return what there is without noise."""
+    """Return the targets without noise."""
     return np.column_stack([rows[:, 0] * rows[:, 1], np.sin(rows[:, 2]), rows[:, 3]])
 
 
 def ridge_on_monomials(targets, weight, ridge):
-    """Return Ridge, which has the penalty of the students on standardised monomials."""
+    """Return Ridge with the students' penalty, on standardised monomials."""
     oracle = make_plain_pipeline(
         PolynomialFeatures(2, include_bias=False),
         StandardScaler(),
@@ -98,6 +103,20 @@ def test_given_predictions_are_those_of_the_teacher():
     assert_allclose(alone.coef_, expected.coef_, atol=1e-12)
     flat = KoopmanDistilledRegressor(lambda rows: rows[:, 0]).fit(X)
     assert flat.predict(X).shape == (len(X),)
+
+
+def test_no_ridge_and_few_rows_are_said_to_be_ill_posed():
+    few = X[:9, :2], X[:9, 2:]
+    with pytest.warns(
+        UserWarning, match="ridge=0 with 9 rows of 14 obs.*ill-posed.*Raise ridge"
+    ):
+        EDMDRegressor(ridge=0, lifter=MonomialLifter(4, include_bias=False)).fit(
+            X[:9, :2], X[:9, 2:]
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        EDMDRegressor(lifter=MonomialLifter(4)).fit(*few)
+        EDMDRegressor(ridge=0, lifter=MonomialLifter(1)).fit(*few)
 
 
 def test_rank():
@@ -260,8 +279,13 @@ def test_files_and_pickles():
 def test_forms():
     student = clone(STUDENT).fit(X, Y)
     assert cost(student, X[:1]).parameters == 4 * 4 + 4 + 3 * 15 + 3
-    with pytest.raises(TypeError, match="KoopmanDistilledRegressor, which has no classes"):
-        quantise_student(student, 4)
+    for refuses in (to_c, quantise_student, to_mesh):
+        with pytest.raises(
+            TypeError, match=r"Regressor is a regressor, .* classifiers only: .* C"
+        ):
+            refuses(student, X=X) if refuses is to_c else refuses(student, X)
+    with pytest.raises(TypeError, match=r"classifiers only: .* no mesh, no simulated chip"):
+        SimulatedChip(student, Hardware(multiplicative_noise=0.1))
     torch = pytest.importorskip("torch")
     with torch.no_grad():
         assert_allclose(to_module(student)(torch.from_numpy(X)), student.predict(X), atol=1e-9)
@@ -349,7 +373,7 @@ def test_a_fit_that_fails_leaves_the_regressor_as_it_was():
             EDMDRegressor(with_operator=True),
             {},
             ValueError,
-            "needs the next states as y, with the same columns as X: X has 4 columns, y has 3",
+            "needs the next states as y, with the same columns as X: X has 4 columns, but y has 3",
         ),
         (
             make_pipeline(MonomialLifter(2), EDMDRegressor(with_operator=True)),

@@ -1,4 +1,4 @@
-"""What the search finds, what it costs, and what it is told."""
+"""The results of the search, their costs, and its arguments."""
 
 import pickle
 
@@ -33,7 +33,7 @@ FEW = {"ridges": [1e-3], "soft_weights": [0.5], "temperatures": [2.0], "random_s
 
 @pytest.fixture(scope="module")
 def on_digits():
-    """A search with images, whose teacher is told as soft labels."""
+    """A search with images, with the teacher's outputs as soft labels."""
     soft_labels = GaussianNB(var_smoothing=0.1).fit(DIGITS, DIGIT_LABELS).predict_proba(DIGITS)
     search = KoopmanSearchCV(budget=[1000, 6000], input_shape=(8, 8), **FEW)
     return search.fit(DIGITS, DIGIT_LABELS, soft_labels=soft_labels)
@@ -58,7 +58,7 @@ def test_no_student_costs_more_than_its_price(on_digits):
 @pytest.mark.slow
 def test_tables_in_c_are_those_that_the_budget_pays_for():
     pytest.importorskip("matplotlib")
-    settings = {"bits": 4, "byte_range": (0.0, 1.0)}
+    settings = {"number": "integer", "bits": 4, "byte_range": (0.0, 1.0)}
     dictionaries = [
         make_pipeline(PCA(6, random_state=0), MonomialLifter(2)),
         ConvolutionalLifter((8, 8), n_filters=4, filter_size=3, grid=2, random_state=0),
@@ -77,8 +77,16 @@ def test_tables_in_c_are_those_that_the_budget_pays_for():
         for student, most, price in zip(
             search.frontier_estimators_, search.frontier_costs_, (350, 1300), strict=True
         ):
-            small = to_c(student, X=rows, number="integer", **settings)
+            small = to_c(student, X=rows, **settings)
             assert most - 60 < small.tables <= most <= price
+        of_search = to_c(search, X=rows)
+        assert (of_search.number, of_search.byte_range) == ("integer", (0.0, 1.0))
+        assert of_search.tables <= search.best_cost_ < to_c(search, X=rows, bits=8).tables
+        in_pipeline = to_c(make_pipeline(FrozenEstimator(search)), X=rows)
+        assert in_pipeline.source == of_search.source
+        assert to_c(search, number="float32").byte_range == (0.0, 1.0)
+        with pytest.raises(ValueError, match="number='integer' needs X"):
+            to_c(search)
         costs.append(search.frontier_costs_)
     np.testing.assert_array_equal(*costs)
     assert search.plot().ax_.get_xlabel() == "bytes of tables in C"
@@ -102,7 +110,7 @@ def test_what_filters_and_pixels_share_is_searched(on_digits):
 
 def test_the_best_student_is_what_a_fit_of_its_own_finds(on_rows):
     alone = clone(on_rows.best_estimator_).fit(X, Y)
-    # Fits of the two end within tol of the same minimum.
+    # Both fits end within tol of the same minimum.
     np.testing.assert_allclose(
         alone.predict_proba(X), on_rows.predict_proba(X), atol=20 * alone.tol
     )
@@ -203,7 +211,12 @@ def test_rounds_have_more_rows_and_fewer_candidates():
 def test_dictionaries_of_ones_own():
     dictionaries = [RBFLifter(20, random_state=0), make_pipeline(PCA(3), MonomialLifter(2))]
     search = KoopmanSearchCV(dictionaries=dictionaries, **FEW).fit(X, Y)
-    assert set(search.results_["candidate"]) == {"dictionary 0", "dictionary 1"}
+    names = sorted(set(search.results_["candidate"]))
+    assert [name.split("(")[0] for name in names] == [
+        "dictionary 0: RBFLifter",
+        "dictionary 1: Pipeline",
+    ]
+    assert max(map(len, names)) <= len("dictionary 1: ") + 120
     assert sorted(search.results_["n_observables"]) == [10, 20]
 
 
@@ -217,11 +230,11 @@ def test_a_transfer_set_is_tried_with_what_the_teacher_says_of_its_rows():
     mirrored = TransferSet(np.negative)
     search = KoopmanSearchCV(teacher, transfer_set=mirrored, **FEW).fit(X, Y)
     assert 0 in search.results_["transfer_set"]
-    assert sum(asked) >= 2 * len(X)  # the rows, and those that were made of them
+    assert sum(asked) >= 2 * len(X)  # the rows, and the rows made from them
 
 
 class TellsWhatItLearned(ClassifierMixin, BaseEstimator):
-    """A teacher that knows the labels of its own rows by heart, and notes how many there were."""
+    """A teacher that knows the labels of its rows by heart, and notes the number of rows."""
 
     n_rows: list = []  # noqa: RUF012
 
@@ -275,7 +288,7 @@ def test_a_class_counts_as_its_rows_do(class_weight):
 @pytest.mark.parametrize("keep_labels", [False, True])
 def test_rows_that_are_made_count_as_their_classes_do(keep_labels):
     settings = FEW | {
-        "dictionaries": [MonomialLifter(1)],  # which misses products, so that weights matter
+        "dictionaries": [MonomialLifter(1)],  # without products, so that weights matter
         "transfer_set": TransferSet(np.negative, keep_labels=keep_labels),
         "class_weight": {0: 3.0},
         "scoring": "neg_log_loss",
@@ -323,8 +336,13 @@ def test_a_search_can_be_pickled(on_digits):
             "'c_settings' parameter .* keys of bits",
         ),
         ({"cost": "tables", "c_settings": {"bits": 1}}, "bits=1: must be an int in the range"),
+        ({"cost": "tables", "c_settings": {"number": "float32"}}, "number='float32': only the"),
         ({"time": 0}, "'time' parameter"),
         ({"input_shape": (2, 2)}, r"input_shape=\(2, 2\) has 4 numbers, but X has 5"),
+        (
+            {"input_shape": (5,)},
+            r"of series, .* Leave input_shape out, .*=\[ConvolutionalLifter\(\(5,\)",
+        ),
         ({"input_shape": 5}, "'input_shape' parameter .* tuple of 2 or 3 positive ints"),
         ({"dictionaries": []}, "'dictionaries' parameter .* list of transformers"),
         ({"transfer_set": [np.negative]}, "'transfer_set' parameter .* TransferSet"),

@@ -1,4 +1,4 @@
-"""No teacher is taken for another without a word: students are given what is easily mistaken."""
+"""No teacher is silently mistaken for another kind: students get ambiguous inputs."""
 
 import copy
 import warnings
@@ -239,7 +239,7 @@ def test_what_is_no_fault_of_the_inputs(student, function, message):
     assert "three ways out" not in str(error.value)
 
 
-# Rows that an estimator is fitted on
+# Rows on which an estimator is fitted
 
 
 @pytest.mark.parametrize("form", ["sparse", "frame", "list", "polars"])
@@ -260,11 +260,11 @@ def test_a_teacher_is_fitted_on_the_labelled_rows_in_their_own_form(form):
     assert folds.score(X, Y) > 0.8
 
 
-# Labels and columns that have other names
+# Labels and columns with other names
 
 
 def test_numbers_of_columns_or_of_sorted_classes():
-    """Nobody knows which of the two y has: the message says both, and what tells them apart."""
+    """y may have either of the two. The message names both, and the way to tell them apart."""
     columns = ["virginica", "setosa", "versicolor"]
     order = [2, 0, 1]
     teacher = CallableTeacher(lambda X: FITTED.decision_function(X)[:, order], columns)
@@ -296,10 +296,10 @@ def test_two_orders_of_the_same_classes_are_refused(student):
     names = ["setosa", "versicolor", "virginica"]
     teacher = CallableTeacher(lambda X: LOGITS, names)
     student = clone(student).set_params(teacher=teacher, teacher_classes=names[::-1])
-    with pytest.raises(ValueError, match="orders differ: give one of them"):
+    with pytest.raises(ValueError, match="orders differ: set only one of them"):
         student.fit(X, Y)
     student.set_params(teacher_classes=names).fit(X, Y)
-    # Other names count: so students that are given numbers learn from teachers of names.
+    # Other names are allowed: students of numbers learn from teachers of names.
     assert student.set_params(teacher_classes=[0, 1, 2]).fit(X, CODES).score(X, CODES) > 0.8
 
 
