@@ -91,7 +91,8 @@ def make_splits(cv, task, groups=None):
     splits = list(splitter.split(np.zeros((len(codes), 1)), codes, groups))
     if not splits:
         raise ValueError(f"cv={cv!r} has no split: give an int from 2 on, or pairs of indices.")
-    return splits
+    numbers = np.arange(len(codes))  # users give lists, ranges and masks too
+    return [(numbers[np.asarray(train)], numbers[np.asarray(test)]) for train, test in splits]
 
 
 def split_tasks(task, splits):
