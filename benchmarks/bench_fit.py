@@ -246,7 +246,7 @@ class GridBench:
             choices.append(chosen)
         loose, tight, _ = scores
         lost = tight.max() - tight[loose.argmax()]
-        print(f"by the tighter scores, the default cv_tol chose {lost:.5f} below the best")
+        print(f"with the default cv_tol, the choice is {lost:.5f} below the best tight score")
         model = KoopmanDistilledClassifier(lifter=lifter, **choices[0])
         model, seconds = self.single(model, **soft)
         self.note("distilled, chosen settings", seconds, default, f"{model.n_iter_} iterations")

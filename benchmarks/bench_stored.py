@@ -179,7 +179,9 @@ def float16(options):
         found[name] = student.decision_function(of_test)
         print(f"{name}: {student.score(of_test, y_test)}")
     difference = np.abs(found["float16"] - found["float32"])
-    print(f"logits differ by {difference.max():.1e}, {difference.mean():.1e} in the mean")
+    print(
+        f"logits differ by at most {difference.max():.1e}, on average by {difference.mean():.1e}"
+    )
 
 
 def as_float32(rows):

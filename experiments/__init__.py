@@ -8,7 +8,7 @@ The main table:
 - `frontier.py`: what do these tables look like as pictures?
 - `what_matters.py`: which setting matters? It varies one at a time.
 - `repeats.py`: what does another random seed change?
-- `defaults.py`: how good is every estimator as it comes, beside logistic regression?
+- `defaults.py`: how good is every estimator with its defaults, beside logistic regression?
 - `search.py`: how good are the students that one call finds for five budgets, beside all tables?
 
 Which observables:

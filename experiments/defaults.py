@@ -1,21 +1,22 @@
-"""Every estimator as it comes, beside logistic regression as it comes.
+"""How good every estimator is with its default settings, beside logistic regression with its own.
 
     python experiments/defaults.py
 
-"As it comes" is a constructor without arguments, but for what it demands: a teacher, or
-``soft_weight=0`` where there is none, and a seed. The data are the five sets that scikit-learn
-carries, in three folds, three times over (digits once), as they are ("raw") and after a
-`StandardScaler`. On the four sets of classes the score is accuracy and the reference
-`LogisticRegression`, on diabetes R2 and `LinearRegression`. The teacher is an `MLPClassifier` on
-standardised features, or a `RandomForestRegressor`; it is fitted to the rows of the student alone.
+Estimators are made without arguments, apart from those that they need: a teacher (or
+``soft_weight=0`` without one) and a seed. The data are five sets that come with scikit-learn, as
+they are ("raw") and after a `StandardScaler`. There are three folds, repeated three times (once for
+digits). On the four sets with classes, the score is accuracy and the reference is
+`LogisticRegression`. On diabetes they are R2 and `LinearRegression`. The teacher is an
+`MLPClassifier` on standardised features, or a `RandomForestRegressor`. It is fitted only to the
+rows of the student.
 
-"lead" is the mean score less that of the reference in the same folds. "error" is the standard error
-of the lead, corrected for folds that share rows (Nadeau and Bengio 2003). "below" marks a lead that
-is less than minus one error.
+"lead" is the mean score minus that of the reference in the same folds. "error" is the standard
+error of the lead, corrected for folds that share rows (Nadeau and Bengio 2003). "below" marks a
+lead that is less than minus one error.
 
-Least squares and trees have their own counterparts in scikit-learn, and these stand in the table
-too. Dictionaries that need images, series or the slopes of a teacher are left out. Defaults were
-chosen on other folds than those of the table.
+Least squares and trees have their own counterparts in scikit-learn. These are in the table too.
+Dictionaries that need images, series or the slopes of a teacher are left out. Defaults were chosen
+on other folds than those of the table.
 """
 
 import warnings
@@ -69,7 +70,7 @@ SETS = {
     "diabetes": load_diabetes,
 }
 N_FOLDS = 3
-# How often all rows are split; digits has rows enough.
+# How often all rows are split; digits has enough rows for one time.
 REPEATS = {"digits": 1}
 
 
@@ -155,7 +156,7 @@ def scores(dataset, features, name):
         made = make_pipeline(StandardScaler(), made)
     found = []
     with warnings.catch_warnings():
-        # Networks of 200 epochs, and logistic regression of 100 steps on raw features.
+        # Networks stop after 200 epochs, and logistic regression after 100 steps on raw features.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for rows, held_out in folds:
             found.append(clone(made).fit(X[rows], y[rows]).score(X[held_out], y[held_out]))
@@ -164,7 +165,7 @@ def scores(dataset, features, name):
 
 def lead_and_error(differences):
     """Return the mean of differences in repeated folds, and its corrected standard error."""
-    shares_rows = 1 / (N_FOLDS - 1)  # rows of a test over those of the fit
+    shares_rows = 1 / (N_FOLDS - 1)  # rows of a test, divided by those of the fit
     variance = differences.var(ddof=1) * (1 / len(differences) + shares_rows)
     return float(differences.mean()), float(np.sqrt(variance))
 

@@ -31,7 +31,7 @@ COLORS = {
     "filters": runner.FILTERS,
     "few bits": runner.STUDENT,
     "least squares": runner.EDMD,
-    "what else one could take": runner.ANOTHER,
+    "other classifiers": runner.ANOTHER,
     "teachers": runner.TEACHER,
 }
 MARKERS = {
@@ -39,7 +39,7 @@ MARKERS = {
     "filters": "D",
     "few bits": "^",
     "least squares": "x",
-    "what else one could take": "s",
+    "other classifiers": "s",
     "teachers": "*",
 }
 LABELS = {
@@ -91,7 +91,7 @@ def points_of(dataset):
     for row in rows_of("table.csv", dataset):
         method = row["method"]
         kind = "least squares" if method.startswith("EDMD") else None
-        kind = "what else one could take" if method in ALTERNATIVES else kind
+        kind = "other classifiers" if method in ALTERNATIVES else kind
         kind = "products" if method in PRODUCTS else kind
         if kind is not None:
             points.append(point(kind, row, ALTERNATIVES.get(method, "")))
@@ -201,7 +201,7 @@ def draw_points(axis, points, cost):
         axis.scatter(
             [getattr(each, cost) for each in chosen],
             [each.accuracy for each in chosen],
-            s={"teachers": 120, "what else one could take": 45}.get(kind, 24),
+            s={"teachers": 120, "other classifiers": 45}.get(kind, 24),
             color=color,
             marker=MARKERS[kind],
             label=LABELS.get(kind, kind),

@@ -65,7 +65,7 @@ SPANS = {
     "256 -> 32": ("3", "8"),
     "pixels -> 32": ("1", "8"),
 }
-WIDTHS = {name: int(name.split()[0].replace("pixels", "784")) for name in SPANS}  # what enters
+WIDTHS = {name: int(name.split()[0].replace("pixels", "784")) for name in SPANS}  # inputs
 RANKS = [1, 2, 3, 4, 6, 8, 10, 12, 16, 24, 32]
 TABLE = runner.Results(
     "networks.csv",

@@ -152,7 +152,9 @@ def run(results, specs, measure, *, again=False):
     """Measure the specs that have no row yet, or all of them again, and add their rows."""
     todo = [spec for spec in specs if again or not results.where(**asdict(spec))]
     if len(todo) < len(specs):
-        print(f"{len(specs) - len(todo)} of {len(specs)} are there: --again measures them anew")
+        print(
+            f"The table has {len(specs) - len(todo)} of {len(specs)}: --again measures all anew"
+        )
     start = perf_counter()
     for number, spec in enumerate(todo, 1):
         print(f"{number}/{len(todo)} {spec}{_time_left(start, number, len(todo))}", flush=True)

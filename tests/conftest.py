@@ -7,12 +7,12 @@ from hypothesis import settings
 from sklearn_koopman import _memory
 from sklearn_koopman.linear import _minimise
 
-# How long an example takes says more about the machine's other work than about the code.
+# The time of an example depends more on the machine's other work than on the code.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
-# Tests of what knows no scikit-learn, or next to nothing: they are slow ones, see CONTRIBUTING.
+# Tests of code that hardly uses scikit-learn count as slow ones, see CONTRIBUTING.
 WITHOUT_SCIKIT_LEARN = {"rows", "linear", "meshes", "datasets"}
 
 
@@ -24,9 +24,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def has_memory(monkeypatch, tmp_path):
-    """Return a function that says how many bytes machine and container have from now on.
+    """Return a function that sets how many bytes machine and container have from now on.
 
-    No public door leads to a machine with less memory than this one.
+    No public function can give the machine less memory.
     """
 
     sysconf = getattr(os, "sysconf", None)
@@ -48,7 +48,7 @@ def has_memory(monkeypatch, tmp_path):
 def without(monkeypatch):
     """Return a function that makes imports of a package fail from now on.
 
-    No test can uninstall what other tests need.
+    No test can uninstall packages that other tests need.
     """
 
     def make_missing(package):
@@ -59,9 +59,9 @@ def without(monkeypatch):
 
 @pytest.fixture
 def bars(monkeypatch):
-    """Return a list that gets every progress bar that is made from now on.
+    """Return a list to which every progress bar is added from now on.
 
-    What tqdm draws, and whether it draws at all, depends on how fast the machine is.
+    The output of tqdm depends on how fast the machine is.
     """
     tqdm = pytest.importorskip("tqdm.auto")
     made = []
@@ -83,10 +83,10 @@ def bars(monkeypatch):
 
 @pytest.fixture
 def sampled_from_the_first_row(monkeypatch):
-    """Return a function that lets the minimiser take steps on samples of rows, however few.
+    """Return a function that lets the minimiser take steps on samples, even of few rows.
 
-    Else it takes them from a million lifted numbers on, which are too many to reach a minimum to
-    eight digits in a test. Other limits of its own may be given by their names.
+    By default it does so from a million lifted numbers on. With so many, a test could not reach a
+    minimum to eight digits. Other limits of the minimiser can be set by their names.
     """
 
     def set_limits(**limits):
@@ -98,9 +98,9 @@ def sampled_from_the_first_row(monkeypatch):
 
 @pytest.fixture
 def torch_devices(monkeypatch):
-    """Return the generators of a CUDA and of an Apple device that are not here.
+    """Return stand-ins for the generators of a CUDA and of an Apple device.
 
-    Stand-ins say what torch would do to them. As in a new process, nobody has used the first yet.
+    They record what torch would do to them. As in a new process, nobody has used the first yet.
     """
     torch = pytest.importorskip("torch")
     cuda, metal = torch.Generator().manual_seed(1), torch.Generator().manual_seed(2)
@@ -110,7 +110,7 @@ def torch_devices(monkeypatch):
         (torch.cuda, "init", lambda: calls_of_init.append(True)),
         (torch.cuda, "is_initialized", lambda: bool(calls_of_init)),
         (torch.cuda, "default_generators", (cuda,)),
-        # Devices that nobody has used yet are seeded when somebody does: too late to undo it.
+        # torch seeds an unused device when it is first used. That is too late to undo it.
         (torch.cuda, "manual_seed_all", lambda seed: pytest.fail("reseeded")),
         (torch.backends.mps, "is_available", lambda: True),
         (torch.mps, "get_rng_state", metal.get_state),

@@ -1,6 +1,6 @@
 """scikit-learn's checks that `parametrize_with_checks` leaves out.
 
-scikit-learn runs them on its own estimators only. Call each as
+scikit-learn runs them only on its own estimators. Call each as
 ``check(type(estimator).__name__, estimator)``.
 """
 

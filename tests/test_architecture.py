@@ -1,4 +1,4 @@
-"""How the package is built: folders are floors, and what is public stays where it was."""
+"""How the package is built: folders are floors, and public names stay where they were."""
 
 import ast
 import importlib
@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "sklearn_koopman"
 
-# Each folder, or module beside them, imports from the floors below its own and from no other. On
-# the ground are the other modules beside the folders, all with names that begin with "_".
+# Each folder, or module beside the folders, imports only from the floors below its own. The other
+# modules beside the folders are on the ground. Their names begin with "_".
 FLOORS = [
     ["lifting", "teachers", "datasets", "meshes"],
     ["rows", "microcontrollers"],
@@ -27,7 +27,7 @@ FLOOR_OF = {name: number for number, floor in enumerate(FLOORS, start=1) for nam
 MOST_PRIVATE_IMPORTS = 0
 MOST_PRIVATE_IMPORTS_OF_TESTS = 15
 
-# What was public before the package was laid out by its ideas.
+# The names that were public before each idea got its folder.
 PUBLIC = {
     "sklearn_koopman": """
         ActiveSubspace DelayLifter DistilledTreeClassifier EDMDClassifier EDMDClassifierCV
@@ -90,12 +90,12 @@ def name_of(file):
 FILES = {
     name_of(file): file
     for file in sorted(PACKAGE.rglob("*"))
-    if file.suffix == ".py" or file.suffix == ".pyx"  # which imports nothing of the package
+    if file.suffix == ".py" or file.suffix == ".pyx"  # .pyx files import nothing of the package
 }
 
 
 def imported_by(name):
-    """Return the names of the modules of the package that one imports, at its head or later."""
+    """Return the names of the package's modules that a module imports, at its head or later."""
     file = FILES[name]
     if file.suffix == ".pyx":
         return set()
@@ -110,7 +110,7 @@ def imported_by(name):
             names = {alias.name for alias in node.names} - {"__version__"}
             inside = {(*base, name) for name in names} & FILES.keys()
             found |= inside
-            if len(inside) < len(names):  # the others are what stands in the module itself
+            if len(inside) < len(names):  # the other names are in the module itself
                 found.add(base)
         elif isinstance(node, ast.ImportFrom):
             assert not node.module.startswith("sklearn_koopman")
@@ -153,7 +153,7 @@ def test_the_ground_rests_on_nothing():
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    """A module that imports from its own folder's front door would be one, too."""
+    """A module that imports from the `__init__` of its own folder would be a circle, too."""
     TopologicalSorter(IMPORTS).prepare()
 
 
@@ -167,7 +167,7 @@ def test_few_modules_are_imported_past_the_front_door_of_their_folder():
 
 
 def private_modules_of(file):
-    """Return the private modules of the package that a test imports, at its head or later."""
+    """Return the private modules that a test imports, at its head or later."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -183,12 +183,12 @@ def private_modules_of(file):
 
 
 def test_few_private_modules_are_imported_by_tests():
-    """Each has its reason beside it; the tests of a folder get its private parts in one place."""
+    """Each import has its reason beside it. A folder's private parts come from one place."""
     tests = Path(__file__).parent
     private = [
         f"{file.relative_to(tests)} -> {module}"
         for file in sorted(tests.rglob("*.py"))
-        if file.name != "kernel.py"  # of fuzz/: calls the kernel, which no public door lets it
+        if file.name != "kernel.py"  # fuzz/kernel.py calls the kernel, which is not public
         for module in private_modules_of(file)
     ]
     assert len(private) <= MOST_PRIVATE_IMPORTS_OF_TESTS, private

@@ -1,4 +1,4 @@
-"""What the docs say: their programs run, nothing public is missing, no number has drifted."""
+"""The docs: their programs run, no public name is missing, and numbers agree with tables."""
 
 import ast
 import builtins
@@ -27,9 +27,9 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PERCENTAGE = re.compile(r"\b\d\d\.\d\d\b")
 RESULTS = [ROOT / "experiments" / "results", ROOT / "benchmarks" / "results"]
-PAGES = [ROOT / "README.md", *sorted([*DOCS.glob("*.md"), *(DOCS / "tasks").glob("*.md")])]
+PAGES = [ROOT / "README.md", *sorted([*DOCS.glob("*.md"), *DOCS.glob("*/*.md")])]
 
-# What the shorter programs take for granted: digits, a trained network, a student.
+# The shorter programs take these for granted: digits, a trained network, a student.
 DATA = """
 from collections import OrderedDict
 import numpy as np, torch
@@ -84,25 +84,25 @@ GIVEN = {
 
 @functools.cache
 def given(is_large):
-    """Return {name: value} of what programs take for granted, made once."""
+    """Return {name: value} of the names that programs take for granted, made once."""
     with torch.random.fork_rng():
         made = {}
         exec("".join([DATA, LARGER if is_large else "", NETWORK, STUDENT]), made)
     return {name: made[name] for name in GIVEN}
 
 
-# Pages whose blocks are one program, each going on where the last one ended.
+# On these pages, all blocks are one program. Each goes on where the last one ended.
 WHOLE = {"tasks-microcontrollers", "tasks-onnx", "tasks-optics", "tasks-sklearn", "tasks-torch"}
 
 
 def name_of(page):
-    """Return what a page is called: ``tasks-torch``."""
+    """Return the name of a page, such as ``tasks-torch``."""
     folder = f"{page.parent.name}-" if page.parent.parent == DOCS else ""
     return folder + page.stem
 
 
 def programs():
-    """Return {name: text} of every block of Python on every page, or of all of a page."""
+    """Return {name: text} of every block of Python on every page, or of all blocks of a page."""
     block = re.compile(r"^( *)```python\n(.*?)^ *```", re.M | re.S)
     found = {}
     for page in PAGES:
@@ -118,7 +118,7 @@ def programs():
 
 
 def names_taken_for_granted(text):
-    """Return the names that a program reads and nowhere makes."""
+    """Return the names that a program reads but never defines."""
     nodes = list(ast.walk(ast.parse(text)))
     made = {
         node.id
@@ -136,8 +136,8 @@ def names_taken_for_granted(text):
 
 
 PROGRAMS = programs()
-# These run in an interpreter of their own: the one that readers try first, and those that start
-# processes, which import the file.
+# These programs run in an interpreter of their own: the one that readers try first, and those that
+# start processes, which import the file.
 SCRIPTS = {name for name, text in PROGRAMS.items() if name == "README-0" or "__main__" in text}
 
 
@@ -164,10 +164,10 @@ def test_program(name, tmp_path, monkeypatch, capsys):
 
 
 def run_as_script(text, folder):
-    """Return what a program prints in an interpreter of its own."""
+    """Return the output of a program in an interpreter of its own."""
     script = folder / "script.py"
     script.write_text(text, encoding="utf-8")
-    # Its lines are covered by other tests; to trace them in every worker takes half of the time.
+    # Other tests cover these lines. Tracing them in every worker would take half of the time.
     traced = {name for name in os.environ if name.startswith("COVERAGE_")}
     done = subprocess.run(
         [sys.executable, script],
@@ -213,8 +213,8 @@ def public_modules():
 
 @pytest.mark.parametrize("module", public_modules())
 def test_the_reference_has_everything_public(module):
-    """Names of the package and of its modules may be the same thing: once is enough."""
-    pages = (DOCS / "api.md").read_text("utf-8") + (DOCS / "api_core.md").read_text("utf-8")
+    """The package and its modules may export the same object. Listing it once is enough."""
+    pages = "".join(page.read_text("utf-8") for page in sorted((DOCS / "api").glob("*.md")))
     listed = re.findall(r"^   (sklearn_koopman\.[\w.]+)$", pages, re.M)
     assert len(set(listed)) == len(listed)
     described = []
@@ -239,10 +239,10 @@ def test_every_committed_result_is_on_the_page_of_measurements():
 
 
 def measured_together():
-    """Return the percentages and multiplications of every student that was measured, in groups.
+    """Return the percentages and multiplications of every measured student, in groups.
 
-    A group is {everything that is measured of one dictionary with one teacher}: accuracies of the
-    teacher, of the student, of the same without a teacher and by least squares, all with the same
+    A group is the set of all figures of one dictionary with one teacher: accuracies of the teacher,
+    of the student, of the same student without a teacher, and of least squares, all with the same
     rows.
     """
     groups = {}
@@ -294,7 +294,7 @@ def test_accuracies_on_the_first_pages_are_in_the_committed_tables(page):
 
 
 def points_that_teachers_are_worth():
-    """Return {line of the table on the page of results: differences of accuracies}."""
+    """Return {line of the table on the results page: differences of accuracies}."""
 
     def differences(file, column, without, distilled, group):
         with (RESULTS[0] / file).open(encoding="utf-8", newline="") as lines:

@@ -1,4 +1,4 @@
-"""What holds for every estimator of the package."""
+"""Rules for every estimator of the package."""
 
 import inspect
 

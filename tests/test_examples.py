@@ -1,4 +1,4 @@
-"""The example scripts run as users run them."""
+"""The example scripts run in the same way as for users."""
 
 import re
 import runpy
@@ -12,8 +12,8 @@ pytestmark = pytest.mark.gallery
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
-# Scripts of the gallery that run within some seconds, and the extras that they need. Those that
-# take longer are run by the build of the documentation alone.
+# Scripts of the gallery that run within some seconds, and the extras that they need. Only the build
+# of the documentation runs the longer ones.
 QUICK = {
     "plot_audit.py": (),
     "plot_convolutional.py": (),
@@ -42,7 +42,7 @@ def run(monkeypatch, capsys):
     matplotlib.use("Agg")
 
     def run_script(script, *arguments):
-        # A script reads its arguments as in a shell; a process for each would import all anew.
+        # Arguments are passed as in a shell. A process for each script would import all anew.
         monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
         with matplotlib.rc_context():
             runpy.run_path(str(EXAMPLES / script), run_name="__main__")

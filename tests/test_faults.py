@@ -1,4 +1,4 @@
-"""Nothing silently wrong, no bare error: kinds of faults that random inputs found.
+"""No wrong answer without a word, no bare error: kinds of faults that random inputs found.
 
 Each kind is tried on every estimator that can have it.
 """
@@ -53,12 +53,12 @@ STUDENTS = [
 
 
 def fresh(student):
-    """Return an unfitted student; of one that is compressed, the fitted one inside is kept."""
+    """Return an unfitted student. If it is a compressed one, the student inside stays fitted."""
     return type(student)(**student.get_params(deep=False))
 
 
 def raised_by(function, *args):
-    """Return what a ValueError says that a call raises, None if it raises none."""
+    """Return the message of the ValueError that a call raises, None if it raises none."""
     try:
         function(*args)
     except ValueError as error:
@@ -97,7 +97,7 @@ def test_a_fit_to_rows_of_any_size_is_finite_or_refused(student, scale, dtype):
     before = vars(student).copy()
     error = raised_by(student.fit, rows, y)
     if error is not None:
-        assert len(error) > 60  # it says what to do
+        assert len(error) > 60  # long enough to say what to do
         assert vars(student) == before
     else:
         for name in ("coef_", "intercept_"):
@@ -207,7 +207,10 @@ def test_a_count_without_an_exact_float_is_refused():
 
 
 LABELS = {
-    "types": (np.array([1, "a"] * 20, dtype=object), "labels of different types, 1 and 'a'"),
+    "types": (
+        np.array([1, "a"] * 20, dtype=object),
+        "labels of different types, for example 1 and 'a'",
+    ),
     "None": (np.array([None, "a", "b", "b"] * 10, dtype=object), "missing values|NaN|None"),
 }
 
@@ -333,7 +336,7 @@ def test_groups_stay_together(student):
 @pytest.mark.parametrize("make", [lambda student: student, make_pipeline, ours])
 @pytest.mark.parametrize("student", [STUDENTS[1], STUDENTS[3]], **by_name)
 def test_groups_are_routed(student, make):
-    """Metadata routing takes them through pipelines and other folds; nothing is requested."""
+    """Metadata routing passes them through pipelines and other folds without a request."""
     groups, folds = np.arange(40) // 4, [(np.arange(20), np.arange(20, 40))]
     seen = []
 
@@ -377,7 +380,7 @@ WEIGHTED = [
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("model", WEIGHTED, **by_name)
 def test_only_ratios_of_weights_matter(model, dtype):
-    """Those that single precision cannot hold, or whose squares overflow, are weights too."""
+    """Weights that single precision cannot hold, or whose squares overflow, are valid too."""
     rows, weight = X.astype(dtype), np.arange(40) % 3 + 0.1
 
     def found(scale):

@@ -1,4 +1,4 @@
-"""A file is whole or what it was before, whatever happens while it is written."""
+"""A file is complete or as it was before, whatever happens while it is written."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from experiments.runner import Results
 from sklearn_koopman import EDMDClassifier, MonomialLifter
 
-# No public door shows all that is asked of it: which writers use it is tested through theirs.
+# The function is private. Public tests cover the writers that use it, but not all of its rules.
 from sklearn_koopman._files import replaced_when_whole
 from sklearn_koopman.deployment import load_student, save_student
 
@@ -21,13 +21,13 @@ resource = pytest.importorskip("resource", reason="limits of files are those of 
 X = np.random.default_rng(0).normal(size=(60, 12))
 y = np.arange(60) % 3
 OLD = EDMDClassifier().fit(X, y)
-# Some hundred kilobytes.
+# A few hundred kilobytes.
 LARGE = EDMDClassifier(lifter=MonomialLifter(4)).fit(X, y)
 
 
 @contextmanager
 def files_of_at_most(n_bytes):
-    """Let every write beyond so many bytes of a file fail, as it does on a full disk."""
+    """Let writes fail after some number of bytes of a file, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
     try:
@@ -69,7 +69,7 @@ def test_a_killed_process_leaves_the_old_file_and_nothing_else(write, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"good\n")
     child = os.fork()
-    if child == 0:  # the system ends it in the middle of a write
+    if child == 0:  # the system ends the child in the middle of a write
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with files_of_at_most(2**15):

@@ -1,4 +1,4 @@
-"""The small network of experiments: what alters images, and weights that are kept."""
+"""The small network of the experiments: altered images, and kept weights."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_a_kept_network_says_what_it_said(tmp_path):
     image_network.save(tmp_path / "kept.npz", said)
     kept = image_network.load(tmp_path / "kept.npz", GREY).eval()
     with torch.no_grad():
-        # Filters are rounded to 11 bits, and then, as ever, to the 8 that it computes with.
+        # Filters are rounded to 11 bits, and then to 8 bits, in which the network always computes.
         assert_allclose(kept(rows), said(rows), atol=0.02 * said(rows).abs().max())
     for name, value in said.state_dict().items():
         assert_allclose(kept.state_dict()[name], value, rtol=1e-3, atol=1e-7)
@@ -50,7 +50,7 @@ def test_images_are_moved_flipped_and_erased():
     holes = image_network.erased(image.repeat(200, 1, 1, 1), generator) == 0
     sizes = holes.flatten(1).sum(1)
     assert sizes.max() == 64
-    assert (sizes == 64).float().mean() > 0.3  # the others reach over an edge
+    assert (sizes == 64).float().mean() > 0.3  # other squares reach over an edge
     assert holes.any(0).all()
 
 

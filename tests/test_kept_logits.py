@@ -1,4 +1,4 @@
-"""The logits in experiments/data, and the teacher that experiments make of them."""
+"""The logits in experiments/data, and the teacher that experiments make from them."""
 
 import os
 from functools import partial
@@ -18,7 +18,7 @@ RESNET = EXPERIMENTS / "data" / "mnist-resnet18-held-out.npz"
 needs_data = pytest.mark.skipif(
     not RESNET.exists(), reason="experiments/data is not in the source distribution"
 )
-# How many images of each digit MNIST has.
+# The number of images of each digit in MNIST.
 DIGITS = {
     "train": [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
     "test": [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
@@ -26,7 +26,7 @@ DIGITS = {
 
 
 def images(part):
-    """Three blobs, some to train and some to test."""
+    """Three blobs, with rows for training and rows for testing."""
     rng = np.random.default_rng(len(part))
     y = np.arange(len(part) * 6) % 3
     return np.eye(3, 5)[y] + 0.1 * rng.normal(size=(len(y), 5)), y

@@ -1,4 +1,4 @@
-"""The most likely mistakes, made on purpose: each message says what to do, or all is well."""
+"""The most likely mistakes, made on purpose: a message says what to do, or all is well."""
 
 import warnings
 
@@ -49,7 +49,7 @@ def torch():
     return pytest.importorskip("torch")
 
 
-# The teacher in the wrong space
+# The teacher gets rows of the wrong space
 
 
 @pytest.mark.parametrize("kind", ["estimator", "callable", "torch"])
@@ -61,7 +61,7 @@ def test_a_teacher_behind_PCA_that_wants_pixels(kind, classifier, request):
     steps = PCA(8), MonomialLifter(2), classifier(teacher[kind])
     with pytest.raises(ValueError, match=THREE_WAYS):
         make_plain_pipeline(*steps).fit(X, Y)
-    if kind != "torch":  # which has not been trained
+    if kind != "torch":  # the torch module has not been trained
         with warnings.catch_warnings(action="error"):
             assert make_pipeline(*steps).fit(X, Y).score(X, Y) > 0.8
 
@@ -162,7 +162,7 @@ def test_what_is_no_reason_to_warn():
 def test_wrong_teacher_classes(classes, message):
     with pytest.raises(ValueError, match=message) as error:
         student(lambda X: FITTED.decision_function(X), teacher_classes=classes).fit(X, Y)
-    about_columns = "gave 10 columns" in message  # as inputs of another space may bring about
+    about_columns = "gave 10 columns" in message  # inputs of another space may lead to this
     assert ("three ways out" in str(error.value)) == about_columns
 
 
@@ -201,8 +201,8 @@ def test_a_huge_degree(classifier):
         MonomialLifter(12).fit_transform(X)
     with pytest.raises(MemoryError, match=message):
         classifier(lifter=MonomialLifter(12)).fit(X, Y, soft_labels=LOGITS)
-    lifter = make_plain_pipeline(PCA(30), MonomialLifter(5))  # 324,632 of them
-    # Of fewer rows than half of that the rows would be held, not the Gram matrix.
+    lifter = make_plain_pipeline(PCA(30), MonomialLifter(5))  # 324,632 observables
+    # With fewer rows than half of that, a fit would hold the rows, not the Gram matrix.
     many = [np.tile(each.T, 170_000 // len(X)).T for each in (X, Y, LOGITS)]
     with pytest.raises(MemoryError, match=r"Gram matrix .* needs .* GB.*solver='adam'"):
         classifier(lifter=lifter).fit(*many[:2], soft_labels=many[2])
@@ -257,7 +257,7 @@ def test_float16():
 def test_a_DataFrame(torch):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=[f"pixel {i}" for i in range(64)])
-    labels = pandas.Series(Y, index=range(400, 0, -1))  # rows count, not their names
+    labels = pandas.Series(Y, index=range(400, 0, -1))  # the order of rows counts, not names
     teachers = [
         FrozenEstimator(LogisticRegression(max_iter=1000).fit(frame, labels)),
         LogisticRegression(max_iter=1000),
@@ -292,7 +292,7 @@ def test_sparse_matrices_elsewhere(torch):
         student(torch.nn.Linear(64, 10)).fit(X, Y, teacher_X=csr_array(X))
 
 
-# A GPU module on a machine that has none
+# A module for a GPU on a machine without one
 
 
 @pytest.mark.parametrize("device", ["cuda", "gpu"])
@@ -303,7 +303,7 @@ def test_a_device_that_is_not_there(device, torch):
     net = torch.nn.Linear(64, 10)
     with pytest.raises(ValueError, match=message) as error:
         student(TorchTeacher(net, device=device)).fit(X, Y)
-    assert "three ways out" not in str(error.value)  # the inputs are all right
+    assert "three ways out" not in str(error.value)  # the inputs are correct
     for solver in ("lbfgs", "adam"):
         with pytest.raises(ValueError, match=message):
             student(device=device, solver=solver).fit(X, Y, soft_labels=LOGITS)
@@ -319,7 +319,7 @@ def test_a_device_that_is_not_there(device, torch):
     ids=lambda estimator: type(estimator).__name__,
 )
 def test_logits_that_rounding_changes_are_told(estimator):
-    """Squares and products of float32 rows far from zero: float64 shows what rounding does."""
+    """Squares and products of float32 rows far from zero: float64 shows the rounding."""
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(300, 3))
     y = (rows[:, 0] * rows[:, 1] > 0) + 1 * (rows[:, 2] > 1)

@@ -9,7 +9,7 @@ from sklearn_koopman import EDMDClassifier
 
 @pytest.fixture
 def main(monkeypatch):
-    """Return what runs the command with some words and returns its exit status."""
+    """Return a function that runs the command with some words and returns its exit status."""
 
     def run(*words):
         monkeypatch.setattr("sys.argv", ["sklearn_koopman", *words])

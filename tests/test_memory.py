@@ -1,7 +1,7 @@
-"""How much memory there is, and that more is refused.
+"""How much memory there is, and errors when more is needed.
 
-Through a private module: what estimators say is tested with them, here are machines that they will
-not meet in tests.
+These tests use a private module. The messages of estimators are tested with the estimators; here
+are machines that no test of an estimator meets.
 """
 
 import os
@@ -31,7 +31,7 @@ def test_a_platform_may_not_know_its_memory(has_memory):
 
 def test_nothing_is_refused_where_the_memory_is_unknown(has_memory, monkeypatch):
     has_memory(None)
-    monkeypatch.delattr(os, "sysconf")  # as on Windows
+    monkeypatch.delattr(os, "sysconf")  # Windows does not have it
     assert physical_memory() is None
     check_fits_in_memory(10**30, "A", "B.")
 

@@ -1,4 +1,4 @@
-"""What a bare `import sklearn_koopman` does and does not."""
+"""What a bare `import sklearn_koopman` does, and what it does not do."""
 
 import importlib.metadata
 import re
@@ -34,10 +34,10 @@ def test_importing_the_package_imports_no_optional_dependency():
 
 @pytest.mark.slow
 def test_without_extras_all_public_names_are_there_and_say_what_they_need(tmp_path):
-    """Here in one environment; `make wheel` does the same in empty ones."""
+    """This test has one environment. `make wheel` does the same in empty ones."""
     optional = ["torch", "skorch", "tqdm", "onnx", "onnxruntime", "skl2onnx"]
     optional += ["skops", "dask", "distributed", "matplotlib", "torchvision", "pandas"]
-    # None in sys.modules would be taken for the package itself by scipy.
+    # scipy would take None in sys.modules for the package itself.
     code = f"""
 import sys
 
@@ -66,7 +66,7 @@ def test_the_version_is_the_same_everywhere(file):
 
 
 def shown_versions(preparation=""):
-    """Return what a fresh interpreter shows, as (name, what is said of it)."""
+    """Return the lines that a fresh interpreter shows, as (name, value)."""
     code = f"import sys\n{preparation}\nimport sklearn_koopman\nsklearn_koopman.show_versions()"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -99,7 +99,7 @@ def test_versions_say_whether_there_is_a_kernel():
     shown = shown_versions()
     if shown["compiled"] == "yes":
         assert re.fullmatch("(16|32|64) bytes", shown["vectors"])
-    # In another process: here the kernel has been imported.
+    # This needs another process, because this one has imported the kernel.
     shown = shown_versions("sys.modules['sklearn_koopman.rows._kernel'] = None")
     assert shown["compiled"] == "not compiled: everything works, slower"
     assert "vectors" not in shown
@@ -109,7 +109,7 @@ def test_versions_say_whether_there_is_a_kernel():
     ("there_is", "said"), [(True, [0, 0, 0]), (False, [0, 1, 1])], ids=["compiled", "not"]
 )
 def test_verbose_says_once_that_there_is_no_kernel(there_is, said):
-    """Of a fit that is not verbose, and then of two that are, in a fresh interpreter."""
+    """First a fit that is not verbose, then two verbose ones, in a fresh interpreter."""
     if there_is:
         pytest.importorskip("sklearn_koopman.rows._kernel", reason="not compiled")
     code = f"""

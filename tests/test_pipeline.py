@@ -20,7 +20,7 @@ from sklearn_koopman.pipeline import Pipeline, make_pipeline
 
 
 class Recorder(ClassifierMixin, BaseEstimator):
-    """Keeps what `fit` was given; knows the class of each row by its first feature."""
+    """Keeps the arguments of `fit`; tells the class of a row by its first feature."""
 
     __metadata_request__fit = {"teacher_X": True, "soft_labels": True}  # noqa: RUF012
 
@@ -73,7 +73,7 @@ class RecordingClusterer(ClusterMixin, BaseEstimator):
 
 
 class StrictClusterer(RecordingClusterer):
-    """Its `fit_predict` takes nothing for the teacher."""
+    """Its `fit_predict` takes no arguments for the teacher."""
 
     def fit_predict(self, X, y=None):
         return self.fit(X).labels_
@@ -238,7 +238,7 @@ def test_nested_fit_transform(routing):
 
 
 def assert_aligned(recorder, factor=2):
-    """The teacher's rows are those that the recorder was fitted on, but raw."""
+    """The teacher's rows are the rows of the recorder's fit, but raw."""
     np.testing.assert_array_equal(factor * np.asarray(recorder.teacher_X_), recorder.X_)
     np.testing.assert_array_equal(recorder.y_, recorder.X_[:, 0] / factor // 2 % 3)
 
@@ -374,7 +374,7 @@ def test_transform_input_without_routing_is_refused_as_by_sklearn():
         pipeline.fit(X, Y)
 
 
-# A scikit-learn pipeline in all else
+# In everything else it is a scikit-learn pipeline
 
 
 @pytest.mark.parametrize(
@@ -463,7 +463,7 @@ def test_memory(routing, tmp_path):
 
 
 class MovesOfSeries(TransformerMixin, BaseEstimator):
-    """Takes series of several channels, (n, channels, time), as other packages have them."""
+    """Takes series of several channels, (n, channels, time), like those of other packages."""
 
     def fit(self, X, y=None):
         assert X.ndim == 3

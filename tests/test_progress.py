@@ -1,4 +1,4 @@
-"""How much is shown of long work: nothing, a bar on stderr, or a line for each step on stdout."""
+"""Progress of long work: nothing, a bar on stderr, or a line for each step on stdout."""
 
 import sys
 
@@ -41,7 +41,7 @@ X, Y = load_iris(return_X_y=True)
 TEACHER = LogisticRegression(max_iter=500).fit(X, Y).decision_function
 LIFTER = MonomialLifter(2)
 STUDENT = EDMDClassifier(lifter=LIFTER).fit(X, Y)
-# Each with the most lines that it may print, and how its lines start.
+# For each one: the most lines that it may print, and how its lines start.
 ESTIMATORS = {
     "EDMD": (EDMDClassifier(TEACHER, lifter=LIFTER), 0, ""),
     "EDMD, folds": (EDMDClassifierCV(TEACHER, cv=3), 3, "fold "),
@@ -89,7 +89,7 @@ def case(request):
 
 @pytest.fixture
 def is_terminal(monkeypatch):
-    """Let stderr be a terminal: pytest's never is."""
+    """Make stderr a terminal. That of pytest never is one."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
 
 
@@ -103,7 +103,7 @@ def test_nothing_is_shown_unless_asked_for(case, bars, capsys, is_terminal):
 
 @pytest.mark.filterwarnings(QUIET)
 def test_bars_on_stderr(case, bars, capsys):
-    """One at a time, which the fixture asserts, and few of them, however many steps there are."""
+    """There is one bar at a time (the fixture asserts it), and few bars for any number of steps."""
     estimator, _, _ = case
     estimator.set_params(verbose=1).fit(X, Y)
     printed = capsys.readouterr()
@@ -148,7 +148,7 @@ def test_the_bar_of_the_exact_solver_ends_at_its_tolerance(bars):
     assert bars[-1].n == pytest.approx(1.0)
     bars.clear()
     with pytest.warns(match="lbfgs stopped"):
-        student.set_params(tol=0.0, max_iter=2).fit(X, Y)  # there is no way to measure
+        student.set_params(tol=0.0, max_iter=2).fit(X, Y)  # progress to tol=0 has no measure
     assert bars[-1].n == pytest.approx(1.0)
 
 
@@ -168,7 +168,7 @@ def test_a_fit_that_fails_closes_its_bar(bars):
 
 
 def report(verbose=None):
-    # Students within a report have no bar beside that of the report.
+    # Students inside a report have no bar beside that of the report.
     student = KoopmanDistilledClassifier(TEACHER, lifter=LIFTER, ridge=1e-2)
     student.set_params(verbose=verbose or 0)
     return distillation_report(student, X, Y, X_test=X, y_test=Y, verbose=verbose)
@@ -216,7 +216,7 @@ def test_functions_show_bars(function, title, n_steps, how, bars, capsys, monkey
     if how == "terminal":
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     elif how == "notebook":
-        # What IPython says of itself there; it is not installed with the package.
+        # The name that IPython gives itself there. It is not installed with the package.
         shell = type("Shell", (), {"config": {"IPKernelApp": {}}})
         ipython = type("IPython", (), {"get_ipython": staticmethod(shell)})
         monkeypatch.setitem(sys.modules, "IPython", ipython)

@@ -1,4 +1,4 @@
-"""The scripts in experiments/ and benchmarks/: they import, and take the options that are cited."""
+"""The scripts in experiments/ and benchmarks/: they import, and take all cited options."""
 
 import importlib
 import pkgutil
@@ -32,7 +32,7 @@ def modules():
 
 
 def commands():
-    """Return every command that is cited anywhere, as (page, module, words)."""
+    """Return every command that a page cites, as (page, module, words)."""
     return sorted(
         {
             (page.name, script.replace("/", "."), options.strip(" ]\\").replace("[", ""))
@@ -96,7 +96,7 @@ class Square:
 
 
 def measured_squares(results, numbers, **options):
-    """Square numbers that are missing; return those that were."""
+    """Square the missing numbers; return these numbers."""
     asked = []
 
     def measure(spec):

@@ -1,4 +1,4 @@
-"""In this package's pipeline a student lifts rows when it reads them: same model, less memory."""
+"""In our pipeline, a student lifts rows when it reads them: the same model, less memory."""
 
 import pickle
 import tracemalloc
@@ -42,7 +42,7 @@ REDUCER = PCA(4, svd_solver="covariance_eigh")
 
 
 class LargestBlock(MonomialLifter):
-    """Knows how many rows it was asked to lift at once, at most."""
+    """Remembers the largest number of rows that it lifted at once."""
 
     rows = 0
 
@@ -56,7 +56,7 @@ class LargestBlock(MonomialLifter):
 
 
 def kept_few(pipeline, *calls):
-    """Return whether no call lifts more than a block of rows at a time."""
+    """Return whether every call lifts at most one block of rows at a time."""
     LargestBlock.rows = 0
     for call in calls:
         call(pipeline)
@@ -168,7 +168,7 @@ def pipelines(steps, student):
 
 
 def fit_both(steps, student, X=X, Y=Y):
-    """Fit both to the same rows; the teacher of scikit-learn's is told what it sees."""
+    """Fit both to the same rows; scikit-learn's pipeline gets the rows of its teacher."""
     ours, theirs = pipelines(steps, student)
     raw = {} if student.teacher is None else {f"step {len(steps)}__teacher_X": X}
     return ours.fit(X, Y), theirs.fit(X, Y, **raw)
@@ -252,7 +252,7 @@ def test_few_rows_are_predicted_as_many_are(n_rows):
     assert_array_equal(pipeline.predict(X[:n_rows].tolist()), expected.argmax(axis=1))
 
 
-# A step that looks at all rows when it transforms must be given all of them.
+# A step that looks at all rows when it transforms must get all of them.
 
 
 def less_the_mean(X):
@@ -280,7 +280,7 @@ def test_a_step_that_looks_at_all_rows_gets_all_of_them(step):
     assert_array_equal(ours.predict(MANY), theirs.predict(MANY))
 
 
-# What scikit-learn promises
+# Promises of scikit-learn
 
 
 def test_steps_are_those_of_the_user():
@@ -330,7 +330,7 @@ def test_data_frames_are_lifted_without_a_warning_of_names(steps, output):
         names = [getattr(each[-1], "feature_names_in_", None) for each in (ours, theirs)]
         assert_array_equal(*names)
         with pytest.warns(UserWarning, match="X does not have valid feature names"):
-            ours[:-1].transform(X)  # which scikit-learn tells, too
+            ours[:-1].transform(X)  # scikit-learn says so, too
 
 
 def test_other_names_are_refused():
@@ -521,7 +521,7 @@ def test_steps_that_would_learn_from_dask_arrays_are_refused(chunked):
         make_pipeline(PCA(2), MonomialLifter(2), EDMDClassifier()).fit(chunked, Y)
 
 
-# Steps are fitted in place, in scikit-learn's pipeline too, whose own tests expect this one.
+# Steps are fitted in place, as in scikit-learn's pipeline. Its own tests expect this.
 FITTED_IN_PLACE = {"check_estimators_overwrite_params": "steps are parameters, and are fitted"}
 
 

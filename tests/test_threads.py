@@ -1,7 +1,7 @@
-"""Threads: how many a problem gets, and that the setting is left as it was.
+"""Threads: how many a problem gets, and that the setting stays as it was.
 
-Through a private module: pools larger than the number of cores, and copies of them, come with
-clusters of dask, which these tests do not start.
+These tests use a private module. Pools larger than the number of cores, and copies of them, come
+with clusters of dask, which these tests do not start.
 """
 
 import os
@@ -84,7 +84,7 @@ def test_whoever_leaves_last_lifts_the_limit():
 
 
 def in_a_thread(function):
-    """Return what a function gives in a thread of its own."""
+    """Return the result of a function in a thread of its own."""
     results: list = []
     thread = Thread(target=lambda: results.append(function()))
     thread.start()
@@ -93,11 +93,11 @@ def in_a_thread(function):
 
 
 def test_any_thread_limits_blas_and_lifts_what_another_has_limited():
-    """Newer versions of threadpoolctl listen to one thread alone, as long as that is alive."""
+    """Newer versions of threadpoolctl obey only one thread, as long as it is alive."""
     with threadpool_limits(2, user_api="blas"):
         inside = blas_threads()
         pool = ThreadPool()
-        with pool.keeping_blas_to_one_thread():  # from here on that would be this thread
+        with pool.keeping_blas_to_one_thread():  # from here on, it would be this thread
             pass
 
         def limited():
@@ -128,14 +128,14 @@ def test_a_pool_is_as_large_as_without_other_threads():
         alone = ThreadPool().size
         with ThreadPool().keeping_blas_to_one_thread():
             assert in_a_thread(lambda: ThreadPool().size) == alone
-            assert ThreadPool().size == 1  # shares of work share no more
+            assert ThreadPool().size == 1  # a share of work is not shared again
         inside = ThreadPool(2).map_shares(lambda share: [ThreadPool().size], range(2))
         assert inside == [[1], [1]]
 
 
 def test_fits_at_the_same_time_are_fits_alone_to_the_last_digit():
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(12_000, 20))  # so many that threads share them
+    X = rng.normal(size=(12_000, 20))  # enough rows for several threads
     y = np.square(X[:, :3]).argmax(axis=1)
     student = KoopmanDistilledClassifier(
         soft_weight=0, lifter=MonomialLifter(2), max_iter=5, tol=0.05
@@ -195,7 +195,7 @@ def test_copies_and_pickles_of_a_pool_have_its_size(size):
 def test_a_pool_has_as_many_threads_as_there_are_shares_whatever_came_before():
     pool = ThreadPool(6)
     for n_items in (2, 6, 3, 6):
-        meeting = Barrier(n_items, timeout=10)  # is broken if one has to wait for another
+        meeting = Barrier(n_items, timeout=10)  # it breaks if one item waits for another
 
         def meet(share, meeting=meeting):
             meeting.wait()

@@ -1,7 +1,7 @@
 """Checks of parameters.
 
-Through a private module: all estimators share these, and repeat in their tests only which limits
-they pass.
+These tests use a private module. All estimators share these checks; their own tests only say which
+limits they use.
 """
 
 from types import SimpleNamespace

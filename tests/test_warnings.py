@@ -1,4 +1,4 @@
-"""Every warning points at the user's line, whatever stands between."""
+"""Every warning points at the user's line, whatever calls are in between."""
 
 import warnings
 from pathlib import Path
@@ -91,7 +91,7 @@ def fit(estimator):
     estimator.fit(X, Y)
 
 
-# A search clones the student that is to be compressed, and then it is not fitted any more.
+# A search clones the student that is to be compressed, so it is not fitted any more.
 CASES = [(name, between) for name in ESTIMATORS for between in BETWEEN]
 CASES.remove(("compressed", "search"))
 
@@ -132,7 +132,7 @@ def test_warnings_of_partial_fit():
 
 
 def test_warnings_without_a_user():
-    """In a worker nothing but frames of packages may stand above a fit: the last is named."""
+    """In a worker, only frames of packages may be above a fit. The warning names the last one."""
     code = compile("fit(X, Y)", "outermost.py", "exec")
     student = KoopmanDistilledClassifier(soft_weight=0, max_iter=1)
     with pytest.warns(ConvergenceWarning) as caught:

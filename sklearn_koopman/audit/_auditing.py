@@ -223,8 +223,8 @@ class Audited:
         return np.sort(self._draw.permutation(n_samples)[:n_rows])
 
 
-def columns_of_two_values(X):
-    """Return the numbers of the columns that have two values, if not all columns do.
+def columns_of_few_values(X):
+    """Return the numbers of the columns that have one or two values, if not all columns do.
 
     Parameters
     ----------
@@ -233,7 +233,8 @@ def columns_of_two_values(X):
     Returns
     -------
     columns : list of int
-        Numbers of the columns. Empty if all columns have two values, or if some are not numeric.
+        Numbers of the columns. If all columns have one or two values, those that have one. Empty if
+        all have one, or if some are not numeric.
     """
     try:
         values = np.asarray(X, dtype=float)
@@ -242,8 +243,10 @@ def columns_of_two_values(X):
     if values.ndim != 2 or not len(values):
         return []
     low, high = values.min(axis=0), values.max(axis=0)
-    has_two = ((values == low) | (values == high)).all(axis=0) & (low < high)
-    return [] if has_two.all() else np.flatnonzero(has_two).tolist()
+    has_few = ((values == low) | (values == high)).all(axis=0)
+    if has_few.all():
+        has_few = low == high
+    return [] if has_few.all() else np.flatnonzero(has_few).tolist()
 
 
 def _check_labels(y, classes):

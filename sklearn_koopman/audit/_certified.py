@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import column_or_1d
 
 from .._axes import axes_to_draw_on
-from ..inspection import checked_rows, checked_scale, radius_bounds
+from ..inspection import checked_fixed, checked_rows, checked_scale, column_names, radius_bounds
 from ..rows import taken
 from ._intervals import Proportion
 
@@ -105,12 +105,12 @@ def certified_accuracy(student, X, y, *, bounds=None, scale=None, fixed=None, ro
     """
     y = column_or_1d(y)
     rows = np.arange(len(y)) if rows is None else rows
-    if isinstance(scale, str):
-        scale = checked_scale(scale, checked_rows(student, X))  # of all rows
+    if scale is not None:  # "std" is that of all rows
+        values, names = checked_rows(student, X), column_names(X)
+        scale = checked_scale(scale, values, names, checked_fixed(fixed, values, names))
     right = student.predict(X)[rows] == y[rows]
     X = X if hasattr(X, "shape") else np.asarray(X)
     found = radius_bounds(student, taken(X, rows), bounds=bounds, scale=scale, fixed=fixed)
-    scale = None if scale is None else np.asarray(scale, dtype=float)
     return CertifiedAccuracy(
         rows, right, found.lower, found.upper, found.is_exact, found.counterfactuals, scale
     )

@@ -1,6 +1,6 @@
 """Accuracy, fidelity and radius of groups of rows, for audits of fairness."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, column_or_1d
@@ -28,6 +28,8 @@ class AuditedGroup:
     fidelity : Proportion or None
     median_radius : float or None
         Median radius of its rows, where wrong rows count as 0.
+    said : dict of object -> Proportion
+        How often the student says each of its classes, whether that is right or not.
     """
 
     attribute: str
@@ -35,15 +37,18 @@ class AuditedGroup:
     accuracy: Proportion
     fidelity: Proportion | None = None
     median_radius: float | None = None
+    said: dict = field(default_factory=dict)
 
 
-def attributes_of(groups, n_samples):
+def attributes_of(groups, n_samples, labelled=None):
     """Return the attributes by which rows are grouped, as a dict of arrays.
 
     Parameters
     ----------
     groups : array-like of shape (n_samples,), dict or DataFrame of such, or None
     n_samples : int
+    labelled : object, default=None
+        The rows, or their classes. If they are of pandas, groups of pandas have the same index.
     """
     if groups is None:
         return {}
@@ -54,18 +59,23 @@ def attributes_of(groups, n_samples):
         )
     if not hasattr(groups, "items") or getattr(groups, "ndim", 2) == 1:
         groups = {getattr(groups, "name", None) or "": groups}
-    return {str(name): _checked(of, str(name), n_samples) for name, of in groups.items()}
+    return {
+        str(name): _checked(of, str(name), n_samples, labelled) for name, of in groups.items()
+    }
 
 
-def _checked(values, name, n_samples):
+def _checked(values, name, n_samples, labelled):
     """Return the group of each row as an array of values that can be compared."""
     what = f"groups[{name!r}]" if name else "groups"
+    given = values
     # A list with one string would become an array of strings.
     values = np.asarray(values, dtype=None if hasattr(values, "dtype") else object)
     if values.ndim != 1:
         raise ValueError(f"{what} has the shape {values.shape}: pass the group of each row.")
     if len(values) != n_samples:
         raise ValueError(f"{what} has {len(values)} rows, and X has {n_samples}.")
+    if hasattr(given, "reindex") and hasattr(labelled, "reindex"):
+        _refuse_other_index(given, what, name, labelled)
     n_missing = sum(map(_is_missing, values.tolist()))
     if n_missing:
         raise ValueError(
@@ -87,19 +97,32 @@ def _checked(values, name, n_samples):
     return values
 
 
+def _refuse_other_index(values, what, name, labelled):
+    """Raise ValueError for a Series whose rows are not named as those of X are."""
+    if values.index.equals(labelled.index):
+        return
+    same = len(values.index.difference(labelled.index)) == 0
+    kind = "the labels of the rows in another order" if same else "other labels than the rows"
+    raise ValueError(
+        f"{what} is a Series whose index has {kind}: give frame.loc[X.index, {name!r}]. Where the "
+        "order of the rows is right, give values alone: series.to_numpy()."
+    )
+
+
 def _is_missing(value):
     if isinstance(value, str):
         return False
     return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
-def audited_groups(groups, right, faithful=None, certified=None, *, delta=0.05):
+def audited_groups(groups, y, y_student, faithful=None, certified=None, *, delta=0.05):
     """Return what is known about each group.
 
     Parameters
     ----------
     groups : dict of str -> ndarray of shape (n_samples,)
-    right : ndarray of bool, shape (n_samples,)
+    y, y_student : ndarray of shape (n_samples,)
+        The right classes, and what the student says.
     faithful : ndarray of bool, shape (n_samples,), default=None
         Whether the student predicts the class that the teacher predicts.
     certified : CertifiedAccuracy, default=None
@@ -110,6 +133,7 @@ def audited_groups(groups, right, faithful=None, certified=None, *, delta=0.05):
     found : list of AuditedGroup
     """
     found = []
+    classes = np.unique(y_student)
     for attribute, values in groups.items():
         for name in np.unique(values):
             rows = values == name
@@ -121,9 +145,10 @@ def audited_groups(groups, right, faithful=None, certified=None, *, delta=0.05):
                 AuditedGroup(
                     attribute,
                     name,
-                    Proportion.of(right[rows], delta),
+                    Proportion.of((y == y_student)[rows], delta),
                     None if faithful is None else Proportion.of(faithful[rows], delta),
                     radius,
+                    {each: Proportion.of(y_student[rows] == each, delta) for each in classes},
                 )
             )
     return found
@@ -171,10 +196,11 @@ class GroupAccuracyDisplay:
         -------
         display : GroupAccuracyDisplay
         """
+        labelled = y
         y, y_student = column_or_1d(y), column_or_1d(y_student)
         check_consistent_length(y, y_student)
-        attributes = attributes_of(groups, len(y))
-        return cls(audited_groups(attributes, y == y_student, delta=delta)).plot(ax)
+        attributes = attributes_of(groups, len(y), labelled)
+        return cls(audited_groups(attributes, y, y_student, delta=delta)).plot(ax)
 
     def plot(self, ax=None):
         """Draw a line for each group.

@@ -14,13 +14,14 @@ from ..inspection import (
     FidelityCertificate,
     Formula,
     UncountableError,
+    by_column,
     cost,
     fidelity_certificate,
     formula,
 )
 from ..rows import taken
 from ..students import KoopmanMatrix, flat_steps
-from ._auditing import Audited, columns_of_two_values
+from ._auditing import Audited, columns_of_few_values
 from ._calibration import Calibration, calibration
 from ._certified import CertifiedAccuracy
 from ._confusion import ConfusionPairDisplay
@@ -187,10 +188,10 @@ def audit_report(
       comes from the radius of each row, which is exact for students of degree 1 and 2, see
       :func:`~sklearn_koopman.inspection.robust_radius`;
     - for rows that you choose (`rows`): what speaks for the prediction, and what would change it;
-    - the hardest rows, with what speaks for the wrong class (Shapley values); - the least robust
-      rows and some typical ones, with the smallest change to another class;
+    - the hardest rows, with what speaks for the wrong class (Shapley values);
+    - the least robust rows and some typical ones, with the smallest change to another class;
     - the leading terms of its formula, with their shares of the variance of the logits;
-    - accuracy, fidelity and radius of groups of rows.
+    - for groups of rows: accuracy, fidelity, radius, and how often each class is predicted.
 
     The bounds hold under two conditions. The rows are drawn independently from the distribution of
     inputs that the bounds are about. And nothing of the student was learned or chosen with them. So
@@ -211,20 +212,20 @@ def audit_report(
         its answers for the rows of X: their classes, or a score for each class. None: the report is
         about the student alone.
     groups : array-like of shape (n_samples,), or dict or DataFrame of such, default=None
-        The group of each row. A dict or a DataFrame has several attributes, by name.
+        The group of each row. A dict or a DataFrame has several attributes, by name. A pandas
+        Series must have the index of X, in the same order.
     image_shape : tuple of int, default=None
         Height and width, and channels, if rows are images. Rows are shown as pictures then.
     bounds : tuple (low, high), default=None
         Bounds of the features, as for `robust_radius`, for example (0, 1) for pixels.
     scale : "auto", "std", array-like of shape (n_features,) or None, default="auto"
         Length of a distance of 1 in each column. "std" is the standard deviation of the column in
-        X, for columns in different units. None is 1. "auto" is "std", or None with `image_shape` or
-        `bounds`.
+        X, for columns in different units. None is 1. "auto" is "std", or None with `image_shape`.
     fixed : "auto", list of column names or numbers, or None, default="auto"
-        Columns that cannot change, as for `robust_radius`. "auto" takes the columns with two
-        values, such as dummies of categories, if other columns have more values. With `image_shape`
-        it takes none. A change of such a column to anything but its other value would make an
-        impossible row.
+        Columns that cannot change, as for `robust_radius`. "auto" takes the columns with one or two
+        values in X, such as dummies of categories, if other columns have more values. With
+        `image_shape` it takes none. A change of a dummy to anything but its other value would make
+        an impossible row.
     title : str, default=None
     delta : float, default=0.05
         Largest probability that a single interval is wrong.
@@ -271,15 +272,16 @@ def audit_report(
     '<!doctype html>'
     """
     if isinstance(scale, str) and scale == "auto":
-        scale = "std" if image_shape is None and bounds is None else None
+        scale = "std" if image_shape is None else None
     if isinstance(fixed, str) and fixed == "auto":
-        fixed = columns_of_two_values(X) if image_shape is None else None
+        fixed = columns_of_few_values(X) if image_shape is None else None
     for name, value, least in (("n_rows", n_rows, 0), ("max_rows", max_rows, 1)):
         if not is_integer(value) or value < least:
             raise ValueError(f"{name}={value!r}: must be an int in the range [{least}, inf).")
+    labels = X if hasattr(X, "reindex") else y
     y = column_or_1d(y, warn=True)
     rows = _checked_places(rows, len(y))
-    attributes = attributes_of(groups, len(y))
+    attributes = attributes_of(groups, len(y), labels)
     with showing_progress(verbose):
         audited = Audited(
             student,
@@ -320,7 +322,14 @@ def audit_report(
             audited.least_robust(n_rows),
             audited.typical(n_rows // 2),
             _formula(student, audited),
-            audited_groups(attributes, audited.right, faithful, audited.certified, delta=delta),
+            audited_groups(
+                attributes,
+                audited.y,
+                audited.predicted,
+                faithful,
+                audited.certified,
+                delta=delta,
+            ),
             audited.column_names,
             _checked_image_shape(image_shape, audited.X),
             _names(fixed, audited.column_names),
@@ -361,6 +370,7 @@ def _names(fixed, column_names):
         return []
     given: list = [fixed] if isinstance(fixed, str) else list(fixed)
     if all(isinstance(each, bool | np.bool_) for each in given):
+        given = by_column(fixed, column_names, "fixed")
         given = np.flatnonzero(given).tolist()
     return [each if isinstance(each, str) else column_names[each] for each in given]
 

@@ -13,6 +13,8 @@ from ._terms import leading_terms
 # Largest number of classes for a full table. With more classes, the largest confusions are listed.
 MOST_CLASSES = 20
 N_CONFUSIONS = 15
+# Classes of which the table of groups says how often each is said.
+MOST_SAID = 3
 
 
 def body_of(report):
@@ -229,22 +231,23 @@ def _groups(report):
         return ""
     has_fidelity = report.fidelity is not None
     has_radius = report.certified is not None
-    head = ["group", "rows", "accuracy", "interval"]
+    said = list(report.groups[0].said)
+    said = said if len(said) <= MOST_SAID else []
+    head = ["group", "rows", *(f"said {each}" for each in said), "accuracy"]
     head += ["fidelity"] * has_fidelity + ["median radius"] * has_radius
     lines = []
     for group in report.groups:
         line = [
             f"{group.attribute}: {group.name}" if group.attribute else str(group.name),
             f"{group.accuracy.n_samples:,}",
-            f"{group.accuracy.value:.2%}",
-            _between(group.accuracy),
         ]
-        if has_fidelity:
-            line.append(f"{group.fidelity.value:.2%}")
+        shares = [*(group.said[each] for each in said), group.accuracy]
+        shares += [group.fidelity] * has_fidelity
+        line += [f"{share.value:.2%} ({_between(share)})" for share in shares]
         if has_radius:
             line.append("" if group.median_radius is None else f"{group.median_radius:.3g}")
         lines.append(line)
-    caption = f"Each interval alone has the confidence {1 - report.delta:.0%}."
+    caption = f"In brackets: intervals. Each alone has the confidence {1 - report.delta:.0%}."
     return section("Groups", table(head, lines, caption))
 
 
@@ -353,7 +356,9 @@ def _counterfactual(report, row):
     distance = f"distance {row.distance:.3g}"
     if row.radius < (1 - 1e-6) * row.distance:
         distance += f", at least {row.radius:.3g}"
-    distance = paragraph(distance + _teacher(row), "soft")
+    if row.teacher is not None:
+        distance += f", teacher said {row.teacher} of the row as it is"
+    distance = paragraph(distance, "soft")
     shape = report.image_shape
     if shape is not None:
         low, high = float(row.values.min()), float(row.values.max())

@@ -114,8 +114,8 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         counts as the logit log p.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, or else the sorted labels.
-        Where a teacher has `classes` of its own, these count instead: they may be other names, and
-        the same names in another order are an error.
+        Give it to rename the columns of a teacher that has classes of its own: y has numbers where
+        the teacher has names, say. The teacher's own names in another order are an error.
         Classes that y lacks are left out, and the probabilities of the others are renormalised.
     class_weight : dict or "balanced", default=None
         Weights of the classes: each row counts as much as its class. Classes that a dict leaves

@@ -59,8 +59,8 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
         one-vs-rest heads give; a value s counts as the logit log(s / (1 - s)).
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, or else the sorted labels.
-        Where a teacher has `classes` of its own, these count instead: they may be other names, and
-        the same names in another order are an error.
+        Give it to rename the columns of a teacher that has classes of its own: y has numbers where
+        the teacher has names, say. The teacher's own names in another order are an error.
     class_weight : dict or "balanced", default=None
         Weights of the classes: each row counts as much as its class. Classes that a dict leaves
         out count 1. "balanced" gives all classes the same total weight, as in

@@ -79,8 +79,10 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
     scoring : {"accuracy", "neg_mean_squared_error"}, str or callable, default=None
         The score on held-out rows that decides; the squared error is that of the logits of all
         classes. With folds, the name of any other scorer of scikit-learn is taken too
-        ("balanced_accuracy", say), or a callable of an estimator, rows and labels. (The rows that a
-        callable gets are row numbers; the estimator knows its predictions for them.) None is
+        ("balanced_accuracy", say), or a function ``scoring(model, rows, y)``. It may call
+        ``model.predict(rows)`` and ``decision_function``, and compare with y. `rows` only stands
+        for the held-out rows, as a whole: it does not have their features. The function gets
+        `sample_weight` too if the weights of these rows differ. None is
         "neg_mean_squared_error" with ``cv=None`` and "accuracy" with folds, as in
         :class:`~sklearn.linear_model.RidgeClassifierCV`. Ties go to the larger ridge. Without
         labels, the teacher's choices take their place.
@@ -88,8 +90,8 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
         What the teacher or `soft_labels` give.
     teacher_classes : array-like of shape (n_columns,), default=None
         The class of each column of the teacher. None: its `classes_`, or else the sorted labels.
-        Where a teacher has `classes` of its own, these count instead: they may be other names, and
-        the same names in another order are an error.
+        Give it to rename the columns of a teacher that has classes of its own: y has numbers where
+        the teacher has names, say. The teacher's own names in another order are an error.
     class_weight : dict or "balanced", default=None
         Weights of the classes: each row counts as much as its class. Classes that a dict leaves
         out count 1. "balanced" gives all classes the same total weight, as in

@@ -23,11 +23,12 @@ from ._polynomials._shapley import ShapleyValues, shapley_values
 from ._report import distillation_report
 from ._report_table import DistillationReport
 from ._robustness._coordinates import checked_rows as checked_rows
-from ._robustness._radius import (
-    RadiusBounds,
+from ._robustness._radius import RadiusBounds, radius_bounds, robust_radius
+from ._robustness._settings import (
+    by_column as by_column,
+    checked_fixed as checked_fixed,
     checked_scale as checked_scale,
-    radius_bounds,
-    robust_radius,
+    column_names as column_names,
 )
 from ._span_report import span_report
 from ._spectrum import SpanSpectrum, SpanSpectrumDisplay, span_spectrum

@@ -1,4 +1,4 @@
-"""The teacher, its student and the baselines, side by side."""
+"""A teacher, its student and baselines, side by side."""
 
 import sys
 from contextlib import nullcontext
@@ -149,7 +149,7 @@ def distillation_report(
 
 
 def _report(runs, n_train, y_test, seeds, chosen=()):
-    """Put the runs of all models together."""
+    """Make the report from the runs of all models."""
     rows = [_summary(name, of_one) for name, of_one in runs.items()]
     labels = {name: [run.labels for run in of_one] for name, of_one in runs.items()}
     counted = {name: of_one[0].operations for name, of_one in runs.items()}
@@ -166,7 +166,7 @@ def _report(runs, n_train, y_test, seeds, chosen=()):
 
 
 def _repeated(estimator, seeds, runs_of, n_models, verbose):
-    """Return the runs of every model: `runs_of` yields names and runs for one seed's clone."""
+    """Return the runs of every model. `runs_of` yields names and runs for the clone of one seed."""
     runs: dict[str, list[_Run]] = {}
     total = None if n_models is None else n_models * len(seeds)
     with showing_progress(verbose), progress("report", total, "model") as steps:
@@ -184,7 +184,7 @@ def _repeated(estimator, seeds, runs_of, n_models, verbose):
 
 
 def _checked(X, y, X_test, y_test, random_states):
-    """Return rows and labels as something with a shape, and the seeds as a tuple."""
+    """Return rows and labels in forms that have a shape, and the seeds as a tuple."""
     X, X_test = (x if hasattr(x, "shape") else np.asarray(x) for x in (X, X_test))
     y, y_test = (
         None if each is None else column_or_1d(each, warn=True) for each in (y, y_test)
@@ -193,7 +193,7 @@ def _checked(X, y, X_test, y_test, random_states):
     check_consistent_length(X_test, y_test)
     seeds = (random_states,) if np.ndim(random_states) == 0 else tuple(random_states)
     if not seeds:
-        raise ValueError("random_states is empty: give at least one seed.")
+        raise ValueError("random_states is empty: pass at least one seed.")
     for seed in seeds:
         if not is_integer(seed) or not 0 <= seed < 2**32:
             raise ValueError(
@@ -217,21 +217,21 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Lesson:
-    """What a teacher has to say.
+    """The outputs of a teacher.
 
     Attributes
     ----------
     outputs : ndarray of shape (n_samples, n_columns)
-        For the training rows.
+        Outputs for the training rows.
     kind : {"auto", "proba", "logits", "sigmoid"}
         What the outputs are.
     classes : ndarray of shape (n_columns,) or None
     labels_test : ndarray of shape (n_test_samples,)
-        The classes it chooses for the test rows.
+        Classes that the teacher predicts for the test rows.
     any_label : bool
-        Whether students could learn without it.
+        Whether there are labels, so that students can learn without the teacher.
     is_fixed : bool
-        Whether it would say the same for another seed.
+        Whether the outputs do not depend on the seed.
     run : _Run
     """
 
@@ -283,7 +283,7 @@ def _ask_teacher(student, X, y, X_test, y_test, sample_weight):
     kind = teacher.output if student.teacher_output == "auto" else student.teacher_output
     classes = column_classes(teacher.column_names, teacher.classes_, labels)
     if classes is None and not known.any():
-        classes = labels  # students have no others to go by
+        classes = labels  # students do not know other classes
     columns = np.unique(labels if classes is None else classes)
     logits = align_columns(teacher_logits(outputs_test, kind), classes, columns)
     labels_test = columns[logits.argmax(axis=1)]
@@ -293,7 +293,7 @@ def _ask_teacher(student, X, y, X_test, y_test, sample_weight):
 
 
 def _variants(model, lesson, edmd_ridge):
-    """Yield the name, the estimator and the soft labels of all that learn from the rows."""
+    """Yield name, estimator and soft labels of all models that learn from the rows."""
     student = clone(student_of(model)).set_params(
         teacher=None, teacher_output=lesson.kind, teacher_classes=lesson.classes
     )
@@ -369,7 +369,7 @@ def _check_student(student):
         raise TypeError(
             "estimator must be a KoopmanDistilledClassifier, a KoopmanDistilledClassifierCV, or a "
             f"Pipeline or search that ends in one, got {type(student).__name__}. Least squares is "
-            "in the report of either, with the ridge edmd_ridge=."
+            "in the report of each of them, with the ridge edmd_ridge=."
         )
     if student.teacher is None:
         raise ValueError(
@@ -380,12 +380,12 @@ def _check_student(student):
     if not np.any(getattr(student, name)):
         raise ValueError(
             f"{name}={getattr(student, name)!r} learns nothing from the teacher: raise it. The "
-            "report adds the student without teacher by itself."
+            "report adds the student without a teacher itself."
         )
     if not chooses and student.transfer_set is not None:
         raise ValueError(
-            "The report compares students of the rows of X, and transfer_set makes more: set "
-            "transfer_set=None."
+            "The report compares students that learn from the rows of X, but transfer_set makes "
+            "more rows: set transfer_set=None."
         )
 
 
@@ -399,10 +399,10 @@ def _set_random_states(estimator, seed):
 
 
 def _seeding_torch(seed):
-    """Return a context in which torch, from which skorch draws, is seeded if it is there."""
+    """Return a context in which torch is seeded, if it is imported. skorch draws from torch."""
     torch = sys.modules.get("torch")
     if torch is None:
         return nullcontext()
     if torch.cuda.is_available():
-        torch.cuda.init()  # else it is not seeded: no model has used it yet
+        torch.cuda.init()  # otherwise it would not be seeded, because no model has used it yet
     return seeded_torch(seed)

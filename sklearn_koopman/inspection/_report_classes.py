@@ -1,4 +1,4 @@
-"""Classes in a report: how often models take one for another, and F1 scores."""
+"""Classes in a report: confusion matrices and F1 scores."""
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
@@ -12,7 +12,7 @@ def confusions(y, labels):
     y : ndarray of shape (n_samples,)
         True labels.
     labels : dict of str to list of ndarray
-        What models predict, for each seed.
+        Predictions of each model, for each seed.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def confusions(y, labels):
 
 
 def f1_scores(confusion):
-    """Return the F1 score of each class, 2 TP / (2 TP + FP + FN); NaN for one that never occurs.
+    """Return the F1 score of each class, 2 TP / (2 TP + FP + FN), or NaN if it never occurs.
 
     Parameters
     ----------

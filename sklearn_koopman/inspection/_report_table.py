@@ -1,4 +1,4 @@
-"""The table of a report: a row for each model."""
+"""The table of a report, with a row for each model."""
 
 from dataclasses import asdict, dataclass, field
 from html import escape
@@ -11,7 +11,7 @@ from .._axes import axes_to_draw_on
 from .._extras import import_package
 from ._report_classes import f1_scores
 
-# A table of F1 scores shows those that are lowest.
+# The table of F1 scores shows the lowest ones.
 MOST_CLASSES = 10
 WITHOUT_PANDAS = "Without it, rows and confusion hold the same numbers."
 
@@ -23,20 +23,20 @@ class ReportRow:
     Attributes
     ----------
     model : str
-        Its name.
+        Name of the model.
     accuracy, accuracy_std : float
         Fraction of test rows with the right class; mean and standard deviation over the seeds. NaN
-        where test rows have no labels.
+        if test rows have no labels.
     fidelity, fidelity_std : float
         Fraction of test rows with the teacher's class.
     parameters : int or None
-        Fitted numbers; None where the model cannot be counted.
+        Number of fitted numbers. None if the model cannot be counted.
     multiplications : int or None
-        Multiplications for one sample, from the raw row to the scores.
+        Number of multiplications for one sample, from the raw row to the scores.
     nonlinear_multiplications : int or None
-        Those among them that multiply two variables.
+        Number of multiplications of two variables among these.
     fit_time, fit_time_std : float
-        Seconds, without those of the teacher; NaN where nothing was fitted.
+        Seconds, without the time of the teacher. NaN if nothing was fitted.
     predict_time, predict_time_std : float
         Seconds for all test rows.
     """
@@ -57,12 +57,12 @@ class ReportRow:
 
 @dataclass(frozen=True, repr=False)
 class DistillationReport:
-    """What `distillation_report` found; printed, it is a table.
+    """Result of `distillation_report`. It prints as a table.
 
     Attributes
     ----------
     rows : list of ReportRow
-        One per model, the teacher first.
+        One row per model, the teacher first.
     n_train, n_test : int
         Numbers of rows.
     random_states : tuple of int
@@ -105,7 +105,7 @@ class DistillationReport:
         Returns
         -------
         frame : pandas.DataFrame
-            The first column, "n_test", is how many test rows each class has.
+            The first column, "n_test", has the number of test rows of each class.
         """
         pd = import_package("pandas", "classes_to_frame", WITHOUT_PANDAS)
         scores = self._f1_scores()
@@ -120,7 +120,7 @@ class DistillationReport:
         models : sequence of str, default=None
             Names of models. None draws the teacher and its student.
         **kwargs : dict
-            For :meth:`~sklearn.metrics.ConfusionMatrixDisplay.plot`.
+            Arguments of :meth:`~sklearn.metrics.ConfusionMatrixDisplay.plot`.
 
         Returns
         -------
@@ -146,7 +146,7 @@ class DistillationReport:
 
     def _table(self):
         table = [_HEADER, *(self._cells(row) for row in self.rows)]
-        if all(np.isnan(row.accuracy) for row in self.rows):  # without labels of test rows
+        if all(np.isnan(row.accuracy) for row in self.rows):  # test rows have no labels
             return [[first, *rest] for first, _, *rest in table]
         return table
 
@@ -157,7 +157,7 @@ class DistillationReport:
         return next(iter(self.confusion.values())).sum(axis=1).astype(int)
 
     def _table_of_classes(self):
-        """Return titles, then classes from the lowest F1 score of the second model up."""
+        """Return titles, and then the classes in ascending order of the second model's F1 score."""
         if not self.confusion:
             return []
         scores = self._f1_scores()
@@ -218,8 +218,8 @@ class DistillationReport:
         caption = f"{caption}; chosen on the training rows: {'; or '.join(choices)}"
         if any(self._learns_from_labels_alone(settings) for settings in self.chosen):
             caption += (
-                "; a soft weight of 0 takes nothing from the teacher, so the distilled student is "
-                "the student without teacher"
+                "; with a soft weight of 0 nothing is learned from the teacher, so the distilled "
+                "student is the student without teacher"
             )
         return caption
 
@@ -243,7 +243,7 @@ _HEADER = [
 
 
 def _as_text(cells):
-    """Return a table, its first row the titles, as lines of text."""
+    """Return a table, whose first row has the titles, as lines of text."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(

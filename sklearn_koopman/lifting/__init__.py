@@ -1,4 +1,4 @@
-"""Dictionaries of observables, as transformers, and what a dictionary may be beside one.
+"""Dictionaries of observables, as transformers, with their other forms.
 
 `__all__` is for users; the other names are what the folders above use of this one.
 """

@@ -1,4 +1,4 @@
-"""The linear steps of a chain: where those at its head end, and their matrix."""
+"""The linear steps at the head of a chain, and their matrix."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from ._chain import steps_of, taking_arrays, transformed
 from ._columns import ColumnParts
 from ._forms._degrees import degree_of
 
-# So long a step loses no digits of the matrix to the offset, however large that is.
+# With a step of this length, no digits of the matrix are lost to a large offset.
 STEP = 2.0**40
 
 
 def split_linear(steps):
-    """Return the linear steps at the head of a chain as one transformer, and all after them.
+    """Return the linear steps at the head of a chain as one transformer, and the later steps.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def split_linear(steps):
     Returns
     -------
     head, tail : fitted transformer or None
-        None where there is no such step. They take arrays without a warning.
+        Transformers, or None if there is no such step. They take arrays without a warning.
     """
     steps = [taking_arrays(part) for step in steps for part in steps_of(step)]
     n_linear = 0
@@ -51,19 +51,19 @@ class AffineMap:
 
     @classmethod
     def identity(cls, n_inputs):
-        """Return what leaves rows as they are."""
+        """Return the map that leaves rows as they are."""
         return cls(np.eye(n_inputs), np.zeros(n_inputs))
 
     @classmethod
     def of(cls, transformer, n_inputs=None):
-        """Return what a fitted transformer does, None if it is not known to be linear.
+        """Return a fitted transformer as an affine map, or None if it is not known to be linear.
 
         Parameters
         ----------
         transformer : fitted transformer or None
             None leaves rows as they are.
         n_inputs : int, default=None
-            How many features it takes. None: it says so itself.
+            Number of features that it takes. None: its own attribute.
         """
         if n_inputs is None:
             n_inputs = getattr(transformer, "n_features_in_", None)
@@ -82,16 +82,16 @@ class AffineMap:
         return not self.offset.any() and np.array_equal(self.matrix, np.eye(*self.matrix.shape))
 
     def __call__(self, X):
-        """Return rows times the matrix, and the offset."""
+        """Return rows times the matrix, plus the offset."""
         return X @ self.matrix.T + self.offset
 
     def after(self, first):
-        """Return what does `first`, and then this."""
+        """Return the map that applies `first`, and then this one."""
         return AffineMap(self.matrix @ first.matrix, self.matrix @ first.offset + self.offset)
 
 
 def split_columns(transformer):
-    """Return a fitted transformer as another one, and an affine map of what that makes.
+    """Split a fitted transformer into another one and an affine map of its output.
 
     Parameters
     ----------
@@ -100,10 +100,10 @@ def split_columns(transformer):
     Returns
     -------
     head : fitted transformer
-        Of a ColumnTransformer some of whose parts are affine, what leaves their columns as they
-        are; else the same.
+        The transformer. For a ColumnTransformer with affine parts, one that leaves the columns of
+        these parts as they are.
     front : AffineMap or None
-        What comes then; None where there is no affine part.
+        The affine map after it, or None if there is no affine part.
     """
     if not isinstance(transformer, ColumnTransformer):
         return transformer, None

@@ -1,4 +1,4 @@
-"""What the dictionaries share: validated input, blocks of rows, names."""
+"""Base of the dictionaries: validated input, blocks of rows, names."""
 
 from abc import abstractmethod
 from decimal import Decimal
@@ -14,23 +14,23 @@ from .._memory import check_fits_in_memory
 from .._threads import ThreadPool
 from .._validation import DTYPES
 
-# Samples lifted at once. Products read lower products, so a block should stay in the cache; but
-# every block costs one numpy call per feature and degree. Among powers of two these are within a
-# few percent of the fastest for 231 to 5456 observables.
+# Number of samples that are lifted at once. Products read lower products, so a block should stay in
+# the cache. But every block takes one numpy call per feature and degree. Among powers of two, this
+# number is within a few percent of the fastest for 231 to 5456 observables.
 BLOCK_ROWS = {"F": 2**14, "C": 2**10}
 
 
 class BlockLifter(TransformerMixin, BaseEstimator):
-    """Base of transformers that lift every row by itself, and can do so without validation.
+    """Base of transformers that lift every row separately, and can do so without validation.
 
     A subclass defines `fit`, `_lift`, `_observable_names` and `__sklearn_is_fitted__`.
     """
 
     n_output_features_: int
 
-    # What helps where the lifted samples do not fit in memory.
+    # Advice if the lifted samples do not fit in memory.
     _fewer_observables: str
-    # Whether `fit` looks at the rows, or at nothing but their form.
+    # Whether `fit` uses the rows, or only their form.
     _learns_from_rows = True
 
     def transform(self, X):
@@ -44,8 +44,7 @@ class BlockLifter(TransformerMixin, BaseEstimator):
         Returns
         -------
         Psi : ndarray of shape (n_samples, `n_output_features_`)
-            The observables, in the dtype of `X` if that is float32 or float64, else in
-            float64.
+            The observables, in the dtype of `X` if that is float32 or float64, or else in float64.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=DTYPES, reset=False)
@@ -75,25 +74,25 @@ class BlockLifter(TransformerMixin, BaseEstimator):
         feature_names_out : ndarray of str objects
         """
         check_is_fitted(self)
-        # scikit-learn's public door to its checks of input_features.
+        # scikit-learn's public way to check input_features.
         names = OneToOneFeatureMixin.get_feature_names_out(self, input_features)
         return np.asarray(self._observable_names(names), dtype=object)
 
     @abstractmethod
     def _lift(self, X):
-        """Lift an array that needs no validation."""
+        """Lift a validated array."""
 
     @abstractmethod
     def _observable_names(self, names):
         """Return the names of the observables of input features with these names."""
 
     def _check_memory(self, n_samples, itemsize):
-        """Raise MemoryError if so many lifted samples cannot fit."""
+        """Raise MemoryError if this many lifted samples do not fit in memory."""
         check_fits_in_memory(
             n_samples * self.n_output_features_ * itemsize,
             f"Lifting {n_samples} sample(s) to {self.n_output_features_} observables",
-            f"{self._fewer_observables}, or, if it is the samples that are many, put this directly "
-            "before a student in sklearn_koopman.pipeline.make_pipeline: it lifts block by block.",
+            f"{self._fewer_observables}, or, if there are many samples, put this directly before a "
+            "student in sklearn_koopman.pipeline.make_pipeline: it lifts block by block.",
         )
 
     def __sklearn_tags__(self):
@@ -105,12 +104,11 @@ class BlockLifter(TransformerMixin, BaseEstimator):
 class Dictionary(BlockLifter):
     """Base of this package's dictionaries.
 
-    A subclass also defines `_check_parameters` and `_fit`, and the forms that it has: see
-    `_protocols`.
+    A subclass also defines `_check_parameters` and `_fit`, and its other forms, see `_protocols`.
     """
 
     def fit(self, X, y=None):
-        """Learn what the observables depend on.
+        """Learn everything that the observables depend on.
 
         Parameters
         ----------
@@ -133,21 +131,21 @@ class Dictionary(BlockLifter):
 
     @abstractmethod
     def _check_parameters(self):
-        """Raise InvalidParameterError for a parameter that is not valid."""
+        """Raise InvalidParameterError for an invalid parameter."""
 
     @abstractmethod
     def _fit(self, X):
-        """Fit to an array that needs no validation."""
+        """Fit to a validated array."""
 
 
 def lifted_by_columns(lift, X, n_observables, order):
-    """Return the observables of rows that are lifted as columns, in blocks, by all threads.
+    """Lift rows as columns, in blocks, with all threads, and return the observables.
 
     Parameters
     ----------
     lift : callable
-        Takes samples as columns (n_features, n_samples), and `out` to write their observables to
-        (n_observables, n_samples).
+        Function of samples as columns (n_features, n_samples) and of `out` (n_observables,
+        n_samples), to which it writes their observables.
     X : ndarray of shape (n_samples, n_features)
     n_observables : int
     order : {"F", "C"}
@@ -172,24 +170,24 @@ def lifted_by_columns(lift, X, n_observables, order):
 
 
 def check_products_fit_in_memory(lifter, n_samples, n_numbers, itemsize):
-    """Raise MemoryError for more products, up to a degree, than the memory has room for.
+    """Raise MemoryError if the products up to a degree do not fit in memory.
 
     Parameters
     ----------
     lifter : BlockLifter
-        It has a `degree`.
+        Lifter with a `degree`.
     n_samples : int
-        Samples to lift.
+        Number of samples to lift.
     n_numbers : int
-        Numbers that are in memory then.
+        Number of values that are in memory at once.
     itemsize : int
-        Bytes of each.
+        Bytes of each value.
     """
     check_fits_in_memory(
         n_numbers * itemsize,
         f"Lifting {n_samples} sample(s) of {lifter.n_features_in_} feature(s) with "
         f"degree={lifter.degree}, hence {Decimal(lifter.n_output_features_):.6g} observables,",
-        "Lower the degree, reduce the features first (PCA with fewer components), or, if "
-        "it is the samples that are many, put the lifter directly before a student in "
+        "Lower the degree, reduce the features first (PCA with fewer components), or, if there "
+        "are many samples, put the lifter directly before a student in "
         "sklearn_koopman.pipeline.make_pipeline: it lifts block by block.",
     )

@@ -1,4 +1,4 @@
-"""How a chain of fitted steps is applied to rows: taken apart, split where a row is narrowest."""
+"""Chains of fitted steps: their parts, their products, and their split where rows are narrowest."""
 
 from copy import copy
 from functools import partial
@@ -36,8 +36,8 @@ from ._columns import ColumnParts
 from ._forms._protocols import SupportsOnnx, SupportsProducts, SupportsTorch
 from ._products import of_columns, united, variables_alone
 
-# Transformers of scikit-learn that lift every row by itself, and whose fit_transform is no more
-# than fit and then transform.
+# Transformers of scikit-learn that lift every row separately, and whose fit_transform is the same
+# as fit and then transform.
 _OTHER_LIFTERS = (
     AdditiveChi2Sampler,
     Nystroem,
@@ -47,7 +47,7 @@ _OTHER_LIFTERS = (
     SkewedChi2Sampler,
     SplineTransformer,
 )
-# What may stand before a lifter within a step.
+# Transformers that may come before a lifter within a step.
 _ROW_BY_ROW = (
     IncrementalPCA,
     MaxAbsScaler,
@@ -59,16 +59,16 @@ _ROW_BY_ROW = (
     TruncatedSVD,
 )
 _LEARN_NOTHING = (PolynomialFeatures, FrozenEstimator)
-# Forms that only what lifts every row by itself can have.
+# Forms that only transformers that lift every row separately can have.
 _FORMS = (SupportsOnnx, SupportsProducts, SupportsTorch)
 
 
 def can_lift_later(step):
     """Return whether a step may be fitted now, and lift the rows when they are read.
 
-    Known are the lifters of this package and of scikit-learn, those that say how they are a layer,
-    a graph or products, and unions and pipelines of them. Any other transformer may look at all
-    rows when it transforms, so it is given all of them.
+    This holds for the lifters of this package and of scikit-learn, for transformers with a form as
+    a layer, a graph or products, and for unions and pipelines of them. Any other transformer may
+    use all rows when it transforms, so it gets all of them.
 
     Parameters
     ----------
@@ -90,9 +90,9 @@ def can_lift_later(step):
 
 
 def takes_floats_alone(lifter):
-    """Return whether the first thing that rows meet takes floats in two dimensions, and no other.
+    """Return whether the first step takes only floats in two dimensions.
 
-    That is a dictionary of this package, a union of these, or nothing at all.
+    This is so for a dictionary of this package, for a union of them, and for None.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def takes_floats_alone(lifter):
 
 
 def learns_nothing(step):
-    """Return whether a step can be fitted to the form of the rows, without any of them."""
+    """Return whether a step can be fitted to the form of the rows, without the rows."""
     if isinstance(step, Pipeline):
         return all(learns_nothing(part) for _, part in step.steps)
     if isinstance(step, FeatureUnion):
@@ -120,7 +120,7 @@ def learns_nothing(step):
 
 
 def products_of_chain(lifter, n_features):
-    """Return the observables as `PairProducts` of the features, None if they are not products."""
+    """Return the observables as `PairProducts` of the features, or None if they are not such."""
     steps = steps_of(lifter)
     columns = np.arange(n_features)
     while steps and isinstance(steps[0], SelectorMixin):
@@ -137,7 +137,7 @@ def products_of_chain(lifter, n_features):
 
 
 def _products_of_step(step, n_features):
-    """Return the `PairProducts` of a single step, None for one without."""
+    """Return the `PairProducts` of a single step, or None if it has none."""
     if isinstance(step, FeatureUnion) and not step.transformer_weights:
         kept = [part for _, part in step.transformer_list if part != "drop"]
         parts = [products_of_chain(part, n_features) for part in kept]
@@ -146,21 +146,21 @@ def _products_of_step(step, n_features):
 
 
 def _only_block_lifter(tail, dtype):
-    """Return the step that is all of a tail and lifts such rows as they are, None for others."""
+    """Return the only step of a tail if it can lift such rows without validation, or None."""
     steps = steps_of(tail)
     is_only = len(steps) == 1 and isinstance(steps[0], BlockLifter)
     return steps[0] if is_only and are_floats(dtype) else None
 
 
 def are_floats(dtype):
-    """Whether lifters take such rows as they are."""
+    """Whether lifters take rows of this dtype without conversion."""
     return dtype in (np.float32, np.float64)
 
 
 def steps_of(lifter):
-    """Return the steps of a lifter that do something, those of pipelines in it one by one.
+    """Return the steps of a lifter that do something, with pipelines unpacked.
 
-    What is frozen is taken out of its wrapper.
+    Frozen steps are taken out of their wrappers.
     """
     if isinstance(lifter, FrozenEstimator):
         return steps_of(lifter.estimator)
@@ -170,19 +170,19 @@ def steps_of(lifter):
 
 
 def taking_arrays(step):
-    """Return a fitted step that takes arrays without a warning, if it was fitted to a data frame.
+    """Return a step that takes arrays without a warning, even if it was fitted to a data frame.
 
-    The names of the columns are to be checked before the rows become an array.
+    The caller must check the names of the columns before the rows become an array.
 
     Parameters
     ----------
     step : fitted transformer
-        Its first part that does something is a dictionary of this package.
+        Step whose first part that does something is a dictionary of this package.
 
     Returns
     -------
     step : fitted transformer
-        The same, or a shallow copy that knows no names; of a ColumnTransformer, its parts.
+        The same step, or a shallow copy without names; for a ColumnTransformer, its parts.
     """
     if isinstance(step, FrozenEstimator):
         return FrozenEstimator(taking_arrays(step.estimator))
@@ -200,41 +200,41 @@ def taking_arrays(step):
 
 
 def _does_nothing(step):
-    """Whether a step is none, or what unions make of "passthrough"."""
+    """Whether a step is None, or the transformer that unions put in place of "passthrough"."""
     is_identity = isinstance(step, FunctionTransformer) and step.func is None
     return is_identity or step is None or step == "passthrough"
 
 
 def block_lift(tail, dtype):
-    """Return the function that lifts blocks of such rows, None where no step is left."""
+    """Return the function that lifts blocks of such rows, or None if no step is left."""
     if tail is None:
         return None
     step = _only_block_lifter(tail, dtype)
-    # Thousands of blocks need not be validated one by one.
+    # Thousands of blocks need not be validated separately.
     return partial(transformed, tail) if step is None else step._lift
 
 
 def transformed(steps, X):
-    """Return what steps make of rows, as an array of finite numbers."""
+    """Apply steps to rows, and return an array of finite numbers."""
     lifted = X
     with arrays_between_steps():
-        # One by one: a pipeline would ask each whether it is fitted, and steps of others that learn
-        # nothing often cannot say. Whoever gets here has fitted them.
+        # One by one: a pipeline would check whether each step is fitted, and steps of other
+        # packages that learn nothing often fail this check. All steps are fitted here.
         for step in steps_of(steps):
             lifted = step.transform(lifted)
         lifted = _as_rows(lifted, X, steps)
-    # Steps of others may let through what they were given; dictionaries have checked it.
+    # Steps of other packages may pass on NaN; dictionaries have checked their input.
     last = next(reversed(steps_of(steps)), None)
     if not (isinstance(last, BlockLifter) or all_finite(lifted)):
         raise ValueError(
-            f"lifter {steps!r} made NaN or infinity of rows of X. Put a step before it that "
-            "fills in what is missing, such as SimpleImputer, or scale X."
+            f"lifter {steps!r} made NaN or infinity from rows of X. Put a step before it that "
+            "fills in missing values, such as SimpleImputer, or scale X."
         )
     return lifted
 
 
 def arrays_between_steps():
-    """Keep data frames, which a user may have set globally, out of a lifter.
+    """Context without data frames as outputs, even if a user has set them globally.
 
     Blocks are arrays, and steps fitted on data frames would warn of missing names.
     """
@@ -248,14 +248,15 @@ def split_at_narrowest(lifter, row, width=None):
     ----------
     lifter : fitted transformer
     row : array-like of shape (1, ...)
-        A row as it enters.
+        A row in the form that enters the lifter.
     width : float, default=None
-        How wide it is; None takes its number of columns, infinity wants a step before any split.
+        Width of this row. None takes its number of columns. With infinity, there is no split before
+        the first step.
     """
     steps = steps_of(lifter)
     first, widths = row, [row.shape[1] if width is None else width]
     for step in steps:
-        row = step.transform(row)  # in the form in which the next step gets it
+        row = step.transform(row)  # in the form that the next step gets
         shape = np.shape(row)
         if len(shape) == 0 or shape[0] != 1:
             raise _not_rows(lifter, row, first)
@@ -263,7 +264,7 @@ def split_at_narrowest(lifter, row, width=None):
     if widths[-1] == inf:
         raise _not_rows(lifter, row, first)
     narrowest = int(np.argmin(widths))
-    if narrowest > 0:  # what is held anyway may be what later steps make of it
+    if narrowest > 0:  # the split may be as late as possible, if rows stay equally narrow
         narrowest = max(i for i, width in enumerate(widths) if width == widths[narrowest])
     head = make_pipeline(*steps[:narrowest]) if narrowest > 0 else None
     tail = make_pipeline(*steps[narrowest:]) if narrowest < len(steps) else None
@@ -271,7 +272,7 @@ def split_at_narrowest(lifter, row, width=None):
 
 
 def _as_rows(lifted, X, lifter):
-    """Return what a transformer made of rows as an array, also where it gave a DataFrame."""
+    """Return the output of a transformer as an array, also if it is a DataFrame."""
     lifted = lifted.toarray() if issparse(lifted) else np.asarray(lifted)
     if lifted.ndim != 2 or len(lifted) != X.shape[0]:
         raise _not_rows(lifter, lifted, X)
@@ -280,7 +281,7 @@ def _as_rows(lifted, X, lifter):
 
 def _not_rows(lifter, lifted, X):
     return ValueError(
-        f"lifter {lifter!r} made an array of shape {np.shape(lifted)} of one of shape "
-        f"{tuple(X.shape)}: it must make one row of observables of each row, and an array of two "
+        f"lifter {lifter!r} made an array of shape {np.shape(lifted)} from one of shape "
+        f"{tuple(X.shape)}: it must make one row of observables from each row, in an array of two "
         "dimensions."
     )

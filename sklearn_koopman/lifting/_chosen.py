@@ -1,4 +1,4 @@
-"""Some of the observables of a fitted dictionary, and what computes no others where it can."""
+"""Some of the observables of a fitted dictionary, computed without the others if possible."""
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -15,7 +15,7 @@ from ._forms._torch_layers import torch_layers
 
 
 class ChosenColumns:
-    """Some columns of what a transformer gives, or of the rows themselves.
+    """Some columns of the output of a transformer, or of the rows themselves.
 
     Parameters
     ----------
@@ -33,12 +33,12 @@ class ChosenColumns:
         return lifted[:, self.indices]
 
     def to_function(self, dtype):
-        """Return all that is computed, and the choice, as a plain function of rows."""
+        """Return the transformer and the choice of columns as a plain function of rows."""
         lift = as_function(self.lifter, dtype)
         return lambda rows: lift(rows).take(self.indices, axis=1)
 
     def to_layer(self):
-        """Return all that is computed, and the choice, as a layer of torch."""
+        """Return the transformer and the choice of columns as a torch layer."""
         layers = torch_layers()
         columns = layers.Columns(self.indices)
         if self.lifter is None:
@@ -46,16 +46,16 @@ class ChosenColumns:
         return layers.nn.Sequential(as_layer(self.lifter), columns)
 
     def add_to_graph(self, nodes, rows):
-        """Add all that is computed, and the choice, to an ONNX graph."""
+        """Add the transformer and the choice of columns to an ONNX graph."""
         lifted = nodes.add_transformer(self.lifter, rows)
         return nodes.add("Gather", lifted, self.indices, axis=1)
 
     def add_to_program(self, program, rows):
-        """Add all that is computed, and the choice, to a program for microcontrollers."""
+        """Add the transformer and the choice of columns to a program for microcontrollers."""
         return program.columns(program.transformer(self.lifter, rows), self.indices)
 
     def operations(self):
-        """Return the operations of all that is computed."""
+        """Return the operations of the transformer."""
         return Operations() if self.lifter is None else operations_of(self.lifter)
 
 
@@ -65,7 +65,7 @@ class ChosenUnion:
     Parameters
     ----------
     parts : list
-        What lifts to the chosen columns of each dictionary that has any.
+        Transformers to the chosen columns, one for each dictionary that has some.
     """
 
     def __init__(self, parts):
@@ -80,7 +80,7 @@ class ChosenUnion:
         return side_by_side([as_function(part, dtype) for part in self.parts])
 
     def to_layer(self):
-        """Return the parts as a layer of torch."""
+        """Return the parts as a torch layer."""
         return torch_layers().Union([as_layer(part) for part in self.parts])
 
     def add_to_graph(self, nodes, rows):
@@ -98,15 +98,15 @@ class ChosenUnion:
 
 
 def choose_observables(lifter, indices, n_features):
-    """Return what lifts rows to some of the observables, and to no others where it can.
+    """Return a transformer to some of the observables, which computes no others if possible.
 
     Parameters
     ----------
     lifter : fitted transformer or None
     indices : ndarray of int
-        In ascending order.
+        Indices in ascending order.
     n_features : int
-        Of the rows.
+        Number of features of the rows.
     """
     if isinstance(lifter, FrozenEstimator):
         return choose_observables(lifter.estimator, indices, n_features)

@@ -1,4 +1,4 @@
-"""What a fitted ColumnTransformer does to rows, by the places of columns instead of their names."""
+"""A fitted ColumnTransformer that uses the positions of columns instead of their names."""
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -7,17 +7,17 @@ from sklearn.preprocessing import FunctionTransformer
 
 
 class ColumnParts(BaseEstimator):
-    """Transformers side by side, each of some columns. It takes arrays and data frames.
+    """Transformers side by side, each for some columns. They take arrays and data frames.
 
     Parameters
     ----------
     parts : list of (ndarray of int, fitted transformer or None, float)
-        Places of columns, what is made of them, and what that is multiplied by.
+        Positions of columns, transformer of these columns, and factor of its output.
     names : list of str or None
-        Of what is made, where parts name that.
+        Names of the outputs, if all parts name them.
     n_features_in : int
     names_in : list of str, default=None
-        Of the columns of data frames, which are found by them.
+        Names of the columns of data frames, by which columns are found.
     """
 
     def __init__(self, parts, names, n_features_in, names_in=None):
@@ -28,14 +28,14 @@ class ColumnParts(BaseEstimator):
 
     @classmethod
     def of(cls, transformer: ColumnTransformer):
-        """Return what a fitted ColumnTransformer does."""
+        """Return the parts of a fitted ColumnTransformer."""
         n_features = transformer.n_features_in_
         names_in = getattr(transformer, "feature_names_in_", None)
         names = list(range(n_features) if names_in is None else names_in)
         weights = transformer.transformer_weights or {}
         parts, left = [], np.ones(n_features, dtype=bool)
         for name, step, columns in transformer.transformers_:
-            # The remainder comes last; how it is written differs between versions.
+            # The remainder comes last. Its form differs between versions.
             is_rest = name == "remainder"
             places = np.flatnonzero(left) if is_rest else _places(columns, names)
             left[places] = False
@@ -43,30 +43,30 @@ class ColumnParts(BaseEstimator):
                 parts.append((places, _or_none(step), weights.get(name, 1.0)))
         try:
             made = list(transformer.get_feature_names_out())
-        except (AttributeError, ValueError):  # of a part that does not name what it makes
+        except (AttributeError, ValueError):  # from a part without names of its outputs
             made = None
         return cls(parts, made, n_features, None if names_in is None else names)
 
     @property
     def n_features_in_(self):
-        """How many features it takes."""
+        """Number of input features."""
         return self.n_features_in
 
     @property
     def columns_used(self):
-        """Places of the columns that something is made of."""
+        """Positions of the columns that are used."""
         places = [places for places, _, _ in self.parts]
         return np.unique(np.concatenate(places)) if places else np.array([], dtype=int)
 
     def fit(self, X, y=None):
-        """Return self: the parts are fitted."""
+        """Return self, because the parts are fitted."""
         return self
 
     def __sklearn_is_fitted__(self):
         return True
 
     def transform(self, X):
-        """Return what the parts make of rows, side by side."""
+        """Return the outputs of the parts for rows, side by side."""
         blocks = []
         for places, step, weight in self.parts:
             block = self._block(X, places)
@@ -76,7 +76,7 @@ class ColumnParts(BaseEstimator):
         return np.hstack(blocks)
 
     def numbers(self, X):
-        """Return a data frame as floats, with 0 for words in columns that nothing is made of."""
+        """Return a data frame as floats, with 0 for words in columns that are not used."""
         used = self.columns_used
         rows = np.zeros((len(X), self.n_features_in))
         for place in range(self.n_features_in):
@@ -95,9 +95,9 @@ class ColumnParts(BaseEstimator):
         return np.asarray(X[[self.names_in[place] for place in places]])
 
     def get_feature_names_out(self, input_features=None):
-        """Return the names of what is made."""
+        """Return the names of the outputs."""
         if self.names is None:
-            raise AttributeError("A part of the ColumnTransformer does not name what it makes.")
+            raise AttributeError("A part of the ColumnTransformer does not name its outputs.")
         return np.asarray(self.names, dtype=object)
 
 
@@ -111,7 +111,7 @@ def is_numeric(column):
 
 
 def _places(columns, names):
-    """Return the places of columns that are given in any of scikit-learn's ways."""
+    """Return the positions of columns that are given in any form of scikit-learn."""
     if isinstance(columns, slice):
         if isinstance(columns.start, str) or isinstance(columns.stop, str):
             first = 0 if columns.start is None else names.index(columns.start)

@@ -1,4 +1,4 @@
-"""Responses of small filters, pooled: observables that see neighbourhoods."""
+"""Pooled responses of small filters: observables of neighbourhoods."""
 
 from copy import copy
 from dataclasses import replace
@@ -28,9 +28,9 @@ from ._filtering._responses import NONLINEARITIES, Places, Responses, signs_of
 from ._forms._operations import Operations
 from ._forms._torch_layers import torch_layers
 
-# Filters and grids where none are given, if the rows have room for them.
+# Default sizes of filters and grids, if rows are large enough.
 FILTER_SIZE, GRID = 5, 4
-# Patches whose variance is less than this part of the mean teach nothing: an empty background.
+# Patches with less than this share of the mean variance are not used: they are empty background.
 FLAT = 1e-8
 # Sizes that may be None.
 OPTIONAL = ("filter_size", "grid")
@@ -51,10 +51,10 @@ class ConvolutionalLifter(Dictionary):
 
     The functions are
 
-    - "threshold": two observables, of :math:`\max(r - t, 0)` and of :math:`\max(-r - t, 0)`;
+    - "threshold": two observables, from :math:`\max(r - t, 0)` and of :math:`\max(-r - t, 0)`;
     - "proportion": two observables, the shares of places where :math:`r > t` and where
       :math:`-r > t`;
-    - "intensity": :math:`r^2`, what a detector sees behind a lens and a mask;
+    - "intensity": :math:`r^2`, what a detector sees after a lens and a mask;
     - "magnitude": :math:`|r|`.
 
     Filters are given, or found without labels [1]_. So a student is a convolution, one function and
@@ -231,7 +231,7 @@ class ConvolutionalLifter(Dictionary):
         elif not is_module(self.filters) and np.ndim(self.filters) == 0:
             kinds = ", ".join(map(repr, LEARNT))
             raise invalid_parameter(
-                self, "filters", f"a str among {{{kinds}}}, an array or a module of torch"
+                self, "filters", f"a str among {{{kinds}}}, an array or a torch module"
             )
         for name in ("filter_size", "stride", "dilation", "padding", "grid"):
             self._pair(name)
@@ -260,13 +260,13 @@ class ConvolutionalLifter(Dictionary):
 
     @property
     def _n_axes(self):
-        """How many axes the filters move along."""
+        """Number of axes along which the filters move."""
         if self.input_shape is None or self.kind == "series":
             return 1
         return min(len(self.input_shape), 2)
 
     def _pair(self, name):
-        """Return a parameter for down and across, of which a series has the second only."""
+        """Return a parameter for down and across. A series has only the second."""
         value, n_axes = getattr(self, name), self._n_axes
         if value is None and name in OPTIONAL:
             return None
@@ -281,7 +281,7 @@ class ConvolutionalLifter(Dictionary):
         return (*(least,) * (2 - n_axes), *map(int, values))
 
     def _steps(self, grid):
-        """Return how filters are laid on rows, as `Places` takes it."""
+        """Return the positions of filters on rows, in the form that `Places` takes."""
         return self._pair("stride"), grid, self._pair("dilation"), self._pair("padding")
 
     def _fit(self, X):
@@ -305,7 +305,7 @@ class ConvolutionalLifter(Dictionary):
             patches, contrast = self._normalized_patches(X, places, normalization, draw)
         filters, offsets = self._learnt(patches, places, draw) if given is None else given
         if normalization != "none":
-            # A patch less its mean, times a filter, is the patch times the filter less its mean.
+            # A patch minus its mean, times a filter, is the patch times the filter minus its mean.
             filters = filters - filters.mean(axis=(1, 2, 3), keepdims=True)
         self.filters_ = filters.astype(X.dtype)
         self.offsets_ = offsets.astype(X.dtype)
@@ -315,6 +315,18 @@ class ConvolutionalLifter(Dictionary):
         self.grid_ = places.grid
         self._set_n_output_features()
 
+    def _warn_of_channels_last(self, shape):
+        """Warn of a shape that is likely to be height, width and channels, as photos have it."""
+        if self._n_axes < 2 or len(shape) < 3:
+            return
+        first, second, last = shape
+        if last in (1, 3, 4) and min(first, second) > last:
+            warn_user(
+                f"input_shape={shape} are {first} channels of {second} x {last} pixels. In images "
+                f"of {last} channel(s), channels come first: input_shape={(last, first, second)}, "
+                "and images.transpose(0, 3, 1, 2) before they are flattened."
+            )
+
     def _image(self, n_features):
         """Return channels, height and width of a row."""
         shape = tuple(self.input_shape or (n_features,))
@@ -323,12 +335,13 @@ class ConvolutionalLifter(Dictionary):
                 f"input_shape={self.input_shape} has {np.prod(shape, dtype=object)} numbers, "
                 f"but X has {n_features} feature(s)."
             )
+        self._warn_of_channels_last(shape)
         sizes = shape[-self._n_axes :]
         channels = shape[: -self._n_axes] or (1,)
         return (*map(int, channels), *(1,) * (2 - len(sizes)), *map(int, sizes))
 
     def _places(self, image, given):
-        """Return where the filters are laid; raise ValueError where there is no room."""
+        """Return the positions of the filters. Raise ValueError if there is no room for them."""
         if given is not None:
             kernel = given.shape[2:]
             if given.shape[1] != image[0]:
@@ -357,7 +370,7 @@ class ConvolutionalLifter(Dictionary):
         return replace(places, grid=grid)
 
     def _normalized_patches(self, X, places, normalization, draw):
-        """Return patches that are not flat, normalised, and the c of their contrast."""
+        """Return normalised patches that are not flat, and the c of their contrast."""
         patches = drawn_patches(X, places, self.n_patches, draw)
         variances = patches.var(axis=1)
         mean = variances.mean()
@@ -372,7 +385,7 @@ class ConvolutionalLifter(Dictionary):
         return patches / np.sqrt(variances + contrast)[:, None], contrast
 
     def _learnt(self, patches, places, draw):
-        """Return filters that are found in patches, of a mean square of 1 on these."""
+        """Return filters found in patches, with responses of mean square 1 on these patches."""
         n_filters = int(self.n_filters)
         most, what = len(patches), "patches that are not flat"
         if self.filters == "pca":
@@ -434,7 +447,7 @@ class ConvolutionalLifter(Dictionary):
         return function
 
     def patches(self, X):
-        """Return what the filters see: the patches of rows, scaled as their contrasts ask for.
+        """Return what the filters see: the patches of rows, scaled by their contrasts.
 
         Parameters
         ----------
@@ -443,7 +456,7 @@ class ConvolutionalLifter(Dictionary):
         Returns
         -------
         patches : ndarray of shape (n_samples, n_places, patch_size)
-            Places are counted across, line by line. The product of a patch and a filter, plus the
+            Patches. Places are numbered line by line. The product of a patch and a filter, plus the
             offset of the filter, is a response.
         """
         check_is_fitted(self)
@@ -458,13 +471,13 @@ class ConvolutionalLifter(Dictionary):
         return responses.patches(X)
 
     def cell_outlines(self):
-        """Return where the cells of the grid are on a row.
+        """Return the borders of the grid's cells on a row.
 
         Returns
         -------
         down, across : ndarray of shape (n_cells + 1,)
-            In pixels from the upper left corner: where each cell begins, and where the last one
-            ends. What filters see of the pixels reaches beyond.
+            Positions in pixels from the upper left corner: the beginning of each cell, and the end
+            of the last one. Filters see pixels beyond these borders.
         """
         check_is_fitted(self)
         return self._responses.places.outlines()
@@ -482,7 +495,7 @@ class ConvolutionalLifter(Dictionary):
         ]
 
     def to_layer(self):
-        """Return convolution, function and pooling as a layer of torch."""
+        """Return convolution, function and pooling as a torch layer."""
         check_is_fitted(self)
         layers = torch_layers()
         if self.mirror:
@@ -510,7 +523,7 @@ class ConvolutionalLifter(Dictionary):
         nonlinear = n_responses if self.nonlinearity == "intensity" else 0
         fitted = [self.filters_, self.offsets_]
         if self.contrast_ is not None:
-            # Squares of all numbers and of the means of patches, and what patches are scaled by.
+            # Squares of all numbers and of the means of patches, and the scaling of patches.
             fitted.append(self.contrast_)
             linear += 2 * places.n_places
             nonlinear += int(np.prod(self.input_shape_))
@@ -521,13 +534,13 @@ class ConvolutionalLifter(Dictionary):
         return Operations.storing(*fitted, linear=linear, nonlinear=nonlinear)
 
     def polynomial_degree(self):
-        """Return 2 for means of squares of patches as they are, None for all others."""
+        """Return 2 for means of squares without normalisation, None for all others."""
         check_is_fitted(self)
         is_square = self.nonlinearity == "intensity" and not self.root
         return 2 if is_square and self.contrast_ is None else None
 
     def chosen(self, indices):
-        """Return the observables that are wanted, of the filters that these need."""
+        """Return the chosen observables, with only the filters that they need."""
         check_is_fitted(self)
         per_filter = self.n_output_features_ // len(self.filters_)
         needed, place = np.unique(np.asarray(indices) // per_filter, return_inverse=True)

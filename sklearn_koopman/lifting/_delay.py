@@ -123,7 +123,7 @@ class DelayLifter(Dictionary):
         self : object
             Fitted transformer.
         """
-        _refuse_flat(X)
+        _refuse_other_shapes(X)
         return super().fit(X, y)
 
     def transform(self, X):
@@ -139,11 +139,11 @@ class DelayLifter(Dictionary):
         Psi : ndarray of shape (n_samples, `n_output_features_`)
             All windows of each, one after the other.
         """
-        _refuse_flat(X)
+        _refuse_other_shapes(X)
         return super().transform(X)
 
     def windows(self, X):
-        """Return the windows of trajectories, not joined to rows.
+        """Return the windows of trajectories without joining them to rows.
 
         Parameters
         ----------
@@ -158,7 +158,7 @@ class DelayLifter(Dictionary):
         return self.transform(X).reshape(len(X), self.n_windows_, -1)
 
     def to_layer(self):
-        """Return the choice of columns as a layer of torch."""
+        """Return the choice of columns as a torch layer."""
         check_is_fitted(self)
         return torch_layers().Columns(self._columns)
 
@@ -173,12 +173,12 @@ class DelayLifter(Dictionary):
         return program.columns(rows, self._columns)
 
     def operations(self):
-        """Return no operations: nothing is multiplied."""
+        """Return no operations, because nothing is multiplied."""
         check_is_fitted(self)
         return Operations()
 
     def polynomial_degree(self):
-        """Return 1: the observables are features."""
+        """Return 1, because the observables are features."""
         check_is_fitted(self)
         return 1
 
@@ -188,7 +188,7 @@ class DelayLifter(Dictionary):
 
     @property
     def _columns(self):
-        """Which feature each observable is."""
+        """Index of the feature of each observable."""
         return self._windows_of_rows(np.arange(self.n_features_in_)[None]).flatten()
 
     def _lift(self, X):
@@ -203,10 +203,16 @@ class DelayLifter(Dictionary):
         return hasattr(self, "n_output_features_")
 
 
-def _refuse_flat(X):
-    """Raise ValueError for a trajectory that is not a row."""
-    if getattr(X, "ndim", 2) == 1:
+def _refuse_other_shapes(X):
+    """Raise ValueError for rows that are not whole trajectories."""
+    n_dimensions = getattr(X, "ndim", 2)
+    if n_dimensions == 1:
         raise ValueError(
             f"Expected 2D array, got 1D array of {len(X)} numbers instead. A row is a whole "
             "trajectory. Reshape your data: X.reshape(1, -1)."
+        )
+    if n_dimensions == 3:
+        raise ValueError(
+            f"X has the shape {tuple(X.shape)}, and rows are whole trajectories. Join the states "
+            f"of each: X.reshape(len(X), -1), with state_size={X.shape[-1]}."
         )

@@ -1,4 +1,4 @@
-"""Rows that are images, flat: the first step of a student whose teacher sees images."""
+"""Flattening of images: the first step of a student whose teacher sees images."""
 
 from math import prod
 
@@ -15,7 +15,7 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Flatten rows that have a shape, as images have.
 
     The dictionaries of this package and most of scikit-learn's transformers take flat rows. With
-    this step before them, a pipeline takes images, which a teacher sees as they are.
+    this step before them, a pipeline takes images, and a teacher sees them with their shape.
 
     Rows that are flat already are left as they are, so a fitted student takes both.
 
@@ -24,7 +24,7 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     input_shape_ : tuple of int
         Shape of a row.
     n_features_in_ : int
-        How many numbers a row has.
+        Number of values in a row.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         If X has feature names that are all strings.
 
@@ -48,7 +48,7 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Rows, images say.
+            Rows, for example images.
         y : Ignored
             Not used, present here for API consistency by convention.
 
@@ -59,7 +59,7 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         X = validate_data(self, X, dtype="numeric", allow_nd=True)
         self.input_shape_ = tuple(X.shape[1:])
-        self.n_features_in_ = prod(self.input_shape_)  # not the first axis of an image alone
+        self.n_features_in_ = prod(self.input_shape_)  # not only the first axis of an image
         return self
 
     def transform(self, X):
@@ -68,7 +68,7 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...), or (n_samples, n_features)
-            Rows of the shape that `fit` saw, or flat ones.
+            Rows of the shape that `fit` saw, or flat rows.
 
         Returns
         -------
@@ -88,7 +88,7 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return X.reshape(len(X), -1)
 
     def to_layer(self):
-        """Return the step as a layer of torch, which takes images and flat rows."""
+        """Return the step as a torch layer, which takes images and flat rows."""
         check_is_fitted(self)
         return torch_layers().nn.Flatten()
 
@@ -103,17 +103,17 @@ class Flatten(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return nodes.add("Flatten", rows, axis=1)
 
     def add_to_program(self, program, rows):
-        """Add nothing to a program: the numbers of a row lie one after the other in C."""
+        """Add nothing to a program, because rows are already flat in C."""
         check_is_fitted(self)
         return rows
 
     def operations(self):
-        """Return no operations: nothing is stored, and nothing multiplied."""
+        """Return no operations, because nothing is stored or multiplied."""
         check_is_fitted(self)
         return Operations()
 
     def polynomial_degree(self):
-        """Return 1: the numbers stay what they are."""
+        """Return 1, because the values do not change."""
         check_is_fitted(self)
         return 1
 

@@ -1,4 +1,4 @@
-"""Local features: what a product dictionary knows of each variable by itself."""
+"""Local features: the functions of single variables in a product dictionary."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ FEATURE_MAPS = ("monomial", "legendre", "trigonometric")
 class LocalFeatures:
     r"""The functions of one variable whose products are the observables of a product dictionary.
 
-    With the variable shifted and scaled to :math:`t`, they are
+    For a variable that is shifted and scaled to :math:`t`, they are
 
     - "monomial": :math:`1, t, \dots, t^q`;
     - "legendre": the Legendre polynomials :math:`P_0(t), \dots, P_q(t)`, t within [-1, 1];
@@ -48,11 +48,11 @@ class LocalFeatures:
 
     @classmethod
     def from_rows(cls, X, sample_weight, *, kind, degree, frequency):
-        """Return features that are scaled as some rows need it.
+        """Return features whose scaling is learned from some rows.
 
-        "legendre" maps the range of each variable to [-1, 1]. The others take the means from the
-        variables and divide all by the largest of their standard deviations: the leading
-        coordinates of a PCA stay the leading ones, and pixels that hardly ever differ from the
+        "legendre" maps the range of each variable to [-1, 1]. The others subtract the means of the
+        variables, and divide all variables by the largest of their standard deviations. So the
+        leading coordinates of a PCA stay the leading ones, and pixels that hardly differ from the
         background stay small.
 
         Parameters
@@ -79,7 +79,7 @@ class LocalFeatures:
         return 2 * self.degree if self.kind == "trigonometric" else self.degree + 1
 
     def scaled(self, X):
-        """Return the scaled variables of rows, one variable a row, in the dtype of X."""
+        """Return the scaled variables of rows, one row per variable, in the dtype of X."""
         T = X.T - self.shift.astype(X.dtype)[:, None]
         T /= self.scale.astype(X.dtype)[:, None]
         return np.clip(T, -1.0, 1.0, out=T) if self.kind == "legendre" else T
@@ -111,7 +111,7 @@ class LocalFeatures:
         return features
 
     def to_layer(self):
-        """Return the features as a layer of torch: (n_samples, n_variables, n_features)."""
+        """Return the features as a torch layer: (n_samples, n_variables, n_features)."""
         return torch_layers().LocalFeatureLayer(self)
 
     def add_to_graph(self, nodes, rows):
@@ -131,7 +131,7 @@ class LocalFeatures:
             return [nodes.add(wave, angle) for angle in angles for wave in ("Cos", "Sin")]
         if self.kind == "legendre":
             t = nodes.add("Clip", t, nodes.constant(-1.0), nodes.constant(1.0))
-        # What is 1 wherever there is a variable.
+        # The constant 1 for every variable.
         one = nodes.add("Exp", nodes.add("Mul", t, nodes.constant([0.0])))
         if self.kind == "legendre":
             return [one, *nodes.add_polynomials(t, "legendre", self.degree)]
@@ -143,7 +143,7 @@ class LocalFeatures:
     def add_to_program(self, program, rows):
         """Add the features to a program, one vector of all variables for each function.
 
-        The constant one is None.
+        The constant function is None.
         """
         t = program.scaled(rows, 1 / self.scale, -self.shift / self.scale)
         if self.kind == "trigonometric":

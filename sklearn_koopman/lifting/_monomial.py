@@ -120,7 +120,9 @@ class MonomialLifter(Dictionary):
         min_degree, max_degree = self._check_parameters()
         p = self.n_features_in_
         if self.interaction_only:
-            max_degree = min(max_degree, p)  # there are no products of p + 1 variables
+            max_degree = min(
+                max_degree, p
+            )  # there are no products of more than p distinct variables
         if min_degree > max_degree:
             raise ValueError(
                 f"MonomialLifter with degree={self.degree} and interaction_only=True has no "
@@ -143,7 +145,7 @@ class MonomialLifter(Dictionary):
         return product_function(self.pair_products(), self.n_features_in_)
 
     def to_layer(self):
-        """Return the monomials as a layer of torch."""
+        """Return the monomials as a torch layer."""
         check_is_fitted(self)
         return torch_layers().Monomials(
             self.n_features_in_, self._products(), has_constant=self.include_bias
@@ -166,7 +168,7 @@ class MonomialLifter(Dictionary):
         return program.products(rows, self.pair_products())
 
     def operations(self):
-        """Return the operations: a product for each monomial above degree 1, kept or not."""
+        """Return the operations: a product for each monomial above degree 1, even if not kept."""
         check_is_fitted(self)
         return Operations(nonlinear=sum(level.n_monomials for level in self._plan[1:]))
 
@@ -183,7 +185,7 @@ class MonomialLifter(Dictionary):
         return PairProducts(lower, np.concatenate([constant, *kept]), degree)
 
     def chosen(self, indices):
-        """Return what computes some of the monomials, and no others but on the way."""
+        """Return a transformer to some of the monomials, with the products that these need."""
         check_is_fitted(self)
         terms = self._terms()
         return ChosenProducts(
@@ -205,7 +207,7 @@ class MonomialLifter(Dictionary):
         return products_of_plan(self._plan)
 
     def _terms(self):
-        """Return each observable as the ascending tuple of the variables it multiplies."""
+        """Return each observable as the ascending tuple of the variables that it multiplies."""
         constant = [()] if self.include_bias else []
         return constant + terms_of(self._products())
 
@@ -245,18 +247,18 @@ class MonomialLifter(Dictionary):
 class Level(NamedTuple):
     """How to make the monomials of one degree from those of the degree below.
 
-    A list of them, from degree 1 on, is all that a lifter keeps: lifting, names, powers and every
-    other form are derived from it. It has two slices for each variable and degree, however many
-    monomials there are.
+    A lifter stores only a list of levels, from degree 1 on. Lifting, names, powers and all other
+    forms are derived from it. It has two slices for each variable and degree, for any number of
+    monomials.
 
     Attributes
     ----------
     n_monomials : int
     kept : bool
-        Whether these are observables, or only a step on the way to higher degrees.
+        Whether these monomials are observables, or only needed for higher degrees.
     products : tuple of (slice, slice)
-        For each variable: which monomials of the degree below it multiplies, and which ones of this
-        degree that makes.
+        For each variable: the monomials of the degree below that it multiplies, and the resulting
+        monomials of this degree.
     """
 
     n_monomials: int
@@ -271,7 +273,7 @@ def monomial_plan(p, min_degree, max_degree, distinct):
     are the last ones, as many as there are monomials in the last p - i variables.
     """
     plan = []
-    lower_starts = [0] * (p + 1)  # the one monomial of degree 0 is a factor of all
+    lower_starts = [0] * (p + 1)  # the only monomial of degree 0 is a factor of all
     for degree in range(1, max_degree + 1):
         n_from = [_count(p - i, degree, distinct) for i in range(p + 1)]
         starts = [n_from[0] - n for n in n_from]
@@ -309,7 +311,7 @@ def _lift_feature_major(plan, ZT, out):
         The samples.
 
     out : ndarray of shape (n_output_features, n_samples)
-        Where to write their observables. Its dtype is that of `ZT`.
+        Array for their observables, with the dtype of `ZT`.
     """
     n_samples = ZT.shape[1]
     variables = lower = np.ascontiguousarray(ZT)
@@ -319,7 +321,7 @@ def _lift_feature_major(plan, ZT, out):
         if kept:
             start, stop = stop, stop + n_monomials
             monomials = out[start:stop]
-        else:  # only a step on the way to higher degrees
+        else:  # only needed for higher degrees
             monomials = np.empty((n_monomials, n_samples), out.dtype)
         if degree == 1:
             monomials[...] = variables
@@ -339,7 +341,8 @@ def products_of_plan(plan):
     Returns
     -------
     degrees : list of Products
-        For the degrees 1, 2, ... Those of degree 1 have the factor 1, and zeros as `factors`.
+        Products of the degrees 1, 2, ... Products of degree 1 have the factor 1, and zeros as
+        `factors`.
     """
     degrees, n_lower = [], 1
     for level in plan:
@@ -354,7 +357,7 @@ def products_of_plan(plan):
 
 
 def monomials_like(features):
-    """Return the fitted `MonomialLifter` that does what a fitted PolynomialFeatures does."""
+    """Return the fitted `MonomialLifter` that is equivalent to a fitted PolynomialFeatures."""
     lifter = MonomialLifter(
         features.degree,
         interaction_only=features.interaction_only,

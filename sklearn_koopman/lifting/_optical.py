@@ -1,4 +1,4 @@
-"""What optics offers for nonlinearity: intensities, interferometers, absorbers that saturate."""
+"""Nonlinearities of optics: intensities, interferometers, saturable absorbers."""
 
 from functools import partial
 
@@ -25,8 +25,8 @@ class OpticalLifter(Dictionary):
 
     The observables are
 
-    - "intensity": :math:`|u_j|^2`, with R and b complex Gaussian: what a camera sees of light, and
-      all monomials up to degree 2 in disguise.
+    - "intensity": :math:`|u_j|^2`, with R and b complex Gaussian: what a camera sees. They are
+      random mixtures of all monomials up to degree 2.
     - "cosine": :math:`\sqrt 2 \cos(u_j)`, with R Gaussian and b uniform on a circle: an
       interferometer whose phase is modulated. Their products approximate a Gaussian kernel.
     - "saturable_absorption": :math:`I_j \exp(-\alpha / (1 + I_j))` of the intensity
@@ -137,7 +137,7 @@ class OpticalLifter(Dictionary):
         return partial(self._detected, mixers)
 
     def to_layer(self):
-        """Return mixing and detection as a layer of torch."""
+        """Return mixing and detection as a torch layer."""
         check_is_fitted(self)
         mixers = [linear_layer(matrix.T, offset) for matrix, offset in self._real_parts()]
         if self.nonlinearity == "cosine":
@@ -180,21 +180,21 @@ class OpticalLifter(Dictionary):
         return program.product(intensity, program.function(passed, "exp"))
 
     def operations(self):
-        """Return the operations: complex mixing is two real ones, an intensity two squares."""
+        """Return the operations: complex mixing is two real ones, an intensity has two squares."""
         check_is_fitted(self)
         mixing = (Operations.of_matrix(*part) for part in self._real_parts())
         n_products = {"intensity": 2, "cosine": 0, "saturable_absorption": 3}
-        # the factor of the cosines belongs to the matrix after them
+        # the factor of the cosines becomes part of the matrix after them
         detection = Operations(nonlinear=n_products[self.nonlinearity] * len(self.offset_))
         return sum(mixing, detection)
 
     def polynomial_degree(self):
-        """Return 2 for intensities, None where the detector is not a polynomial."""
+        """Return 2 for intensities, None if the detector is not a polynomial."""
         check_is_fitted(self)
         return 2 if self.nonlinearity == "intensity" else None
 
     def largest_curvatures(self, X, distances):
-        """Return bounds of the second derivatives of cosines, None for other detectors."""
+        """Return bounds of the second derivatives of cosines, or None for other detectors."""
         check_is_fitted(self)
         if self.nonlinearity != "cosine":
             return None
@@ -202,7 +202,7 @@ class OpticalLifter(Dictionary):
         return np.broadcast_to(np.sqrt(2.0) * squares, (len(X), len(squares)))
 
     def _real_parts(self):
-        """Return the pairs of matrix and offset that make the amplitudes, or their two parts."""
+        """Return pairs of matrix and offset: one for real amplitudes, two for complex ones."""
         parts = (np.real,) if self.nonlinearity == "cosine" else (np.real, np.imag)
         return [(part(self.mixing_), part(self.offset_)) for part in parts]
 
@@ -213,7 +213,7 @@ class OpticalLifter(Dictionary):
         return self.to_function(X.dtype)(X)
 
     def _detected(self, mixers, X):
-        """Return what is detected after the mixers of rows: one, or the two real parts."""
+        """Return what is detected after one mixer of rows, or after those of the two real parts."""
         if self.nonlinearity == "cosine":
             (mixer,) = mixers
             phase = mixer(X)

@@ -14,7 +14,7 @@ from ._forms._torch_layers import torch_layers
 from ._monomial import monomial_plan, products_of_plan
 from ._products import ChosenProducts, powers_of, terms_of
 
-# P_{k + 1}(u) = slope(k) u P_k(u) - drop(k) P_{k - 1}(u), and how the polynomials are called.
+# P_{k + 1}(u) = slope(k) u P_k(u) - drop(k) P_{k - 1}(u), and the names of the polynomials.
 RECURRENCES = {
     "hermite": (lambda k: 1, lambda k: k, "He"),
     "legendre": (lambda k: (2 * k + 1) / (k + 1), lambda k: k / (k + 1), "P"),
@@ -156,7 +156,7 @@ class OrthogonalPolynomialLifter(Dictionary):
         return np.pad(powers, ((int(self.include_bias), 0), (0, 0)))
 
     def _domain(self, X):
-        """Return what to subtract from the features and what to divide them by."""
+        """Return the numbers to subtract from the features, and the numbers to divide them by."""
         if not self.scale_inputs:
             return np.zeros(X.shape[1], X.dtype), np.ones(X.shape[1], X.dtype)
         if self.family == "hermite":
@@ -176,7 +176,7 @@ class OrthogonalPolynomialLifter(Dictionary):
         return self._all_chosen().to_function(dtype)
 
     def to_layer(self):
-        """Return the products of polynomials as a layer of torch."""
+        """Return the products of polynomials as a torch layer."""
         return self._all_chosen().to_layer()
 
     def add_to_graph(self, nodes, rows):
@@ -188,7 +188,7 @@ class OrthogonalPolynomialLifter(Dictionary):
         return self._all_chosen().add_to_program(program, rows)
 
     def operations(self):
-        """Return the operations: the polynomials of each feature, and a product of several."""
+        """Return the operations of the polynomials of each feature, and of their products."""
         check_is_fitted(self)
         n_others = self.include_bias + self.degree * self.n_features_in_
         products = Operations(nonlinear=self.n_output_features_ - n_others)
@@ -200,7 +200,7 @@ class OrthogonalPolynomialLifter(Dictionary):
         return int(self.degree)
 
     def chosen(self, indices):
-        """Return what computes some of the observables, and no others but on the way."""
+        """Return a transformer to some of the observables, with the products that these need."""
         check_is_fitted(self)
         p = self.n_features_in_
         factors = [
@@ -219,12 +219,12 @@ class OrthogonalPolynomialLifter(Dictionary):
         polynomials = self._factors(ZT).reshape(self.degree, *ZT.shape)
         stop = int(self.include_bias)
         out[:stop] = 1
-        lower: list[np.ndarray] = []  # observables of every degree so far
+        lower: list[np.ndarray] = []  # observables of all degrees so far
         for degree in range(1, self.degree + 1):
             start, stop = stop, stop + comb(p + degree - 1, degree)
             at = start
             for i in range(p):
-                # The first variable is i: alone, or with others of the degree that is left.
+                # The first variable is i: alone, or times observables of the remaining degree.
                 out[at] = polynomials[degree - 1, i]
                 at += 1
                 for power in range(degree - 1, 0, -1):
@@ -245,7 +245,7 @@ class OrthogonalPolynomialLifter(Dictionary):
         return constant + terms_of(self._monomials())
 
     def _monomials(self):
-        """Return the products that the leading terms of the observables are."""
+        """Return the leading terms of the observables as products."""
         return products_of_plan(monomial_plan(self.n_features_in_, 1, self.degree, False))
 
     def __sklearn_is_fitted__(self):
@@ -254,7 +254,7 @@ class OrthogonalPolynomialLifter(Dictionary):
 
 @dataclass(frozen=True)
 class UnivariatePolynomials:
-    """The polynomials of each feature by itself, by their recurrence.
+    """The polynomials of single features, computed by their recurrence.
 
     Attributes
     ----------
@@ -282,7 +282,7 @@ class UnivariatePolynomials:
         return polynomials.reshape(-1, ZT.shape[1])
 
     def to_layer(self):
-        """Return the polynomials as a layer of torch."""
+        """Return the polynomials as a torch layer."""
         slope, drop, _ = RECURRENCES[self.family]
         degrees = range(1, self.degree)
         slopes, drops = [[float(part(k)) for k in degrees] for part in (slope, drop)]
@@ -310,12 +310,12 @@ class UnivariatePolynomials:
         return program.beside(*polynomials)
 
     def operations(self):
-        """Return the operations of scaling, and of one product and two factors a degree."""
+        """Return the operations of scaling, and of one product and two factors per degree."""
         p, further = len(self.scale), self.degree - 1
         scaling = Operations.of_matrix(self.scale, self.center)
         return scaling + Operations(linear=2 * p * further, nonlinear=p * further)
 
 
 def _runs(variables):
-    """Return (variable, how often it is repeated) pairs."""
+    """Return pairs of variables and their numbers of repetitions."""
     return [(i, len(list(run))) for i, run in groupby(variables)]

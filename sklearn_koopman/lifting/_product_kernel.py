@@ -1,4 +1,4 @@
-"""Product dictionaries by their kernel: inner products without the observables."""
+"""Product dictionaries through their kernel: inner products without the observables."""
 
 import numpy as np
 from scipy.linalg import eigh
@@ -43,9 +43,9 @@ class ProductKernelLifter(Dictionary):
     ----------
     landmarks_ : ndarray of shape (n_landmarks, n_features)
     landmark_indices_ : ndarray of shape (n_landmarks,)
-        Their row numbers in the training set.
+        Indices of the landmarks in the training set.
     normalization_ : ndarray of shape (n_landmarks, n_observables)
-        The matrix :math:`U S^{-1/2}`, without the directions that vanish.
+        The matrix :math:`U S^{-1/2}`, without directions of zero eigenvalues.
     n_output_features_ : int
     local_features_ : LocalFeatures
     n_features_in_ : int
@@ -134,7 +134,7 @@ class ProductKernelLifter(Dictionary):
         return lambda rows: _multiplied(local(rows), of_landmarks) @ rotation
 
     def to_layer(self):
-        """Return the kernels of the landmarks, and the rotation, as a layer of torch."""
+        """Return the kernels of the landmarks, and the rotation, as a torch layer."""
         check_is_fitted(self)
         return torch_layers().ProductKernel(
             self.local_features_.to_layer(), self.landmarks_, self.normalization_
@@ -187,7 +187,7 @@ class ProductKernelLifter(Dictionary):
 
 
 def product_kernel(local, X, Z=None):
-    """Return the inner products of all products of local features.
+    """Return the inner products of observables that are all products of local features.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def product_kernel(local, X, Z=None):
 
 
 def _multiplied(of_X, of_Z):
-    """Return the kernel of local features, (n_variables, n_features, n_samples) both."""
+    """Return the kernel from local features of two sets, (n_variables, n_features, n_samples)."""
     kernel = of_X[0].T @ of_Z[0]
     for one, other in zip(of_X[1:], of_Z[1:], strict=True):
         kernel *= one.T @ other

@@ -1,4 +1,4 @@
-"""A choice of products, each made from a lower one, and nothing that nobody asked for."""
+"""A choice of products, each made from a lower one, without unnecessary products."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -25,9 +25,9 @@ class Products(NamedTuple):
     Attributes
     ----------
     variables : ndarray of int, shape (n_products,)
-        Which variable.
+        The variable of each product.
     factors : ndarray of int, shape (n_products,)
-        Which product of the degree below.
+        The product of the degree below.
     kept : bool
         Whether these are observables, or only needed for higher degrees.
     """
@@ -60,7 +60,7 @@ def terms_of(degrees):
 
 
 def powers_of(degrees, n_variables):
-    """Return how often each kept product has each variable.
+    """Return the exponent of each variable in each kept product.
 
     Parameters
     ----------
@@ -83,19 +83,19 @@ def powers_of(degrees, n_variables):
 
 
 class PairProducts(NamedTuple):
-    """Observables that are products of two rows of a table, for kernels that never store them.
+    """Observables as products of two rows of a table, for kernels that do not store them.
 
     The table has the constant 1, then the variables, then the lower products. `of_terms` makes it.
 
     Attributes
     ----------
     lower : ndarray of int32, shape (n_lower, 2)
-        The two rows, of those before it, that each lower product is made of.
+        The two earlier rows that each lower product multiplies.
     observables : ndarray of int32, shape (n_observables, 2)
-        The two rows that each observable is made of.
+        The two rows that each observable multiplies.
     degree : int or None
-        If the observables are all monomials of the variables up to a degree, in the order of
-        PolynomialFeatures, with or without the constant: that degree.
+        The degree, if the observables are all monomials of the variables up to a degree, in the
+        order of PolynomialFeatures, with or without the constant. None for others.
     """
 
     lower: np.ndarray
@@ -134,9 +134,9 @@ class PairProducts(NamedTuple):
 class ChosenProducts:
     """Some of the products of a dictionary.
 
-    A product of three or more factors is one factor times a product of the others. Where none of
-    these smaller products has been chosen itself, one of them is computed on the way: the one that
-    most of the chosen products can use.
+    A product of three or more factors is one factor times a product of the others. If none of these
+    smaller products is chosen, one of them is computed as an intermediate result: the one that the
+    largest number of chosen products can use.
 
     Parameters
     ----------
@@ -145,18 +145,19 @@ class ChosenProducts:
     order : {"F", "C"}
         Memory layout of the lifted rows.
     factors : UnivariatePolynomials, default=None
-        Makes the factors (n_factors, n_samples) of samples as columns; None takes the samples.
+        Makes the factors (n_factors, n_samples) from samples as columns. None: the samples are the
+        factors.
     n_features : int, default=None
-        Of the samples, where they are the factors.
+        Number of features of the samples, if they are the factors.
 
     Attributes
     ----------
     n_observables : int
     factors : UnivariatePolynomials or None
     n_features : int or None
-        None too where the choice was read from a file of version 0.1.
+        Number of features. Also None if the choice was read from a file of version 0.1.
     n_products : int
-        Multiplications of a product by a factor, those on the way included.
+        Number of multiplications of a product by a factor, including intermediate results.
 
     Examples
     --------
@@ -179,7 +180,7 @@ class ChosenProducts:
         self._constants = [row for row, term in enumerate(terms) if len(term) == 0]
         self._copies = [(row, term[0]) for row, term in enumerate(terms) if len(term) == 1]
         parents = _parents(terms)
-        # Rows of the workspace: the chosen products, then those on the way, then the factors.
+        # Rows of the workspace: the chosen products, then intermediate ones, then the factors.
         row_of = {term: row for row, term in enumerate(terms)}
         self._on_the_way = [term for term in parents if term not in row_of]
         row_of |= {term: len(terms) + i for i, term in enumerate(self._on_the_way)}
@@ -225,7 +226,7 @@ class ChosenProducts:
         return lambda rows: products(self.factors(rows.T).T)
 
     def to_layer(self):
-        """Return the products as a layer of torch."""
+        """Return the products as a torch layer."""
         layers = torch_layers()
         products = layers.ProductsOfColumns(*self.by_degree())
         if self.factors is None:
@@ -254,7 +255,7 @@ class ChosenProducts:
         return products if self.factors is None else self.factors.operations() + products
 
     def pair_products(self):
-        """Return the products as `PairProducts`, None where the factors are not variables."""
+        """Return the products as `PairProducts`, or None if the factors are not variables."""
         if self.factors is not None or self.n_features is None:
             return None
         return self._pairs(self.n_features)
@@ -266,19 +267,20 @@ class ChosenProducts:
         return PairProducts(lower, np.concatenate([CONSTANT, *pairs[1:], pairs[0]])[places])
 
     def by_degree(self):
-        """Return how the products multiply, degree by degree.
+        """Return the multiplications, degree by degree.
 
         Returns
         -------
         degrees : list of Products
-            Those of two factors, of three, and so on; "degree 1" are the factors themselves.
+            Products of two factors, of three, and so on. "Degree 1" are the factors themselves.
         places : ndarray of int, shape (n_observables,)
-            Of each observable among: the constant 1, the products of all degrees, the factors.
+            Index of each observable in this list: the constant 1, the products of all degrees, the
+            factors.
         """
         first_factor = self.n_observables + len(self._on_the_way)
         places = np.zeros(first_factor, dtype=np.int64)
-        level_of: dict[int, int] = {}  # of a product, by its row
-        column_of: dict[int, int] = {}  # and which product of its level it is
+        level_of: dict[int, int] = {}  # level of each product, by its row
+        column_of: dict[int, int] = {}  # index of the product in its level
         levels: list[list[tuple[int, int]]] = []
         for place, (target, source, factor) in enumerate(self._steps, start=1):
             level = level_of.get(source, -1) + 1
@@ -301,20 +303,20 @@ CONSTANT = np.zeros((1, 2), dtype=np.int32)
 
 
 def pairs_of_degrees(n_variables, degrees):
-    """Return the pairs of rows of a table that products are made of.
+    """Return the pairs of rows of a table that products multiply.
 
     Parameters
     ----------
     n_variables : int
     degrees : list of Products
-        Those of two variables, of three, and so on.
+        Products of two variables, of three, and so on.
 
     Returns
     -------
     lower : ndarray of int32, shape (n_lower, 2)
-        The pairs of all degrees but the highest, which are rows of the table too.
+        The pairs of all degrees but the highest. Their products are rows of the table too.
     pairs : list of ndarray of int32, shape (n_products, 2)
-        Those of the variables themselves, of products of two, of three, and so on.
+        The pairs of the variables themselves, of products of two, of three, and so on.
     """
     below = np.arange(1, n_variables + 1, dtype=np.int32)
     pairs = [np.column_stack([np.zeros_like(below), below])]
@@ -340,9 +342,9 @@ def of_columns(products, columns, n_variables):
     Parameters
     ----------
     products : PairProducts
-        Of ``len(columns)`` variables.
+        Products of ``len(columns)`` variables.
     columns : ndarray of int
-        Which of all variables these are.
+        Indices of these variables among all.
     n_variables : int
 
     Returns
@@ -360,7 +362,7 @@ def united(parts, n_variables):
     Parameters
     ----------
     parts : sequence of PairProducts
-        Of the same variables.
+        Products of the same variables.
     n_variables : int
 
     Returns
@@ -379,7 +381,7 @@ def united(parts, n_variables):
 
 
 def _parents(terms):
-    """Return {product of two or more factors: (the product it is made from, the factor left)}."""
+    """Return {product of two or more factors: (the smaller product, the remaining factor)}."""
     parents = {}
     needed = set(terms)
     for length in range(max(map(len, terms)), 1, -1):
@@ -400,5 +402,5 @@ def _parents(terms):
 
 
 def _smaller(term):
-    """Return {the product less one factor: that factor}."""
+    """Return {the product without one factor: that factor}."""
     return {term[:i] + term[i + 1 :]: factor for i, factor in enumerate(term)}

@@ -15,7 +15,7 @@ from ._forms._functions import gaussians
 from ._forms._operations import Operations
 from ._forms._torch_layers import torch_layers
 
-# Rows whose distances the median is taken of: half a million pairs.
+# Number of rows for the median of distances: half a million pairs.
 MEDIAN_ROWS = 1000
 
 
@@ -138,10 +138,10 @@ class RBFLifter(Dictionary):
         some = X
         if len(X) > MEDIAN_ROWS:
             some = resample(X, replace=False, n_samples=MEDIAN_ROWS, random_state=random_state)
-        # scipy's: the faster way through inner products tells equal samples apart by rounding.
+        # scipy's distances: inner products are faster, but rounding makes equal samples differ.
         distances = pdist(some.astype(np.float64))
         positive = distances[distances > 0]
-        # Samples that are all the same are lifted to ones, whatever the width.
+        # If all samples are equal, they are lifted to ones for every width.
         return float(0.5 / np.median(positive) ** 2) if len(positive) else 1.0
 
     def _find_centers(self, X, n_centers, random_state):
@@ -163,14 +163,14 @@ class RBFLifter(Dictionary):
         return gaussians(self.centers_, self.gamma_, dtype)
 
     def to_layer(self):
-        """Return the Gaussians as a layer of torch."""
+        """Return the Gaussians as a torch layer."""
         check_is_fitted(self)
         return torch_layers().GaussianKernel(self.centers_, self.gamma_)
 
     def add_to_graph(self, nodes, rows):
         """Add the exponentials of distances, by one product of matrices, to an ONNX graph."""
         check_is_fitted(self)
-        # Far from the origin float32 would lose the distances in the squares.
+        # In float32, squares of numbers far from the origin would lose the distances.
         middle = nodes.constant(self.centers_.mean(axis=0))
         centers = nodes.constant(self.centers_) - middle
         rows = nodes.add("Sub", rows, middle)
@@ -180,7 +180,7 @@ class RBFLifter(Dictionary):
             nodes.constant((centers * centers).sum(axis=1)),
         )
         products = nodes.add("MatMul", rows, nodes.constant(-2.0 * centers.T))
-        # Not below 0 by rounding.
+        # Rounding must not make it negative.
         distances = nodes.add("Relu", nodes.add("Add", squares, products))
         return nodes.add("Exp", nodes.add("Mul", distances, nodes.constant([-self.gamma_])))
 
@@ -205,8 +205,8 @@ class RBFLifter(Dictionary):
 
         At a distance d from its centre a Gaussian has the eigenvalues
         :math:`-2 \gamma e^{-\gamma d^2}` and :math:`(4 \gamma^2 d^2 - 2 \gamma) e^{-\gamma d^2}`.
-        None is larger than :math:`2 \gamma`; from :math:`\gamma d^2 = 3/2` on the latter is the
-        larger one, and decreases.
+        Their absolute values are at most :math:`2 \gamma`. From :math:`\gamma d^2 = 3/2` on, the
+        latter is the larger one, and decreases.
         """
         check_is_fitted(self)
         gamma, centers = self.gamma_, self.centers_.astype(np.float64)

@@ -60,13 +60,13 @@ class SquaredProjectionLifter(Dictionary):
         self.components = components
 
     def _check_parameters(self):
-        """Do nothing: what components must be depends on X."""
+        """Do nothing, because valid components depend on X."""
 
     def _fit(self, X):
         p = X.shape[1]
         if self.components is None:
             check_fits_in_memory(
-                p**2 * X.itemsize, f"The squares of {p} features", "Give fewer components."
+                p**2 * X.itemsize, f"The squares of {p} features", "Pass fewer components."
             )
             self.components_ = np.eye(p, dtype=X.dtype)
         else:
@@ -80,8 +80,8 @@ class SquaredProjectionLifter(Dictionary):
             shape = self.components_.shape
             if len(shape) != 2 or shape[1] != p:
                 raise ValueError(
-                    f"components has the shape {shape}, and X has {p} features: give components "
-                    f"of shape (n_components, {p})."
+                    f"components has the shape {shape}, and X has {p} features: pass components of "
+                    f"shape (n_components, {p})."
                 )
         self.n_output_features_ = p + len(self.components_)
 
@@ -95,18 +95,18 @@ class SquaredProjectionLifter(Dictionary):
         return lifted
 
     def to_layer(self):
-        """Return the features and squares as a layer of torch."""
+        """Return the features and squares as a torch layer."""
         check_is_fitted(self)
         return torch_layers().ColumnsAndSquares(linear_layer(self.components_))
 
     def add_to_graph(self, nodes, rows):
-        """Put the squares of projections beside the columns of an ONNX graph."""
+        """Add the squares of projections after the columns of an ONNX graph."""
         check_is_fitted(self)
         projected = nodes.add("MatMul", rows, nodes.constant(self.components_.T))
         return nodes.add("Concat", rows, nodes.add("Mul", projected, projected), axis=1)
 
     def add_to_program(self, program, rows):
-        """Put the squares of projections beside the columns of a program."""
+        """Add the squares of projections after the columns of a program."""
         check_is_fitted(self)
         squares = program.function(program.affine(rows, self.components_), "square")
         return program.beside(rows, squares)
@@ -123,7 +123,7 @@ class SquaredProjectionLifter(Dictionary):
         return 2 if len(self.components_) else 1
 
     def slopes(self):
-        """Return the slopes: of a feature 1, of a square a multiple of its linear function."""
+        """Return the slopes: 1 for a feature, a multiple of the linear function for its square."""
         check_is_fitted(self)
         n_components, p = self.components_.shape
         components = self.components_.astype(np.float64)

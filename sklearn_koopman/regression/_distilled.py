@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from .._validation import check_real
 from ..rows import EnlargedRows, LiftedRows, by_rows, fit_lifter
-from ..students import TransferringStudent, some_rows, ways_out, weighs_soft_targets
+from ..students import TransferringStudent, said_by_teacher, some_rows, weighs_soft_targets
 from ..teachers import UnusableTeacherError
 from ._regressor import KoopmanRegressor, RegressionTask, as_columns
 from ._teacher import as_regression_teacher
@@ -198,26 +198,27 @@ class KoopmanDistilledRegressor(TransferringStudent, KoopmanRegressor):
         """Return the teacher's predictions, and the teacher, which is fitted if necessary."""
         teacher = as_regression_teacher(self.teacher)
         are_made = isinstance(seen, EnlargedRows)
-        if not teacher.is_fixed:
-            if y is None:
-                raise ValueError(
-                    f"{self.teacher!r} would have to be fitted on targets: it requires y to be "
-                    "passed, but the target y is None. Pass y to fit; or fit the teacher first, "
-                    "and wrap it in sklearn.frozen.FrozenEstimator, so that it is used as it is."
-                )
-            real = seen.real if are_made else seen
-            real = by_rows(np.asarray, real) if isinstance(real, LiftedRows) else real
-            teacher = teacher.fit(some_rows(real, np.ones(len(y), bool)), y, sample_weight)
+        if not teacher.is_fixed and y is None:
+            raise ValueError(
+                f"{self.teacher!r} would have to be fitted on targets: it requires y to be "
+                "passed, but the target y is None. Pass y to fit; or fit the teacher first, "
+                "and wrap it in sklearn.frozen.FrozenEstimator, so that it is used as it is."
+            )
         if isinstance(seen, LiftedRows):
             seen = by_rows(np.asarray, seen)
         try:
+            if not teacher.is_fixed:
+                real = seen.real if are_made else seen
+                real = by_rows(np.asarray, real) if isinstance(real, LiftedRows) else real
+                teacher = teacher.fit(some_rows(real, np.ones(len(y), bool)), y, sample_weight)
             return as_columns(by_rows(teacher, seen)), teacher
         except (UnusableTeacherError, MemoryError, ImportError):
             raise
         except Exception as error:
-            if are_made:
+            message = said_by_teacher(error, seen, are_meant=are_made)
+            if message is None:
                 raise
-            raise ValueError(f"{error}\n{ways_out(seen)}") from error
+            raise ValueError(message) from error
 
     def _mixed(self, hard, soft, weights, has_target):
         """Return the targets and weights of least squares that minimise both means at once."""

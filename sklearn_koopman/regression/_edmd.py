@@ -7,6 +7,7 @@ from sklearn.utils.validation import validate_data
 
 from .._memory import check_fits_in_memory
 from .._validation import check_boolean
+from .._warnings import warn_user
 from ..lifting import takes_floats_alone
 from ..rows import LiftedRows, as_given, lifted_blocks
 from ._regressor import KoopmanRegressor
@@ -31,7 +32,8 @@ class EDMDRegressor(KoopmanRegressor):
     ----------
     ridge : float, default=1e-6
         L2 penalty on the coefficients of the standardised observables; ``alpha`` of
-        :class:`~sklearn.linear_model.Ridge` divided by the sum of weights.
+        :class:`~sklearn.linear_model.Ridge` divided by the sum of weights. With 0 and fewer rows
+        than observables, `fit` warns: the problem is ill-posed.
     lifter : transformer, default=None
         Makes observables of X, block by block, as for
         :class:`~sklearn_koopman.EDMDClassifier`. None takes X as it comes.
@@ -41,8 +43,8 @@ class EDMDRegressor(KoopmanRegressor):
         belong in `lifter` too: a pipeline does not transform y.
     rank : int, default=None
         Largest rank of the matrix (reduced-rank regression [2]_). None, or a rank larger than the
-        number of targets, is no restriction. With `with_operator` it is the largest rank of both
-        matrices together, stacked on top of each other.
+        number of targets, is no restriction. With `with_operator`, `operator_` is stacked on
+        `coef_`, and this is the largest rank of the stack.
     solver : {"auto", "cholesky", "svd"}, default="auto"
         As for :class:`~sklearn_koopman.EDMDClassifier`.
     multiplicative_noise, additive_noise : float, default=0.0
@@ -198,6 +200,15 @@ class EDMDRegressor(KoopmanRegressor):
         check_boolean(self, "with_operator")
 
     def _solve(self, task):
+        blocks = task.blocks
+        has_penalty = self.ridge or self.multiplicative_noise or self.additive_noise
+        if blocks.n_samples < blocks.n_observables and not has_penalty:
+            warn_user(
+                f"ridge=0 with {blocks.n_samples} rows of {blocks.n_observables} observables is "
+                "ill-posed: many matrices fit these rows, and the smallest is taken. Its "
+                "eigenvalues need not be those of the system. Raise ridge, or use more rows or "
+                "fewer observables."
+            )
         return self._taken_apart(super()._solve(task), task)
 
     def _taken_apart(self, fitted, task):
@@ -233,8 +244,8 @@ class EDMDRegressor(KoopmanRegressor):
         if n_columns != n_features:
             raise ValueError(
                 "with_operator=True needs the next states as y, with the same columns as X: X has "
-                f"{n_features} columns, y has {n_columns}. Pass states, fit(X[:-1], X[1:]), which "
-                "`lifter` lifts. Steps before the regressor belong in `lifter`."
+                f"{n_features} columns, but y has {n_columns}. Pass states, fit(X[:-1], X[1:]), "
+                "which `lifter` lifts. Steps before the regressor belong in `lifter`."
             )
         n_samples, n_observables = task.blocks.n_samples, task.blocks.n_observables
         check_fits_in_memory(

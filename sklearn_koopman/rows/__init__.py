@@ -1,11 +1,11 @@
-"""Rows, lifted block by block on their way to whoever sums over them.
+"""Rows that are lifted block by block when functions sum over them.
 
-In memory, on disk, in dask arrays, on a torch device, or made when they are needed; moments and
-Gram matrices of them. Nothing here knows an estimator. Rows are samples, columns are observables.
-float32 rows are multiplied in float32 and summed over blocks in float64, as far as that is as
-exact as asked for.
+Rows may be in memory, on disk, in dask arrays, on a torch device, or made when they are needed.
+Moments and Gram matrices of rows are here too. Nothing here depends on estimators. Rows are
+samples, columns are observables. float32 rows are multiplied in float32 and summed over blocks in
+float64, as far as this is accurate enough.
 
-`__all__` is for those who build another student; the other names are what the folders above use.
+`__all__` is for authors of new students. Other folders use the other names.
 """
 
 from ._blocks import Blocks, RowBlocks, added as added

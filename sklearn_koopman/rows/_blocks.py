@@ -1,4 +1,4 @@
-"""One door for everything that sums over rows."""
+"""The interface of everything that sums over rows."""
 
 from abc import ABC, abstractmethod
 from copy import copy
@@ -15,31 +15,31 @@ from ._consumers import Total, consumer_of
 from ._factors import FACTOR_ROWS, Factors, can_multiply
 from ._tiles import TILE_ROWS
 
-# A lifted block of this size stays in the last-level cache and is recycled by malloc; so do the
-# logits of a block that has no more rows than this.
+# A lifted block of this size stays in the last-level cache, and malloc reuses its memory. So do the
+# logits of a block with at most this many rows.
 BLOCK_BYTES = 8 * 2**20
 MOST_BLOCK_ROWS = 2**13
-# Lifted rows that are not more are kept, rather than lifted again in every pass over them.
+# Lifted rows of at most this size are kept instead of being lifted again in every pass.
 KEPT_BYTES = 2**28
-# Blocks are whole numbers of tiles.
+# Blocks consist of whole tiles.
 ROWS_MULTIPLE: int = max(TILE_ROWS)
 
 
 class Blocks(ABC):
-    """Rows that are lifted block by block on their way to whoever sums over them.
+    """Rows that are lifted block by block when functions sum over them.
 
-    What sums is a plain function, a plain total, or one of those in `_consumers`, which take rows
-    in other forms too.
+    Sums use a plain function, a plain total, or a class of `_consumers`, which may take rows in
+    other forms too.
 
     Attributes
     ----------
     n_samples, n_observables : int
     block_rows : int
-        Rows of a block.
+        Number of rows in a block.
     pool : ThreadPool
         Threads that share the blocks of a sum.
     products : PairProducts or None
-        The observables as products of columns, for those who make them themselves.
+        The observables as products of columns, for sums that compute the products themselves.
     """
 
     n_samples: int
@@ -50,14 +50,14 @@ class Blocks(ABC):
 
     #: Whether lifting a row takes longer than reading its observables, see `stored`.
     is_costly = False
-    #: Whether the rows are kept as their non-zeros, and given so to those who take them.
+    # #: Whether the rows are sparse, and are passed as sparse rows to consumers that take them.
     is_sparse = False
-    #: Whether the rows are lifted and summed here: by this process, on its processor.
+    # #: Whether this process lifts and sums the rows, on its processor.
     are_here = True
 
     @property
     def n_numbers(self):
-        """How many numbers a pass over the rows reads."""
+        """Number of values that a pass over the rows reads."""
         return self.n_samples * self.n_observables
 
     @abstractmethod
@@ -66,7 +66,7 @@ class Blocks(ABC):
 
     @abstractmethod
     def taken(self, rows):
-        """Return some rows as blocks that hold their source, to be lifted when needed.
+        """Return some rows as blocks that keep the rows and lift them when needed.
 
         Parameters
         ----------
@@ -79,17 +79,17 @@ class Blocks(ABC):
 
     @abstractmethod
     def _factors(self, rows):
-        """Return what makes the observables of a batch."""
+        """Return the `Factors` of a batch."""
 
     @cached_property
     def dtype(self):
-        """The dtype of lifted rows, for which one row is lifted."""
+        """The dtype of lifted rows. One row is lifted to find it."""
         return self.lifted(slice(0, 1)).dtype
 
     def map(self, function):
         """Return ``function(psi)`` of every lifted block, joined along the rows.
 
-        The blocks are shared among threads.
+        Threads share the blocks.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class Blocks(ABC):
         return np.concatenate(results)
 
     def all_lifted(self):
-        """Return the observables of all rows, (n_samples, n_observables), joined as by `map`."""
+        """Return the observables of all rows, (n_samples, n_observables), as `map` joins them."""
         return self.map(_unchanged)
 
     def map_reduce(self, update, total, *aligned):
@@ -114,13 +114,13 @@ class Blocks(ABC):
         Parameters
         ----------
         update : callable
-            Takes the running total, the lifted block, and the rows of the aligned arrays that
-            belong to it; returns the new total.
+            Function of the running total, the lifted block, and its rows of the aligned arrays. It
+            returns the new total.
         total : Total or object
-            The total before the first block. A `Total` may have parts in all threads, and take
+            The total before the first block. A `Total` may have parts in all threads, and may take
             rows in other forms.
         *aligned : arrays of shape (n_samples, ...), or None
-            Arrays with one row (or number) for each row. None is handed on as it is.
+            Arrays with one row (or number) for each row. None is passed on as it is.
         """
         block, batches = self._blocks_for(consumer_of(total), self.lifted)
 
@@ -139,17 +139,17 @@ class Blocks(ABC):
     def sum(self, function, *aligned, out=None):
         """Return the sums over all blocks of what ``function(psi, *aligned)`` returns.
 
-        The blocks are shared among threads; the sums are taken in float64.
+        Threads share the blocks. Sums are in float64.
 
         Parameters
         ----------
         function : callable or BlockFunction
-            Takes a lifted block and the rows of the aligned arrays that belong to it; returns a
-            tuple of numbers and arrays.
+            Function of a lifted block and its rows of the aligned arrays. It returns a tuple of
+            numbers and arrays.
         *aligned : arrays of shape (n_samples, ...), or None
-            None is handed on as it is.
+            None is passed on as it is.
         out : ndarray of shape (n_samples,), default=None
-            The function gets the block's part of it as one more argument, and fills it.
+            Array to fill. The function gets the block's part of it as a further argument.
 
         Returns
         -------
@@ -175,19 +175,19 @@ class Blocks(ABC):
         return added(self.pool.map_shares(sum_share, batches))
 
     def _kept(self, rows):
-        """Return the observables of a batch as they are kept: in tiles, if they are."""
+        """Return the observables of a batch in the form in which they are kept, such as tiles."""
         return self.lifted(rows)
 
     @property
     def makes_products(self):
-        """Whether there is no need to lift rows for those who take factors."""
+        """Whether consumers that take factors need no lifted rows."""
         return self.products is not None and can_multiply()
 
     def _blocks_for(self, consumer, block):
-        """Return the function that makes a block for a consumer of all, and the batches."""
+        """Return the function that makes blocks for a consumer of all rows, and the batches."""
         if self.makes_products and consumer.takes_factors:
             most = consumer.block_rows or FACTOR_ROWS
-            # As many for each thread.
+            # The same number for each thread.
             n_batches = self.pool.size * -(-self.n_samples // (self.pool.size * most))
             return self._factors, list(gen_even_slices(self.n_samples, n_batches))
         return block, self._all_batches()
@@ -196,11 +196,11 @@ class Blocks(ABC):
         return list(gen_batches(self.n_samples, self.block_rows))
 
     def _batches(self, batches, title="pass over the rows"):
-        """Return a share of the batches; that with the first of them moves the bar."""
+        """Return a share of the batches. The share with the first batch moves the progress bar."""
         return watched(batches, title) if batches[0].start == 0 else batches
 
     def _indices(self, rows):
-        """Return the indices of some rows: a slice, or what are indices already."""
+        """Return the indices of some rows, which are a slice or already indices."""
         return np.arange(*rows.indices(self.n_samples)) if isinstance(rows, slice) else rows
 
     def at(self, rows):
@@ -217,15 +217,15 @@ class Blocks(ABC):
         return ChosenBlocks(self, self._indices(rows))
 
     def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
-        """Return some rows as blocks that are lifted now, and kept.
+        """Lift some rows now, and return them as blocks that keep the observables.
 
         Parameters
         ----------
         rows : ndarray of int, or slice
         tile_rows : int, default=64
-            How many rows are neighbours in memory.
+            Number of rows that are neighbours in memory.
         buffer : ndarray of shape (at least n_rows * n_observables,), default=None
-            Of the dtype of lifted rows: where to keep them. None allocates a new one.
+            Memory for the lifted rows, in their dtype. None allocates new memory.
 
         Returns
         -------
@@ -234,13 +234,13 @@ class Blocks(ABC):
         return HeldBlocks(self, self._indices(rows), tile_rows, buffer)
 
     def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
-        """Return the rows lifted now, and kept, if that takes little memory; else self."""
+        """Lift the rows now and keep them, if that takes little memory; or else return self."""
         if self.n_samples * self.n_observables * self.dtype.itemsize > KEPT_BYTES:
             return self
         return self.held(slice(None), tile_rows)
 
     def taken_if_few(self):
-        """Return the rows in memory, not lifted, if that takes little; else self."""
+        """Return the rows in memory, not lifted, if that takes little memory; or else self."""
         n_numbers = self.n_samples * self.taken(slice(0, 1)).X.shape[1]
         return self if n_numbers * self.dtype.itemsize > KEPT_BYTES else self.taken(slice(None))
 
@@ -252,23 +252,23 @@ class Blocks(ABC):
 
 
 class RowBlocks(Blocks):
-    """Rows of an array, lifted block by block on their way to whoever sums over them.
+    """Rows of an array that are lifted block by block when functions sum over them.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_columns)
-        Anything whose slices of rows are arrays; a ``numpy.memmap`` is read block by block.
+        Any object whose slices of rows are arrays. A ``numpy.memmap`` is read block by block.
     lift : callable, default=None
-        Maps a block of rows of ``X`` to its ``(n_rows, n_observables)`` observables. None: the
-        rows of ``X`` are the observables already.
+        Maps a block of rows of ``X`` to its ``(n_rows, n_observables)`` observables. None: the rows
+        of ``X`` are the observables.
     n_observables : int, default=None
-        Number of observables; None takes the number of columns of ``X``.
+        Number of observables. None takes the number of columns of ``X``.
     block_rows : int, default=None
-        Rows of a block; None takes as many as keep a lifted block in cache.
+        Number of rows in a block. None takes as many as keep a lifted block in cache.
     pool : ThreadPool, default=None
-        Threads that share the blocks of a sum; None takes a pool of as many as BLAS may use.
+        Threads that share the blocks of a sum. None takes as many as BLAS may use.
     products : PairProducts, default=None
-        The observables as products of the columns of ``X``, for sums that make them themselves.
+        The observables as products of the columns of ``X``, for sums that compute them themselves.
     is_costly : bool, default=False
         Whether lifting a row takes longer than reading its observables.
 
@@ -310,11 +310,11 @@ class RowBlocks(Blocks):
         return self.X[rows] if self.lift is None else self.lift(self.X[rows])
 
     def taken(self, rows):
-        """Return some rows as blocks that hold these rows of ``X``, to be lifted when needed."""
+        """Return some rows as blocks that keep these rows of ``X`` and lift them when needed."""
         return self._lifting(self.X[rows])
 
     def _lifting(self, X):
-        """Return blocks of other rows that are lifted as these are, here."""
+        """Return blocks of other rows with the same lifting, in this process."""
         return RowBlocks(
             X,
             self.lift,
@@ -334,17 +334,17 @@ def _unchanged(psi):
 
 
 def rows_of(aligned, rows):
-    """Return the rows of each of some aligned arrays; None stays None."""
+    """Return some rows of each aligned array. None stays None."""
     return [None if array is None else array[rows] for array in aligned]
 
 
 def added(parts):
-    """Return the sums, term by term, of parts that are sequences of numbers and arrays."""
+    """Return the sums of parts, term by term. Parts are sequences of numbers and arrays."""
     return [sum(terms[1:], start=terms[0]) for terms in zip(*parts, strict=True)]
 
 
 class ChosenBlocks(Blocks):
-    """A choice of the rows of other blocks.
+    """Some of the rows of other blocks.
 
     Parameters
     ----------
@@ -374,10 +374,10 @@ class ChosenBlocks(Blocks):
 
 
 class HeldBlocks(ChosenBlocks):
-    """A choice of the rows of other blocks, lifted once and kept in tiles.
+    """Some of the rows of other blocks, lifted once and kept in tiles.
 
-    A tile lies in one piece. So rows that are read again and again come from memory in half the
-    time that columns take which are far apart.
+    A tile is contiguous in memory. So repeated reads of rows take half the time of reads of columns
+    that are far apart.
 
     Parameters
     ----------
@@ -390,9 +390,10 @@ class HeldBlocks(ChosenBlocks):
 
     def __init__(self, blocks, rows, tile_rows, buffer=None):
         super().__init__(blocks, rows)
-        self.products = None  # they are made
+        self.products = None  # the products are already made
         n_tiles, n_rest = divmod(self.n_samples, tile_rows)
-        # One large array: the system hands out a few large pages faster than many small ones.
+        # One large array, because the system allocates a few large pages faster than many small
+        # ones.
         if buffer is None:
             buffer = np.empty(self.n_samples * self.n_observables, blocks.dtype)
         tiles, rest, _ = np.split(
@@ -425,7 +426,7 @@ class HeldBlocks(ChosenBlocks):
         return joined[start - n_before : stop - n_before]
 
     def _lifted_one_by_one(self, rows):
-        """Return the observables of rows anywhere, by their indices."""
+        """Return the observables of rows by any indices."""
         n_tiles, _, tile_rows = self._tiles.shape
         tile, place = np.divmod(np.arange(self.n_samples)[rows], tile_rows)
         is_rest = tile == n_tiles
@@ -435,11 +436,11 @@ class HeldBlocks(ChosenBlocks):
         return psi
 
     def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
-        """Return self: the rows are kept."""
+        """Return self, because the rows are kept."""
         return self
 
     def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
-        """Return some of these rows as blocks that are lifted now, and kept."""
+        """Return some of these rows as blocks that keep them."""
         return HeldBlocks(self._blocks, self._rows[self._indices(rows)], tile_rows, buffer)
 
     def _kept(self, rows):
@@ -450,7 +451,7 @@ class HeldBlocks(ChosenBlocks):
         return tiles.transpose(0, 2, 1)
 
     def _all_batches(self):
-        """Return batches of whole tiles, and one of the rows that are left."""
+        """Return batches of whole tiles, and one of the remaining rows."""
         n_tiles, _, tile_rows = self._tiles.shape
         n_tiled = n_tiles * tile_rows
         step = max(self.block_rows // tile_rows, 1) * tile_rows

@@ -1,7 +1,7 @@
-"""Who is handed rows, and in which form: the interface between blocks of rows and what sums them.
+"""Consumers of rows: the interface between blocks of rows and functions that sum over them.
 
-A plain function is handed blocks of lifted rows, arrays (n_rows, n_observables) in memory, and so
-is the ``update`` of a plain total. Other forms go to those who declare that they take them:
+A plain function gets blocks of lifted rows, which are arrays (n_rows, n_observables) in memory. So
+does the ``update`` of a plain total. Consumers that declare it get other forms:
 
 ========== ======================================== ===============================================
 form       what it is                               who gets it
@@ -21,35 +21,35 @@ from abc import ABC, abstractmethod
 
 
 class Consumer:
-    """What `BlockFunction` and `Total` have in common: the forms of rows that they take."""
+    """Base of `BlockFunction` and `Total`: the forms of rows that they take."""
 
     @property
     def takes_tiles(self) -> bool:
-        """Whether it takes rows in tiles, as they are kept, from a sum."""
+        """Whether it takes rows in the tiles in which they are kept."""
         return False
 
     @property
     def takes_factors(self) -> bool:
-        """Whether it takes `Factors` where the observables are products."""
+        """Whether it takes `Factors` if the observables are products."""
         return False
 
     @property
     def takes_sparse(self) -> bool:
-        """Whether it takes rows as CSR where they are wide and sparse."""
+        """Whether it takes rows as CSR if they are wide and sparse."""
         return False
 
     @property
     def block_rows(self) -> int | None:
-        """Rows of a block that it likes best; None leaves that to the blocks."""
+        """Best number of rows in a block. None leaves it to the blocks."""
         return None
 
 
 class BlockFunction(Consumer, ABC):
-    """A function of blocks of rows that takes them in other forms than plain functions do."""
+    """A function of blocks of rows that takes other forms than plain functions do."""
 
     @abstractmethod
     def __call__(self, psi, *aligned):
-        """Return what a plain function would return of the block."""
+        """Return what a plain function would return for the block."""
 
 
 class DeviceFunction(BlockFunction):
@@ -67,31 +67,31 @@ class DeviceFunction(BlockFunction):
         Returns
         -------
         function : callable
-            Takes a block, the rows of the aligned arrays that belong to it, and what it has to
-            fill, if there is something: all are tensors there, and so is what it returns.
+            Function of a block, its rows of the aligned arrays, and the array to fill, if there is
+            one. All arguments and results are tensors on the device.
         """
 
 
 class Total(Consumer, ABC):
-    """A total of rows that joins others of its kind, so that each thread or worker has its own."""
+    """A total of rows that can be merged with others, so each thread or worker has its own."""
 
     @property
     @abstractmethod
     def is_small(self) -> bool:
-        """Whether every thread may well have a total of its own."""
+        """Whether it is small enough for a total of its own in every thread."""
 
     @property
     @abstractmethod
     def blank(self):
-        """What makes totals of the same kind that have seen no rows; it can be pickled."""
+        """A function that makes empty totals of the same kind. It can be pickled."""
 
     @abstractmethod
     def merge(self, other):
-        """Take in a total of other rows, which is left as it is; return self."""
+        """Add a total of other rows, which does not change. Return self."""
 
 
 class MadeRows(ABC):
-    """An array aligned with rows that makes its rows when they are asked for."""
+    """An array aligned with rows that makes its rows when they are read."""
 
     @abstractmethod
     def __getitem__(self, rows):
@@ -99,7 +99,7 @@ class MadeRows(ABC):
 
     @abstractmethod
     def part(self, rows):
-        """Return an array of some of the rows, not made yet."""
+        """Return an array of some of the rows without making them yet."""
 
 
 _PLAIN = Consumer()
@@ -114,18 +114,17 @@ _DECLARED = (
 
 
 def consumer_of(given):
-    """Return the consumer that a function or total is; plain ones take nothing but blocks.
+    """Return a function or total as a consumer. Plain ones take only blocks.
 
-    Raises TypeError for what has names of the interface without declaring it: it would be taken
-    for a plain one without a word.
+    Raises TypeError for an object with names of the interface that does not inherit from it: it
+    would silently count as a plain one.
     """
     if isinstance(given, Consumer):
         return given
     undeclared = [name for name in _DECLARED if hasattr(given, name)]
     if undeclared:
         raise TypeError(
-            f"{given!r} has {', '.join(undeclared)}, but does not declare what rows it takes: "
-            "let its class inherit from sklearn_koopman.rows.BlockFunction, DeviceFunction or "
-            "Total."
+            f"{given!r} has {', '.join(undeclared)}, but does not declare which rows it takes: let "
+            "its class inherit from sklearn_koopman.rows.BlockFunction, DeviceFunction or Total."
         )
     return _PLAIN

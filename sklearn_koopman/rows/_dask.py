@@ -1,7 +1,7 @@
-"""Rows of dask arrays: every chunk is summed where it is, and the sums meet in a tree.
+"""Rows of dask arrays: workers sum their chunks, and the sums are added in a tree.
 
-The only module that knows dask. Chunks are lazy: whoever wants them held by the workers
-persists X. Labels and weights, a few numbers for each row, are sent to the workers once.
+This is the only module that uses dask. Chunks are lazy: to keep them in the workers, persist X.
+Labels and weights, a few numbers for each row, are sent to the workers once.
 """
 
 from functools import partial
@@ -18,19 +18,19 @@ from ._blocks import ROWS_MULTIPLE, RowBlocks, added
 from ._consumers import MadeRows, Total
 from ._sums._moments import merged
 
-# Partial sums that one task joins.
+# Number of partial sums that one task adds.
 SPLIT_EVERY = 4
 
 
 class DaskBlocks(RowBlocks):
-    """Rows of a dask array; passes over them return what `RowBlocks` returns, to rounding.
+    """Rows of a dask array. Passes over them give the results of `RowBlocks`, up to rounding.
 
     Parameters
     ----------
     X : dask array of shape (n_samples, n_columns)
-        In chunks of whole rows.
+        Array with chunks of whole rows.
     lift, n_observables, block_rows, pool, products
-        As for `RowBlocks`; a worker lifts its chunks block by block.
+        As for `RowBlocks`. A worker lifts its chunks block by block.
     """
 
     are_here = False
@@ -40,7 +40,7 @@ class DaskBlocks(RowBlocks):
         self._sent = {}
 
     def lifted(self, rows):
-        """Return the observables of some rows, lifted here."""
+        """Return the observables of some rows, lifted in this process."""
         rows = take(self.X, self._indices(rows))
         return rows if self.lift is None else self.lift(rows)
 
@@ -58,13 +58,13 @@ class DaskBlocks(RowBlocks):
         update : callable
             As for `RowBlocks.map_reduce`.
         total : Total
-            The workers have parts of it, so it cannot be a plain one.
+            The total. It cannot be a plain one, because the workers have parts of it.
         *aligned : arrays of shape (n_samples, ...), or None
         """
         if not isinstance(total, Total):
             raise TypeError(
-                f"total={total!r} cannot be summed by the workers of dask, whose parts have to be "
-                "merged: let its class inherit from sklearn_koopman.rows.Total."
+                f"total={total!r} cannot be summed by the workers of dask, because their parts "
+                "must be merged: let its class inherit from sklearn_koopman.rows.Total."
             )
         parts = self._of_chunks(_reduce_chunk, (update, total.blank), aligned)
         (sums,) = dask.compute(_in_a_tree(merged, parts))
@@ -80,24 +80,24 @@ class DaskBlocks(RowBlocks):
         return totals
 
     def held(self, rows, tile_rows=ROWS_MULTIPLE, buffer=None):
-        """Return some rows as blocks that are lifted and kept here."""
+        """Return some rows as blocks that are lifted and kept in this process."""
         return self.taken(rows).held(slice(None), tile_rows, buffer)
 
     def taken(self, rows):
-        """Return some rows as blocks that hold them here."""
+        """Return some rows as blocks that keep them in this process."""
         return self._lifting(take(self.X, self._indices(rows)))
 
     def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
-        """Return self: rows stay where they are."""
+        """Return self, because rows stay where they are."""
         return self
 
     def taken_if_few(self):
-        """Return self: rows stay where they are."""
+        """Return self, because rows stay where they are."""
         return self
 
     @property
     def _blocks_of(self):
-        """What makes blocks of a chunk; each task of the workers has one thread."""
+        """A function that makes blocks from a chunk. Each task of a worker has one thread."""
         return partial(
             RowBlocks,
             lift=self.lift,
@@ -117,7 +117,7 @@ class DaskBlocks(RowBlocks):
         ]
 
     def _parts(self, array):
-        """Return an array's rows of each chunk; what the workers got is not sent again."""
+        """Return an array's rows for each chunk. They are sent to the workers only once."""
         if array is None:
             return [None] * self.X.numblocks[0]
         if id(array) not in self._sent:
@@ -128,29 +128,29 @@ class DaskBlocks(RowBlocks):
         if isinstance(array, da.Array):
             return _chunks(in_chunks_of(self.X, array))
         part = array.part if isinstance(array, MadeRows) else partial(getitem, array)
-        # One by one: dask warns of graphs that carry many megabytes.
+        # One by one, because dask warns of graphs with many megabytes.
         return [_once(part(rows)).persist() for rows in _row_slices(self.X)]
 
 
 def float_rows(X, input_name):
-    """Return a dask array in chunks of whole rows that are checked where they are.
+    """Return a dask array in chunks of whole rows, which the workers check.
 
     Parameters
     ----------
     X : dask array of shape (n_samples, n_columns)
     input_name : str
-        For error messages.
+        Name for error messages.
 
     Returns
     -------
     X : dask array of shape (n_samples, n_columns)
-        float32 is kept, all else becomes float64. NaN and infinity raise ValueError when the
+        float32 is kept, other dtypes become float64. NaN and infinity raise ValueError when the
         chunk is computed.
     """
     if not isinstance(X, da.Array):
         raise TypeError(
-            f"{input_name} is a {type(X).__module__}.{type(X).__name__}: of the dask "
-            "collections, only dask arrays are supported. Of a dask DataFrame, pass "
+            f"{input_name} is a {type(X).__module__}.{type(X).__name__}: of the dask collections, "
+            "only dask arrays are supported. For a dask DataFrame, pass "
             f"{input_name}.to_dask_array(lengths=True)."
         )
     if X.ndim != 2:
@@ -168,7 +168,7 @@ def in_chunks_of(X, array):
     """Return an array as a dask array in chunks of the same rows as X."""
     if not isinstance(array, da.Array):
         array = np.asarray(array)
-        # Not in chunks that dask chooses: it cannot tell how large objects are.
+        # Do not let dask choose the chunks: it does not know the sizes of objects.
         n_rows = X.chunks[0] if array.shape[:1] == X.shape[:1] else -1
         array = da.from_array(array, chunks=(n_rows, *[-1] * array.ndim)[: array.ndim])
     if sum(_known_rows(array, "a dask array given beside X")) != X.shape[0]:
@@ -182,7 +182,7 @@ def in_chunks_of(X, array):
 def by_rows(function, array, *, keep):
     """Return ``function(chunk)`` of all chunks as a dask array.
 
-    The workers try the function on one row first, to know what it returns.
+    The workers first apply the function to one row, to find the form of its result.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def by_rows(function, array, *, keep):
         Maps rows to as many rows.
     array : dask array of shape (n_samples, ...)
     keep : bool
-        Whether the workers compute the result now, and hold it.
+        Whether the workers compute the result now and keep it.
 
     Returns
     -------
@@ -207,7 +207,7 @@ def of_chunks(function, array):
 
 
 def computed(collection):
-    """Return what a dask collection computes to."""
+    """Return the computed value of a dask collection."""
     if isinstance(collection, da.Array) and collection.ndim == 1:
         return np.concatenate(dask.compute(*_chunks(collection)))
     return collection.compute()
@@ -220,7 +220,7 @@ def take(array, rows):
     ----------
     array : dask array of shape (n_samples, ...)
     rows : ndarray of int, shape (n_rows,)
-        In any order.
+        Indices in any order.
 
     Returns
     -------
@@ -250,14 +250,14 @@ def _known_rows(array, name):
 
 
 def _in_chunks(array, n_rows):
-    """Return a dask array in chunks of so many whole rows."""
+    """Return a dask array in chunks of this many whole rows."""
     return array.rechunk((tuple(n_rows), *array.shape[1:]))
 
 
 def _chunks(array):
-    """Return the chunks of a dask array, chunks of whole rows, as delayed arrays."""
-    # Optimised graphs would let go of what the workers hold, and must not meet others as they
-    # give new tasks to old keys.
+    """Return the chunks of a dask array, which have whole rows, as delayed arrays."""
+    # Optimised graphs would release what the workers keep. They also must not be mixed with others,
+    # because they give new tasks to old keys.
     return array.to_delayed(optimize_graph=False).ravel().tolist()
 
 
@@ -268,7 +268,7 @@ def _row_slices(array):
 
 
 def _joined(function, array, form, *, keep=False):
-    """Return ``function(chunk)`` of all chunks; ``form`` is an example of what it returns."""
+    """Return ``function(chunk)`` of all chunks. ``form`` is an example of its result."""
     sent = _once(function)
     results = [delayed(_apply)(sent, chunk) for chunk in _chunks(array)]
     if keep:
@@ -282,12 +282,12 @@ def _joined(function, array, form, *, keep=False):
 
 
 def _once(value):
-    """Return a node of the graph, which is sent to each worker once, not with each task."""
+    """Return a node of the graph that is sent to each worker only once."""
     return delayed(value, traverse=False)
 
 
 def _in_a_tree(join, parts):
-    """Return all parts joined, some at a time, on the workers."""
+    """Let the workers join all parts, some at a time."""
     while len(parts) > 1:
         parts = [
             delayed(join)(parts[first : first + SPLIT_EVERY])
@@ -296,7 +296,7 @@ def _in_a_tree(join, parts):
     return parts[0]
 
 
-# What the workers run.
+# Functions that the workers run.
 
 
 def _apply(function, chunk):
@@ -323,6 +323,6 @@ def _sum_chunk(blocks_of, function, dtype, chunk, *aligned):
 
 
 def _added(parts):
-    # Like moments, into new ones: a part may be asked for again when a worker is lost.
+    # Make new sums, as for moments: a part may be needed again if a worker is lost.
     sums, filled = zip(*parts, strict=True)
     return added(sums), None if filled[0] is None else np.concatenate(filled)

@@ -1,7 +1,8 @@
-"""Rows lifted and multiplied on a torch device, for the solver that is exact.
+"""Rows that are lifted and multiplied on a torch device, for the exact solver.
 
-Every evaluation, on all rows and on samples, happens there; what is as small as the coefficients
-(steps, line search) and what is done once or twice (moments, the preconditioner) stays here.
+All evaluations, on all rows and on samples, run on the device. Work of the size of the coefficients
+(steps, line search) and work that is done once or twice (moments, the preconditioner) stays on the
+processor.
 """
 
 from functools import partial
@@ -12,26 +13,26 @@ from .._devices import resolve_device
 from ._blocks import MOST_BLOCK_ROWS, RowBlocks, added, rows_of
 from ._consumers import DeviceFunction
 
-# A lifted block of this size keeps an accelerator busy and leaves it room; a processor wants
-# blocks that stay in its cache.
+# A lifted block of this size keeps an accelerator busy and leaves it enough memory. A processor
+# needs blocks that stay in its cache.
 BLOCK_BYTES = 2**28
 
 
 class DeviceBlocks(RowBlocks):
-    """Rows that are lifted and summed on a torch device, to what `RowBlocks` returns.
+    """Rows that are lifted and summed on a torch device, with the results of `RowBlocks`.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_columns)
-        An array in memory is held on the device; a ``numpy.memmap``, and rows that are made when
-        they are needed, are sent block by block.
+        Rows. An array in memory is kept on the device. A ``numpy.memmap``, and rows that are made
+        when they are needed, are sent block by block.
     lift : callable, default=None
-        As for `RowBlocks`, of tensors.
+        As for `RowBlocks`, but for tensors.
     n_observables : int, default=None
     device : torch.device
-        One that `exact_device` returned.
+        Device from `exact_device`.
     pool : ThreadPool, default=None
-        As for `RowBlocks`, for what is done here.
+        As for `RowBlocks`, for work on the processor.
     """
 
     are_here = False
@@ -50,7 +51,7 @@ class DeviceBlocks(RowBlocks):
             self.X = self._place(X)
 
     def lifted(self, rows):
-        """Return the observables of some rows, in memory here."""
+        """Return the observables of some rows as an array in memory."""
         return self._lifted_there(rows).cpu().numpy()
 
     def sum(self, function, *aligned, out=None):
@@ -59,7 +60,8 @@ class DeviceBlocks(RowBlocks):
         Parameters
         ----------
         function : callable or BlockFunction
-            A `DeviceFunction` is summed there; blocks for others are brought here.
+            A `DeviceFunction` is summed on the device. Blocks for other functions are copied to
+            memory.
         *aligned, out
             As for `RowBlocks.sum`.
         """
@@ -80,7 +82,7 @@ class DeviceBlocks(RowBlocks):
         return [total.cpu().numpy() for total in totals]
 
     def held(self, rows, tile_rows=None, buffer=None):
-        """Return some rows as blocks that are lifted now, and kept on the device."""
+        """Lift some rows now, and return them as blocks that are kept on the device."""
         return DeviceBlocks(self._lifted_there(rows), device=self._device, pool=self.pool)
 
     def _lifting(self, X):
@@ -102,7 +104,7 @@ class DeviceBlocks(RowBlocks):
         return torch.as_tensor(array, device=self._device)
 
     def _place_once(self, array):
-        """Return an array's tensor; what is there already is not sent again. None stays None."""
+        """Return an array's tensor. Arrays are sent only once. None stays None."""
         if array is None:
             return None
         if id(array) not in self._placed:
@@ -111,7 +113,7 @@ class DeviceBlocks(RowBlocks):
 
 
 def lifting_there(lift):
-    """Return a function that lifts tensors by one that lifts arrays, which are sent for it."""
+    """Return a function of tensors from one that lifts arrays in memory."""
     return partial(_lift_here, lift)
 
 
@@ -122,7 +124,7 @@ def _lift_here(lift, rows):
 
 
 def exact_device(device):
-    """Return a torch device that knows float64, None for None.
+    """Return a torch device that supports float64, or None for None.
 
     Parameters
     ----------
@@ -138,7 +140,7 @@ def exact_device(device):
         ) from error
     if device is not None and device.type == "mps":
         raise ValueError(
-            f"device={str(device)!r} knows no float64, which the exact solver needs near the "
-            "optimum: take device=None, or solver='adam'."
+            f"device={str(device)!r} does not support float64, which the exact solver needs near "
+            "the optimum: set device=None, or solver='adam'."
         )
     return device

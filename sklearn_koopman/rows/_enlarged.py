@@ -1,27 +1,27 @@
-"""Rows and others that are made of them, never held together."""
+"""Rows and rows that are made from them, which are never all in memory."""
 
 import numpy as np
 
 from ._given import GivenRows
 
-# Rows that an augmenter is given at a time. What it draws depends on it.
+# Number of rows that an augmenter gets at a time. Its random numbers depend on it.
 MADE_ROWS = 1024
 
 
 class EnlargedRows:
-    """Rows of an array, and after them copies that augmenters make of them, block by block.
+    """Rows of an array, followed by copies that augmenters make from them, block by block.
 
-    A block is made of the same random numbers whenever it is made, so that all passes over the
-    rows see the same ones.
+    A block always gets the same random numbers, so all passes over the rows see the same rows.
 
     Parameters
     ----------
     X : ndarray of shape (n_real, n_columns), or GivenRows
     augmenters : sequence of callables
-        Each makes one copy of all rows: ``augmenter(block, rng)`` returns as many rows.
+        Each makes one copy of all rows: ``augmenter(block, rng)`` returns as many rows as the block
+        has.
     seed : int
     n_before : int, default=0
-        Rows of a stream that came before these: the same numbers are not drawn for other rows.
+        Number of earlier rows of a stream, so that other rows get other random numbers.
 
     Examples
     --------
@@ -48,11 +48,11 @@ class EnlargedRows:
         return self.shape[0]
 
     def map(self, function):
-        """Return ``function(block)`` of all rows, joined; it maps rows to as many rows."""
+        """Return ``function(block)`` of all rows, joined. It maps rows to as many rows."""
         n_real = len(self.real)
         real = self.real
         results = real.map(function) if isinstance(real, GivenRows) else function(real)
-        # Copied in, as a view would keep its block alive.
+        # Copied, because a view would keep its block alive.
         joined = np.empty((len(self), *results.shape[1:]), results.dtype)
         joined[:n_real] = results
         for copy in range(self.n_copies):
@@ -68,7 +68,7 @@ class EnlargedRows:
         is_real = copies == 0
         real = self.real[sources[is_real]]
         if is_real.all():
-            return real  # in the form in which they were given
+            return real  # in the form in which the user gave them
         chosen = np.empty((len(rows), *self.shape[1:]), self.dtype)
         chosen[is_real] = real
         starts = sources - sources % MADE_ROWS
@@ -78,13 +78,13 @@ class EnlargedRows:
         return chosen
 
     def repeated(self, array, fill=None):
-        """Return what is known of the real rows for all rows.
+        """Extend values of the real rows to all rows.
 
         Parameters
         ----------
         array : ndarray of shape (n_real,)
         fill : object, default=None
-            What the made rows have; None gives them what their originals have.
+            Value of the made rows. None gives them the values of their originals.
         """
         if fill is None:
             return np.tile(array, 1 + self.n_copies)
@@ -93,6 +93,8 @@ class EnlargedRows:
     def _made(self, copy, start):
         block = self.real[start : start + MADE_ROWS]
         if isinstance(block, np.ndarray):
-            block.flags.writeable = False  # of the view: the rows are the user's
+            block.flags.writeable = (
+                False  # only of the view, because the rows belong to the user
+            )
         rng = np.random.default_rng([self._seed, copy, self._n_before + start])
         return self._augmenters[copy](block, rng)

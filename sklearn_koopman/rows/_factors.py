@@ -1,4 +1,4 @@
-"""Rows whose observables are products that are multiplied where they are summed, never stored."""
+"""Rows whose observables are products, which sums compute without storing them."""
 
 from functools import cache
 from typing import NamedTuple
@@ -10,12 +10,13 @@ from ..lifting import PairProducts
 
 try:
     from . import _kernel  # type: ignore[attr-defined]
-except ImportError:  # installed where there was no compiler for it
+except ImportError:  # installed without a compiler
     _kernel = None
 
-# Most rows of a block: some of the groups that the kernel makes, of 528 float32 rows or fewer.
+# Largest number of rows in a block: some of the kernel's groups, which have at most 528 float32
+# rows.
 FACTOR_ROWS = 2640
-# Rows that are centred at once: as many as stay in a core's cache.
+# Number of rows that are centred at once, such that they stay in a core's cache.
 CENTRED_ROWS = 528
 
 
@@ -25,7 +26,7 @@ def can_multiply():
 
 
 def vector_bytes():
-    """Return how many bytes the vectors of the kernel have; None where there is no kernel."""
+    """Return the number of bytes in the kernel's vectors, or None if there is no kernel."""
     return _kernel.vector_bytes() if can_multiply() else None
 
 
@@ -79,7 +80,7 @@ class Factors(NamedTuple):
         hard_weight, soft_weight : ndarray of shape (n_rows,)
         softened : ndarray of shape (n_rows, n_classes), or None
         curvature : ndarray of shape (n_rows,), default=None
-            Filled with the trace of the second derivative by the logits of each row.
+            Array to fill with the trace of each row's second derivative by the logits.
 
         Returns
         -------
@@ -109,7 +110,7 @@ class Factors(NamedTuple):
         return value, gradient, sums
 
     def moments(self, sample_weight):
-        """Return the weight of all rows, and mean and scatter about it of each observable."""
+        """Return the weight of all rows, and the mean and the scatter of each observable."""
         mean, scatter = np.zeros((2, len(self.products.observables)))
         weight = _kernel.add_moments(
             *self._arrays, _ready(sample_weight, np.float64), mean, scatter
@@ -117,15 +118,15 @@ class Factors(NamedTuple):
         return weight, mean, scatter
 
     def centred(self, sample_weight, out, pool):
-        """Write the observables less their means, times the roots of their weights.
+        """Write the observables minus their means, times the roots of the weights.
 
         Parameters
         ----------
         sample_weight : ndarray of shape (n_rows,)
         out : ndarray of shape (n_rows, n_observables)
-            In Fortran order, of the dtype of the rows.
+            Array in Fortran order, with the dtype of the rows.
         pool : ThreadPool
-            Shares the rows.
+            Threads that share the rows.
 
         Returns
         -------
@@ -138,8 +139,8 @@ class Factors(NamedTuple):
 
         known = [part for share in pool.map_shares(moments, parts) for part in share]
         mean = np.average([part[1] for part in known], axis=0, weights=[w for w, _, _ in known])
-        # Rows less a number of their own type: of a constant, and of what is far from zero, nothing
-        # is rounded.
+        # Subtract a number of the same type from the rows, so that constants, and values far from
+        # zero, are not rounded.
         origin = mean.astype(self.dtype)
         rest = (mean - origin).astype(self.dtype)
         root = np.sqrt(sample_weight).astype(self.dtype)
@@ -150,30 +151,30 @@ class Factors(NamedTuple):
         return Factors(self.X[rows], self.products)
 
     def astype(self, dtype) -> "Factors":
-        """Return the same rows in another dtype, in which they are multiplied then."""
+        """Return the same rows in another dtype, in which they are then multiplied."""
         return Factors(self.X.astype(dtype, copy=False), self.products)
 
     def with_observables(self, observables) -> "Factors":
-        """Return the same rows with other observables, as a `PairProducts` has them."""
+        """Return the same rows with other observables, from the pairs of a `PairProducts`."""
         return Factors(self.X, self.products._replace(observables=observables))
 
     def weighted(self, factor, out, pool):
-        """Write the observables times a factor of each row.
+        """Write the observables times a factor for each row.
 
         Parameters
         ----------
         factor : ndarray of shape (n_rows,)
-            Of the dtype of the rows.
+            Factors in the dtype of the rows.
         out : ndarray of shape (n_rows, n_observables)
-            In Fortran order, of the same dtype.
+            Array in Fortran order, with the same dtype.
         pool : ThreadPool
-            Shares the rows.
+            Threads that share the rows.
         """
         zeros = np.zeros(len(self.products.observables), self.dtype)
         self._write_less(zeros, zeros, factor, out, pool)
 
     def _write_less(self, origin, rest, factor, out, pool):
-        """Write the observables less two numbers of each, times a factor of each row."""
+        """Write the observables minus two numbers for each, times a factor for each row."""
 
         def write(parts):
             for rows in parts:
@@ -183,7 +184,7 @@ class Factors(NamedTuple):
         pool.map_shares(write, list(gen_batches(len(self.X), CENTRED_ROWS)))
 
     def squared_norms(self, mean, rate):
-        """Return the squared norm of the observables of each row, less a mean, times a rate."""
+        """Return the squared norm of each row's observables, minus a mean and times a rate."""
         norms = np.empty(len(self.X), self.dtype)
         _kernel.set_norms(
             *self._arrays, mean.astype(norms.dtype), rate.astype(norms.dtype), norms
@@ -198,5 +199,5 @@ class Factors(NamedTuple):
 
 
 def _ready(array, dtype):
-    """Return an array as the kernel wants it; what another process has sent may lie anywhere."""
+    """Return an array in the form that the kernel needs. Arrays from processes may be unaligned."""
     return np.require(array, dtype, ["C", "A"])

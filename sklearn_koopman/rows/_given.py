@@ -1,6 +1,6 @@
-"""Rows as the user gave them: arrays of any shape and type, data frames, texts.
+"""Rows in the form that the user gave: arrays of any shape and type, data frames, texts.
 
-Whoever reads them takes some at a time, and so they are converted, or lifted, block by block.
+Readers take some rows at a time, so they are converted, or lifted, block by block.
 """
 
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from sklearn.utils import gen_batches
 
 from .._validation import DTYPES
 
-# Numbers, and rows, that are read at a time.
+# Largest numbers of values and of rows that are read at a time.
 NUMBERS_READ = 2**18
 ROWS_READ = 2**13
 
 
 class GivenRows:
-    """Rows in the form in which they were given, read some at a time.
+    """Rows in the form in which they were given, of which some are read at a time.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class GivenRows:
     ----------
     shape : tuple
     dtype : numpy.dtype
-        Object where that is not an array.
+        Dtype of an array, and object for other forms.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class GivenRows:
         return taken(self.X, rows)
 
     def map(self, function):
-        """Return ``function(block)`` of all rows, joined; it maps rows to as many rows."""
+        """Return ``function(block)`` of all rows, joined. It maps rows to as many rows."""
         most = max(1, min(NUMBERS_READ // max(prod(self.shape[1:]), 1), ROWS_READ))
         joined = None
         for rows in gen_batches(len(self), most):
@@ -66,7 +66,7 @@ class GivenRows:
 
 
 class FloatRows(GivenRows):
-    """Whole numbers that are made floats when they are read; the array is never converted as one.
+    """Whole numbers that become floats when they are read, so the whole array is never converted.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class FloatRows(GivenRows):
 
 
 def as_given(X):
-    """Return what the user gave as rows that can be read some at a time, none of it checked.
+    """Return the user's input as rows that can be read some at a time, without checks.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def as_given(X):
     """
     if np.isscalar(X) or X is None or getattr(X, "shape", None) == ():
         raise ValueError(
-            f"X={X!r} has no rows: give an array-like of shape (n_samples, ...), a data frame, or "
+            f"X={X!r} has no rows: pass an array-like of shape (n_samples, ...), a data frame, or "
             "a list of texts."
         )
     is_frame = hasattr(X, "columns") or hasattr(X, "iloc") or _is_polars(X)
@@ -113,13 +113,13 @@ def as_given(X):
 
 
 def as_floats(X):
-    """Return whole numbers as floats that are converted when they are read, all else as it is."""
+    """Return whole numbers as rows that become floats when they are read, others unchanged."""
     is_whole = isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "biu"
     return FloatRows(X) if is_whole else X
 
 
 def taken(X, rows):
-    """Return some rows of an array, a data frame, a sparse matrix or a list, in its form.
+    """Return some rows of an array, a data frame, a sparse matrix or a list in the same form.
 
     Parameters
     ----------
@@ -142,18 +142,18 @@ def taken(X, rows):
 
 
 def n_numbers(row):
-    """Return how many numbers a row has that is given as a block of one; of others, infinity."""
+    """Return the number of values in a row, which is a block of one row, or else infinity."""
     is_numeric = isinstance(row, np.ndarray) and row.dtype.kind in "biuf"
     return prod(row.shape[1:]) if is_numeric else inf
 
 
 @contextmanager
 def telling_what_rows_are(X):
-    """Refuse what brings its rows one after the other, and say how to flatten rows that are not."""
+    """Refuse iterators over rows, and add advice to errors about rows that are not flat."""
     if type(X).__module__.startswith("torch.utils.data") or isinstance(X, Iterator):
         raise TypeError(
-            f"X is a {type(X).__name__}, which brings its rows one after the other: all of them "
-            "are needed, as an array of flat rows. Out of a DataLoader of images and labels: "
+            f"X is a {type(X).__name__}, which gives its rows one after the other, but all rows "
+            "are needed, as an array of flat rows. From a DataLoader of images and labels: "
             "batches = list(loader); X = np.concatenate([images.flatten(1).numpy() for images, _ "
             "in batches]); y = np.concatenate([labels.numpy() for _, labels in batches])."
         )
@@ -164,9 +164,9 @@ def telling_what_rows_are(X):
         if getattr(X, "ndim", 2) <= 2 or not is_of_shape:
             raise
         raise ValueError(
-            f"{error} Here X has the shape {tuple(X.shape)}. Flatten its rows: "
-            "X.reshape(len(X), -1); or let the first step of the pipeline do it, "
-            "sklearn_koopman.Flatten(), so that the teacher sees them as they are."
+            f"{error} Here X has the shape {tuple(X.shape)}. Flatten its rows: X.reshape(len(X), "
+            "-1); or let the first step of the pipeline do it, sklearn_koopman.Flatten(), so that "
+            "the teacher sees rows with their shape."
         ) from error
 
 
@@ -175,10 +175,10 @@ def _is_polars(X):
 
 
 def _as_array(X):
-    """Return a sequence as an array: of numbers, or of objects such as texts."""
+    """Return a sequence as an array of numbers, or of objects such as texts."""
     try:
         array = np.asarray(X)
-    except ValueError:  # rows of unequal length
+    except ValueError:  # rows of different lengths
         array = None
     if array is not None and array.dtype.kind in "biufO":
         return array

@@ -1,4 +1,4 @@
-"""From rows as the user gives them to blocks of lifted rows."""
+"""Conversion of the user's rows to blocks of lifted rows."""
 
 from functools import partial
 from math import inf
@@ -26,23 +26,24 @@ from ._lifted_rows import LiftedRows, row_like
 from ._sources import by_rows, is_dask, row_blocks
 from ._unlabelled import fit_on_labelled
 
-# Multiplications for each observable that take longer than reading it: monomials have one, radial
-# functions as many as a row has columns, filters some hundreds.
+# Number of multiplications per observable that take longer than reading it. Monomials have one,
+# radial functions as many as a row has columns, filters some hundreds.
 COSTLY_MULTIPLICATIONS = 16
 
 
 def fit_lifter(lifter, X, y, is_labelled=None):
-    """Return a fitted clone of the lifter, or None where rows come lifted already.
+    """Return a fitted clone of the lifter, or None if rows are already lifted.
 
     Parameters
     ----------
     lifter : transformer or None
         The `lifter` parameter of a classifier.
     X : ndarray, dask array, GivenRows or LiftedRows of shape (n_samples, n_features)
-        A dask array fits lifters that need nothing of it but its form.
+        Rows. A dask array fits only lifters that need nothing but its form.
     y : ndarray of shape (n_samples,), or None
     is_labelled : ndarray of bool, shape (n_samples,), default=None
-        Which rows have a label: others teach nothing that learns from labels. None: all.
+        Mask of the rows with a label. Steps that learn from labels ignore the other rows. None:
+        all.
 
     Returns
     -------
@@ -71,18 +72,18 @@ def fit_lifter(lifter, X, y, is_labelled=None):
 def lifted_blocks(lifter, X, *, device=None):
     """Return the rows of X as blocks that are lifted when they are needed.
 
-    The leading steps of a pipeline are applied once, up to where a row is narrowest (PCA
-    coordinates, say): that much is held, all after it is computed block by block.
+    The leading steps of a pipeline are applied once, up to the narrowest form of a row (for example
+    PCA coordinates). This form is kept, and the later steps are computed block by block.
 
     Parameters
     ----------
     lifter : fitted transformer or None
     X : ndarray, EnlargedRows, dask array, GivenRows or LiftedRows of shape (n_samples, n_features)
-        LiftedRows have passed the steps of a pipeline before they are lifted. Of rows that are
-        made, the narrowest form is held too; where that is the rows as they are, they are made
-        anew in every pass, unless they are costly to lift: see `stored`.
+        Rows. For LiftedRows, the steps of a pipeline come before the lifter. For rows that are
+        made, the narrowest form is kept too. If this is the rows themselves, they are made anew in
+        every pass, unless they are costly to lift: see `stored`.
     device : torch.device, default=None
-        Where to lift and to sum the blocks; None: here.
+        Device that lifts and sums the blocks. None: the processor.
 
     Returns
     -------
@@ -95,7 +96,7 @@ def lifted_blocks(lifter, X, *, device=None):
         return row_blocks(X, device=device)
     with arrays_between_steps():
         row = row_like(X) if is_dask(X) else X[:1]
-        # A device is sent floats, so what is not a row of floats is lifted before that.
+        # A device gets floats, so other rows are lifted before.
         are_rows = X.ndim == 2 and are_floats(X.dtype)
         width = n_numbers(row) if are_rows or device is None else inf
         head, tail, n_observables = split_at_narrowest(lifter, row, width)
@@ -120,7 +121,7 @@ def lifted_blocks(lifter, X, *, device=None):
 def _is_costly(tail, n_observables):
     """Return whether steps take longer to lift a row than it takes to read its observables.
 
-    Steps say what they multiply. Those that do not are another's, and taken to be costly.
+    Steps know their multiplications. Steps of other packages that do not are taken to be costly.
     """
     try:
         multiplications = operations_of(tail).multiplications
@@ -130,7 +131,7 @@ def _is_costly(tail, n_observables):
 
 
 def _tensor_lift(tail, dtype, device):
-    """Return the function that lifts tensors, there if torch knows the steps, else here."""
+    """Return the function that lifts tensors, on the device if the steps have torch forms."""
     if tail is None:
         return None
     import torch
@@ -150,11 +151,11 @@ def rows_to_fit(lifter, X, y, name="lifter"):
     ----------
     lifter : transformer
     X : ndarray, dask array or LiftedRows of shape (n_samples, n_features)
-        One row in the form of a dask array, and the first of lifted rows, is enough for what
-        learns nothing.
+        Rows. For steps that learn nothing, one row in the form of a dask array, or the first of
+        lifted rows, is enough.
     y : array-like of shape (n_samples,), or None
     name : str, default="lifter"
-        For the error message.
+        Name for the error message.
     """
     if is_dask(X):
         _check_learns_nothing(lifter, name)
@@ -169,7 +170,7 @@ def rows_to_fit(lifter, X, y, name="lifter"):
 
 
 def _check_learns_nothing(lifter, name):
-    """Raise TypeError for a step that would have to learn from the rows of a dask array."""
+    """Raise TypeError for a step that would have to learn from a dask array."""
     steps = [step for _, step in lifter.steps] if isinstance(lifter, Pipeline) else [lifter]
     for step in steps:
         if not learns_nothing(step):

@@ -1,4 +1,4 @@
-"""Rows of observables that are made when they are read: what a pipeline hands to its student."""
+"""Rows of observables that are made when they are read. Pipelines pass them to students."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,14 +10,14 @@ from ..lifting import taking_arrays, transformed
 
 
 class Origin(NamedTuple):
-    """Where lifted rows come from.
+    """The origin of lifted rows.
 
     Attributes
     ----------
     entered : array-like of shape (n_samples, ...)
-        What entered the pipeline, row for row.
+        The rows that entered the pipeline, in the same order.
     lifter : fitted transformer
-        All steps that it has passed, as one.
+        All steps that the rows have passed, as one.
     """
 
     entered: Any
@@ -25,21 +25,21 @@ class Origin(NamedTuple):
 
 
 class LiftedRows:
-    """Rows, and the fitted steps that lift them; to whoever reads them an array of observables.
+    """Rows, and the fitted steps that lift them. They look like an array of observables.
 
-    Slices of rows are lifted on the spot, and :func:`numpy.asarray` lifts all of them. Those who
-    sum over rows lift them block by block, see `lifted_blocks`.
+    Slices of rows are lifted when they are read, and :func:`numpy.asarray` lifts all rows. Sums
+    over rows lift them block by block, see `lifted_blocks`.
 
     Parameters
     ----------
     X : ndarray, FloatRows or dask array of shape (n_samples, n_columns)
-        What enters the first of the steps.
+        Input of the first step.
     steps : sequence of fitted transformers
-        Each lifts every row by itself.
+        Steps that lift every row separately.
     origin : Origin, default=None
-        What entered the pipeline, if that is known.
+        The rows that entered the pipeline, if they are known.
     row : data frame of shape (1, n_columns), default=None
-        The first row with its names, where the steps were fitted to a data frame.
+        The first row with its names, if the steps were fitted to a data frame.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class LiftedRows:
         return np.asarray(self[:], dtype=dtype)
 
     def first_row(self):
-        """Return the first row before it is lifted; of a dask array, zeros in its form."""
+        """Return the first row before lifting, or zeros in its form for a dask array."""
         return row_like(self.X) if hasattr(self.X, "__dask_graph__") else self.X[:1]
 
     def lifted_by(self, step):
@@ -93,7 +93,7 @@ class LiftedRows:
         return LiftedRows(self.X, [*self._fitted_steps, step], row=self._row)
 
     def named_row(self):
-        """Return an observable row as the last step gives it: a data frame if it was told to."""
+        """Return one row of observables in the form of the last step, which may be a data frame."""
         row = self.first_row() if self._row is None else self._row
         for step in self._fitted_steps:
             row = step.transform(row)
@@ -101,17 +101,17 @@ class LiftedRows:
 
     @property
     def lifter(self):
-        """The steps as one transformer, None if there are none."""
+        """The steps as one transformer, or None if there are none."""
         return make_pipeline(*self.steps) if self.steps else None
 
     @property
     def lift(self):
-        """The function that lifts rows, to be sent to other processes."""
+        """The function that lifts rows. It can be sent to other processes."""
         return partial(_lifted, self.lifter)
 
 
 def row_like(X):
-    """Return a row of zeros in the form of those of X, of which none is read."""
+    """Return a row of zeros in the form of the rows of X, without reading any."""
     return np.zeros((1, X.shape[1]), X.dtype)
 
 

@@ -1,6 +1,6 @@
-"""One door for rows in memory, for rows of dask arrays, and for rows that are made as they come.
+"""Functions for all sources: rows in memory, rows of dask arrays, and rows that are made.
 
-What is not dask is used as it is; dask is imported when the first of its arrays comes.
+dask is imported only for dask arrays.
 """
 
 from scipy.sparse import issparse
@@ -13,9 +13,9 @@ from ._sparse import sparse_blocks
 
 
 def is_dask(array):
-    """Return whether an array is a dask collection, told without importing dask.
+    """Return whether an array is a dask collection. This test does not import dask.
 
-    So are lifted rows of one.
+    Lifted rows of a dask array count too.
     """
     rows = array.X if isinstance(array, LiftedRows) else array
     return hasattr(rows, "__dask_graph__")
@@ -32,11 +32,11 @@ def row_blocks(
     lift, n_observables
         As for `RowBlocks`.
     device : torch.device, default=None
-        Where to lift and sum; then ``lift`` takes tensors. None: here.
+        Device that lifts and sums. ``lift`` takes tensors then. None: the processor.
     products : PairProducts, default=None
-        As for `RowBlocks`; not used on a device.
+        As for `RowBlocks`. Not used on a device.
     is_costly : bool, default=False
-        As for `RowBlocks`; rows on a device and those of dask are not kept here.
+        As for `RowBlocks`. Rows on a device, and rows of dask arrays, are not stored.
 
     Returns
     -------
@@ -71,13 +71,13 @@ def by_rows(function, array, *, keep=False):
         Maps rows to as many rows.
     array : array of shape (n_samples, ...)
     keep : bool, default=False
-        Whether the workers compute a dask array now, and hold it.
+        Whether the workers compute a dask array now and keep it.
 
     Returns
     -------
     result : array of shape (n_samples, ...)
-        A lazy dask array for a dask array; an array in memory for rows that are made, or read as
-        they were given.
+        A lazy dask array for a dask array. An array in memory for rows that are made, or rows in
+        the form that the user gave.
     """
     if isinstance(array, LiftedRows):
         return by_rows(function, by_rows(array.lift, array.X), keep=keep)
@@ -91,7 +91,7 @@ def by_rows(function, array, *, keep=False):
 
 
 def of_parts(function, array):
-    """Return ``function(part)`` of each part that the rows are stored in."""
+    """Return ``function(part)`` for each part in which the rows are stored."""
     if is_dask(array):
         from ._dask import of_chunks
 
@@ -100,7 +100,7 @@ def of_parts(function, array):
 
 
 def take(array, rows):
-    """Return some rows in memory; ``rows`` are indices."""
+    """Return some rows in memory. ``rows`` are indices."""
     if is_dask(array):
         from ._dask import take as take_from_chunks
 
@@ -109,7 +109,7 @@ def take(array, rows):
 
 
 def as_numpy(array):
-    """Return what a dask collection computes to, and anything else as it is."""
+    """Return the computed value of a dask collection, and anything else unchanged."""
     if is_dask(array):
         from ._dask import computed
 
@@ -118,7 +118,7 @@ def as_numpy(array):
 
 
 def aligned_with(X, array):
-    """Return an array as X is: in chunks of the same rows, or in memory. None stays None."""
+    """Return an array like X: in chunks of the same rows, or in memory. None stays None."""
     X = X.X if isinstance(X, LiftedRows) else X
     if is_dask(X) and array is not None:
         from ._dask import in_chunks_of

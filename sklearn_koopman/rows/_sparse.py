@@ -1,24 +1,25 @@
-"""Rows that are kept as their non-zeros: in compressed sparse rows (CSR).
+"""Sparse rows in CSR (compressed sparse rows).
 
-Rows of few columns are made dense block by block, and all else is as ever. Rows of many are never
-centred nor made dense for whoever takes sparse blocks; to anyone else they come in dense blocks.
+Rows with few columns are made dense block by block, and are then treated like others. Rows with
+many columns are not centred or made dense for consumers that take sparse blocks. Other consumers
+get dense blocks.
 """
 
 import numpy as np
 
 from ._blocks import RowBlocks
 
-# Up to so many columns a Gram matrix takes little memory, and what it saves in steps is worth it.
+# Up to this many columns a Gram matrix takes little memory, and it saves many steps.
 MOST_NARROW_COLUMNS = 1024
 
 
 class SparseBlocks(RowBlocks):
-    """Wide rows in CSR, which those who take sparse blocks are handed in one piece.
+    """Wide rows in CSR. Consumers that take sparse blocks get all of them at once.
 
     Parameters
     ----------
     X : sparse matrix or array in CSR, of floats, shape (n_samples, n_observables)
-        No place has two entries.
+        Rows without duplicate entries.
     pool : ThreadPool, default=None
         As for `RowBlocks`.
 
@@ -38,7 +39,7 @@ class SparseBlocks(RowBlocks):
 
     @property
     def n_numbers(self):
-        """Numbers that a pass reads: those that are stored."""
+        """Number of values that a pass reads, which are the stored ones."""
         return self.X.nnz
 
     @property
@@ -47,25 +48,25 @@ class SparseBlocks(RowBlocks):
         return self.X.dtype
 
     def at(self, rows):
-        """Return some rows, as sparse as they are."""
+        """Return some rows as sparse blocks."""
         return SparseBlocks(self.X[rows], self.pool)
 
     taken = at
 
     def held(self, rows, tile_rows=None, buffer=None):
-        """Return some rows, as sparse as they are: there is nothing to lift."""
+        """Return some rows as sparse blocks, because there is nothing to lift."""
         return self.at(rows)
 
     def kept_if_few(self, tile_rows=None):
-        """Return self: the rows are kept."""
+        """Return self, because the rows are kept."""
         return self
 
     def taken_if_few(self):
-        """Return self: the rows are in memory."""
+        """Return self, because the rows are in memory."""
         return self
 
     def _blocks_for(self, consumer, block):
-        """Return the function that makes a block for a consumer of all, and the batches."""
+        """Return the function that makes blocks for a consumer of all rows, and the batches."""
         if consumer.takes_sparse:
             return self._unchanged, [slice(0, self.n_samples)]
         return super()._blocks_for(consumer, block)
@@ -75,7 +76,7 @@ class SparseBlocks(RowBlocks):
 
 
 def sparse_blocks(X):
-    """Return sparse rows as blocks: of few columns as dense ones, of many as they are.
+    """Return sparse rows as blocks: dense ones for few columns, sparse ones for many.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def dense(X):
 
 
 def without_duplicates(X):
-    """Return rows in CSR that have one entry a place at most; what the user gave stays as it is.
+    """Return rows in CSR without duplicate entries. The user's matrix does not change.
 
     Parameters
     ----------
@@ -104,16 +105,16 @@ def without_duplicates(X):
 
 
 def sparse_moments(X, sample_weight):
-    """Return the sum of weights, and means and scatters of sparse columns about their means.
+    """Return the sum of weights, and the means and scatters of sparse columns.
 
-    As for dense rows, means are distances from a row and squares those of distances from the mean:
-    nothing cancels, and a constant column has no scatter.
+    As for dense rows, means are distances from a row, and squares are those of distances from the
+    mean. So nothing cancels, and a constant column has no scatter.
 
     Parameters
     ----------
     X : sparse matrix or array in CSR
     sample_weight : ndarray of shape (n_samples,)
-        Not all zero.
+        Weights that are not all zero.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Rows that are costly to lift, lifted once and kept: in memory, or else in a temporary file.
+"""Rows that are costly to lift: lifted once, and kept in memory or else in a temporary file.
 
-Passes read the same array in either case, and so give the same results to the last digit.
+Passes read the same array in both cases, so they give exactly the same results.
 """
 
 import errno
@@ -18,20 +18,20 @@ from .._memory import physical_memory
 from ._blocks import ROWS_MULTIPLE, RowBlocks
 
 FOLDER_VARIABLE = "SKLEARN_KOOPMAN_TEMP_FOLDER"
-# Rows that are kept in memory take no larger share of it, whatever scikit-learn's setting allows.
+# Largest share of the memory for kept rows, even if scikit-learn's setting allows more.
 LARGEST_SHARE = 1 / 4
-# Blocks of a file that are read before they are asked for: a thread's next one, and the other's.
+# Number of blocks of a file that are read ahead: the next one of this thread and of the other.
 BLOCKS_AHEAD = 2
 
 
 class StoredBlocks(RowBlocks):
-    """Rows that have been lifted once; their observables are read as they are.
+    """Rows that have been lifted once, so that their observables are only read.
 
     Parameters
     ----------
     rows : ndarray of shape (n_samples, n_observables)
     file : mmap, default=None
-        What they are in, if that is a file.
+        The file with the rows, if there is one.
     **settings
         As for `RowBlocks`.
     """
@@ -41,15 +41,15 @@ class StoredBlocks(RowBlocks):
         self._file = file
 
     def lifted(self, rows):
-        """Return the observables of some rows; those of a file that follow are asked for."""
+        """Return the observables of some rows, and read the next rows of a file ahead."""
         if self._file is not None and isinstance(rows, slice):
             self._read_ahead(rows.indices(self.n_samples)[1])
         return super().lifted(rows)
 
     def _read_ahead(self, row):
-        """Have the system read what comes next, if it is not in memory, in the meantime.
+        """Let the system read the next rows in the meantime, if they are not in memory.
 
-        Otherwise threads wait for the disk at every block.
+        Otherwise threads would wait for the disk at every block.
         """
         row_bytes = self.n_observables * self.X.dtype.itemsize
         start = row * row_bytes // mmap.PAGESIZE * mmap.PAGESIZE
@@ -58,17 +58,18 @@ class StoredBlocks(RowBlocks):
             self._file.madvise(mmap.MADV_WILLNEED, start, n_bytes)
 
     def kept_if_few(self, tile_rows=ROWS_MULTIPLE):
-        """Return self: the rows have been kept already."""
+        """Return self, because the rows are already kept."""
         return self
 
 
 def stored(blocks):
-    """Return rows that are costly to lift as blocks that are lifted now, others as they are.
+    """Lift rows that are costly to lift, and return blocks that keep them; others do not change.
 
-    They are kept in memory up to scikit-learn's ``working_memory``, but in no more than a quarter
-    of the machine's. Others are kept in a file without a name, in the folder that the environment
-    variable ``SKLEARN_KOOPMAN_TEMP_FOLDER`` names, or Python's folder for temporary files. The
-    system removes the file with the last reference to its rows, however the process ends.
+    Rows are kept in memory up to scikit-learn's ``working_memory``, but at most in a quarter of the
+    machine's memory. More rows are kept in a file without a name, in the folder that the
+    environment variable ``SKLEARN_KOOPMAN_TEMP_FOLDER`` names, or Python's folder for temporary
+    files. The system removes the file with the last reference to its rows, however the process
+    ends.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def stored(blocks):
 
 
 def _working_memory():
-    """Return how many bytes of lifted rows may be kept in memory."""
+    """Return the number of bytes of lifted rows that may be kept in memory."""
     allowed, there_is = get_config()["working_memory"] * 2**20, physical_memory()
     return allowed if there_is is None else min(allowed, LARGEST_SHARE * there_is)
 
@@ -126,12 +127,12 @@ def _in_file(blocks, n_bytes):
         raise _no_room(folder, n_bytes, f"{free:,} bytes are free")
     row_bytes, dtype = blocks.n_observables * blocks.dtype.itemsize, blocks.dtype
     one_at_a_time = Lock()
-    # Threads that still lift when another has failed end at a file that is closed.
+    # Threads that still lift after another has failed will find a closed file and end.
     with tempfile.TemporaryFile(dir=folder) as file:
 
         def write(rows, psi):
             psi = np.ascontiguousarray(psi, dtype)
-            # Not into the map itself: a full disk would kill the process there.
+            # Do not write into the map itself: a full disk would kill the process.
             with one_at_a_time:
                 file.seek(rows.start * row_bytes)
                 file.write(psi.data.cast("B"))

@@ -1,21 +1,21 @@
-"""Rows in tiles so few that BLAS takes their products for small ones, which are twice as fast.
+"""Small tiles of rows: BLAS has faster code for small products, which take half the time.
 
-numpy hands all tiles of a stack to BLAS in one call.
+numpy passes all tiles of a stack to BLAS in one call.
 """
 
 from sklearn.utils import gen_batches
 
-# Multiplications of a product that BLAS takes for a small one.
+# Largest number of multiplications of a product that counts as small in BLAS.
 SMALL_PRODUCT = 10**6
 TILE_ROWS = 64, 32, 16
-# Products with so many vectors are not small: tiles have more rows, and are handed over one by
-# one, so that what is made of their products stays in cache.
+# Products with this many vectors are not small. Then tiles have more rows and are passed one by
+# one, so that results of their products stay in cache.
 MANY_PRODUCTS = 32
 LARGE_TILE_ROWS = 256
 
 
 def tile_rows(n_columns, n_products):
-    """Return how many rows to multiply with ``n_products`` vectors at once.
+    """Return the number of rows to multiply with ``n_products`` vectors at once.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def tile_rows(n_columns, n_products):
 
 
 def in_tiles(n_rows, rows, *aligned):
-    """Yield rows and what is aligned with them as (n_tiles, n_rows, ...): most, then the rest.
+    """Yield rows and aligned arrays as (n_tiles, n_rows, ...): whole tiles, and then the rest.
 
     Large tiles are yielded one by one.
 
@@ -41,7 +41,7 @@ def in_tiles(n_rows, rows, *aligned):
     n_rows : int
         Rows of a tile.
     rows : array of shape (n_samples, n_columns), or (n_tiles, n_tile_rows, n_columns)
-        The latter are in tiles already, and stay in these.
+        Rows. The latter form is already in tiles, which do not change.
     *aligned : arrays of shape (n_samples, ...), or None
         None stays None.
     """

@@ -1,4 +1,4 @@
-"""Transformers that learn from labels, where some rows have none."""
+"""Fits of transformers that learn from labels, if some rows have none."""
 
 from inspect import Parameter, signature
 
@@ -15,11 +15,11 @@ _PLACEHOLDERS = (None, "passthrough", "drop")
 
 
 def fit_on_labelled(transformer, X, y, is_labelled, **params):
-    """Fit a transformer, in place, to rows some of which have no label.
+    """Fit a transformer, in place, to rows of which some have no label.
 
-    What needs labels learns from the rows that have one; all else from all rows, and without y.
-    So what stands in y for "no label" is nobody's class. Pipelines and unions are taken apart; what
-    has an `unlabeled_value` of its own sees y as it is.
+    Transformers that need labels learn from the rows that have one. Others learn from all rows,
+    without y. So the marker for "no label" is not a class for any of them. Pipelines and unions are
+    unpacked. Transformers with their own `unlabeled_value` see y unchanged.
 
     Parameters
     ----------
@@ -29,17 +29,17 @@ def fit_on_labelled(transformer, X, y, is_labelled, **params):
     is_labelled : ndarray of bool, shape (n_samples,), or None
         None: all rows have a label.
     **params : dict of str -> object
-        Parameters of `fit`; those with an entry for each row go with the rows.
+        Parameters of `fit`. Parameters with an entry for each row are selected like the rows.
 
     Returns
     -------
     transformer : transformer
-        The same, fitted.
+        The same transformer, fitted.
 
     Raises
     ------
     ValueError
-        If a transformer learns from labels, and no row has one.
+        If a transformer learns from labels, but no row has one.
     """
     if y is None or is_labelled is None or is_labelled.all():
         return transformer.fit(X, y, **params)
@@ -60,7 +60,7 @@ def fit_on_labelled(transformer, X, y, is_labelled, **params):
     if not learns_from_labels(transformer):
         return transformer.fit(X, None, **params)
     if not is_labelled.any():
-        raise ValueError(f"{transformer!r} learns from labels, and no row has one.")
+        raise ValueError(f"{transformer!r} learns from labels, but no row has one.")
     y = np.asarray(y)
     known = np.asarray(y[is_labelled].tolist()) if y.dtype == object else y[is_labelled]
     params = {
@@ -71,16 +71,17 @@ def fit_on_labelled(transformer, X, y, is_labelled, **params):
 
 
 def fit_transform_on_labelled(transformer, X, y, is_labelled, **params):
-    """Fit a transformer as `fit_on_labelled` does, and return what it makes of all rows."""
+    """Fit a transformer as `fit_on_labelled` does, and return its output for all rows."""
     if transformer in _PLACEHOLDERS:
         return X
     return fit_on_labelled(transformer, X, y, is_labelled, **params).transform(X)
 
 
 def learns_from_labels(transformer):
-    """Return whether a transformer, or anything in it, needs labels to be fitted.
+    """Return whether a transformer, or a part of it, needs labels to be fitted.
 
-    That is what says so, what has no default for y, and selectors of features, which do not say.
+    This is so for transformers with that tag, for those without a default for y, and for selectors
+    of features, which do not have the tag.
     """
     if isinstance(transformer, FrozenEstimator):
         return False
@@ -99,12 +100,16 @@ def _says_so(transformer):
         if y is not None and y.default is Parameter.empty:
             return True
         return get_tags(transformer).target_tags.required
-    except (AttributeError, TypeError, ValueError):  # it does not derive from scikit-learn's
+    except (
+        AttributeError,
+        TypeError,
+        ValueError,
+    ):  # it does not inherit from scikit-learn's classes
         return False
 
 
 def _inside(transformer):
-    """Return the estimators that are parameters of a transformer, also those in lists."""
+    """Return the estimators among the parameters of a transformer, also in lists."""
     if not hasattr(transformer, "get_params"):
         return []
     parts: list = []

@@ -88,7 +88,8 @@ class KoopmanSearchCV(KoopmanClassifier):
         of (training, test) indices fits every candidate in each split.
     scoring : {"accuracy", "neg_log_loss", "fidelity"}, str or callable, default="accuracy"
         The score on held-out rows that decides. The name of any other scorer of scikit-learn is
-        taken too ("balanced_accuracy", say), or a callable of an estimator, rows and labels.
+        taken too ("balanced_accuracy", say), or a function ``scoring(model, rows, y)``, as in
+        :class:`~sklearn_koopman.KoopmanDistilledClassifierCV`.
     tol : float, default=1e-4
         Tolerance of the last fits.
     teacher_output : {"auto", "proba", "logits", "sigmoid"}, default="auto"

@@ -1,4 +1,4 @@
-"""Small students: the best few observables of a dictionary, and coordinates to make them of."""
+"""Small students: the best few observables of a dictionary, and good coordinates for them."""
 
 from ._active_subspace import ActiveSubspace
 from ._principal_squares import principal_squares

@@ -48,7 +48,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
 
     n_preliminary : int, default=100
         Number of PCA coordinates to begin with, at most the rank of X. Directions in which samples
-        hardly differ are cut off here, whatever the teacher says of them.
+        hardly differ are dropped here, even if the teacher depends on them.
 
     temperature : float, default=2.0
         The T above. At a low temperature only the samples count of which the teacher is unsure.
@@ -170,10 +170,10 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         check_real(self, "step", low=0.0, inclusive="neither")
 
     def _solve(self, X, teacher):
-        """Return the fitted attributes: the directions, and how far the teacher turns in them."""
+        """Return the fitted attributes: the directions, and the teacher's sensitivity to them."""
         if (X[0] == X).all():
             raise ValueError(
-                f"All samples are the same (n_samples={len(X)}): there is no direction to take."
+                f"All samples are the same (n_samples={len(X)}): there is no direction to choose."
             )
         random_state = check_random_state(self.random_state)
         most = min(self.n_preliminary, *X.shape)
@@ -195,7 +195,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         eigenvalues, vectors = np.linalg.eigh(G)
         largest_first = slice(None, -self.n_components - 1, -1)
         vectors = vectors[:, largest_first]
-        # An eigenvector and its negative are as good: the largest number of each is positive.
+        # The sign of an eigenvector is arbitrary: the largest entry of each is made positive.
         vectors *= np.sign(vectors[np.abs(vectors).argmax(axis=0), range(vectors.shape[1])])
         return {
             "mean_": pca.mean_,
@@ -205,7 +205,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         }
 
     def _information(self, X, steps, teacher):
-        """Return the matrix G of directions, each as long as a standard deviation."""
+        """Return the matrix G for directions that are each one standard deviation long."""
 
         def logits(rows):
             return teacher_logits(
@@ -230,7 +230,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         return X @ components.T - (components @ self.mean_.astype(X.dtype, copy=False))
 
     def to_layer(self):
-        """Return the projection as a layer of torch."""
+        """Return the projection as a torch layer."""
         check_is_fitted(self)
         return linear_layer(self.components_, -self.components_ @ self.mean_)
 
@@ -251,7 +251,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
         return Operations.of_matrix(self.components_, self.mean_)
 
     def polynomial_degree(self):
-        """Return 1: the projection is linear."""
+        """Return 1, because the projection is linear."""
         check_is_fitted(self)
         return 1
 
@@ -263,7 +263,7 @@ class ActiveSubspace(SharingEstimator, BlockLifter):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # A fitted one that is shipped has no teacher any more.
+        # A fitted transformer that is shipped has no teacher.
         has_teacher = self.teacher is not None
         tags.target_tags.required = has_teacher and not as_teacher(self.teacher).is_fixed
         return tags

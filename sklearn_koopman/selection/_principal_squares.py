@@ -1,4 +1,4 @@
-"""The same student of degree 2 with fewer observables: its quadratic forms, diagonalised."""
+"""A student of degree 2 with fewer observables, by diagonalising its quadratic forms."""
 
 from copy import copy
 
@@ -14,8 +14,8 @@ from ..lifting import MonomialLifter, SquaredProjectionLifter, steps_of, transfo
 from ..rows import lifted_blocks
 
 EPS = np.finfo(np.float64).eps
-# Of the variance of all coordinates, what is added to that of each: the logits lose as many digits
-# as the variances differ by.
+# Share of the variance of all coordinates that is added to the variance of each. Without it, the
+# logits lose as many digits as the variances differ by.
 LEAST_VARIANCE = 1e-6
 
 
@@ -32,16 +32,17 @@ def principal_squares(student, X, *, max_observables=None):
     projections, p multiplications for each square.
 
     The directions :math:`c_{kj}` are orthogonal in the covariance of the rows of X. With
-    `max_observables`, those squares stay whose part of the logits varies most. Distil such a
-    student once more: ``clone(smaller).fit(X, y)`` keeps its observables.
+    `max_observables`, the squares stay that contribute most to the variance of the logits. Distil
+    such a student once more: ``clone(smaller).fit(X, y)`` keeps its observables.
 
     Parameters
     ----------
     student : classifier, or Pipeline that ends in one
-        Fitted, with ``lifter=MonomialLifter(2)`` or with a pipeline that ends in a
-        `MonomialLifter(2)`.
+        A fitted student with ``lifter=MonomialLifter(2)``, or with a pipeline as `lifter` that ends
+        in a `MonomialLifter(2)`.
     X : array-like of shape (n_samples, n_features)
-        Rows as for its `predict`, which show how the coordinates vary; a few thousand are enough.
+        Rows as for `predict`, on which the variances of the coordinates are measured. A few
+        thousand are enough.
     max_observables : int, default=None
         Largest number of observables, more than p. None takes all squares, which changes the logits
         by rounding only.
@@ -113,20 +114,20 @@ def principal_squares(student, X, *, max_observables=None):
 
 
 def _split(student):
-    """Return what makes a student's coordinates, None if nothing does, and its monomials."""
+    """Return the steps that make a student's coordinates, or None, and its monomials."""
     steps = steps_of(getattr(student, "lifter_", None))
     if not steps or not isinstance(steps[-1], MonomialLifter) or not hasattr(student, "coef_"):
         raise TypeError(
-            f"student={student!r} has no monomials for observables: pass a classifier with "
+            f"student={student!r} does not have monomials as observables: pass a classifier with "
             "lifter=MonomialLifter(2), or with a pipeline as lifter that ends in one."
         )
     *before, monomials = steps
     degree = monomials.powers_.sum(axis=1).max()
     if degree != 2:
         raise ValueError(
-            f"The observables of the student, those of {monomials!r}, are of degree {degree}: only "
-            "forms of degree 2 are sums of squares, so take degree=2, and at least two features "
-            "where interaction_only=True."
+            f"The observables of the student, made by {monomials!r}, have degree {degree}: only "
+            "forms of degree 2 are sums of squares. Set degree=2, with at least two features if "
+            "interaction_only=True."
         )
     return (make_pipeline(*before) if before else None), monomials
 
@@ -148,10 +149,10 @@ def _quadratic_forms(student, monomials):
 
 
 def _diagonalised(forms, covariance):
-    r"""Return the values (n_classes, n_classes * p) and the directions that they belong to.
+    r"""Return the values (n_classes, n_classes * p) and their directions.
 
     With a root L of the covariance, :math:`L^T A L = V \Lambda V^T` gives directions
-    :math:`L^{-T} V` of which the projections of rows are uncorrelated.
+    :math:`L^{-T} V` along which the projections of rows are uncorrelated.
     """
     p = len(covariance)
     floor = LEAST_VARIANCE * (np.trace(covariance) or 1.0)
@@ -163,10 +164,10 @@ def _diagonalised(forms, covariance):
 
 
 def _room(max_observables, n_coordinates):
-    """Return how many squares there may be."""
+    """Return the largest number of squares."""
     if not is_integer(max_observables) or max_observables <= n_coordinates:
         raise ValueError(
-            f"max_observables={max_observables!r} must be an int above {n_coordinates}: so many "
-            "are the coordinates, which are observables too."
+            f"max_observables={max_observables!r} must be an int above {n_coordinates}, the number "
+            "of coordinates, which are observables too."
         )
     return max_observables - n_coordinates

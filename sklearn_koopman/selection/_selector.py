@@ -1,4 +1,4 @@
-"""A dictionary with only those observables that least squares needs most."""
+"""A dictionary with only the observables that least squares needs most."""
 
 from copy import copy
 
@@ -45,10 +45,10 @@ class ObservableSelector(BlockLifter):
     Parameters
     ----------
     lifter : transformer, default=None
-        Makes the candidates out of X, block by block, so that they are never all in memory. The
-        lifters of this package, and unions of them, compute only the chosen observables after
-        `fit`; other transformers compute all, and the rest is dropped. So put a PCA before this
-        transformer and not into it. None takes the features of X as candidates.
+        Makes the candidates from X, block by block, so they are never all in memory. The lifters of
+        this package, and unions of them, compute only the chosen observables after `fit`; other
+        transformers compute all, and the rest is dropped. So put a PCA before this transformer and
+        not into it. None takes the features of X as candidates.
 
     max_observables : int, default=1000
         Largest number of observables to choose. Fewer are chosen if there are fewer, or if no other
@@ -153,7 +153,7 @@ class ObservableSelector(BlockLifter):
             Labels, or real numbers to be explained, such as a teacher's logits.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; a weight of 2 is the same as a row that is there twice.
+            Non-negative weights. A weight of 2 is the same as two copies of the row.
 
         Returns
         -------
@@ -173,10 +173,10 @@ class ObservableSelector(BlockLifter):
         return self
 
     def first(self, n_observables):
-        """Return a fitted selector of the first observables that were chosen.
+        """Return a fitted selector of the observables that were chosen first.
 
-        Greedy choices are nested: it is the selector that a fit with this number as
-        `max_observables` gives, without the fit.
+        Greedy choices are nested, so it is the same as the selector of a fit with this number as
+        `max_observables`, without the fit.
 
         Parameters
         ----------
@@ -190,8 +190,8 @@ class ObservableSelector(BlockLifter):
         check_is_fitted(self)
         if not (is_integer(n_observables) and 1 <= n_observables <= len(self.order_)):
             raise ValueError(
-                f"n_observables={n_observables!r} must be an int in the range "
-                f"[1, {len(self.order_)}]: so many are chosen."
+                f"n_observables={n_observables!r} must be an int in the range [1, "
+                f"{len(self.order_)}], the number of chosen observables."
             )
         selector = copy(self)
         selector.max_observables = int(n_observables)
@@ -230,7 +230,7 @@ class ObservableSelector(BlockLifter):
         check_real(self, "ridge", low=0.0, inclusive="left")
 
     def _solve(self, X, y, weight):
-        """Return the fitted attributes: what is chosen, and in which order."""
+        """Return the fitted attributes: the chosen observables and their order."""
         targets, n_targets, weight = self._targets(y, weight)
         is_labelled = has_label(y, self.unlabeled_value) if y.ndim == 1 else None
         lifter = fit_lifter(self.lifter, X, y, is_labelled)
@@ -243,13 +243,13 @@ class ObservableSelector(BlockLifter):
             order, gains = forward_selection(moments, self.ridge, self.max_observables)
         if len(order) == 0:
             raise ValueError(
-                f"None of the {blocks.n_observables} observables explains anything of y: all of "
+                f"None of the {blocks.n_observables} observables explains any part of y: all of "
                 "them, or y, are constant."
             )
         return self._choice(lifter, order, gains, blocks.n_observables)
 
     def _targets(self, y, weight):
-        """Return what is explained, the number of its columns, and the weights of its rows."""
+        """Return the targets, the number of their columns, and the weights of their rows."""
         if y.ndim == 2 and y.shape[1] > 1:
             targets = check_array(y, dtype=np.float64, input_name="y")
             return targets, targets.shape[1], weight
@@ -267,7 +267,7 @@ class ObservableSelector(BlockLifter):
         return OneHotRows(labels.codes, n_classes), n_classes, weight
 
     def _choice(self, lifter, order, gains, n_candidates):
-        """Return the fitted attributes of a choice, with what computes it."""
+        """Return the fitted attributes of a choice, with the transformer that computes it."""
         support = np.zeros(n_candidates, dtype=bool)
         support[order] = True
         fitted = {
@@ -290,7 +290,7 @@ class ObservableSelector(BlockLifter):
         return as_function(self._chosen_lifter, dtype)
 
     def to_layer(self):
-        """Return the chosen observables as a layer of torch."""
+        """Return the chosen observables as a torch layer."""
         check_is_fitted(self)
         return as_layer(self._chosen_lifter)
 
@@ -305,12 +305,12 @@ class ObservableSelector(BlockLifter):
         return program.transformer(self._chosen_lifter, rows)
 
     def operations(self):
-        """Return the operations of what computes the chosen observables."""
+        """Return the operations for the chosen observables."""
         check_is_fitted(self)
         return operations_of(self._chosen_lifter)
 
     def pair_products(self):
-        """Return the chosen observables as products, None if they are none."""
+        """Return the chosen observables as products, or None if they are not products."""
         check_is_fitted(self)
         return products_of_chain(self._chosen_lifter, self.n_features_in_)
 

@@ -34,9 +34,9 @@ from ._targets import (
     has_label as has_label,
     labels_of_columns as labels_of_columns,
     regression_targets as regression_targets,
+    said_by_teacher as said_by_teacher,
     soft_targets as soft_targets,
     some_rows as some_rows,
-    ways_out as ways_out,
     weighs_soft_targets as weighs_soft_targets,
 )
 from ._task import Task

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from sklearn.utils import compute_class_weight
 
+from .._warnings import warn_user
 from ..rows import by_rows
 from ..teachers import shortened
 from ._targets import check_weights
@@ -70,6 +71,7 @@ def weighted_by_class(task, class_weight, *, are_more_to_come=False):
             f"class_weight={class_weight!r}: weights must be finite, not negative, and not all "
             "zero."
         )
+    _warn_of_margins(task, class_weight)
     raised = partial(_raised, by=np.log(np.maximum(weights, SMALLEST * weights.max())))
     soft_logits, soft_logits_from = task.soft_logits, task.soft_logits_from
     return replace(
@@ -81,6 +83,17 @@ def weighted_by_class(task, class_weight, *, are_more_to_come=False):
         and partial(_raised_targets, soft_logits_from, raised),
         raised=raised,
     )
+
+
+def _warn_of_margins(task, class_weight):
+    """Warn where the weights would be added to margins, as if these were log odds."""
+    name = None if task.soft_logits is None or task.teacher is None else task.teacher.margins_of
+    if name is not None:
+        warn_user(
+            f"class_weight={class_weight!r} adds the logarithms of the weights to the teacher's "
+            f"log odds, and the scores of {name} are margins, which are not log odds: the student "
+            f"may be wrong. Wrap the teacher: CalibratedClassifierCV({name}(...), ensemble=False)."
+        )
 
 
 def _balanced(labels, sample_weight):

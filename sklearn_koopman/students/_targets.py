@@ -44,9 +44,35 @@ _THREE_WAYS = (
 )
 
 
-def ways_out(X):
-    """Return advice for a teacher that fails on rows. Texts and lists have no shape."""
-    return _THREE_WAYS.format(shape=X.shape if hasattr(X, "shape") else (len(X),))
+_MISSING_VALUES = (
+    "The teacher sees the rows that enter the pipeline, missing values too. Give it an imputer of "
+    "its own: sklearn.pipeline.make_pipeline(SimpleImputer(), teacher)."
+)
+
+
+def said_by_teacher(error, X, *, are_meant):
+    """Return what to say of an error that a teacher raised on rows, or None where it says enough.
+
+    Parameters
+    ----------
+    error : Exception
+    X : array-like
+        The rows. Texts and lists have no shape.
+    are_meant : bool
+        Whether the user has said that the teacher is to see these rows, and no others.
+
+    Returns
+    -------
+    message : str or None
+    """
+    said = str(error) if str(error).startswith("teacher") else f"teacher: {error}"
+    if isinstance(error, ValueError) and "contains NaN" in said:
+        return f"{said}\n{_MISSING_VALUES}"
+    if are_meant:
+        error.add_note("The teacher raised this error.")
+        return None
+    shape = X.shape if hasattr(X, "shape") else (len(X),)
+    return f"{said}\n{_THREE_WAYS.format(shape=shape)}"
 
 
 # Errors that the inputs do not cause, so no advice about inputs is given.
@@ -359,19 +385,23 @@ def soft_targets(
         outputs = by_rows(teacher, seen, keep=True)
         if labels is None:
             labels = Labels.without_any(n_samples, labels_of_columns(teacher, outputs))
-        of_columns = column_classes(
-            teacher.column_names, teacher.classes_, labels.classes, "teacher"
-        )
+        said = teacher.classes_
+        of_columns = column_classes(teacher.column_names, said, labels.classes, "teacher")
         _check_columns(outputs, of_columns, labels, "teacher")
     except _NOT_THE_INPUTS:
         raise
     except Exception as error:
         is_out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's own type
-        if teacher_X is not None or are_made or is_out_of_memory:
+        are_meant = teacher_X is not None or are_made or is_out_of_memory
+        message = said_by_teacher(error, X, are_meant=are_meant)
+        if message is None:
             raise
-        raise ValueError(f"{error}\n{ways_out(X)}") from error
+        raise ValueError(message) from error
     kind = teacher.output if kind == "auto" else kind
     logits = _class_logits(outputs, kind, of_columns, labels, floor=floor, source="teacher")
+    _warn_of_guesses(
+        logits, labels, "teacher", is_named=of_columns is not said or teacher.knows_its_order
+    )
     return SoftTargets(logits, labels, teacher)
 
 
@@ -456,6 +486,7 @@ def given_soft_targets(soft_labels, labels, n_samples, *, teacher_classes, kind,
     logits = _class_logits(
         soft_labels, kind, of_columns, labels, floor=floor, source="soft_labels"
     )
+    _warn_of_guesses(logits, labels, "soft_labels", is_named=of_columns is not teacher_classes)
     return SoftTargets(logits, labels)
 
 
@@ -476,16 +507,16 @@ def _check_columns(outputs, column_classes, labels, source):
 def _class_logits(outputs, kind, column_classes, labels, *, floor, source):
     """Return outputs as logits, with columns in the order of the classes."""
     logits = _logits(outputs, kind, floor=floor, source=source)
-    logits = align_columns(logits, column_classes, labels.classes, source=source)
-    if not is_dask(logits):
-        _warn_of_guesses(logits[: len(labels.codes)], labels, source)
-    return logits
+    return align_columns(logits, column_classes, labels.classes, source=source)
 
 
-def _warn_of_guesses(logits, labels, source):
-    """Warn if soft targets are no better than chance, or better in another order of columns."""
+def _warn_of_guesses(logits, labels, source, *, is_named):
+    """Warn if soft targets are no better than chance, or better in another order of columns.
+
+    Where the columns have names of their own (`is_named`), nobody is told to give another order.
+    """
     rows = np.flatnonzero(labels.is_labelled)
-    if len(rows) < _FEWEST_ROWS_TO_JUDGE:
+    if len(rows) < _FEWEST_ROWS_TO_JUDGE or is_dask(logits):
         return
     # Targets without a first choice, such as uniform ones, do not count as wrong.
     logits = logits[rows]
@@ -495,19 +526,28 @@ def _warn_of_guesses(logits, labels, source):
     knows = best > (1 + chance) / 2  # random targets are better in another order, too
     if knows and best - agreed > max(_MUCH_BETTER, 3 / np.sqrt(len(rows))):
         classes = shortened(labels.classes[order].tolist())
+        advice = f"If this is the right order, pass teacher_classes={classes}."
+        if is_named:
+            advice = (
+                "The columns have names of their own, so the order is not what is wrong. Look at "
+                "the inputs (is each row that of its label?), and at the weights of the classes "
+                "that the teacher was trained with."
+            )
         warn_user(
             f"{source}: the first choice is the label of {agreed:.0%} of {len(rows)} labelled "
-            f"rows, and of {best:.0%} if the columns have the classes {classes}, in this order. If "
-            f"this is the right order, pass teacher_classes={classes}.",
+            f"rows, and of {best:.0%} if the columns have the classes {classes}, in this order. "
+            f"{advice}"
         )
     elif agreed < chance + _LEAST_KNOWLEDGE * (1 - chance):
+        question = (
+            f"Are the columns in the order of the classes, {shortened(labels.classes.tolist())} "
+            "(or else pass their order as teacher_classes=)? "
+        )
         warn_user(
             f"{source}: the first choice is the label of only {agreed:.0%} of {len(rows)} labelled "
-            "rows, which is about what guessing gives. Are the columns in the order of the "
-            f"classes, {shortened(labels.classes.tolist())} (or else pass their order as "
-            "teacher_classes=)? Does the teacher see inputs like those it was trained on (after "
-            "other steps, use sklearn_koopman.pipeline.make_pipeline, or teacher_X=)? Is it "
-            "trained?",
+            f"rows, which is about what guessing gives. {'' if is_named else question}Does the "
+            "teacher see inputs like those it was trained on (after other steps, use "
+            "sklearn_koopman.pipeline.make_pipeline, or teacher_X=)? Is it trained?",
         )
 
 

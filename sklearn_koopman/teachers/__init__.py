@@ -1,4 +1,4 @@
-"""Teachers: whatever maps samples to logits or probabilities that a student learns from.
+"""Teachers: objects that map samples to logits or probabilities that a student learns from.
 
 `__all__` is for users; the other names are what the folders above use of this one.
 """

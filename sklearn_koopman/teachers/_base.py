@@ -2,8 +2,15 @@
 
 import numpy as np
 
-from ._one_vs_one import refuse_one_vs_one
-from ._outputs import TINY, check_outputs, column_names
+from ._decisions import margins_of, refuse_one_vs_one
+from ._outputs import (
+    TINY,
+    UnusableTeacherError,
+    are_reordered,
+    check_outputs,
+    column_names,
+    shortened,
+)
 from ._skorch import is_skorch, skorch_input
 
 _METHOD_OUTPUTS = {
@@ -27,8 +34,8 @@ class Teacher:
         What the outputs are. With "auto" the student decides by their values.
     """
 
-    # Names of the columns of the last answer, if that was a DataFrame: they are the same each
-    # time. Not pickled, so that calls leave the hash alone.
+    # Names of the columns of the last output, if that was a DataFrame. They are the same each time.
+    # They are not pickled, so that calls do not change the hash.
     column_names = None
 
     def __init__(self, classes=None, output="auto"):
@@ -42,7 +49,7 @@ class Teacher:
 
     @property
     def classes_(self):
-        """The class of each output column, or None where it is not known."""
+        """The class of each output column, or None if it is not known."""
         return None if self.classes is None else np.asarray(self.classes)
 
     def fit(self, X, y=None, sample_weight=None):
@@ -53,9 +60,9 @@ class Teacher:
         X : array-like of shape (n_samples, n_features)
             Training samples.
         y : array-like of shape (n_samples,), default=None
-            Their classes.
+            Classes of the samples.
         sample_weight : array-like of shape (n_samples,), default=None
-            Their weights.
+            Weights of the samples.
 
         Returns
         -------
@@ -75,12 +82,28 @@ class Teacher:
         Returns
         -------
         teacher : Teacher
-            Itself, unless it has several outputs to choose from.
+            The teacher itself, unless it has several outputs to choose from.
         """
         return self
 
+    @property
+    def own_classes(self):
+        """What an estimator or a callable calls its columns, whatever `classes` says, or None."""
+        return None
+
+    @property
+    def knows_its_order(self):
+        """Whether the model itself says which class each column has."""
+        own = self.own_classes
+        return own is not None and np.array_equal(self.classes_, own)
+
+    @property
+    def margins_of(self):
+        """Name of the estimator whose margins the outputs are, or None where they are not."""
+        return None
+
     def check_numbers_as_classes(self):
-        """Warn where the columns are numbered though they have names that could not be read."""
+        """Warn if columns are numbered, although they have names that could not be read."""
 
     def __call__(self, X):
         """Return the outputs for X.
@@ -88,7 +111,7 @@ class Teacher:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Samples as the teacher takes them.
+            Samples in the form that the teacher takes.
 
         Returns
         -------
@@ -101,10 +124,22 @@ class Teacher:
             raise ValueError(f"teacher {self!r}: expected rows, got the scalar X={X!r}.")
         n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
         outputs = self._evaluate(X)
+        self._check_order()
         names = column_names(outputs)
         if names is not None:
             self.column_names = names
         return check_outputs(outputs, f"teacher {self!r}", n_rows)
+
+    def _check_order(self):
+        """Raise UnusableTeacherError if `classes` are those of the model in another order."""
+        own = None if self.classes is None else self.own_classes
+        if own is not None and are_reordered(own, self.classes):
+            raise UnusableTeacherError(
+                f"teacher_classes={shortened(list(self.classes))}, and the columns of {self!r} "
+                f"are its own classes_, {shortened(list(own))}, in this order: leave "
+                "teacher_classes out. (If y calls other classes so, pass a function of X that "
+                "returns the outputs, and teacher_classes.)"
+            )
 
     def _evaluate(self, X):
         raise NotImplementedError(f"{type(self).__name__} must define _evaluate(X).")
@@ -126,7 +161,7 @@ class CallableTeacher(Teacher):
     Parameters
     ----------
     function : callable
-        Takes X, returns an array, tensor or DataFrame of shape (n_samples, n_columns).
+        Function of X that returns an array, tensor or DataFrame of shape (n_samples, n_columns).
     classes : array-like of shape (n_columns,), default=None
         The class of each column. None takes `classes_` of the callable or of its estimator. If
         there is none, the classes are not known.
@@ -147,13 +182,22 @@ class CallableTeacher(Teacher):
     @property
     def classes_(self):
         """The class of each output column, or None where it is not known."""
-        if self.classes is not None:
-            return super().classes_
+        return self.own_classes if self.classes is None else super().classes_
+
+    @property
+    def own_classes(self):
+        """The `classes_` of the callable or of its estimator, or None."""
         owner = self.function if self._method() is None else self.function.__self__
         return getattr(owner, "classes_", None)
 
+    @property
+    def margins_of(self):
+        """Name of the estimator whose margins the outputs are, or None where they are not."""
+        is_scores = self._method() == "decision_function"
+        return margins_of(self.function.__self__) if is_scores else None
+
     def _method(self):
-        """Name of the estimator's method the function is, or None if it is something else."""
+        """Name of the estimator's method that the function is, or None if it is not one."""
         name = getattr(self.function, "__name__", None)
         bound = hasattr(getattr(self.function, "__self__", None), "fit")
         return name if bound and name in _METHOD_OUTPUTS else None
@@ -166,7 +210,7 @@ class CallableTeacher(Teacher):
             refuse_one_vs_one(owner)
         outputs = self.function(X)
         if self._method() == "predict_log_proba":
-            # The one place where -inf has a meaning: a probability of exactly 0.
+            # Only here -inf has a meaning: a probability of exactly 0.
             return np.maximum(outputs, np.log(TINY))
         return outputs
 

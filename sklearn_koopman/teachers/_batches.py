@@ -28,10 +28,10 @@ def check_batching(teacher):
 
 
 def as_numeric(X, name):
-    """Return X as an array of numbers; the teacher of that name does not take anything else."""
+    """Return X as an array of numbers. `name` is the teacher, for error messages."""
     if hasattr(X, "toarray"):
         raise TypeError(f"{name} takes dense X; convert a sparse X with X.toarray().")
-    array = np.asanyarray(X)  # a memmap stays one, and is read batch by batch
+    array = np.asanyarray(X)  # a memmap stays a memmap, and is read batch by batch
     if array.dtype.kind == "O":
         return array.astype(np.float64)
     if array.dtype.kind not in "biuf":
@@ -40,23 +40,23 @@ def as_numeric(X, name):
 
 
 def check_sample_size(shape, rows, source):
-    """Raise ValueError where rows have another number of features than a sample of some shape.
+    """Raise ValueError if rows do not have as many features as a sample of some shape.
 
     Parameters
     ----------
     shape : tuple of int
     rows : array of shape (n_samples, ...)
     source : str
-        Who wants that shape.
+        Name of the teacher, for error messages.
     """
     n_features = prod(rows.shape[1:])
     if prod(shape) != n_features:
-        raise ValueError(f"{source} needs {prod(shape)} features, X has {n_features}.")
+        raise ValueError(f"{source} needs {prod(shape)} features, but X has {n_features}.")
 
 
 def row_batches(n_rows, size):
     """Return the slices of batches of rows."""
-    # No rows still make one empty batch: the network alone knows the number of columns.
+    # No rows still make one empty batch, because only the network knows the number of columns.
     return [slice(i, min(i + size, n_rows)) for i in range(0, max(n_rows, 1), size)]
 
 

@@ -1,4 +1,4 @@
-"""From what users pass as `teacher=` to a Teacher."""
+"""Conversion of the `teacher=` that users pass to a Teacher."""
 
 import copy
 import sys
@@ -11,7 +11,13 @@ from sklearn.frozen import FrozenEstimator
 from ._base import CallableTeacher, Teacher
 from ._estimator import EstimatorTeacher, may_give_scores, warn_of_refit, without_scores
 from ._onnx import OnnxTeacher
-from ._outputs import KNOWN_KINDS, OUTPUT_KINDS, UnusableTeacherError, shortened
+from ._outputs import (
+    KNOWN_KINDS,
+    OUTPUT_KINDS,
+    UnusableTeacherError,
+    are_reordered,
+    shortened,
+)
 from ._torch import TorchTeacher
 
 _ACCEPTED = (
@@ -84,30 +90,26 @@ def teacher_of(student):
     Raises
     ------
     UnusableTeacherError
-        If its own `classes` are given too, and are the same ones in another order. Others may be
-        what y calls them: these are taken then.
+        If the teacher's own `classes` are the same as `teacher_classes`, but in another order. If
+        they are different, they may be the names that y has, and `teacher_classes` are used.
     """
     teacher, classes = student.teacher, student.teacher_classes
     own = teacher.classes if isinstance(teacher, Teacher) else None
-    if own is not None and classes is not None and _are_reordered(list(own), list(classes)):
+    if own is not None and classes is not None and are_reordered(own, classes):
         raise UnusableTeacherError(
             f"teacher_classes={shortened(list(classes))}, and the teacher has "
-            f"classes={shortened(list(own))}. Both name its columns in their order, and the "
-            "orders differ: give one of them."
+            f"classes={shortened(list(own))}. Both name its columns in their order, and the orders "
+            "differ: set only one of them."
         )
     return as_teacher(teacher, classes=classes)
 
 
-def _are_reordered(some, others):
-    return some != others and set(some) == set(others)
-
-
 def share_or_clone(teacher):
-    """Return what a cloned student gets: a cloned estimator, the very same anything else.
+    """Return the teacher of a cloned student: a cloned estimator, or else the same object.
 
-    `sklearn.base.clone` would deep-copy a torch module, a bound method or a callable. Of an
-    estimator that is fitted already the clone is not: a warning says so here, as who fits the
-    clone (a grid search, say) cannot know.
+    `sklearn.base.clone` would deep-copy a torch module, a bound method or a callable. The clone of
+    a fitted estimator is not fitted. The warning is given here, because the caller that fits the
+    clone (for example a grid search) cannot know that.
 
     Parameters
     ----------
@@ -117,7 +119,7 @@ def share_or_clone(teacher):
     Returns
     -------
     teacher : object
-        A clone of an estimator that is not frozen, else the same object.
+        A clone of an estimator that is not frozen, or else the same object.
     """
     if isinstance(teacher, Teacher):
         return clone(teacher)
@@ -129,12 +131,12 @@ def share_or_clone(teacher):
 
 
 def is_torch_module(teacher):
-    torch = sys.modules.get("torch")  # no module can exist before torch has been imported
+    torch = sys.modules.get("torch")  # without torch there are no modules
     return torch is not None and isinstance(teacher, torch.nn.Module)
 
 
 def is_onnx(teacher):
-    """Say whether something is an ONNX model, or the path of a file by that suffix."""
+    """Return whether this is an ONNX model, or the path of a file with that suffix."""
     if isinstance(teacher, str | Path):
         return Path(teacher).suffix == ".onnx"
     onnx = sys.modules.get("onnx")
@@ -142,6 +144,6 @@ def is_onnx(teacher):
 
 
 def _with(teacher, **settings):
-    teacher = copy.copy(teacher)  # shallow: the module or estimator inside is shared
+    teacher = copy.copy(teacher)  # shallow, so that the module or estimator inside is shared
     vars(teacher).update(settings)
     return teacher

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._warnings import warn_user
 from ._base import Teacher
-from ._one_vs_one import refuse_one_vs_one
+from ._decisions import margins_of, refuse_one_vs_one
 from ._outputs import UnusableTeacherError
 from ._skorch import is_skorch, skorch_input, skorch_targets
 from ._weights import fit_weighted
@@ -49,25 +49,29 @@ class EstimatorTeacher(Teacher):
     'proba'
     """
 
-    # What the last call saw; see classes_. Never pickled, so that calls leave the hash alone.
+    # Labels of the last call, see classes_. They are not pickled, so that calls do not change the
+    # hash.
     _n_columns = None
 
     def __init__(self, estimator, classes=None):
         self.estimator = estimator
-        self._labels = None  # of a skorch net fitted here on class codes
+        self._labels = None  # labels of a skorch net that was fitted here on class codes
         super().__init__(classes, "proba" if hasattr(estimator, "predict_proba") else "logits")
 
     @property
     def classes_(self):
         """The class of each output column, or None where it is not known."""
-        if self.classes is not None:
-            return super().classes_
+        return self.own_classes if self.classes is None else super().classes_
+
+    @property
+    def own_classes(self):
+        """The `classes_` of the fitted estimator, or None where they are not known."""
         if self._labels is not None:
             return self._labels
         classes = getattr(self.estimator, "classes_", None)
         if classes is None or not is_skorch(self._inner):
             return classes
-        # A skorch net lists the labels it saw in y, its module may have more columns.
+        # A skorch net has the labels that were in y, but its module may have more columns.
         return classes if self._n_columns in (None, len(classes)) else None
 
     def fit(self, X, y=None, sample_weight=None):
@@ -78,9 +82,10 @@ class EstimatorTeacher(Teacher):
         X : array-like of shape (n_samples, n_features)
             Training samples.
         y : array-like of shape (n_samples,), default=None
-            Their classes.
+            Classes of the samples.
         sample_weight : array-like of shape (n_samples,), default=None
-            Their weights. If the estimator takes none and they differ, a warning says so.
+            Weights of the samples. If they differ and the estimator takes no weights, a warning
+            says so.
 
         Returns
         -------
@@ -116,16 +121,21 @@ class EstimatorTeacher(Teacher):
 
     @property
     def is_fixed(self):
-        """Whether `fit` leaves this teacher as it is: a frozen estimator."""
+        """Whether `fit` leaves this teacher as it is, which is so for a frozen estimator."""
         return isinstance(self.estimator, FrozenEstimator)
+
+    @property
+    def margins_of(self):
+        """Name of the estimator whose margins the outputs are, or None where they are not."""
+        return margins_of(self.estimator)
 
     def _not_fitted(self):
         name = type(self._inner).__name__
         if self.is_fixed:
             return (
                 f"The teacher {name} is not fitted yet, and FrozenEstimator keeps it as it is: fit "
-                "it first, or pass it without FrozenEstimator, to have it fitted on the training "
-                "data."
+                "it first, or pass it without FrozenEstimator, so that it is fitted on the "
+                "training data."
             )
         return f"The teacher {name} is not fitted yet. Call fit on the teacher, which fits a clone."
 
@@ -150,7 +160,7 @@ class EstimatorTeacher(Teacher):
 
 
 def may_give_scores(teacher):
-    """Say whether a teacher is an estimator with scores, or may be one when it is fitted.
+    """Return whether a teacher is an estimator with scores, or may be one after a fit.
 
     Some estimators, like StackingClassifier, show it only after they are fitted.
     """
@@ -162,7 +172,7 @@ def may_give_scores(teacher):
 
 
 def without_scores(estimator):
-    """Return the words for an estimator that is not a teacher."""
+    """Return the message for an estimator that is not a teacher."""
     name = type(estimator).__name__
     return f"teacher {name} has neither predict_proba nor decision_function"
 
@@ -172,12 +182,12 @@ def _gives_scores(estimator):
 
 
 def warn_of_refit(estimator):
-    """Warn where an estimator that is fitted already is about to be cloned and fitted again.
+    """Warn if an estimator that is already fitted will be cloned and fitted again.
 
     Parameters
     ----------
     estimator : estimator
-        A teacher that is not frozen, as the user passed it: its clones are not fitted.
+        A teacher that is not frozen, as the user passed it, because clones are not fitted.
     """
     if _is_fitted(estimator):
         name = type(estimator).__name__
@@ -202,7 +212,7 @@ def _is_fitted(estimator):
 
 
 def _first_columns(proba, n_classes):
-    """Drop the columns of a net that no class was trained for: the conditional distribution."""
+    """Drop the columns of classes that were not trained: a conditional distribution remains."""
     if proba.shape[1] == n_classes:
         return proba
     proba = proba[:, :n_classes]

@@ -1,4 +1,4 @@
-"""A hash of all that decides what a torch module computes."""
+"""A hash of everything that determines what a torch module computes."""
 
 import hashlib
 import io
@@ -12,9 +12,9 @@ import numpy as np
 from ._outputs import UnusableTeacherError
 
 _ATOMS = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range)
-# What torch keeps in every module beside what its author does.
+# Attributes that torch has in every module, in addition to those of its author.
 _OF_EVERY_MODULE = ("training", "_is_full_backward_hook", "_non_persistent_buffers_set")
-# Libraries are known by the names of what they have.
+# Objects from libraries are identified by their names.
 _LIBRARIES = ("torch", "numpy", "builtins", "collections", "typing", "abc")
 
 
@@ -36,23 +36,23 @@ def fingerprint(*values):
     Raises
     ------
     UnusableTeacherError
-        If something is in there whose content cannot be told.
+        If the content of some object cannot be determined.
     """
     return _Walk().visit(values, "the teacher")
 
 
 class _Walk:
-    """Makes hashes of objects out of the hashes of their parts.
+    """Makes hashes of objects from the hashes of their parts.
 
-    Whether two objects are one or equal makes no difference, so that a copy has the same hash.
+    Identical and equal objects have the same hash, so a copy has the same hash too.
     """
 
     def __init__(self):
         self.known: dict = {}
-        self.kept: list = []  # so that no id is given to another object
+        self.kept: list = []  # so that no id is reused
 
     def visit(self, value, where):
-        """Return the hash of a value, which is found at some place."""
+        """Return the hash of a value. `where` says where it was found."""
         if isinstance(value, _ATOMS):
             return _hash(type(value).__name__, repr(value))
         if id(value) not in self.known:
@@ -62,7 +62,7 @@ class _Walk:
         return self.known[id(value)]
 
     def _parts(self, value, where):
-        """Return texts and hashes that say what a value is."""
+        """Return texts and hashes that identify a value."""
         import torch
 
         if isinstance(value, torch.Tensor):
@@ -106,26 +106,26 @@ class _Walk:
             return self._function(value, where)
         if isinstance(value, partial):
             return ["partial", self.visit((value.func, value.args, value.keywords), where)]
-        if callable(value) and hasattr(value, "__qualname__"):  # made by a compiler
+        if callable(value) and hasattr(value, "__qualname__"):  # a compiled function
             return ["builtin", _name(value)]
         if hasattr(value, "__dict__"):
             return [self.visit(type(value), where), self.visit(vars(value), where)]
         raise UnusableTeacherError(
-            f"memory=: {where} is a {type(value).__name__}, of which it cannot be told whether it "
-            "changes the answers. Without memory= nothing is kept."
+            f"memory=: {where} is a {type(value).__name__}, and it is not known whether it changes "
+            "the answers. Leave memory= out: then nothing is cached."
         )
 
     def _module(self, module, where):
         parts = [self.visit(type(module), where)]
         for name, value in vars(module).items():
-            if "_hooks" in name:  # they have numbers, which another process gives anew
+            if "_hooks" in name:  # hooks have numbers, which differ in another process
                 value = list(value.values()) if isinstance(value, Mapping) else value
             if name not in _OF_EVERY_MODULE:
                 parts += [name, self.visit(value, f"{where}.{name}")]
         return parts
 
     def _class(self, cls, where):
-        """Return its name and, unless it is of a library, its methods and attributes."""
+        """Return a class's name and, unless it is from a library, its methods and attributes."""
         parts = [_name(cls)]
         for base in cls.__mro__:
             if _package(base) in _LIBRARIES:
@@ -147,7 +147,7 @@ class _Walk:
         ):
             try:
                 parts.append(self.visit(cell.cell_contents, f"{name}, which {where} uses,"))
-            except ValueError as error:  # a cell that is still empty
+            except ValueError as error:  # an empty cell
                 if isinstance(error, UnusableTeacherError):
                     raise
         if "site-packages" not in function.__code__.co_filename:
@@ -156,7 +156,7 @@ class _Walk:
         return parts
 
     def _if_known(self, value, where):
-        """Return the hash of something that a class or a file has, or of no more than its kind."""
+        """Return the hash of an object in a class or file, or of its type if it has none."""
         try:
             return self.visit(value, where)
         except UnusableTeacherError:

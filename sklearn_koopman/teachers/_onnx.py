@@ -15,7 +15,7 @@ from ._onnx_inputs import FLOATS, as_declared, declared_dtype, padded, sample_sh
 from ._onnx_labels import UnclearLabelsError, labels_of_columns
 from ._outputs import UnusableTeacherError
 
-# What a model may give as labels.
+# Types of labels in ONNX.
 _LABELS = ("tensor(int64)", "tensor(int32)", "tensor(string)")
 
 
@@ -89,14 +89,14 @@ class OnnxTeacher(Teacher):
         self.batch_size = batch_size
         self.providers = providers
         self._running = None
-        self._n_expected = None  # classes of the student that asks
+        self._n_expected = None  # number of classes of the student
         self._knows_labels = (
-            True  # unless these are numbers of columns, and the student's are not
+            True  # unless they are numbers of columns, and the student's classes are not
         )
 
     @property
     def classes_(self):
-        """The class of each output column, or None where it is not known."""
+        """The class of each output column, or None if it is not known."""
         if self.classes is not None or not self._knows_labels:
             return super().classes_
         try:
@@ -116,7 +116,7 @@ class OnnxTeacher(Teacher):
         Returns
         -------
         teacher : OnnxTeacher
-            Itself where there is no choice, else a copy that shares the running model.
+            The teacher itself if there is no choice, or else a copy that shares the running model.
         """
         if self.classes is not None:
             return self
@@ -128,8 +128,13 @@ class OnnxTeacher(Teacher):
         teacher._knows_labels = not are_numbers or bool(np.isin(classes, known).all())
         return teacher
 
+    @property
+    def knows_its_order(self):
+        """Whether the labels in the model name its columns."""
+        return self.classes is None and self.classes_ is not None
+
     def check_numbers_as_classes(self):
-        """Warn where the columns are numbered though the model has labels of its own."""
+        """Warn if columns are numbered, although the model has labels of its own."""
         try:
             self._labels()
         except UnclearLabelsError as error:
@@ -140,7 +145,7 @@ class OnnxTeacher(Teacher):
             )
 
     def _labels(self):
-        """Return the label of each column as the model says it; see `labels_of_columns`."""
+        """Return the label of each column in the model, see `labels_of_columns`."""
         session = self._session()
         names = self._output_names(session)
         kinds = [output.type for output in session.get_outputs()]
@@ -153,7 +158,7 @@ class OnnxTeacher(Teacher):
         return labels_of_columns(model, names[0])
 
     def _proto(self, purpose):
-        """Return the model as a message of onnx, without weights in other files."""
+        """Return the model as an onnx message, without weights in other files."""
         onnx = import_extra("onnx", purpose, "onnx")
         if isinstance(self.model, bytes):
             return onnx.load_from_string(self.model)
@@ -162,18 +167,18 @@ class OnnxTeacher(Teacher):
         return onnx.load(str(self.model), load_external_data=False)
 
     def model_for(self, X):
-        """Return the model with the sizes of its inputs filled in, and how many rows these are.
+        """Return the model with the sizes of its inputs filled in, and the number of rows.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows as the teacher takes them.
+            Rows in the form that the teacher takes.
 
         Returns
         -------
         model : onnx.ModelProto
         n_rows : int
-            As many as X has, or what the model insists on.
+            Number of rows of X, or the fixed number of rows of the model.
         """
         given, others = self._inputs_of(self._session())
         fed = self._fed(self._input(self._rows(X, given), given), given, others)
@@ -211,12 +216,12 @@ class OnnxTeacher(Teacher):
         return as_numeric(X, "OnnxTeacher")
 
     def _input(self, rows, given):
-        """Return rows as the model takes them, as many as it insists on."""
+        """Return rows in the form that the model takes, as many as it requires."""
         x = as_declared(rows, given, self._source)
         return padded(self._shaped(x, given), _rows_at_once(given) or 0)
 
     def _fed(self, x, given, others):
-        """Return what each input gets, by its name."""
+        """Return the value of each input, by its name."""
         fed = {given.name: x}
         for other in others:
             value = self.inputs[other.name]
@@ -226,20 +231,20 @@ class OnnxTeacher(Teacher):
         return fed
 
     def _inputs_of(self, session):
-        """Return the input that takes X, and those that the user gives something to."""
+        """Return the input that takes X, and the inputs that get values from the user."""
         declared = {given.name: given for given in session.get_inputs()}
         inputs = {} if self.inputs is None else self.inputs
         if not isinstance(inputs, Mapping) or not inputs.keys() <= declared.keys():
             raise UnusableTeacherError(
                 f"{self._source}: inputs={self.inputs!r} must be a dict whose keys are names of "
-                f"inputs of the model; these are {list(declared)}."
+                f"inputs of the model. Its inputs are {list(declared)}."
             )
         left = [given for name, given in declared.items() if name not in inputs]
         if len(left) != 1:
             names = [given.name for given in left]
             raise UnusableTeacherError(
                 f"{self._source}: the model has the inputs {list(declared)}, and X is for one of "
-                f"them; {names if names else 'none'} are left. Say what the others get, as in "
+                f"them; {names if names else 'none'} are left. Set the values of the others, as in "
                 f"inputs={{{(names or list(declared))[-1]!r}: value or callable}}."
             )
         return left[0], [declared[name] for name in inputs]
@@ -327,7 +332,7 @@ class OnnxTeacher(Teacher):
         return self._running
 
     def _known_providers(self, onnxruntime):
-        """Return where to run; onnxruntime itself runs on the CPU where it does not know it."""
+        """Return the providers. onnxruntime would silently replace an unknown one by the CPU."""
         if self.providers is None:
             return ["CPUExecutionProvider"]
         known = onnxruntime.get_available_providers()
@@ -354,5 +359,5 @@ class OnnxTeacher(Teacher):
 
 
 def _rows_at_once(given):
-    """Return how many rows a model insists on, None if that is open."""
+    """Return the number of rows that a model requires, or None if it is open."""
     return given.shape[0] if given.shape and isinstance(given.shape[0], int) else None

@@ -1,4 +1,4 @@
-"""What the inputs of an ONNX model are given: arrays of the types and shapes that it declares."""
+"""Inputs for an ONNX model: arrays with the types and shapes that it declares."""
 
 from math import prod
 
@@ -32,7 +32,7 @@ def declared_dtype(given, source):
     ----------
     given : onnxruntime.NodeArg
     source : str
-        The teacher, for error messages.
+        Name of the teacher, for error messages.
     """
     if given.type not in _DTYPES:
         raise UnusableTeacherError(
@@ -43,7 +43,7 @@ def declared_dtype(given, source):
 
 
 def as_declared(values, given, source):
-    """Return values in the dtype of an input; no value may change but by rounding of floats.
+    """Return values in the dtype of an input. Values may change only by rounding of floats.
 
     Parameters
     ----------
@@ -60,18 +60,18 @@ def as_declared(values, given, source):
     with np.errstate(invalid="ignore", over="ignore"):
         array = np.ascontiguousarray(values, dtype=dtype)
     if np.can_cast(values.dtype, dtype, "safe") or dtype.kind == "O":
-        return array.reshape(values.shape)  # of a scalar, numpy makes one dimension
+        return array.reshape(values.shape)  # numpy turns a scalar into one dimension
     if dtype.kind in "biu":
         if not np.array_equal(array.reshape(values.shape), values):
             raise ValueError(
                 f"{source}: the input {given.name!r} takes {_integers(dtype)}, got values from "
-                f"{values.min():.6g} to {values.max():.6g} of dtype {values.dtype}. Give the rows "
-                "as the model takes them, not scaled, say."
+                f"{values.min():.6g} to {values.max():.6g} of dtype {values.dtype}. Pass rows in "
+                "the form that the model takes, for example without scaling."
             )
     elif np.isfinite(values).all() and not np.isfinite(array).all():
         raise ValueError(
-            f"{source}: the input {given.name!r} is of {dtype}, too small for values from "
-            f"{values.min():.3g} to {values.max():.3g}. Scale them."
+            f"{source}: the input {given.name!r} has dtype {dtype}, which is too small for values "
+            f"from {values.min():.3g} to {values.max():.3g}. Scale them."
         )
     return array.reshape(values.shape)
 
@@ -84,7 +84,7 @@ def _integers(dtype):
 
 
 def sample_shape(given, rows, source):
-    """Return the shape of a sample, from what a model declares and the rows have.
+    """Return the shape of a sample, from the shape that a model declares and from the rows.
 
     Parameters
     ----------
@@ -104,15 +104,15 @@ def sample_shape(given, rows, source):
         shown = ", ".join(str(size or "?") for size in declared)
         raise UnusableTeacherError(
             f"{source}: the input {given.name!r} takes samples of shape ({shown}) and leaves some "
-            f"sizes open, and rows are flat, of {n_features} features. Say the shape of a sample, "
-            f"as in OnnxTeacher(model, input_shape={_filled(declared, n_features)}), or give rows "
-            "of that shape."
+            f"sizes open, and rows are flat, with {n_features} features. Set the shape of a "
+            f"sample, as in OnnxTeacher(model, input_shape={_filled(declared, n_features)}), or "
+            "pass rows of that shape."
         )
     return rows.shape[1:]
 
 
 def _filled(declared, n_features):
-    """Return a shape in which the sizes that are open are equal, if that is possible."""
+    """Return a shape in which the open sizes are equal, if that is possible."""
     known = prod(n for n in declared if isinstance(n, int))
     n_open = sum(not isinstance(n, int) for n in declared)
     side = round((n_features / known) ** (1 / n_open))
@@ -122,7 +122,7 @@ def _filled(declared, n_features):
 
 
 def padded(array, n_rows):
-    """Return an array with as many rows as a model insists on; the last one is repeated."""
+    """Return an array with as many rows as a model requires, by repeating the last one."""
     missing = n_rows - len(array)
     if missing <= 0:
         return array

@@ -1,15 +1,15 @@
-"""The labels in an ONNX model, where it is certain which column of scores each belongs to."""
+"""The labels in an ONNX model, if it is certain which column of scores each belongs to."""
 
 import numpy as np
 
 from ._outputs import UnusableTeacherError
 
-# Nodes that answer with a label and with scores, and list the classes in the order of these.
+# Nodes that return a label and scores, and list the classes in the order of the scores.
 _CLASSIFIERS = ("LinearClassifier", "SVMClassifier", "TreeEnsembleClassifier")
 _LISTS_OF_LABELS = ("classlabels_strings", "classlabels_int64s", "classlabels_ints")
-# One number for each row stays what it is.
+# Nodes that keep one number for each row.
 _SAME_NUMBERS = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
-# Column j of what they make comes from column j.
+# Nodes whose output column j comes from input column j.
 _COLUMN_BY_COLUMN = (
     "Add",
     "Cast",
@@ -28,14 +28,14 @@ _COLUMN_BY_COLUMN = (
 
 
 class UnclearLabelsError(UnusableTeacherError):
-    """A model gives labels, and it is not certain which column of scores each belongs to."""
+    """A model gives labels, but it is not certain which column of scores each belongs to."""
 
 
 def labels_of_columns(model, scores):
     """Return the label of each column of scores in an ONNX model.
 
-    The label must come from the largest score, and the columns of scores must be those that it
-    was chosen from.
+    The label must come from the largest score, and it must have been chosen from these columns of
+    scores.
 
     Parameters
     ----------
@@ -46,12 +46,12 @@ def labels_of_columns(model, scores):
     Returns
     -------
     labels : list or None
-        None if the model gives no label but the number of the column.
+        Labels. None if the only label of the model is the number of the column.
 
     Raises
     ------
     UnclearLabelsError
-        If the model gives labels, and it is not certain which column each belongs to.
+        If the model gives labels, but it is not certain which column each belongs to.
     """
     graph = _Graph(model.graph)
     given = [name for name in graph.outputs_of_labels() if name != scores]
@@ -68,7 +68,7 @@ def labels_of_columns(model, scores):
 
 
 class _Graph:
-    """An ONNX graph that is read from its outputs back."""
+    """An ONNX graph that is read backwards from its outputs."""
 
     def __init__(self, graph):
         self._graph = graph
@@ -76,7 +76,7 @@ class _Graph:
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
 
     def outputs_of_labels(self):
-        """Return the names of the outputs of whole numbers or strings."""
+        """Return the names of the outputs that are whole numbers or strings."""
         from onnx import TensorProto
 
         kinds = (TensorProto.INT64, TensorProto.INT32, TensorProto.STRING)
@@ -84,17 +84,20 @@ class _Graph:
         return [each.name for each in outputs if each.type.tensor_type.elem_type in kinds]
 
     def labels(self, name):
-        """Return the labels that a tensor can have, and the tensor of scores it is chosen from.
+        """Return the labels in a tensor, and the tensor of scores from which they are chosen.
 
-        The labels are None if the tensor has the numbers of columns, the scores are None where
-        they are not known.
+        The labels are None if the tensor has the numbers of columns. The scores are None if they
+        are not known.
         """
         node = self._origin(name)
         kind = None if node is None else node.op_type
         if kind in _CLASSIFIERS:
             lists = {a.name: [*a.strings, *a.ints, *a.floats] for a in node.attribute}
             if kind == "SVMClassifier" and not lists.get("prob_a"):
-                return None, None  # the sign of what is not a probability differs between files
+                return (
+                    None,
+                    None,
+                )  # the sign of scores that are not probabilities differs between files
             return next(
                 (
                     ([_as_label(label) for label in lists[each]], node.output[1])
@@ -113,7 +116,7 @@ class _Graph:
         return None, None
 
     def keeps_columns(self, first, last, labels):
-        """Say whether the columns of a tensor are, one by one, made of those of another."""
+        """Return whether each column of a tensor is made from the same column of another one."""
         to_see, seen = [last], set()
         while to_see:
             name = to_see.pop()
@@ -133,7 +136,7 @@ class _Graph:
         return shape is not None and shape.size == 2 and shape[1] == n_labels
 
     def _origin(self, name):
-        """Return the node that made the numbers of a tensor, None for an input."""
+        """Return the node that made the numbers of a tensor, or None for an input."""
         node = self._makers.get(name)
         while node is not None and node.op_type in _SAME_NUMBERS:
             node = self._makers.get(node.input[0])

@@ -1,4 +1,4 @@
-"""From whatever a teacher gives to float64 logits, one column per class of the student."""
+"""Conversion of a teacher's outputs to float64 logits, one column per class of the student."""
 
 from collections.abc import Mapping
 
@@ -10,17 +10,17 @@ OUTPUT_KINDS = ("auto", "proba", "logits", "sigmoid")
 KNOWN_KINDS = "'auto', 'proba', 'logits' or 'sigmoid'"
 TINY = float(np.finfo(np.float64).tiny)
 
-# The least that a sigmoid in float32 can differ from 1: beyond that, log-odds are not known.
+# Smallest difference of a float32 sigmoid from 1. Beyond it, log-odds are not known.
 _SIGMOID_TOLERANCE = 2.0**-24
 
-# Rounding in float32 may leave a probability a few ulps outside [0, 1]; taking such rows for
-# logits would turn the targets into nearly uniform ones without a word.
+# Rounding in float32 may leave a probability a few ulps outside [0, 1]; if such rows counted as
+# logits, the targets would silently become nearly uniform.
 _RANGE_TOLERANCE = 1e-6
 _SUM_TOLERANCE = 1e-3
 
 
 class UnusableTeacherError(ValueError, TypeError):
-    """A teacher cannot be used, whatever its inputs are: what it gives, or how it is set."""
+    """A teacher cannot be used with any input, because of its outputs or its settings."""
 
 
 def check_outputs(outputs, source, n_rows=None):
@@ -31,9 +31,9 @@ def check_outputs(outputs, source, n_rows=None):
     outputs : array-like or tensor of shape (n_samples, n_columns) or (n_samples,)
         Raw outputs. One dimension is taken as a single column.
     source : str
-        Who gave them; error messages start with it.
+        Name of the teacher. Error messages start with it.
     n_rows : int, default=None
-        Number of rows to insist on.
+        Required number of rows.
 
     Returns
     -------
@@ -73,18 +73,17 @@ def teacher_logits(
         Logits, probabilities or sigmoids. A single column belongs to the second of two classes,
         as in scikit-learn's binary `decision_function`.
     kind : {"auto", "proba", "logits", "sigmoid"}, default="auto"
-        What the outputs are. "auto" takes them as probabilities when all values lie in
-        [0, 1] and every row sums to 1 within 1e-3, as logits when some lie outside of [0, 1]. It
-        refuses values that all lie in [0, 1] where rows do not sum to 1, outputs of which only
-        half of the rows or more are probabilities, and rows that all sum to 1 with values
-        outside [0, 1]. "sigmoid": each column is the probability of a yes to a question of its
-        own, see the notes.
+        What the outputs are. With "auto" they are probabilities if all values are in [0, 1] and
+        every row sums to 1 within 1e-3, and logits if some values are outside of [0, 1]. There is
+        an error if all values are in [0, 1] but rows do not sum to 1, if at least half of the rows
+        but not all are probabilities, or if all rows sum to 1 with values outside [0, 1].
+        With "sigmoid" each column is the probability of one class by itself, see the notes.
     floor : float, default=smallest normal float64
         Probabilities below it are raised to it before the logarithm.
     source : str, default="teacher"
-        Who gave the outputs, for error messages.
+        Name of the teacher, for error messages.
     parameter : str, default="teacher_output"
-        Where users say what the outputs are, for error messages.
+        Name of the parameter that says what the outputs are, for error messages.
 
     Returns
     -------
@@ -93,15 +92,15 @@ def teacher_logits(
 
     Notes
     -----
-    A head of sigmoids (multi-label, one-vs-rest) answers a question for each class, by itself:
-    :math:`s_k` is the probability that class k applies. If the answers are independent and
-    exactly one of them is yes, it is that of class k with the probability
+    A head of sigmoids (multi-label, one-vs-rest) answers one question for each class: :math:`s_k`
+    is the probability that class k applies. If the answers are independent and exactly one class
+    applies, this is class k with the probability
 
     .. math:: p_k = \frac{s_k \prod_{j \neq k} (1 - s_j)}{\sum_i s_i \prod_{j \neq i} (1 - s_j)}
               = \frac{e^{z_k}}{\sum_i e^{z_i}}, \qquad z_k = \log \frac{s_k}{1 - s_k}.
 
-    The log-odds :math:`z_k`, what enters the sigmoids, are the logits of these soft targets. They
-    end at :math:`\pm 16.6`, where float32 takes a sigmoid for 0 or 1.
+    The log-odds :math:`z_k`, which are the inputs of the sigmoids, are the logits of these soft
+    targets. They are limited to :math:`\pm 16.6`, where float32 rounds a sigmoid to 0 or 1.
 
     Examples
     --------
@@ -131,12 +130,12 @@ def teacher_logits(
 
 
 def output_kind(outputs, source="teacher", parameter="teacher_output"):
-    """Return whether raw outputs are "proba" or "logits", or raise where that is not clear."""
+    """Return whether raw outputs are "proba" or "logits", or raise if that is not clear."""
     return _guess_kind(check_outputs(outputs, source).astype(np.float64), source, parameter)
 
 
 def column_names(outputs):
-    """Return the names of the columns of a DataFrame, None of anything else.
+    """Return the names of the columns of a DataFrame, or None for anything else.
 
     Parameters
     ----------
@@ -152,21 +151,27 @@ def column_names(outputs):
     return [name.item() if isinstance(name, np.generic) else name for name in names]
 
 
+def are_reordered(some, others):
+    """Return whether two lists of classes have the same ones in another order."""
+    some, others = _labels(some), _labels(others)
+    return some != others and set(some) == set(others)
+
+
 def column_classes(names, teacher_classes, classes, source="teacher"):
-    """Return the class of each column of soft targets, as far as anybody knows it.
+    """Return the class of each column of soft targets, as far as it is known.
 
     Parameters
     ----------
     names : list or None
-        Names of the columns, if they have any. Those that name all classes are taken at their
-        word, as text too: the column "1" is that of the class 1. 0, 1, ..., n - 1, as pandas
-        gives them to columns without names, name no classes where there are n of these.
+        Names of the columns, if they have any. If they name all classes, they are the classes, also
+        as text: the column "1" belongs to the class 1. With n classes, the names 0, 1, ..., n - 1
+        are ignored: pandas gives them to columns without names.
     teacher_classes : array-like of shape (n_columns,) or None
-        What the user or the teacher says.
+        Classes from the user or the teacher.
     classes : array-like of shape (n_classes,)
         The student's sorted classes.
     source : str, default="teacher"
-        Who gave the soft targets, for error messages.
+        Name of the teacher, for error messages.
 
     Returns
     -------
@@ -185,17 +190,17 @@ def column_classes(names, teacher_classes, classes, source="teacher"):
     named = [name if name in wanted else of_text.get(str(name), name) for name in names]
     missing = [label for label in wanted if label not in named]
     if len(missing) == len(wanted):
-        return teacher_classes  # "p0", "p1": names, but not of classes
+        return teacher_classes  # names such as "p0", "p1" are not names of classes
     if missing:
         raise UnusableTeacherError(
             f"{source} has columns named {shortened(names)}, but none for the classes "
-            f"{shortened(missing)} of y. Name a column for each class, or give an array."
+            f"{shortened(missing)} of y. Name a column for each class, or pass an array."
         )
     known = None if teacher_classes is None else _labels(teacher_classes)
     if known is not None and known != named and set(map(str, known)) == set(map(str, named)):
         raise UnusableTeacherError(
             f"{source} has columns named {shortened(names)}, but teacher_classes (or the teacher) "
-            f"says that they are {shortened(known)}. Correct one of them."
+            f"says that they are {shortened(known)}. Correct one of the two."
         )
     return named
 
@@ -208,18 +213,18 @@ def align_columns(logits, teacher_classes, classes, source="teacher"):
     logits : ndarray of shape (n_samples, n_columns)
         The teacher's logits.
     teacher_classes : array-like of shape (n_columns,) or None
-        The class of each column. None: the columns are the student's classes, in order. Columns
-        of the same class are one: their probabilities are added.
+        The class of each column. None: the columns are the student's classes, in order. Columns of
+        the same class are joined: their probabilities are added.
     classes : array-like of shape (n_classes,)
         The student's sorted classes.
     source : str, default="teacher"
-        Who gave the logits, for error messages.
+        Name of the teacher, for error messages.
 
     Returns
     -------
     logits : ndarray of shape (n_samples, n_classes)
-        Columns in the order of `classes`. Classes that only the teacher knows are dropped:
-        what remains is its distribution conditional on the student's classes.
+        Columns in the order of `classes`. Classes that only the teacher knows are dropped. This
+        leaves its distribution conditional on the student's classes.
 
     Examples
     --------
@@ -240,7 +245,7 @@ def align_columns(logits, teacher_classes, classes, source="teacher"):
 
 
 def columns_of(teacher_classes, classes, source="teacher"):
-    """Return which columns each class has, a list of lists.
+    """Return the columns of each class, as a list of lists.
 
     Parameters
     ----------
@@ -263,7 +268,7 @@ def columns_of(teacher_classes, classes, source="teacher"):
 
 
 def check_n_columns(n_columns, teacher_classes, classes, source="teacher"):
-    """Raise ValueError where soft targets have not as many columns as there are classes.
+    """Raise ValueError if soft targets do not have one column per class.
 
     Parameters
     ----------
@@ -277,12 +282,12 @@ def check_n_columns(n_columns, teacher_classes, classes, source="teacher"):
     if len(named) > 3 and n_columns == len(named) * (len(named) - 1) // 2:
         raise UnusableTeacherError(
             f"{source} gave {n_columns} columns for {len(named)} classes, one for each pair of "
-            "them: one-vs-one outputs have no column for a class. Set "
-            "decision_function_shape='ovr', or give probabilities."
+            "them: one-vs-one outputs do not have one column per class. Set "
+            "decision_function_shape='ovr', or pass probabilities."
         )
     if teacher_classes is None:
         raise ValueError(
-            f"{source} gave {n_columns} columns, y has {len(named)} classes "
+            f"{source} gave {n_columns} columns, but y has {len(named)} classes "
             f"{shortened(named)}; pass teacher_classes=, the class of each column."
         )
     raise ValueError(
@@ -292,14 +297,14 @@ def check_n_columns(n_columns, teacher_classes, classes, source="teacher"):
 
 
 def to_numpy(outputs):
-    """Return an array; a torch tensor may need gradients, sit on a GPU or be bfloat16."""
-    if hasattr(outputs, "detach"):  # a tensor, told without importing torch
+    """Return an array. A torch tensor may need gradients, be on a GPU or be bfloat16."""
+    if hasattr(outputs, "detach"):  # a tensor; this test does not import torch
         outputs = outputs.detach().cpu()
         if outputs.is_floating_point() and outputs.element_size() < 4:
             outputs = outputs.float()  # numpy has no bfloat16
     try:
         return np.asarray(outputs)
-    except ValueError as error:  # numpy's, of lists that are not equally long
+    except ValueError as error:  # numpy raises it for lists of different lengths
         raise ValueError(f"expected outputs of one shape for all rows: {error}") from error
 
 
@@ -326,13 +331,13 @@ def _check_one_array(outputs, source):
     else:
         return
     raise UnusableTeacherError(
-        f"{source}: expected one array, got {what}. Choose one of them; of a function f, as in "
+        f"{source}: expected one array, got {what}. Choose one of them. For a function f, use "
         f"{choice}."
     )
 
 
 def _is_array_of_rows(part):
-    # A list of rows is an array, a list of arrays of rows is not.
+    # A list of rows is an array, but a list of arrays of rows is not.
     return hasattr(part, "shape") and len(part.shape) > 1
 
 
@@ -352,8 +357,8 @@ def _guess_kind(outputs, source, parameter):
     if sums_to_one.all() or is_proba.mean() >= 0.5:
         raise UnusableTeacherError(
             f"{source}: {np.count_nonzero(is_proba)} of {len(outputs)} rows look like "
-            "probabilities, values in [0, 1] that sum to 1; the others are neither these nor, "
-            f"it seems, logits. Correct them, or set {parameter}='proba' or 'logits'."
+            "probabilities (values in [0, 1] that sum to 1), but the other rows do not, and they "
+            f"do not look like logits. Correct them, or set {parameter}='proba' or 'logits'."
         )
     if is_inside.all():
         raise UnusableTeacherError(
@@ -365,12 +370,12 @@ def _guess_kind(outputs, source, parameter):
 
 
 def _log_odds(outputs, source, parameter):
-    """Return what enters the sigmoids."""
+    """Return the inputs of the sigmoids."""
     if not _in_unit_interval(outputs).all():
         raise UnusableTeacherError(
             f"{source}: {parameter}='sigmoid' needs values in [0, 1], got values from "
-            f"{outputs.min():.3g} to {outputs.max():.3g}; what enters the sigmoids are logits: "
-            f"for these, set {parameter}='logits'."
+            f"{outputs.min():.3g} to {outputs.max():.3g}; the inputs of sigmoids are logits: for "
+            f"logits, set {parameter}='logits'."
         )
     sigmoids = np.clip(outputs, _SIGMOID_TOLERANCE, 1 - _SIGMOID_TOLERANCE)
     return np.log(sigmoids) - np.log1p(-sigmoids)
@@ -401,25 +406,25 @@ def _sums_to_one(outputs):
 
 
 def _labels(classes):
-    # Python scalars, so that np.int64(1), 1 and 1.0 are one label and "1" is another.
+    # Python scalars, so that np.int64(1), 1 and 1.0 are the same label, and "1" is another.
     return np.asarray(classes).ravel().tolist()
 
 
 def shortened(labels, limit=10):
-    """Return a list of labels as text, not longer than needed to know it."""
+    """Return a list of labels as text, shortened if it is long."""
     shown = ", ".join(repr(label) for label in labels[:limit])
     return f"[{shown}, ...]" if len(labels) > limit else f"[{shown}]"
 
 
 def _hint(missing, wanted, known):
-    """Say what may help where columns have other labels than y: what is meant is not known."""
+    """Return advice for columns whose labels are not in y, for each likely meaning."""
     look_alike = {str(label) for label in missing} <= {str(label) for label in known}
     hint = ""
     if look_alike:
         hint = " They only look alike: labels must have the same type, '1' is not 1."
     try:
         in_order = sorted(set(known))
-    except TypeError:  # labels of several types, which nobody has numbered
+    except TypeError:  # labels of several types, which cannot be sorted
         return hint
     if wanted != list(range(len(in_order))):
         if len(missing) < len(wanted) or len(in_order) != len(wanted) or look_alike:

@@ -19,15 +19,16 @@ from ._batches import as_numeric, check_batching, check_sample_size, row_batches
 from ._fingerprint import fingerprint
 from ._outputs import UnusableTeacherError, to_numpy
 
-# Of all others float32 holds the values, or what they are rounded to anyway.
+# float32 is enough for the values of all other dtypes, apart from rounding.
 _NUMPY_DTYPES = {
     "torch.float64": np.float64,
     "torch.int64": np.int64,
     "torch.int32": np.int64,
 }
 
-# Eval mode and device are states of a module that threads would otherwise change under each
-# other's feet, silently switching dropout on. One lock for all, as parts can be shared.
+# Eval mode and device are states of a module. Without a lock, threads would change them for each
+# other, and silently switch dropout on. There is one lock for all modules, because modules can
+# share parts.
 FORWARD_LOCK = threading.RLock()
 
 
@@ -66,7 +67,7 @@ class TorchTeacher(Teacher):
     classes : array-like of shape (n_columns,), default=None
         The class of each column. None takes the student's classes in sorted order.
     progress : bool, default=False
-        Show a progress bar over the rows.
+        Whether to show a progress bar over the rows.
     memory : None, str, path or joblib.Memory, default=None
         Where to cache outputs on disk. The key is the content of X and of the module: its
         attributes (weights, buffers, other tensors, settings, functions), its hooks, the code of
@@ -151,7 +152,7 @@ class TorchTeacher(Teacher):
                 return self._forward_as(torch.int64, rows, torch)
             except ValueError:
                 pass
-            raise  # what it says of floats
+            raise  # the error for floats
 
     def _forward_as(self, dtype, rows, torch):
         with self._running(torch, dtype) as to_input, torch.inference_mode():
@@ -161,7 +162,7 @@ class TorchTeacher(Teacher):
 
     @contextmanager
     def _running(self, torch, dtype=None):
-        """Give the function from rows to the module's input; the module is in eval mode."""
+        """Yield the function from rows to the module's input, with the module in eval mode."""
         target = resolve_device(self.device)
         device = target or home_of(self.module) or "cpu"
         dtype = dtype or self._input_dtype(torch)
@@ -185,11 +186,11 @@ class TorchTeacher(Teacher):
         try:
             outputs = self.run(self.module, x)
         except torch.cuda.OutOfMemoryError:
-            raise  # the data are fine: a smaller batch_size or another device helps
+            raise  # not an error of the data: a smaller batch_size or another device helps
         except Exception as error:
             if isinstance(error, TypeError) and "missing" in str(error):
                 raise UnusableTeacherError(
-                    f"teacher {self!r}: {error}. What it takes beside a batch is given by call=, "
+                    f"teacher {self!r}: {error}. If the module needs more than a batch, use call=, "
                     "as in TorchTeacher(module, call=lambda module, x: module(x, mask=x != 0))."
                 ) from error
             raise ValueError(
@@ -204,7 +205,7 @@ class TorchTeacher(Teacher):
         return to_numpy(outputs)
 
     def run(self, module, x):
-        """Call a module, the teacher's or one traced from it, as the teacher is called."""
+        """Call a module, the teacher's own or one traced from it, as the teacher calls it."""
         return module(x) if self.call is None else self.call(module, x)
 
     def tensor_of(self, outputs):
@@ -228,7 +229,7 @@ class TorchTeacher(Teacher):
         wanted = "a tensor" if self.output_name is None else f"a tensor as {self.output_name!r}"
         raise UnusableTeacherError(
             f"teacher {self!r}: the module returned {_described(outputs)}, expected {wanted}, or "
-            "an object whose .logits is one. Of several outputs choose one, as in "
+            "an object with a tensor as .logits. If there are several outputs, choose one, as in "
             "TorchTeacher(module, output_name=0), or with call=."
         )
 
@@ -245,7 +246,7 @@ class TorchTeacher(Teacher):
         return dtype
 
     def _hint(self, shape):
-        """Return what to do where flat rows enter a module that takes images."""
+        """Return advice for flat rows that enter a module for images."""
         has_convolution = any("Conv" in type(part).__name__ for part in self.module.modules())
         if has_convolution and self._shape is not None and len(self._shape) == 2:
             return (
@@ -257,7 +258,7 @@ class TorchTeacher(Teacher):
         side = isqrt(shape[1])
         shown = (1, side, side) if side**2 == shape[1] else (1, 28, 28)
         return (
-            ". Rows are flat and this module has convolutions: if it takes images, say their "
+            ". Rows are flat and this module has convolutions: if it takes images, set their "
             f"shape, as in TorchTeacher(module, input_shape={shown})."
         )
 
@@ -289,7 +290,7 @@ class TorchTeacher(Teacher):
 
 
 def _cached_forward(content, fingerprint, input_shape, teacher, rows):
-    """Run the teacher; joblib's key are the first three, the last two are ignored."""
+    """Run the teacher. The first three arguments are joblib's key, the last two are ignored."""
     return teacher._forward(rows)
 
 
@@ -298,24 +299,24 @@ def import_torch(user="TorchTeacher"):
 
 
 def _to_tensor(batch, dtype, device, torch):
-    """Return a copy, always: a module that works in place must not write into X."""
+    """Return a copy, because a module that works in place must not write into X."""
     if isinstance(batch, torch.Tensor):
         return batch.to(device=device, dtype=dtype, copy=True)
     wide = _NUMPY_DTYPES.get(str(dtype), np.float32)
     numbers = np.array(batch, dtype=wide, order="C")
     if not dtype.is_floating_point and not np.array_equal(numbers, batch):
-        raise ValueError(f"input_dtype={dtype} needs whole numbers, and X has others.")
+        raise ValueError(f"input_dtype={dtype} needs whole numbers, but X has others.")
     return torch.from_numpy(numbers).to(device=device, dtype=dtype)
 
 
 def _are_whole(rows):
-    """Say whether all values are whole numbers, as token ids are."""
+    """Return whether all values are whole numbers, as token ids are."""
     values = to_numpy(rows)
     return values.dtype.kind in "biu" or bool((values == np.floor(values)).all())
 
 
 def _logits_of(outputs):
-    """Return the logits of what a module returned, or its only part."""
+    """Return the logits among a module's outputs, or the only output."""
     if isinstance(outputs, Mapping) and "logits" in outputs:
         return outputs["logits"]
     if getattr(outputs, "logits", None) is not None:
@@ -327,7 +328,7 @@ def _logits_of(outputs):
 
 
 def _named_part(outputs, name):
-    """Return a part of what a module returned, None if there is none of that name."""
+    """Return the output of a module with some name, or None if there is none."""
     if isinstance(name, str) and hasattr(outputs, name):
         return getattr(outputs, name)
     try:
@@ -337,7 +338,7 @@ def _named_part(outputs, name):
 
 
 def _described(outputs):
-    """Return what a module returned as text: a tuple of two tensors, and their shapes."""
+    """Return a description of a module's outputs, such as a tuple of two tensors with shapes."""
     name = type(outputs).__name__
     if isinstance(outputs, Mapping):
         return f"{name} of {', '.join(map(repr, outputs))}"
@@ -357,13 +358,13 @@ def floating_dtype(module, torch):
 
 
 def home_of(module, **kwargs):
-    """Device of the first parameter or buffer, None if there is none."""
+    """Device of the first parameter or buffer, or None if there is none."""
     return next((tensor.device for _, tensor in _tensors(module, **kwargs)), None)
 
 
 @contextmanager
 def evaluating(module, device):
-    """Eval mode on `device`, None for where it is; afterwards all is as it was."""
+    """Context with eval mode on `device` (None: no move). It restores everything at the end."""
     before = [(part, part.training, home_of(part, recurse=False)) for part in module.modules()]
     moves = device is not None and any(home not in (None, device) for *_, home in before)
     try:
@@ -372,7 +373,7 @@ def evaluating(module, device):
         module.eval()
         yield
     finally:
-        # modules() lists a parent before its children, so each child has the last word.
+        # modules() lists a parent before its children, so the flag of each child is set last.
         for part, training, home in before:
             part.training = training
             if moves and home is not None:
@@ -388,7 +389,7 @@ def _with_progress(batches, n_rows):
 
 
 def _content(rows):
-    """Hash of values, dtype and shape, the same for a memmap and an array."""
+    """Hash of values, dtype and shape. It is the same for a memmap and an array."""
     if isinstance(rows, np.ndarray):
         return joblib.hash(np.ascontiguousarray(rows), coerce_mmap=True)
     return fingerprint(rows)

@@ -1,4 +1,4 @@
-"""Sample weights on their way into whatever classifier a user has for a teacher."""
+"""Sample weights for any classifier that is a teacher."""
 
 from copy import deepcopy
 
@@ -23,7 +23,8 @@ def fit_weighted(estimator, X, y, sample_weight):
     Parameters
     ----------
     estimator : estimator
-        Fitted in place; parts of it that had no opinion request weights afterwards.
+        Estimator that is fitted in place. Parts without a request of their own request weights
+        afterwards.
     X : array-like of shape (n_samples, n_features)
     y : array-like of shape (n_samples,)
     sample_weight : ndarray of shape (n_samples,), or None
@@ -31,7 +32,7 @@ def fit_weighted(estimator, X, y, sample_weight):
     Returns
     -------
     estimator : estimator
-        The same, fitted.
+        The same estimator, fitted.
     """
     if sample_weight is None:
         return estimator.fit(X, y)
@@ -44,25 +45,27 @@ def fit_weighted(estimator, X, y, sample_weight):
             if reached:
                 return estimator.fit(X, y, sample_weight=sample_weight)
     if takes_weights(estimator):
-        with config_context(enable_metadata_routing=False):  # some cannot take any with it
+        with config_context(
+            enable_metadata_routing=False
+        ):  # some estimators cannot take weights with routing
             return estimator.fit(X, y, sample_weight=sample_weight)
     if len(np.unique(sample_weight)) > 1:
         warn_user(
             f"The teacher {type(estimator).__name__} takes no sample_weight, so it is fitted as if "
-            "all rows weighed the same, and the student learns from what it says. Fit the teacher "
-            "as you like it, and wrap it in sklearn.frozen.FrozenEstimator; or take one whose fit "
-            "has a parameter sample_weight."
+            "all rows had the same weight, and the student learns from its outputs. Fit the "
+            "teacher yourself and wrap it in sklearn.frozen.FrozenEstimator, or use a teacher "
+            "whose fit has a parameter sample_weight."
         )
     return estimator.fit(X, y)
 
 
 def takes_weights(estimator):
-    """Return whether the `fit` of an estimator names sample weights; those of skorch mislead."""
+    """Return whether the `fit` of an estimator takes sample weights, which skorch's does not."""
     return has_fit_parameter(estimator, "sample_weight") and not is_skorch(estimator)
 
 
 def _lets_weights_through(estimator):
-    """Let all parts of an estimator request weights; return whether the classifier gets them."""
+    """Let all parts of an estimator request weights. Return whether the classifier gets them."""
     for part in _parts(estimator):
         if takes_weights(part):
             _request(part, "fit", True)
@@ -70,13 +73,14 @@ def _lets_weights_through(estimator):
         if hasattr(part, "scoring") and isinstance(
             get_routing_for_object(part), MetadataRouter
         ):
-            # None would be the score of what is inside, which may want weights and not get them.
+            # None would be the score of the inner estimator, which may need weights and not get
+            # them.
             part.scoring = _unweighted("accuracy" if part.scoring is None else part.scoring)
     return _consumes(estimator)
 
 
 def _unweighted(scoring):
-    """Return scorers that request no weights, of what is given as the scoring of a search."""
+    """Return the scoring of a search as scorers that request no weights."""
     if isinstance(scoring, dict):
         return {name: _unweighted(scorer) for name, scorer in scoring.items()}
     if isinstance(scoring, list | tuple | set):
@@ -90,21 +94,23 @@ def _unweighted(scoring):
 
 
 def _parts(estimator):
-    """Return an estimator and all that are parameters of it, or of those, and so on."""
+    """Return an estimator, the estimators among its parameters, among theirs, and so on."""
     inside = estimator.get_params(deep=True).values()
     return [estimator, *(part for part in inside if hasattr(part, "get_params"))]
 
 
 def _request(part, method, wish):
-    """Make a part request weights for a method, or not, where it has no opinion of its own."""
+    """Let a part request weights for a method, or not, if it has no request of its own."""
     setter = getattr(part, f"set_{method}_request", None)
-    own = getattr(get_routing_for_object(part), method, None)  # a router has none
+    own = getattr(
+        get_routing_for_object(part), method, None
+    )  # a router has no request of its own
     if setter and own and own.requests.get("sample_weight") is None:
         setter(sample_weight=wish)
 
 
 def _consumes(estimator):
-    """Return whether weights reach the classifier: in a pipeline that is the last step."""
+    """Return whether weights reach the classifier, which is the last step in a pipeline."""
     if isinstance(estimator, Pipeline):
         return _consumes(estimator.steps[-1][1])
     if takes_weights(estimator):

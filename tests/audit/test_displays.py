@@ -1,4 +1,4 @@
-"""The displays: they draw what they are of, on axes that are given or made."""
+"""The displays draw their data, on given axes or on new ones."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ X, Y = load_iris(return_X_y=True, as_frame=True)
 
 @pytest.fixture(autouse=True)
 def pyplot():
-    """Return matplotlib, which draws to nowhere; close what was drawn."""
+    """Return matplotlib without a screen; close all figures afterwards."""
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt

@@ -1,4 +1,4 @@
-"""The report: its numbers by other means, what it leaves out, and what its page is made of."""
+"""The report: its numbers computed in other ways, its gaps, and the parts of its page."""
 
 import re
 from html.parser import HTMLParser
@@ -21,7 +21,7 @@ from sklearn_koopman import (
     KoopmanDistilledClassifier,
     MonomialLifter,
 )
-from sklearn_koopman.audit import audit_report
+from sklearn_koopman.audit import GroupAccuracyDisplay, audit_report
 from sklearn_koopman.inspection import formula, robust_radius, shapley_values
 from sklearn_koopman.pipeline import make_pipeline
 from sklearn_koopman.regression import EDMDRegressor
@@ -70,7 +70,7 @@ def digits():
 
 
 class Elements(HTMLParser):
-    """Collects the tags, attributes and text of a page, and checks that it is nested."""
+    """Collects the tags, attributes and text of a page, and checks that tags are nested."""
 
     EMPTY = ("meta", "img", "line", "circle", "polyline", "polygon", "br")
 
@@ -129,6 +129,35 @@ def test_groups(report):
     assert names == [("size", "large"), ("size", "small"), ("even", "False"), ("even", "True")]
 
 
+def test_how_often_each_class_is_said_of_each_group(report, student):
+    said = student.predict(CELLS[FRESH])[SIZES == "large"]
+    found = report.groups[0].said
+    for label in np.unique(DIAGNOSES):
+        assert_allclose(found[label].value, np.mean(said == label))
+        low, high = exact(np.sum(said == label), len(said))
+        assert_allclose((found[label].low, found[label].high), (low, high), rtol=1e-6)
+    html, share = report.to_html(), found["benign"]
+    assert f"{share.value:.2%} ({share.low:.2%} to {share.high:.2%})" in html
+    assert "said benign" in html
+    assert "of the row as it is" in html
+
+
+def test_groups_of_other_rows_are_refused(student):
+    rows, labels = CELLS[FRESH], DIAGNOSES[FRESH]
+    sizes = (rows["mean radius"] > 14).rename("size")
+    found = audit_report(student, rows, labels, groups=sizes, n_rows=0).groups
+    assert [group.accuracy.n_samples for group in found] == [(~sizes).sum(), sizes.sum()]
+    for groups, what in (
+        (sizes[::-1], "the labels of the rows in another order"),
+        ({"size": sizes.reset_index(drop=True)}, "other labels"),
+    ):
+        message = rf"groups\['size'\].*{what}.*frame.loc\[X.index, 'size'\]"
+        with pytest.raises(ValueError, match=message):
+            audit_report(student, rows, labels, groups=groups)
+    with pytest.raises(ValueError, match="another order"):
+        GroupAccuracyDisplay.from_predictions(sizes, ~sizes, groups=sizes[::-1])
+
+
 def test_calibration(report, student):
     confidence = student.predict_proba(CELLS[FRESH]).max(axis=1)
     right = student.predict(CELLS[FRESH]) == DIAGNOSES[FRESH]
@@ -142,7 +171,7 @@ def test_calibration(report, student):
 
 
 def test_radii_are_in_units_of_the_columns(report, student):
-    """The same student of columns divided by their deviations has the same radii as they are."""
+    """Radii are in deviations: the same student of columns divided by these has the same radii."""
     rows = CELLS[FRESH].to_numpy()
     scale = rows.std(axis=0)
     scaled = make_pipeline(StandardScaler(), MonomialLifter(2), student[-1])
@@ -156,6 +185,10 @@ def test_radii_are_in_units_of_the_columns(report, student):
     assert_allclose(report.certified.median_radius, np.median(np.where(right, radii, 0)))
     as_they_are = audit_report(student, CELLS[FRESH], DIAGNOSES[FRESH], scale=None)
     assert_allclose(as_they_are.certified.lower, robust_radius(student, rows), rtol=1e-9)
+    within = audit_report(student, CELLS[FRESH], DIAGNOSES[FRESH], bounds=(0, 1e4), n_rows=0)
+    assert_allclose(within.certified.scale, scale)
+    assert_allclose(within.certified.lower, radii, rtol=1e-6)
+    assert "in standard deviations" in within.to_html()
     distances, values, low, high = report.certified.curve()
     assert distances[0] == 0
     assert values[0] == report.accuracy.value
@@ -262,7 +295,7 @@ def test_teachers(student, forest, kind, report):
 
 
 def test_what_is_not_known_is_left_out():
-    """Any classifier can be audited: of a forest neither radii nor a formula are known."""
+    """Any classifier can be audited. For a forest, neither radii nor a formula are known."""
     forest = RandomForestClassifier(5, random_state=0).fit(IMAGES[:300], DIGITS[:300])
     found = audit_report(forest, IMAGES[300:500], DIGITS[300:500], image_shape=(8, 8), n_rows=1)
     assert found.certified is None
@@ -291,7 +324,7 @@ def test_columns_of_words():
 
 
 def test_columns_of_names_are_scaled_columns():
-    """A student whose first step finds columns by their names is the one of an array."""
+    """A student whose first step finds columns by name equals the student of an array."""
     columns = ["mean radius", "worst texture", "worst area"]
     front = make_column_transformer(
         (StandardScaler(), columns), verbose_feature_names_out=False

@@ -21,7 +21,7 @@ def one_hot(y):
 
 
 def unscaled(coef, intercept, scaler):
-    """Return what coefficients of scaled features are for the features themselves."""
+    """Return coefficients of features, from the coefficients of scaled features."""
     coef = coef / scaler.scale_
     return coef, intercept - coef @ scaler.mean_
 
@@ -38,7 +38,7 @@ def fitted(model):
 
 
 class LinearTeacher:
-    """A teacher with logits linear in its input, which keeps every input it is shown."""
+    """A teacher with logits linear in its input, which keeps every input."""
 
     def __init__(self, n_features=5, n_columns=3, classes=None, seed=1):
         self.weight = np.random.default_rng(seed).normal(size=(n_features, n_columns))
@@ -55,7 +55,7 @@ class LinearTeacher:
 
 
 class CountingClassifier(ClassifierMixin, BaseEstimator):
-    """A logistic regression that keeps what each of its clones was fitted on."""
+    """A logistic regression that keeps the training rows of all its clones."""
 
     fits = []  # noqa: RUF012 - shared by all clones on purpose
 
@@ -76,7 +76,7 @@ class CountingClassifier(ClassifierMixin, BaseEstimator):
 
 
 class RecordingTransformer(TransformerMixin, BaseEstimator):
-    """Changes nothing and keeps how many rows each call of `transform` had."""
+    """Changes nothing, and keeps the number of rows of each call of `transform`."""
 
     def fit(self, X, y=None):
         self.n_rows_ = []

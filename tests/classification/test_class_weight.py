@@ -1,13 +1,19 @@
-"""Weights of classes are weights of the rows that have them."""
+"""The weight of a class is a weight of its rows."""
+
+import warnings
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
-from sklearn.linear_model import LogisticRegression
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
 from sklearn.utils import compute_sample_weight
 
 from sklearn_koopman import (
@@ -17,6 +23,7 @@ from sklearn_koopman import (
     KoopmanDistilledClassifierCV,
     TensorTrainClassifier,
 )
+from sklearn_koopman.search import KoopmanSearchCV
 
 X, CODES = make_classification(
     120, 5, n_informative=4, n_redundant=0, n_classes=3, weights=[0.7, 0.2], random_state=0
@@ -53,7 +60,7 @@ def test_a_class_counts_as_its_rows_do(name, class_weight):
     weighted = with_weights(student, class_weight).fit(X, Y, soft_labels=SOFT)
     rows = compute_sample_weight(class_weight, Y)
     soft = SOFT + np.log([rows[label == Y][0] for label in np.unique(Y)])
-    if "folds" in name or "one out" in name:  # which score by weights of rows, not of classes
+    if "folds" in name or "one out" in name:  # they score by weights of rows, not of classes
         student = clone(STUDENTS["EDMD" if "EDMD" in name else "distilled"])
         student.set_params(ridge=weighted.ridge_)
         if "distilled" in name:
@@ -135,6 +142,49 @@ def test_part_by_part():
 def test_wrong_weights_are_refused(class_weight, message):
     with pytest.raises(ValueError, match=message):
         EDMDClassifier(class_weight=class_weight).fit(X, Y)
+
+
+MARGINS = {
+    "estimator": LinearSVC(random_state=0),
+    "pipeline": make_pipeline(StandardScaler(), RidgeClassifier()),
+    "frozen": FrozenEstimator(SVC().fit(X, Y)),
+    "method": SVC().fit(X, Y).decision_function,
+}
+MAY_BE_WRONG = "are margins, which are not log odds.*CalibratedClassifierCV"
+
+
+@pytest.mark.parametrize("teacher", MARGINS.values(), ids=MARGINS)
+def test_weights_are_not_added_to_margins_without_a_warning(teacher):
+    student = EDMDClassifier(teacher, class_weight={"rare": 3.0})
+    with pytest.warns(UserWarning, match=MAY_BE_WRONG):
+        student.fit(X, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        student.set_params(class_weight=None).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "student",
+    [
+        *(STUDENTS[name] for name in ("EDMD, folds", "distilled", "distilled, folds", "train")),
+        KoopmanSearchCV(ridges=[1e-2], temperatures=[2.0], soft_weights=[0.5], budget=20),
+    ],
+    ids=lambda student: type(student).__name__,
+)
+def test_all_students_warn_of_margins(student):
+    student = with_weights(student, "balanced").set_params(teacher=LinearSVC(random_state=0))
+    with pytest.warns(UserWarning, match="scores of LinearSVC are margins"):
+        student.fit(X, Y)
+
+
+def test_log_odds_are_not_taken_for_margins():
+    calibrated = CalibratedClassifierCV(LinearSVC(random_state=0), ensemble=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for teacher in (calibrated, LogisticRegression().fit(X, Y).decision_function):
+            EDMDClassifier(teacher, class_weight="balanced").fit(X, Y)
+        student = EDMDClassifier(LinearSVC(), class_weight="balanced")
+        student.fit(X, Y, soft_labels=SOFT)  # the teacher says nothing
 
 
 def test_what_cannot_be_counted_is_refused():

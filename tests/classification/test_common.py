@@ -63,14 +63,14 @@ def test_extra_check(estimator, check):
 
 
 def test_weights_and_repetition_with_a_teacher_that_is_sure_of_every_row():
-    """GaussianNB as a teacher fails scikit-learn's check of this, by some 1e-6.
+    """With GaussianNB as a teacher, scikit-learn's check of this fails, by some 1e-6.
 
-    In part it is the teacher: it smooths by the variance of the rows, whatever they weigh, and so
-    is another model on repeated rows. The rest is what `tol` leaves open. On these rows teacher
-    and student are sure of everything, so the loss hardly curves (by the intercepts, which have no
-    penalty, some 1e-10), and L-BFGS, as it does then, makes rounding errors of the sums several
-    times larger in every step. Both fits are as near to the minimum as was asked for, and far
-    nearer to one another.
+    One part of the difference comes from the teacher. It smooths by the variance of the rows
+    without their weights, so it is another model on repeated rows. The rest is what `tol` leaves
+    open. On these rows teacher and student are sure of everything, so the loss hardly curves (along
+    the intercepts, which have no penalty, by some 1e-10). L-BFGS then makes rounding errors of the
+    sums several times larger in every step. Both fits are as near to the minimum as `tol` asks for,
+    and far nearer to one another.
     """
     rng = np.random.RandomState(42)  # the rows of scikit-learn's check
     X, y = rng.rand(15, 30), rng.randint(0, 3, size=15)
@@ -97,7 +97,7 @@ def test_weights_and_repetition_with_a_teacher_that_is_sure_of_every_row():
     assert apart < from_minimum / 100
 
 
-# As few epochs as the checks of accuracy let pass.
+# The fewest epochs with which the checks of accuracy pass.
 MINI_BATCHES = {"solver": "adam", "max_iter": 5, "batch_size": 16, "learning_rate": 0.1}
 ADAM = [
     KoopmanDistilledClassifier(soft_weight=0.0, **MINI_BATCHES),
@@ -111,7 +111,7 @@ ON_DENSE_ROWS = {"check_sample_weight_equivalence_on_dense_data": REASON}
 ON_SPARSE_ROWS = {"check_sample_weight_equivalence_on_sparse_data": REASON}
 
 
-# pyproject.toml makes a failure that stays away an error (xfail_strict).
+# If an expected failure does not fail, it is an error (xfail_strict in pyproject.toml).
 @parametrize_with_checks(
     ADAM, expected_failed_checks=lambda estimator: ON_DENSE_ROWS | ON_SPARSE_ROWS
 )

@@ -1,4 +1,4 @@
-"""Dask arrays into the classifiers: the same models, whoever computes them."""
+"""Classifiers fitted to dask arrays: the same models, whoever computes the chunks."""
 
 import os
 import signal
@@ -60,7 +60,7 @@ def assert_same_model(student, expected):
 
 
 class Deadly:
-    """A function of rows that kills the worker it runs in, once, in its n-th call there."""
+    """A function of rows that kills its worker once, in its n-th call there."""
 
     def __init__(self, function, corpse, n_calls=1):
         self.function = function
@@ -77,11 +77,11 @@ class Deadly:
         return self.function(X)
 
 
-CALLS = []  # of DeadlyLifter in this process
+CALLS = []  # the calls of DeadlyLifter in this process
 
 
 class DeadlyLifter(TransformerMixin, BaseEstimator):
-    """Monomials that kill a worker, once, in the n-th block that it lifts."""
+    """Monomials that kill a worker once, in the n-th block that it lifts."""
 
     def __init__(self, corpse, survivor, n_calls):
         self.corpse = corpse
@@ -107,7 +107,7 @@ class DeadlyLifter(TransformerMixin, BaseEstimator):
 
 @pytest.fixture(scope="module")
 def _quick_to_start():
-    """Let workers be forked from a process that has imported already what they need."""
+    """Fork workers from a process that has already imported all that they need."""
     from distributed.utils import get_mp_context
 
     with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
@@ -117,7 +117,7 @@ def _quick_to_start():
 
 @pytest.fixture
 def client(_quick_to_start):
-    """A client of two new workers: dask may give up one that dies just as it is restarted."""
+    """A client of two new workers. dask may give up a worker that dies while it is restarted."""
     from distributed import LocalCluster
 
     two_processes = LocalCluster(
@@ -163,7 +163,7 @@ def test_a_worker_killed_while_the_teacher_speaks(client, student, tmp_path):
 @pytest.mark.slow
 @both_classifiers
 def test_a_worker_killed_in_the_middle_of_the_sums(client, student, tmp_path):
-    n_calls = 2 if student is EDMD else 30  # the distilled one passes over the rows many times
+    n_calls = 2 if student is EDMD else 30  # distillation passes over the rows many times
     lifter = DeadlyLifter(tmp_path / "corpse", os.getpid(), n_calls)
     student = with_parameters(student, lifter=lifter)
     expected = with_parameters(student).fit(X, Y, soft_labels=LOGITS)
@@ -181,7 +181,7 @@ def test_samples_of_rows_on_a_cluster(client):
     assert_same_model(student, expected)
 
 
-# Whatever computes the chunks
+# Chunks of any kind, on any scheduler
 
 
 @in_this_thread
@@ -200,7 +200,7 @@ def test_any_chunks(student, rows):
 
 @in_this_thread
 def test_objects_beside_dask_arrays_are_refused_as_they_are_in_memory():
-    objects = LOGITS.astype(object)  # whose size dask cannot tell
+    objects = LOGITS.astype(object)  # dask cannot tell their size
     for rows in (X, chunked(X)):
         with pytest.raises(ValueError, match="soft_labels") as refusal:
             with_parameters(EDMD).fit(rows, Y, soft_labels=objects)
@@ -251,7 +251,7 @@ def test_float32_and_integers(student, dtype):
     rows = X.astype(dtype)
     student = with_parameters(student)
     if isinstance(student, KoopmanDistilledClassifier):
-        student.tol = 1e-6  # what float32 has digits for
+        student.tol = 1e-6  # float32 has digits for this
     expected = with_parameters(student).fit(rows, Y, soft_labels=LOGITS)
     student.fit(chunked(rows), Y, soft_labels=chunked(LOGITS))
     assert student.coef_.dtype == expected.coef_.dtype
@@ -372,7 +372,7 @@ def test_predictions_are_lazy(n_classes):
     assert isinstance(score, float)
 
 
-# What is refused
+# Refused inputs
 
 
 @in_this_thread

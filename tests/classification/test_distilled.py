@@ -30,18 +30,18 @@ def student(**parameters):
     return KoopmanDistilledClassifier(**({"ridge": 1e-2, "tol": 1e-9} | parameters))
 
 
-# What it is
+# The model against scikit-learn's
 
 
-@pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["", "weighted"])
+@pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["equal weights", "weighted"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_without_soft_targets_it_is_logistic_regression(sample_weight, n_classes):
     X, y = samples(n_classes=n_classes)
     model = student(soft_weight=0.0).fit(X, y, sample_weight)
     Z, _ = scaled(X, sample_weight)
     total = len(X) if sample_weight is None else sample_weight.sum()
-    # scikit-learn has one vector for two classes, the difference of the student's two, which
-    # the penalty shares out to halves: it is counted twice.
+    # For two classes scikit-learn has one vector: the difference of the student's two vectors.
+    # The penalty makes these two its halves, so it is counted twice.
     C = (2 if n_classes == 2 else 1) / (1e-2 * total)
     oracle = LogisticRegression(C=C, tol=1e-10, max_iter=1000).fit(Z, y, sample_weight)
     assert_allclose(model.predict_proba(X), oracle.predict_proba(Z), atol=1e-6)
@@ -87,7 +87,7 @@ def test_it_minimises_the_formula_of_its_docstring():
 
 def test_without_ridge():
     model = student(ridge=0.0, soft_weight=1.0, temperature=1.0).fit(X, Y, soft_labels=P)
-    assert_allclose(model.predict_proba(X), P, atol=1e-5)  # a linear teacher is found again
+    assert_allclose(model.predict_proba(X), P, atol=1e-5)  # the student finds a linear teacher
 
 
 @pytest.mark.parametrize("include_bias", [True, False])
@@ -236,7 +236,7 @@ needs_skorch = pytest.mark.usefixtures("_skorch")
 
 
 @needs_skorch
-@pytest.mark.parametrize("lifter", [None, MonomialLifter(2)], ids=["", "lifter"])
+@pytest.mark.parametrize("lifter", [None, MonomialLifter(2)], ids=["no lifter", "lifter"])
 def test_adam_comes_near_the_exact_optimum(lifter):
     model = adam(lifter=lifter, batch_size=16, max_iter=20, learning_rate=0.1)
     model.fit(X, Y, soft_labels=P)
@@ -300,7 +300,7 @@ def test_a_failed_epoch_leaves_a_stream_as_it_was():
 
 
 class PressesControlC(MonomialLifter):
-    """Lifts rows so often, and then as if a user pressed Control-C."""
+    """Lifts rows some number of times, and then acts as if a user pressed Control-C."""
 
     n_calls_left = 10**9
 

@@ -48,7 +48,7 @@ def score(scoring, model, X, y, weight, soft):
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss", "fidelity"])
-@pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["", "weighted"])
+@pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["equal weights", "weighted"])
 def test_scores_are_those_of_one_fit_after_another(scoring, sample_weight):
     model = make(scoring=scoring, **TIGHT).fit(X, Y, sample_weight)
     weight = np.ones(len(X)) if sample_weight is None else sample_weight
@@ -73,7 +73,7 @@ def test_scores_are_those_of_one_fit_after_another(scoring, sample_weight):
     assert_array_equal(model.scores_.reshape(3, -1)[1], model.cv_results_["split1_test_score"])
 
 
-@pytest.mark.parametrize("lifter", [None, MonomialLifter(2)], ids=["", "lifted"])
+@pytest.mark.parametrize("lifter", [None, MonomialLifter(2)], ids=["not lifted", "lifted"])
 def test_it_ends_as_the_classifier_of_the_chosen_settings(lifter):
     model = make(lifter=lifter).fit(X, Y)
     settings = {
@@ -108,7 +108,7 @@ def test_the_temperature_of_hard_labels_is_not_tried(monkeypatch):
         made.append(settings["temperature"])
         original(self, *args, **settings)
 
-    # How many problems were solved shows in nothing but time: their scores would be equal.
+    # Only the time would show how many problems were solved: the scores would be equal.
     monkeypatch.setattr(DistillationProblem, "__init__", counting)
     model = make(soft_weights=[0.0], temperatures=[1.0, 2.0, 3.0]).fit(X, Y)
     assert len(made) == 3 + 1  # the folds and the last fit

@@ -33,10 +33,10 @@ def assert_same_model(model, other, rtol=1e-9):
     assert_array_equal(model.classes_, other.classes_)
 
 
-# What it is
+# The model against scikit-learn's
 
 
-@pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["", "weighted"])
+@pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["equal weights", "weighted"])
 @pytest.mark.parametrize("solver", ["cholesky", "svd", "auto"])
 @pytest.mark.parametrize("ridge", [1e-6, 0.1])
 def test_labels_are_ridge_regression_on_one_hot_targets(sample_weight, solver, ridge):
@@ -57,7 +57,7 @@ def test_labels_are_those_of_ridge_classifier(n_classes):
         assert_allclose(model.decision_function(X), oracle.decision_function(Z), atol=1e-10)
 
 
-@pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["", "weighted"])
+@pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["equal weights", "weighted"])
 def test_a_teacher_is_ridge_regression_on_centred_logits(sample_weight):
     teacher = LinearTeacher()
     logits = teacher.logits(X) ** 2
@@ -82,7 +82,7 @@ def test_rank_is_reduced_rank_ridge_regression():
     Z, _ = scaled(X)
     n, p = Z.shape
     ridge = 0.05
-    # Ridge is least squares on augmented rows; there, the fitted values are truncated.
+    # Ridge is least squares on augmented rows. The fitted values of these are truncated.
     rows = np.vstack([Z, np.sqrt(n * ridge) * np.eye(p)])
     targets = np.vstack([one_hot(y) - one_hot(y).mean(axis=0), np.zeros((p, 5))])
     coef = np.linalg.lstsq(rows, targets)[0]
@@ -179,10 +179,10 @@ STREAMS = {
 }
 
 
-@pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["", "weighted"])
+@pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["equal weights", "weighted"])
 @pytest.mark.parametrize("parameters", STREAMS.values(), ids=STREAMS.keys())
 def test_a_stream_gives_the_model_of_all_rows(parameters, sample_weight):
-    order = np.argsort(Y, kind="stable")  # the first batch has one class only
+    order = np.argsort(Y, kind="stable")  # the first batch has only one class
     X_sorted, y_sorted = X[order], Y[order]
     weight = np.ones(len(X)) if sample_weight is None else sample_weight
     stream = EDMDClassifier(**parameters)
@@ -232,7 +232,7 @@ def test_fit_after_a_stream_forgets_it():
 
 
 class Stoppable(OrthogonalPolynomialLifter):
-    """Lifts rows until one is so large as if a user pressed Control-C there."""
+    """Lifts rows; at a very large one, it acts as if a user pressed Control-C."""
 
     def _lift(self, X):
         if X.max() > 1e9:
@@ -264,7 +264,7 @@ def test_a_call_whose_sums_have_no_solution_takes_nothing_in():
 
 
 def assert_kept(model, before):
-    """Compare the attributes of a model with those that it had: they are the same objects."""
+    """Check that the attributes of a model are the same objects as before."""
     after = fitted(model)
     assert after.keys() == before.keys()
     assert all(after[name] is before[name] for name in before)

@@ -30,8 +30,8 @@ FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)
 def refitted_without_each_row(X, targets, ridge, weight):
     """Return the prediction for each row by ridge regression on all others.
 
-    The rows stay standardised by the moments of all, and the penalty is ridge times the weight
-    of all.
+    The rows stay standardised by the moments of all rows, and the penalty is ridge times the weight
+    of all rows.
     """
     Z, _ = scaled(X, weight)
     rows = np.hstack([np.ones((len(Z), 1)), Z])
@@ -48,8 +48,8 @@ def refitted_without_each_row(X, targets, ridge, weight):
 # Leaving out one row
 
 
-@pytest.mark.parametrize("weight", [np.ones(len(X)), WEIGHT], ids=["", "weighted"])
-@pytest.mark.parametrize("lifter", [None, MonomialLifter(2)], ids=["", "lifted"])
+@pytest.mark.parametrize("weight", [np.ones(len(X)), WEIGHT], ids=["equal weights", "weighted"])
+@pytest.mark.parametrize("lifter", [None, MonomialLifter(2)], ids=["not lifted", "lifted"])
 def test_one_row_left_out_is_a_refit_without_it(weight, lifter):
     psi = X if lifter is None else MonomialLifter(2, include_bias=False).fit_transform(X)
     logits = LinearTeacher().logits(X) ** 2
@@ -95,7 +95,7 @@ def test_two_classes_are_those_of_ridge_classifier_cv():
 @pytest.mark.parametrize("scoring", ["accuracy", "neg_mean_squared_error"])
 def test_rows_without_a_label_are_not_scored(cv, scoring):
     y = np.where(np.arange(len(Y)) % 4 == 0, -1, Y)
-    has_label = y >= 0  # as many in each of the folds
+    has_label = y >= 0  # the same number in each of the folds
     settings = {"ridges": RIDGES, "cv": cv, "scoring": scoring}
     model = EDMDClassifierCV(unlabeled_value=-1, **settings).fit(X, y)
     expected = EDMDClassifierCV(**settings).fit(X[has_label], y[has_label])
@@ -103,7 +103,7 @@ def test_rows_without_a_label_are_not_scored(cv, scoring):
         model.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
     )
     assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
-    # With soft targets they are learned from, and count where no label is needed.
+    # With soft targets, the model learns from these rows, and they count where no label is needed.
     soft = LinearTeacher().logits(X)
     all_rows = clone(model).fit(X, y, soft_labels=soft)
     expected = EDMDClassifierCV(**settings).fit(X, Y, soft_labels=soft)
@@ -156,7 +156,7 @@ def test_a_teacher_that_would_have_seen_the_row_is_refused():
 # Leaving out folds
 
 
-@pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["", "weighted"])
+@pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["equal weights", "weighted"])
 @pytest.mark.parametrize("soft", [False, True], ids=["labels", "soft labels"])
 def test_folds_are_those_of_grid_search(sample_weight, soft):
     soft_labels = LinearTeacher().logits(X) if soft else None
@@ -217,7 +217,7 @@ def test_a_teacher_that_learns_sees_no_held_out_row():
 
 
 class Squares(MonomialLifter):
-    """Counts the rows that it lifts: they have to be, as it keeps its products to itself."""
+    """Counts the rows that it lifts. It hides its products, so its rows have to be lifted."""
 
     n_rows = 0
 
@@ -234,7 +234,7 @@ def test_a_teacher_that_learns_reads_the_rows_in_the_same_pass():
         for ridges in ([1e-2], RIDGES):
             Squares.n_rows = 0
             EDMDClassifierCV(teacher, ridges=ridges, cv=5, lifter=Squares(2)).fit(X, Y)
-            # One to accumulate, one to score; a row to learn the width.
+            # One pass to accumulate, one pass to score, and one row to learn the width.
             assert Squares.n_rows == 2 * len(X) + 1
 
 

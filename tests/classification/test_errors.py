@@ -62,7 +62,7 @@ def student(request):
         "3-D",
         "no rows",
         "no columns",
-        "a row less",
+        "one row too few",
         "complex",
         "strings",
     ],
@@ -134,7 +134,7 @@ def test_bad_X_in_predict(student, bad_X, message):
         (P.astype(str), "soft_labels: expected real numbers"),
         (P * [4, -2, 1], "soft_labels: 0 of 150 rows look like prob.* set teacher_output="),
     ],
-    ids=["NaN", "inf", "a row less", "3-D", "strings", "negative"],
+    ids=["NaN", "inf", "one row too few", "3-D", "strings", "negative"],
 )
 def test_bad_soft_labels(student, soft_labels, message):
     with pytest.raises(ValueError, match=message):
@@ -164,7 +164,7 @@ def test_probabilities_with_a_few_bad_rows(student):
         (lambda X: X[:, :3] * np.nan, "NaN or infinity in 150 of 150 rows"),
         (LinearTeacher(7), "matmul"),
     ],
-    ids=["a row less", "3-D", "NaN", "features"],
+    ids=["one row too few", "3-D", "NaN", "features"],
 )
 def test_bad_outputs_of_a_teacher(student, teacher, message):
     with pytest.raises(ValueError, match=message) as error:

@@ -25,7 +25,7 @@ from sklearn_koopman.teachers import TorchTeacher
 
 from .helpers import CountingClassifier, LinearTeacher, samples, scaled
 
-# Ten "pixels", the first of which numbers the rows; the teacher sees all of them.
+# Ten "pixels". The first one numbers the rows. The teacher sees all of them.
 X = scaled(samples(n_samples=120, n_features=10)[0])[0]
 Y = samples(n_samples=120, n_features=10)[1]
 X[:, 0] = np.arange(len(X)) / len(X)
@@ -157,7 +157,7 @@ def test_a_plain_estimator_as_teacher_sees_no_validation_rows(student):
         assert_array_equal(seen, X[train])
 
 
-# Metadata routing. Nobody has to request soft_labels and teacher_X.
+# Metadata routing. soft_labels and teacher_X need no request.
 
 
 @routing_on
@@ -189,7 +189,7 @@ def test_calibration_of_our_pipeline(student, routing):
 
 @routing_on
 def test_bagging(student):
-    """All members get all soft labels: what is drawn are the weights or the rows with them."""
+    """All members get all soft labels: weights are drawn, or rows together with soft labels."""
     teacher = LinearTeacher(10)
     bagging = BaggingClassifier(student, n_estimators=3, random_state=0)
     by_labels = clone(bagging).fit(X, Y, soft_labels=LOGITS)
@@ -264,7 +264,7 @@ def test_clone_shares_the_module(student, counted_teacher):
 
 
 def test_clone_leaves_the_original_alone(student):
-    """Threads may clone the same student: its teacher must be there all the time."""
+    """Threads may clone the same student, so its teacher must be there all the time."""
     teachers = []
 
     class Watching(MonomialLifter):
@@ -301,7 +301,7 @@ def test_pickle(student, counted_teacher):
 
 
 def test_the_hash_is_stable(student, counted_teacher):
-    """joblib caches by it: a clone, or a call of the teacher, must not change it."""
+    """joblib caches by the hash, so a clone or a call of the teacher must not change it."""
     _, teacher = counted_teacher
     student.set_params(teacher=teacher)
     before = joblib.hash(student)

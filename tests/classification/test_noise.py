@@ -1,4 +1,4 @@
-"""Noise-aware students against the mean over all noise, which is finite where it has two values."""
+"""Noise-aware students against the mean over all noise, which has two values here."""
 
 from itertools import product
 
@@ -16,9 +16,9 @@ SIGNS = np.array(list(product([-1.0, 1.0], repeat=4)))
 
 
 def with_all_noise(multiplicative, additive):
-    """Return every row with every combination of signs of its four features' noise.
+    """Return every row with every combination of signs of the noise of its four features.
 
-    Independent noise of zero mean and these deviations: its mean over 16 copies is exact.
+    This is independent noise of zero mean and these deviations. The mean over 16 copies is exact.
     """
     size = np.sqrt(multiplicative**2 * X**2 + additive**2)
     noisy = X + SIGNS[:, None, :] * size

@@ -1,4 +1,4 @@
-"""Students of rows that are moved: the objective, its gradient, and what it is good for."""
+"""Students of perturbed rows: the objective, its gradient, and its use."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ DICTIONARIES = {
 
 
 def problem(lifter, factor, *, dtype=np.float64, soft_weight=0.6):
-    """Return the problem of some rows, and these."""
+    """Return the problem of some rows, and these rows."""
     draw = np.random.default_rng(1)
     Z = draw.normal(size=(30, 3)).astype(dtype)
     lifter.fit(Z)
@@ -66,7 +66,7 @@ def problem(lifter, factor, *, dtype=np.float64, soft_weight=0.6):
 def formula(
     coef, intercept, lifter, factor, Z, labels, weight, soft_weight=0.6, temperature=2.0
 ):
-    """Return the objective as its formula reads, with slopes by finite differences."""
+    """Return the objective by its formula, with slopes by finite differences."""
 
     def logits(Z):
         psi = lifter.transform(Z)
@@ -133,7 +133,7 @@ def test_single_precision_and_centred_rows_have_the_same_objective():
 
 
 def student(perturbation, **settings):
-    """Return a pipeline with a student that expects its rows to be moved."""
+    """Return a pipeline with a student that expects perturbed rows."""
     settings = {"soft_weight": 0.0, "ridge": 1e-3, "tol": 1e-5} | settings
     last = KoopmanDistilledClassifier(perturbation=perturbation, **settings)
     return make_pipeline(PCA(10, random_state=0), MonomialLifter(2), last)
@@ -157,7 +157,7 @@ def test_of_a_linear_student_it_is_the_largest_loss_within_the_distance():
 
 
 def test_units_are_those_of_what_enters_the_pipeline():
-    """Whatever stands before the monomials, the ridge apart: a student of the same slopes."""
+    """Apart from the ridge, any step before the monomials gives a student of the same slopes."""
     settings = {"soft_weight": 0.0, "ridge": 1e-8, "tol": 1e-5, "perturbation": 0.4}
     last = KoopmanDistilledClassifier(**settings)
     plain = make_pipeline(PCA(4, random_state=0), MonomialLifter(2), last).fit(X, y)

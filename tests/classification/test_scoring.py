@@ -1,4 +1,4 @@
-"""Scorers of scikit-learn choose the settings of students, as they do in a search."""
+"""Scorers of scikit-learn choose the settings of students, as in its searches."""
 
 import numpy as np
 import pytest
@@ -51,6 +51,25 @@ def test_edmd_as_in_a_search(n_classes):
         EDMDClassifier(), {"ridge": RIDGES[::-1]}, cv=FOLDS, scoring="f1_macro"
     ).fit(X[some], Y[some])
     assert_allclose(own.cv_results_["mean_test_score"], search.cv_results_["mean_test_score"])
+
+
+@pytest.mark.parametrize("chooser", [EDMDClassifierCV, KoopmanDistilledClassifierCV])
+def test_a_function_may_ask_about_the_held_out_rows(chooser):
+    asked = []
+
+    def scoring(model, rows, y, sample_weight):
+        margins = model.decision_function(rows)
+        assert (model.classes_[margins.argmax(axis=1)] == model.predict(rows)).all()
+        if chooser is KoopmanDistilledClassifierCV:
+            assert_allclose(model.predict_proba(rows).sum(axis=1), 1)
+        asked.append(len(y))
+        return balanced_accuracy_score(y, model.predict(rows), sample_weight=sample_weight)
+
+    settings = {} if chooser is EDMDClassifierCV else {"soft_weights": [0]}
+    chooser(ridges=[1e-2], cv=FOLDS, scoring=scoring, **settings).fit(
+        X, Y, np.arange(len(X)) + 1
+    )
+    assert set(asked) == {50}
 
 
 def test_weights_of_rows_count_and_those_of_classes_do_not():

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# The stand-in for 60,000 images is put into this module.
+# The tests put a stand-in for 60,000 images into this module.
 from sklearn_koopman.datasets import _cifar10, fetch_cifar10
 
 N_BATCH, N_TRAIN = 2, 10
-DOWN, ACROSS = 1, 2  # images of a sheet
+DOWN, ACROSS = 1, 2  # numbers of images in a sheet
 
 
 class Tiny:
@@ -56,7 +56,7 @@ class Tiny:
 
 
 class OpenML:
-    """Stands for `fetch_openml`: answers with the tiny data, or raises."""
+    """Stands for `fetch_openml`: returns the tiny data, or raises."""
 
     def __init__(self, pixels, classes):
         self.answer = pixels.astype(np.int64), classes.astype(str).astype(object)
@@ -74,7 +74,7 @@ class OpenML:
 def tiny(monkeypatch):
     data = Tiny()
     checksums = {part: checksum(*data.part(part)) for part in ("train", "test")}
-    # 60,000 images, whose checksums are known, would have to be downloaded.
+    # The known checksums are those of 60,000 images, which would have to be downloaded.
     for name, stand_in in {
         "CHECKSUMS": checksums,
         "N_TEST": N_BATCH,
@@ -93,7 +93,7 @@ def openml(tiny, monkeypatch):
 
 
 def checksum(pixels, classes):
-    """Return the checksum of a part: in the order of digests, the pixels, then the classes."""
+    """Return the checksum of a part: of the pixels, then of the classes, ordered by digests."""
     ordered = sorted(
         (hashlib.blake2b(row.tobytes(), digest_size=16).digest(), row.tobytes(), bytes([label]))
         for row, label in zip(pixels, classes, strict=True)

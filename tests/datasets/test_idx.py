@@ -1,6 +1,6 @@
 """Files of images.
 
-Through a private module: `fetch_mnist` refuses every file but eight, whose checksums it knows.
+These tests use a private module: `fetch_mnist` takes only eight files with known checksums.
 """
 
 import gzip
@@ -55,7 +55,7 @@ def test_reads_plain_and_gzipped_files(tmp_path, name, pack):
 
 
 def _gzip(content):
-    # Without a time in it, so that the tests have the same names in every process.
+    # The file has no time in it, so that the tests have the same names in every process.
     return gzip.compress(content, mtime=0)
 
 

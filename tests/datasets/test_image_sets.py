@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# The stand-in for 70,000 images is put into this module.
+# The tests put a stand-in for 70,000 images into this module.
 from sklearn_koopman.datasets import _image_sets, fetch_fashion_mnist, fetch_mnist
 
 FETCHERS = [
@@ -17,7 +17,7 @@ N_TRAIN, N_TEST = 6, 4
 
 
 class Tiny:
-    """Ten random images in place of 70,000: the files, and what OpenML would answer."""
+    """Ten random images in place of 70,000: the files, and the answer of OpenML."""
 
     def __init__(self):
         rng = np.random.RandomState(0)
@@ -45,7 +45,7 @@ class Tiny:
 
 
 class OpenML:
-    """Stands for `fetch_openml`: answers with the tiny data, or raises."""
+    """Stands for `fetch_openml`: returns the tiny data, or raises."""
 
     def __init__(self, tiny):
         self.answer = tiny.pixels.astype(np.int64), tiny.labels.astype(str).astype(object)
@@ -62,7 +62,7 @@ class OpenML:
 @pytest.fixture
 def tiny(monkeypatch):
     data = Tiny()
-    # 70,000 images, whose checksums are known, would have to be downloaded.
+    # The known checksums are those of 70,000 images, which would have to be downloaded.
     image_sets = {
         name: replace(getattr(_image_sets, name), checksums=data.checksums)
         for name in ("_MNIST", "_FASHION_MNIST")
@@ -75,7 +75,7 @@ def tiny(monkeypatch):
 
 @pytest.fixture
 def ask_instead(monkeypatch):
-    """Return a function that puts what it is given into OpenML's place: tests have no network."""
+    """Return a function that replaces OpenML by its argument. Tests have no network."""
 
     def put(stand_in):
         monkeypatch.setattr("sklearn.datasets.fetch_openml", stand_in)
@@ -97,7 +97,7 @@ def no_network(ask_instead):
     ask_instead(fail)
 
 
-# The true data, where they are
+# The true data, if they are there
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def test_raw_bytes_can_be_written_to(tmp_path, tiny):
     X[0, 0] = 1
 
 
-# Where the files are looked for
+# Where the files are sought
 
 
 def test_data_home_comes_before_the_environment(tmp_path, tiny, no_network, monkeypatch):

@@ -76,7 +76,7 @@ def test_points_lie_in_the_disc_and_dots_in_the_dots(r_small, r_big):
 
 
 def test_the_halves_are_those_of_the_symbol():
-    """Two discs of half the radius belong to one half each, the rest is above or below."""
+    """Two discs of half the radius belong to one half each. The rest is above or below."""
     X, y = make_yin_yang(2000, random_state=1)
     in_left_disc = np.hypot(X[:, 0] - 0.25, X[:, 1] - 0.5) <= 0.25
     in_right_disc = np.hypot(X[:, 0] - 0.75, X[:, 1] - 0.5) <= 0.25

@@ -64,7 +64,7 @@ STUDENTS = {
     "legendre": EDMDClassifier(
         lifter=sklearn_pipeline(PCA(8), OrthogonalPolynomialLifter(2, family="legendre"))
     ),
-    # Gaussians are nearly dependent: a small ridge has large coefficients that magnify rounding.
+    # Gaussians are nearly dependent: with a small ridge, large coefficients magnify rounding.
     "gaussians": EDMDClassifier(
         ridge=1e-2, lifter=sklearn_pipeline(PCA(8), RBFLifter(60, random_state=0))
     ),

@@ -1,4 +1,4 @@
-"""C of students: compiled with all warnings and sanitizers, it says what the student says."""
+"""C of students, compiled with all warnings and sanitizers: it gives the student's answers."""
 
 import os
 import shutil
@@ -72,7 +72,7 @@ def coordinates(n=5):
 
 GAUSSIAN = {"gamma": 0.1, "n_components": 15, "random_state": 0}
 LANDMARKS = {"n_landmarks": 9, "random_state": 0}
-# What lifts, and whether rows are bytes.
+# The steps that lift, and whether rows are bytes.
 DICTIONARIES = {
     "scaled": (make_pipeline(StandardScaler(), coordinates(), RobustScaler()), False),
     "bytes": (make_pipeline(MinMaxScaler((-1, 1)), coordinates(8), MaxAbsScaler()), True),
@@ -100,7 +100,7 @@ DICTIONARIES = {
     "proportion": (filters(nonlinearity="proportion", normalization="brightness"), True),
     "intensity": (filters(nonlinearity="intensity", root=False, normalization="none"), True),
     "magnitude": (filters(nonlinearity="magnitude", filters="pca"), True),
-    "behind filters": (make_pipeline(filters(), coordinates(6), MonomialLifter(2)), True),
+    "after filters": (make_pipeline(filters(), coordinates(6), MonomialLifter(2)), True),
     "scaled images": (make_pipeline(MinMaxScaler((0, 3)), filters(padding=1)), False),
 } | {
     name: (
@@ -142,7 +142,7 @@ CASE = """
 
 
 class Compiled:
-    """Students that are compiled into one program for the host."""
+    """Students, compiled into one program for the host."""
 
     def __init__(self, students, folder, flags=SANITIZERS):
         self.students, self.folder = students, folder
@@ -165,7 +165,7 @@ class Compiled:
         assert done.returncode == 0, done.stderr
 
     def logits(self, student, rows):
-        """Return what a student writes, of rows as C takes them."""
+        """Return the output of a student for rows in the format of the C code."""
         number = self.students.index(student)
         done = subprocess.run(
             [str(self.folder / "main"), str(number)],
@@ -277,7 +277,7 @@ def few(tmp_path_factory):
 
 
 def rows_between_bytes(kind, seed):
-    """Return rows between bytes; means of two or four bytes are often halfway."""
+    """Return rows with values between bytes; means of two or four bytes are often halfway."""
     rng = np.random.default_rng(seed)
     in_bytes = rng.integers(0, 256, (100, 4, 64)) / 255
     means = in_bytes.astype(kind).mean(axis=1)
@@ -423,7 +423,7 @@ def test_on_an_emulated_core(board, number, tmp_path):
     assert report.agreement == 1
     assert report.largest_difference <= (0 if number == "integer" else 1e-5)
     assert report.accuracy > 0.8
-    # Bytes are known beforehand: those that the object file has.
+    # The bytes of the object file are known beforehand.
     assert (built.tables, built.buffers) == (student.tables, student.buffers)
     assert (report.tables, report.buffers) == (student.tables, student.buffers)
     assert student.tables < report.flash < student.tables + 6000

@@ -1,4 +1,4 @@
-"""Compiled students have the answers of those that they were made of."""
+"""Compiled students give the answers of the students that they come from."""
 
 import copy
 import io
@@ -51,7 +51,7 @@ y = np.array(["no", "perhaps", "yes"])[
 
 
 def check_same_answers(student, X=X, rtol=1e-9):
-    """Compare all answers, of many rows and of one."""
+    """Compare all answers, for many rows and for one."""
     compiled = compile(student)
     assert_array_equal(compiled.predict(X), student.predict(X))
     assert compiled.predict(X).dtype == student.predict(X).dtype
@@ -202,7 +202,7 @@ def test_rows_too_large_for_the_student():
 
 
 class Doubled(TransformerMixin, BaseEstimator):
-    """A step of somebody's own."""
+    """A user's own step."""
 
     def fit(self, X, y=None):
         self.n_features_in_ = X.shape[1]
@@ -213,7 +213,7 @@ class Doubled(TransformerMixin, BaseEstimator):
 
 
 class DoubledAndTold(Doubled):
-    """The same, which says what it does."""
+    """The same step with a function of its own."""
 
     def to_function(self, dtype):
         return lambda rows: 2 * rows
@@ -227,7 +227,7 @@ def test_steps_of_your_own():
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        (Doubled(), "Doubled has no form as a plain function here. Known are PCA"),
+        (Doubled(), "Doubled has no form as a plain function here. Supported are PCA"),
         (FunctionTransformer(np.abs), "func=<ufunc 'absolute'>"),
         (Nystroem("poly", n_components=5), "kernel='poly'"),
         (QuantileTransformer(n_quantiles=9), "QuantileTransformer has no form"),

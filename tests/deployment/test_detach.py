@@ -25,7 +25,7 @@ X, y = load_iris(return_X_y=True)
 
 
 class Marked:
-    """A teacher that a pickle cannot carry, so none is left where pickling works."""
+    """A teacher that cannot be pickled. If pickling works, no teacher is left."""
 
     def __call__(self, X):
         return np.eye(3)[np.minimum(np.asarray(X)[:, 2].astype(int) // 2, 2)]

@@ -104,8 +104,8 @@ def test_errors(without):
         load_student(io.BytesIO())
 
 
-# One file for every kind of type that a student is made of, written before the package was laid
-# out anew; each was fitted to iris.
+# One file for every kind of type in a student, written before modules moved into folders. Each
+# student was fitted to iris.
 OLD = Path(__file__).parent / "files_of_0_1"
 OLD_PREDICTIONS = json.loads((OLD / "predictions.json").read_text("utf-8"))
 
@@ -139,7 +139,7 @@ def test_a_file_object_of_an_earlier_version_is_read_and_can_be_saved_again():
 
 
 def rewritten(content, rename=None, **changes):
-    """Return a file of skops with other parts, and words of its schema replaced."""
+    """Return a skops file with other parts, and with words of its schema replaced."""
     written = io.BytesIO()
     with ZipFile(io.BytesIO(content)) as old, ZipFile(written, "w", ZIP_DEFLATED) as new:
         for name in old.namelist():

@@ -1,4 +1,4 @@
-"""What becomes of a student's filters: few bits, one chip's errors, noisy inputs and detectors."""
+"""Students' filters with few bits, the errors of a chip, noisy inputs and noisy detectors."""
 
 import pickle
 
@@ -34,19 +34,19 @@ from .helpers import FILTERS, INTENSITIES, X, y
 
 @pytest.fixture(scope="module")
 def student():
-    """A student of intensities, whose observables are roots of them."""
+    """A student whose observables are roots of intensities."""
     return make_pipeline(clone(INTENSITIES), EDMDClassifier()).fit(X, y)
 
 
 @pytest.fixture(scope="module")
 def bare():
-    """A student of intensities as they are, of patches as they are."""
+    """A student of intensities without roots, and of patches without normalisation."""
     lifter = clone(INTENSITIES).set_params(root=False, normalization="none")
     return make_pipeline(lifter, EDMDClassifier()).fit(X, y)
 
 
 def responses_of(lifter, rows=X):
-    """Return the responses of all patches, (n_rows, n_places, n_filters), as hardware has them."""
+    """Return the responses of patches on hardware, (n_rows, n_places, n_filters)."""
     flat = lifter.filters_.reshape(len(lifter.filters_), -1).astype(np.float64)
     return lifter.patches(rows) @ flat.T + lifter.offsets_
 
@@ -75,7 +75,7 @@ class TestBits:
         assert 0 < changes[0] < changes[1]
 
     def test_offsets_keep_the_mean_where_all_rows_count_alike(self, student):
-        # Without probabilities they do.
+        # Without probabilities they agree.
         rounded = quantise_student(student, X, bits=None, filter_bits=2)[0]
         assert not np.array_equal(rounded.filters_, student[0].filters_)
         means = [responses_of(each).mean(axis=(0, 1)) for each in (rounded, student[0])]
@@ -191,7 +191,7 @@ class TestChips:
         assert_allclose(dark, 0, atol=1e-12)
 
     def test_light_between_two_dictionaries(self):
-        # Pixels are read behind a random medium, and products are taken of what was read.
+        # Pixels are read after a random medium, and products are taken of the read values.
         medium = OpticalLifter(10, random_state=0)
         student = make_pipeline(medium, PCA(5), MonomialLifter(2), EDMDClassifier()).fit(X, y)
         exact = student.decision_function(X)
@@ -213,7 +213,7 @@ class TestChips:
         noisy = chip(whole, input_noise=0.1).decision_function(row)
         slopes = whole[-1].coef_ @ whole[0].components_
         assert_allclose(noisy.std(axis=0), 0.1 * np.linalg.norm(slopes, axis=1), rtol=0.1)
-        # What lies beyond the range of the modulator is sent as its end.
+        # Values beyond the range of the modulator are sent as its end.
         beyond = chip(whole, input_bits=8).decision_function(X + 9)
         assert_allclose(beyond, whole.decision_function(np.ones_like(X)), atol=1e-4)
 
@@ -235,7 +235,7 @@ class TestChips:
         assert means[0] < means[2]
         assert_allclose(means[2], student.score(X[:600], y[:600]), atol=0.01)
         if vary == "filter_noise":
-            assert found[0, 0] != found[0, 1]  # each chip has filters of its own
+            assert found[0, 0] != found[0, 1]  # each chip has its own filters
 
     def test_a_chip_is_drawn_by_its_seed(self, student):
         noisy = {"filter_noise": 0.1, "input_noise": 0.1, "pixel_electrons": 100}

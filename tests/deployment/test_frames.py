@@ -1,4 +1,4 @@
-"""Students of data frames with gaps, in every form that takes their numbers."""
+"""Students of data frames with missing values, in every form that takes their numbers."""
 
 import warnings
 

@@ -66,7 +66,7 @@ def test_shot_and_thermal_noise_have_their_sizes(one):
     row = np.repeat(X[:1], n_readings, axis=0)
     psi = one[:-1].transform(X).astype(np.float64)
     light = np.abs(psi) @ np.abs(one[-1].coef_.astype(np.float64)).T
-    electrons = 1000 * light[0] / light.max()  # of each class for that row
+    electrons = 1000 * light[0] / light.max()  # for each class of that row
     shot = chip(one, photoelectrons=1000).decision_function(row)
     expected = np.sqrt(electrons) * light.max() / 1000
     assert_allclose(shot.std(axis=0), expected, rtol=0.2)

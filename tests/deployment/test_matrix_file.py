@@ -1,4 +1,4 @@
-"""The matrix as a table: what is read back predicts as the student does."""
+"""The matrix as a table: a table that is read back gives the student's predictions."""
 
 import json
 

@@ -76,7 +76,7 @@ def test_a_file_of_phases_is_the_matrix(layout, n_classes, tmp_path):
     size = np.abs(mesh.matrix).max()
     assert_allclose(found, settings["matrix"], atol=1e-12 * size)
     assert_allclose(fields.imag, 0, atol=1e-12)
-    # From rows to logits less their mean, by the file alone.
+    # From rows to logits minus their mean, with only the file.
     psi = np.column_stack([student.lifter_.transform(X), np.ones(len(X))])
     readings = psi / settings["port_scales"] @ found.T
     logits = student.decision_function(X)

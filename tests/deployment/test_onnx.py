@@ -138,8 +138,8 @@ def test_only_chosen_products_are_computed(kind):
     assert len(model.graph.node) < 30
     integers = onnx.TensorProto.INT64
     tables = [array.dims for array in model.graph.initializer if array.data_type == integers]
-    # Two factors of each product, the places of the chosen ones, and a few numbers for the ones.
-    of_features = 0 if kind is MonomialLifter else 10 * 3  # the polynomials' own
+    # Two factors of each product, the places of the chosen products, and a few numbers for ones.
+    of_features = 0 if kind is MonomialLifter else 10 * 3  # coefficients of the polynomials
     n_products = selector.operations().nonlinear - of_features
     assert n_products < 40 < lifter.n_output_features_ / 20
     assert sum(np.prod(dims) for dims in tables) <= 2 * n_products + 12 + 10
@@ -234,7 +234,7 @@ def test_a_linearised_network_is_exported_by_torch(tmp_path):
     for estimator in (network, sklearn_pipeline("passthrough", network)):
         with pytest.raises(TypeError, match=r"to_onnx: .* to_module\(\) .*torch.onnx.export"):
             to_onnx(estimator, X)
-    # What the message says works.
+    # The advice of the message works.
     module, rows = network.to_module(), torch.from_numpy(X)
     file = tmp_path / "network.onnx"
     with warnings.catch_warnings():

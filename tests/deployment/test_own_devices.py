@@ -1,4 +1,4 @@
-"""Devices of one's own whose fit learns nothing and notes nothing."""
+"""A user's own devices, whose fit learns nothing and sets no attribute."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ from .helpers import X, y
 
 
 def response(X):
-    """Return what the device makes of rows."""
+    """Return the device's output for rows."""
     return np.sin(3 * X) ** 2
 
 
@@ -52,7 +52,7 @@ class CountedDevice(Device):
 
 
 def students(device):
-    """Return a student that has a device as a step, as its lifter, and inside of a pipeline."""
+    """Return a student with a device: as a step, as its lifter, or inside a pipeline."""
     return [
         make_pipeline(device, EDMDClassifier()).fit(X, y),
         EDMDClassifier(lifter=device).fit(X, y),
@@ -62,7 +62,7 @@ def students(device):
 
 @pytest.fixture(scope="module")
 def known():
-    """The same student, whose device says that it needs no fit."""
+    """The same student. Its device says that it needs no fit."""
     device = FunctionTransformer(response)
     return make_pipeline(device, EDMDClassifier()).fit(X, y)
 

@@ -23,7 +23,7 @@ from .helpers import STUDENTS, TEACHER, X, y
 
 
 def change(matrix, rounded, gram):
-    """Return by how much the products with rows of that covariance change, squared."""
+    """Return the squared change of products with rows of this covariance."""
     error = matrix - rounded
     return np.trace(error @ gram @ error.T)
 
@@ -92,7 +92,7 @@ def test_plain_rounding_takes_the_nearest_level():
             np.abs(row[:, None] - unit_levels(4) * scale).min(axis=1) @ np.ones(len(row))
             for scale in scales
         )
-        # chosen by squares, so no better than the best of absolute values
+        # chosen by squares, so not better than the best choice by absolute values
         assert np.abs(row - found).sum() >= best - 1e-12
         squares = min(
             np.square(row[:, None] - unit_levels(4) * scale).min(axis=1).sum()
@@ -102,7 +102,7 @@ def test_plain_rounding_takes_the_nearest_level():
 
 
 def test_feedback_is_conditional_least_squares():
-    """Each step leaves the best real values for what is not yet rounded."""
+    """Each step leaves the best real values for the weights that are not rounded yet."""
     matrix, gram = problem(2, n_outputs=1, n_inputs=5)
     gram = gram[np.ix_(order := np.argsort(-np.diag(gram)), order)]
     found = round_with_feedback(matrix, unit_levels(3), np.ones(1), gram)[0]
@@ -155,7 +155,7 @@ def test_descent_finds_the_best_where_entries_do_not_interact():
     matrix, _ = problem(5)
     gram = np.diag(
         np.arange(matrix.shape[1], dtype=float)
-    )  # the first does not matter: it stays
+    )  # the first column does not matter: it stays
     steps = unit_levels(3)
     found = descend_to_levels(matrix, np.zeros_like(matrix), steps, np.ones(3), gram)
     nearest = steps[np.abs(matrix[..., None] - steps).argmin(axis=-1)]
@@ -164,7 +164,7 @@ def test_descent_finds_the_best_where_entries_do_not_interact():
 
 
 def test_descent_is_near_the_best_of_all_roundings():
-    """Over many problems it closes most of what error feedback leaves."""
+    """Over many problems it closes most of the gap that error feedback leaves."""
     everything = np.array(list(product(unit_levels(2), repeat=6)))
     left, reached = [], []
     for seed in range(40):
@@ -196,7 +196,7 @@ def test_students_keep_their_accuracy(student):
     assert type(rounded) is type(student)
     assert rounded.score(X, y) > student.score(X, y) - 0.01
     coarse = quantise_student(student, X, bits=2)
-    assert coarse.score(X, y) < student.score(X, y)  # and the student is as it was
+    assert coarse.score(X, y) < student.score(X, y)  # the student itself has not changed
 
 
 def test_the_mean_of_the_logits_stays_where_the_student_is_unsure():
@@ -221,7 +221,7 @@ def test_rows_count_by_how_unsure_the_student_is():
         return (probabilities * np.log(probabilities / rounded)).sum(axis=1).mean()
 
     def all_rows_alike(bits):
-        """Return the probabilities where every row counts as much as any other."""
+        """Return the probabilities of a student whose rounding counts all rows equally."""
         lifted, coef = student[:-1].transform(X), student[-1].coef_
         gram = np.cov(lifted.T, bias=True)
         rounded = quantise_matrix(coef, bits, gram=gram)

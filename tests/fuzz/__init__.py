@@ -1,7 +1,7 @@
-"""Random inputs: whatever goes in, what comes out is finite, or an error that says what to do.
+"""Random inputs: an outcome is finite, or an error that says what to do.
 
-`cases` draws what is tried, `verdict` says what is wrong with an outcome; ``python -m tests.fuzz``
-tries many (``make fuzz``), and the tests some hundreds. A case is its number, so each can be had
-again:
+`cases` draws the cases, and `verdict` says what is wrong with an outcome. ``python -m tests.fuzz``
+tries many cases (``make fuzz``), and the tests try some hundreds. Each case has a number, so it can
+be repeated:
 ``python -m tests.fuzz --only 1234567``.
 """

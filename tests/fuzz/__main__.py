@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results.csv"
 
 
 def main():
-    """Try them, and keep the figures of a run that was long enough."""
+    """Try the cases, and keep the figures of a long enough run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1, help="cases of other seeds are others")

@@ -1,4 +1,4 @@
-"""What is tried: estimators and functions, with parameters and inputs in and out of range."""
+"""The cases: estimators and functions, with parameters and inputs in and out of range."""
 
 import io
 import warnings
@@ -50,18 +50,18 @@ OF_AUDIT = (
     *("groups", "image_shape", "bounds", "scale", "title", "delta", "n_rows", "max_rows"),
     "random_state",
 )
-# Filters on what may be an image of four pixels.
+# Filters on rows that may be images of four pixels.
 FILTERS = {"n_filters": 2, "filter_size": 1, "n_patches": 20, "random_state": 0}
 
 
 def squares_student(rng):
-    """Return a fitted student of monomials, for what is made of one."""
+    """Return a fitted student of monomials, for code that takes a fitted student."""
     X = rng.normal(size=(20, 2))
     return sk.EDMDClassifier(lifter=sk.MonomialLifter(2)).fit(X, np.arange(20) % 3)
 
 
 def student(rng, n_features):
-    """Return a student with small settings; lifter and teacher are drawn."""
+    """Return a student with small settings, and with a random lifter and teacher."""
     lifter = pick(
         rng,
         (
@@ -125,7 +125,7 @@ def transformer(rng, n_features):
 
 @dataclass
 class Outcome:
-    """What calls gave: arrays by name, and what the case is about."""
+    """The outcome of calls: arrays by name, and the name of the case."""
 
     what: str
     must_refuse: bool = False
@@ -147,7 +147,7 @@ def try_estimator(rng, outcome):
             try:
                 plain = rng.normal(size=(20, n_features)), np.arange(20) % 3
                 estimator.fit(*plain)
-            except (ValueError, TypeError):  # of a teacher; what it says is judged elsewhere
+            except (ValueError, TypeError):  # from a teacher; other code judges the message
                 fitted_before = False
     must = with_odd_parameters(rng, estimator)
     X, must_X = rows(rng, n_samples, n_features)
@@ -204,7 +204,7 @@ def use(rng, estimator, X, outcome):
     if outcome.what in SAVED and rng.uniform() < 0.3:
         file = io.BytesIO()
         deployment.save_student(estimator, file)
-        trusted = get_untrusted_types(file=file)  # those of trees
+        trusted = get_untrusted_types(file=file)  # types of trees
         restored = deployment.load_student(file, trusted=trusted)
         again = as_numpy(restored.predict(rows_again))
         if not np.array_equal(again, outcome.found["predict"]):
@@ -221,7 +221,7 @@ def _takes_weights(estimator):
 
 
 def _has_soft_targets(estimator):
-    """Say whether there is something to learn from without labels."""
+    """Say whether a student can learn without labels."""
     return getattr(estimator, "teacher", None) is not None or hasattr(estimator, "module")
 
 
@@ -230,7 +230,7 @@ def _has_soft_weight(estimator):
 
 
 def try_function(rng, outcome):
-    """Call a function with whatever there is."""
+    """Call a function with all arguments that it takes."""
     value, other = pick(rng, VALUES), pick(rng, VALUES)
     n = int(rng.integers(1, 9))
     matrix, _ = rows(rng, n, 2)
@@ -281,7 +281,7 @@ def try_function(rng, outcome):
             ).accuracy.value
         ),
         "make_yin_yang": lambda: make_yin_yang(n, random_state=value)[0],
-        "robust_radius": lambda: np.nan_to_num(  # infinite where no change changes the class
+        "robust_radius": lambda: np.nan_to_num(  # infinite if no change changes the class
             inspection.robust_radius(
                 squares_student(rng), matrix, bounds=pick(rng, (None, (value, other)))
             ),
@@ -312,14 +312,14 @@ def same(after, before):
 
 
 def same_array(array, other):
-    """Say whether two arrays have the same values, NaN among them."""
+    """Say whether two arrays have the same values; NaN equals NaN."""
     if array.dtype.kind in "fc":
         return np.array_equal(array, other, equal_nan=True)
     return np.array_equal(array, other)
 
 
 def run(seed):
-    """Try the case of a seed; return what came out, and the exception that ended it, or None."""
+    """Try the case of a seed; return its outcome, and the exception that ended it, or None."""
     rng = np.random.default_rng(seed)
     outcome = Outcome("nothing yet")
     np.random.seed(seed % 2**32)  # what has random_state=None draws from it  # noqa: NPY002

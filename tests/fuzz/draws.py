@@ -1,10 +1,10 @@
-"""What is drawn: rows, labels, weights, soft labels and parameters, in and out of range."""
+"""Random rows, labels, weights, soft labels and parameters, in and out of range."""
 
 import dask.array as dask_array
 import numpy as np
 from scipy.sparse import csr_array
 
-# Parameters that take whatever there is, or what only a later call can judge.
+# Parameters that take any value, or a value that only a later call can judge.
 TAKE_ANYTHING = {"unlabeled_value", "teacher_classes", "classes"}
 VALUES = (
     *(None, True, False, -1, 0, 1, 2, 3, 7, 0.5, -0.5, 1e-300, 1e-9, 1e9, 1e200, 1e308),
@@ -40,23 +40,23 @@ SOFT_KINDS = (
     ),
     *("short", "nan", "inf", "huge", "strings", "objects", "deep"),
 )
-# What an estimator is made of, and drawn with it.
+# The parts of an estimator, which are drawn with it.
 NOT_ODD = {"teacher", "lifter", "student", "module", "span"}
 LABEL_KINDS = "strings", "large", "floats", "nan", "mixed", "none", "short", "one", "two"
 
 
 def pick(rng, values):
-    """Draw one of some values, as it is."""
+    """Draw one of some values without converting it."""
     return values[int(rng.integers(len(values)))]
 
 
 def pick_odd(rng, share, kinds):
-    """Draw one of some kinds in a share of the cases, else "plain"."""
+    """Draw one of some kinds in a share of the cases, and "plain" in the others."""
     return pick(rng, kinds) if rng.uniform() < share else "plain"
 
 
 def rows(rng, n_samples, n_features):
-    """Draw rows, most of them odd; return them, and whether any method has to refuse them."""
+    """Draw rows, mostly odd ones; return them, and whether every method has to refuse them."""
     X = rng.normal(size=(n_samples, n_features))
     kind = pick_odd(rng, 0.4, ROW_KINDS)
     if kind == "scaled":
@@ -109,7 +109,7 @@ def as_targets(rng, y, must):
     """Return labels as the targets of a regressor, and whether they have to be refused."""
     if y is None or y.dtype.kind not in "iuf":
         return y, must
-    must &= y.dtype.kind != "f" or not np.isfinite(y).all()  # fractions are fine
+    must &= y.dtype.kind != "f" or not np.isfinite(y).all()  # fractions are allowed
     return (y if rng.uniform() < 0.5 else np.column_stack([y, -y, y])), must
 
 
@@ -130,7 +130,7 @@ def weights(rng, n_samples):
 
 
 def soft_labels(rng, n_samples):
-    """Draw soft labels, mostly none; return them, and whether they have to be refused."""
+    """Draw soft labels, mostly None; return them, and whether they have to be refused."""
     kind = pick_odd(rng, 0.3, SOFT_KINDS)
     logits = rng.normal(size=(n_samples, 3))
     proba = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -156,14 +156,14 @@ def soft_labels(rng, n_samples):
 
 
 def in_chunks(rng, X):
-    """Return rows as a dask array, if they can be one."""
+    """Return rows as a dask array, if possible."""
     if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind not in "fiu":
         return X
     return dask_array.from_array(X, chunks=(int(rng.integers(1, len(X) + 1)), -1))
 
 
 def as_sparse(rng, X):
-    """Return rows in CSR, wide ones sometimes, if they can be that."""
+    """Return rows in CSR, sometimes with many columns, if possible."""
     if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind not in "fiu":
         return X
     n_more = pick(rng, (0, 1500))

@@ -1,9 +1,9 @@
 """Random calls of the compiled kernels, with arrays that fit and arrays that do not.
 
-``make sanitize`` runs it where the kernels are compiled with the sanitizers of addresses and of
-undefined behaviour, which end the process at the first finding. The calls that fits make are
-recorded and made again with something changed in them: this goes through private modules, as it
-looks for what no public door lets through.
+``make sanitize`` runs this script with kernels that are compiled with the sanitizers of addresses
+and of undefined behaviour, which end the process at the first finding. The script records the calls
+that fits make, changes something in them, and makes them again. It uses private modules, because
+the public functions would refuse many of these calls.
 """
 
 import sys
@@ -26,7 +26,7 @@ from sklearn_koopman.rows._sums import _power_sums
 
 @dataclass(frozen=True)
 class Kernel:
-    """A compiled module, those that call it, and the name that it has there."""
+    """A compiled module, the modules that call it, and its name in these modules."""
 
     module: ModuleType
     callers: tuple
@@ -34,7 +34,7 @@ class Kernel:
 
     @property
     def functions(self):
-        """The names of what computes."""
+        """The names of the functions that compute."""
         begin = "add_", "set_", "lift"
         return [name for name in dir(self.module) if name.startswith(begin)]
 
@@ -51,7 +51,7 @@ ODD: tuple[Any, ...] = (
 
 
 def fit(rng):
-    """Fit students whose rows are multiplied, summed and pooled by the kernels."""
+    """Fit students for whose rows the kernels multiply, sum and pool."""
     n_samples, n_features = int(rng.integers(2, 700)), int(rng.integers(1, 7))
     dtype = (np.float32, np.float64)[int(rng.integers(2))]
     X = rng.normal(size=(n_samples, n_features)).astype(dtype)
@@ -97,7 +97,7 @@ def recorded(rng, n_fits):
     try:
         for _ in range(n_fits):
             fit(rng)
-        powers = rng.normal(size=(2000, 10))  # so many that sums of powers are cheaper
+        powers = rng.normal(size=(2000, 10))  # enough rows to make sums of powers cheaper
         EDMDClassifier(lifter=MonomialLifter(3)).fit(powers, np.arange(2000) % 3)
     finally:
         for kernel in KERNELS:
@@ -111,7 +111,7 @@ def copied(arg):
 
 
 def changed(rng, arg):
-    """Return an argument that is odd: another form, or values out of range."""
+    """Return an odd argument: of another form, or with values out of range."""
     if not isinstance(arg, np.ndarray):
         return ODD[int(rng.integers(len(ODD)))]
     kind, axis = int(rng.integers(6)), int(rng.integers(max(arg.ndim, 1)))
@@ -130,7 +130,7 @@ def changed(rng, arg):
 
 
 def main(n_fits=30, n_calls=20_000):
-    """Make calls that are right, then as many that may be wrong, with vectors of each width."""
+    """Make correct calls, then as many that may be wrong, with vectors of each width."""
     warnings.simplefilter("ignore")
     rng = np.random.default_rng(0)
     refused = 0

@@ -1,7 +1,7 @@
-"""What sound inputs must give: values of others, and the same in another way.
+"""Results for valid inputs, against values of other libraries and against other ways to get them.
 
-Each oracle draws rows that nobody may refuse, and yields what was found and what is expected, with
-the largest difference that rounding may make, in units of the largest number expected.
+Each oracle draws valid rows. It yields the result and the expected one, with the largest difference
+that rounding may make, in units of the largest expected number.
 """
 
 import io
@@ -34,17 +34,17 @@ from .draws import pick
 from .teachers import graph, network
 
 EXACT = 0.0
-ROUNDING = 1e-6  # of float64, where equations may be ill-conditioned
+ROUNDING = 1e-6  # for float64, as equations may be ill-conditioned
 OF_FLOAT32 = 1e-2
 OF_INTEGERS = 0.2
-# Of what is minimised until the gradient is small.
+# For models that are minimised until the gradient is small.
 CONVERGED = {"ridge": 1e-2, "tol": 1e-9, "max_iter": 3000}
 NEAR_MINIMUM = 1e-4
 
 
 @dataclass
 class Sample:
-    """Rows that nobody may refuse, some columns of which may be equal or constant."""
+    """Valid rows; some columns may be equal or constant."""
 
     X: np.ndarray
     y: np.ndarray
@@ -104,14 +104,14 @@ def exact_student(rng, data):
 
 
 def of_logits(student):
-    """Return a student that takes what a teacher gives for logits: some look like probabilities."""
+    """Return a student that takes outputs as logits, as some look like probabilities."""
     if "teacher_output" in student.get_params(deep=False):
         student.set_params(teacher_output="logits")
     return student
 
 
 def tolerance(student):
-    """Return how far a student may be from another that is fitted to the same."""
+    """Return how far a student may be from another one with the same rows and targets."""
     is_iterated = isinstance(student, sk.KoopmanDistilledClassifier)
     return NEAR_MINIMUM if is_iterated else ROUNDING
 
@@ -170,17 +170,17 @@ def one_hot(data):
 
 
 def margins(logits):
-    """Return logits as decision_function does: of two classes their difference."""
+    """Return logits in the form of decision_function: for two classes, the difference."""
     return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
 
 def scores(student, X):
-    """Return the numbers that a student chooses its classes by."""
+    """Return the numbers by which a student chooses classes."""
     name = "decision_function" if hasattr(student, "decision_function") else "predict_proba"
     return getattr(student, name)(X)
 
 
-# Values that others compute.
+# Values of other libraries.
 
 
 def least_squares_is_ridge(rng):
@@ -188,7 +188,7 @@ def least_squares_is_ridge(rng):
     student = sk.EDMDClassifier(lifter=sk.MonomialLifter(degree), ridge=1e-2)
     student.fit(data.X, data.y, data.weight)
     psi = PolynomialFeatures(degree).fit_transform(data.X)
-    # Its own test of what is constant is of variances, and leaves rounding in.
+    # Its own test for constant columns uses variances, and lets rounding through.
     psi = StandardScaler().fit(psi, sample_weight=data.weight).transform(psi)
     ridge = Ridge(alpha=1e-2 * data.weight.sum(), solver="svd")
     ridge.fit(psi, one_hot(data), data.weight)
@@ -200,7 +200,7 @@ def hard_labels_alone_are_logistic_regression(rng):
     student = sk.KoopmanDistilledClassifier(soft_weight=0, **CONVERGED)
     student.fit(data.X, data.y, data.weight)
     Z = StandardScaler().fit(data.X, sample_weight=data.weight).transform(data.X)
-    # Of two classes scikit-learn has one vector, the penalty of which is shared by two here.
+    # For two classes scikit-learn has one vector. Here two vectors share its penalty.
     C = (2 if data.n_classes == 2 else 1) / (1e-2 * data.weight.sum())
     oracle = LogisticRegression(C=C, tol=1e-9, max_iter=3000).fit(Z, data.y, data.weight)
     yield student.predict_proba(data.X), oracle.predict_proba(Z), NEAR_MINIMUM
@@ -225,7 +225,7 @@ def fidelity_is_a_mean(rng):
     yield inspection.fidelity_score(mine, theirs), expected, 1e-12
 
 
-# The same in another way.
+# The same result in another way.
 
 
 def rows_alone_are_rows_together(rng):
@@ -298,11 +298,11 @@ def a_file_gives_the_student_back(rng):
     data = sample(rng)
     student = any_student(rng, data)
     if isinstance(student, LinearizedNetworkClassifier):
-        return  # its module is saved by torch
+        return  # torch saves its module
     student.fit(data.X, data.y)
     file = io.BytesIO()
     deployment.save_student(student, file)
-    trusted = get_untrusted_types(file=file)  # those of trees
+    trusted = get_untrusted_types(file=file)  # types of trees
     restored = deployment.load_student(file, trusted=trusted)
     yield scores(restored, data.X), scores(student, data.X), EXACT
 
@@ -312,9 +312,7 @@ def a_clone_learns_the_same(rng):
     student = any_student(rng, data)
     fitted = deepcopy(student).fit(data.X, data.y)
     found = scores(fitted, data.X)
-    if not isinstance(
-        student, CompressedStudent
-    ):  # a clone of which needs a student that is fitted
+    if not isinstance(student, CompressedStudent):  # its clone needs a fitted student
         yield scores(clone(fitted).fit(data.X, data.y), data.X), found, EXACT
     yield scores(fitted.fit(data.X, data.y), data.X), found, EXACT
 
@@ -393,7 +391,7 @@ def what_is_compiled_is_the_student(rng):
     data = sample(rng)
     student = any_student(rng, data)
     if isinstance(student, LinearizedNetworkClassifier | sk.DistilledTreeClassifier):
-        return  # which have no form as a plain function
+        return  # they have no form as a plain function
     student.fit(data.X, data.y)
     compiled = deployment.compile(student)
     yield compiled.decision_function(data.X), scores(student, data.X), ROUNDING
@@ -409,7 +407,7 @@ def c_says_what_the_student_says(rng):
 
 def integers_of_c_are_nearly_the_student(rng):
     data = sample(rng)
-    # Detectors of light take more bits, of rows that are nearly the same.
+    # With rows that are nearly equal, detectors of light need more bits.
     student = exact_student(rng, data).set_params(
         lifter=pick(rng, (None, sk.MonomialLifter(2), sk.DelayLifter(1)))
     )
@@ -417,7 +415,7 @@ def integers_of_c_are_nearly_the_student(rng):
     settings = {"bits": 12, "reducer_bits": 10, "activation_bits": 12}
     try:
         made = deployment.to_c(student, X=data.X, number="integer", **settings)
-    except ValueError as error:  # of rows far from zero, sums of products may not fit
+    except ValueError as error:  # for rows far from zero, sums of products may overflow
         if "32 bits hold less" in str(error):
             return
         raise
@@ -464,7 +462,7 @@ def an_audit_counts_rows(rng):
 
 
 def finite_radii(radii):
-    """Return radii; -1 where no change changes the class."""
+    """Return radii, -1 if no change changes the class."""
     return np.where(np.isinf(radii), -1.0, radii)
 
 
@@ -496,7 +494,7 @@ ORACLES = (
 
 
 def try_oracle(rng, outcome):
-    """Compare what is found with what is expected."""
+    """Compare the result with the expected one."""
     oracle = pick(rng, ORACLES)
     outcome.what, outcome.must_accept = oracle.__name__, True
     for found, expected, most in oracle(rng):

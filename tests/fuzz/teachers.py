@@ -1,4 +1,4 @@
-"""Teachers that are right, and teachers that misbehave: functions, torch modules, ONNX models."""
+"""Correct teachers, and teachers that misbehave: functions, torch modules, ONNX models."""
 
 from functools import cache
 
@@ -14,7 +14,7 @@ N_CLASSES = 3
 
 
 def n_rows(rows):
-    """Return how many rows there are; sparse ones have no length."""
+    """Return the number of rows; sparse rows have no length."""
     return rows.shape[0] if hasattr(rows, "shape") else len(rows)
 
 
@@ -54,7 +54,7 @@ ODD = wrong_shape, one_column, not_finite, huge, strings, ragged, failing, None,
 
 
 def network(n_features, n_outputs=N_CLASSES, dtype=torch.float32, seed=0):
-    """Return a small torch module with weights that do not come from torch's generator."""
+    """Return a small torch module whose weights do not come from torch's generator."""
     rng = np.random.default_rng(seed)
     module = torch.nn.Sequential(
         torch.nn.utils.skip_init(torch.nn.Linear, n_features, 4),
@@ -68,7 +68,7 @@ def network(n_features, n_outputs=N_CLASSES, dtype=torch.float32, seed=0):
 
 
 class Odd(torch.nn.Module):
-    """A network whose output is spoilt by a function."""
+    """A network with a function that spoils its output."""
 
     def __init__(self, n_features, spoil):
         super().__init__()
@@ -93,7 +93,7 @@ SPOILT = (
 
 
 def modules(rng, n_features):
-    """Return what makes torch modules as teachers; the first is right."""
+    """Return functions that make torch modules as teachers; the first one is correct."""
     return (
         lambda: network(n_features),
         lambda: network(n_features, dtype=torch.float64),
@@ -126,7 +126,7 @@ def graph(n_features, *, dtype=TensorProto.FLOAT, n_outputs=1, factor=1.0, rows=
 
 
 def models(n_features):
-    """Return what makes ONNX models as teachers; the first is right."""
+    """Return functions that make ONNX models as teachers; the first one is correct."""
     return (
         lambda: graph(n_features),
         lambda: graph(n_features, dtype=TensorProto.DOUBLE),
@@ -142,7 +142,7 @@ def models(n_features):
 
 
 def teachers(rng, n_features):
-    """Draw a teacher of rows with so many features, a good one more often than not."""
+    """Draw a teacher of rows with some number of features, mostly a correct one."""
     kind = rng.uniform()
     if kind < 0.6:
         return good

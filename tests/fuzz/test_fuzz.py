@@ -1,4 +1,4 @@
-"""Some hundred random inputs; ``make fuzz`` tries ten thousand."""
+"""A few hundred random inputs; ``make fuzz`` tries ten thousand."""
 
 import pytest
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from .cases import run
 
-# A case takes milliseconds; what computes for so many seconds, or waits for so many, hangs.
+# A case takes milliseconds. One that computes or waits for this many seconds hangs.
 LONGEST, LONGEST_WAIT = 30, 600
 REFUSALS = (ValueError, TypeError, MemoryError)
-# What numpy, scipy and Python say when nobody has looked first.
+# Messages of numpy, scipy and Python when nobody has checked the input.
 BARE = (
     "broadcast",
     "ambiguous",
@@ -43,14 +43,14 @@ class HangError(Exception):
 
 @contextmanager
 def at_most(seconds, waiting):
-    """Raise HangError where the system has alarms and the time is over.
+    """Raise HangError when the time is over, if the system has alarms.
 
     Parameters
     ----------
     seconds : float
-        Of the processor: another program may have it for longer.
+        Limit of processor time. (Other programs may use the processor, too.)
     waiting : float
-        Of the clock.
+        Limit of time on the clock.
     """
 
     def ring(*_):
@@ -75,7 +75,7 @@ def at_most(seconds, waiting):
 
 
 def judged(seed):
-    """Try the case of a seed; return its name, how it ended, and what is wrong with that."""
+    """Try the case of a seed; return its name, its outcome, and what is wrong with that."""
     with at_most(LONGEST, LONGEST_WAIT):
         outcome, error = run(seed)
     problems = list(outcome.problems)
@@ -95,7 +95,7 @@ def judged(seed):
 
 
 def is_bare(error):
-    """Say whether an exception does not tell what was wrong with which input."""
+    """Say whether an exception fails to tell which input is wrong, and why."""
     text = str(error)
     if not isinstance(error, REFUSALS) or len(text) < 15:
         return True

@@ -39,7 +39,7 @@ def test_sample_size_is_the_least_that_suffices(eps, delta, k):
 @pytest.mark.parametrize("n", [1, 20, 300])
 @pytest.mark.parametrize("delta", [0.05, 0.2])
 def test_coverage_is_never_below_what_is_promised(n, delta):
-    """Summed over all outcomes, without a random number."""
+    """The sum over all outcomes, without random numbers."""
     k = np.arange(n + 1)
     bounds = np.array([disagreement_bound(int(each), n, delta) for each in k])
     for p in [0.0, 0.001, 0.03, 0.2, 0.5, 0.97, 1.0]:
@@ -47,7 +47,7 @@ def test_coverage_is_never_below_what_is_promised(n, delta):
 
 
 def test_coverage_in_2000_repeats():
-    """Certificates of one student and one teacher, each from fresh samples of both."""
+    """Certificates of one student and one teacher, each from fresh samples."""
     rng = np.random.default_rng(0)
     teacher = rng.integers(0, 3, 50_000)
     student = np.where(rng.random(50_000) < 0.02 * (1 + teacher), 2 - teacher, teacher)

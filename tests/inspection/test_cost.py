@@ -117,7 +117,7 @@ def test_linear_parts(estimator, parameters, linear):
         ({"degree": 1}, 0),
         ({"degree": 2}, 10),
         ({"degree": 3}, 10 + 20),
-        ({"degree": (3, 3)}, 10 + 20),  # those of degree 2 are computed on the way
+        ({"degree": (3, 3)}, 10 + 20),  # products of degree 2 are computed on the way
         ({"degree": 2, "include_bias": False}, 10),
         ({"degree": 2, "interaction_only": True}, 6),
         ({"degree": 9, "interaction_only": True}, 6 + 4 + 1),
@@ -139,7 +139,7 @@ def test_monomials_are_those_of_the_lifter_of_the_students():
 @pytest.mark.parametrize(
     ("lifter", "parameters", "linear", "nonlinear"),
     [
-        # 4 features to scale; of each, polynomials of degree 2 and 3; products of two or three.
+        # 4 features to scale; polynomials of degree 2 and 3 for each; products of two or three.
         (OrthogonalPolynomialLifter(1), 8, 4, 0),
         (OrthogonalPolynomialLifter(2), 8, 4 + 8, 4 + 6),
         (OrthogonalPolynomialLifter(3, include_bias=False), 8, 4 + 16, 8 + 6 + 12 + 4),
@@ -158,7 +158,7 @@ def test_a_selector_costs_what_its_choice_costs():
     selector = ObservableSelector(MonomialLifter(3), max_observables=2).fit(rows, targets)
     assert set(selector.get_feature_names_out()) == {"x0 x1", "x0 x1 x2"}
     assert operations(selector, rows[:1]) == Operations(0, 0, 2)
-    # Of other transformers all observables are computed.
+    # Other transformers compute all observables.
     selector.set_params(lifter=PolynomialFeatures(3)).fit(rows, targets)
     assert operations(selector, rows[:1]) == Operations(0, 0, 10 + 20)
     orthogonal = OrthogonalPolynomialLifter(3, scale_inputs=False)
@@ -208,7 +208,7 @@ class TestTorch:
         expected = Operations(4 * 5 + 5 + 5 * 3, 4 * 5 + 5 * 3, 0)
         assert operations(module, X[:1]) == expected
         assert operations(as_teacher(module), X[:1]) == expected
-        assert operations(module, X) == expected  # of one row, however many there are
+        assert operations(module, X) == expected  # for one row, however many there are
         assert not any(layer._forward_hooks for layer in module.modules())
 
     def test_convolutions(self):

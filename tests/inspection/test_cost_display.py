@@ -69,7 +69,7 @@ def test_errors(without):
 
 
 def costs_of(model, name, values, X, y, **more):
-    """Return what candidates cost that are fitted to all rows."""
+    """Return the costs of candidates that are fitted to all rows."""
     return [
         cost(clone(model).set_params(**{name: value}).fit(X, y, **more), X[:1]).multiplications
         for value in values

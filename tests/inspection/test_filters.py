@@ -1,4 +1,4 @@
-"""What matrices say of filters and places: the numbers against sums by hand, and their pictures."""
+"""The weight of filters and places in a matrix: numbers against sums by hand, and pictures."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ STUDENTS = {
 
 @pytest.fixture(scope="module", params=STUDENTS)
 def student(request):
-    """A fitted student of filters."""
+    """A fitted student with filters."""
     return clone(STUDENTS[request.param]).fit(X, NAMES)
 
 
@@ -66,7 +66,7 @@ def one():
 
 @pytest.fixture
 def pyplot():
-    """Return matplotlib, which draws to nowhere; close what was drawn."""
+    """Return matplotlib without a screen; close all figures afterwards."""
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
@@ -80,7 +80,7 @@ def test_maps_sum_to_logits(student):
     assert maps.shape == (20, 10, 2, 3)
     logits = student.decision_function(X)
     sums = maps.sum(axis=(2, 3))
-    # Up to the intercepts, which no cell has.
+    # Apart from the intercepts, which belong to no cell.
     assert_allclose(sums - sums[0], logits[:20] - logits[0], atol=1e-6)
     compared = logit_maps(student, X[:20], X_reference=X)
     expected = logits[:20] - logits.mean(axis=0)
@@ -145,7 +145,7 @@ def test_there_must_be_filters_right_before_the_matrix(function):
         ValueError, match=r"and the matrix there is PCA, MonomialLifter, so the"
     ):
         function(behind)
-    FilterDisplay.from_estimator(behind)  # has filters all the same
+    FilterDisplay.from_estimator(behind)  # it has filters, too
     without = make_pipeline(PCA(5), EDMDClassifier()).fit(X, Y)
     with pytest.raises(ValueError, match="There is no ConvolutionalLifter among the steps of"):
         function(without)
@@ -172,7 +172,7 @@ class TestFilterDisplay:
         kernel[1, 2, 0, 0] = -1.0
         sheet = FilterDisplay(kernel).plot().image_.get_array()
         assert_allclose(sheet[0, 0], [1.0, 0.5, 0.5])  # red
-        assert_allclose(sheet[0, 3], [0.5, 0.5, 0.0])  # blue less than nothing
+        assert_allclose(sheet[0, 3], [0.5, 0.5, 0.0])  # negative blue
         assert_allclose(sheet[1, 3], 0.5)
         assert_allclose(sheet[:, 2], 1.0)
         lifter = filters((3, 4, 5), n_filters=7).fit(np.random.default_rng(0).random((30, 60)))
@@ -284,7 +284,7 @@ def test_cells_are_where_their_pixels_are(stride):
     for y, x, i, j in np.argwhere(positive):
         assert down[i] <= y + 0.5 <= down[i + 1]
         assert across[j] <= x + 0.5 <= across[j + 1]
-    # A filter looks from its middle.
+    # The place of a filter is its middle.
     wide = filters((9, 7), filter_size=(5, 3), grid=1).fit(X[:50, :63])
     assert_array_equal(wide.cell_outlines(), [[2, 7], [1, 6]])
 

@@ -1,4 +1,4 @@
-"""Formulas against what the student says, evaluated by hand and by sympy."""
+"""Formulas, evaluated by hand and by sympy, against the student's answers."""
 
 import numpy as np
 import pytest
@@ -82,7 +82,7 @@ def test_shares_are_covariances(student):
 
 
 def test_what_all_classes_have_in_common_has_no_share():
-    """Logits that get the same function on top change no share of all outputs together."""
+    """If all logits get the same function on top, the shares of all outputs do not change."""
     student = make_pipeline(StandardScaler(), MonomialLifter(2), EDMDClassifier()).fit(X, Y)
     before = formula(student, X)
     student[-1].coef_ += np.linspace(0, 1, student[-1].coef_.shape[1])

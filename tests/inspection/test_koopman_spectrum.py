@@ -26,7 +26,7 @@ X = RNG.normal(size=(80, 2))
 
 
 def turning(X):
-    """A linear system: it turns by 0.3 and shrinks, and moves to a fixed point."""
+    """A linear system that turns by 0.3, shrinks, and moves to a fixed point."""
     c, s = 0.9 * np.cos(0.3), 0.9 * np.sin(0.3)
     return X @ np.array([[c, s], [-s, c]]) + [0.5, -0.2]
 
@@ -37,7 +37,7 @@ def slow_manifold(X):
 
 
 def with_square(X):
-    """The observables that the slow manifold is linear in."""
+    """The observables in which the slow manifold is linear."""
     return np.c_[X, X[:, 0] ** 2]
 
 
@@ -59,7 +59,7 @@ def test_eigenvalues_of_a_linear_system_and_products_of_them(include_bias):
 @pytest.mark.parametrize("step", [turning, slow_manifold])
 def test_a_step_multiplies_eigenfunctions_and_modes_give_observables(step):
     lifter = MonomialLifter(2, include_bias=False)
-    if step is slow_manifold:  # which leads from degree 2 to x^2 y and x^4
+    if step is slow_manifold:  # it leads from degree 2 to x^2 y and x^4
         lifter = FunctionTransformer(with_square)
     student = fitted(step, lifter)
     spectrum = koopman_spectrum(student)
@@ -88,7 +88,7 @@ def test_the_eigenvalue_0_has_a_rate_without_a_warning():
 @pytest.mark.parametrize(
     "lifter",
     [
-        RBFLifter(20),  # without a seed: each fit chooses other centers
+        RBFLifter(20),  # without a seed, each fit chooses other centers
         OrthogonalPolynomialLifter(3, family="legendre"),
         make_pipeline(StandardScaler(), MonomialLifter(3, include_bias=False)),
     ],
@@ -102,7 +102,7 @@ def test_the_lifter_of_the_states_lifts_the_next_ones(lifter):
     frozen = FrozenEstimator(edmd.lifter_)
     expected = EDMDRegressor(ridge=0, lifter=frozen).fit(path[:-1], frozen.transform(path[1:]))
     assert_allclose(edmd.operator_, expected.coef_, rtol=1e-9, atol=1e-9)
-    found, known = koopman_spectrum(edmd), koopman_spectrum(expected)  # which does not warn
+    found, known = koopman_spectrum(edmd), koopman_spectrum(expected)  # no warning
     assert_allclose(found.eigenvalues, known.eigenvalues, rtol=1e-6, atol=1e-9)
     states = EDMDRegressor(ridge=0, lifter=frozen).fit(path[:-1], path[1:])
     assert_allclose(edmd.predict(path), states.predict(path), rtol=1e-9, atol=1e-9)

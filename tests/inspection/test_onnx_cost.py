@@ -1,4 +1,4 @@
-"""Multiplications of ONNX models against those of the same models elsewhere."""
+"""Multiplications of ONNX models against those of the same models in other forms."""
 
 import numpy as np
 import onnx
@@ -25,7 +25,7 @@ def converted(model, **settings):
 
 
 def model_of(nodes, shape, weights, *, batch="n", output=(None, None)):
-    """Return a model whose input is x, and whose output is the last node's."""
+    """Return a model with the input x and the output of the last node."""
     graph = helper.make_graph(
         nodes,
         "made",

@@ -1,4 +1,4 @@
-"""Radii are exact: no nearer point of another class, and the changed rows are of another class."""
+"""Radii are exact: no nearer point has another class, and the changed rows have one."""
 
 import warnings
 
@@ -30,6 +30,7 @@ from sklearn_koopman import (
     RBFLifter,
     SquaredProjectionLifter,
 )
+from sklearn_koopman.audit import audit_report
 from sklearn_koopman.inspection import radius_bounds, robust_radius, shapley_values
 from sklearn_koopman.pipeline import make_pipeline
 
@@ -39,7 +40,7 @@ y = y[:300]
 
 
 def filters(nonlinearity="threshold", **settings):
-    """Return few filters of digits."""
+    """Return a few filters for digits."""
     return ConvolutionalLifter(
         (8, 8),
         n_filters=6,
@@ -52,7 +53,7 @@ def filters(nonlinearity="threshold", **settings):
 
 
 def steps():
-    """Return what may stand before a matrix, by name."""
+    """Return the steps that may come before a matrix, by name."""
     scaler = StandardScaler(with_std=False)
     return {
         "pca": [PCA(8, random_state=0), MonomialLifter(2)],
@@ -163,7 +164,7 @@ FLOWERS, KINDS = load_iris(return_X_y=True, as_frame=True)
 
 @pytest.mark.parametrize("scale", [None, [1.0, 2.0, 0.5, 3.0]], ids=["as they are", "scaled"])
 def test_fixed_columns_stay_and_radii_of_the_others_are_exact(scale):
-    """Along each direction of the free columns, a quadratic equation says where the class ends."""
+    """In each direction of the free columns, a quadratic equation gives the end of the class."""
     student = make_pipeline(StandardScaler(), MonomialLifter(2), EDMDClassifier(ridge=1e-3))
     student.fit(FLOWERS, KINDS)
     rows = FLOWERS[45:105:6]
@@ -201,6 +202,52 @@ def test_fixed_columns_stay_and_radii_of_the_others_are_exact(scale):
 
 def named(rows):
     return pandas.DataFrame(rows, columns=FLOWERS.columns)
+
+
+def test_series_are_taken_by_the_names_of_the_columns():
+    student = make_pipeline(StandardScaler(), MonomialLifter(2), EDMDClassifier(ridge=1e-3))
+    rows = student.fit(FLOWERS, KINDS) and FLOWERS[40:110:10]
+    low, high = FLOWERS.min() - 0.1, FLOWERS.max() + 0.2
+    is_fixed = FLOWERS.mean() < 2
+    of_arrays = {
+        "scale": FLOWERS.std().to_numpy(),
+        "fixed": is_fixed.to_numpy(),
+        "bounds": (low.to_numpy(), high.to_numpy()),
+    }
+    series = {"scale": FLOWERS.std(), "fixed": is_fixed, "bounds": (low, high)}
+    expected = radius_bounds(student, rows, **of_arrays)
+    for turn in (slice(None), slice(None, None, -1)):
+        turned = {
+            "scale": series["scale"][turn],
+            "fixed": is_fixed[turn],
+            "bounds": (low[turn], high[::-1]),
+        }
+        found = radius_bounds(student, rows, **turned)
+        assert_allclose(found.upper, expected.upper)
+        found = audit_report(student, rows, KINDS[40:110:10], **turned)
+        assert_allclose(found.certified.lower, expected.lower)
+        assert found.fixed == [FLOWERS.columns[3]]
+    for name, given in {"scale": series["scale"], "bounds": (low, 9)}.items():
+        wrong = (given[0].rename({low.index[0]: "sepal"}), 9) if name == "bounds" else given[1:]
+        with pytest.raises(ValueError, match=f"{name} is a Series whose index is not the col"):
+            robust_radius(student, rows, **{name: wrong})
+
+
+def test_standard_deviations_of_columns_that_do_not_vary_are_refused():
+    student = make_pipeline(StandardScaler(), MonomialLifter(2), EDMDClassifier(ridge=1e-3))
+    student.fit(FLOWERS, KINDS)
+    with pytest.raises(ValueError, match=r"in the 1 row.*scale=X_train.std\(\)"):
+        robust_radius(student, FLOWERS[:1], scale="std")
+    rows = FLOWERS[40:110:10].copy()
+    rows[FLOWERS.columns[0]] = 5.1
+    with pytest.raises(ValueError, match="scale='std': 'sepal length"):
+        robust_radius(student, rows, scale="std")
+    scale = rows.std(ddof=0).replace(0, 7)
+    expected = robust_radius(student, rows, scale=scale, fixed=[0])
+    assert_allclose(robust_radius(student, rows, scale="std", fixed=[0]), expected)
+    report = audit_report(student, rows, KINDS[40:110:10])
+    assert report.fixed == [FLOWERS.columns[0]]
+    assert_allclose(report.certified.lower, expected)
 
 
 def test_fixed_columns_of_students_with_lower_bounds():
@@ -310,7 +357,7 @@ def test_what_no_radius_is_known_of_is_said():
 
 
 def test_radii_of_a_circle():
-    """From outside, the difference of the logits is convex: no eigenvalue is negative."""
+    """Seen from outside, the difference of the logits is convex: no eigenvalue is negative."""
     line = np.linspace(-2, 2, 21)
     rows = np.column_stack([part.ravel() for part in np.meshgrid(line, line)])
     outside = np.linalg.norm(rows, axis=1) > 1.25
@@ -323,7 +370,7 @@ def test_radii_of_a_circle():
 
 
 def test_rows_without_a_slope_toward_the_boundary():
-    """The hard case: the boundary is to either side, and the row says nothing of which."""
+    """The hard case: the boundary is on both sides, and the row does not tell which is nearer."""
     across, along = np.meshgrid(np.linspace(-2, 2, 41), [-1.0, -0.5, 0.5, 1.0])
     rows = np.column_stack([across.ravel(), along.ravel()])
     student = EDMDClassifier(lifter=MonomialLifter(2), ridge=1e-10)
@@ -477,6 +524,15 @@ def test_bounds_that_are_none_say_so(bounds):
     student = EDMDClassifier().fit(X, y)
     with pytest.raises(ValueError, match="bounds="):
         robust_radius(student, X, bounds=bounds)
+
+
+def test_where_bounds_leave_no_change_the_radius_is_that_without_them():
+    student = EDMDClassifier().fit([[0.0], [1.0]], [0, 1])  # the boundary is at 0.5
+    found = radius_bounds(student, [[0.2]], bounds=(0, 0.4))
+    assert_allclose(found.lower, 0.3)
+    assert found.upper == np.inf
+    assert np.isnan(found.counterfactuals).all()
+    assert not found.is_exact
 
 
 def test_rows_of_another_width_and_students_without_a_matrix_say_so():

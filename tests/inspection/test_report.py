@@ -46,7 +46,7 @@ def fixed_teacher():
 
 
 class Counting:
-    """A callable teacher that counts the rows it is asked about."""
+    """A callable teacher that counts its rows."""
 
     def __init__(self):
         self.n_rows = 0
@@ -70,7 +70,7 @@ def rows():
 
 
 class TestNumbers:
-    """Every row is what fitting by hand gives."""
+    """Every row equals the result of fitting by hand."""
 
     teacher = fixed_teacher()
 
@@ -368,7 +368,7 @@ class TestPresentation:
 
 
 class TestClasses:
-    """What a report says of classes is what scikit-learn says of the same predictions."""
+    """The figures of classes equal those of scikit-learn for the same predictions."""
 
     def predicted(self, name):
         student = KoopmanDistilledClassifier(fixed_teacher())
@@ -439,7 +439,7 @@ def chooser(teacher, **settings):
 
 
 def report_by_hand(model, settings):
-    """Return the rows of a report of a student with settings that were chosen by hand."""
+    """Return the rows of a report for a student with settings chosen by hand."""
     student = KoopmanDistilledClassifier(Counting(), **settings)
     return rows_of(distillation_report(make_pipeline(*model, student), **DATA))
 
@@ -535,7 +535,7 @@ def test_verbose(capsys):
         (
             {"estimator": KoopmanDistilledClassifier(lambda rows: rows)},
             ValueError,
-            "gave 4 columns, y has 3 classes",
+            "gave 4 columns, but y has 3 classes",
         ),
     ],
 )
@@ -563,7 +563,7 @@ def test_a_report_without_labels():
     assert "accuracy" not in str(report)
     assert "F1" not in str(report)
     assert "fidelity" in report._repr_html_()
-    # Labels of test rows count, and labels of training rows may all be the marker of none.
+    # Labels of test rows count. Training rows may all have the marker for "no label".
     marked = clone(student).set_params(unlabeled_value="")
     empty = np.full(len(X), "")
     for model, given in ((student, None), (marked, empty)):
@@ -598,7 +598,7 @@ def test_weights_reach_all_that_is_fitted():
     assert rows["distilled student"].accuracy == fitted.score(X_test, y_test)
     weighted = fitted[-1].teacher_.estimator
     assert rows["teacher"].accuracy == weighted.score(X_test, y_test)
-    # As repetitions: with y as it is, the least squares differ.
+    # Weights equal repetitions. With y as it is, the least squares differ.
     repeated = X.repeat(weights.astype(int), axis=0), y.repeat(weights.astype(int))
     pca = PCA(3).fit(X)
     edmd = EDMDClassifier(ridge=1e-2, lifter=MonomialLifter(2))
@@ -617,7 +617,7 @@ def test_weights_count_where_settings_are_chosen():
         report.chosen[0]["ridge"]
         == search.fit(X, y, sample_weight=weights).best_params_["ridge"]
     )
-    assert "soft weight of 0 takes nothing from the teacher" in str(report)
+    assert "with a soft weight of 0 nothing is learned from the teacher" in str(report)
     found = rows_of(report)
     same = found["distilled student"].accuracy, found["student without teacher"].accuracy
     assert same[0] == same[1] == search.score(X_test, y_test)

@@ -3,6 +3,7 @@
 from math import factorial
 
 import numpy as np
+import pandas
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
@@ -122,7 +123,7 @@ STUDENTS = {
 
 
 def check(student, rows, background, players, **parameters):
-    """Compare with all coalitions, and with what the values must sum to."""
+    """Compare with all coalitions, and check the sums of the values."""
     predict = getattr(student, "decision_function", student.predict)
     found = shapley_values(student, rows, background, return_interactions=True, **parameters)
     values, pairs = coalitions(predict, rows, background, players)
@@ -209,7 +210,7 @@ def test_what_is_no_affine_function_makes_the_columns():
 
 
 def test_many_pixels_behind_components():
-    """Groups of pixels of a student of degree 2 have the sums of the values of their pixels."""
+    """For a student of degree 2, a group of pixels has the sum of the values of its pixels."""
     images, digits = load_digits(return_X_y=True)
     student = student_of(PCA(20, random_state=0), MonomialLifter(2)).fit(images, digits)
     pixels = shapley_values(student, images[:5], images).values
@@ -232,8 +233,14 @@ def test_refusals():
         shapley_values(student, ROWS, BACKGROUND, of="pixels")
     with pytest.raises(ValueError, match="X has 5 features, but MonomialLifter"):
         shapley_values(student, ROWS[:, :5], BACKGROUND)
-    with pytest.raises(ValueError, match="not among the 6 columns: x0, x1, x2, x3, x4, "):
+    with pytest.raises(ValueError, match=r"not among the 6 columns\. They are 'x0', .*'x5'\.$"):
         shapley_values(student, ROWS, BACKGROUND, groups={"a": ["x9"]})
+    frame = pandas.DataFrame(X, columns=[*"abcd", "is_a", "is_b"])
+    named = student_of(MonomialLifter(2)).fit(frame, Y)
+    with pytest.raises(
+        ValueError, match=r"Those with 'is' in their name are 'is_a', 'is_b'\.$"
+    ):
+        shapley_values(named, frame[:2], frame, groups={"is": ["is"]})
     with pytest.raises(ValueError, match=r"groups has 'x1' twice"):
         shapley_values(student, ROWS, BACKGROUND, groups={"a": ["x1"], "b": [1]})
     with pytest.raises(

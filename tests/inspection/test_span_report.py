@@ -1,4 +1,4 @@
-"""What can be done with a span, in one table."""
+"""All ways to replace a span, in one table."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ DATA = {"X": X, "y": y, "X_test": X_test, "y_test": y_test}
 
 @pytest.fixture(scope="module")
 def module():
-    """Return a network 4-12-12-3 that was trained a little."""
+    """Return a network 4-12-12-3 after a little training."""
     nn = torch.nn
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -63,7 +63,7 @@ def test_every_row_is_what_it_is_by_hand(module):
     assert not hasattr(student, "classes_")
     assert (report.n_train, report.n_test, report.random_states) == (90, 60, (0,))
 
-    # Factors 6 x 3 and 3 x 12, half of each kept, 12 intercepts; PCA 2 x 12 and its mean.
+    # Factors 6 x 3 and 3 x 12, of which half is kept, 12 intercepts; PCA 2 x 12 and its mean.
     replacing = 9 + 18 + 12 + 24 + 12
     n_weights = replacing - 12
     rank = n_weights // 24
@@ -104,14 +104,14 @@ def test_every_row_is_what_it_is_by_hand(module):
 
 def test_rows_that_make_no_sense_are_left_out(module):
     names = list(rows_of(span_report(LinearizedNetworkClassifier(module, ("0", "1")), **DATA)))
-    # It is the affine map itself, and the span does not keep the shape.
+    # The span is the affine map itself, and its output has another shape.
     assert names == ["network", "weights, low rank", "weights, pruned", "linearised"]
     names = list(rows_of(span_report(LinearizedNetworkClassifier(module, "1"), **DATA)))
-    assert names == ["network", "without the span", "linearised"]  # it has no weights
+    assert names == ["network", "without the span", "linearised"]  # the span has no weights
     bins = KBinsDiscretizer(3, encode="onehot-dense", random_state=0)
     rows = rows_of(span_report(LinearizedNetworkClassifier(module, "2", lifter=bins), **DATA))
     assert list(rows) == ["network", "without the span", "affine map", "linearised"]
-    assert rows["linearised"].parameters is None  # nobody knows how many weights are as many
+    assert rows["linearised"].parameters is None  # its number of weights is unknown
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -1,4 +1,4 @@
-"""The spectrum of a span's matrix, against systems whose spectrum is known."""
+"""The spectrum of a span's matrix, against systems with known spectra."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_eigenvalues_of_products_are_products_of_eigenvalues(data):
     expected = [0.9, 0.9**2, 0.9 * 0.5, 0.5, 0.5**2]
     assert_allclose(np.sort(spectrum.eigenvalues.real), np.sort(expected), atol=1e-9)
     assert spectrum.modes.shape == (2, 5)
-    # modes of products are nothing in the coordinates themselves but for the shift
+    # modes of products are zero in the coordinates themselves, apart from the shift
     slow = spectrum.modes[:, np.argmin(np.abs(spectrum.eigenvalues - 0.9))]
     assert_allclose(slow[1] / slow[0], 0.0, atol=1e-9)
 

@@ -57,6 +57,18 @@ def test_more_sklearn_checks(estimator, check):
     check("ConvolutionalLifter", estimator)
 
 
+@pytest.mark.parametrize("shape", [(9, 8, 3), (8, 9, 1), (6, 5, 4)])
+def test_channels_last_are_not_taken_for_channels_first_without_a_warning(shape):
+    lifter = ConvolutionalLifter(shape, n_filters=2, filter_size=1, random_state=0)
+    first = (shape[2], *shape[:2])
+    with pytest.warns(UserWarning, match=rf"channels come first: input_shape=\({first[0]}, "):
+        lifter.fit(RNG.normal(size=(20, np.prod(shape))))
+    for right in (first, (9, 3, 3), (2, 9, 4)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            lifter.set_params(input_shape=right).fit(RNG.normal(size=(20, np.prod(right))))
+
+
 def small(shape=(2, 9, 8), **settings):
     settings = {"n_filters": 4, "filter_size": 3, "grid": 2, "random_state": 0} | settings
     return ConvolutionalLifter(shape, **settings)
@@ -144,7 +156,7 @@ def test_equals_the_formula_for_all_shapes(data):
         (n - (size - 1) * apart - 1) // stride + 1
         for n, size, apart in zip(sizes, filter_size, dilation, strict=True)
     ]
-    # As many places in each cell: numpy deals the rest out in another order.
+    # All cells have the same number of places: numpy deals a remainder out in another order.
     grid = tuple(
         data.draw(st.sampled_from([g for g in range(1, n + 1) if n % g == 0])) for n in places
     )
@@ -168,7 +180,7 @@ def test_equals_the_formula_for_all_shapes(data):
     X = np.random.default_rng(data.draw(st.integers(0, 99))).gamma(
         1.0, size=(7, np.prod((*channels, *sizes)))
     )
-    with warnings.catch_warnings(action="ignore"):  # few different patches
+    with warnings.catch_warnings(action="ignore"):  # there are few different patches
         lifted = lifter.fit_transform(X)
     lifter.stride = (1, stride) if is_series else (stride, stride)
     lifter.dilation = (1, *dilation) if is_series else dilation
@@ -269,12 +281,12 @@ def test_the_first_convolution_of_a_network():
 def test_found_filters(kind, normalization):
     lifter = small(filters=kind, normalization=normalization, nonlinearity="intensity", grid=1)
     lifter.set_params(root=False).fit(IMAGES)
-    # All patches are seen, so that the scale is exact.
+    # The fit sees all patches, so that the scale is exact.
     assert_allclose(lifter.transform(IMAGES).mean(axis=0), 1)
     assert lifter.filters_.shape == (4, 2, 3, 3)
     if normalization != "none":
         assert_allclose(lifter.filters_.mean(axis=(1, 2, 3)), 0, atol=1e-12)
-        # Brightness is not seen, contrast only if it is not normalised.
+        # Filters ignore brightness, and also contrast if it is normalised.
         assert_allclose(lifter.transform(IMAGES + 100), lifter.transform(IMAGES))
     again = clone(lifter).fit(2.5 * IMAGES)
     assert_allclose(again.transform(2.5 * IMAGES), lifter.transform(IMAGES))
@@ -358,7 +370,7 @@ def test_blocks_of_rows_change_nothing(small_blocks, no_pooling):
 
 @pytest.fixture(params=[16, 32, 64])
 def pooling(request):
-    """Return the kernel, told to use vectors of some width."""
+    """Return the kernel, set to vectors of some width."""
     kernel = pytest.importorskip(
         "sklearn_koopman.lifting._filtering._pooling", reason="not compiled"
     )
@@ -369,7 +381,7 @@ def pooling(request):
     kernel.use_vectors(widest)
 
 
-# One place, less than are multiplied together, as many, and more.
+# One place; fewer places than are multiplied together; as many; more.
 PLACES = {
     "one place": {"shape": (2, 9, 8), "filter_size": (9, 8), "grid": 1},
     "few": {"shape": (2, 9, 8), "filter_size": (2, 5), "grid": (4, 3)},
@@ -414,7 +426,7 @@ def test_the_kernel_refuses_what_does_not_belong_together(pooling):
         "observables": np.empty((2, 12)),
     }
     pooling.lift(*good.values())
-    # Two numbers, each 1, seen by three filters at one or two columns of a line.
+    # Three filters see two numbers, each 1, at one or two columns of a line.
     assert_array_equal(good["observables"][0], np.tile([18.0, 9.0, 18.0, 9.0], 3))
     wrong = {
         "images": np.ones((2, 11)),
@@ -641,7 +653,7 @@ def test_a_convolution_costs_what_it_costs_in_a_network():
             grid=1,
         ).fit(IMAGES)
         found, of_network = (cost(each, IMAGES[:1], n_repeats=1) for each in (lifter, network))
-        # A factor for each mean is what the lifter has beside it.
+        # Beside this, the lifter has a factor for each mean.
         assert found.linear - lifter.n_output_features_ == of_network.linear
         assert found.parameters == of_network.parameters
         assert found.nonlinear == 0
@@ -655,7 +667,7 @@ def test_a_report_counts_the_convolution_beside_the_teachers():
         torch.nn.Unflatten(1, (1, 8, 8)), torch.nn.Conv2d(1, 3, 3), torch.nn.ReLU(),
         torch.nn.Flatten(), torch.nn.Linear(108, 10),
     )  # fmt: skip
-    with warnings.catch_warnings(action="ignore"):  # it has learnt nothing
+    with warnings.catch_warnings(action="ignore"):  # the lifter has learnt nothing
         student = make_pipeline(
             small((8, 8), n_filters=6, normalization="none"),
             KoopmanDistilledClassifier(teacher, soft_weight=0.1),
@@ -680,7 +692,7 @@ def test_a_selector_pays_for_the_filters_it_needs():
         assert n_filters < 12
         student = make_pipeline(some, EDMDClassifier()).fit(DIGITS, Y)
         found = cost(student, DIGITS[:1], n_repeats=1)
-        # Of a filter all means are taken.
+        # All means of a filter are taken.
         assert found.linear == n_filters * (9 * 36 + 8) + 10 * n
         assert found.parameters == n_filters * 10 + 10 * n + 10
     names = selector.get_feature_names_out()
@@ -710,14 +722,14 @@ def test_products_of_pooled_responses_stream(classifier, tolerance):
 
 
 def rows_between(pipeline):
-    """Return one row, as each step of a pipeline takes it."""
+    """Return one row in the form that each step of a pipeline takes."""
     rows = [DIGITS[:1]]
     for step in pipeline[:-1]:
         rows.append(step.transform(rows[-1]))
     return rows
 
 
-# Of scikit-learn's pictures: all parameters, or those that are not the defaults.
+# In scikit-learn's pictures: all parameters, or only those that are not the defaults.
 SHOWS_PARAMETERS = hasattr(ConvolutionalLifter(), "_get_params_html")
 
 VALUES = {

@@ -49,7 +49,7 @@ def test_no_window_crosses_from_one_trajectory_to_the_next():
     step = np.linalg.lstsq(before, after, rcond=1e-10)[0].T
     assert_allclose(before @ step.T, after, atol=1e-9)  # the dynamics are linear
     assert_allclose(after[:, 4:], before[:, 4:] @ MATRIX.T, atol=1e-12)
-    # The same windows cut from the stack of all trajectories do not follow the dynamics.
+    # Windows from the stack of all trajectories do not follow the dynamics.
     stacked = X.reshape(-1, 2)
     across = np.stack([stacked[i : i + 3].ravel() for i in range(len(stacked) - 2)])
     residual = across[1:, 4:] - across[:-1, 4:] @ MATRIX.T
@@ -106,3 +106,8 @@ def test_a_trajectory_is_a_row():
     for call in (DelayLifter(2).fit, lifter.transform, lifter.windows):
         with pytest.raises(ValueError, match=r"A row is a whole trajectory.*reshape\(1, -1\)"):
             call(path)
+    paths = np.arange(24.0).reshape(2, 4, 3)
+    with pytest.raises(ValueError, match=r"reshape\(len\(X\), -1\), with state_size=3"):
+        DelayLifter(2).fit(paths)
+    joined = DelayLifter(2, state_size=3).fit_transform(paths.reshape(len(paths), -1))
+    assert joined.shape == (2, 18)

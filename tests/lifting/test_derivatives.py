@@ -1,4 +1,4 @@
-"""What dictionaries say of their slopes, degrees and curvatures agrees with `transform`."""
+"""The slopes, degrees and curvatures of dictionaries agree with `transform`."""
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ def test_degrees(lifter, degree):
     assert degree_of(fitted) == degree
     if degree is None or isinstance(lifter, str):
         return
-    # The next difference of a polynomial along a line is zero, its own is not.
+    # Along a line, a polynomial's difference of the next order is zero; that of its own is not.
     line = X[:1] + np.arange(degree + 2)[:, None] * X[1:2]
     values = fitted.transform(line)
     assert_allclose(np.diff(values, degree + 1, axis=0), 0.0, atol=1e-8 * np.abs(values).max())

@@ -1,4 +1,4 @@
-"""Images enter a student, and leave with it in every form: as images, and flat."""
+"""Students take images, flat or not, and so does every exported form of them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every form of every dictionary agrees with `transform`; a user's own dictionary has them too."""
+"""Every form of every dictionary agrees with `transform`, also for a user's own dictionary."""
 
 import numpy as np
 import pytest
@@ -141,7 +141,7 @@ def fitted(transformer):
 
 
 def multiplied(X, products):
-    """Return the observables of rows by way of the table that their products refer to."""
+    """Return the observables of rows, computed through the table of their products."""
     rows = [np.ones(len(X)), *X.T]
     for left, right in products.lower:
         rows.append(rows[left] * rows[right])
@@ -213,7 +213,7 @@ def test_graph(transformer, dtype):
 def test_products(transformer):
     transformer = fitted(transformer)
     products = transformer.pair_products()
-    if products is not None:  # a selector knows when it has chosen
+    if products is not None:  # a selector knows them after its choice
         assert_allclose(multiplied(X, products), transformer.transform(X), rtol=1e-12)
 
 
@@ -252,7 +252,7 @@ def test_an_unfitted_one_has_no_form(transformer, form):
 
 
 class TestOwnDictionary:
-    """What a user has written works wherever a dictionary of this package does."""
+    """A user's own dictionary works wherever one of this package does."""
 
     lifters = pytest.mark.parametrize(
         "lifter",

@@ -82,7 +82,7 @@ def test_half_precision_becomes_double():
     assert MonomialLifter().fit_transform(samples(3, 2, np.float16)).dtype == np.float64
 
 
-# They are lifted in blocks of 2^10 in C order, of 2^14 in Fortran order.
+# Rows are lifted in blocks of 2^10 in C order, and of 2^14 in Fortran order.
 @pytest.mark.parametrize(
     "n_samples", [1, 2**10, 2**10 + 1, 3 * 2**10 + 5, 2**14, 2**14 + 1, 2 * 2**14 + 7]
 )
@@ -249,6 +249,6 @@ def test_a_degree_of_which_not_even_one_row_fits_is_refused_at_once(degree, has_
 
 def test_steps_to_high_degrees_count_as_memory(has_memory):
     has_memory(10**12)
-    # One observable, but on the way to it 60 over 30 others.
+    # One observable, but 60 over 30 others on the way to it.
     with pytest.raises(MemoryError):
         MonomialLifter((60, 60), interaction_only=True).fit(samples(1, 60))

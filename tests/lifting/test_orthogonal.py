@@ -63,7 +63,7 @@ def test_scaled_into_the_domain(family):
     else:
         assert_allclose([U.min(axis=0), U.max(axis=0)], [[-1] * 3, [1] * 3])
     assert_allclose(lifter.transform(X), oracle(U, lifter.powers_, family, 3), atol=1e-9)
-    # Outside of the range of fit they are the same polynomials.
+    # Outside the range of the fit, they are the same polynomials.
     far = 3 * X[:5]
     U = (far - lifter.center_) / lifter.scale_
     assert_allclose(lifter.transform(far), oracle(U, lifter.powers_, family, 3), rtol=1e-9)
@@ -145,7 +145,7 @@ def test_rows_are_lifted_independently(lifter, seed):
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("n_samples", [1, 2**10, 3 * 2**10 + 5, 2**14 + 1, 2 * 2**14 + 7])
 def test_blocks_of_rows(order, n_samples):
-    """They are lifted in blocks of 2^10 in C order, of 2^14 in Fortran order."""
+    """Rows are lifted in blocks of 2^10 in C order, and of 2^14 in Fortran order."""
     X = samples(n_samples, 4)
     lifter = OrthogonalPolynomialLifter(3, order=order).fit(X)
     few_at_a_time = [
@@ -209,7 +209,7 @@ def test_what_cannot_fit_in_memory(has_memory):
     has_memory(10**12)
     with pytest.raises(MemoryError, match="Lower the degree"):
         OrthogonalPolynomialLifter(10**4).fit(X)
-    assert lifter.transform(X).shape == (1000, 66)  # still the old one
+    assert lifter.transform(X).shape == (1000, 66)  # still the old fit
 
 
 def test_not_fitted():

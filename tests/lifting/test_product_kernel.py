@@ -1,4 +1,4 @@
-"""The kernel against the dictionary that it stands for."""
+"""The kernel against the dictionary that it replaces."""
 
 from itertools import product
 
@@ -84,8 +84,8 @@ def test_kernel_edmd_is_edmd_on_the_dictionary():
     y = (np.prod(X - 3, axis=1) > 0).astype(int)
     X_new = rows(20, 3, seed=1)
     lifter = ProductKernelLifter("monomial", degree=1).fit(X)
-    # Observables that are the dictionary but for a rotation: without standardisation the ridge
-    # would be the same; with a tiny one it does not matter.
+    # Apart from a rotation, the observables are the dictionary. Without standardisation the ridge
+    # would be the same; a tiny ridge does not matter.
     by_kernel = EDMDClassifier(lifter=lifter, ridge=1e-12).fit(X, y)
     local = lifter.local_features_
     explicit = EDMDClassifier(ridge=1e-12).fit(dictionary(local, X), y)
@@ -100,7 +100,7 @@ def test_landmarks():
     X = rows(50)
     lifter = ProductKernelLifter(n_landmarks=10, random_state=0).fit(X)
     assert_array_equal(lifter.landmarks_, X[lifter.landmark_indices_])
-    # Nystrom: exact between landmarks.
+    # Nystrom is exact between landmarks.
     psi = lifter.transform(lifter.landmarks_)
     exact = dictionary(lifter.local_features_, lifter.landmarks_)
     assert_allclose(psi @ psi.T, exact @ exact.T, rtol=1e-6)

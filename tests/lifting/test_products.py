@@ -50,7 +50,7 @@ def test_dtype_and_memory_layout(dtype, order):
         ([(), (0,), (3,)], 0),
         ([(0, 1)], 1),
         ([(0, 1, 2)], 2),  # a pair on the way
-        ([(0, 1, 2), (1, 2)], 2),  # the pair is chosen itself
+        ([(0, 1, 2), (1, 2)], 2),  # the pair itself is chosen
         ([(0, 1, 2), (0, 1, 3), (0, 1, 4)], 4),  # one pair serves all three
         ([(0, 0, 1), (0, 1, 1), (0, 1)], 3),
         ([(0, 1, 2, 3)], 3),

@@ -166,7 +166,7 @@ def test_any_choice_of_products_and_no_other_products(lifter):
 @pytest.mark.parametrize(
     ("transformer", "message"),
     [
-        (KernelPCA(2), "KernelPCA has no form in torch here. Known are PCA"),
+        (KernelPCA(2), "KernelPCA has no form in torch here. Supported are PCA"),
         (MinMaxScaler(clip=True), "set clip=False"),
         (Nystroem(kernel="linear", n_components=3), "kernel='linear'.*only kernel='rbf'"),
         (make_pipeline(PCA(2), KernelPCA(2)), "KernelPCA has no form"),

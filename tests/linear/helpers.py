@@ -8,7 +8,7 @@ from sklearn_koopman.solvers import DiagonalMoments, DistillationProblem, RowBlo
 def make_rows(n_samples, n_observables, n_classes, *, clarity=1.0, noise=1.0):
     """Return rows, labels that depend on them, and logits of a teacher.
 
-    The larger `clarity` is, the surer is the teacher; without noise its choices are the labels.
+    The larger `clarity` is, the surer the teacher is. Without noise, its choices are the labels.
     """
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n_samples, n_observables))
@@ -18,7 +18,7 @@ def make_rows(n_samples, n_observables, n_classes, *, clarity=1.0, noise=1.0):
 
 
 def problem_of(X, labels, logits, *, soft_weight=0.5, ridge=1e-4):
-    """Return the problem of distilling such a teacher, rows weighted at random."""
+    """Return the problem of distilling such a teacher, with random weights of the rows."""
     weight = np.random.default_rng(1).uniform(0.5, 1.5, size=len(X))
     blocks = RowBlocks(X, block_rows=128)
     moments = blocks.map_reduce(DiagonalMoments.update, DiagonalMoments(X.shape[1]), weight)

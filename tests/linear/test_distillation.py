@@ -71,7 +71,7 @@ def random_start(seed, n_observables=N_OBSERVABLES, spread=1.0):
 
 
 def centred(intercept):
-    """Return intercepts without the constant that no probability depends on."""
+    """Return intercepts without the constant, on which no probability depends."""
     return intercept - intercept.mean()
 
 
@@ -90,7 +90,7 @@ def as_function(problem):
 def direct_value(
     coef, intercept, one_hot, soft_logits, weight, soft_weight, temperature, ridge, X=X
 ):
-    """Return the loss as its formula reads."""
+    """Return the loss by its formula."""
     logits = standardised(X, weight) @ coef + intercept
     labelled = one_hot.any(axis=1)
     hard = soft = 0.0
@@ -111,7 +111,7 @@ def direct_value(
 
 @st.composite
 def problems(draw):
-    """Draw arrays and parameters of a problem, among them rows without label or weight."""
+    """Draw arrays and parameters of a problem, with some rows without label or weight."""
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     one_hot, weight = ONE_HOT.copy(), 2 * rng.random(N_SAMPLES)
     one_hot[rng.random(N_SAMPLES) < draw(st.sampled_from([0.0, 0.3, 1.0]))] = 0.0
@@ -295,7 +295,7 @@ def test_no_labels_at_all():
 @given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
 @settings(max_examples=20)
 def test_more_soft_weight_moves_the_student_towards_its_teacher(first, second):
-    """Of the two losses at the minimiser, the one that gains weight falls, the other rises."""
+    """At the minimiser, a loss falls when it gains weight, and the other loss rises."""
     assume(abs(first - second) > 1e-3)
     low, high = sorted([first, second])
     students = [solve(soft_weight=soft_weight, ridge=0.0) for soft_weight in (low, high)]
@@ -329,7 +329,7 @@ def test_blocks_make_no_difference(block_rows):
 
 @pytest.mark.parametrize(("tol", "atol"), [(1e-5, 1e-3), (1e-9, 1e-6)])
 def test_float32_rows_are_solved_as_exactly_as_asked(tol, atol):
-    """Beyond the digits of float32 the products are taken in float64."""
+    """Beyond the digits of float32, products are taken in float64."""
     single = X.astype(np.float32)
     solution, expected = (solve(X, tol=tol) for X in (single, single.astype(np.float64)))
     assert solution.converged
@@ -350,7 +350,7 @@ def test_units_of_the_observables_do_not_matter():
 
 @pytest.mark.parametrize("offset", [1e2, 1e4, 1e6, 1e8])
 def test_offsets_of_the_observables_hardly_matter(offset):
-    """Logits lose the digits that a product with the offset rounds away, and no more."""
+    """Logits lose only the digits that a product with the offset rounds away."""
     plain, shifted = solve(tol=1e-6), solve(X + offset, tol=1e-6)
     assert shifted.converged
     assert_allclose(shifted.objective, plain.objective, rtol=0, atol=1e-15 * offset + 1e-12)
@@ -445,7 +445,7 @@ def test_a_path_ends_where_each_ridge_alone_does(loss):
     ridges = [1.0, 1e-2, 1e-1]
     settings = {"max_iter": 1000, "tol": 1e-8}
     shared = {"leverage": problem.leverage(), "preconditioners": preconditioners}
-    for _ in range(2):  # the second time with the preconditioners of the first
+    for _ in range(2):  # the second time with the preconditioners of the first time
         path = minimise_path(problem, ridges, *start, **settings, **shared)
         for ridge, solution in zip(ridges, path, strict=True):
             assert solution.converged

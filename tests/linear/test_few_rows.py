@@ -1,4 +1,4 @@
-"""Fewer rows than observables: the same matrices, from as many equations as rows."""
+"""Fewer rows than observables: as many equations as rows give the same matrices."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ RIDGES = [1e-3, 1e-1, 10.0]
 
 
 def few_rows(dtype=np.float64, n_observables=N_OBSERVABLES):
-    """Return rows that depend on each other, a constant among the observables, and labels."""
+    """Return rows that depend on each other, with one constant observable, and labels."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(N_ROWS, 9)) @ rng.normal(size=(9, n_observables))
     X = np.exp(0.3 * X) * np.geomspace(0.1, 10, n_observables)
@@ -37,7 +37,7 @@ def few_rows(dtype=np.float64, n_observables=N_OBSERVABLES):
 
 
 X, Y = few_rows()
-WIDE, _ = few_rows(n_observables=1100)  # so many that cross-entropy, too, counts the rows
+WIDE, _ = few_rows(n_observables=1100)  # enough that cross-entropy, too, counts the rows
 TARGETS = np.eye(3)[Y]
 WEIGHT = np.linspace(0.0, 2.0, N_ROWS)
 
@@ -140,7 +140,7 @@ def test_cross_entropy_is_logistic_regression(dtype):
     student = KoopmanDistilledClassifier(soft_weight=0.0, ridge=0.1, tol=1e-9)
     student.fit(rows, labels)
     Z = standardised(rows.astype(np.float64))
-    # The default solver stops at 1e-7 of the probabilities here.
+    # The default solver stops here when the probabilities are exact to 1e-7.
     oracle = LogisticRegression(C=1 / (0.1 * N_ROWS), solver="newton-cg", tol=1e-10).fit(
         Z, labels
     )
@@ -153,7 +153,7 @@ def test_cross_entropy_is_logistic_regression(dtype):
 
 
 def test_distillation_is_that_of_rows_and_their_copies():
-    """So many copies are not fewer rows than observables, but the same loss."""
+    """With many copies there are more rows than observables, but the same loss."""
     soft = 3 * TARGETS + WIDE[:, :3] / 10
     settings = {"ridge": 0.05, "tol": 1e-8, "temperature": 3.0}
     few = KoopmanDistilledClassifier(**settings).fit(WIDE, Y, WEIGHT, soft_labels=soft)

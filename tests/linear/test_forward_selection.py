@@ -1,4 +1,4 @@
-"""Greedy choices are those of brute force; without a ridge, those of a QR with pivots."""
+"""Greedy choices equal those of brute force and, without a ridge, those of a pivoted QR."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def standardised(psi, targets, weight):
 
 
 def least_objective(phi, Y, chosen, ridge):
-    """Return the least ridge objective with the chosen observables, by a QR of stacked rows."""
+    """Return the least ridge objective of the chosen observables, by a QR of stacked rows."""
     phi = np.vstack([phi[:, chosen], np.sqrt(ridge) * np.eye(len(chosen))])
     Y = np.vstack([Y, np.zeros((len(chosen), Y.shape[1]))])
     q, _ = np.linalg.qr(phi)
@@ -42,7 +42,7 @@ def least_objective(phi, Y, chosen, ridge):
 
 
 def brute_force(phi, Y, ridge, max_chosen):
-    """Return choices and gains by fitting every candidate at every step."""
+    """Return choices and gains; fit every candidate at every step."""
     order, gains = [], []
     objective = 0.5 * np.sum(Y**2)
     for _ in range(max_chosen):

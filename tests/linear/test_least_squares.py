@@ -33,14 +33,14 @@ def targets_for(X, n_targets=3, noise=1.0, seed=1):
 
 
 def objective(coef, X, Y, ridge, sample_weight=None):
-    """Return the objective as the module states it."""
+    """Return the objective by the module's formula."""
     phi, centred = standardised(X, sample_weight), Y - np.average(Y, 0, weights=sample_weight)
     residual = np.average(((centred - phi @ coef) ** 2).sum(axis=1), weights=sample_weight)
     return 0.5 * residual + 0.5 * ridge * (coef**2).sum()
 
 
 def reduced_rank_oracle(X, Y, ridge, rank):
-    """Return the coefficients by truncating the fit of rows augmented with the penalty."""
+    """Return the coefficients: truncate the fit of rows augmented with the penalty."""
     n_samples, n_observables = X.shape
     penalty = np.sqrt(n_samples * ridge) * np.eye(n_observables)
     augmented = np.vstack([standardised(X), penalty])

@@ -21,7 +21,7 @@ N_CLASSES = 4
 
 
 def arrays(n_rows, soft_weight, temperature, seed=0):
-    """Return a loss, logits, what is known of the rows, and the teacher's logits."""
+    """Return a loss, logits, the labels and weights of the rows, and the teacher's logits."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(-1, N_CLASSES, n_rows)
     hard = (1 - soft_weight) * rng.uniform(size=n_rows) * (labels >= 0)
@@ -168,7 +168,7 @@ class SquaredDistance(LogitLoss):
 
 
 class TestANewLoss:
-    """One class is all that it takes; it is minimised in memory, on a device, on mini-batches."""
+    """A loss needs only one class. It is minimised in memory, on a device, on mini-batches."""
 
     def problem(self, device=None):
         rng = np.random.default_rng(0)

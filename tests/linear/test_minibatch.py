@@ -150,7 +150,7 @@ def test_reaches_the_optimum(problem):
     coef, intercept, net = train(problem, max_epochs=20, learning_rate=0.2)
     objective = problem(coef, intercept)[0]
     assert exact.objective <= objective <= 1.01 * exact.objective
-    # What is printed is the same quantity, while the weights still move.
+    # The printed value is the same quantity, while the weights still move.
     assert_allclose(net.history[-1, "train_loss"], objective, rtol=0.02)
 
 
@@ -331,7 +331,7 @@ def test_annealing():
 
 
 def test_continuing_a_net_is_one_training():
-    """Two epochs and two more, without shuffling to tell them apart, are four."""
+    """Without shuffling, two epochs and two more equal four."""
     settings = {"anneal": False, "batch_size": N_SAMPLES}
     whole = train(max_epochs=4, **settings)
     coef, intercept, net = train(max_epochs=2, **settings)
@@ -396,7 +396,7 @@ def test_a_pickle_of_the_net_holds_no_rows():
     assert b"DistillationProblem" not in content
 
 
-# What is missing
+# Missing packages
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "nowhere", "meta"])

@@ -1,4 +1,4 @@
-"""The pieces of the minimiser, and that samples of the rows lead to the same optimum."""
+"""The parts of the minimiser; steps on samples of the rows lead to the same optimum."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_samples_lead_to_the_optimum_of_all_rows(
 
 
 def test_a_sample_that_misleads_is_given_up(sampled_from_the_first_row):
-    """Tiny samples promise what all rows do not keep: the optimum is reached all the same."""
+    """Tiny samples promise more than all rows keep. The optimum is reached all the same."""
     sampled_from_the_first_row(LEFT_TO_CHANCE=0.99)
     problem = make_problem(soft_weight=0.0)
     solution = minimise(problem, *start_of(problem), max_iter=1000, tol=1e-6)
@@ -67,9 +67,9 @@ def test_a_sample_that_misleads_is_given_up(sampled_from_the_first_row):
 
 @pytest.fixture
 def preconditioners(monkeypatch):
-    """Return a list of the number of rows and the threads of BLAS of each that is made.
+    """Return a list that gets the number of rows and of BLAS threads of each preconditioner.
 
-    What a preconditioner is made of shows in nothing but the number of steps, and in time.
+    Only the number of steps and the time would show what a preconditioner is made of.
     """
     made = []
     original = CurvaturePreconditioner.__init__
@@ -86,7 +86,7 @@ def test_a_preconditioner_has_more_rows_than_observables_whatever_a_sample_may_h
     sampled_from_the_first_row, preconditioners
 ):
     problem = make_problem(n_observables=40)
-    sampled_from_the_first_row(SAMPLE_BYTES=1)  # less than a Gram matrix, too
+    sampled_from_the_first_row(SAMPLE_BYTES=1)  # less than a Gram matrix needs, too
     assert minimise(problem, *start_of(problem), max_iter=1000, tol=1e-6).converged
     assert min(n_rows for n_rows, _ in preconditioners) > 40
 
@@ -120,7 +120,7 @@ def test_chosen_rows(n_samples, left_to_chance, most, spread):
     assert_array_equal(rows, np.unique(rows))
     assert len(rows) <= most + 1
     assert np.all(factor >= 1 - 1e-12)
-    # A row that is chosen by chance counts for about as much as any other such row.
+    # All rows that are chosen by chance count about equally.
     by_chance = factor > 1 + 1e-9
     assert_allclose(
         factor[by_chance] * score[rows[by_chance]], (factor * score[rows])[by_chance]
@@ -163,7 +163,7 @@ def test_rows_without_a_score_are_as_good_as_any_other():
 def test_leverage_is_the_mean_square_of_standardised_observables():
     problem = make_problem()
     X = problem.blocks.X
-    problem.scale.constant[3] = True  # gets no coefficient
+    problem.scale.constant[3] = True  # it gets no coefficient
     standardised = np.delete(StandardScaler().fit_transform(X), 3, axis=1)
     problem.scale.mean[:], problem.scale.deviation[:] = X.mean(axis=0), X.std(axis=0)
     assert_allclose(problem.leverage(), np.square(standardised).mean(axis=1))
@@ -214,7 +214,7 @@ def test_preconditioner_is_the_inverse_of_the_hessian_of_classes_that_curve_alik
 
 
 def test_an_inverse_takes_the_precision_that_it_needs():
-    # The smaller eigenvalue of the second is less than float32 keeps of its entries.
+    # The smaller eigenvalue of the second matrix is below the precision of float32.
     for gap in (0.5, 1e-9):
         packed = PackedTriangle(2)
         packed.data[:] = 1.0
@@ -226,7 +226,7 @@ def test_an_inverse_takes_the_precision_that_it_needs():
 
 
 def test_line_search_where_the_slope_is_steep_on_a_thousandth_of_the_way_only():
-    def kink(x):  # falls over the first 1e-5, and rises ever after
+    def kink(x):  # it falls over the first 1e-5, and rises after that
         value = np.logaddexp(0.0, -1e5 * x[0]) + 10.0 * x[0]
         slope = 10.0 - 1e5 / (1.0 + np.exp(1e5 * x[0]))
         return Point(x, value, np.array([slope]))
@@ -246,7 +246,7 @@ def test_history_of_a_quadratic_knows_its_hessian():
         step = history.direction(gradient)
         step = step * (
             -np.vdot(step, gradient) / np.vdot(step, hessian @ step)
-        )  # to the lowest
+        )  # to the lowest point
         history.add(step, hessian @ step)
         x = x + step
     assert_allclose(x, 0.0, atol=1e-8)

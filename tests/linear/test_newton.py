@@ -1,4 +1,4 @@
-"""Many classes: products with the Hessian, and that Newton's steps lead to the one optimum."""
+"""Many classes: products with the Hessian; Newton's steps lead to the only optimum."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ N_CLASSES = 34
 
 
 def rows_of_many_classes(n_samples):
-    """Return rows, labels, each of which is there, and logits of a teacher."""
+    """Return rows, labels of all classes, and logits of a teacher."""
     X, labels, logits = make_rows(n_samples, 6, N_CLASSES, clarity=2.0)
     labels[:N_CLASSES] = np.arange(N_CLASSES)
     return X, labels, logits
@@ -47,7 +47,7 @@ def test_products_with_the_hessian_are_differences_of_gradients(soft_weight):
     problem = make_problem(soft_weight=soft_weight)
     rng = np.random.default_rng(2)
     x, v = rng.normal(size=(2, 7, N_CLASSES))
-    x[2] = v[2] = 0.0  # of the constant observable
+    x[2] = v[2] = 0.0  # the constant observable
     eps = 1e-5
     ends = [problem.evaluate(x + sign * eps * v)[1] for sign in (1, -1)]
     difference = (ends[0] - ends[1]) / (2 * eps)
@@ -133,7 +133,7 @@ def test_a_path_of_ridges_ends_at_the_optimum_of_each():
 
 
 def steps_to_the_minimum(problem):
-    """Return the solution, and how many products or steps each point on the way took."""
+    """Return the solution, and the number of products or steps to each point on the way."""
     counts = [0]
     found = minimise(
         problem,
@@ -146,12 +146,12 @@ def steps_to_the_minimum(problem):
 
 
 def test_what_a_sure_student_lacks_is_left_to_first_order_steps(sampled_from_the_first_row):
-    """Labels that no noise blurs: soon few rows curve, and products with the Hessian say little."""
+    """Labels without noise: soon few rows curve, and products with the Hessian say little."""
     rows = make_rows(300, 6, N_CLASSES, clarity=30.0, noise=0.0)
     problem = problem_of(*rows, soft_weight=0.0, ridge=2e-5)
     found, steps = steps_to_the_minimum(problem)
     n_newton = len(steps) - np.argmax(steps[::-1] > 1)
-    assert 1 <= n_newton <= len(steps) - 100  # first products, then single steps
+    assert 1 <= n_newton <= len(steps) - 100  # products first, then single steps
     assert found.converged
     sampled_from_the_first_row(LEAST_SHARE_OF_CURVATURE=0.0, SAMPLED_FROM=2**20)
     by_newton, steps_of_newton = steps_to_the_minimum(problem)

@@ -1,4 +1,4 @@
-"""Meshes do what their matrix says: in our arithmetic, and in that of another library."""
+"""Meshes compute their matrix: in our arithmetic, and in that of another library."""
 
 import numpy as np
 import pytest
@@ -19,10 +19,10 @@ def unitary(n):
 
 
 def as_other_library(mesh):
-    """Return the mesh in the library's convention, and so the unitary that it makes of it.
+    """Return the unitary of the mesh by the library, with the mesh in the library's convention.
 
     With s = sin(theta / 2) = cos(t), its beam splitter is i exp(-i theta / 2) T(theta, phi + pi).
-    What both waveguides have in common goes on to the next one that either of them meets.
+    The common phase of both waveguides goes on to the next one that either of them meets.
     """
     made, behind = Interferometer(), np.zeros(mesh.n_modes)
     for a, b, theta, phi in zip(mesh.first, mesh.second, mesh.theta, mesh.phi, strict=True):

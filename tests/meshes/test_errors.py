@@ -1,4 +1,4 @@
-"""What chips with errors do, and how they are set anew."""
+"""Chips with errors, and their recalibration."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_a_perfect_chip_is_its_circuit():
 
 
 def test_one_interferometer_from_its_parts():
-    """Splitters as the exponential of their coupling, phases one by one."""
+    """An oracle: splitters as exponentials of their coupling, and phases one by one."""
     circuit = as_circuit(np.array([[0.6, 0.8]]))
     mesh, swap = circuit.input_mesh, np.array([[0, 1], [1, 0]])
     chip = chip_of(circuit, phase_error=0.2, splitter_error=0.1, loss=3.0)
@@ -49,7 +49,7 @@ def test_one_interferometer_from_its_parts():
 def test_crosstalk_reaches_the_next_of_a_column_alone():
     circuit = as_circuit(MATRIX, layout="reck")
     column = circuit.input_mesh.columns[6]
-    assert len(column) == 3  # of the triangle, where three rows are nulled at once
+    assert len(column) == 3  # a column of the triangle, where three rows are nulled at once
     told = np.zeros(circuit.n_phases)
     told[column[0]] = 1.0
     heard = told.copy()
@@ -99,7 +99,7 @@ def test_gradient_of_light_that_goes_backwards(layout):
 
 
 def error_of(matrix):
-    """Return the mean squared error of outputs, as a share, less what they have in common."""
+    """Return the relative mean squared error of outputs, without the part common to all."""
     wrong = matrix - matrix.mean(axis=0) - MATRIX
     return np.vdot(wrong @ MOMENTS, wrong) / np.vdot(MATRIX @ MOMENTS, MATRIX)
 

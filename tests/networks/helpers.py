@@ -10,9 +10,9 @@ nn = torch.nn
 
 
 def seeded(make, shape=(6,), seed=0):
-    """Return a module with random weights of a seed that finds all classes about equally often.
+    """Return a module with random weights that finds all classes about equally often.
 
-    torch's global generator is restored.
+    The seed draws the weights. torch's global generator is restored.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -88,11 +88,11 @@ class Transformer(nn.Module):
 
 
 class NetworkOfLogisticRegression(ClassifierMixin, BaseEstimator):
-    """A classifier with a network inside, exactly that of logistic regression."""
+    """A classifier with a network inside, which equals logistic regression."""
 
     def fit(self, X, y, sample_weight=None):
-        """Fit by scikit-learn and write the coefficients into linear layers."""
-        # Second-order steps: rows drawn twice and weights of 2 agree beyond the checks' 1e-7.
+        """Fit with scikit-learn and write the coefficients into linear layers."""
+        # With second-order steps, repeated rows and weights of 2 agree within the checks' 1e-7.
         inner = LogisticRegression(solver="newton-cg", C=10.0, tol=1e-12, max_iter=1000)
         is_single = getattr(X, "dtype", None) == np.float32
         # scikit-learn 1.6 mixes number types in a line search on float32 rows.
@@ -113,7 +113,7 @@ class NetworkOfLogisticRegression(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X):
-        """Never asked: the network is."""
+        """This is never called: the student calls the network."""
         raise NotImplementedError
 
 
@@ -127,7 +127,7 @@ def linear_of(weights, bias=None):
 
 
 def labelled(module, shape, n_rows=200, seed=0, dtype=np.float64):
-    """Return random rows of a shape, flattened, and the labels that a module gives them."""
+    """Return random rows of a shape, flattened, and a module's labels for them."""
     X = np.random.default_rng(seed).normal(size=(n_rows, *shape)).astype(dtype)
     parameter = next(module.parameters())
     flags = module.training

@@ -1,4 +1,4 @@
-"""What else can be done with a span."""
+"""Other ways to replace a span."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""What the matrix of a span is, and what it leaves as it was."""
+"""The matrix of a span, and the parts of the network that stay as they were."""
 
 import copy
 import pickle
@@ -48,7 +48,7 @@ def net():
 
 @pytest.fixture
 def conv():
-    """A convolutional network in double precision, its batch norm in the middle of training."""
+    """A convolutional network in double precision, with its batch norm in training mode."""
     module = seeded(ConvolutionalNetwork, CONV_SHAPE)
     module.norm.running_mean += 0.1
     module.norm.running_var *= 1.5
@@ -61,7 +61,7 @@ def transformer():
 
 
 def activations(module, names, X):
-    """Return what enters the first of some submodules and what leaves the last, by hooks."""
+    """Return the input of the first of some submodules and the output of the last, by hooks."""
     seen = {}
     first, last = (module.get_submodule(name) for name in names)
     hooks = [
@@ -83,7 +83,7 @@ def outputs(module, X):
 
 
 def affine_predictions(a, b):
-    """Return the least-squares predictions of b; what of a is rounding counts for nothing."""
+    """Return the least-squares predictions of b from a, without directions that are rounding."""
     centred = a - a.mean(axis=0)
     coef, *_ = np.linalg.lstsq(centred, b - b.mean(axis=0), rcond=1e-10)
     return centred @ coef + b.mean(axis=0)
@@ -97,7 +97,7 @@ def test_affine_map_is_linear_regression(net, names):
     tail = net[int(names[1]) + 1 :]
     expected = outputs(tail, affine_predictions(a, b))
     assert_allclose(student.decision_function(X), expected, atol=1e-9)
-    if names[0] == "0":  # the others have more inputs than they have degrees of freedom
+    if names[0] == "0":  # the inputs of other spans have fewer degrees of freedom than columns
         (operator,) = student.operators_
         assert_allclose(operator.matrix, LinearRegression().fit(a, b).coef_, atol=1e-9)
 
@@ -168,7 +168,7 @@ def test_whole_map_of_a_convolution_is_linear_regression(conv):
 def test_stride_and_padding_of_patches_follow_from_the_maps(
     sizes, kernel_size, stride, padding
 ):
-    """A convolution is linear in its own patches, and in no others."""
+    """A convolution is linear in its own patches, and not in other ones."""
 
     def convolution():
         return torch.nn.Sequential(
@@ -273,7 +273,7 @@ def test_density_keeps_the_largest_entries(net):
     assert_allclose(pruned[pruned != 0], full[pruned != 0])
     size = np.abs(whole.operators_[0].coef.T)
     assert size[pruned != 0].min() >= size[pruned == 0].max()
-    # the mean of what leaves the span stays what it was
+    # the mean of the span's output stays the same
     a, b = activations(net, ("3", "5"), X)
     with torch.no_grad():
         predicted = student.linearized_.koopman_0(torch.from_numpy(a)).numpy()
@@ -416,7 +416,7 @@ def test_span_ends_at_the_input_and_at_the_output(net):
 
 
 class Skipping(nn.Module):
-    """Sends an inner activation past the end of a span, and works in place."""
+    """Sends an inner activation past the end of a span, and computes in place."""
 
     def __init__(self):
         super().__init__()
@@ -554,7 +554,7 @@ def test_networks_that_give_probabilities():
     assert_array_equal(student.predict(X), y)
     logit = LinearizedNetworkClassifier(sigmoid[:-1], "2", ridge=0.0).fit(X, y)
     assert_allclose(logit.decision_function(X), student.decision_function(X), atol=1e-9)
-    # where the span holds the softmax, rows need not sum to 1
+    # if the softmax is inside the span, rows need not sum to 1
     last = LinearizedNetworkClassifier(softmax, ("5", "7"), lifter=MonomialLifter(2))
     proba = last.fit(*labelled(softmax, (6,))).predict_proba(X)
     assert_allclose(proba.sum(axis=1), 1.0)
@@ -570,7 +570,7 @@ def test_dependent_observables_need_no_ridge(net):
 
 @pytest.mark.parametrize("classes", [None, ["cat", "dog", "eel"]])
 def test_labels_are_not_needed(net, classes):
-    """Training goes by what the network says alone, as with soft_weight=1."""
+    """Training uses only the network's outputs, as with soft_weight=1."""
     X, y = labelled(net, (6,), n_rows=60)
     names = y if classes is None else np.array(classes)[y]
     settings = {"epochs": 2, "random_state": 0}
@@ -591,7 +591,7 @@ def test_a_network_that_must_be_fitted_needs_labels():
 
 
 def test_whole_numbers_are_cast_batch_by_batch(tmp_path, conv):
-    """A file of bytes is not held as floats."""
+    """A fit never holds all bytes of a file as floats."""
     X = np.lib.format.open_memmap(
         tmp_path / "X.npy", mode="w+", dtype="u1", shape=(40, *CONV_SHAPE)
     )

@@ -14,7 +14,7 @@ from .helpers import NetworkOfLogisticRegression  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
 
-# The checks bring their own data, so the network is fitted to them: a classifier with one inside.
+# The checks bring their own data, so the network is inside a classifier, which is fitted to them.
 LINEARIZED = [
     LinearizedNetworkClassifier(NetworkOfLogisticRegression(), ("0", "2"), lifter=None),
     LinearizedNetworkClassifier(
@@ -23,8 +23,8 @@ LINEARIZED = [
     LinearizedNetworkClassifier(
         NetworkOfLogisticRegression(), ["0", "2"], density=0.5, lift_output=True
     ),
-    # Only in batches of all rows does a row of weight 2 count as one that is there twice; and in
-    # small steps, as Adam divides gradients that nearly vanish, with their rounding, by their size.
+    # A row of weight 2 counts like two rows only if each batch has all rows. Steps must be small,
+    # as Adam divides gradients that nearly vanish, with their rounding, by their size.
     LinearizedNetworkClassifier(
         NetworkOfLogisticRegression(),
         ("1", "2"),

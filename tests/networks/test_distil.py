@@ -1,4 +1,4 @@
-"""Training the matrices on what the network says."""
+"""Training the matrices on the network's outputs."""
 
 import numpy as np
 import pytest
@@ -76,7 +76,7 @@ def test_training_comes_closer_to_the_network(student, net, data, rank):
     assert divergence(student, net, X) < 0.95 * divergence(least_squares, net, X)
     assert len(student.loss_curve_) == 10
     assert student.loss_curve_[-1] < student.loss_curve_[0]
-    # what is called the least-squares solution stays that
+    # the attributes of the least-squares solution do not change
     assert_array_equal(student.operators_[0].coef, least_squares.operators_[0].coef)
     sizes = [parameter.shape for parameter in student.linearized_.koopman_0.parameters()]
     expected = least_squares.linearized_.koopman_0.parameters()

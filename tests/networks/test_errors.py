@@ -1,4 +1,4 @@
-"""Whatever is wrong is named, with what would work; a failed fit leaves the old one."""
+"""Errors name the problem and a way out; a failed fit leaves the old one."""
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def test_spans(net, data, span, message):
 
 
 class Odd(nn.Module):
-    """Calls submodules in ways that a span cannot begin or end with."""
+    """Calls submodules in ways with which no span can begin or end."""
 
     def __init__(self):
         super().__init__()
@@ -119,7 +119,7 @@ def test_odd_ends(span, error, message):
 
 
 class Deciding(nn.Module):
-    """Runs otherwise for other data."""
+    """Takes other paths for other data."""
 
     def __init__(self):
         super().__init__()
@@ -137,7 +137,7 @@ def test_network_that_cannot_be_traced():
     X, y = labelled(net, (6,))
     with pytest.raises(ValueError, match=r"Deciding could not be traced by torch\.fx"):
         LinearizedNetworkClassifier(net, "inner").fit(X, y)
-    # one level up nothing needs to be looked into
+    # one level up, no submodule has to be traced
     wrapped = seeded(lambda: nn.Sequential(Deciding(), nn.ReLU(), nn.Linear(3, 3)))
     X, y = labelled(wrapped, (6,))
     LinearizedNetworkClassifier(wrapped, "1").fit(X, y)
@@ -175,9 +175,9 @@ def test_modules(data, module, message):
 
 def test_classes(net, data):
     X, y = data
-    with pytest.raises(ValueError, match="gave 3 columns, y has 2 classes"):
+    with pytest.raises(ValueError, match="gave 3 columns, but y has 2 classes"):
         LinearizedNetworkClassifier(net, "1").fit(X[y < 2], y[y < 2])
-    # a teacher that knows its classes does without some of them
+    # a teacher that knows its classes allows some of them to be missing
     teacher = TorchTeacher(net, classes=[0, 1, 2])
     student = LinearizedNetworkClassifier(teacher, "2", ridge=0.0).fit(X[y < 2], y[y < 2])
     assert_array_equal(student.predict(X), y)

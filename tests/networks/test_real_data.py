@@ -1,4 +1,4 @@
-"""Ten thousand handwritten digits, where the environment says that there are some."""
+"""Ten thousand handwritten digits, if the environment has them."""
 
 import os
 

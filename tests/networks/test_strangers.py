@@ -1,4 +1,4 @@
-"""Networks as strangers write them: flags, more arguments, long kernels, more outputs."""
+"""Networks of other people: flags, more arguments, long kernels, more outputs."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ X = np.random.default_rng(0).normal(size=(120, 6))
 
 
 class Flagged(nn.Module):
-    """Branches on a flag with a default, and can be given a mask and more."""
+    """Branches on a flag with a default, and takes a mask and more arguments."""
 
     def __init__(self):
         super().__init__()
@@ -31,7 +31,7 @@ class Flagged(nn.Module):
 
 
 class Needing(Flagged):
-    """Takes two arguments, and gives more than logits."""
+    """Takes two arguments, and returns more than logits."""
 
     def forward(self, x, mask):
         return {"logits": super().forward(x, mask=mask), "mask": mask}
@@ -45,7 +45,7 @@ def test_flags_have_their_defaults():
     net = seeded(Flagged)
     student = LinearizedNetworkClassifier(net, "first", ridge=0.0)
     y = said(TorchTeacher(net))
-    student.fit(X, y)  # a linear layer is a linear layer
+    student.fit(X, y)  # the matrix of a linear layer is that layer
     assert_allclose(student.decision_function(X), TorchTeacher(net)(X), atol=1e-6)
     x = torch.as_tensor(X)
     assert_allclose(student.to_module()(x).detach(), net(x).detach(), atol=1e-6)
@@ -73,7 +73,9 @@ def test_classes_that_y_lacks(names):
     y = classes[said(TorchTeacher(net))]
     y[y == 3] = 2
     student = LinearizedNetworkClassifier(net, "0", ridge=0.0)
-    with pytest.raises(ValueError, match=r"gave 5 columns, y has . classes.*teacher_classes="):
+    with pytest.raises(
+        ValueError, match=r"gave 5 columns, but y has . classes.*teacher_classes="
+    ):
         student.fit(X, y)
     student.set_params(teacher_classes=classes)
     if names == "groups":

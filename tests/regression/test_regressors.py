@@ -1,7 +1,8 @@
-"""Regressors: against Ridge, what a teacher adds, and where they go from there."""
+"""Regressors: against Ridge, with a teacher, and in exports and other tools."""
 
 import io
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -49,12 +50,12 @@ WEIGHT = RNG.integers(0, 4, len(X)).astype(float)
 
 
 def teacher(rows):
-    """Return what there is without noise."""
+    """Return the targets without noise."""
     return np.column_stack([rows[:, 0] * rows[:, 1], np.sin(rows[:, 2]), rows[:, 3]])
 
 
 def ridge_on_monomials(targets, weight, ridge):
-    """Return Ridge, which has the penalty of the students on standardised monomials."""
+    """Return Ridge with the students' penalty, on standardised monomials."""
     oracle = make_plain_pipeline(
         PolynomialFeatures(2, include_bias=False),
         StandardScaler(),
@@ -102,6 +103,20 @@ def test_given_predictions_are_those_of_the_teacher():
     assert_allclose(alone.coef_, expected.coef_, atol=1e-12)
     flat = KoopmanDistilledRegressor(lambda rows: rows[:, 0]).fit(X)
     assert flat.predict(X).shape == (len(X),)
+
+
+def test_no_ridge_and_few_rows_are_said_to_be_ill_posed():
+    few = X[:9, :2], X[:9, 2:]
+    with pytest.warns(
+        UserWarning, match="ridge=0 with 9 rows of 14 obs.*ill-posed.*Raise ridge"
+    ):
+        EDMDRegressor(ridge=0, lifter=MonomialLifter(4, include_bias=False)).fit(
+            X[:9, :2], X[:9, 2:]
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        EDMDRegressor(lifter=MonomialLifter(4)).fit(*few)
+        EDMDRegressor(ridge=0, lifter=MonomialLifter(1)).fit(*few)
 
 
 def test_rank():
@@ -358,7 +373,7 @@ def test_a_fit_that_fails_leaves_the_regressor_as_it_was():
             EDMDRegressor(with_operator=True),
             {},
             ValueError,
-            "needs the next states as y, with the same columns as X: X has 4 columns, y has 3",
+            "needs the next states as y, with the same columns as X: X has 4 columns, but y has 3",
         ),
         (
             make_pipeline(MonomialLifter(2), EDMDRegressor(with_operator=True)),

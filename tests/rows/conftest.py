@@ -5,14 +5,14 @@ from .helpers import _factors, _power_sums
 
 @pytest.fixture
 def no_kernel(monkeypatch):
-    """Return a function that takes the kernel away: as if there had been no compiler for it."""
+    """Return a function that removes the kernel, as if there were no compiler."""
     return lambda: monkeypatch.setattr(_factors, "_kernel", None)
 
 
 @pytest.fixture
 def shared_sums(monkeypatch):
-    """Return a function that lets all threads share power sums, however few, from now on.
+    """Return a function that lets all threads share power sums from now on, even a few sums.
 
-    Else they do from four million sums on, whose Gram matrices take gigabytes.
+    By default they do so from four million sums on, whose Gram matrices take gigabytes.
     """
     return lambda: monkeypatch.setattr(_power_sums, "SMALL", 100)

@@ -1,7 +1,7 @@
 """Data and oracles that the tests of the solvers share, and private parts of `rows`.
 
-What the kernel refuses no caller of this package gives it, and which sums make a Gram matrix shows
-in nothing but time; so tests of these reach inside, and get what they need here.
+The package never gives the kernel inputs that it refuses, and only the time would show which sums
+make a Gram matrix. So the tests of these two use private parts, which this module imports for them.
 """
 
 from fractions import Fraction
@@ -29,7 +29,7 @@ def samples(n_samples, n_columns, seed=0):
 
 
 def accumulate(moments_class, X, targets=None, sample_weight=None, block_rows=None):
-    """Return the moments of all rows of X, taken in block by block."""
+    """Return the moments of all rows of X, computed block by block."""
     weight = np.ones(len(X)) if sample_weight is None else sample_weight
     aligned = (weight,) if targets is None else (targets, weight)
     n_targets = 0 if targets is None else targets.shape[1]
@@ -44,14 +44,14 @@ def as_codes(one_hot):
 
 
 def standardised(X, sample_weight=None):
-    """Return columns of weighted mean zero and variance one, constants as zeros."""
+    """Return columns of weighted mean zero and variance one; constants become zeros."""
     centred = X - np.average(X, axis=0, weights=sample_weight)
     deviation = np.sqrt(np.average(centred**2, axis=0, weights=sample_weight))
     return centred / np.where(deviation > 0, deviation, 1.0)
 
 
 def with_constants(X):
-    """Return X after columns that do not vary beyond rounding, and a mask of those."""
+    """Return X with columns before it that vary only by rounding, and a mask of these columns."""
     flickering = np.full(len(X), 0.3)
     flickering[::2] = np.nextafter(0.3, 1.0)
     constants = [np.full(len(X), 1e8), flickering]

@@ -11,7 +11,7 @@ def counting_rows(n_samples, n_columns=2):
 
 
 class RecordingLift:
-    """Squares its rows and remembers how many it was given."""
+    """Squares its rows and remembers how many there were."""
 
     def __init__(self):
         self.n_rows = []
@@ -168,7 +168,7 @@ def test_few_rows_are_kept_and_many_are_not():
     lift.n_rows.clear()
     assert_array_equal(few.map(np.copy), X**2)
     assert lift.n_rows == []
-    many = RowBlocks(np.broadcast_to(np.zeros(1), (10**9, 1)))  # of which one has memory
+    many = RowBlocks(np.broadcast_to(np.zeros(1), (10**9, 1)))  # only one row takes memory
     assert many.kept_if_few() is many
 
 

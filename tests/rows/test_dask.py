@@ -1,4 +1,4 @@
-"""Blocks of dask arrays give what blocks of arrays give."""
+"""Blocks of dask arrays give the same results as blocks of arrays."""
 
 import numpy as np
 import pytest

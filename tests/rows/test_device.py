@@ -57,7 +57,7 @@ def test_rows_held_there_have_the_threads_of_all_rows():
     assert blocks.held(slice(0, 9)).pool is blocks.pool
 
 
-@pytest.mark.parametrize("offset", [0.0, 1e4], ids=["", "far from zero"])
+@pytest.mark.parametrize("offset", [0.0, 1e4], ids=["around zero", "far from zero"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
 @pytest.mark.parametrize("soft_weight", [0.0, 0.5, 1.0])
@@ -114,7 +114,7 @@ def test_rows_on_disk_are_sent_block_by_block(tmp_path):
 
 
 class Sent(TorchFunctionMode):
-    """Knows the shapes of all arrays that are made tensors within."""
+    """Remembers the shapes of all arrays that become tensors while it is active."""
 
     def __init__(self):
         super().__init__()
@@ -153,7 +153,7 @@ def test_devices():
 
 
 class Metal(TorchFunctionMode):
-    """Makes tensors on Apple's device, which is not here, that can do nothing but be moved."""
+    """Makes tensors on Apple's device, which is missing: they can only be moved."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         if function is torch.empty and kwargs["device"] == "mps":

@@ -116,7 +116,7 @@ def row_sums(psi, weight, nothing, out):
 
 
 def assert_are(blocks, rows):
-    """Compare blocks with the rows of the observables that they should be."""
+    """Compare blocks with the expected rows of observables."""
     psi = PSI[rows]
     assert isinstance(blocks, Blocks)
     assert (blocks.n_samples, blocks.n_observables) == psi.shape

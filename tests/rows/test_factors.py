@@ -1,4 +1,4 @@
-"""Products that are multiplied where they are summed, against products that are lifted first."""
+"""Products that are multiplied while they are summed, against rows that are lifted first."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ needs_kernel = pytest.mark.skipif(not can_multiply(), reason="the kernel has not
 
 @pytest.fixture(params=[16, 32, 64])
 def vectors(request):
-    """Use vectors of so many bytes, then again those that the processor likes best."""
+    """Use vectors of some width, and afterwards the best width for the processor."""
     if not kernel.use_vectors(request.param):
         pytest.skip(f"this processor has no vectors of {request.param} bytes")
     yield request.param
@@ -50,7 +50,7 @@ def vectors(request):
 
 
 def table(X, products):
-    """Return the rows of the table that products refer to."""
+    """Return the rows of the table to which products refer."""
     rows = [np.ones_like(X[:, 0]), *X.T]
     for left, right in products.lower:
         rows.append(rows[left] * rows[right])
@@ -58,7 +58,7 @@ def table(X, products):
 
 
 def multiplied(X, products):
-    """Return the observables of rows by way of the table."""
+    """Return the observables of rows, computed through the table."""
     rows = table(X, products)
     left, right = products.observables.T
     return (rows[left] * rows[right]).T
@@ -144,7 +144,7 @@ def test_blocks_know_their_products():
     for other in (
         OrthogonalPolynomialLifter(2).fit(X),
         make_pipeline(lifter, StandardScaler()).fit(X),
-        make_pipeline(StandardScaler(), lifter).fit(X),  # the rows may be too many to scale all
+        make_pipeline(StandardScaler(), lifter).fit(X),  # there may be too many rows to scale
         ObservableSelector(OrthogonalPolynomialLifter(2)).fit(X, X[:, 0]),
         ObservableSelector(StandardScaler()).fit(X, X[:, 0]),
         make_union(MonomialLifter(1), StandardScaler()).fit(X),
@@ -157,7 +157,7 @@ def test_blocks_know_their_products():
 
 
 def loss_and_rows(n_rows, n_classes, dtype, *, degree, temperature, soft, n_variables=4):
-    """Return a loss, rows with their products, the lifted rows, and what is aligned with them."""
+    """Return a loss, rows with their products, the lifted rows, and arrays aligned with them."""
     rng = np.random.default_rng(n_rows + n_classes)
     X = normal(n_rows, n_variables, dtype)
     lifter = MonomialLifter(degree).fit(X)
@@ -285,7 +285,7 @@ def test_moments_are_those_of_lifted_rows(vectors, offset, dtype):
     assert constant.sum() == 3  # 1, x1 and x1^2
     assert_array_equal(scale.constant, constant)
     assert_allclose(scale.mean, mean, rtol=rtol, atol=rtol)
-    rounding = np.finfo(dtype).eps * np.abs(psi).max(axis=0)  # of the products themselves
+    rounding = np.finfo(dtype).eps * np.abs(psi).max(axis=0)  # rounding of the products
     assert_allclose(
         scale.deviation[~constant],
         np.sqrt(variance[~constant]),
@@ -363,7 +363,7 @@ def labelled_rows(n_samples=3000, dtype=np.float64):
 
 @needs_kernel
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("offset", [0, 2000], ids=["", "far from zero"])
+@pytest.mark.parametrize("offset", [0, 2000], ids=["around zero", "far from zero"])
 def test_a_student_is_the_same_without_the_kernel(no_kernel, dtype, offset):
     X, y, logits = labelled_rows(dtype=dtype)
     X = X + dtype(offset)
@@ -376,7 +376,7 @@ def test_a_student_is_the_same_without_the_kernel(no_kernel, dtype, offset):
 
 @needs_kernel
 def test_rows_are_not_lifted_for_the_loss():
-    # Large enough for steps on samples.
+    # There are enough rows for steps on samples.
     X, y, _ = labelled_rows(n_samples=60_000)
     lifter = MonomialLifter(2).fit(X)
     n_lifted = 0
@@ -405,7 +405,7 @@ def test_rows_are_not_lifted_for_the_loss():
     ).keeping_few_rows()
     problem.leverage()
     problem.restricted(np.arange(0, 60_000, 7), np.ones(8572)).evaluate(np.zeros((22, 3)))
-    assert n_lifted <= 2  # rows of which the dtype was seen
+    assert n_lifted <= 2  # rows that were lifted to see the dtype
 
 
 @needs_kernel
@@ -424,7 +424,7 @@ def test_cross_validation_is_the_same_without_the_kernel(no_kernel):
 
 @needs_kernel
 class TestArraysThatDoNotBelongTogether:
-    """No array of the wrong form gets past the door of the kernel."""
+    """The kernel refuses every array of the wrong form."""
 
     def arguments(self):
         X = normal(6, 2)

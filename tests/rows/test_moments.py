@@ -27,7 +27,7 @@ both_moments = pytest.mark.parametrize("moments_class", MOMENTS)
 
 
 def scatter_and_cross(moments):
-    """Return the scatter of the observables and with the targets, whatever the form."""
+    """Return the scatter of the observables and that with the targets, for all forms."""
     if isinstance(moments, GramMoments):
         return moments.gram, moments.cross
     return moments.factor.T @ moments.factor, moments.factor.T @ moments.projected
@@ -167,7 +167,7 @@ def test_inputs_are_not_changed(moments_class):
 @both_moments
 @pytest.mark.parametrize("block_rows", [1, 7, 100])
 def test_large_means_cost_no_digits(moments_class, block_rows):
-    """Against rational arithmetic, where a sum of squares has lost every digit."""
+    """Against rational arithmetic, in a case where a sum of squares has lost every digit."""
     X = samples(300, 2) + 1e8
     weight = np.random.default_rng(1).random(300)
     mean, scatter = exact_mean_and_scatter(X, weight)
@@ -196,7 +196,7 @@ def test_columns_of_very_different_scales(moments_class, block_rows):
 @pytest.mark.parametrize("constant", [0.0, 0.1, -1 / 3, 1e8 + 0.1, 1e-300])
 @pytest.mark.parametrize("block_rows", [37, None])
 def test_constants_are_recognised_exactly(moments_class, constant, block_rows):
-    """A mean of many equal numbers rounds: a constant must not come out as noise."""
+    """The mean of many equal numbers is rounded. A constant must not look like noise."""
     X = np.column_stack([np.full(3000, constant), samples(3000, 1)])
     for weight in (np.ones(3000), np.random.default_rng(0).random(3000)):
         moments = accumulate(moments_class, X, sample_weight=weight, block_rows=block_rows)
@@ -225,7 +225,7 @@ def test_small_variation_about_a_large_mean_is_not_constant():
 )
 @pytest.mark.parametrize("n_samples", [500, 20_000])
 def test_float32_rows_are_summed_in_float64(moments_class, rtol, n_samples):
-    """What float32 loses are digits of the products, however far from zero and many they are."""
+    """float32 only loses digits of the products, for any number of rows far from zero."""
     X = (samples(n_samples, 3) + 1000).astype(np.float32)
     single = accumulate(moments_class, X, block_rows=500)
     double = accumulate(moments_class, X.astype(np.float64), block_rows=500)

@@ -57,7 +57,7 @@ def assert_same(moments, other, rtol):
 
 
 def places_of(layout):
-    """Return where a layout has the sum of the product of every pair of terms."""
+    """Return where a layout keeps the sum of the product of each pair of terms."""
     n = layout.n_terms
     matrix = PackedTriangle(n)
     numbers = np.arange(float(layout.n_sums))
@@ -118,7 +118,7 @@ def test_moments_go_on_from_other_rows():
     blocks, targets, weight = problem()
     start = GramMoments(blocks.n_observables, 2)
     first, others = np.arange(3200), np.arange(3200, 4000)
-    for rows in (first, others):  # the second are so few that a symmetric product is faster
+    for rows in (first, others):  # for the few other rows, a symmetric product is faster
         start = accumulated(start, blocks.at(rows), targets[rows], weight[rows])
     assert_same(start, from_symmetric_products(blocks, targets, weight), 1e-13)
 
@@ -189,7 +189,7 @@ def test_zeros_are_constant_and_near_zero():
 
 def test_numbers_that_hardly_are_ones_are_not_split():
     X = np.random.default_rng(0).normal(size=(3000, 6)).astype(np.float32)
-    X[:, 0] *= 1e-14  # its cube has lost digits, its products with the others have not
+    X[:, 0] *= 1e-14  # its cube has lost digits, but not its products with other columns
     blocks = lifted_blocks(MonomialLifter(3).fit(X), X)
     assert power_sums_of(blocks, np.ones(3000)) is None
     wide = lifted_blocks(MonomialLifter(3).fit(X), X.astype(np.float64))
@@ -233,7 +233,7 @@ def test_edmd_is_the_same(dtype, rtol):
     assert_allclose(model.intercept_, plain.intercept_, rtol=rtol, atol=rtol)
 
 
-# Strides along an axis of length 1 may be anything, and numpy does not keep them.
+# Strides along an axis of length 1 may have any value, and numpy does not keep them.
 FORMS = {
     "C": np.ascontiguousarray,
     "Fortran": np.asfortranarray,
@@ -243,7 +243,7 @@ FORMS = {
 
 
 def labelled(n_rows, n_features):
-    """Return rows, two classes, and the coefficients on all monomials up to degree 3 lifted."""
+    """Return rows, two classes, and coefficients on all lifted monomials up to degree 3."""
     X = np.random.default_rng(n_rows).normal(size=(n_rows, n_features))
     y = (np.arange(n_rows) + (X[:, 0] * X[:, -1] > 0.3)) % 2
     return X, y, EDMDClassifier().fit(PolynomialFeatures(3).fit_transform(X), y).coef_
@@ -303,7 +303,7 @@ def test_arrays_that_do_not_belong_together():
         (sums, *where, terms, mean, columns, 1, 1.0),
         (sums, *where, terms, mean, columns, -1, 1.0),
         (sums, *where, terms, mean, columns, 2**63 - 1, 1.0),
-        # Whose sums are larger than the integers that they are summed in.
+        # Their sums overflow the integers in which they are summed.
         (sums, np.full_like(start, 2**63 - 1), *where[1:], terms, mean, columns, 0, 1.0),
         (sums, start, head_rank + 2**61, tail_rank, terms, mean, columns, 0, 1.0),
         (sums, start, head_rank, tail_rank + 2**61, terms, mean, columns, 0, 1.0),

@@ -1,4 +1,4 @@
-"""What the search finds, what it costs, and what it is told."""
+"""The results of the search, their costs, and its arguments."""
 
 import pickle
 
@@ -33,7 +33,7 @@ FEW = {"ridges": [1e-3], "soft_weights": [0.5], "temperatures": [2.0], "random_s
 
 @pytest.fixture(scope="module")
 def on_digits():
-    """A search with images, whose teacher is told as soft labels."""
+    """A search with images, with the teacher's outputs as soft labels."""
     soft_labels = GaussianNB(var_smoothing=0.1).fit(DIGITS, DIGIT_LABELS).predict_proba(DIGITS)
     search = KoopmanSearchCV(budget=[1000, 6000], input_shape=(8, 8), **FEW)
     return search.fit(DIGITS, DIGIT_LABELS, soft_labels=soft_labels)
@@ -110,7 +110,7 @@ def test_what_filters_and_pixels_share_is_searched(on_digits):
 
 def test_the_best_student_is_what_a_fit_of_its_own_finds(on_rows):
     alone = clone(on_rows.best_estimator_).fit(X, Y)
-    # Fits of the two end within tol of the same minimum.
+    # Both fits end within tol of the same minimum.
     np.testing.assert_allclose(
         alone.predict_proba(X), on_rows.predict_proba(X), atol=20 * alone.tol
     )
@@ -230,11 +230,11 @@ def test_a_transfer_set_is_tried_with_what_the_teacher_says_of_its_rows():
     mirrored = TransferSet(np.negative)
     search = KoopmanSearchCV(teacher, transfer_set=mirrored, **FEW).fit(X, Y)
     assert 0 in search.results_["transfer_set"]
-    assert sum(asked) >= 2 * len(X)  # the rows, and those that were made of them
+    assert sum(asked) >= 2 * len(X)  # the rows, and the rows made from them
 
 
 class TellsWhatItLearned(ClassifierMixin, BaseEstimator):
-    """A teacher that knows the labels of its own rows by heart, and notes how many there were."""
+    """A teacher that knows the labels of its rows by heart, and notes the number of rows."""
 
     n_rows: list = []  # noqa: RUF012
 
@@ -288,7 +288,7 @@ def test_a_class_counts_as_its_rows_do(class_weight):
 @pytest.mark.parametrize("keep_labels", [False, True])
 def test_rows_that_are_made_count_as_their_classes_do(keep_labels):
     settings = FEW | {
-        "dictionaries": [MonomialLifter(1)],  # which misses products, so that weights matter
+        "dictionaries": [MonomialLifter(1)],  # without products, so that weights matter
         "transfer_set": TransferSet(np.negative, keep_labels=keep_labels),
         "class_weight": {0: 3.0},
         "scoring": "neg_log_loss",

@@ -35,7 +35,7 @@ def linear(X):
 
 
 class OfAnyWidth:
-    """A teacher whose name is the same in all processes that collect the tests."""
+    """A teacher with the same name in all processes that collect the tests."""
 
     def __call__(self, X):
         X = np.asarray(X, dtype=np.float64)
@@ -67,7 +67,7 @@ def test_extra_check(estimator, check):
 def test_is_the_eigenbasis_of_the_fisher_information():
     temperature = 3.0
     subspace = ActiveSubspace(linear, 8, temperature=temperature).fit(X)
-    # The Jacobian of a linear teacher is the same everywhere, and known.
+    # The Jacobian of a linear teacher is known, and the same everywhere.
     q = softmax(linear(X) / temperature, axis=1)
     fisher = (np.einsum("ic,cd->cd", q, np.eye(3)) - q.T @ q) / len(X)
     pca = PCA(8).fit(X)
@@ -75,7 +75,7 @@ def test_is_the_eigenbasis_of_the_fisher_information():
     G = whitened @ W @ fisher @ W.T @ whitened.T
     expected = np.linalg.eigvalsh(G)[::-1]
     assert_allclose(subspace.sensitivities_, expected, rtol=1e-6, atol=1e-9 * expected[0])
-    # Two differences of logits matter to three classes, and no more directions than that.
+    # Two differences of logits matter for three classes, so there are only two directions.
     assert (subspace.sensitivities_[2:] < 1e-9 * expected[0]).all()
     span = np.linalg.lstsq(subspace.components_[:2].T, W - W.mean(1, keepdims=True))
     assert_allclose(span[1], 0, atol=1e-12)

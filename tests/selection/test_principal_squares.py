@@ -168,15 +168,15 @@ def test_price(student):
 def test_refuses_other_students(student):
     with pytest.raises(NotFittedError):
         principal_squares(EDMDClassifier(lifter=MonomialLifter(2)), X)
-    with pytest.raises(TypeError, match="no monomials for observables"):
+    with pytest.raises(TypeError, match="does not have monomials as observables"):
         principal_squares(EDMDClassifier().fit(X, y), X)
-    with pytest.raises(TypeError, match="no monomials for observables"):
+    with pytest.raises(TypeError, match="does not have monomials as observables"):
         principal_squares(EDMDClassifier(lifter=PCA(3)).fit(X, y), X)
-    with pytest.raises(TypeError, match="no monomials for observables"):
+    with pytest.raises(TypeError, match="does not have monomials as observables"):
         principal_squares(TEACHER, X)
     for degree in (1, 3):
         lifter = make_pipeline(PCA(4, random_state=0), MonomialLifter(degree))
-        with pytest.raises(ValueError, match="take degree=2"):
+        with pytest.raises(ValueError, match="Set degree=2"):
             principal_squares(EDMDClassifier(lifter=lifter).fit(X, y), X)
     with pytest.raises(ValueError, match="NaN"):
         principal_squares(student, np.full_like(X, np.nan))

@@ -159,7 +159,7 @@ def test_what_is_not_chosen_is_not_computed():
     saved, all_of_it = (cost(student, X[:1]) for student in (small, large))
     assert saved.linear == 10 * 20
     assert saved.parameters == 10 * 21
-    # At most one product on the way to each chosen one.
+    # There is at most one product on the way to each chosen one.
     assert 0 < saved.nonlinear <= 40 < all_of_it.nonlinear == 156
     gaussians = ObservableSelector(RBFLifter(50, random_state=0), max_observables=5).fit(X, Y)
     assert cost(gaussians, X[:1]).nonlinear == 5 * 8
@@ -264,7 +264,7 @@ def test_no_targets():
     ids=["observables", "targets"],
 )
 def test_nothing_varies(rows, y):
-    with pytest.raises(ValueError, match="None of the 8 observables explains anything of y"):
+    with pytest.raises(ValueError, match="None of the 8 observables explains any part of y"):
         ObservableSelector().fit(rows, y)
 
 

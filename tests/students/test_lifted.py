@@ -1,4 +1,4 @@
-"""`lifter=` inside a classifier is the same as a pipeline step before it, in less memory."""
+"""`lifter=` of a classifier equals a pipeline step before it, in less memory."""
 
 import tracemalloc
 import warnings
@@ -104,7 +104,7 @@ def test_rows_are_transformed_once_up_to_where_they_are_narrowest(classifier):
     before, behind = RecordingTransformer(), RecordingTransformer()
     lifter = make_pipeline(before, PCA(2), MonomialLifter(2), behind)
     model = with_lifter(classifier, lifter).fit(X, Y, soft_labels=LOGITS)
-    # To fit the PCA, to learn the widths from one row, and for all the passes together.
+    # Once to fit the PCA, once to learn the widths from one row, and once for all passes together.
     assert model.lifter_[0].n_rows_ == [300, 1, 300]
     assert np.sum(model.lifter_[-1].n_rows_) // 300 == 1
 
@@ -120,7 +120,7 @@ class CheapTransformer(RecordingTransformer):
 def test_few_rows_that_are_cheap_to_lift_are_kept_by_the_solver(classifier):
     lifter = make_pipeline(MonomialLifter(2), CheapTransformer())
     model = with_lifter(classifier, lifter).fit(X, Y, soft_labels=LOGITS)
-    # Once for the moments; once more to be kept, as they are few, and for the metric.
+    # Once for the moments; once more to keep them, as they are few, and for the metric.
     n_passes = np.sum(model.lifter_[-1].n_rows_) // 300
     assert n_passes == (1 if isinstance(model, EDMDClassifier) else 3)
 
@@ -177,7 +177,7 @@ def test_progress_bar(classifier, verbose, bars):
     model.fit(X, Y, soft_labels=LOGITS)
     titles = ["pass over the rows"]
     if not isinstance(model, EDMDClassifier):
-        titles += ["distillation"]  # the passes of its steps are part of that
+        titles += ["distillation"]  # it includes the passes of its steps
     assert [bar.desc for bar in bars] == (titles if verbose else [])
 
 
@@ -219,7 +219,7 @@ def test_what_is_no_lifter(classifier, lifter):
 
 
 def test_integers_between_the_steps_of_a_lifter_do_not_overflow():
-    """A head that returns small integers, which their products have no room in."""
+    """A head that returns small integers, in which their products have no room."""
     as_bytes = FunctionTransformer(lambda X: (20 * X[:, :4]).clip(-100, 100).astype(np.int8))
     lifter = make_pipeline(as_bytes, MonomialLifter(2))
     inside = EDMDClassifier(lifter=lifter).fit(X, Y)
@@ -239,12 +239,12 @@ def test_integers_between_the_steps_of_a_lifter_do_not_overflow():
         (
             FunctionTransformer(lambda X: X.sum(axis=1)),
             ValueError,
-            r"made an array of shape \(1,\) of one of shape \(1, 8\).*of two dimensions",
+            r"made an array of shape \(1,\) from one of shape \(1, 8\).*of two dimensions",
         ),
         (
             FunctionTransformer(lambda X: X[:10]),
             ValueError,
-            r"made an array of shape \(10, 8\) of one of shape \(300, 8\).*of each row",
+            r"made an array of shape \(10, 8\) from one of shape \(300, 8\).*from each row",
         ),
     ],
     ids=["function", "one dimension", "fewer rows"],

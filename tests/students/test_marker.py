@@ -1,4 +1,4 @@
-"""What stands in y for "no label" is nobody's class: not for steps, not for teachers."""
+"""The marker of "no label" in y is not a class, neither for steps nor for teachers."""
 
 import numpy as np
 import pandas
@@ -36,7 +36,7 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(200, 6))
 Y = (X[:, 0] + 0.7 * X[:, 1] > 0).astype(int)
 KNOWN = rng.random(200) < 0.5
-X[KNOWN, 5] += 3  # says who was labelled, nothing of the label
+X[KNOWN, 5] += 3  # it tells which rows have labels, but not the labels
 LOGITS = X[:, :2] @ [[-1.0, 1.0], [-0.7, 0.7]]
 
 MARKERS = {
@@ -71,7 +71,7 @@ every_student = pytest.mark.parametrize("student", STUDENTS, ids=lambda s: type(
 
 
 class Recorder(TransformerMixin, BaseEstimator):
-    """Changes nothing, and keeps what its clones were fitted to."""
+    """Changes nothing, and keeps the training rows of its clones."""
 
     fits = []  # noqa: RUF012 - shared by all clones on purpose
 
@@ -107,7 +107,7 @@ def test_what_learns_from_labels_learns_from_labelled_rows(step, in_pipeline):
         lifter = make_pipeline(StandardScaler(), clone(step))
         scaled = StandardScaler().fit_transform(X)
         fitted = student.set_params(lifter=lifter).fit(X, y, soft_labels=LOGITS).lifter_[1]
-    # The scaler has seen all rows, what learns from labels the labelled ones.
+    # The scaler has seen all rows. Steps that learn from labels have seen the labelled ones.
     oracle = clone(step).fit(scaled[KNOWN], Y[KNOWN])
     assert_allclose(fitted.transform(scaled), oracle.transform(scaled), atol=1e-9)
 

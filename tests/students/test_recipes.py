@@ -1,4 +1,4 @@
-"""How little a new student and a new teacher need."""
+"""A new student and a new teacher need little code."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ X, Y = samples()
 
 
 class NearestMeans(LiftedStudent):
-    """The class whose mean observables are nearest."""
+    """Predicts the class with the nearest mean observables."""
 
     def __init__(
         self,

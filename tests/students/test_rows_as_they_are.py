@@ -1,4 +1,4 @@
-"""Rows of any kind before a lifter: what its first step takes is left to that step."""
+"""Rows of any kind before a lifter: its first step decides what it takes."""
 
 import tracemalloc
 
@@ -103,7 +103,7 @@ TARGETS = 2 * SIGNAL[:, None] * [-1.0, 1.0]
 
 
 class Teacher:
-    """Knows the rows by what they are, however many it is shown; keeps their types."""
+    """Knows each row by its content, in any number of rows; keeps their types."""
 
     def __init__(self, X):
         self.of_row = {_key(row): TARGETS[i] for i, row in enumerate(_rows(X))}
@@ -132,7 +132,7 @@ def test_a_lifter_gets_them_as_a_pipeline_does(student, kind):
     make, steps = KINDS[kind]
     X = make()
     targets = Teacher(X)(X)
-    # The oracle: rows that are lifted beforehand.
+    # The oracle gets rows that are lifted beforehand.
     way = make_pipeline(*map(clone, steps))
     lifted = np.asarray(way.fit_transform(X))
     oracle = clone(student).fit(lifted, Y, soft_labels=targets)
@@ -157,7 +157,7 @@ def copied(X):
 @every_kind
 @pytest.mark.parametrize("in_pipeline", [False, True])
 def test_transfer_sets_make_rows_of_them(kind, in_pipeline):
-    """What is made of rows here are the same rows: the fit of rows that are there three times."""
+    """The made rows equal the rows, so the fit is that of rows repeated three times."""
     make, steps = KINDS[kind]
     X = make()
     teacher = Teacher(X)
@@ -331,12 +331,10 @@ def test_a_file_of_bytes_is_read_block_by_block(tmp_path, lifter):
     X[:] = np.random.default_rng(0).integers(0, 255, size=X.shape, dtype=np.uint8)
     y = X[:, 0] > X[:, 1]
     if not isinstance(lifter, MonomialLifter):
-        # What learns from rows converts them itself; here it has learned.
+        # Steps that learn from rows convert them themselves. Here the step has learned.
         lifter = FrozenEstimator(clone(lifter).fit(X[:100]))
     students = [EDMDClassifier(lifter=lifter)]
-    if isinstance(
-        lifter, MonomialLifter
-    ):  # a step of scikit-learn's transforms all rows at once
+    if isinstance(lifter, MonomialLifter):  # a step of scikit-learn transforms all rows at once
         students.append(make_koopman_pipeline(lifter, EDMDClassifier()))
     for student in students:
         tracemalloc.start()

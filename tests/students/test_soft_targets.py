@@ -1,4 +1,4 @@
-"""Where soft targets come from, and to which class each of their columns belongs."""
+"""The sources of soft targets, and the class of each of their columns."""
 
 import numpy as np
 import pandas as pd
@@ -8,12 +8,17 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 import sklearn_koopman.pipeline
-from sklearn_koopman import EDMDClassifier, KoopmanDistilledClassifier
+from sklearn_koopman import (
+    EDMDClassifier,
+    KoopmanDistilledClassifier,
+    KoopmanDistilledRegressor,
+)
 from sklearn_koopman.teachers import TorchTeacher
 
 from ..classification.helpers import CountingClassifier, LinearTeacher, samples, scaled
@@ -24,7 +29,7 @@ TEACHER = LinearTeacher()
 LOGITS = TEACHER.logits(X)
 P = softmax(LOGITS, axis=1)
 NAMES = np.array(["cat", "dog", "eel"])
-PIXELS = np.hstack([X, X**2, np.ones((len(X), 2))])  # what only a teacher of 12 features takes
+PIXELS = np.hstack([X, X**2, np.ones((len(X), 2))])  # for a teacher of 12 features
 
 CLASSIFIERS = [
     EDMDClassifier(ridge=1e-2),
@@ -39,7 +44,7 @@ def student(request):
 
 @pytest.fixture
 def fits():
-    """What clones of CountingClassifier were fitted on."""
+    """The rows on which clones of CountingClassifier were fitted."""
     CountingClassifier.fits.clear()
     return CountingClassifier.fits
 
@@ -115,7 +120,7 @@ def test_a_teacher_may_say_what_it_gives(student):
     assert_allclose(by_teacher.coef_, by_labels.coef_, atol=1e-5)
 
 
-# Which column is which class
+# The class of each column
 
 
 def test_columns_follow_teacher_classes(student):
@@ -155,7 +160,7 @@ def test_a_class_may_be_missing_from_a_fold(student):
 def test_a_fold_without_a_class_is_refused_where_columns_have_no_names(student):
     fold = Y != 1
     with pytest.raises(
-        ValueError, match=r"3 columns, y has 2 classes \[0, 2\]; pass teacher_cl"
+        ValueError, match=r"3 columns, but y has 2 classes \[0, 2\]; pass teacher_cl"
     ):
         student.fit(X[fold], Y[fold], soft_labels=P[fold])
 
@@ -175,7 +180,7 @@ def test_a_teacher_that_lacks_a_class_is_refused(student):
 
 @pytest.mark.parametrize("n_columns", [2, 4])
 def test_a_wrong_number_of_columns_is_refused(student, n_columns):
-    message = f"gave {n_columns} columns, y has 3 classes.*pass teacher_classes="
+    message = f"gave {n_columns} columns, but y has 3 classes.*pass teacher_classes="
     with pytest.raises(ValueError, match=f"soft_labels {message}"):
         student.fit(X, Y, soft_labels=np.ones((len(X), n_columns)))
     student.set_params(teacher=LinearTeacher(n_columns=n_columns))
@@ -204,7 +209,7 @@ def test_rows_without_a_label_teach_through_soft_targets_alone(student, marker, 
     student.set_params(unlabeled_value=marker).fit(X, y, soft_labels=LOGITS)
     assert len(student.classes_) == 3
     assert set(student.predict(X)) <= set(student.classes_)
-    relabelled = np.where(MARKED, np.roll(Y, 1), Y)  # whatever the hidden labels are
+    relabelled = np.where(MARKED, np.roll(Y, 1), Y)  # other hidden labels
     other = clone(student).set_params(unlabeled_value=-1)
     other.fit(X, np.where(MARKED, -1, relabelled), soft_labels=LOGITS)
     assert_array_equal(student.coef_, other.coef_)
@@ -375,7 +380,7 @@ def test_a_frozen_skorch_net_is_used_as_it_is(student, skorch_net):
     assert_same_student(student, clone(student).fit(X, Y, soft_labels=soft_labels))
 
 
-# A teacher of pixels, of a student after PCA
+# A teacher of pixels for a student after PCA
 
 
 def behind_pca(student, teacher):
@@ -400,6 +405,39 @@ def test_a_teacher_behind_pca_names_the_ways_out(student, teacher):
         "<step>__teacher_X=",
     ):
         assert way_out in message
+
+
+@pytest.mark.parametrize(
+    ("distilled", "teacher"),
+    [
+        (EDMDClassifier(), LogisticRegression()),
+        (KoopmanDistilledClassifier(), FrozenEstimator(LogisticRegression().fit(PIXELS, Y))),
+        (KoopmanDistilledRegressor(), Ridge()),
+    ],
+    ids=["fitted", "frozen", "regressor"],
+)
+def test_a_teacher_says_that_it_is_the_one_who_takes_no_missing_values(distilled, teacher):
+    holes = np.where(np.arange(PIXELS.size).reshape(PIXELS.shape) % 11, PIXELS, np.nan)
+    steps = SimpleImputer(), PCA(3)
+    student = sklearn_koopman.pipeline.make_pipeline(
+        *steps, clone(distilled).set_params(teacher=teacher)
+    )
+    with pytest.raises(
+        ValueError, match=r"(?s)^teacher: Input X contains NaN.*an imputer of its own"
+    ):
+        student.fit(holes, Y)
+    student[-1].set_params(teacher=make_pipeline(SimpleImputer(), clone(teacher)))
+    assert student.fit(holes, Y).predict(holes).shape == (len(Y),)
+
+
+def test_an_error_of_the_teacher_of_a_pipeline_says_whose_it_is():
+    def fails(rows):
+        raise TypeError("unknown rows")
+
+    student = sklearn_koopman.pipeline.make_pipeline(PCA(3), EDMDClassifier(fails))
+    with pytest.raises(TypeError, match="unknown rows") as error:
+        student.fit(PIXELS, Y)
+    assert error.value.__notes__ == ["The teacher raised this error."]
 
 
 def test_the_ways_out_give_the_same_student(student):

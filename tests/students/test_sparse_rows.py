@@ -1,4 +1,4 @@
-"""Sparse rows of observables: the same students as of dense ones, and no dense copy of them."""
+"""Sparse rows of observables: the same students as for dense rows, without a dense copy."""
 
 import tracemalloc
 
@@ -24,7 +24,7 @@ from sklearn_koopman import (
 )
 from sklearn_koopman.pipeline import make_pipeline
 
-# Few columns; as many equations as rows; conjugate gradients, and coefficients of all columns.
+# Few columns; as many equations as rows; conjugate gradients with coefficients of all columns.
 SHAPES = {"narrow": (90, 30), "few rows": (120, 1100), "many rows": (2100, 1050)}
 
 
@@ -110,13 +110,13 @@ def unsorted(X):
 
 
 def in_two_parts(X):
-    """Return rows with every number as a sum of two entries of the same place."""
+    """Return rows in which every number is the sum of two entries at the same place."""
     parts = np.repeat(X.data / 2, 2)
     return sparse.csr_array((parts, np.repeat(X.indices, 2), 2 * X.indptr), shape=X.shape)
 
 
 def with_zeros(X):
-    """Return rows with zeros stored in the last one."""
+    """Return rows with stored zeros in the last one."""
     empty = np.flatnonzero(X[[-1]].toarray()[0] == 0)[:3]
     return sparse.csr_array(
         (
@@ -192,7 +192,7 @@ def test_rows_are_never_made_dense(student):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # Some dozens of arrays as large as the coefficients, in a search of many candidates.
+    # A few dozen arrays as large as the coefficients, in a search of many candidates.
     assert peak < 8 * LARGE[0] * LARGE[1] / 2
     if "chosen" not in repr(student):
         assert student.score(X, y) > 0.9
@@ -295,7 +295,7 @@ def test_categories_beside_numbers_in_a_search():
 
 
 class NoReduction(PCA):
-    """A step of another library that fails as ARPACK does."""
+    """A step of another library that fails like ARPACK."""
 
     def fit(self, X, y=None):
         raise ArpackError(-9)

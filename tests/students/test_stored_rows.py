@@ -56,14 +56,14 @@ every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """Return the folder of lifted rows, in which nothing is left after a test."""
+    """Return the folder of lifted rows, which must be empty after a test."""
     monkeypatch.setenv("SKLEARN_KOOPMAN_TEMP_FOLDER", str(tmp_path))
     yield tmp_path
     assert_nothing_is_left(tmp_path)
 
 
 def assert_nothing_is_left(folder):
-    """Check that there are no files in a folder, and on Linux none that are open or mapped."""
+    """Check that a folder has no files and, on Linux, that none of them is open or mapped."""
     assert list(folder.iterdir()) == []
     process = Path("/proc/self")
     if process.is_dir():
@@ -73,12 +73,12 @@ def assert_nothing_is_left(folder):
 
 
 def with_a_one(transformer):
-    """Return the transformer after a step that makes rows wider: else it is applied at once."""
+    """Return the transformer after a step that widens rows. Alone it would be applied at once."""
     return make_pipeline_of_sklearn(MonomialLifter(1), transformer)
 
 
 def with_adam(student):
-    """Skip where a student needs packages that are not there."""
+    """Skip the test if a student needs packages that are missing."""
     if getattr(student, "solver", None) == "adam":
         pytest.importorskip("skorch")
 
@@ -137,7 +137,7 @@ def many_times(X):
 
 def test_they_are_on_disk_and_not_in_memory():
     rows, labels = samples(n_samples=15_000, n_features=8)
-    lifter = FunctionTransformer(many_times)  # which does not say what it costs
+    lifter = FunctionTransformer(many_times)  # its cost is unknown
     lifted_bytes = 50 * rows.nbytes
     student = KoopmanDistilledClassifier(lifter=lifter, soft_weight=0.0, max_iter=1, tol=1.0)
     peaks = []
@@ -306,4 +306,4 @@ def test_the_folder_must_exist(folder, monkeypatch):
         pytest.raises(NotADirectoryError, match=message),
     ):
         student.fit(X, Y, soft_labels=LOGITS)
-    student.fit(X, Y, soft_labels=LOGITS)  # in memory
+    student.fit(X, Y, soft_labels=LOGITS)  # now in memory

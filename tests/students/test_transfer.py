@@ -1,4 +1,4 @@
-"""Transfer sets: the fit of the enlarged set, without ever holding it."""
+"""Transfer sets: a fit to the enlarged set that never holds it."""
 
 import pickle
 import threading
@@ -41,7 +41,7 @@ def mirrored(X):
 
 
 TWO_COPIES = TransferSet(jitter, n_copies=2)
-# Fitted beforehand, as PCA would else see the made rows in one fit and not in the other.
+# PCA is fitted beforehand. Otherwise only one of the two fits would show it the made rows.
 PCA_THEN_MONOMIALS = make_pipeline(
     FrozenEstimator(PCA(4, random_state=0).fit(X)), MonomialLifter(2)
 )
@@ -107,7 +107,7 @@ def test_without_soft_weight_rows_that_have_no_label_change_nothing():
 
 @pytest.mark.parametrize("random_state", [0, 7])
 def test_a_stream_draws_new_numbers_for_every_chunk(random_state):
-    """Those that a fit to all rows draws, where chunks are whole blocks."""
+    """They equal those of a fit to all rows, if chunks are whole blocks."""
     rows = np.random.default_rng(0).normal(size=(3072, 2))
     labels = rows[:, 0] > 0
     settings = {"transfer_set": TransferSet(jitter, random_state=random_state), "ridge": 1e-3}
@@ -189,7 +189,7 @@ def test_random_state_none_is_another_set_each_time_but_one_within():
 
 
 def test_every_way_to_read_the_rows_gives_the_same():
-    Z = np.random.default_rng(0).normal(size=(2125, 3))  # of which 1024 are made at once
+    Z = np.random.default_rng(0).normal(size=(2125, 3))  # 1024 rows are made at once
     rows = TransferSet([jitter, mirrored]).enlarge(Z)
     everything = rows.map(np.copy)
     assert everything.shape == rows.shape == (3 * len(Z), 3)
@@ -262,7 +262,7 @@ def test_torch_modules_are_given_rows_one_by_one_and_a_seed():
     expected = torch.rand(1)
     torch.manual_seed(0)
     first, again = rows[:], rows[:]
-    assert torch.rand(1) == expected  # the global generator is left as it was
+    assert torch.rand(1) == expected  # the global generator is as before
     assert_array_equal(first, again)
     noise = first[300:] - first[:300]
     assert_allclose(noise, noise[:, :1] + np.zeros(8), atol=1e-5)
@@ -409,7 +409,7 @@ def test_rows_of_data_frames_are_made_of_data_frames():
 
 @pytest.mark.filterwarnings("ignore:lbfgs stopped")
 @both_classifiers
-@pytest.mark.usefixtures("every_pass_lifts")  # what is small would be kept
+@pytest.mark.usefixtures("every_pass_lifts")  # few lifted rows would be kept
 @pytest.mark.parametrize("reduces", [True, False])
 def test_the_enlarged_set_is_never_in_memory(classifier, reduces):
     n_samples, n_features, n_copies = 2_500, 256, 20

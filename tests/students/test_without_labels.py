@@ -1,4 +1,4 @@
-"""A teacher that speaks alone: fit(X), without labels."""
+"""Students that learn only from a teacher: fit(X), without labels."""
 
 import numpy as np
 import pandas
@@ -33,7 +33,7 @@ CHOICES = LOGITS.argmax(axis=1)
 NAMES = np.array(["cat", "dog", "eel"])
 FROZEN = FrozenEstimator(LogisticRegression().fit(X, NAMES[CHOICES]))
 
-# Each beside what it is the same as: settings that give all weight to the teacher.
+# Each student, and the settings that make it the same: all weight on the teacher.
 STUDENTS = {
     "edmd": (EDMDClassifier(), {}),
     "edmd cv": (EDMDClassifierCV(), {}),
@@ -61,7 +61,7 @@ MINI_BATCHES = KoopmanDistilledClassifier(solver="adam", max_iter=2, random_stat
 
 @pytest.fixture(params=STUDENTS)
 def pair(request):
-    """A student, and the same with all weight on the teacher."""
+    """A student, and the same one with all weight on the teacher."""
     student, alone = STUDENTS[request.param]
     return clone(student), clone(student).set_params(**alone)
 
@@ -142,7 +142,7 @@ def test_a_teacher_that_must_be_fitted_needs_labels(pair):
     with pytest.raises(ValueError, match=r"requires y to be passed.*FrozenEstimator"):
         student.fit(X)
     assert CountingClassifier.fits == []
-    student.fit(X, soft_labels=LOGITS)  # nobody has to be fitted
+    student.fit(X, soft_labels=LOGITS)  # no teacher has to be fitted
 
 
 def test_labels_are_needed_where_nobody_else_speaks(pair):
@@ -169,7 +169,7 @@ def test_labels_are_needed_where_the_teacher_has_no_weight(student):
 
 def test_a_pipeline_needs_no_labels():
     def teacher(X):
-        assert X.shape[1] == 5  # what entered, not what was lifted
+        assert X.shape[1] == 5  # the raw rows, not the lifted ones
         return TEACHER.logits(X)
 
     student = EDMDClassifier(teacher)
@@ -182,7 +182,7 @@ def test_a_pipeline_needs_no_labels():
 
 
 def test_a_search_needs_a_scorer_without_labels():
-    """That is a callable of the model and X."""
+    """A scorer is a callable of the model and X."""
 
     def agreement(model, X, y=None):
         return fidelity_score(TEACHER(X), model.decision_function(X))

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 
 class _Counts(type(torch.nn.Module)):
-    """Counters that belong to no module and to no class of one, whose state they would be."""
+    """Counters outside of all modules, so that they do not belong to the state of one."""
 
     n_calls = 0
     n_rows = 0
@@ -20,7 +20,7 @@ class _Counts(type(torch.nn.Module)):
 
 
 class Counting(torch.nn.Module, metaclass=_Counts):
-    """A linear map that counts what happens to it, outside of its own state."""
+    """A linear map that counts its calls and copies outside of its own state."""
 
     def __init__(self, n_features=4, n_columns=3, dtype=torch.float32):
         super().__init__()
@@ -43,7 +43,7 @@ class Counting(torch.nn.Module, metaclass=_Counts):
 
 
 class Returning(torch.nn.Module):
-    """Gives `function(x)`; for outputs and failures of every kind."""
+    """Returns `function(x)`, for outputs and failures of every kind."""
 
     def __init__(self, function):
         super().__init__()
@@ -54,14 +54,14 @@ class Returning(torch.nn.Module):
 
 
 class Logits(torch.nn.Module):
-    """Answers as Hugging Face models do."""
+    """Returns its logits like a Hugging Face model."""
 
     def forward(self, x):
         return SimpleNamespace(logits=x * 2)
 
 
 class Scaled(torch.nn.Module):
-    """Computes with a plain attribute and a buffer that state_dict does not hold."""
+    """Computes with a plain attribute and a buffer that are not in state_dict."""
 
     def __init__(self, factor=1.0, shift=0.0):
         super().__init__()
@@ -73,7 +73,7 @@ class Scaled(torch.nn.Module):
 
 
 class Flags(torch.nn.Module):
-    """BatchNorm and Dropout, one of them frozen in eval mode by its owner."""
+    """BatchNorm and Dropout; the owner has put one of them into eval mode."""
 
     def __init__(self):
         super().__init__()

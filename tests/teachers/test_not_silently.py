@@ -1,4 +1,4 @@
-"""No teacher is taken for another without a word: students are given what is easily mistaken."""
+"""No teacher is silently mistaken for another kind: students get ambiguous inputs."""
 
 import copy
 import warnings
@@ -239,7 +239,7 @@ def test_what_is_no_fault_of_the_inputs(student, function, message):
     assert "three ways out" not in str(error.value)
 
 
-# Rows that an estimator is fitted on
+# Rows on which an estimator is fitted
 
 
 @pytest.mark.parametrize("form", ["sparse", "frame", "list", "polars"])
@@ -260,11 +260,11 @@ def test_a_teacher_is_fitted_on_the_labelled_rows_in_their_own_form(form):
     assert folds.score(X, Y) > 0.8
 
 
-# Labels and columns that have other names
+# Labels and columns with other names
 
 
 def test_numbers_of_columns_or_of_sorted_classes():
-    """Nobody knows which of the two y has: the message says both, and what tells them apart."""
+    """y may have either of the two. The message names both, and the way to tell them apart."""
     columns = ["virginica", "setosa", "versicolor"]
     order = [2, 0, 1]
     teacher = CallableTeacher(lambda X: FITTED.decision_function(X)[:, order], columns)
@@ -296,8 +296,53 @@ def test_two_orders_of_the_same_classes_are_refused(student):
     names = ["setosa", "versicolor", "virginica"]
     teacher = CallableTeacher(lambda X: LOGITS, names)
     student = clone(student).set_params(teacher=teacher, teacher_classes=names[::-1])
-    with pytest.raises(ValueError, match="orders differ: give one of them"):
+    with pytest.raises(ValueError, match="orders differ: set only one of them"):
         student.fit(X, Y)
     student.set_params(teacher_classes=names).fit(X, Y)
-    # Other names count: so students that are given numbers learn from teachers of names.
+    # Other names are allowed: students of numbers learn from teachers of names.
     assert student.set_params(teacher_classes=[0, 1, 2]).fit(X, CODES).score(X, CODES) > 0.8
+
+
+@students
+@pytest.mark.parametrize(
+    "teacher",
+    [
+        SVC(),
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        FrozenEstimator(FITTED),
+        FITTED.predict_proba,
+    ],
+    ids=["estimator", "pipeline", "frozen", "method"],
+)
+def test_another_order_than_that_of_an_estimator_is_refused(student, teacher):
+    names = ["setosa", "versicolor", "virginica"]
+    student = clone(student).set_params(teacher=teacher, teacher_classes=names[::-1])
+    with pytest.raises(ValueError, match=r"its own classes_.*leave teacher_classes out"):
+        student.fit(X, Y)
+    assert student.set_params(teacher_classes=names).fit(X, Y).score(X, Y) > 0.8
+    # A function has no classes_: what the user says about its columns counts.
+    function = FITTED.predict_proba
+    student.set_params(teacher=lambda X: function(X)[:, ::-1], teacher_classes=names[::-1])
+    assert student.fit(X, Y).score(X, Y) > 0.8
+
+
+WORSE = SVC().fit(
+    X, Y[np.roll(np.arange(len(Y)), 50)]
+)  # rows and labels do not belong together
+
+
+@students
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ({"teacher": FrozenEstimator(WORSE)}, "order is not what is wrong. Look at the inputs"),
+        ({"teacher": lambda X: WORSE.decision_function(X)}, "pass teacher_classes="),
+    ],
+    ids=["certain", "not certain"],
+)
+def test_another_order_is_not_advised_where_it_is_certain(student, given, advice):
+    with pytest.warns(UserWarning, match="the first choice is the label of") as said:
+        clone(student).set_params(**given).fit(X, Y)
+    (message,) = (str(each.message) for each in said if "first choice" in str(each.message))
+    assert advice in message
+    assert ("teacher_classes" in message) == ("teacher_classes" in advice)

@@ -105,7 +105,7 @@ def test_shape_and_dtype_are_those_of_the_model(dtype):
         (OnnxTeacher(model), r"a sample of shape \(1, 2, 2\)"),
         (OnnxTeacher(open_shape, input_shape=(2, 2)), r"input_shape=\(2, 2\)"),
     ):
-        with pytest.raises(ValueError, match=f"{wanted} needs 4 features, X has 3"):
+        with pytest.raises(ValueError, match=f"{wanted} needs 4 features, but X has 3"):
             teacher(X[:, :3])
 
 
@@ -162,7 +162,7 @@ def test_errors(without):
         OnnxTeacher(MODEL)(X)
 
 
-# Models as strangers export them
+# Models that other people export
 
 
 TOKENS = np.random.default_rng(0).integers(0, 9, (41, 6))
@@ -171,7 +171,7 @@ ANSWERS = (TOKENS @ WEIGHTS).argmax(axis=1)
 
 
 def network(dtype=TensorProto.FLOAT, *, batch="n", masked=False, heads=()):
-    """Return x @ WEIGHTS, where x is of a dtype, and may be masked; heads are other outputs."""
+    """Return x @ WEIGHTS, where x has a dtype and may be masked; heads are other outputs."""
     inputs = [helper.make_tensor_value_info("x", dtype, [batch, 6])]
     nodes = [helper.make_node("Cast", ["x"], ["a"], to=TensorProto.FLOAT)]
     last = "a"
@@ -226,7 +226,11 @@ def test_bools():
         ("INT8", 100 * TOKENS, "whole numbers from -128 to 127, got values from 0 to 800"),
         ("INT64", TOKENS * np.nan, "whole numbers from"),
         ("BOOL", TOKENS, "0 and 1, got values from 0 to 8"),
-        ("FLOAT16", 1e5 * TOKENS, "of float16, too small for values from 0 to 8e"),
+        (
+            "FLOAT16",
+            1e5 * TOKENS,
+            "has dtype float16, which is too small for values from 0 to 8e",
+        ),
     ],
 )
 def test_numbers_that_an_input_cannot_hold(declared, values, message):
@@ -328,7 +332,7 @@ NAMES = {
 
 
 def converted(classifier, labels):
-    """Return a classifier, fitted to labels, as a model with arrays as outputs."""
+    """Return a classifier that is fitted to labels, as a model with arrays as outputs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = clone(classifier).fit(X, labels)
@@ -344,7 +348,7 @@ def converted(classifier, labels):
 @pytest.mark.parametrize("classifier", CLASSIFIERS, ids=lambda each: type(each).__name__)
 def test_labels_in_the_file_name_the_classes(classifier, names):
     model = converted(classifier, NAMES[names])
-    if isinstance(classifier, SVC):  # nodes of which nobody knows
+    if isinstance(classifier, SVC):  # it has nodes of unknown kinds
         with pytest.warns(
             UserWarning, match=r"labels \(label\), and it is not clear.*classes="
         ):
@@ -371,7 +375,7 @@ def test_labels_in_the_file_order_the_columns():
         student = KoopmanDistilledClassifier(model).fit(X, given)
         assert_array_equal(student.classes_, [5, 6, 7])
         assert student.score(X, labels) > 0.9
-    # Two of the three classes are enough, and what the user says counts more.
+    # Two of the three classes are enough, and the user's argument counts more.
     some = labels < 7
     assert EDMDClassifier(model).fit(X[some], labels[some]).score(X[some], labels[some]) > 0.9
     named = OnnxTeacher(model, classes=["x", "y", "z"])
@@ -383,7 +387,7 @@ def test_labels_in_the_file_order_the_columns():
 
 
 def test_numbers_of_columns_are_no_names():
-    """Networks are trained on codes: their file says 0, 1, 2 whatever the classes are."""
+    """Networks are trained on codes: their file says 0, 1, 2 for any classes."""
     model, names = converted(LOGISTIC, y), np.array(["ant", "bat", "cat"])[y]
     assert EDMDClassifier(model).fit(X, names).score(X, names) > 0.8
     assert_array_equal(EDMDClassifier(model).fit(X).classes_, [0, 1, 2])
@@ -395,7 +399,7 @@ def test_labels_that_belong_to_no_column_for_certain(without):
     with pytest.warns(UserWarning, match="the numbers of the columns.*teacher_classes="):
         assert_array_equal(EDMDClassifier(ridge).fit(X).classes_, [0, 1])
     highest = helper.make_node("ArgMax", ["logits"], ["label"], axis=1, keepdims=0)
-    with warnings.catch_warnings(action="error"):  # of numbers alone there is nothing to say
+    with warnings.catch_warnings(action="error"):  # numbers alone need no warning
         model = dense((4,))
         assert_array_equal(EDMDClassifier(model).fit(X).classes_, [0, 1, 2])
         model.graph.node.append(highest)

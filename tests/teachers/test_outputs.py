@@ -163,7 +163,7 @@ LABELS = st.one_of(
 @settings(max_examples=50)
 @given(LABELS, st.data())
 def test_alignment_follows_the_labels(known, data):
-    """Whatever the order and whatever is missing from y, each class gets its own column."""
+    """Each class gets its own column, in any order, and if y lacks some classes."""
     classes = sorted(data.draw(st.sets(st.sampled_from(known), min_size=1)))
     logits = np.random.default_rng(0).normal(size=(3, len(known)))
     aligned = align_columns(logits, np.array(known), np.array(classes))
@@ -193,7 +193,7 @@ def test_what_lies_in_the_unit_interval_without_summing_to_1_is_not_guessed(outp
     )
 )
 def test_sigmoids_are_independent_answers_of_which_one_is_yes(log_odds):
-    """Oracle: every combination of answers, weighed by its probability."""
+    """The oracle: every combination of answers, weighted by its probability."""
     sigmoids = 1 / (1 + np.exp(-log_odds))
     n_classes = log_odds.shape[1]
     combinations = (np.arange(2**n_classes)[:, None] >> np.arange(n_classes)) & 1
@@ -247,7 +247,7 @@ def test_columns_of_the_same_class_are_added():
     [
         (None, [1, 0], [0, 1], [1, 0]),
         ([1, 0], None, [0, 1], [1, 0]),
-        (["1", "0"], None, [0, 1], [1, 0]),  # names of columns are often text
+        (["1", "0"], None, [0, 1], [1, 0]),  # column names are often texts
         (["b", "c", "a", "b"], None, ["a", "b"], ["b", "c", "a", "b"]),
         ([0, 1], None, ["a", "b"], None),  # pandas numbers columns without names
         ([0, 1], None, [1, 2], None),
@@ -289,7 +289,7 @@ def test_without_teacher_classes_columns_are_in_order():
         (
             None,
             [0, 1],
-            r"teacher gave 3 columns, y has 2 classes \[0, 1\]; pass teacher_classes=",
+            r"teacher gave 3 columns, but y has 2 classes \[0, 1\]; pass teacher_classes=",
         ),
         ([0, 1], [0, 1], r"gave 3 columns, but teacher_classes names 2 classes \[0, 1\]"),
         (
@@ -330,7 +330,7 @@ META_ESTIMATORS = {
     ],
 )
 def test_labels_that_a_meta_estimator_numbers(columns, passed, inside):
-    """The error says what to pass; with that, the student learns what the teacher knows."""
+    """The error says what to pass. With this, the student learns from the teacher."""
     X = np.tile(np.eye(3), (20, 1)) + np.random.default_rng(0).normal(scale=0.1, size=(60, 3))
     y = np.array(columns)[X.argmax(axis=1)]
     teacher = CallableTeacher(lambda X: 9 * X, columns)

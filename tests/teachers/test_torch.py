@@ -214,7 +214,7 @@ def test_bad_input_shape(input_shape):
 
 def test_input_shape_of_another_size():
     with pytest.raises(
-        ValueError, match=r"input_shape=\(1, 28, 28\) needs 784 features, X has 4"
+        ValueError, match=r"input_shape=\(1, 28, 28\) needs 784 features, but X has 4"
     ):
         TorchTeacher(Counting(), input_shape=(1, 28, 28))(X)
 
@@ -298,11 +298,11 @@ def test_missing_packages_name_the_extra(package, without):
         teacher(X)
 
 
-# Modules as strangers write them
+# Modules of other people
 
 
 class Tokens(torch.nn.Module):
-    """Looks token ids up; with a mask if it is given one."""
+    """Looks token ids up, with a mask if there is one."""
 
     def __init__(self, dtype=torch.float32):
         super().__init__()
@@ -375,7 +375,7 @@ def test_call():
 
 
 class Output(dict):
-    """A dictionary with attributes, as Hugging Face's outputs are."""
+    """A dictionary with attributes, like the outputs of Hugging Face."""
 
     def __getattr__(self, name):
         try:
@@ -410,7 +410,7 @@ def test_an_output_that_is_not_there(output_name):
 
 
 class Student(ClassifierMixin, BaseEstimator):
-    """The least that a classifier with a teacher does."""
+    """A minimal classifier with a teacher."""
 
     def __init__(self, teacher=None, ridge=1.0):
         self.teacher = teacher
@@ -482,7 +482,7 @@ def test_global_torch_state_is_untouched():
 
 
 class Normalising(torch.nn.Module):
-    """Computes with what is neither a parameter nor a buffer."""
+    """Computes with a tensor that is neither a parameter nor a buffer."""
 
     def __init__(self, mean=0.0, std=(1.0,), act=torch.tanh):
         super().__init__()
@@ -602,9 +602,7 @@ class TestMemory:
     def test_what_cannot_be_told_is_refused(self, tmp_path):
         module = Normalising(act=torch.tanh)
         module.generator = torch.Generator()
-        message = (
-            r"memory=: the teacher\[0\]\.generator is a Generator, of which it cannot be told"
-        )
+        message = r"memory=: the teacher\[0\]\.generator is a Generator, and it is not known"
         with pytest.raises(ValueError, match=message):
             TorchTeacher(module, memory=tmp_path)(X)
 

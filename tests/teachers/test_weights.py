@@ -1,4 +1,4 @@
-"""Sample weights reach whatever is inside of a teacher, or a warning says that they cannot."""
+"""Sample weights reach all estimators inside a teacher, or a warning says that they cannot."""
 
 import warnings
 
@@ -40,7 +40,7 @@ def scaled_regression():
     return make_pipeline(StandardScaler(), LogisticRegression())
 
 
-# Fitted to weighted rows, each is what it is on rows that are repeated.
+# Each of these, fitted to weighted rows, equals itself fitted to repeated rows.
 TAKE_WEIGHTS = {
     "classifier": LogisticRegression(),
     "pipeline": scaled_regression(),
@@ -73,7 +73,7 @@ TAKE_NONE = {
 }
 
 
-@pytest.fixture(params=[False, True], ids=["", "with routing"], autouse=True)
+@pytest.fixture(params=[False, True], ids=["without routing", "with routing"], autouse=True)
 def routing(request):
     with config_context(enable_metadata_routing=request.param):
         yield
@@ -102,7 +102,7 @@ def test_a_weight_is_a_repetition(estimator):
     ids=["calibration", "stack"],
 )
 def test_weights_reach_what_is_fitted_fold_by_fold(estimator):
-    """Folds of repeated rows are others, so the weighted fit is near the one of repetitions."""
+    """Folds of repeated rows differ, so the weighted fit is only near that of repetitions."""
     weighted = as_teacher(estimator).fit(X, Y, sample_weight=WEIGHT)(X)
     repeated = clone(estimator).fit(X[REPEATED], Y[REPEATED]).predict_proba(X)
     unweighted = clone(estimator).fit(X, Y).predict_proba(X)
@@ -115,7 +115,7 @@ def test_a_warning_says_where_weights_are_lost(estimator):
         teacher = as_teacher(estimator).fit(X, Y, sample_weight=WEIGHT)
     assert_allclose(teacher(X), clone(estimator).fit(X, Y).predict_proba(X))
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # nothing is lost where all weigh the same
+        warnings.simplefilter("error")  # nothing is lost if all weights are equal
         as_teacher(estimator).fit(X, Y, sample_weight=np.full(len(X), 3.0))
 
 

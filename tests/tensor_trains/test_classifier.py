@@ -1,4 +1,4 @@
-"""What a tensor-train student learns, and from whom."""
+"""Tensor-train students, and the sources from which they learn."""
 
 import pickle
 import warnings
@@ -196,8 +196,8 @@ def test_the_best_epoch_on_held_out_rows_is_kept():
     assert len(scores) == student.n_iter_ == 60
     best = int(np.argmax(scores))
     assert best < 59
-    # The first epochs of a longer run differ by the schedule of the learning rate; so compare
-    # what was kept with what it says about the rows held out.
+    # The schedule of the learning rate makes the first epochs of a longer run different. So compare
+    # the kept train with its recorded loss on the held-out rows.
     order = np.random.RandomState(0).permutation(len(X))
     held_out = order[: int(0.3 * len(X))]
     assert_allclose(student.score(X[held_out], Y[held_out]), scores[best])

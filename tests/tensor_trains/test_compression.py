@@ -104,7 +104,7 @@ def test_labels_count_as_much_as_they_should():
     with_labels = CompressedStudent(original, **settings, soft_weight=0.2, random_state=0)
     wrong = np.roll(np.unique(names), 1)[np.searchsorted(np.unique(names), names)]
     assert alone.fit(X).score(X, names) > 0.8
-    assert_array_equal(alone.predict(X), alone.fit(X, wrong).predict(X))  # it does not look
+    assert_array_equal(alone.predict(X), alone.fit(X, wrong).predict(X))  # labels do not count
     assert with_labels.fit(X, names).score(X, names) >= alone.score(X, names)
     assert with_labels.fit(X, wrong).score(X, names) < 0.5
 

@@ -1,4 +1,4 @@
-"""Tensor trains against the tensors that they stand for."""
+"""Tensor trains against the tensors that they represent."""
 
 import warnings
 from itertools import pairwise
@@ -389,7 +389,7 @@ def test_squared_gradients_that_overflow_are_no_silence(slope, is_finite):
 
 
 def one_step(learning_rate):
-    """Return the sum of the norms of what one step of Adam adds to 300 cores."""
+    """Return the sum of the norms of the changes of 300 cores in one step of Adam."""
     features, targets = with_ones(300, 100), least_squares(100)
     first = start(features, 4)
     # As the class core is zero at the start, only it has a gradient there.

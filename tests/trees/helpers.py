@@ -1,7 +1,7 @@
 """Data, networks and parts of the tree that the tests share.
 
-The parts of `DistilledTreeClassifier` are tested one by one, as each has an oracle (all trees are
-tried, or scikit-learn's tree is grown) and the whole has none.
+The parts of `DistilledTreeClassifier` are tested one by one, as each part has an oracle (a trial of
+all trees, or scikit-learn's tree) and the whole has none.
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ def binary_rows(n_rows, n_features, seed=0):
 def hidden_tree(X):
     """Return 1 where an odd number of the first three inputs is positive, else 0.
 
-    A tree of 8 leaves that no input alone, nor any two, gives a hint of.
+    This is a tree of 8 leaves. No input alone, and no two inputs, give a hint of it.
     """
     return (X[:, :3] > 0).sum(axis=1) % 2
 
@@ -47,7 +47,7 @@ def hidden_logits(X):
 
 
 def hidden_features(X):
-    """Return mixtures of the clauses of `hidden_tree`, and something else that X decides."""
+    """Return mixtures of the clauses of `hidden_tree` and of another function of X."""
     X = np.asarray(X)
     x = (X[:, :3] > 0).astype(int)
     leaves = np.eye(8)[x @ [4, 2, 1]]

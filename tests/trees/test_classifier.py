@@ -36,7 +36,7 @@ def hidden_student(**settings):
     return DistilledTreeClassifier(hidden_logits, **settings)
 
 
-# What it finds
+# The trees that it finds
 
 
 @pytest.mark.parametrize(("greedy", "beam_width"), [(False, 10), (True, 24)])
@@ -48,7 +48,7 @@ def test_a_tree_that_the_features_represent_is_recovered(greedy, beam_width):
     assert set(student.tree_.feature) == {0, 1, 2, -2}
     assert student.clause_errors_.shape == (student.tree_.node_count,)
     assert student.clause_errors_.max() < 0.1
-    # which neither a greedy tree nor features of something else can do
+    # neither a greedy tree nor features of another function can do this
     greedy_tree = DecisionTreeClassifier(max_depth=3).fit(B, hidden_tree(B))
     blind = hidden_student(features=lambda rows: np.sin(rows @ np.ones((40, 3))))
     for other in (greedy_tree, blind.fit(B, hidden_tree(B))):
@@ -56,14 +56,14 @@ def test_a_tree_that_the_features_represent_is_recovered(greedy, beam_width):
 
 
 def test_the_activations_of_a_network_suffice():
-    """A ReLU network that computes parity; its weights are written down, not trained."""
+    """A ReLU network that computes parity. Its weights are written down, not trained."""
     torch = pytest.importorskip("torch")
     signs = np.array([[-1, -1, 1], [-1, 1, -1], [1, -1, -1], [1, 1, 1]])
     hidden, out = torch.nn.Linear(40, 4), torch.nn.Linear(4, 1)
     with torch.no_grad():
         hidden.weight[:] = 0.0
         hidden.weight[:, :3] = torch.from_numpy(signs)
-        hidden.bias[:] = -2.0  # a unit is 1 where all its signs are right, else 0
+        hidden.bias[:] = -2.0  # a unit is 1 if all its signs are right, else 0
         out.weight[:], out.bias[:] = 10.0, -5.0
     network = torch.nn.Sequential(hidden, torch.nn.ReLU(), out)
     student = DistilledTreeClassifier(network, max_depth=3, beam_width=40, random_state=0)

@@ -29,7 +29,7 @@ def test_thresholds_cut_between_values(values, most):
     threshold = Literals.from_quantiles(values[:, None], most).threshold
     assert len(threshold) <= most
     assert (np.diff(threshold) > 0).all()
-    # each cuts differently, and some rows are on either side
+    # all cut differently, and each has rows on both sides
     below = np.count_nonzero(values[:, None] <= threshold, axis=0)
     assert (np.diff(below) > 0).all()
     assert ((below > 0) & (below < len(values))).all()
@@ -97,7 +97,7 @@ def test_cuts_are_kept_in_order_of_the_worse_half():
     splits = levels[0][0].splits
     errors = [max(split.left.error, split.right.error) for split in splits]
     assert errors == sorted(errors)
-    # of each feature one threshold alone
+    # only one threshold for each feature
     assert len({split.feature for split in splits}) == len(splits) == 3
 
 

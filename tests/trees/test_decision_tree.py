@@ -46,7 +46,7 @@ def test_its_arrays_are_those_that_scikit_learn_computes():
     assert ours.node_count == theirs.node_count == 5
     assert ours.max_depth == theirs.max_depth
 
-    # nodes may be numbered differently, and all have different numbers of rows
+    # the numbers of nodes may differ, but all nodes have different numbers of rows
     mine, desired = np.argsort(ours.n_node_samples), np.argsort(theirs.n_node_samples)
     for name in ("feature", "threshold", "impurity", "n_node_samples", "value"):
         assert_allclose(getattr(ours, name)[mine], getattr(theirs, name)[desired])

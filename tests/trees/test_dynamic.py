@@ -10,7 +10,7 @@ from .helpers import grow, samples
 
 
 def best_by_enumeration(X, labels, max_depth, max_leaf_nodes):
-    """Return how many rows the best tree of 1, 2, ... leaves gets right, trying all trees."""
+    """Return how many rows the best tree of 1, 2, ... leaves gets right, by trying all trees."""
 
     @cache
     def best(rows, depth, n_leaves):

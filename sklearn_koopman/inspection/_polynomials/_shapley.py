@@ -73,8 +73,8 @@ def shapley_values(
         A fitted student with a Koopman matrix, or a pipeline or search that ends in one. Its
         observables must be polynomials of affine functions of columns: monomials, orthogonal
         polynomials, squares of projections, intensities, unions and selections of them, or the
-        columns themselves. PCA, scalers and `ActiveSubspace` may come before them. Steps before
-        these, such as a OneHotEncoder, make the columns.
+        columns themselves. PCA, scalers and `ActiveSubspace` may come before them. If a step before
+        these is not affine, such as a OneHotEncoder, the columns are what it returns.
     X : array-like of shape (n_samples, n_features)
         Rows to explain.
     background : array-like of shape (n_background, n_features)
@@ -201,7 +201,7 @@ def _players_of_lists(groups, names, what):
             if isinstance(column, str) or not 0 <= column < len(names):
                 raise ValueError(
                     f"groups[{label!r}] has {member!r}, which is not among the {len(names)} "
-                    f"{what}: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}."
+                    f"{what}. {_like(member, names)}"
                 )
             if players[column] >= 0:
                 raise ValueError(
@@ -214,6 +214,15 @@ def _players_of_lists(groups, names, what):
         players[column] = len(labels)
         labels.append(names[column])
     return players, labels
+
+
+def _like(member, names, n_shown=30):
+    """Return the names that hold one that is not known, or all, as a sentence."""
+    alike = [name for name in names if str(member) in name]
+    known = alike or names
+    more = f" and {len(known) - n_shown} more" if len(known) > n_shown else ""
+    what = f"Those with {member!r} in their name" if alike else "They"
+    return f"{what} are {', '.join(map(repr, known[:n_shown]))}{more}."
 
 
 def _of_columns(taken, players, x, r, with_interactions):

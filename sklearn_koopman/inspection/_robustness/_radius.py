@@ -7,13 +7,13 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from ..._progress import showing_progress, watched
-from ..._validation import is_integer
 from ..._warnings import warn_user
 from ...lifting import steps_of
 from ._attack import nearest_found
 from ._coordinates import QuadraticForms, StudentCoordinates, checked_rows
 from ._input_model import InputModel
 from ._quadrics import Boundaries
+from ._settings import checked_bounds, checked_fixed, checked_scale, column_names
 from ._taylor import lower_bound_of
 
 # A changed row lies this much further than the boundary, relative to the change that leads there:
@@ -33,9 +33,11 @@ class RadiusBounds:
         No shorter change changes the class. Infinite if no change does at all; 0 if no bound is
         known.
     upper : ndarray of shape (n_samples,)
-        The length of a change that changes the class. Infinite if none was found.
+        The length of a change that changes the class. Infinite if none was found. If `is_exact`,
+        there is none; else, for example with `bounds`, there may be one.
     counterfactuals : ndarray of shape (n_samples, n_features)
-        The rows after this change. NaN if no change was found.
+        The rows after this change. NaN if `upper` is infinite: with `bounds`, NaN means that none
+        was found.
     is_exact : ndarray of bool, shape (n_samples,)
         Whether `lower` and `upper` are equal: then both are the distance of the nearest other
         class.
@@ -55,9 +57,9 @@ def robust_radius(
     The radius of a row x is the length (L2) of the shortest change :math:`\delta` that makes
     another class's logit as large as the predicted one's.
 
-    For students of degree 1 and 2 the radius is exact. Their logits are
-    :math:`s_k(u) = c_k + l_k^T u + u^T A_k u`, in orthonormal coordinates u of the part of a row
-    that the linear steps before the dictionary keep. So the boundary between the classes i and j is
+    For students of degree 1 and 2 the radius is exact. The linear steps before the dictionary keep
+    only a projection of a row. In its orthonormal coordinates u, the logits are
+    :math:`s_k(u) = c_k + l_k^T u + u^T A_k u`. So the boundary between the classes i and j is
     a quadric. Take the eigenvectors of :math:`A_i - A_j` as axes. Let :math:`\lambda_k` be its
     eigenvalues, and v and g the value and the slope of :math:`s_i - s_j` at the row. Then the
     nearest point of the quadric is at
@@ -89,7 +91,8 @@ def robust_radius(
         is a lower bound of the radius within them. None: any change is allowed.
     scale : array-like of shape (n_features,) or "std", default=None
         Length of a distance of 1 in each column, for example ``X_train.std(axis=0)`` if columns
-        have different units. "std": the standard deviations of X. None: 1.
+        have different units. "std": the standard deviations of X, where each column must vary that
+        is not fixed. None: 1.
     fixed : list of column names or numbers, or array of bool, default=None
         Columns that cannot change. The result is exact with them too. Columns of two values belong
         here, unless values between the two have a meaning: a change can have any size. None: every
@@ -104,7 +107,8 @@ def robust_radius(
     counterfactuals : ndarray of shape (n_samples, n_features)
         Only if `return_counterfactual`: the rows, moved just across the nearest boundary, to the
         nearest point of another class. NaN if there is none. If radii are lower bounds, these are
-        the nearest rows of another class that an attack found.
+        the nearest rows of another class that an attack found. With `bounds`, NaN means that none
+        was found: the radius may be finite, as it is the one without bounds.
 
     Raises
     ------
@@ -113,6 +117,11 @@ def robust_radius(
     ValueError
         If the student cannot take X, if X is not within the bounds, or if `scale` or `fixed` do not
         fit the columns.
+
+    Notes
+    -----
+    A pandas Series as `scale`, as an end of `bounds` or as a mask of `fixed` has the names of
+    columns as its index. It is taken by name if X is a data frame.
 
     See Also
     --------
@@ -177,11 +186,11 @@ def radius_bounds(student, X, *, bounds=None, scale=None, fixed=None):
     >>> radius_bounds(student, X).is_exact.all()
     np.True_
     """
-    names = [str(name) for name in getattr(X, "columns", [])]
+    names = column_names(X)
     given = X = checked_rows(student, X)
-    is_fixed = _checked_fixed(fixed, names, X.shape[1])
-    scale = checked_scale(scale, X)
-    bounds = _checked_bounds(bounds, X)
+    is_fixed = checked_fixed(fixed, X, names)
+    scale = checked_scale(scale, X, names, is_fixed)
+    bounds = checked_bounds(bounds, X, names)
     if scale is not None:
         X = X / scale
         bounds = None if bounds is None else tuple(end / scale for end in bounds)
@@ -248,78 +257,6 @@ def by_blocks(function, rows):
     """Apply a function to blocks of rows, and return the joined results."""
     blocks = watched(list(gen_batches(len(rows), N_ROWS)), "radii")
     return np.concatenate([function(rows[block]) for block in blocks])
-
-
-def _checked_fixed(fixed, names, n_features):
-    """Return a mask of the columns that cannot change, or None if all can.
-
-    Parameters
-    ----------
-    fixed : list of str or int, or array of bool, or None
-    names : list of str
-        Names of the columns, or an empty list if they have none.
-    n_features : int
-    """
-    if fixed is None or len(fixed) == 0:
-        return None
-    given = [fixed] if isinstance(fixed, str) else list(fixed)
-    is_mask = all(isinstance(each, bool | np.bool_) for each in given)
-    if is_mask and len(given) == n_features:
-        is_fixed = np.array(given)
-    else:
-        is_fixed = np.zeros(n_features, dtype=bool)
-        for column in given:
-            place = names.index(column) if column in names else column
-            if not (is_integer(place) and -n_features <= place < n_features):
-                raise ValueError(
-                    f"fixed={fixed!r}: {column!r} is not a column of X. Pass names of columns of a "
-                    f"data frame, or numbers below {n_features}."
-                )
-            is_fixed[place] = True
-    if is_fixed.all():
-        raise ValueError("fixed: at least one column must be free to change.")
-    return is_fixed if is_fixed.any() else None
-
-
-def checked_scale(scale, X):
-    """Return the length of a distance of 1 in each column, or None for 1.
-
-    Parameters
-    ----------
-    scale : "std", array-like of shape (n_features,) or None
-    X : ndarray of shape (n_samples, n_features)
-    """
-    if scale is None:
-        return None
-    if isinstance(scale, str):
-        if scale != "std":
-            raise ValueError(f"scale={scale!r}: must be 'std', an array or None.")
-        deviations = X.std(axis=0)
-        return np.where(deviations > 0, deviations, 1.0)
-    scale = np.asarray(scale, dtype=float)
-    if scale.shape != (X.shape[1],) or not (scale > 0).all():
-        raise ValueError(f"scale must have {X.shape[1]} positive numbers, one for each column.")
-    return scale
-
-
-def _checked_bounds(bounds, X):
-    """Return the ends as arrays with one value per feature, or None."""
-    if bounds is None:
-        return None
-    try:
-        low, high = (np.broadcast_to(np.asarray(end, float), X.shape[1:]) for end in bounds)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"bounds={bounds!r} must be None or a pair (low, high) of numbers, or of arrays of "
-            f"shape ({X.shape[1]},)."
-        ) from None
-    if not (np.all(low <= X) and np.all(high >= X)):
-        raise ValueError(
-            f"bounds={bounds!r}: X has features from {X.min():.6g} to {X.max():.6g}, which are not "
-            "within them. Pass bounds that contain the values of X, for example (0, 255) for "
-            "bytes."
-        )
-    return low, high
 
 
 def _are_within(changed, X, bounds):

@@ -1,1 +1,1 @@
-"""Filters on images: which there are, where they are laid, and their responses, pooled."""
+"""Filters on images: how they are found, where they are placed, and their pooled responses."""

@@ -1,4 +1,4 @@
-"""Where the filters of a convolution come from: patches of the rows, an array, a network."""
+"""Sources of filters: patches of the rows, an array, a network."""
 
 import sys
 
@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.utils.random import sample_without_replacement
 
 LEARNT = ("kmeans", "random", "pca")
-# Patches of a mini-batch of k-means.
+# Number of patches in a mini-batch of k-means.
 PATCH_BATCH = 4096
-# Part of the largest variance that is no more than rounding.
+# Share of the largest variance that may be rounding errors.
 NO_VARIANCE = 1e-12
 
 
@@ -25,7 +25,7 @@ def drawn_patches(X, places, n_patches, draw):
     Returns
     -------
     patches : ndarray of shape (n_patches, patch_size), float64
-        All different ones; all there are, in order, if they are no more than that.
+        Different patches, or all patches in order if there are no more than `n_patches`.
     """
     n_all = len(X) * places.n_places
     if n_all > n_patches:
@@ -40,7 +40,7 @@ def drawn_patches(X, places, n_patches, draw):
 
 
 def learnt_filters(patches, kind, n_filters, whitening, draw):
-    """Return filters for patches that are normalised, and what is added to their responses.
+    """Return filters for normalised patches, and the offsets of their responses.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def learnt_filters(patches, kind, n_filters, whitening, draw):
     Returns
     -------
     filters : ndarray of shape (n_filters, patch_size)
-        For patches as they are given here: what whitens them is in the filters.
+        Filters for patches without whitening: whitening is part of the filters.
     offsets : ndarray of shape (n_filters,)
     """
     mean = patches.mean(axis=0)
@@ -90,19 +90,19 @@ def _zca(patches, mean, whitening):
     """Return the symmetric matrix that gives patches unit variance in all strong directions."""
     variances, axes = _spectrum(patches, mean)
     variances = variances + whitening * variances.mean()
-    # Without a floor there may be directions in which patches do not vary.
+    # Without a floor there may be directions without variance.
     has_some = variances > NO_VARIANCE * variances[0]
     axes, variances = axes[:, has_some], variances[has_some]
     return axes / np.sqrt(variances) @ axes.T
 
 
 def given_filters(given, n_axes):
-    """Return filters that a user gives, and what is added to their responses.
+    """Return filters from the user, and the offsets of their responses.
 
     Parameters
     ----------
     given : array-like or torch.nn.Module
-        Of a module the first convolution is taken.
+        Filters, or a module whose first convolution is used.
     n_axes : int
         1 for series, 2 for images.
 
@@ -114,7 +114,7 @@ def given_filters(given, n_axes):
     Raises
     ------
     ValueError
-        If there are no such filters in it.
+        If `given` has no such filters.
     """
     offsets = None
     if is_module(given):
@@ -132,13 +132,13 @@ def given_filters(given, n_axes):
 
 
 def is_module(given):
-    """Whether filters are those of a module; torch is not imported for that."""
+    """Whether filters are a torch module. This test does not import torch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(given, torch.nn.Module)
 
 
 def _first_convolution(module, n_axes):
-    """Return weights and offsets of the first convolution in a module of torch."""
+    """Return weights and offsets of the first convolution in a torch module."""
     from torch import nn
 
     kind = (nn.Conv1d, nn.Conv2d)[n_axes - 1]
@@ -154,6 +154,6 @@ def _first_convolution(module, n_axes):
     else:
         layer = None
     raise ValueError(
-        f"filters={type(module).__name__}: the first convolution must be a {kind.__name__} "
-        f"without groups and dilation; it is {layer}."
+        f"filters={type(module).__name__}: the first convolution must be a {kind.__name__} without "
+        f"groups and dilation, but it is {layer}."
     )

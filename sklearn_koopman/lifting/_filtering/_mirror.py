@@ -7,7 +7,7 @@ from sklearn.utils import gen_batches
 
 from ._responses import Responses
 
-# Numbers of mirror images' responses that are held at once.
+# Largest number of responses of mirror images that are in memory at once.
 BLOCK_NUMBERS = 2**22
 
 
@@ -18,9 +18,9 @@ class MirroredResponses:
     Attributes
     ----------
     responses : Responses
-        Without the root.
+        Responses without the root.
     root : bool
-        Whether the root of each mean is taken.
+        Whether to take the root of each mean.
     """
 
     responses: Responses
@@ -28,11 +28,11 @@ class MirroredResponses:
 
     @property
     def places(self):
-        """Where the filters are laid."""
+        """Positions of the filters."""
         return self.responses.places
 
     def columns(self):
-        """Return which numbers of a row its mirror image consists of, in order."""
+        """Return the indices of a row's numbers in its mirror image."""
         image = self.places.image
         return np.arange(np.prod(image)).reshape(image)[..., ::-1].ravel()
 

@@ -10,11 +10,11 @@ from sklearn.utils import gen_batches
 
 try:
     from . import _pooling  # type: ignore[attr-defined]
-except ImportError:  # it has not been compiled
+except ImportError:  # the kernel has not been compiled
     _pooling = None
 
-# Responses computed at once without the kernel: from a quarter to this many are as fast, fewer take
-# too many calls of numpy.
+# Number of responses that are computed at once without the kernel. A quarter of it is as fast;
+# fewer take too many calls of numpy.
 BLOCK_RESPONSES = 2**20
 
 NONLINEARITIES = ("threshold", "proportion", "intensity", "magnitude")
@@ -23,7 +23,7 @@ TWO_SIDED = ("threshold", "proportion")
 
 @dataclass(frozen=True)
 class Places:
-    """Where filters are laid on the rows, and how these places are shared among cells.
+    """Places of filters on the rows, and the cells that these places belong to.
 
     A series is an image that is one pixel high.
 
@@ -34,9 +34,9 @@ class Places:
     kernel, stride, grid : tuple of int
         Height and width of the filters, of their steps, and of the grid in cells.
     dilation : tuple of int
-        From one number that a filter sees to the next.
+        Distance from one number that a filter sees to the next.
     padding : tuple of int
-        Lines of zeros above and below, and columns of them left and right.
+        Number of lines of zeros above and below, and of columns left and right.
     """
 
     image: tuple[int, int, int]
@@ -48,7 +48,7 @@ class Places:
 
     @cached_property
     def reach(self):
-        """Height and width of what a filter is laid on, between its outermost numbers."""
+        """Height and width of the area that a filter covers, between its outermost numbers."""
         pairs = zip(self.kernel, self.dilation, strict=True)
         return tuple((kernel - 1) * dilation + 1 for kernel, dilation in pairs)
 
@@ -60,30 +60,30 @@ class Places:
 
     @cached_property
     def shape(self):
-        """How many places there are, down and across."""
+        """Number of places, down and across."""
         sizes = zip(self.padded[1:], self.reach, self.stride, strict=True)
         return tuple((size - reach) // step + 1 for size, reach, step in sizes)
 
     @cached_property
     def n_places(self):
-        """How many places there are."""
+        """Number of places."""
         return int(np.prod(self.shape))
 
     @cached_property
     def n_cells(self):
-        """How many cells there are."""
+        """Number of cells."""
         return int(np.prod(self.grid))
 
     @cached_property
     def patch_size(self):
-        """How many numbers a filter sees at a place."""
+        """Number of values that a filter sees at a place."""
         return self.image[0] * int(np.prod(self.kernel))
 
     @cached_property
     def edges(self):
-        """Where cells begin, and where the last one ends, down and across.
+        """Positions where cells begin, and where the last one ends, down and across.
 
-        Their sizes differ by at most one.
+        Sizes of cells differ by at most one.
         """
         return tuple(
             np.array([i * n // n_cells for i in range(n_cells + 1)], np.intp)
@@ -92,7 +92,7 @@ class Places:
 
     @property
     def cell_numbers(self):
-        """In which cell each line of places is, and each column."""
+        """The cell of each line of places, and of each column."""
         return tuple(np.repeat(np.arange(len(e) - 1), np.diff(e)) for e in self.edges)
 
     @property
@@ -102,32 +102,32 @@ class Places:
 
     @cached_property
     def cell_weights(self):
-        """What the sum over a cell is multiplied by for its mean, down and across."""
+        """Factors that turn the sum over a cell into its mean, down and across."""
         down, across = (1 / np.diff(edges) for edges in self.edges)
         return np.outer(down, across)
 
     def outlines(self):
         """Return where cells begin, and where the last one ends, in pixels, down and across.
 
-        A place is in the middle of what its filter sees; between two places is the border.
+        A place is in the middle of the area that its filter sees. The border is between two places.
         """
         axes = zip(self.edges, self.reach, self.stride, self.padding, strict=True)
         return [edges * step + (reach - step) / 2 - zeros for edges, reach, step, zeros in axes]
 
     def steps(self, axis):
-        """Return, for each number of a filter down or across, where it is laid on an image."""
+        """Return the positions on an image of each number of a filter, down or across."""
         n_places, step = self.shape[axis], self.stride[axis]
         last = (n_places - 1) * step + 1
         starts = range(0, self.reach[axis], self.dilation[axis])
         return [slice(i, i + last, step) for i in starts]
 
     def columns(self, places):
-        """Return which numbers of a padded row the patches at some places are.
+        """Return the indices of a padded row's numbers in the patches at some places.
 
         Parameters
         ----------
         places : ndarray of int of shape (n,)
-            Counted across, line by line.
+            Places, numbered line by line.
 
         Returns
         -------
@@ -141,14 +141,14 @@ class Places:
         return columns.reshape(len(places), -1)
 
     def sources(self):
-        """Return which number of a row each number of a padded one is, -1 for the zeros."""
+        """Return the index in the row of each number of the padded row, or -1 for zeros."""
         numbers = np.arange(np.prod(self.image)).reshape(self.image)
         down, across = self.padding
         around = [(0, 0), (down, down), (across, across)]
         return np.pad(numbers, around, constant_values=-1).ravel()
 
     def pooling_matrices(self):
-        """Return the matrices whose products with places, down and across, are means of cells.
+        """Return matrices that turn values at places, down and across, into means of cells.
 
         Returns
         -------
@@ -173,14 +173,14 @@ class Responses:
     filters : ndarray of shape (n_filters, channels, height, width)
     offsets : ndarray of shape (n_filters,)
     contrast : float or None
-        What is added to the variance of a patch before it is divided by its root. None: patches
-        are not divided.
+        Number that is added to the variance of a patch before the patch is divided by the root.
+        None: patches are not divided.
     is_centred : bool
-        Whether the filters do not see a constant that is added to a row.
+        Whether a constant that is added to a row does not change the responses.
     nonlinearity : {"threshold", "proportion", "intensity", "magnitude"}
     threshold : float
     root : bool
-        Whether the root of each mean is taken.
+        Whether to take the root of each mean.
     """
 
     places: Places
@@ -194,11 +194,11 @@ class Responses:
 
     @property
     def n_signs(self):
-        """How many observables a filter has in a cell."""
+        """Number of observables of a filter in a cell."""
         return signs_of(self.nonlinearity)
 
     def mean_filter(self):
-        """Return the filter whose response is the mean of a patch, of the shape of `filters`."""
+        """Return the filter whose response is the mean of a patch, in the shape of `filters`."""
         return np.full((1, *self.filters.shape[1:]), 1 / self.places.patch_size)
 
     def write(self, X, out):
@@ -208,7 +208,7 @@ class Responses:
         ----------
         X : ndarray of shape (n_samples, n_features)
         out : ndarray of shape (n_samples, n_filters * n_signs * n_cells)
-            In the dtype of X; the observables of a filter are successive.
+            Array in the dtype of X. The observables of a filter follow each other.
         """
         if _pooling is None:
             self._write_with_numpy(X, out)
@@ -216,7 +216,7 @@ class Responses:
             self._write_with_kernel(X, out)
 
     def _write_with_kernel(self, X, out):
-        """Write the observables of rows; patches and responses are never stored."""
+        """Write the observables of rows. Patches and responses are not stored."""
         places, n_filters = self.places, len(self.filters)
         weights = self._weights(X.dtype)
         n_more = -n_filters % (_pooling.LINE_BYTES // X.itemsize)
@@ -243,14 +243,14 @@ class Responses:
         )
 
     def _write_with_numpy(self, X, out):
-        """Write the observables of rows; products of patches with filters are left to BLAS."""
+        """Write the observables of rows. BLAS multiplies patches with filters."""
         n_filters, places = len(self.filters), self.places
         lines_of_cells, _ = places.cells
         n_places = max(np.diff(places.edges[0])) * places.shape[1]
         most = max(1, min(len(X), BLOCK_RESPONSES // (n_places * n_filters)))
         weights = self._weights(X.dtype)
         cell_weights = places.cell_weights[..., None, None].astype(X.dtype)
-        # Memory that is new for every block would cost more than the products.
+        # New memory for every block would cost more than the products.
         seen = np.empty(weights.shape[0] * places.n_places * most, X.dtype)
         found = np.empty(n_filters * n_places * most, X.dtype)
         means = np.empty((self.n_signs, *places.grid, most, n_filters), X.dtype)
@@ -279,14 +279,14 @@ class Responses:
             np.sqrt(out, out=out)
 
     def patches(self, X):
-        """Return the patches of rows as filters see them, of shape (n_samples, n_places, size)."""
+        """Return the patches of rows as filters see them, (n_samples, n_places, size)."""
         places = self.places
         patches = np.empty((places.patch_size + 1, *places.shape, len(X)), X.dtype)
         self._set_patches(patches, X)
         return patches[:-1].reshape(places.patch_size, -1, len(X)).transpose(2, 1, 0)
 
     def _weights(self, dtype):
-        """Return the filters as columns, and in a last row what is added to each response."""
+        """Return the filters as columns, and the offsets of the responses in a last row."""
         offsets = self.offsets
         if self.nonlinearity in TWO_SIDED:
             offsets = offsets - self.threshold
@@ -294,7 +294,7 @@ class Responses:
         return weights.astype(dtype, copy=False)
 
     def _set_patches(self, patches, X):
-        """Set an axis of the numbers that filters see, and a one, after it the places.
+        """Write the numbers that filters see, and a one, along the first axis, then the places.
 
         Rows are the last axis, so that whole runs of numbers are copied.
         """
@@ -303,7 +303,9 @@ class Responses:
         if any(places.padding):
             down, across = places.padding
             images = np.pad(images, [(0, 0), (down, down), (across, across), (0, 0)])
-        if self.is_centred:  # or the variance would be a small difference of large numbers
+        if (
+            self.is_centred
+        ):  # otherwise the variance would be a small difference of large numbers
             images = images - images.mean(axis=(0, 1, 2))
         patches[-1] = 1
         windows = sliding_window_view(images, places.reach, axis=(1, 2))
@@ -325,7 +327,7 @@ class Responses:
         moments /= self.places.patch_size
         mean, variance = moments
         variance -= mean * mean
-        np.maximum(variance, 0, out=variance)  # not below by rounding
+        np.maximum(variance, 0, out=variance)  # rounding must not make it negative
         variance += images.dtype.type(self.contrast)
         return np.sqrt(variance, out=variance)
 
@@ -339,12 +341,12 @@ class Responses:
         elif self.nonlinearity == "magnitude":
             yield self._summed(np.abs(responses, out=responses))
         elif self.nonlinearity == "proportion":
-            # The responses are less by the threshold already.
+            # The threshold is already subtracted from the responses.
             lowest = responses.dtype.type(-2 * self.threshold)
             yield self._summed((responses > 0).astype(responses.dtype))
             yield self._summed((responses < lowest).astype(responses.dtype))
         else:
-            # The responses are less by the threshold already.
+            # The threshold is already subtracted from the responses.
             yield self._summed(np.maximum(responses, 0))
             np.subtract(responses.dtype.type(-2 * self.threshold), responses, out=responses)
             yield self._summed(np.maximum(responses, 0, out=responses))
@@ -391,7 +393,7 @@ class Responses:
         return program.pooled(rows, self)
 
     def _add_zeros(self, nodes, rows):
-        """Add the rows with the zeros around them to an ONNX graph."""
+        """Add the rows with zeros around them to an ONNX graph."""
         images = nodes.add("Reshape", rows, np.array([-1, *self.places.image]))
         before = [0, 0, *self.places.padding]
         images = nodes.add("Pad", images, np.array(2 * before))
@@ -417,7 +419,7 @@ class Responses:
         return nodes.add("Reshape", responses, np.array([-1, len(filters), *places.shape]))
 
     def _add_spread(self, nodes, rows):
-        """Add what `_spread` computes to an ONNX graph."""
+        """Add the results of `_spread` to an ONNX graph."""
         mean_filter = self.mean_filter()
         squares = self._add_convolution(nodes, nodes.add("Mul", rows, rows), mean_filter)
         mean = self._add_convolution(nodes, rows, mean_filter)
@@ -430,7 +432,7 @@ def _number(nodes, value):
 
 
 def signs_of(nonlinearity):
-    """Return how many observables a filter has in a cell."""
+    """Return the number of observables of a filter in a cell."""
     return 2 if nonlinearity in TWO_SIDED else 1
 
 

@@ -1,1 +1,1 @@
-"""What a dictionary is beside a transformer: a torch layer, an ONNX graph, a cost."""
+"""The other forms of a dictionary: a torch layer, an ONNX graph, a cost and more."""

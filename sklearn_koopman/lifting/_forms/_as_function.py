@@ -1,6 +1,6 @@
-"""Fitted transformers as plain functions of rows: those of scikit-learn here, others by themselves.
+"""Fitted transformers as plain functions of rows. Functions of scikit-learn's ones are here.
 
-Such a function validates nothing, so that a single row takes microseconds.
+Such a function does not validate its input, so a single row takes microseconds.
 """
 
 from functools import partial, singledispatch
@@ -35,8 +35,8 @@ WITH_FUNCTIONS = (
     "PCA, IncrementalPCA, TruncatedSVD, ActiveSubspace, StandardScaler, RobustScaler, "
     "MinMaxScaler, MaxAbsScaler, SimpleImputer, Normalizer, selectors of columns, "
     "PolynomialFeatures, RBFSampler, Nystroem with a Gaussian kernel, the dictionaries of this "
-    "package, pipelines, unions, ColumnTransformers and ObservableSelectors of them, and "
-    "whatever has a method to_function or pair_products"
+    "package, pipelines, unions, ColumnTransformers and ObservableSelectors of them, and any "
+    "transformer with a method to_function or pair_products"
 )
 
 
@@ -51,13 +51,13 @@ def as_function(transformer, dtype):
     ----------
     transformer : fitted transformer or None
     dtype : numpy.dtype
-        float32 or float64: that of the rows that it will be given.
+        Dtype of the rows, float32 or float64.
 
     Returns
     -------
     function : callable
-        Maps rows (n_samples, n_features) of this dtype, which it leaves as they are, to what
-        `transform` makes of them, to rounding.
+        Maps rows (n_samples, n_features) of this dtype to the result of `transform`, up to
+        rounding. It does not change the rows.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def as_function(transformer, dtype):
 def _foreign_function(transformer, dtype):
     """Return a fitted transformer of another package as a function; see `as_function`."""
     raise NoFunctionError(
-        f"{type(transformer).__name__} has no form as a plain function here. Known are "
+        f"{type(transformer).__name__} has no form as a plain function here. Supported are "
         f"{WITH_FUNCTIONS}. {WAY_OUT}"
     )
 
@@ -126,10 +126,10 @@ def _of_columns(transformer: ColumnTransformer, dtype):
 def _of_function(transformer: FunctionTransformer, dtype):
     if transformer.func is not None:
         raise NoFunctionError(
-            f"FunctionTransformer(func={transformer.func!r}) has no form as a plain function "
-            "here, as it may expect anything: only func=None, which passes rows through. Write a "
-            "transformer with a method to_function; to flatten images there is Flatten. "
-            f"{WAY_OUT}"
+            f"FunctionTransformer(func={transformer.func!r}) has no form as a plain function here, "
+            "because the function may need any input: only func=None, which passes rows through, "
+            "has one. Write a transformer with a method to_function. To flatten images, use "
+            f"Flatten. {WAY_OUT}"
         )
     return in_turn([])
 
@@ -144,7 +144,7 @@ def _of_selector(selector: SelectorMixin, dtype):
 def _of_pca(pca, dtype):
     components = pca.components_
     if pca.whiten:
-        # As scikit-learn does: directions without variance are not blown up.
+        # As in scikit-learn: directions without variance are not scaled up.
         least = np.finfo(pca.explained_variance_.dtype).eps
         components = components / np.sqrt(np.maximum(pca.explained_variance_, least))[:, None]
     return affine(components.T, -components @ pca.mean_, dtype)

@@ -1,4 +1,4 @@
-"""Fitted transformers as layers of torch: those of scikit-learn here, others by themselves."""
+"""Fitted transformers as torch layers. Layers of scikit-learn's transformers are here."""
 
 from functools import singledispatch
 from math import sqrt
@@ -30,8 +30,7 @@ WITH_LAYERS = (
     "PCA, IncrementalPCA, ActiveSubspace, StandardScaler, RobustScaler, MinMaxScaler, "
     "MaxAbsScaler, SimpleImputer, PolynomialFeatures, RBFSampler, Nystroem with a Gaussian "
     "kernel, the dictionaries of this package, pipelines, unions, ColumnTransformers and "
-    "ObservableSelectors of them, "
-    "and whatever has a method to_layer"
+    "ObservableSelectors of them, and any transformer with a method to_layer"
 )
 
 
@@ -40,7 +39,7 @@ class NoLayerError(TypeError):
 
 
 def as_layer(transformer):
-    """Return a fitted transformer, or None, as a layer of torch in float64.
+    """Return a fitted transformer, or None, as a torch layer in float64.
 
     Parameters
     ----------
@@ -62,9 +61,9 @@ def as_layer(transformer):
 
 @singledispatch
 def _foreign_layer(transformer):
-    """Return a fitted transformer of another package as a layer of torch; see `as_layer`."""
+    """Return a fitted transformer of another package as a torch layer; see `as_layer`."""
     raise NoLayerError(
-        f"{type(transformer).__name__} has no form in torch here. Known are {WITH_LAYERS}. "
+        f"{type(transformer).__name__} has no form in torch here. Supported are {WITH_LAYERS}. "
         f"{WAY_OUT}"
     )
 
@@ -116,7 +115,8 @@ def _function_layer(transformer: FunctionTransformer):
     if transformer.func is not None:
         raise NoLayerError(
             f"FunctionTransformer(func={transformer.func!r}) has no form in torch here: only "
-            f"func=None, which passes rows through. To flatten images there is Flatten. {WAY_OUT}"
+            "func=None, which passes rows through, has one. To flatten images, use Flatten. "
+            f"{WAY_OUT}"
         )
     return torch_layers().nn.Identity()
 
@@ -126,7 +126,7 @@ def _function_layer(transformer: FunctionTransformer):
 def _pca_layer(pca):
     components = pca.components_
     if pca.whiten:
-        # As scikit-learn does: directions without variance are not blown up.
+        # As in scikit-learn: directions without variance are not scaled up.
         least = np.finfo(pca.explained_variance_.dtype).eps
         components = components / np.sqrt(np.maximum(pca.explained_variance_, least))[:, None]
     return linear_layer(components, -components @ pca.mean_)

@@ -1,4 +1,4 @@
-"""What transformers cost: those of scikit-learn by a list of them, all others by themselves."""
+"""Costs of transformers. Those of scikit-learn's transformers are listed here."""
 
 from functools import singledispatch
 
@@ -27,7 +27,7 @@ from ._protocols import WAY_OUT, SupportsCost
 
 
 def operations_of(transformer):
-    """Return what a fitted transformer, or None, stores and multiplies for one sample.
+    """Return the operations of a fitted transformer, or of None, for one sample.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def operations_of(transformer):
     Raises
     ------
     UncountableError
-        If it is not known how a step computes.
+        If the operations of a step are not known.
     """
     if isinstance(transformer, SupportsCost):
         return transformer.operations()
@@ -49,9 +49,9 @@ def operations_of(transformer):
 
 @singledispatch
 def _foreign_operations(transformer):
-    """Count an estimator of another package; linear models are known by their coefficients."""
+    """Count an estimator of another package. Linear models are recognised by their coefficients."""
     coef = getattr(transformer, "coef_", None)
-    # A support vector machine has coef_ too, and multiplies by its support vectors instead.
+    # A support vector machine has coef_ too, but multiplies by its support vectors.
     if isinstance(coef, np.ndarray) and not hasattr(transformer, "support_vectors_"):
         return Operations.of_matrix(coef, getattr(transformer, "intercept_", ()))
     raise _not_known(transformer)
@@ -59,10 +59,10 @@ def _foreign_operations(transformer):
 
 def _not_known(transformer):
     return UncountableError(
-        f"The operations of {type(transformer).__name__} are not known. Known are the "
+        f"The operations of {type(transformer).__name__} are not known. Supported are the "
         "classifiers and lifters of this package, pipelines, unions and ColumnTransformers, PCA, "
         "scalers, Nystroem and RBFSampler, linear models, multi-layer perceptrons and torch "
-        f"modules, and whatever has a method operations. {WAY_OUT}"
+        f"modules, and any estimator with a method operations. {WAY_OUT}"
     )
 
 
@@ -103,7 +103,7 @@ def _of_svd(svd: TruncatedSVD):
 
 @_foreign_operations.register
 def _of_standard_scaler(scaler: StandardScaler):
-    # without centring or scaling there may be statistics all the same: they are not used
+    # without centring or scaling there may still be statistics, which are not used
     return _of_scaling(
         scaler.scale_ if scaler.with_std else None, scaler.mean_ if scaler.with_mean else None
     )
@@ -154,7 +154,7 @@ def _of_polynomials(features: PolynomialFeatures):
 
 @_foreign_operations.register
 def _of_nystroem(nystroem: Nystroem):
-    """Count the squares, the width and the mixing of Gaussians; other kernels are not known."""
+    """Count the squares, the width and the mixing of Gaussians. Other kernels are not supported."""
     if nystroem.kernel != "rbf":
         raise UncountableError(
             f"The operations of Nystroem are known for kernel='rbf' only, got "

@@ -1,4 +1,4 @@
-"""Of which degree transformers are: scikit-learn's by a list of them, all others by themselves."""
+"""Degrees of transformers. Those of scikit-learn's transformers are listed here."""
 
 from functools import singledispatch
 from typing import Any
@@ -23,7 +23,7 @@ from ._protocols import SupportsDegree, SupportsProducts
 
 
 def degree_of(transformer: Any):
-    """Return the degree of the polynomials that a fitted transformer, or None, makes of features.
+    """Return the degree of a fitted transformer, or of None, as polynomials of its features.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def degree_of(transformer: Any):
     Returns
     -------
     degree : int or None
-        1 for what is linear, with or without a constant; None for what is not a polynomial, or not
-        known to be one.
+        1 for a linear map, with or without a constant. None if it is not a polynomial, or not known
+        to be one.
     """
     if isinstance(transformer, SupportsDegree):
         return transformer.polynomial_degree()
@@ -55,7 +55,7 @@ def _of_products(products, n_features):
 
 @singledispatch
 def _foreign_degree(transformer):
-    """Return the degree of a transformer of another package, None; see `degree_of`."""
+    """Return the degree of a transformer of another package, or None; see `degree_of`."""
 
 
 @_foreign_degree.register(type(None))

@@ -1,10 +1,10 @@
-"""What a fitted SimpleImputer fills in, where that is a number for each column."""
+"""The values of a fitted SimpleImputer that fills each column with a number."""
 
 import numpy as np
 
 
 def values_filled_in(imputer):
-    """Return what a fitted SimpleImputer puts in the place of missing values.
+    """Return the values that a fitted SimpleImputer puts in place of missing ones.
 
     Parameters
     ----------
@@ -13,8 +13,7 @@ def values_filled_in(imputer):
     Returns
     -------
     values : ndarray of shape (n_features,), or None
-        None where the imputer does more than that: it adds indicators, leaves out columns, or
-        fills in texts.
+        Values. None if the imputer also adds indicators, leaves out columns, or fills in texts.
     """
     try:
         values = np.asarray(imputer.statistics_, dtype=np.float64)
@@ -24,6 +23,6 @@ def values_filled_in(imputer):
 
 
 NOT_FILLING = (
-    "SimpleImputer has this form where it fills each column with a number, without indicators "
+    "SimpleImputer has this form only if it fills each column with a number, without indicators "
     "(add_indicator=False) and without columns that have no values."
 )

@@ -1,4 +1,4 @@
-"""What the functions of rows are made of: closures around arrays of the right dtype."""
+"""Building blocks of functions of rows: closures around arrays of the right dtype."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def in_turn(functions):
 
 
 def side_by_side(functions):
-    """Return the function that joins what several make of the same rows."""
+    """Return the function that joins the results of several functions of the same rows."""
     return lambda rows: np.concatenate([each(rows) for each in functions], axis=1)
 
 
@@ -35,7 +35,7 @@ def affine(matrix, offset, dtype):
 
 
 def scaled(factor, center=None):
-    """Return the function that subtracts a centre and multiplies by a factor; None is neither."""
+    """Return the function that subtracts a centre and multiplies by a factor; each may be None."""
 
     def function(rows):
         if center is not None:
@@ -46,9 +46,9 @@ def scaled(factor, center=None):
 
 
 def gaussians(centers, gamma, dtype):
-    """Return the function that makes Gaussians of the distances to some centres.
+    """Return the function that computes Gaussians of the distances to some centres.
 
-    In float64: squares would lose small distances in float32.
+    It computes in float64, because squares in float32 would lose small distances.
     """
     middle = centers.mean(axis=0, dtype=np.float64)
     centers = centers - middle
@@ -60,7 +60,7 @@ def gaussians(centers, gamma, dtype):
         distances = rows @ transposed
         distances += squares
         distances += np.einsum("ij,ij->i", rows, rows)[:, None]
-        np.maximum(distances, 0.0, out=distances)  # not below by rounding
+        np.maximum(distances, 0.0, out=distances)  # rounding must not make it negative
         distances *= -gamma
         return np.exp(distances, out=distances).astype(dtype, copy=False)
 
@@ -90,7 +90,7 @@ def product_function(products, n_features):
 
 
 def _groups(lower, first):
-    """Yield lower products that can be made at once: where they are, and what they multiply."""
+    """Yield groups of lower products that can be made at once: their rows and their factors."""
     start = 0
     while start < len(lower):
         known = first + start
@@ -102,7 +102,7 @@ def _groups(lower, first):
 
 
 def products_by_degree(degrees, places):
-    """Return the function that makes the products of columns, see `ChosenProducts.by_degree`."""
+    """Return the function that computes products of columns, see `ChosenProducts.by_degree`."""
 
     def function(columns):
         found, products = [np.ones_like(columns[:, :1])], columns

@@ -1,7 +1,7 @@
-"""The layers of torch that dictionaries are made of. Importing this module imports torch.
+"""Torch layers for dictionaries. An import of this module imports torch.
 
-Numbers that were fitted are parameters, in float64 until the module is moved to another dtype;
-index tables are not in the `state_dict`.
+Fitted numbers are parameters, in float64 until the module is moved to another dtype. Index tables
+are not in the `state_dict`.
 """
 
 import numpy as np
@@ -30,13 +30,13 @@ class Affine(nn.Module):
 
 
 class Filled(nn.Module):
-    """Rows with a value in the place of each that is missing.
+    """Fills in a value for each missing one.
 
     Parameters
     ----------
     values : ndarray of shape (n_columns,)
     missing : float
-        What stands for a missing value, NaN perhaps.
+        The number that means a missing value, which may be NaN.
     """
 
     def __init__(self, values, missing):
@@ -120,7 +120,7 @@ class ProductsOfColumns(nn.Module):
     ----------
     degrees : list of Products
     places : ndarray of int
-        What `ChosenProducts.by_degree` returns.
+        Results of `ChosenProducts.by_degree`.
     """
 
     places: torch.Tensor
@@ -146,13 +146,13 @@ class ProductsOfColumns(nn.Module):
 
 
 class OrthogonalPolynomials(nn.Module):
-    """Polynomials of each column by itself: all of degree 1, then all of degree 2, and so on.
+    """Polynomials of single columns: all of degree 1, then all of degree 2, and so on.
 
     Parameters
     ----------
     center, scale : ndarray of shape (n_columns,)
     slopes, drops : list of float
-        The recurrence, one of each for every degree above 1.
+        Coefficients of the recurrence, one of each for every degree above 1.
     """
 
     recurrence: list[tuple[float, float]]
@@ -197,7 +197,7 @@ class Columns(nn.Module):
 
 
 class Union(nn.Module):
-    """What several modules make of the same rows, side by side.
+    """The outputs of several modules for the same rows, side by side.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ class GaussianKernel(nn.Module):
 
     def forward(self, rows):
         """Return the observables."""
-        # Far from the origin float32 would lose the distances in the squares.
+        # In float32, squares of numbers far from the origin would lose the distances.
         middle = self.centres.mean(0)
         rows, centres = rows - middle, self.centres - middle
         squares = rows.square().sum(1, keepdim=True) + centres.square().sum(1)
@@ -277,7 +277,7 @@ class ColumnsAndSquares(nn.Module):
 
 
 class LocalFeatureLayer(nn.Module):
-    """Functions of each column by itself, (n_rows, n_columns, n_functions).
+    """Functions of single columns, (n_rows, n_columns, n_functions).
 
     Parameters
     ----------
@@ -316,7 +316,7 @@ class LocalFeatureLayer(nn.Module):
 
 
 class ProductKernel(nn.Module):
-    """Products over all columns of inner products of local features, rotated.
+    """Products, over all columns, of inner products of local features, and then a rotation.
 
     Parameters
     ----------
@@ -339,14 +339,14 @@ class ProductKernel(nn.Module):
 
 
 class Intensities(nn.Module):
-    """Intensities of mixed columns, after an absorber that saturates if there is one.
+    """Intensities of mixed columns, after a saturable absorber if there is one.
 
     Parameters
     ----------
     real, imaginary : torch.nn.Linear
         The two parts of the amplitudes.
     optical_depth : float
-        0 is not an absorber.
+        Optical depth of the absorber. 0: there is no absorber.
     """
 
     def __init__(self, real, imaginary, optical_depth):
@@ -402,8 +402,8 @@ class PooledResponses(nn.Module):
         images = nn.functional.pad(rows.reshape(-1, *self.image), self.padding)
         if self.is_centred:
             images = images - images.mean((1, 2, 3), keepdim=True)
-        # On a CPU all that is done to the responses takes as long as finding them: no pass over
-        # them is made that another one can do, too.
+        # On a CPU the operations on the responses take as long as the convolution, so passes over
+        # the responses are combined.
         has_sides = self.nonlinearity in TWO_SIDED
         offsets = self.offsets - self.threshold if has_sides else self.offsets
         responses = nn.functional.conv2d(images, self.filters, **self.steps)
@@ -456,7 +456,7 @@ class MirroredResponses(nn.Module):
 
 
 def linear_layer(weight, bias=None):
-    """Return a linear layer in float64, of copies of the arrays.
+    """Return a linear layer in float64 with copies of the arrays.
 
     Parameters
     ----------
@@ -479,6 +479,6 @@ def _tensor(array):
 
 
 def _root(means):
-    """Return square roots; those of zero have no slope, where it would be infinite."""
+    """Return square roots. The slope at zero is set to zero, where it would be infinite."""
     is_positive = means > 0
     return torch.where(is_positive, means, 1.0).sqrt() * is_positive

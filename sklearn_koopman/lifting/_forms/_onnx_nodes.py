@@ -1,4 +1,4 @@
-"""What the nodes of an ONNX graph are written with."""
+"""The writer of the nodes of an ONNX graph."""
 
 from importlib import import_module
 
@@ -17,20 +17,20 @@ from ._protocols import SupportsOnnx
 class Nodes:
     """Writes the nodes of an ONNX graph, one by one.
 
-    `to_onnx` hands it to the method `add_to_graph` of each estimator. A variable is what a node
-    gives: it goes into the next ones.
+    `to_onnx` passes it to the method `add_to_graph` of each estimator. A variable is the output of
+    a node, and the input of later nodes.
 
     Parameters
     ----------
     dtype : type
-        That of the graph: numpy.float32 or numpy.float64.
+        Dtype of the graph: numpy.float32 or numpy.float64.
     opset : int
         Version of ONNX's operators.
     """
 
     def __init__(self, dtype, opset):
         self._dtype, self._opset = dtype, opset
-        self._made: dict = {}  # what each node was made of, by the identity of the node
+        self._made: dict = {}  # inputs of each node, by the identity of its output
 
     def constant(self, values):
         """Return an array in the dtype of the graph.
@@ -46,17 +46,17 @@ class Nodes:
         return np.asarray(values, dtype=self._dtype)
 
     def add(self, kind, *inputs, **attributes):
-        """Add a node of one output, and return that.
+        """Add a node with one output, and return the output.
 
         Parameters
         ----------
         kind : str
             An operator of ONNX, for example "MatMul".
         *inputs : variable or ndarray
-            Arrays become initialisers. Those of floats go through `constant` first; indices are
-            of int64.
+            Inputs. Arrays become initialisers. Arrays of floats must come from `constant`; indices
+            are int64.
         **attributes
-            Of the operator.
+            Attributes of the operator.
 
         Returns
         -------
@@ -82,12 +82,12 @@ class Nodes:
         return self.add("Gather", padded, np.array([0], dtype=np.int64), axis=1)
 
     def add_transformer(self, transformer, rows):
-        """Add what a fitted transformer makes of rows.
+        """Add the output of a fitted transformer for rows.
 
         Parameters
         ----------
         transformer : fitted transformer or None
-            Those that say nothing of ONNX are left to skl2onnx.
+            Transformers without a form in ONNX are converted by skl2onnx.
         rows : variable
 
         Returns
@@ -97,7 +97,7 @@ class Nodes:
         for step in steps_of(transformer):
             if isinstance(step, SupportsOnnx):
                 rows = step.add_to_graph(self, rows)
-            elif isinstance(step, FeatureUnion):  # skl2onnx takes them apart at the top only
+            elif isinstance(step, FeatureUnion):  # skl2onnx unpacks unions only at the top
                 rows = self._add_union(step, rows)
             elif isinstance(step, ColumnTransformer):
                 rows = self._add_columns(step, rows)
@@ -129,7 +129,7 @@ class Nodes:
         return self.add("Concat", *parts, axis=1)
 
     def _add_filled(self, imputer, rows):
-        """Add rows without missing values: onnxruntime's own imputer takes float32 alone."""
+        """Add rows without missing values. onnxruntime's own imputer takes only float32."""
         values = self.constant(values_filled_in(imputer))
         if imputer.missing_values != imputer.missing_values:
             is_missing = self.add("IsNaN", rows)
@@ -144,7 +144,7 @@ class Nodes:
         ----------
         variables, lower : variable
         products : Products
-            Which columns of the two each product multiplies.
+            The columns of both that each product multiplies.
 
         Returns
         -------
@@ -157,7 +157,7 @@ class Nodes:
         )
 
     def add_scaled(self, rows, shift, scale):
-        """Add rows less a shift, over a scale.
+        """Add rows minus a shift, divided by a scale.
 
         Parameters
         ----------
@@ -184,7 +184,7 @@ class Nodes:
         Returns
         -------
         polynomials : list of variable
-            Of the degrees 1, 2, ...
+            Polynomials of the degrees 1, 2, ...
         """
         slope, drop, _ = RECURRENCES[family]
         found = [self.constant([1.0]), u]
@@ -195,13 +195,13 @@ class Nodes:
         return found[1:]
 
     def _sub_estimator(self, estimator, rows, **options):
-        """Add what skl2onnx makes of a fitted estimator."""
+        """Add skl2onnx's nodes for a fitted estimator."""
         make = import_module("skl2onnx.algebra.onnx_operator").OnnxSubEstimator
         if "input_types" not in options and hasattr(estimator, "n_features_in_"):
             types = import_module("skl2onnx.common.data_types")
             kind = "Double" if self._dtype == np.float64 else "Float"
             tensor = getattr(types, f"{kind}TensorType")([None, estimator.n_features_in_])
-            options["input_types"] = [tensor]  # not every node tells it
+            options["input_types"] = [tensor]  # not every node has it
         return make(estimator, rows, op_version=self._opset, **options)
 
     @staticmethod

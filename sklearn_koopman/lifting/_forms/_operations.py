@@ -1,4 +1,4 @@
-"""What a fitted model stores, and what it multiplies."""
+"""Numbers that a fitted model stores, and its multiplications."""
 
 from dataclasses import dataclass, field
 
@@ -6,23 +6,23 @@ import numpy as np
 
 
 class UncountableError(TypeError):
-    """An estimator has a step whose operations nobody has written down."""
+    """An estimator has a step whose operations are not known."""
 
 
 @dataclass(frozen=True)
 class Operations:
-    """What a fitted model stores, and what it multiplies for one sample.
+    """Numbers that a fitted model stores, and its multiplications for one sample.
 
     Attributes
     ----------
     parameters : int
-        Numbers that were fitted.
+        Number of fitted numbers.
     linear : int
-        Multiplications of a variable by a parameter.
+        Number of multiplications of a variable by a parameter.
     nonlinear : int
-        Multiplications of two variables, as in a monomial.
+        Number of multiplications of two variables, as in a monomial.
     bytes : int
-        What the parameters take. It does not count when operations are compared: the same ones in
+        Memory of the parameters. Comparisons of operations ignore it, so the same operations in
         another precision are equal.
 
     Examples
@@ -41,14 +41,14 @@ class Operations:
 
     @classmethod
     def storing(cls, *arrays, linear=0, nonlinear=0):
-        """Return the operations of a step that keeps some arrays.
+        """Return the operations of a step that stores some arrays.
 
         Parameters
         ----------
         *arrays : array-like
-            All that was fitted.
+            All fitted arrays.
         linear, nonlinear : int, default=0
-            Multiplications, as above.
+            Numbers of multiplications, as above.
         """
         kept = [np.asarray(array) for array in arrays]
         return cls(
@@ -60,19 +60,20 @@ class Operations:
 
     @classmethod
     def of_matrix(cls, matrix, *offsets):
-        """Return the operations of a dense matrix, and of what is added without multiplying.
+        """Return the operations of a dense matrix and of offsets, which do not multiply.
 
         Parameters
         ----------
         matrix : array-like
-            Of any shape: each entry multiplies once. A vector of factors is a diagonal matrix.
+            Array of any shape: each entry multiplies once. A vector of factors is a diagonal
+            matrix.
         *offsets : array-like
         """
         return cls.storing(matrix, *offsets, linear=np.size(matrix))
 
     @property
     def multiplications(self):
-        """All multiplications of one sample."""
+        """Number of all multiplications for one sample."""
         return self.linear + self.nonlinear
 
     def __add__(self, other):

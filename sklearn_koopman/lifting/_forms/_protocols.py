@@ -1,16 +1,16 @@
-"""The forms that a fitted dictionary may have beside `transform`.
+"""The forms that a fitted dictionary may have in addition to `transform`.
 
-A dictionary that has a method of one of these names has that form, and whoever needs the form finds
-it by the method alone: there is no list of dictionaries anywhere. All of this package's use nothing
-else. Each form must agree with `transform`.
+A dictionary has a form if it has the method of that name. Code that needs a form looks only for the
+method: there is no list of dictionaries. All dictionaries of this package work this way. Each form
+must agree with `transform`.
 """
 
 from typing import Protocol, runtime_checkable
 
-#: What helps where a step has no form, for messages.
+# #: Advice for a step without a form, for messages.
 WAY_OUT = (
-    "If it is a first step of a pipeline, take the later steps alone: student[1:], which takes "
-    "what the first step makes of rows, student[:1].transform(X)."
+    "If it is the first step of a pipeline, use only the later steps: student[1:] takes the "
+    "output of the first step, student[:1].transform(X)."
 )
 
 
@@ -19,13 +19,13 @@ class SupportsTorch(Protocol):
     """A transformer with a form in torch: for devices, networks and `to_module`."""
 
     def to_layer(self):
-        """Return the fitted transformer as a layer of torch.
+        """Return the fitted transformer as a torch layer.
 
         Returns
         -------
         layer : torch.nn.Module
-            Maps rows (n_samples, n_features) to their observables, in float64. What was fitted is
-            a parameter of it, a copy.
+            Maps rows (n_samples, n_features) to their observables, in float64. Copies of the fitted
+            numbers are its parameters.
         """
 
 
@@ -34,18 +34,18 @@ class SupportsFunction(Protocol):
     """An estimator with a form as a plain function: for `deployment.compile`."""
 
     def to_function(self, dtype):
-        """Return the fitted estimator as a function of rows that validates nothing.
+        """Return the fitted estimator as a function of rows without validation.
 
         Parameters
         ----------
         dtype : numpy.dtype
-            float32 or float64: that of the rows.
+            Dtype of the rows, float32 or float64.
 
         Returns
         -------
         function : callable
-            Maps rows (n_samples, n_features) to their observables, of a classifier to its logits
-            (n_samples, n_classes), in this dtype. It leaves the rows as they are.
+            Maps rows (n_samples, n_features) to their observables, or for a classifier to logits
+            (n_samples, n_classes), in this dtype. It does not change the rows.
         """
 
 
@@ -59,14 +59,14 @@ class SupportsOnnx(Protocol):
         Parameters
         ----------
         nodes : Nodes
-            What nodes are added with.
+            Writer of the nodes.
         rows : variable
             The rows (n_samples, n_features) in the graph.
 
         Returns
         -------
         observables : variable
-            Of shape (n_samples, n_observables); of a classifier its logits (n_samples,
+            Observables of shape (n_samples, n_observables), or for a classifier logits (n_samples,
             n_classes).
         """
 
@@ -81,9 +81,9 @@ class SupportsC(Protocol):
         Parameters
         ----------
         program : Program
-            What steps are added with, see `sklearn_koopman.microcontrollers.Program`.
+            Program to which steps are added, see `sklearn_koopman.microcontrollers.Program`.
         rows : Step
-            Whose numbers are lifted.
+            Step whose numbers are lifted.
 
         Returns
         -------
@@ -93,10 +93,10 @@ class SupportsC(Protocol):
 
 @runtime_checkable
 class SupportsCost(Protocol):
-    """An estimator that knows what it costs: for `cost`, reports and frontiers."""
+    """An estimator with a known cost: for `cost`, reports and frontiers."""
 
     def operations(self):
-        """Return what the fitted estimator stores and what it multiplies for one sample.
+        """Return the stored numbers and the multiplications for one sample.
 
         Returns
         -------
@@ -108,7 +108,7 @@ class SupportsCost(Protocol):
 class SupportsProducts(Protocol):
     """A transformer whose observables are products of the features: for the compiled kernel.
 
-    The kernel multiplies them where they are summed, and stores none.
+    The kernel multiplies them when it sums over rows, and does not store them.
     """
 
     def pair_products(self):
@@ -117,7 +117,7 @@ class SupportsProducts(Protocol):
         Returns
         -------
         products : PairProducts or None
-            None if this one's observables are not products after all.
+            None if the observables of this fitted transformer are not products.
         """
 
 
@@ -126,25 +126,26 @@ class SupportsChoice(Protocol):
     """A transformer that can compute some of its observables: for `ObservableSelector`."""
 
     def chosen(self, indices):
-        """Return what computes some of the observables of the fitted transformer.
+        """Return a transformer to some of the observables of the fitted transformer.
 
         Parameters
         ----------
         indices : ndarray of int
-            Which, in ascending order.
+            Indices of the observables, in ascending order.
 
         Returns
         -------
         chosen : fitted transformer
-            Its `transform` gives these observables only; it may have the other forms too.
+            Transformer whose `transform` returns only these observables. It may have the other
+            forms too.
         """
 
 
 @runtime_checkable
 class SupportsDegree(Protocol):
-    """A transformer that knows of which degree its observables are: for exact answers.
+    """A transformer whose observables have a known degree: for exact answers.
 
-    What has `pair_products` is known without it.
+    Transformers with `pair_products` do not need it.
     """
 
     def polynomial_degree(self):
@@ -153,7 +154,7 @@ class SupportsDegree(Protocol):
         Returns
         -------
         degree : int or None
-            1 for a linear map, with or without a constant; None if some observable of the fitted
+            1 for a linear map, with or without a constant. None if some observable of the fitted
             transformer is not a polynomial.
         """
 
@@ -162,7 +163,7 @@ class SupportsDegree(Protocol):
 class SupportsSlopes(Protocol):
     """A transformer whose slopes are multiples of its observables: for `perturbation`.
 
-    What has `pair_products` is known without it.
+    Transformers with `pair_products` do not need it.
     """
 
     def slopes(self):
@@ -171,13 +172,13 @@ class SupportsSlopes(Protocol):
         Returns
         -------
         slopes : Slopes or None
-            None if those of the fitted transformer are not multiples of its observables.
+            None if the slopes of the fitted transformer are not multiples of its observables.
         """
 
 
 @runtime_checkable
 class SupportsCurvature(Protocol):
-    """A transformer that knows how much its observables bend: for certified radii."""
+    """A transformer with known bounds of curvature: for certified radii."""
 
     def largest_curvatures(self, X, distances):
         """Return bounds of the second derivatives of the observables near rows.
@@ -186,10 +187,10 @@ class SupportsCurvature(Protocol):
         ----------
         X : ndarray of shape (n_samples, n_features)
         distances : ndarray of shape (n_samples,)
-            How far from each row the bound is to hold.
+            Distance from each row within which the bound must hold.
 
         Returns
         -------
         curvatures : ndarray of shape (n_samples, n_observables), or None
-            Largest absolute eigenvalues; None if the fitted transformer knows none.
+            Largest absolute eigenvalues. None if the fitted transformer has no bounds.
         """

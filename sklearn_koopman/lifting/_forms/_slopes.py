@@ -20,18 +20,18 @@ class Slopes:
 
     .. math:: \frac{\partial \psi_o}{\partial z_a} = \sum_{t:\, o_t = o,\, a_t = a} f_t \psi_{s_t} ,
 
-    with :math:`s_t = -1` for the constant 1, whether or not that is an observable.
+    with :math:`s_t = -1` for the constant 1, whether or not the constant is an observable.
 
     Attributes
     ----------
     observables : ndarray of int, shape (n_terms,)
-        Whose slope: :math:`o_t`.
+        Observable of the slope: :math:`o_t`.
     features : ndarray of int, shape (n_terms,)
-        By which feature: :math:`a_t`.
+        Feature of the slope: :math:`a_t`.
     sources : ndarray of int, shape (n_terms,)
-        Which observable it is a multiple of, -1 for the constant: :math:`s_t`.
+        Observable that the slope is a multiple of, -1 for the constant: :math:`s_t`.
     factors : ndarray of shape (n_terms,)
-        By which factor: :math:`f_t`.
+        Factor: :math:`f_t`.
     n_features : int
 
     Examples
@@ -66,7 +66,7 @@ class Slopes:
         Returns
         -------
         slopes : Slopes or None
-            None if a product lacks one that its slope is a multiple of.
+            None if the products lack one that a slope is a multiple of.
         """
         in_order = [tuple(sorted(term)) for term in terms]
         place = {term: i for i, term in enumerate(in_order)} | {(): -1}
@@ -84,7 +84,7 @@ class Slopes:
 
 
 def slopes_of(transformer: Any, n_features):
-    """Return the slopes of a fitted transformer by the features that it takes.
+    """Return the slopes of a fitted transformer by its features.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def slopes_of(transformer: Any, n_features):
     Returns
     -------
     slopes : Slopes or None
-        None where they are not known, or are not multiples of its observables.
+        None if the slopes are not known, or are not multiples of its observables.
     """
     if isinstance(transformer, SupportsSlopes):
         return transformer.slopes()
@@ -105,7 +105,7 @@ def slopes_of(transformer: Any, n_features):
 
 @singledispatch
 def _foreign_slopes(transformer, n_features):
-    """Return the slopes of a transformer of another package, None; see `slopes_of`."""
+    """Return the slopes of a transformer of another package, or None; see `slopes_of`."""
 
 
 @_foreign_slopes.register(type(None))

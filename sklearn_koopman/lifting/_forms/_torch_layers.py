@@ -1,10 +1,10 @@
-"""Layers of torch, which is imported when the first is made."""
+"""Torch layers. torch is imported when the first one is made."""
 
 from ..._extras import import_extra
 
 
 def linear_layer(weight, bias=None):
-    """Return a linear layer in float64, of copies of the arrays.
+    """Return a linear layer in float64 with copies of the arrays.
 
     Parameters
     ----------
@@ -15,7 +15,7 @@ def linear_layer(weight, bias=None):
 
 
 def torch_layers():
-    """Return the module with the layers that dictionaries are made of."""
+    """Return the module with the layers of dictionaries."""
     import_extra("torch", "A layer of torch", "torch")
     from . import _layers
 

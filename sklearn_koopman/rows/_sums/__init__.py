@@ -1,1 +1,1 @@
-"""What is summed over rows: means, Gram matrices, and sums of powers that these are read from."""
+"""Sums over rows: means, Gram matrices, and sums of powers that contain them."""

@@ -4,9 +4,9 @@ import numpy as np
 
 
 class ReusedBuffer:
-    """A buffer that is used again: a new one takes as long to allocate as a block to be made.
+    """A buffer that is reused, because allocation takes as long as making a block.
 
-    Copies and pickles start without any.
+    Copies and pickles start without memory.
     """
 
     def __init__(self):
@@ -16,7 +16,7 @@ class ReusedBuffer:
         return ReusedBuffer, ()
 
     def columns(self, n_rows, n_columns, dtype):
-        """Return an array in Fortran order, with whatever was there before."""
+        """Return an array in Fortran order with undefined content."""
         n_bytes = n_rows * n_columns * np.dtype(dtype).itemsize
         if len(self._bytes) < n_bytes:
             self._bytes = np.empty(n_bytes, np.uint8)

@@ -2,8 +2,8 @@
 
 Sums of squares about a running mean (Chan, Golub & LeVeque 1979): joining the rows seen so far
 (weight W, mean m) with a block (weight w, mean b) adds to the scatter of the block one more
-row, ``sqrt(W w / (W + w)) (b - m)``. Nothing cancels, whatever the means, and a block is
-absorbed in one symmetric product or one QR step. Moments of other rows join in the same way.
+row, ``sqrt(W w / (W + w)) (b - m)``. Nothing cancels, whatever the means are. A block is added in
+one symmetric product or one QR step. Moments of other rows are merged in the same way.
 """
 
 from abc import abstractmethod
@@ -24,15 +24,15 @@ from ._buffer import ReusedBuffer
 from ._packed import PackedTriangle
 from ._power_sums import PowerSums, layout_of
 
-# Columns that are centred together: with some thousand rows they stay in a core's cache.
+# Number of columns that are centred together. With some thousand rows they stay in a core's cache.
 SLAB_COLUMNS = 128
-# Entries of a Gram matrix that a thread adds at once.
+# Number of entries of a Gram matrix that a thread adds at once.
 FLUSHED_AT_ONCE = 2**16
-# Observables of whose moments every thread may have its own: these are small.
+# Up to this many observables, moments are small, and every thread may have its own.
 SMALL = 2048
-# Rows, from as many parts of the data, that show how far observables are from zero.
+# Number of rows, from all parts of the data, that show how far observables are from zero.
 SHOWN_PARTS, SHOWN_ROWS = 4, 256
-# In standard deviations: sums about zero lose few digits of observables with smaller means.
+# Largest mean, in standard deviations, for which sums about zero lose only few digits.
 LARGEST_MEAN = 3
 
 
@@ -44,9 +44,9 @@ class Scale:
     ----------
     mean : ndarray of shape (n_observables,)
     deviation : ndarray of shape (n_observables,)
-        One for constant observables.
+        Standard deviations; 1 for constant observables.
     constant : ndarray of bool, shape (n_observables,)
-        Observables that do not vary beyond rounding; they get no coefficient.
+        Mask of the observables that do not vary beyond rounding. They get no coefficient.
     """
 
     mean: np.ndarray
@@ -61,7 +61,7 @@ class Scale:
         return cls(mean, np.where(constant, 1.0, deviation), constant)
 
     def unscale(self, coef, intercept):
-        """Return the coefficients and intercepts that act on the observables as they are.
+        """Return the coefficients and intercepts for observables without standardisation.
 
         Parameters
         ----------
@@ -84,7 +84,7 @@ class Scale:
 
 
 class RunningMoments(Total):
-    """What least squares needs to know of rows of observables and of their targets.
+    """Moments of observables and targets, which are all that least squares needs.
 
     Parameters
     ----------
@@ -104,14 +104,14 @@ class RunningMoments(Total):
         self.n_observables = n_observables
         self.n_targets = n_targets
         self.weight = 0.0
-        # The mean is kept as its distance from a row: a constant has a mean and a scatter free
-        # of rounding, and means do not lose the digits that large values have no room for.
+        # The mean is stored as its distance from a row. So a constant has a mean and a scatter
+        # without rounding errors, and means of large values do not lose digits.
         self._origin = self._mean = np.zeros(n_observables + n_targets)
         self._pool = ThreadPool()
         self._buffer = ReusedBuffer()
 
     def update(self, psi, *targets_and_weight):
-        """Take in a block: observables, then targets if there are any, then weights.
+        """Add a block: observables, then targets if there are any, then weights.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class RunningMoments(Total):
         if block_weight == 0.0:
             return self
         dtype = np.float32 if self._keeps_float32 and psi.dtype == np.float32 else np.float64
-        # One row more than the block, for the step between the means.
+        # One row more than in the block, for the difference of the means.
         rows = self._buffer.columns(
             len(sample_weight) + 1, self.n_observables + self.n_targets, dtype
         )
@@ -152,12 +152,12 @@ class RunningMoments(Total):
         return self
 
     def merge(self, other):
-        """Take in the moments of other rows, which are left as they are.
+        """Add the moments of other rows, which do not change.
 
         Parameters
         ----------
         other : RunningMoments
-            Moments of the same kind, observables and targets.
+            Moments of the same kind, with the same observables and targets.
 
         Returns
         -------
@@ -174,16 +174,16 @@ class RunningMoments(Total):
 
     @property
     def is_small(self):
-        """Whether every thread may well have moments of its own."""
+        """Whether they are small enough for moments of its own in every thread."""
         return self._joins_fast and self.n_observables <= SMALL
 
     @property
     def blank(self):
-        """What makes moments of the same kind that have seen no rows."""
+        """A function that makes empty moments of the same kind."""
         return partial(type(self), self.n_observables, self.n_targets)
 
     def _join(self, mean, weight):
-        """Take in a mean; return the row that its distance adds to the scatter."""
+        """Add a mean, and return the row that its distance adds to the scatter."""
         total = self.weight + weight
         step = mean - self._mean
         row = np.sqrt(self.weight * weight / total) * step
@@ -192,7 +192,7 @@ class RunningMoments(Total):
         return row
 
     def _centre(self, arrays, origin, sample_weight, out):
-        """Write weighted, centred columns and return their means; slabs of them fit in cache."""
+        """Write weighted, centred columns and return their means, in slabs that fit in cache."""
         share = sample_weight / sample_weight.sum()
         root = np.sqrt(sample_weight)[:, None]
         origin = origin.astype(out.dtype)
@@ -216,7 +216,7 @@ class RunningMoments(Total):
 
     @abstractmethod
     def _absorb(self, rows):
-        """Add ``rows.T @ rows`` to the scatter; ``rows`` may be overwritten."""
+        """Add ``rows.T @ rows`` to the scatter. ``rows`` may be overwritten."""
 
     @abstractmethod
     def _add_scatter(self, other):
@@ -244,12 +244,12 @@ class RunningMoments(Total):
 
 
 def accumulated(moments, blocks, *aligned):
-    """Return moments that have taken in all rows of some blocks.
+    """Add all rows of some blocks to moments, and return the moments.
 
     Parameters
     ----------
     moments : GramMoments or TriangularMoments
-        The rows come in blocks as large as these moments like them.
+        The moments. They determine the number of rows in a block.
     blocks : RowBlocks
     *aligned : arrays of shape (n_samples, ...)
         Targets, if the moments have any, and weights.
@@ -266,13 +266,13 @@ def accumulated(moments, blocks, *aligned):
 
 
 def _added_up(total, blocks, aligned):
-    """Return a total updated with all rows; of a large one there is one, and BLAS shares it."""
+    """Return a total of all rows. Threads of BLAS share a large total instead of having parts."""
     with nullcontext() if total.is_small else blocks.pool.lending_threads_to_blas():
         return blocks.map_reduce(type(total).update, total, *aligned)
 
 
 def _power_sums_of(blocks, *targets_and_weight, exact=False):
-    """Return sums that can take in the rows of blocks, None if others are as fast or better."""
+    """Return power sums for the rows of blocks, or None if moments are as fast or better."""
     *targets, sample_weight = targets_and_weight
     degree, n_samples = blocks.products.degree, blocks.n_samples
     if degree is None or degree < 2 or n_samples < SHOWN_PARTS * SHOWN_ROWS:
@@ -295,19 +295,19 @@ def _power_sums_of(blocks, *targets_and_weight, exact=False):
 
 
 def _are_near_zero(moments, dtype, has_constant):
-    """Whether sums about zero are as good as sums about the mean."""
+    """Whether sums about zero are as accurate as sums about the mean."""
     if moments.weight == 0.0:
         return False
     mean = moments.mean[int(has_constant) :]
     variance = moments._sum_of_squares()[int(has_constant) :] / moments.weight
-    # What is hardly a number of its type has lost digits before it was multiplied.
+    # Numbers near the limits of their type have lost digits before they were multiplied.
     limits = np.finfo(dtype)
     is_number = (variance == 0.0) | (variance > limits.tiny / limits.eps)
     return bool(np.all(is_number & (mean**2 <= LARGEST_MEAN**2 * variance)))
 
 
 def merged(parts):
-    """Return new moments of the rows of all parts, which are left as they are.
+    """Return new moments of the rows of all parts, which do not change.
 
     Parameters
     ----------
@@ -324,7 +324,7 @@ def merged(parts):
 
 
 class GramMoments(RunningMoments):
-    """Moments kept as a Gram matrix: half of a symmetric product for each block.
+    """Moments stored as a Gram matrix: half of a symmetric product for each block.
 
     Parameters
     ----------
@@ -343,11 +343,11 @@ class GramMoments(RunningMoments):
         Scatter of the observables with the targets.
     """
 
-    #: Rows of a block that keep the Gram matrix from being read more often than it must.
+    # #: Number of rows in a block such that the Gram matrix is not read too often.
     block_rows = 1024
 
-    # Products of float32 rows lose little: the rows are centred first, and the sums over this many
-    # of them are added in float64.
+    # Products of float32 rows lose little accuracy: the rows are centred first, and sums over this
+    # many rows are added in float64.
     _summed_rows = 16384
 
     def __init__(self, n_observables, n_targets=0, exact=False):
@@ -362,17 +362,17 @@ class GramMoments(RunningMoments):
 
     @property
     def blank(self):
-        """What makes moments of the same kind that have seen no rows."""
+        """A function that makes empty moments of the same kind."""
         return partial(type(self), self.n_observables, self.n_targets, self.exact)
 
     @property
     def takes_factors(self):
-        """Whether it takes `Factors` for observables, which stay in their own dtype."""
+        """Whether it takes `Factors` as observables, which keep their dtype."""
         return not self.exact
 
     @property
     def rounding(self):
-        """What rounding may have left of a Gram matrix of norm one, at most."""
+        """Largest rounding error of a Gram matrix of norm one."""
         if self.is_single:
             return np.finfo(np.float32).eps
         return self.n_observables * np.finfo(np.float64).eps
@@ -381,7 +381,7 @@ class GramMoments(RunningMoments):
     def packed(self):
         """Scatter of the observables, of which one triangle is stored."""
         self._flush()
-        self._pending = None  # who asks needs the room
+        self._pending = None  # free the memory, which the caller needs
         self._buffer = ReusedBuffer()
         return self._packed
 
@@ -391,7 +391,7 @@ class GramMoments(RunningMoments):
         return self.packed.full()
 
     def _absorb(self, rows):
-        # scipy's BLAS for all products: the threads of a second library would wait beside its own.
+        # scipy's BLAS for all products: threads of a second BLAS would only wait and disturb.
         psi, targets = rows[:, : self.n_observables], rows[:, self.n_observables :]
         if rows.dtype == np.float64:
             self._packed.add_product(psi)
@@ -412,7 +412,7 @@ class GramMoments(RunningMoments):
         other.add_scatter(self._packed, self.cross, self._pool)
 
     def add_scatter(self, packed, cross, pool):
-        """As `PowerSums.add_scatter`."""
+        """Add the scatter, as `PowerSums.add_scatter` does."""
         packed.data += self.packed.data
         cross += self.cross
 
@@ -435,16 +435,16 @@ class GramMoments(RunningMoments):
 
 
 class TriangularMoments(RunningMoments):
-    """Moments kept as the triangular factor of the rows: twice the digits of a Gram matrix.
+    """Moments stored as the triangular factor of the rows: twice the digits of a Gram matrix.
 
-    As long as there are fewer rows than observables, these are the factor: centred, and times the
-    roots of their weights.
+    As long as there are fewer rows than observables, the rows are the factor: centred, and times
+    the roots of their weights.
 
     Attributes
     ----------
     factor : ndarray of shape (n_factor_rows, n_observables)
-        R with ``R.T @ R`` the scatter of the observables, upper triangular when it has as many
-        rows as columns. It never has more.
+        R, where ``R.T @ R`` is the scatter of the observables. It is upper triangular if it has as
+        many rows as columns. It never has more rows.
     projected : ndarray of shape (n_factor_rows, n_targets)
         The targets in the coordinates of R: ``R.T @ projected`` is their cross scatter.
     """
@@ -463,12 +463,12 @@ class TriangularMoments(RunningMoments):
 
     @property
     def rounding(self):
-        """What rounding leaves of a Gram matrix of norm one, at most."""
+        """Largest rounding error of a Gram matrix of norm one."""
         return self.n_observables * np.finfo(np.float64).eps
 
     @property
     def block_rows(self):
-        """Rows of a block: a QR step costs at least that of as many rows as the factor has."""
+        """Rows of a block. A QR step costs at least as much as one of the factor's rows."""
         return max(1024, self.n_observables // 2)
 
     def _absorb(self, rows):
@@ -504,7 +504,7 @@ class DiagonalMoments(RunningMoments):
 
     @property
     def takes_factors(self):
-        """Whether it takes `Factors` for observables."""
+        """Whether it takes `Factors` as observables."""
         return self.n_targets == 0
 
     @property
@@ -513,7 +513,7 @@ class DiagonalMoments(RunningMoments):
         return self.n_targets == 0
 
     def update(self, psi, *targets_and_weight):
-        """Take in a block: observables, then targets if there are any, then weights."""
+        """Add a block: observables, then targets if there are any, then weights."""
         if isinstance(psi, Factors):
             moments = psi.moments
         elif issparse(psi):

@@ -1,8 +1,8 @@
-"""Symmetric matrices of which one triangle is stored, and nothing else.
+"""Symmetric matrices of which only one triangle is stored.
 
 In LAPACK's rectangular full packed format (Gustavson et al. 2010) the triangle fills a rectangle
-without a gap, and products and factors are still made of blocks: half the bytes at the same
-speed. For n rows, of which h are n // 2, the column of row i of the upper triangle is::
+without gaps, and products and factors still work on blocks: half the bytes at the same speed. For n
+rows, of which h are n // 2, the column of row i of the upper triangle is::
 
     i >= h:  rectangle[: i + 1, i - h], above the diagonal and on it
     i <  h:  rectangle[h + 1 + i :, i], right of the diagonal and on it, up to column h
@@ -13,7 +13,7 @@ from scipy.linalg import lapack
 
 from ._unlocked import add_packed_square
 
-# Rounds of the estimate of a norm: it hardly ever needs more than three.
+# Largest number of rounds of the norm's estimate, which rarely needs more than three.
 MOST_ROUNDS = 5
 
 
@@ -23,7 +23,7 @@ class PackedTriangle:
     Parameters
     ----------
     n : int
-        Rows of the matrix.
+        Number of rows of the matrix.
     dtype : dtype, default=numpy.float64
         float32 or float64.
 
@@ -47,7 +47,7 @@ class PackedTriangle:
         self.data = np.zeros(n * (n + 1) // 2, dtype)
 
     def copy(self, dtype=None):
-        """Return a matrix of its own, of another dtype if one is given."""
+        """Return a copy, in another dtype if one is given."""
         copied = PackedTriangle.__new__(PackedTriangle)
         copied.n, copied.data = self.n, self.data.astype(dtype or self.data.dtype)
         return copied
@@ -58,14 +58,14 @@ class PackedTriangle:
         Parameters
         ----------
         rows : ndarray of shape (n_rows, n)
-            Of the dtype of the matrix; in Fortran order it is not copied.
+            Rows in the dtype of the matrix. In Fortran order they are not copied.
         """
         rows = np.asfortranarray(rows, self.data.dtype)
         if len(rows):
             add_packed_square(rows, self.data)
 
     def _name_of(self, function):
-        """Return what LAPACK calls a function of this type of numbers."""
+        """Return LAPACK's name of a function for this dtype."""
         return ("s" if self.data.dtype == np.float32 else "d") + function
 
     @property
@@ -74,7 +74,7 @@ class PackedTriangle:
         return self.data.reshape(-(-self.n // 2), -1)
 
     def segments(self):
-        """Yield (i, others, values): the views that hold the entries of row i with others.
+        """Yield (i, others, values): views with the entries of row i in other columns.
 
         Every entry of the upper triangle is in one of them.
         """
@@ -87,7 +87,7 @@ class PackedTriangle:
 
     @property
     def diagonal(self):
-        """The diagonal; what is assigned to it is added nowhere else."""
+        """The diagonal. An assignment changes only the diagonal."""
         return self.data[self._diagonal_places]
 
     @diagonal.setter
@@ -115,30 +115,30 @@ class PackedTriangle:
         return (sums - np.abs(self.diagonal)).max()
 
     def full(self, dtype=np.float64):
-        """Return all of the matrix, both triangles, in Fortran order."""
+        """Return the full matrix with both triangles, in Fortran order."""
         matrix = np.empty((self.n, self.n), dtype, order="F")
         for i, others, values in self.segments():
             matrix[others, i] = matrix[i, others] = values
         return matrix
 
     def factorise(self):
-        """Turn the matrix into its Cholesky factor; return whether it is positive definite."""
+        """Turn the matrix into its Cholesky factor. Return whether it is positive definite."""
         factorise = getattr(lapack, self._name_of("pftrf"))
         self.data, info = factorise(self.n, self.data, overwrite_a=1)
         return info == 0
 
     def invert(self):
-        """Turn a Cholesky factor into the inverse of the matrix that it is the factor of."""
+        """Turn a Cholesky factor into the inverse of its matrix."""
         invert = getattr(lapack, self._name_of("pftri"))
         self.data, _ = invert(self.n, self.data, overwrite_a=1)
 
     def solve(self, right):
-        """Return the inverse of the matrix of which this is the Cholesky factor, times columns."""
+        """Return the inverse times columns, for the matrix whose Cholesky factor this is."""
         solution, _ = getattr(lapack, self._name_of("pftrs"))(self.n, self.data, right)
         return solution
 
     def inverse_norm(self):
-        """Return an estimate of the norm of that inverse, from below (Higham 1988)."""
+        """Return a lower estimate of the norm of that inverse (Higham 1988)."""
         x = np.full((self.n, 1), 1.0 / self.n)
         solution = self.solve(x)
         estimate = np.abs(solution).sum()

@@ -1,16 +1,16 @@
-r"""Gram matrices of all monomials up to a degree: what is the same number is summed once.
+r"""Gram matrices of all monomials up to a degree: equal entries are summed only once.
 
-The product of two monomials is a monomial, and many pairs have the same: x0 times x1 x2 is x0 x1
-times x2. For p variables and degree q the Gram matrix has as many numbers as there are monomials
-up to degree 2 q (it is a moment matrix, see Lasserre 2010), :math:`\binom{p + 2q}{2q}`, where a
-symmetric product computes :math:`D (D + 1) / 2` with :math:`D = \binom{p + q}{q}`: 7.6 times as
-many for p = 30, q = 3.
+The product of two monomials is a monomial, and many pairs have the same product: x0 times x1 x2 is
+x0 x1 times x2. For p variables and degree q the Gram matrix has as many numbers as there are
+monomials up to degree 2 q (it is a moment matrix, see Lasserre 2010), :math:`\binom{p + 2q}{2q}`,
+while a symmetric product computes :math:`D (D + 1) / 2` with :math:`D = \binom{p + q}{q}`: 7.6
+times as many for p = 30, q = 3.
 
-Write a monomial as its 2 q factors in ascending order, with the constant 1 for those it lacks.
-Its sum is that of the product of a head, the first q factors, and a tail, the last q; no tail
-begins with less than its head ends with. The tails that begin with x_m or later are neighbours in
-lexicographic order, the heads that end with x_m are so in colexicographic order. So the sums come
-from a product of matrices for each m, or for a few of them together.
+Write a monomial as its 2 q factors in ascending order, filled up with the constant 1. It is the
+product of a head, the first q factors, and a tail, the last q factors. A tail does not begin before
+the end of its head. The tails that begin with x_m or later are neighbours in lexicographic order.
+The heads that end with x_m are neighbours in colexicographic order. So the sums come from a product
+of matrices for each m, or for a few m together.
 """
 
 from functools import lru_cache, partial
@@ -28,22 +28,22 @@ from .._factors import CENTRED_ROWS, _kernel
 from ._buffer import ReusedBuffer
 from ._unlocked import add_product
 
-# Heads whose products with all tails take as long as preparing the tails for them.
+# Number of heads whose products with all tails take as long as the preparation of the tails.
 HEADS_AT_ONCE = 64
-# Sums that every thread may have of its own: these are small.
+# Up to this many sums, every thread may have its own.
 SMALL = 2**22
-# Rows of a block, for more of them.
+# Number of rows in a block, for more sums.
 LARGE_BLOCK_ROWS = 2112
 # float32 sums over this many rows are added in float64.
 SUMMED_ROWS = 4096
-# Columns of a packed triangle that a thread fills at once.
+# Number of columns of a packed triangle that a thread fills at once.
 COLUMNS_AT_ONCE = 64
-# Rows that are lifted and multiplied in the time that finding the sum of each entry takes.
+# Number of rows that are lifted and multiplied in the time for looking up the sum of each entry.
 LOOKUP_ROWS = 1000
 
 
 class Block(NamedTuple):
-    """Some heads, the tails that they are multiplied by, and where the sums of these are."""
+    """Some heads, the tails that they multiply, and the positions of the sums."""
 
     heads: slice
     tails: slice
@@ -51,7 +51,7 @@ class Block(NamedTuple):
 
 
 class Layout:
-    """Where which sum is.
+    """The positions of all sums.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ class Layout:
         The same monomials in colexicographic order.
     blocks : list of Block
     head_rank, tail_rank : ndarray of int64, shape (2 * degree, n_variables + 1)
-        The number of a head among the heads is the sum of what each factor adds at its place;
-        so is that of a tail among the terms.
+        The index of a head among the heads is the sum of contributions of its factors at their
+        places. The same holds for a tail among the terms.
     start : ndarray of int64, shape (n_terms,)
         The sum of a head and a tail is at ``start[head] + tail``.
     n_sums : int
@@ -84,7 +84,7 @@ class Layout:
         self.tail_rank[degree] += n_terms - 1
         rank = self.head_rank[np.arange(degree), self.terms].sum(axis=1)
         self.heads = np.argsort(rank)
-        # Of each factor: the first head that ends with it, the first tail that begins with it.
+        # For each factor: the first head that ends with it, the first tail that begins with it.
         bounds = np.arange(len(factors) + 1)
         first_heads = np.searchsorted(self.terms[self.heads, -1], bounds).tolist()
         first_tails = np.searchsorted(self.terms[:, 0], bounds).tolist()
@@ -101,11 +101,11 @@ class Layout:
 
     @property
     def n_terms(self):
-        """How many monomials there are, the constant included."""
+        """Number of monomials, including the constant."""
         return len(self.terms)
 
     def is_faster(self, n_rows):
-        """Whether the sums of so many rows take less time than a symmetric product."""
+        """Whether the sums over this many rows take less time than a symmetric product."""
         n_entries = self.n_terms * (self.n_terms + 1) // 2
         return n_rows * self.n_sums + LOOKUP_ROWS * n_entries < n_rows * n_entries
 
@@ -117,16 +117,15 @@ def layout_of(n_variables, degree):
 
 
 def _groups(first_heads, first_tails):
-    """Return the pairs of factors from and to which heads are multiplied at once.
+    """Return pairs of first and last factors of the heads that are multiplied together.
 
-    The least time, of all heads that end before a factor, follows from those of the factors before
-    it.
+    The shortest time for all heads that end before a factor follows from those of earlier factors.
 
     Parameters
     ----------
     first_heads, first_tails : list of int
-        Of each factor, and one more: the first head that ends with it or later, the first tail
-        that begins so.
+        For each factor, and one more: the first head that ends with it or later, and the first tail
+        that begins with it or later.
     """
     n_tails = [first_tails[-1] - first for first in first_tails]
     times: list[int] = [0]
@@ -146,7 +145,7 @@ def _groups(first_heads, first_tails):
 class PowerSums(Total):
     """Moments of all monomials up to a degree, from one sum for each monomial of twice the degree.
 
-    They are sums about zero, and lose digits if the observables are far from it.
+    They are sums about zero, and lose digits if the observables are far from zero.
 
     Parameters
     ----------
@@ -154,7 +153,7 @@ class PowerSums(Total):
     has_constant : bool
         Whether the constant is an observable.
     target_origin : ndarray of shape (n_targets,)
-        About the mean of the targets.
+        Approximate mean of the targets.
     exact : bool, default=False
         Whether float32 rows are multiplied in float64.
     """
@@ -167,7 +166,7 @@ class PowerSums(Total):
         self._layout = layout
         self._target_origin = target_origin
         self._exact = exact
-        # Behind the sums of products of two terms: of each target, those with all terms.
+        # After the sums of products of two terms come the sums of each target with all terms.
         self._sums = np.zeros(layout.n_sums + len(target_origin) * layout.n_terms)
         self._pending: np.ndarray | None = None  # sums of float32 rows
         self._n_pending = 0
@@ -176,17 +175,17 @@ class PowerSums(Total):
 
     @property
     def is_small(self):
-        """Whether every thread may well have sums of its own."""
+        """Whether they are small enough for sums of its own in every thread."""
         return len(self._sums) <= SMALL
 
     @property
     def block_rows(self):
-        """Rows of a block: sums that are not in a cache are not read too often."""
+        """Rows of a block, such that sums outside of the cache are not read too often."""
         return CENTRED_ROWS if self.is_small else LARGE_BLOCK_ROWS
 
     @property
     def blank(self):
-        """What makes moments of the same kind that have seen no rows."""
+        """A function that makes empty moments of the same kind."""
         settings = self._layout, self.has_constant, self._target_origin, self._exact
         return partial(type(self), *settings)
 
@@ -196,13 +195,13 @@ class PowerSums(Total):
         return self._pending is not None
 
     def update(self, psi, *targets_and_weight):
-        """Take in a block: `Factors`, then targets if there are any, then weights."""
+        """Add a block: `Factors`, then targets if there are any, then weights."""
         *targets, sample_weight = targets_and_weight
         layout = self._layout
         if self._exact:
             most = float(np.finfo(psi.dtype).max)
             if np.abs(psi.X).max(initial=0.0) > most ** (1 / layout.terms.shape[1]):
-                self._sums[...] = np.nan  # in their own type, in which they are lifted later
+                self._sums[...] = np.nan  # in their own type, in which later code lifts them
             psi = psi.astype(np.float64)
         sample_weight = sample_weight.astype(psi.dtype)
         n_rows = len(sample_weight)
@@ -227,7 +226,7 @@ class PowerSums(Total):
         return self
 
     def merge(self, other):
-        """Take in the sums of other rows, which are left as they are."""
+        """Add the sums of other rows, which do not change."""
         other._flush()
         self._sums += other._sums
         if other.is_single:
@@ -235,7 +234,7 @@ class PowerSums(Total):
         return self
 
     def add_scatter(self, packed, cross, pool):
-        """Add the scatter of the observables about their mean, and that with the targets.
+        """Add the scatter of the observables about their mean, and their scatter with the targets.
 
         Parameters
         ----------
@@ -268,7 +267,7 @@ class PowerSums(Total):
     def weight(self):
         """Sum of the sample weights."""
         self._flush()
-        return self._sums[0]  # of the constant and the constant
+        return self._sums[0]  # sum of the constant times the constant
 
     @property
     def _origin(self):
@@ -276,12 +275,12 @@ class PowerSums(Total):
 
     @property
     def _mean(self):
-        """Means of observables and targets, less their origin."""
-        of_targets = self._cross_of(self._sums)[0] / self.weight  # with the constant
+        """Means of observables and targets, minus their origin."""
+        of_targets = self._cross_of(self._sums)[0] / self.weight  # sums with the constant
         return np.concatenate([self._means_of_terms[self._observables], of_targets])
 
     def _cross_of(self, sums):
-        """Return the sums of products of terms (down) and targets (across), as a view."""
+        """Return the sums of products of terms (rows) and targets (columns), as a view."""
         return sums[self._layout.n_sums :].reshape(-1, self._layout.n_terms).T
 
     @property
@@ -296,7 +295,7 @@ class PowerSums(Total):
         return slice(None if self.has_constant else 1, None)
 
     def _sums_of_type(self, dtype):
-        """Return where rows of a type are summed."""
+        """Return the array in which rows of a type are summed."""
         if dtype == np.float64:
             return self._sums
         if self._pending is None:

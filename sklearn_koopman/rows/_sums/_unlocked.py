@@ -1,4 +1,4 @@
-"""Functions of BLAS and LAPACK that let other threads run, as scipy's own wrappers do not."""
+"""Functions of BLAS and LAPACK that let other threads run, unlike scipy's own wrappers."""
 
 import ctypes
 from functools import cache
@@ -9,7 +9,7 @@ from scipy.linalg import cython_blas, cython_lapack
 
 @cache
 def _function(name):
-    """Return a function that scipy offers to Cython, which takes pointers to all its arguments."""
+    """Return one of scipy's functions for Cython, which takes pointers as arguments."""
     offered = cython_blas.__pyx_capi__ | cython_lapack.__pyx_capi__
     python = ctypes.pythonapi
     name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(
@@ -36,8 +36,8 @@ def _integer(n):
 
 
 def _columns(array):
-    """Return where the columns of an array are, and how far apart; the array has to stay alive."""
-    # The stride of a single column may be anything.
+    """Return the address and the distance of an array's columns. The array must stay alive."""
+    # The stride of a single column may have any value.
     apart = max(array.strides[1] // array.itemsize, len(array), 1)
     return array.ctypes.data, _integer(apart)
 
@@ -50,7 +50,7 @@ def add_product(left, right, out):
     left : ndarray of shape (n_rows, n)
     right : ndarray of shape (n_rows, m)
     out : ndarray of shape (n, m)
-        All three of one dtype, their columns in one piece.
+        All three have the same dtype and contiguous columns.
     """
     multiply, one = _of_type("gemm", out.dtype)
     sizes = (_integer(size) for size in (*out.shape, len(left)))
@@ -64,7 +64,7 @@ def add_packed_square(rows, out):
     Parameters
     ----------
     rows : ndarray of shape (n_rows, n)
-        In Fortran order, of the dtype of `out`.
+        Rows in Fortran order, with the dtype of `out`.
     out : ndarray of shape (n * (n + 1) / 2,)
         Upper triangle in rectangular full packed format.
     """

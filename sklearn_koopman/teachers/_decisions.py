@@ -1,4 +1,4 @@
-"""Scores of pairs of classes, which have no column for a class."""
+"""What the scores of `decision_function` are: of pairs of classes, or margins."""
 
 from sklearn.ensemble import BaggingClassifier
 from sklearn.frozen import FrozenEstimator
@@ -7,9 +7,10 @@ from ._outputs import UnusableTeacherError
 
 
 def refuse_one_vs_one(estimator):
-    """Raise UnusableTeacherError where `decision_function` compares classes two by two.
+    """Raise UnusableTeacherError if `decision_function` compares classes in pairs.
 
-    Of three classes there are as many pairs as classes: the number of columns would not tell.
+    With three classes there are as many pairs as classes, so the number of columns does not show
+    it.
 
     Parameters
     ----------
@@ -20,13 +21,26 @@ def refuse_one_vs_one(estimator):
     if one_vs_one and len(getattr(estimator, "classes_", ())) > 2:
         raise UnusableTeacherError(
             f"The decision_function of {deciding!r} has a column for each pair of classes, not for "
-            "each class (one-vs-one). Set decision_function_shape='ovr', or give a classifier "
+            "each class (one-vs-one). Set decision_function_shape='ovr', or pass a classifier "
             "with predict_proba."
         )
 
 
+def margins_of(estimator):
+    """Return the name of the estimator whose scores are margins, None where they are log odds.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+        Without `predict_proba` it knows no odds: its scores are distances from a border.
+    """
+    if hasattr(estimator, "predict_proba"):
+        return None
+    return type(_deciding(estimator)).__name__
+
+
 def _deciding(estimator):
-    """Return the estimator whose scores these are."""
+    """Return the estimator that makes the scores."""
     if hasattr(estimator, "steps"):
         return _deciding(estimator.steps[-1][1])
     if hasattr(estimator, "best_estimator_"):
