@@ -530,8 +530,8 @@ def _warn_of_guesses(logits, labels, source, *, is_named):
         if is_named:
             advice = (
                 "The columns have names of their own, so the order is not what is wrong. Look at "
-                "the inputs (is each row that of its label?), and at the weights of the classes "
-                "that the teacher was trained with."
+                "the inputs (is each row that of its label?), and at the weights of rows and "
+                "classes that the teacher was trained with."
             )
         warn_user(
             f"{source}: the first choice is the label of {agreed:.0%} of {len(rows)} labelled "

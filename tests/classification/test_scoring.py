@@ -72,6 +72,20 @@ def test_a_function_may_ask_about_the_held_out_rows(chooser):
     assert set(asked) == {50}
 
 
+@pytest.mark.parametrize("chooser", [EDMDClassifierCV, KoopmanDistilledClassifierCV])
+def test_a_split_may_be_ranges_or_masks(chooser):
+    is_training = np.arange(len(X)) < 100
+    splits = [
+        (range(100), range(100, 150)),
+        (is_training, ~is_training),
+        (np.flatnonzero(is_training), np.flatnonzero(~is_training)),
+    ]
+    settings = {} if chooser is EDMDClassifierCV else {"soft_weights": [0]}
+    results = chooser(ridges=[1e-2], cv=splits, **settings).fit(X, Y).cv_results_
+    for split in (0, 1):
+        assert_allclose(results[f"split{split}_test_score"], results["split2_test_score"])
+
+
 def test_weights_of_rows_count_and_those_of_classes_do_not():
     weights = 1.0 + (np.arange(len(X)) % 3)
     settings = {"ridges": RIDGES, "cv": FOLDS}
