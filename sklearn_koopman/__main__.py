@@ -1,4 +1,4 @@
-"""What is installed, whether it computes right, and a first student: ``python -m sklearn_koopman``.
+"""Versions, a self-test and a first student: ``python -m sklearn_koopman``.
 
 ::
 
@@ -24,7 +24,7 @@ from .inspection import distillation_report
 from .lifting import MonomialLifter
 from .pipeline import make_pipeline
 
-# Of values, to the largest of them.
+# Largest difference of values, relative to the largest value.
 TOLERANCE = 1e-4
 
 
@@ -71,17 +71,17 @@ def demo():
 
 
 def main(arguments=None):
-    """Do what the command line asks for.
+    """Run what the command line asks for.
 
     Parameters
     ----------
     arguments : list of str, default=None
-        None: those of the command line.
+        None: the arguments of the command line.
 
     Returns
     -------
     code : int
-        1 if an answer was not that of scikit-learn.
+        1 if a result differs from scikit-learn's.
     """
     parser = argparse.ArgumentParser(
         prog="python -m sklearn_koopman",

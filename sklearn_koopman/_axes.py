@@ -1,4 +1,4 @@
-"""What displays draw on: axes that are given, or those of a new figure."""
+"""Axes of displays: given axes, or axes of a new figure."""
 
 from math import prod
 
@@ -8,22 +8,22 @@ from ._extras import import_extra
 
 
 def axes_to_draw_on(axes, shape=(), **settings):
-    """Return matplotlib axes; raise ValueError if others are given than are needed.
+    """Return matplotlib axes. Raise ValueError if the given axes do not have the right shape.
 
     Parameters
     ----------
     axes : matplotlib Axes, array-like of them, or None
-        None makes a figure.
+        None makes a new figure.
     shape : tuple of int, default=()
-        How many are needed: () is one, (n,) are n beside each other, else rows and columns. Of a
-        list, the number alone counts.
+        Required shape: () is one, (n,) is n side by side, otherwise rows and columns. For a list,
+        only the number of axes matters.
     **settings : dict
-        For ``pyplot.subplots``.
+        Arguments of ``pyplot.subplots``.
 
     Returns
     -------
     axes : Axes or ndarray of Axes
-        Of this shape.
+        Axes in this shape.
     """
     if axes is None:
         plt = import_extra("matplotlib.pyplot", "Drawing", "plot")

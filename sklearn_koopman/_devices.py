@@ -1,10 +1,10 @@
-"""Torch devices by their names, and torch's global generators."""
+"""Torch devices by name, and torch's global generators."""
 
 from contextlib import contextmanager
 
 
 class UnavailableDeviceError(ValueError):
-    """A device is not there."""
+    """A device is not available."""
 
 
 def resolve_device(device):
@@ -17,15 +17,15 @@ def resolve_device(device):
     Raises
     ------
     UnavailableDeviceError
-        If it is not there; the message lists those that are.
+        If it is not available. The message lists the available devices.
     """
     if device is None:
         return None
     import torch
 
     try:
-        # There and back is the test that is true; it also keeps weights off "meta", which
-        # has no way back.
+        # Copying there and back is the reliable test. It also refuses "meta", which has no way
+        # back.
         probe = torch.empty(1, device=device)
         probe.cpu()
         return probe.device
@@ -40,11 +40,11 @@ def resolve_device(device):
 
 @contextmanager
 def seeded_torch(seed):
-    """Seed torch within the context, and leave every global generator as it was.
+    """Seed torch within the context, and restore every global generator afterwards.
 
-    ``torch.manual_seed`` reaches devices too, some only when they are first used, and
-    ``torch.random.fork_rng`` does not put all of them back. Here the devices in use are seeded.
-    The generators belong to the process: who may be called by several threads needs a lock.
+    ``torch.manual_seed`` seeds devices too, some only when they are first used, and
+    ``torch.random.fork_rng`` does not restore all of them. Here the devices in use are seeded. The
+    generators belong to the process, so code that several threads may call needs a lock.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def seeded_torch(seed):
 
 
 class _MetalGenerator:
-    """The generator of Apple's devices: torch has functions for it, and no object."""
+    """The generator of Apple's devices, for which torch has functions but no object."""
 
     def __init__(self, mps):
         self.get_state, self.set_state = mps.get_rng_state, mps.set_rng_state

@@ -1,4 +1,4 @@
-"""Packages that only some of the functions need."""
+"""Optional packages that only some functions need."""
 
 from importlib import import_module
 
@@ -9,16 +9,16 @@ def import_extra(module, user, extra):
     Parameters
     ----------
     module : str
-        Its full name.
+        Full name of the module.
     user : str
-        Who needs it, for the message.
+        Function that needs it, for the message.
     extra : str
         The extra of this package that installs it.
 
     Raises
     ------
     ImportError
-        If it is not there; the message says what to install.
+        If it is not installed. The message says what to install.
     """
     try:
         return import_module(module)
@@ -36,14 +36,14 @@ def import_package(package, user, instead):
     ----------
     package : str
     user : str
-        Who needs it, for the message.
+        Function that needs it, for the message.
     instead : str
-        What does without it; the message's last sentence.
+        Alternative without the package, which is the message's last sentence.
 
     Raises
     ------
     ImportError
-        If it is not there.
+        If it is not installed.
     """
     try:
         return import_module(package)

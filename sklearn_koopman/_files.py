@@ -1,4 +1,4 @@
-"""Files that are either whole or what they were before."""
+"""Files that are either written completely or not changed."""
 
 import os
 import shutil
@@ -10,18 +10,18 @@ from typing import Any
 
 @contextmanager
 def replaced_when_whole(path, text=False):
-    """Open a file to write; what was there is replaced at the end, and only if all went well.
+    """Open a file to write. An existing file is replaced only at the end, if all went well.
 
-    A full disk, an error, an interrupt or a killed process leave the old file, or none. Where the
-    system has files without a name (Linux), nothing is left behind either.
+    After a full disk, an error, an interrupt or a killed process, the old file is still there, or
+    no file. On systems with nameless files (Linux), no temporary file remains either.
 
     Parameters
     ----------
     path : str or Path
-        Where to write. A link stays one: the file that it points to is replaced. What is not a
-        file, such as ``/dev/stdout``, is written to as it is.
+        Where to write. A link stays a link, and the file that it points to is replaced. Paths that
+        are not files, such as ``/dev/stdout``, are written directly.
     text : bool, default=False
-        Whether text is written, in UTF-8 and with its line ends as they are, or bytes.
+        Whether to write text, in UTF-8 and with unchanged line ends, or bytes.
 
     Yields
     ------
@@ -57,15 +57,15 @@ def replaced_when_whole(path, text=False):
 
 
 def _nameless_file(folder):
-    """Return the descriptor of a new file without a name, None where the system has none."""
+    """Return the descriptor of a new nameless file, or None if the system has no such files."""
     if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
-        with suppress(OSError):  # not on every file system; a true problem shows up again
+        with suppress(OSError):  # not on every file system; a real problem will appear again
             return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
     return None
 
 
 def _give_name(descriptor, path):
-    # Python follows the link that stands for the descriptor only if told a folder as well.
+    # Python follows the link of the descriptor only if it gets a folder as well.
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=folder, follow_symlinks=True)

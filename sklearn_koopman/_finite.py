@@ -1,4 +1,4 @@
-"""Numbers that overflow end in an error that says so, not in results that look like any other."""
+"""Checks that turn overflow into clear errors instead of wrong results."""
 
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -11,22 +11,22 @@ _SCALE_FIRST = "Scale the features first (StandardScaler, PCA(whiten=True)), or 
 
 
 def all_finite(array):
-    """Say whether all numbers of an array are finite; what is not floating point always is."""
+    """Return whether all numbers of an array are finite. Other dtypes than floats always are."""
     if array.dtype.kind not in "fc":
         return True
     with np.errstate(over="ignore", invalid="ignore"):
-        total = array.sum()  # one pass, and no array of booleans
+        total = array.sum()  # one pass, without an array of booleans
     return bool(np.isfinite(total) or np.isfinite(array).all())
 
 
 def finite(array, what):
-    """Return an array; raise ValueError where a number in it is not finite.
+    """Return an array. Raise ValueError if a number in it is not finite.
 
     Parameters
     ----------
     array : ndarray
     what : str
-        What the numbers are; the subject of the message's first sentence, a plural.
+        Name of the numbers, a plural that is the subject of the message's first sentence.
 
     Returns
     -------
@@ -37,21 +37,21 @@ def finite(array, what):
         rows = ~np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
         raise ValueError(
             f"{what} are not finite: they overflow {array.dtype} in {np.count_nonzero(rows)} of "
-            f"{len(rows)} rows, row {rows.argmax()} say. Are the rows scaled like those that fit "
-            f"received? {_SCALE_FIRST}"
+            f"{len(rows)} rows, for example row {rows.argmax()}. Are the rows scaled like the ones "
+            f"that fit received? {_SCALE_FIRST}"
         )
     return array
 
 
 def check_finite_attributes(estimator, fitted):
-    """Raise ValueError where something that a fit has found is not finite.
+    """Raise ValueError if a result of a fit is not finite.
 
     Parameters
     ----------
     estimator : estimator instance
     fitted : dict of str -> object
-        Fitted attributes by name. Arrays are looked at, also those in lists and dataclasses, and
-        numbers.
+        Fitted attributes by name. Numbers and arrays are checked, also inside lists and
+        dataclasses.
     """
     for name, value in fitted.items():
         if isinstance(value, float) and not np.isfinite(value):
@@ -64,8 +64,8 @@ def check_finite_attributes(estimator, fitted):
 def _overflow(estimator, name, dtype):
     return ValueError(
         f"The {name} that {type(estimator).__name__} finds is not finite: numbers overflow "
-        f"{dtype}, or are divided by what is zero to rounding. {_SCALE_FIRST} Targets "
-        "(soft_labels, outputs of a teacher) and parameters must not be huge either."
+        f"{dtype}, or are divided by almost zero. {_SCALE_FIRST} Targets (soft_labels, outputs of "
+        "a teacher) and parameters must not be huge either."
     )
 
 
@@ -82,14 +82,14 @@ def _arrays(value):
 
 @contextmanager
 def explaining_linear_algebra(what):
-    """Say what to do where a decomposition of numpy or scipy fails within the context.
+    """Add advice to errors if a decomposition of numpy or scipy fails within the context.
 
-    Errors of this package, which say that themselves, are left as they are.
+    Errors of this package, which have such advice, do not change.
 
     Parameters
     ----------
     what : str
-        What is computed; the subject of the message.
+        Name of what is computed, which is the subject of the message.
     """
     try:
         yield
@@ -99,11 +99,11 @@ def explaining_linear_algebra(what):
             raise
         raise LinAlgError(
             f"{what} fails in linear algebra ({bare.rstrip('.')}): numbers are too large, too "
-            f"small or too unlike each other. {_SCALE_FIRST}"
+            f"small or too different in size. {_SCALE_FIRST}"
         ) from error
 
 
-# What numpy and scipy say.
+# Parts of messages of numpy and scipy.
 _BARE = (
     "ARPACK error",
     "did not converge",

@@ -1,4 +1,4 @@
-"""A fit that fails leaves the estimator as it was; one that does not leaves nothing of the last."""
+"""A failed fit does not change the estimator, and a successful one replaces the last fit."""
 
 from contextlib import contextmanager, nullcontext
 from numbers import Integral
@@ -8,16 +8,15 @@ import numpy as np
 from ._finite import check_finite_attributes, explaining_linear_algebra
 from ._progress import showing_progress
 
-# Set where X is validated, at the start of a fit.
+# These are set when X is validated, at the start of a fit.
 _OF_X = {"n_features_in_", "feature_names_in_"}
 
 
 @contextmanager
 def keeping_what_was_fitted(estimator):
-    """Leave an estimator as it was when fitting it anew, within the context, fails.
+    """Restore an estimator if a new fit fails within the context.
 
-    The context shows as much of the progress as the `verbose` of the estimator asks for, if it has
-    one.
+    The context also shows as much progress as the estimator's `verbose` asks for, if it has one.
 
     Parameters
     ----------
@@ -38,28 +37,29 @@ def keeping_what_was_fitted(estimator):
 
 def _showing_what_is_asked_for(estimator):
     verbose = getattr(estimator, "verbose", None)
-    # Anything else is an error that `check_verbose` raises soon, or no parameter of this package.
+    # For anything else, `check_verbose` soon raises an error, or it is not a parameter of this
+    # package.
     is_known = isinstance(verbose, Integral | np.bool_)
     return showing_progress(verbose) if is_known else nullcontext()
 
 
 def store_fitted(estimator, fitted):
-    """Set the fitted attributes of an estimator, in place of those of an earlier fit.
+    """Set the fitted attributes of an estimator, and remove those of an earlier fit.
 
     Parameters
     ----------
     estimator : estimator instance
     fitted : dict of str -> object
-        All that the fit has found, by the names of the attributes.
+        All results of the fit, by the names of the attributes.
 
     Raises
     ------
     ValueError
-        If there is a number that is not finite; nothing is set then.
+        If a number is not finite. Then nothing is set.
     """
     check_finite_attributes(estimator, fitted)
     for name in set(vars(estimator)) - _OF_X:
-        # What `partial_fit` keeps from call to call and nobody is to see starts with "_stream".
+        # Private attributes that `partial_fit` keeps between calls start with "_stream".
         if name.endswith("_") or name.startswith("_stream"):
             delattr(estimator, name)
     for name, value in fitted.items():

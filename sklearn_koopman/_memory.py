@@ -1,21 +1,21 @@
-"""Refuse what cannot fit in memory before the machine starts to swap or kills the process."""
+"""Checks that refuse arrays that do not fit in memory, before the machine swaps or crashes."""
 
 import os
 from decimal import Decimal
 from pathlib import Path
 
-# Containers may be given less than the machine has; the kernel says so here (cgroup v2).
+# Containers may have less memory than the machine. The kernel states it here (cgroup v2).
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def physical_memory():
-    """Return the memory that this process can have at most.
+    """Return the largest memory that this process can have.
 
     Returns
     -------
     n_bytes : int or None
-        Memory of the machine, or of the container where that is less. None where the
-        platform does not tell.
+        Memory of the machine, or of the container if that is less. None if the platform does not
+        state it.
     """
     limits = (_machine_memory(), _container_memory())
     return min((limit for limit in limits if limit is not None), default=None)
@@ -27,13 +27,13 @@ def check_fits_in_memory(n_bytes, what, remedy):
     Parameters
     ----------
     n_bytes : int
-        Size of the array. Python's integers do not overflow; numpy's do.
+        Size of the array, as a Python integer, because numpy's integers may overflow.
 
     what : str
-        What the array is; the subject of the message's first sentence.
+        Name of the array, which is the subject of the message's first sentence.
 
     remedy : str
-        What the user can do about it; the message's last sentence.
+        Advice for the user, which is the message's last sentence.
     """
     available = physical_memory()
     if available is not None and n_bytes > available:
@@ -47,18 +47,18 @@ def _machine_memory():
     try:
         n_pages = os.sysconf("SC_PHYS_PAGES")
         return n_pages * os.sysconf("SC_PAGE_SIZE") if n_pages > 0 else None
-    except (AttributeError, OSError, ValueError):  # no such function, or no such name
+    except (AttributeError, OSError, ValueError):  # the function or the name does not exist
         return None
 
 
 def _container_memory():
     try:
         return int(_CGROUP_LIMIT.read_text())
-    except (OSError, ValueError):  # no such file, or "max"
+    except (OSError, ValueError):  # the file does not exist, or has "max"
         return None
 
 
 def _gigabytes(n_bytes):
-    # Binomial coefficients easily exceed the largest float; Decimal takes them all.
+    # Binomial coefficients easily exceed the largest float, but not the range of Decimal.
     gigabytes = Decimal(n_bytes) / 10**9
     return f"{gigabytes:,.1f}" if gigabytes < 10**6 else f"{gigabytes:.1e}"

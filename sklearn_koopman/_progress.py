@@ -1,7 +1,7 @@
-"""How far long work has come: one bar at a time on stderr, or a line for each step.
+"""Progress of long work: one bar at a time on stderr, or a line for each step.
 
-Who works calls `watched` or `progress`, whatever `verbose` is; who was asked to work says with
-`showing_progress` how much is shown. Bars need tqdm; without it there are none.
+Code that works calls `watched` or `progress`, for every `verbose`. Its caller sets with
+`showing_progress` how much is shown. Bars need tqdm. Without it there are none.
 """
 
 import sys
@@ -14,32 +14,32 @@ from typing import Any
 
 @dataclass
 class _Watch:
-    """What is shown of the work at hand.
+    """How much of the current work is shown.
 
     Attributes
     ----------
     verbose : int
     has_bar : bool
-        Whether there is a bar already: what is done for it shows none of its own.
+        Whether there is already a bar. Work inside it shows no bar of its own.
     """
 
     verbose: int = 0
     has_bar: bool = False
 
 
-# None where nobody has said how much is to be shown: nothing.
+# None if the caller has not set how much to show: then nothing is shown.
 _WATCH: ContextVar[_Watch | None] = ContextVar("_WATCH", default=None)
 
 
 @contextmanager
 def showing_progress(verbose):
-    """Show, within the context, how far long work has come.
+    """Show the progress of long work within the context.
 
     Parameters
     ----------
     verbose : int or None
-        0 shows nothing; 1 a bar; from 2 on, a line for each step. None: what the context around
-        this one shows; without one, a bar where somebody is likely to see it.
+        0 shows nothing; 1 a bar; from 2 on, a line for each step. None: as in the outer context, or
+        without one, a bar if somebody is likely to see it.
     """
     around = _WATCH.get()
     if around is not None and (around.has_bar or verbose is None):
@@ -63,15 +63,15 @@ def is_seen():
 
 
 def watched(items, title="pass over the rows", unit="block"):
-    """Return an iterable of the items that moves a bar, where bars are asked for.
+    """Return an iterable of the items that moves a bar, if bars are on.
 
-    No bar for what takes less than a second, and none within another.
+    There is no bar for work of less than a second, and none within another bar.
 
     Parameters
     ----------
     items : list
     title, unit : str, default="pass over the rows", "block"
-        What the bar says.
+        Text of the bar.
 
     Returns
     -------
@@ -93,16 +93,16 @@ def _moving(bar, watch):
 
 @contextmanager
 def progress(title, total=None, unit=None):
-    """Give a `Steps` that is to be told of every step: it moves a bar, or prints a line for each.
+    """Yield a `Steps`, whose methods move a bar or print a line for each step.
 
     Parameters
     ----------
     title : str
-        What the bar says.
+        Text of the bar.
     total : int or float, default=None
-        How many steps there will be; None: nobody knows.
+        Number of steps. None: not known.
     unit : str, default=None
-        What a step is. None: there are none to tell of, and the title stands alone.
+        Name of a step. None: there are no steps, and only the title is shown.
     """
     watch = _WATCH.get() or _Watch()
     if watch.verbose < 1 or watch.has_bar:
@@ -123,36 +123,36 @@ def progress(title, total=None, unit=None):
 
 
 _FORMS = {
-    # How much of the work is done is known, and not in how many steps.
+    # The share of finished work is known, but not the number of steps.
     1: "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}{postfix}]",
-    # Nobody knows how many steps there will be.
+    # The number of steps is not known.
     None: "{desc}: {n_fmt}{unit} [{elapsed}{postfix}]",
 }
 
 
 @dataclass
 class Steps:
-    """What is told of every step.
+    """Receives all steps.
 
     Attributes
     ----------
     bar : tqdm, default=None
     prints : bool, default=False
-        Whether to print what is said of each step.
+        Whether to print the text of each step.
     """
 
     bar: Any = None
     prints: bool = False
 
     def done(self, text=None, n=1):
-        """Say that a step is done.
+        """Report that a step is done.
 
         Parameters
         ----------
         text : str, default=None
-            What to say of it. None prints no line.
+            Text of the step. None prints no line.
         n : int, default=1
-            How many steps it was.
+            Number of steps.
         """
         if self.prints and text is not None:
             print(text, flush=True)
@@ -162,16 +162,16 @@ class Steps:
             self.bar.update(n)
 
     def reached(self, share, text=None):
-        """Say that a share of all work, of a total of 1, is done; a bar never goes back."""
+        """Report that a share of all work (total 1) is done. A bar never goes back."""
         n_done = 0.0 if self.bar is None else self.bar.n
         self.done(text, max(min(share, 1.0) - n_done, 0.0))
 
 
 def _bar():
-    """Return what makes a bar for this terminal or notebook, None without tqdm."""
+    """Return tqdm's bar for this terminal or notebook, or None without tqdm."""
     try:
         from tqdm.auto import tqdm
     except ImportError:
         return None
-    # A file gets a few lines of it.
+    # A file gets only a few lines.
     return partial(tqdm, leave=False, mininterval=0.1 if is_seen() else 10)

@@ -1,4 +1,4 @@
-"""Steps of a pipeline for the time of a call: they hand the student rows that are lifted later."""
+"""Temporary steps of a pipeline that pass rows to the student, which lifts them later."""
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -19,13 +19,13 @@ from .rows import (
 )
 from .students import LiftedEstimator, Student, has_label
 
-# Rows that are lifted at once when a student predicts: they take little memory, and one row should
-# not wait for what blocks of rows need.
+# Up to this many rows are lifted at once when a student predicts. They take little memory, and a
+# single row should not wait for the setup of blocks.
 FEW_ROWS = 256
 
 
 def are_few(X):
-    """Return whether the rows are so few that they may as well be lifted at once.
+    """Return whether the rows are so few that they can be lifted at once.
 
     Parameters
     ----------
@@ -36,18 +36,18 @@ def are_few(X):
 
 
 def streamed(steps, X):
-    """Return the steps of a pipeline, those that can lift later wrapped so that they do.
+    """Return the steps of a pipeline, with wrappers around steps that can lift later.
 
     Parameters
     ----------
     steps : list of (name, estimator)
     X : array-like of shape (n_samples, ...)
-        What enters the first of them.
+        Input of the first step.
 
     Returns
     -------
     steps : list of (name, estimator)
-        The same list where the last step is not a student that reads lifted rows.
+        Steps. The same list if the last step is not a student that reads lifted rows.
     """
     if not _ends_in_a_reader(steps):
         return steps
@@ -56,20 +56,20 @@ def streamed(steps, X):
 
 
 def knowing_labels(steps, y):
-    """Return the steps of a pipeline, those before the student wrapped so that they know labels.
+    """Return the steps of a pipeline, with wrappers around steps that learn from labels.
 
-    What stands in y for "no label" is then nobody's class.
+    Then the marker for "no label" in y is not a class for them.
 
     Parameters
     ----------
     steps : list of (name, estimator)
-        As `streamed` returned them.
+        Steps from `streamed`.
     y : array-like of shape (n_samples,), or None
 
     Returns
     -------
     steps : list of (name, estimator)
-        The same list where all rows have a label.
+        Steps. The same list if all rows have a label.
     """
     marker = getattr(_student_at_the_end(steps), "unlabeled_value", None)
     if marker is None or y is None or np.ndim(y) != 1:
@@ -82,10 +82,14 @@ def knowing_labels(steps, y):
 
 
 def _student_at_the_end(steps):
-    """Return the student that is the last step, also that of a pipeline there, or None."""
+    """Return the student that is the last step, also in nested pipelines, or None."""
     try:
         _, last = steps[-1]
-    except (TypeError, ValueError, LookupError):  # no list of pairs: the pipeline will say so
+    except (
+        TypeError,
+        ValueError,
+        LookupError,
+    ):  # not a list of pairs: the pipeline will raise an error
         return None
     if isinstance(last, Pipeline):
         return _student_at_the_end(last.steps)
@@ -93,7 +97,7 @@ def _student_at_the_end(steps):
 
 
 def _knowing(step, is_labelled):
-    """Return a step that learns from labels where there are some."""
+    """Return a step that learns only from rows with labels."""
     if step is None or step == "passthrough":
         return step
     if isinstance(step, _LiftingStep):
@@ -102,14 +106,14 @@ def _knowing(step, is_labelled):
 
 
 def with_origin(pipeline, X):
-    """Let the last step of a pipeline know what enters it, if it makes or moves rows of that.
+    """Tell the last step which rows enter the pipeline, if it makes or moves such rows.
 
     Parameters
     ----------
     pipeline : Pipeline
-        Its steps are those that `streamed` returned; the last one is replaced.
+        Pipeline with steps from `streamed`. The last step is replaced.
     X : array-like of shape (n_samples, ...)
-        What enters it.
+        Input of the pipeline.
     """
     if _ends_in_a_reader(pipeline.steps) and len(pipeline.steps) > 1:
         name, student = pipeline.steps[-1]
@@ -118,12 +122,12 @@ def with_origin(pipeline, X):
 
 
 def _moves_rows(student):
-    """Whether distances between rows as they enter matter to a student."""
+    """Whether a student uses distances between the rows that enter."""
     return bool(getattr(student, "perturbation", 0.0))
 
 
 def unwrapped(steps):
-    """Return the steps of a pipeline without what `streamed` wrapped them in."""
+    """Return the steps of a pipeline without the wrappers of `streamed`."""
     wrappers = _LabelledStep | _LiftingStep | _TransferringStep
     return [(name, step.step if isinstance(step, wrappers) else step) for name, step in steps]
 
@@ -132,13 +136,17 @@ def _ends_in_a_reader(steps):
     """Return whether the last step reads lifted rows."""
     try:
         _, last = steps[-1]
-    except (TypeError, ValueError, LookupError):  # no list of pairs: the pipeline will say so
+    except (
+        TypeError,
+        ValueError,
+        LookupError,
+    ):  # not a list of pairs: the pipeline will raise an error
         return False
     return isinstance(last, LiftedEstimator)
 
 
 def _wrapped(steps, *, all_of_them):
-    """Wrap the steps at the end that can lift later; of a dask array, all of them."""
+    """Wrap the last steps that can lift later, or all of them for a dask array."""
     wrapped = list(steps)
     for place in reversed(range(len(steps))):
         name, step = steps[place]
@@ -151,13 +159,13 @@ def _wrapped(steps, *, all_of_them):
 
 
 class _LiftingStep(BaseEstimator):
-    """A step that is fitted now, and lifts the rows when they are read.
+    """A step that is fitted now, and lifts rows when they are read.
 
     Parameters
     ----------
     step : transformer
     is_labelled : ndarray of bool, shape (n_samples,), default=None
-        Which rows have a label. None: all.
+        Mask of the rows with a label. None: all.
     """
 
     def __init__(self, step, is_labelled=None):
@@ -172,16 +180,16 @@ class _LiftingStep(BaseEstimator):
         X, y = rows_to_fit(self.step, as_floats(X), y, "step")
         is_labelled = self.is_labelled
         if is_labelled is not None:
-            is_labelled = is_labelled[: len(y)]  # as few as the step is fitted to
+            is_labelled = is_labelled[: len(y)]  # as many as the step is fitted to
         fit_on_labelled(self.step, X, y, is_labelled, **params)
         return self
 
     def fit_transform(self, X, y=None, **params):
-        """Fit the step, and return the rows as they are and the step beside them."""
+        """Fit the step, and return the unchanged rows together with the step."""
         return self.fit(X, y, **params).transform(X)
 
     def transform(self, X):
-        """Return the rows as they are, and the step beside them."""
+        """Return the unchanged rows together with the step."""
         if isinstance(X, LiftedRows):
             return X.lifted_by(self.step)
         if is_dask(X):
@@ -191,7 +199,7 @@ class _LiftingStep(BaseEstimator):
             rows = as_floats(X)
             if rows is X:
                 rows = validate_data(first, X, dtype=DTYPES, reset=False)
-            else:  # converted when they are read: only their form is looked at
+            else:  # converted when they are read, so only the form is checked
                 validate_data(first, rows[:1], reset=False)
             row = X[:1] if hasattr(first, "feature_names_in_") else None
             return LiftedRows(rows, [self.step], row=row)
@@ -201,7 +209,7 @@ class _LiftingStep(BaseEstimator):
 
 
 class _LabelledStep(BaseEstimator):
-    """A step that is fitted to rows some of which have no label.
+    """A step that is fitted to rows of which some have no label.
 
     Parameters
     ----------
@@ -222,22 +230,22 @@ class _LabelledStep(BaseEstimator):
         return self
 
     def fit_transform(self, X, y=None, **params):
-        """Fit the step, and return what it makes of all rows."""
+        """Fit the step, and return its output for all rows."""
         return fit_transform_on_labelled(self.step, X, y, self.is_labelled, **params)
 
     def transform(self, X):
-        """Return what the step makes of rows."""
+        """Return the output of the step for rows."""
         return self.step.transform(X)
 
 
 class _TransferringStep:
-    """A student that makes or moves rows of what entered the pipeline.
+    """A student that makes or moves rows that entered the pipeline.
 
     Parameters
     ----------
     step : TransferringStudent
     pipeline : Pipeline
-        The one that it is the last step of.
+        Pipeline whose last step it is.
     entered : array-like of shape (n_samples, ...)
     """
 
@@ -250,7 +258,7 @@ class _TransferringStep:
         return self.step.get_metadata_routing()
 
     def fit(self, X, y=None, **params):
-        """Fit the student to rows that know where they come from."""
+        """Fit the student to rows with their origin."""
         if not isinstance(X, LiftedRows):
             X = LiftedRows(X, [])
         steps = [step for _, step in unwrapped(self._pipeline.steps[:-1])]

@@ -1,4 +1,4 @@
-"""How many threads a problem deserves, and how blocks of rows are shared among them."""
+"""Numbers of threads for problems, and pools that share blocks of rows."""
 
 import os
 from collections import Counter
@@ -9,13 +9,13 @@ from threading import Lock, get_ident
 
 from threadpoolctl import ThreadpoolController
 
-# Lifted numbers below which threads cost more than they save: handing a product of a fraction of
-# a millisecond to a thread that another process keeps waiting takes many milliseconds.
+# Number of lifted values below which threads cost more than they save. A product takes a fraction
+# of a millisecond, but a thread that another process keeps waiting takes many milliseconds.
 SHARED_FROM = 2**21
 
 
 def threads_for(blocks):
-    """Return a context in which BLAS has one thread for rows that are few.
+    """Return a context in which BLAS has only one thread if there are few rows.
 
     Parameters
     ----------
@@ -31,16 +31,16 @@ def threads_for(blocks):
 
 
 def n_threads():
-    """Return how many threads this thread's work may have: what the user or parent process allows.
+    """Return how many threads this thread may use, which the user or parent process limits.
 
-    One within `threads_for` few rows, or a share of work; but what other threads do there at the
-    same time does not matter.
+    It is one within `threads_for` few rows, and within a share of work. Other threads that are in
+    such contexts do not matter.
     """
     return _ONE_BLAS_THREAD.n_threads_here()
 
 
 def _n_blas_threads():
-    """Return how many threads BLAS may use now, whoever has limited them."""
+    """Return how many threads BLAS may use now, with all limits."""
     counts = [
         pool.num_threads for pool in _controller().select(user_api="blas").lib_controllers
     ]
@@ -48,36 +48,36 @@ def _n_blas_threads():
 
 
 class ThreadPool:
-    """Threads that share work whose every item calls BLAS: one BLAS thread for each of them.
+    """Threads that share work with calls of BLAS. Each of them has one BLAS thread.
 
-    Threads that wait for work end with their pool. Threads of BLAS that have worked wait for more,
-    and keep a core busy with that for tens of milliseconds: where work of the pool and of BLAS
-    take turns it is faster `keeping_blas_to_one_thread`.
+    Threads that wait for work end with their pool. Threads of BLAS wait for more work after a task,
+    and keep a core busy for tens of milliseconds. If work of the pool and of BLAS alternates,
+    `keeping_blas_to_one_thread` is faster.
 
     Parameters
     ----------
     size : int, default=None
-        Number of threads; None takes as many as BLAS may use whenever work is shared.
+        Number of threads. None takes as many as BLAS may use when work is shared.
     """
 
     def __init__(self, size=None):
         self._given_size = size
         self._kept_size = None  # while BLAS is kept to one thread
-        # Their process, as a fork of it does not have them; how many they are; their executor.
+        # Process of the threads (forks do not have them), number of threads, and executor.
         self._workers: tuple[int, int, ThreadPoolExecutor | None] = 0, 0, None
 
     def __reduce__(self):
-        # Copies and pickles have the size, and no threads yet.
+        # Copies and pickles have the size, but no threads yet.
         return ThreadPool, (self._given_size,)
 
     @property
     def size(self):
-        """How many threads share the work."""
+        """Number of threads that share the work."""
         return self._given_size or self._kept_size or n_threads()
 
     @contextmanager
     def keeping_blas_to_one_thread(self):
-        """Be as large as BLAS may be now, while that has one thread, whoever calls it."""
+        """Context in which BLAS has one thread, and the pool as many as BLAS may have now."""
         before, self._kept_size = self._kept_size, self.size
         try:
             with _ONE_BLAS_THREAD:
@@ -87,9 +87,9 @@ class ThreadPool:
 
     @contextmanager
     def lending_threads_to_blas(self):
-        """Let BLAS have as many threads as the pool, for one large task."""
+        """Context in which BLAS has as many threads as the pool, for one large task."""
         size = self._given_size or self._kept_size
-        if size is None:  # it has them
+        if size is None:  # BLAS already has them
             yield
             return
         with _controlling_blas():
@@ -101,15 +101,14 @@ class ThreadPool:
                 limit.restore_original_limits()
 
     def map_shares(self, function, items):
-        """Return ``function(share)`` of every share of the items, in a fixed order.
+        """Return ``function(share)`` for every share of the items, in a fixed order.
 
-        Which items a share has depends on nothing but the number of threads, and so does a sum
-        over all items.
+        The items of a share depend only on the number of threads, and so does a sum over all items.
 
         Parameters
         ----------
         function : callable
-            Takes a list of items.
+            Function of a list of items.
         items : sequence
 
         Returns
@@ -130,26 +129,26 @@ class ThreadPool:
             return [of_share(0), *(other.result() for other in others)]
 
     def _executor_of(self, n_workers):
-        """Return an executor with threads for so many shares at once; idle ones cost nothing."""
+        """Return an executor with threads for this many shares. Idle threads cost nothing."""
         process, n_threads, executor = self._workers
         if n_threads < n_workers or process != os.getpid():
-            # The threads of the one before end when nobody refers to it any more.
+            # Threads of the last executor end when there are no references to it.
             executor = ThreadPoolExecutor(n_workers)
             self._workers = os.getpid(), n_workers, executor
         return executor
 
 
 class _OneBlasThread:
-    """A context in which BLAS has one thread; the first to enter sets the limit, the last lifts it.
+    """A context in which BLAS has one thread. The first entry sets it, the last exit lifts it.
 
-    It holds for all threads of the process: were each to restore what it found, whoever came
-    second and left last would leave the limit behind.
+    It holds for all threads of the process. If each one restored what it found, a thread that
+    enters second and leaves last would keep the limit.
     """
 
     def __init__(self):
         self.lock = Lock()
-        self.users: Counter[int] = Counter()  # how often each thread has entered
-        self.n_outside = 1  # threads of BLAS before the first of them
+        self.users: Counter[int] = Counter()  # number of entries of each thread
+        self.n_outside = 1  # threads of BLAS before the first entry
 
     def __enter__(self):
         with self.lock:
@@ -161,7 +160,7 @@ class _OneBlasThread:
 
     def __exit__(self, *error):
         with self.lock:
-            self.users -= Counter([get_ident()])  # keeps what is positive
+            self.users -= Counter([get_ident()])  # keeps positive counts
             if not self.users:
                 self._lift_the_limit()
 
@@ -170,15 +169,15 @@ class _OneBlasThread:
             self.limit.restore_original_limits()
 
     def n_threads_here(self):
-        """Return how many threads BLAS may use but for other threads that are in here."""
+        """Return how many threads BLAS may use, without the limits of other threads in here."""
         with self.lock:
             if not self.users or get_ident() in self.users:
                 return _n_blas_threads()
             return self.n_outside
 
     def leave_to_this_thread(self):
-        """Forget the other threads: in a process that has been forked they do not go on."""
-        self.lock = Lock()  # one of them may have held it
+        """Forget the other threads, which do not exist in a forked process."""
+        self.lock = Lock()  # another thread may have held it
         if self.users:
             mine = self.users[get_ident()]
             self.users = Counter({get_ident(): mine} if mine else {})
@@ -193,10 +192,10 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def _controlling_blas():
-    """Let this thread set how many threads BLAS has, and any thread after it.
+    """Let this thread, and later any other thread, set the number of BLAS threads.
 
-    From threadpoolctl 3.8 on the first thread that does so would be the only one that can, and
-    others be ignored without a word: a limit that another thread set could not be lifted.
+    From threadpoolctl 3.8 on, only the first thread that does so could set it, and others would
+    silently be ignored: they could not lift its limit.
     """
     _let_any_thread_control_blas()
     try:

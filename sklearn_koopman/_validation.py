@@ -1,4 +1,4 @@
-"""Checks of constructor parameters, worded as scikit-learn words them.
+"""Checks of constructor parameters, in the words of scikit-learn.
 
 Each ``check_*`` function reads one parameter of an estimator, returns it when it is valid
 and raises :class:`InvalidParameterError` otherwise.
@@ -10,12 +10,12 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import check_array, check_random_state as sklearn_check_random_state
 
-# Rows that are taken as they are; all others become the first.
+# Dtypes of rows that are kept. All others become the first one.
 DTYPES = [np.float64, np.float32]
 
 
 def flat_rows(X):
-    """Return rows as a checked array of floats, those that are images flat.
+    """Return rows as a checked array of floats. Images are flattened.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def invalid_parameter(estimator, name, expected):
 
 
 def is_integer(value):
-    """Tell whether a value is an integer, of Python or of numpy, but not a bool.
+    """Return whether a value is an integer of Python or numpy, but not a bool.
 
     Parameters
     ----------
@@ -151,12 +151,12 @@ def check_reals(estimator, name, *, low=-inf, high=inf, inclusive="both"):
         Name of the parameter.
 
     low, high, inclusive
-        As for :func:`check_real`, which all the numbers must pass.
+        As for :func:`check_real`, for all numbers.
 
     Returns
     -------
     values : list of float
-        The numbers without repetition, in the order in which they came.
+        The numbers without repetitions, in their order.
     """
     values = getattr(estimator, name)
     is_list = isinstance(values, list | tuple | np.ndarray) and len(values) > 0
@@ -169,12 +169,12 @@ def check_reals(estimator, name, *, low=-inf, high=inf, inclusive="both"):
 
 
 def check_random_state(random_state):
-    """Return the generator of random numbers that a parameter names.
+    """Return the generator of random numbers for a `random_state`.
 
     Parameters
     ----------
     random_state : int, RandomState instance or None
-        What users give as `random_state`.
+        The `random_state` of the user.
 
     Returns
     -------
@@ -261,7 +261,7 @@ def check_verbose(estimator):
 
 
 def _ends(low, high, inclusive):
-    """Return whether the ends of an interval belong to it; an infinite end never does."""
+    """Return whether the ends of an interval belong to it. An infinite end never does."""
     return (
         inclusive in ("both", "left") and isfinite(low),
         inclusive in ("both", "right") and isfinite(high),
@@ -269,7 +269,7 @@ def _ends(low, high, inclusive):
 
 
 def _is_within(value, low, high, inclusive):
-    """Return whether a value is a real number within an interval; NaN is in none."""
+    """Return whether a value is a real number within an interval. NaN never is."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
     with_low, with_high = _ends(low, high, inclusive)
@@ -279,7 +279,7 @@ def _is_within(value, low, high, inclusive):
 
 
 def _interval(low, high, inclusive):
-    """Return an interval as mathematicians write it."""
+    """Return an interval in mathematical notation."""
     with_low, with_high = _ends(low, high, inclusive)
     return f"{'[' if with_low else '('}{low}, {high}{']' if with_high else ')'}"
 
@@ -289,17 +289,17 @@ def _or_none(expected, optional):
 
 
 def check_is_table(X, name):
-    """Raise an error for a model, or a single row, in place of rows.
+    """Raise an error if rows are a model or a single row.
 
     Parameters
     ----------
     X : object
     name : str
-        That of the argument.
+        Name of the argument.
     """
     if hasattr(X, "predict"):
         raise TypeError(
-            f"{name} is a model, {type(X).__name__}: rows belong there, after the student."
+            f"{name} is a model, {type(X).__name__}: pass rows there, after the student."
         )
     if getattr(X, "ndim", 2) == 1:
         row = "X.iloc[[i]]" if hasattr(X, "iloc") else "X[[i]]"

@@ -1,4 +1,4 @@
-"""What somebody who helps with a problem asks for first."""
+"""Versions and settings for reports of problems."""
 
 import platform
 import sys
@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_info
 
 from .rows import vector_bytes
 
-# What the package runs on, then what its extras install.
+# Required packages, and then packages of the extras.
 PACKAGES = (
     *("numpy", "scipy", "scikit-learn", "threadpoolctl"),
     *("torch", "skorch", "tqdm", "torchvision", "onnx", "onnxruntime", "skl2onnx"),
@@ -17,9 +17,9 @@ PACKAGES = (
 
 
 def show_versions():
-    """Print versions, which BLAS there is, and whether the kernel is: for a report of a problem.
+    """Print versions, the BLAS libraries and whether the kernel is compiled, for a report.
 
-    Nothing is imported for it: packages that are not needed otherwise are only looked up.
+    Optional packages are only looked up, not imported.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def show_versions():
     Kernel:
              compiled: ...
     """
-    from . import __version__  # set after this module has been imported
+    from . import __version__  # it is set after the import of this module
 
     system = sys.version.replace("\n", " "), sys.executable, platform.platform()
     _show("System", zip(("python", "executable", "machine"), system, strict=True))
@@ -63,13 +63,13 @@ def _installed(package):
 
 
 def _libraries_of_blas():
-    """Return name and description of each: numpy and scipy may have brought one of their own."""
+    """Return name and description of each library, as numpy and scipy may have their own."""
     lines = []
     for library in threadpool_info():
         if library["user_api"] == "blas":
             parts = (
                 library["version"],
-                library.get("architecture"),  # MKL does not say
+                library.get("architecture"),  # MKL does not have it
                 f"{library['num_threads']} thread(s)",
                 library["filepath"],
             )

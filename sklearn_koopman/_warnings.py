@@ -3,13 +3,13 @@
 import sys
 import warnings
 
-# Packages whose frames stand between the user's line and a warning: a pipeline or a search may
-# have called this package, and joblib runs searches.
+# Packages whose frames may be between the user's line and a warning: a pipeline or a search may
+# call this package, and joblib runs searches.
 _NOT_THE_USER = {__name__.partition(".")[0], "sklearn", "joblib"}
 
 
 def warn_user(message, category=UserWarning):
-    """Warn, at the line outside of this package, scikit-learn and joblib that led here.
+    """Warn at the user's line, outside of this package, scikit-learn and joblib.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ def _inherited(method):
     """Make a method available where scikit-learn's Pipeline has it."""
 
     def check(self):
-        # Raises the AttributeError that names what the last step lacks.
+        # Raises the AttributeError that names the missing method of the last step.
         getattr(super(Pipeline, self), method)
         return True
 
@@ -233,7 +233,7 @@ class Pipeline(_sklearn_pipeline.Pipeline):
 
     def _with_steps(self, steps):
         """Return a pipeline like this one, with other steps for the time of a call."""
-        pipeline = copy(self)  # shallow: other threads may be using self
+        pipeline = copy(self)  # shallow, because other threads may use self
         pipeline.steps = steps
         return pipeline
 
@@ -250,13 +250,13 @@ class Pipeline(_sklearn_pipeline.Pipeline):
 def _last_step(pipeline):
     try:
         name, estimator = pipeline.steps[-1]
-    except (TypeError, ValueError, LookupError):  # no list of pairs: fit will say so
+    except (TypeError, ValueError, LookupError):  # not a list of pairs: fit will raise an error
         return None, None
     return name, estimator
 
 
 def _requests_teacher_X(pipeline, method):
-    """Tell whether routing brings `teacher_X` to the last step."""
+    """Return whether routing passes `teacher_X` to the last step."""
     _, last = _last_step(pipeline)
     if "teacher_X" in (pipeline.transform_input or ()) or not hasattr(last, method):
         return False
@@ -267,7 +267,7 @@ def _requests_teacher_X(pipeline, method):
 
 
 def _prefix_of_teacher_X(pipeline, method):
-    """Find what stands before "teacher_X" in the key that brings it to the last step.
+    """Return the prefix of "teacher_X" in the key that passes it to the last step.
 
     None if the last step does not take it.
     """
@@ -279,13 +279,13 @@ def _prefix_of_teacher_X(pipeline, method):
         hasattr(last, "fit")
         and has_fit_parameter(last, "teacher_X")
         and _passes_on(getattr(last, method, last.fit))
-        and "__" not in name  # which fit will refuse
+        and "__" not in name  # fit will refuse such names
     )
     return f"{name}__" if takes_it else None
 
 
 def _passes_on(method):
-    """Tell whether a method takes `teacher_X`, if only to pass it to `fit`."""
+    """Return whether a method takes `teacher_X`, or passes it to `fit`."""
     parameters = signature(method).parameters
     return "teacher_X" in parameters or any(
         parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()

@@ -1,4 +1,4 @@
-"""The numerical core by one name: what `rows` and `linear` offer those who build a student."""
+"""The numerical core under one name: parts of `rows` and `linear` for authors of students."""
 
 from ._threads import threads_for
 from .linear import (

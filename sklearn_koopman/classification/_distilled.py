@@ -193,12 +193,12 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     With a `perturbation` :math:`\epsilon` the loss takes :math:`\log \sum_j \exp` of
     :math:`s_j + \sqrt{\epsilon^2 \|\nabla (s_j - s_y)\|^2 + \tau^2} - \tau` instead of the logits.
     Here :math:`\nabla` is the gradient by the row, y is its label (or the teacher's choice, where
-    there is no label), and :math:`\tau = 0.01` makes the norm smooth. To first order that is the
+    there is no label), and :math:`\tau = 0.01` makes the norm smooth. To first order this is the
     largest cross-entropy within a distance :math:`\epsilon` of the row. Gradients are linear in W
     and norms are convex, so the loss stays convex. The gradients of the observables must be
     multiples of observables, as for monomials of all degrees up to q and for
     `SquaredProjectionLifter`; see :class:`~sklearn_koopman.lifting.SupportsSlopes`.
-    :func:`~sklearn_koopman.inspection.robust_radius` measures what is gained.
+    :func:`~sklearn_koopman.inspection.robust_radius` measures the gain.
 
     With "lbfgs", a `ridge`, and at least twice as many observables D as rows n, the lifted rows are
     kept in float64, and the matrix is found in n coordinates, those of the rows: memory is O(n D),
@@ -288,18 +288,17 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
     ):
         """Train one epoch on more rows; needs ``solver="adam"``.
 
-        Goes on from the coefficients there are, of `fit` or of earlier calls, at a constant
-        learning rate. A lifter, and a teacher that is an estimator, are fitted in the first call
-        and kept.
+        It continues from the coefficients of `fit` or of earlier calls, at a constant learning
+        rate. A lifter, and a teacher that is an estimator, are fitted in the first call and kept.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows as for `fit`.
         y : array-like of shape (n_samples,), default=None
-            Labels; None as for `fit`.
+            Labels. None as for `fit`.
         classes : array-like of shape (n_classes,), default=None
-            All classes that may ever come; needed in the first call that has labels, unless after
+            All classes that may appear. Needed in the first call with labels, unless it comes after
             `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
@@ -354,7 +353,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         if self.solver == "adam" and is_dask(X):
             raise TypeError(
                 "solver='adam' takes no dask arrays: it draws its batches from all rows. Use "
-                "solver='lbfgs', or hand chunks of X in memory to partial_fit."
+                "solver='lbfgs', or pass chunks of X in memory to partial_fit."
             )
         device = exact_device(self.device) if self.solver == "lbfgs" else None
         if device is not None and is_dask(X):
@@ -388,7 +387,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         return fitted
 
     def _train(self, problem, start, dtype, **settings):
-        """Return what is fitted when mini-batches have minimised a problem, and the net."""
+        """Minimise a problem by mini-batches. Return the fitted attributes and the net."""
         net = settings.get("net")
         n_epochs_before = len(net.history) if net else 0
         coef, intercept, net = train_minibatches(
@@ -414,9 +413,9 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         return fitted, net
 
     def _stream(self, task):
-        """Return moments, net and random state of the calls of `partial_fit` up to now.
+        """Return moments, net and random state of earlier calls of `partial_fit`.
 
-        All but the net are copies, so that a call that fails leaves no half an epoch behind.
+        All but the net are copies, so that a failed call does not leave half an epoch.
         """
         if not hasattr(self, "moments_"):
             moments = DiagonalMoments(task.blocks.n_observables)
@@ -439,7 +438,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
         )
 
     def _warm_coefficients(self, task):
-        """Return the coefficients of the last fit if they fit this one, else None."""
+        """Return the coefficients of the last fit if their shapes fit this one, or else None."""
         if not (self.warm_start and hasattr(self, "coef_")):
             return None
         shape = (len(task.labels.classes), task.blocks.n_observables)
@@ -453,7 +452,7 @@ class KoopmanDistilledClassifier(TransferringStudent, DistillingClassifier):
 
 @contextmanager
 def _keeping_what_adam_knows(net):
-    """Give a net its history and past gradients back when training it further fails.
+    """Restore the history and the past gradients of a net if further training fails.
 
     Its weights need no copy: every call sets them to the classifier's coefficients.
     """

@@ -40,8 +40,8 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
               + \frac{ridge}{2} \|W\|_F^2 ,
 
     is minimised on the training rows of every fold, to `cv_tol`. The triple with the best mean
-    score on the held-out rows is then fitted to all rows, to `tol`. Each minimisation starts where
-    that of the next larger ridge ended.
+    score on the held-out rows is then fitted to all rows, to `tol`. Each minimisation starts from
+    the solution for the next larger ridge.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         if needs and not is_given:
             raise ValueError(
                 f"{' and '.join(needs)} needs soft targets, and there are none: give the "
-                "classifier a teacher=, give fit soft_labels=, or learn from labels alone with "
+                "classifier a teacher=, pass soft_labels= to fit, or learn from labels alone with "
                 "soft_weights=[0] and another scoring."
             )
         return bool(needs)
@@ -251,15 +251,15 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         }
 
     def _scored(self, task, grid, groups):
-        """Return how good all candidates are on held-out rows, and what the last fit starts with.
+        """Return the scores of all candidates on held-out rows, and the start of the last fit.
 
         Returns
         -------
         scores : ndarray of shape (n_splits, n_candidates)
         starts : tuple of ndarray
-            Coefficients and intercepts, near those of all rows, of every candidate.
+            Coefficients and intercepts of every candidate, near those for all rows.
         scale : Scale
-            Of all rows.
+            Scale of all rows.
         """
         scoring = scoring_of(self, SCORINGS)
         splits = make_splits(self.cv, task, groups)
@@ -283,7 +283,7 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
                 coef, intercept, n_more = self._path(part.at(train), scale, grid, steps)
                 n_stopped += n_more
                 scores.append(held_out_scores(part, test, coef, intercept, scoring))
-                # The models of the folds are all near that of all rows, their mean is nearer.
+                # The models of the folds are near the model of all rows, and their mean is nearer.
                 starts = starts[0] + coef / len(splits), starts[1] + intercept / len(splits)
                 steps.done(said_of_fold(split, scores), n=0)
         if n_stopped:
@@ -302,14 +302,15 @@ class KoopmanDistilledClassifierCV(CrossValidated, DistillingClassifier):
         coef : ndarray of shape (n_candidates, n_classes, n_observables)
         intercept : ndarray of shape (n_candidates, n_classes)
         n_stopped : int
-            How many of them have not converged.
+            Number of candidates that have not converged.
         """
         ridges, soft_weights, temperatures = grid
         n_classes, n_observables = len(task.labels.classes), task.blocks.n_observables
         shape = len(ridges), len(soft_weights), len(temperatures)
         coefs = np.empty((*shape, n_classes, n_observables))
         intercepts = np.empty((*shape, n_classes))
-        # Never from another split: its solution has learned from rows that are held out in this.
+        # Do not start from another split, whose solution has learned from rows that are held out
+        # here.
         start = np.zeros((n_observables, n_classes)), np.zeros(n_classes)
         shared = SharedPaths(
             task,

@@ -1,4 +1,4 @@
-"""What the classifiers share that minimise the distillation loss exactly."""
+"""Base of the classifiers that minimise the distillation loss exactly."""
 
 from functools import partial
 
@@ -17,7 +17,8 @@ from ..students import KoopmanClassifier, koopman_attributes, logit_slopes
 class DistillingClassifier(KoopmanClassifier):
     """Base of the classifiers that minimise the distillation loss.
 
-    A subclass has the parameters `max_iter` and `tol` beside those of a `KoopmanClassifier`.
+    A subclass has the parameters `max_iter` and `tol`, in addition to those of a
+    `KoopmanClassifier`.
     """
 
     max_iter: int
@@ -41,7 +42,7 @@ class DistillingClassifier(KoopmanClassifier):
         return task.blocks.map_reduce(DiagonalMoments.update, moments, task.sample_weight)
 
     def _minimise(self, problem, start, dtype):
-        """Return what is fitted when L-BFGS has minimised a problem.
+        """Minimise a problem by L-BFGS, and return the fitted attributes.
 
         Parameters
         ----------
@@ -49,7 +50,7 @@ class DistillingClassifier(KoopmanClassifier):
         start : tuple of (coef, intercept), or None
             As for `standardised`.
         dtype : numpy.dtype
-            That of X.
+            Dtype of X.
 
         Returns
         -------
@@ -78,16 +79,16 @@ class DistillingClassifier(KoopmanClassifier):
 
 
 def check_perturbation(student):
-    """Raise an error for a perturbation that is none, or with what cannot move rows."""
-    # The square of which is a number, too.
+    """Raise an error for an invalid perturbation, or for settings that cannot move rows."""
+    # Its square must not overflow.
     if not check_real(student, "perturbation", low=0.0, high=1e100):
         return
     for name, value in (("solver", "lbfgs"), ("device", None)):
         if getattr(student, name, value) != value:
             raise ValueError(
-                f"perturbation={student.perturbation} with {name}={getattr(student, name)!r}: the "
-                f"slopes of logits are known to solver='lbfgs' without a device alone. Set "
-                f"{name}={value!r}, or perturbation=0."
+                f"perturbation={student.perturbation} with {name}={getattr(student, name)!r}: only "
+                f"solver='lbfgs' without a device can use slopes of logits. Set {name}={value!r}, "
+                "or perturbation=0."
             )
 
 
@@ -109,12 +110,13 @@ def distillation_problem(task, scale, *, soft_weight, temperature, ridge, pertur
 
 
 def standardised(start, problem):
-    """Return where to start, as coefficients of the standardised observables, and intercepts.
+    """Return a starting point as coefficients of the standardised observables, and intercepts.
 
     Parameters
     ----------
     start : tuple of (coef, intercept), or None
-        For the observables as they are, in the shapes of the fitted attributes; None: zeros.
+        Starting point for observables without standardisation, in the shapes of the fitted
+        attributes. None: zeros.
     problem : DistillationProblem
     """
     if start is None:
@@ -125,19 +127,19 @@ def standardised(start, problem):
 
 
 def _reason(solution, student):
-    """Say why the solver stopped short of its goal, and what helps."""
+    """Return the reason why the solver stopped early, with advice."""
     if solution.n_iter >= student.max_iter:
         return "raise max_iter, or ridge, which makes the problem easier"
     return "rounding hides any further decrease; raise tol, or ridge"
 
 
 class _Descent:
-    """How far a minimiser has come: the gradient falls about as a geometric series does.
+    """Progress of a minimiser, whose gradient falls about like a geometric series.
 
     Parameters
     ----------
     steps : Steps
-        To be told of every step.
+        Progress, which is updated after every step.
     max_iter : int
     """
 
@@ -146,7 +148,7 @@ class _Descent:
         self.first: float | None = None
 
     def __call__(self, n_iter, objective, excess):
-        """Tell of a step, from the gradient in units of the one to be reached."""
+        """Report a step, from the gradient in units of the tolerance."""
         if self.first is None:
             self.first = excess
         share = n_iter / self.max_iter

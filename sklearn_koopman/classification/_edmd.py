@@ -189,9 +189,9 @@ class EDMDClassifier(TransferringStudent, LeastSquares, KoopmanClassifier):
         X : array-like of shape (n_samples, n_features)
             Rows as for `fit`.
         y : array-like of shape (n_samples,), default=None
-            Labels; None as for `fit`.
+            Labels. None as for `fit`.
         classes : array-like of shape (n_classes,), default=None
-            All classes that may ever come; needed in the first call that has labels, unless after
+            All classes that may appear. Needed in the first call with labels, unless it comes after
             `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.

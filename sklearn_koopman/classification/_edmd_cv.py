@@ -221,19 +221,19 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
         """Return scores (1, n_ridges), the function from ridge to coefficients, and moments."""
         if groups is not None:
             raise ValueError(
-                "cv=None leaves one row out at a time, whatever its group: give a splitter that "
-                "knows groups, such as cv=GroupKFold(5), or no groups."
+                "cv=None leaves one row out at a time and ignores its group: pass a splitter that "
+                "uses groups, such as cv=GroupKFold(5), or no groups."
             )
         if task.soft_logits_from is not None:
             raise ValueError(
-                f"cv=None keeps the outputs of the teacher, and teacher={self.teacher!r} is "
-                "fitted on the rows that would be left out. Give cv=5, which fits it anew for "
-                "every fold, or wrap a teacher that has seen other data in FrozenEstimator."
+                f"cv=None keeps the outputs of the teacher, and teacher={self.teacher!r} is fitted "
+                "on the rows that would be left out. Set cv=5, which fits it anew for every fold, "
+                "or wrap a teacher that has seen other data in FrozenEstimator."
             )
         if scoring not in SCORINGS.values():
             raise ValueError(
-                f"cv=None scores one row at a time, which scoring={self.scoring!r} cannot. Give "
-                f"cv=5, say, or one of {sorted(SCORINGS)}."
+                f"cv=None scores one row at a time, which scoring={self.scoring!r} cannot. Set for "
+                f"example cv=5, or one of {sorted(SCORINGS)}."
             )
         targets, weight = regression_targets(task)
         moments = _accumulate(_blank_moments(task, targets)(), task, targets, weight)
@@ -248,8 +248,8 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
         )
         if np.isneginf(scores).all():
             raise ValueError(
-                f"No ridge of ridges={self.ridges!r} can be judged by leaving out one row: each "
-                "fits some row so closely that nothing but rounding is left. Give larger ridges, "
+                f"No ridge of ridges={self.ridges!r} can be scored by leaving out one row: each "
+                "fits some row so closely that only rounding errors are left. Set larger ridges, "
                 "or cv=5."
             )
         return scores[None], path.coef, moments
@@ -258,8 +258,8 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
         """Return scores (n_splits, n_ridges), the function to coefficients, and moments."""
         splits = make_splits(self.cv, task, groups)
         tasks = split_tasks(task, splits)
-        # Side by side: the targets for the model of all rows, then those of each fold's own
-        # teacher, so that one pass serves them all.
+        # Targets for the model of all rows and targets of each fold's own teacher are side by side,
+        # so that one pass is enough.
         own_targets = task.soft_logits_from is not None
         targets, weight = regression_targets(task)
         task = replace(task, sample_weight=weight)  # rows without a target are not scored
@@ -301,11 +301,11 @@ class EDMDClassifierCV(CrossValidated, KoopmanClassifier):
 
 
 def _blank_moments(task, targets):
-    """Return what makes moments that are small for the rows of a task, or for some of them."""
+    """Return a function that makes empty moments in the smallest form for a task's rows."""
     blocks, n_targets = task.blocks, targets[:1].shape[1]
     if has_few_rows(blocks):
         return partial(TriangularMoments, blocks.n_observables, n_targets)
-    # Exact, as there may be ridges among the candidates that float32 has no digits for.
+    # Exact, because float32 may not be accurate enough for small ridges.
     return partial(GramMoments, blocks.n_observables, n_targets, exact=True)
 
 
@@ -327,7 +327,7 @@ def _solver(moments):
 
     def coef_of(ridge):
         coef = solve_gram(moments, ridge)
-        # Not positive definite to rounding: leave out what the observables do not vary in.
+        # Not positive definite up to rounding: drop directions without variance.
         return RidgePath(moments).coef(ridge) if coef is None else coef
 
     return coef_of

@@ -1,4 +1,4 @@
-"""Cross-validation inside a classifier: splits, what is known of their rows, the best candidate."""
+"""Cross-validation inside a classifier: splits, moments of their rows, the best candidate."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ..rows import merged
 
-# Scores that differ by less are the same score: sums of weights in another order.
+# Scores that differ by less are equal: they are sums of weights in another order.
 TIE = 1e-12
 
 WITHOUT_DASK = (
@@ -20,7 +20,7 @@ WITHOUT_DASK = (
 
 
 class CrossValidated:
-    """What classifiers with cross-validation inside are beside their base: `fit` takes groups."""
+    """Second base of classifiers with cross-validation inside, whose `fit` takes groups."""
 
     _fit: Callable  # of their base
 
@@ -129,7 +129,7 @@ class SplitMoments:
     splits : list of (ndarray of int, ndarray of int)
     n_samples : int
     accumulate : callable
-        Maps indices of rows to their moments.
+        Function of indices of rows that returns their moments.
     """
 
     def __init__(self, splits, n_samples, accumulate):
@@ -164,19 +164,19 @@ def _are_complements(splits, n_samples):
 
 
 def said_of_fold(split, scores):
-    """Return what is said of a fold that is done: its number, and its best score.
+    """Return the message for a finished fold, with its number and its best score.
 
     Parameters
     ----------
     split : int
     scores : list of ndarray of shape (n_candidates,)
-        Of this fold and those before it.
+        Scores of this fold and of earlier ones.
     """
     return f"fold {split + 1}: best score {np.max(scores[-1]):.4f}"
 
 
 def best_candidate(scores):
-    """Return the number of the best mean score; of those that tie, the first.
+    """Return the index of the best mean score, and of the first one if several are equal.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def best_candidate(scores):
 
 
 def cv_results(candidates, scores):
-    """Return scores as `GridSearchCV` does in its `cv_results_`.
+    """Return scores in the form of `cv_results_` of `GridSearchCV`.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def cv_results(candidates, scores):
     results |= {f"split{split}_test_score": row for split, row in enumerate(scores)}
     mean = scores.mean(axis=0)
     results["mean_test_score"] = mean
-    with np.errstate(invalid="ignore"):  # a score of minus infinity has none
+    with np.errstate(invalid="ignore"):  # a score of minus infinity has no deviation
         results["std_test_score"] = scores.std(axis=0)
     results["rank_test_score"] = rankdata(-mean, method="min").astype(np.int32)
     return results

@@ -1,4 +1,4 @@
-"""Paths of ridges on the same rows, under several losses, that share all they can."""
+"""Paths of ridges on the same rows for several losses, with shared computations."""
 
 from dataclasses import replace
 
@@ -9,16 +9,16 @@ from ._distilling import distillation_problem
 class SharedPaths:
     """Minimisers of the distillation loss for many settings, on the rows of one task.
 
-    What the losses share is computed once: rows that are few are kept lifted, their leverages, and
-    a preconditioner for each ridge.
+    Shared parts are computed once: lifted rows (if there are few), their leverages, and a
+    preconditioner for each ridge.
 
     Parameters
     ----------
     task : Task
     scale : Scale
-        Of its observables.
+        Scale of its observables.
     max_iter : int
-        Of each setting.
+        Largest number of steps for each setting.
     tol : float
     perturbation : float, default=0.0
         As in :class:`~sklearn_koopman.KoopmanDistilledClassifier`.
@@ -34,15 +34,15 @@ class SharedPaths:
         self.preconditioners: dict = {}
 
     def path(self, soft_weight, temperature, ridges, coef, intercept):
-        """Return an iterator of the solution for each ridge, each from where the last one ended.
+        """Return an iterator over the solutions for all ridges. Each starts from the last solution.
 
         Parameters
         ----------
         soft_weight, temperature : float
         ridges : sequence of float
-            From the largest down.
+            Penalties in descending order.
         coef : ndarray of shape (n_observables, n_classes)
-            Where to start, for the standardised observables.
+            Initial coefficients of the standardised observables.
         intercept : ndarray of shape (n_classes,)
         """
         problem = distillation_problem(

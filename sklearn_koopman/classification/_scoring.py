@@ -1,4 +1,4 @@
-"""How good students are on rows that were held out: row by row, or by a scorer of scikit-learn."""
+"""Scores of students on held-out rows: row by row, or by a scorer of scikit-learn."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from ..rows import BlockFunction
 from ..students import Affine, OneHotRows, margin
 
-# How good the logits (n_rows, n_candidates, n_classes) are for each row, given the row's class
+# Functions that score logits (n_rows, n_candidates, n_classes) for each row, from the row's class
 # and its soft (or one-hot) target.
 
 
 def accuracy(logits, codes, targets):
-    """Return 1 where the largest logit is that of the label."""
+    """Return 1 for rows whose largest logit belongs to the label."""
     return logits.argmax(axis=2) == codes[:, None]
 
 
 def fidelity(logits, codes, targets):
-    """Return 1 where student and teacher have the same largest logit."""
+    """Return 1 for rows on which student and teacher have the same largest logit."""
     return logits.argmax(axis=2) == targets.argmax(axis=1)[:, None]
 
 
@@ -31,7 +31,7 @@ def neg_log_loss(logits, codes, targets):
 
 
 def neg_mean_squared_error(logits, codes, targets):
-    """Return minus the mean square of the distance from the targets."""
+    """Return minus the mean squared distance from the targets."""
     return -np.square(logits - targets[:, None]).mean(axis=2)
 
 
@@ -40,15 +40,15 @@ NEEDS_NO_LABELS = fidelity, neg_mean_squared_error
 
 
 def scoring_of(student, row_scores, default=None):
-    """Return what the parameter `scoring` of a student stands for.
+    """Return the scoring function for the parameter `scoring` of a student.
 
     Parameters
     ----------
     student : estimator
     row_scores : mapping of str to callable
-        What scores row by row, by its name.
+        Functions that score row by row, by name.
     default : str, default=None
-        What None stands for.
+        Name that None stands for.
 
     Returns
     -------
@@ -82,11 +82,11 @@ def held_out_scores(
     coef : ndarray of shape (n_candidates, n_classes, n_observables)
     intercept : ndarray of shape (n_candidates, n_classes)
     scoring : callable
-        As `scoring_of` returns it. Scores of rows are averaged in one pass.
+        Function from `scoring_of`. Scores of rows are averaged in one pass.
     targets : array of shape (n_samples, n_classes), default=None
         None takes the soft logits, or one-hot labels.
     has_probabilities : bool, default=True
-        Whether the students give probabilities, for a scorer that asks for them.
+        Whether the students give probabilities, for scorers that need them.
 
     Returns
     -------
@@ -111,9 +111,9 @@ def held_out_scores(
 
 
 def scored_weight(task, scoring):
-    """Return what the rows of a task count in a score; refuse when all of it is zero.
+    """Return the weights of a task's rows in a score. Raise ValueError if all are zero.
 
-    Rows that nothing is learned from are not scored. Weights of classes do not count.
+    Rows that are not learned from are not scored. Weights of classes are ignored.
     """
     weight = task.sample_weight
     if task.given_weight is not None:
@@ -123,8 +123,8 @@ def scored_weight(task, scoring):
     if not weight.any():
         name = getattr(scoring, "__name__", scoring)
         raise ValueError(
-            f"scoring={name!r} has no row to score in a test set of cv: none has "
-            "a label and a positive weight. Use fewer splits, or score what needs no labels."
+            f"scoring={name!r} has no row to score in a test set of cv: none has a label and a "
+            "positive weight. Use fewer splits, or choose a scoring that needs no labels."
         )
     return weight
 
@@ -153,7 +153,7 @@ class BlockScores(BlockFunction):
 
 
 class Candidate(ClassifierMixin, BaseEstimator):
-    """A fitted classifier of the rows that a scorer asks about: their logits are known.
+    """A fitted classifier with known logits, for scorers.
 
     Attributes
     ----------
@@ -166,7 +166,7 @@ class Candidate(ClassifierMixin, BaseEstimator):
         self.classes_ = classes
 
     def decision_function(self, X):
-        """Return the logits; of two classes, the second above the first."""
+        """Return the logits; for two classes, the second minus the first."""
         return margin(self.logits)
 
     def predict(self, X):
@@ -175,7 +175,7 @@ class Candidate(ClassifierMixin, BaseEstimator):
 
 
 class CandidateWithProbabilities(Candidate):
-    """The same of students that give probabilities."""
+    """A candidate of students that give probabilities."""
 
     def predict_proba(self, X):
         """Return the probabilities of the classes."""

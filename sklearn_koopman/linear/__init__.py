@@ -1,9 +1,9 @@
 """One matrix: the distillation loss, its minimisers, and least squares, on plain arrays.
 
-Nothing here knows an estimator. Coefficients are float64; those of mini-batches are float32.
+Nothing here depends on estimators. Coefficients are float64, or float32 for mini-batches.
 
-`__all__` is for those who build another student; the other names are what the folders above use,
-and parts of a minimiser, which tests take one by one.
+`__all__` is for authors of new students. Other folders use the other names, and tests use some
+parts of a minimiser.
 """
 
 from ._checks import (

@@ -1,4 +1,4 @@
-"""Problems that cannot be solved are refused before anything is summed."""
+"""Checks that refuse unsolvable problems before anything is summed."""
 
 import numpy as np
 
@@ -11,14 +11,15 @@ LOWER_THE_DEGREE = (
 
 
 def has_few_rows(blocks):
-    """Return whether lifted rows take no more room than a triangle of their Gram matrix.
+    """Return whether lifted rows take no more memory than a triangle of their Gram matrix.
 
-    Then problems are solved in as many unknowns as there are rows.
+    Then problems have only as many unknowns as there are rows.
 
     Parameters
     ----------
     blocks : RowBlocks
-        Of rows that are kept sparse, lifted ones would take far more room.
+        The rows. For sparse rows the answer is False, because lifted ones would take far more
+        memory.
     """
     return not blocks.is_sparse and 2 * blocks.n_samples <= blocks.n_observables
 
@@ -26,7 +27,7 @@ def has_few_rows(blocks):
 def has_few_sparse_rows(blocks):
     """Return whether rows are sparse, and fewer than their observables.
 
-    Then a number for each row and class takes less room than the coefficients.
+    Then a number for each row and class takes less memory than the coefficients.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ def has_few_sparse_rows(blocks):
 def check_moments_fit_in_memory(blocks):
     """Raise MemoryError when neither the lifted rows nor their Gram matrix fit in memory.
 
-    Rows that are kept sparse need neither.
+    Sparse rows need neither.
     """
     if blocks.is_sparse:
         return
@@ -64,7 +65,7 @@ def check_gram_fits_in_memory(n_observables, advice=LOWER_THE_DEGREE):
 
 
 def check_finite_moments(scale):
-    """Raise ValueError when lifted rows have overflown or are not numbers."""
+    """Raise ValueError if lifted rows have overflown or are NaN."""
     if not (np.isfinite(scale.mean).all() and np.isfinite(scale.deviation).all()):
         raise ValueError(
             "The lifted observables are not finite: their values or squares overflow. Scale the "
@@ -73,5 +74,5 @@ def check_finite_moments(scale):
 
 
 def over(tol, gradient_norm):
-    """Return a gradient in units of the one to be reached, infinite where that is zero."""
+    """Return a gradient in units of the tolerance, or infinity if the tolerance is zero."""
     return gradient_norm / tol if tol > 0 else np.inf

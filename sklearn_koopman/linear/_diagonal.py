@@ -1,22 +1,22 @@
-"""The preconditioner of wide sparse rows, of which there can be no Gram matrix."""
+"""The preconditioner for wide sparse rows, whose Gram matrix would be too large."""
 
 import numpy as np
 
-# Least share of the mean of the diagonal that an observable counts with.
+# Smallest entry of the diagonal, as a share of its mean.
 LEAST_SHARE = 1e-3
 
 
 class DiagonalPreconditioner:
-    """The inverse of the diagonal of the Hessian, as if all classes curved alike.
+    """The inverse of the diagonal of the Hessian, as if all classes had the same curvature.
 
-    About the mean of the rows, each weighing what it curves, which is what eliminating the
-    intercept leaves.
+    Rows are weighted by their curvature and taken about their mean, because the intercept is
+    eliminated.
 
     Parameters
     ----------
     problem : DistillationProblem
     moments : DiagonalMoments
-        Of the observables of all rows, each row weighing what it curves.
+        Moments of the observables of all rows, weighted by their curvature.
     """
 
     def __init__(self, problem, moments):
@@ -27,12 +27,12 @@ class DiagonalPreconditioner:
         self.mean = np.where(scale.constant, 0.0, (of_rows.mean - scale.mean) / scale.deviation)
         deviation = np.where(of_rows.constant, 0.0, of_rows.deviation / scale.deviation)
         curvature = self.weight * deviation**2 + problem.ridge
-        # What hardly curves where the minimiser is now may curve elsewhere.
+        # A direction with little curvature here may have more elsewhere.
         least = LEAST_SHARE * curvature.mean()
         self.inverse = np.where(scale.constant, 1.0, 1.0 / np.maximum(curvature, least))
 
     def __call__(self, gradient):
-        """Return the inverse times columns of gradients, of n_observables + 1 numbers each."""
+        """Return the inverse times columns of gradients, with n_observables + 1 numbers each."""
         step = np.empty_like(gradient)
         np.subtract(gradient[:-1], np.outer(self.mean, gradient[-1]), out=step[:-1])
         step[:-1] *= self.inverse[:, None]

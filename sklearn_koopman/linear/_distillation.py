@@ -36,14 +36,14 @@ from ..rows import (
 from ._loss import DistillationLoss, LogitLoss
 from ._perturbation import PerturbedBlockLoss, SlopeCurvature
 
-# Sparse rows whose logits fit in cache with what is made of them.
+# Number of sparse rows whose logits and derived arrays fit in cache.
 LOSS_ROWS = 1024
-# Means this many deviations from zero cost a product too many digits.
+# Means of this many deviations cost products too many digits.
 FAR_FROM_ZERO = 100.0
 
 
 class DistillationProblem:
-    """Value and gradient of the distillation loss, each call one pass over the rows.
+    """Value and gradient of the distillation loss. Each call is one pass over the rows.
 
     Parameters
     ----------
@@ -52,36 +52,36 @@ class DistillationProblem:
     scale : Scale
         Means and deviations that standardise the observables.
     labels : ndarray of int, shape (n_samples,)
-        The class of each row, -1 for none.
+        The class of each row, or -1 for none.
     soft_logits : ndarray of shape (n_samples, n_classes), or None
-        The teacher's logits; None stands for no teacher and needs ``soft_weight=0``.
+        The teacher's logits. None means no teacher, and needs ``soft_weight=0``.
     sample_weight : ndarray of shape (n_samples,)
     n_classes : int
     soft_weight, ridge : float
     temperature : float, default=1.0
-        Of the distillation loss.
+        Temperature of the distillation loss.
     loss : LogitLoss, default=None
-        Another loss; None takes the distillation loss.
+        Another loss. None takes the distillation loss.
     perturbation : float, default=0.0
-        How far the rows are moved, see `_perturbation`; for the distillation loss.
+        Distance by which rows are moved, see `_perturbation`. Only for the distillation loss.
     slopes : LogitSlopes, default=None
-        Needed where they are moved.
+        Slopes of the logits, which are needed if rows are moved.
 
     Attributes
     ----------
     weight : float
-        Sum of the sample weights; of rows chosen, the share that is theirs by number.
+        Sum of the sample weights. For chosen rows, their share by number.
     is_centred : bool
         Whether means are subtracted from the rows, because some are far from zero.
     dtype : numpy.dtype
-        That of the products with the lifted rows: float32 for float32 rows that need not be
-        centred. Sums over blocks are taken in float64.
+        Dtype of the products with the lifted rows: float32 for float32 rows that need not be
+        centred. Sums over blocks are in float64.
     hard_weight, soft_weight : ndarray of shape (n_samples,)
-        What a row weighs in the two losses.
+        Weights of the rows in the two losses.
     softened : ndarray of shape (n_samples, n_classes), or None
         The teacher's probabilities at the temperature.
     constant : float
-        What no coefficient changes in the loss.
+        Part of the loss that does not depend on the coefficients.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class DistillationProblem:
         self.slopes: Any = slopes if perturbation else None
         self.weight = sample_weight.sum()
         is_far = _is_far_from_zero(scale)
-        self.is_centred = is_far and not blocks.is_sparse  # which would fill the zeros
+        self.is_centred = is_far and not blocks.is_sparse  # centring would fill the zeros
         keeps_float32 = not is_far and blocks.dtype == np.float32
         self.dtype = np.dtype(np.float32 if keeps_float32 else np.float64)
         self.hard_weight = (1 - soft_weight) * _normalised(sample_weight * (labels >= 0))
@@ -141,13 +141,13 @@ class DistillationProblem:
         return value, gradient[:-1], gradient[-1]
 
     def evaluate(self, x, curvature=None):
-        """Return value and gradient at coefficients above intercepts in one array.
+        """Return value and gradient at coefficients and intercepts, stacked in one array.
 
         Parameters
         ----------
         x : ndarray of shape (n_observables + 1, n_classes)
         curvature : ndarray of shape (n_samples,), default=None
-            Filled with the trace of each row's second derivative by its logits.
+            Array to fill with the trace of each row's second derivative by its logits.
 
         Returns
         -------
@@ -169,20 +169,20 @@ class DistillationProblem:
         return float(value), self.gradient_from(psi_gradient, sums, x)
 
     def of_observables(self, x):
-        """Return what acts on the observables as they are, less what is subtracted from them.
+        """Return coefficients that act on the observables without standardisation.
 
         Parameters
         ----------
         x : ndarray of shape (n_observables + 1, n_classes)
-            Coefficients of the standardised observables above intercepts.
+            Coefficients of the standardised observables, stacked on intercepts.
 
         Returns
         -------
         weights : ndarray of shape (n_observables, n_classes)
-            In the dtype of the products, as the intercept.
+            Weights in the dtype of the products, which the intercept has too.
         intercept : ndarray of shape (n_classes,)
         offset : ndarray of shape (n_observables,), or None
-            What is subtracted first.
+            Numbers to subtract from the observables first.
         """
         weights, intercept = self.scale.unscale(x[:-1], x[-1])
         offset = self.scale.mean if self.is_centred else None
@@ -195,13 +195,13 @@ class DistillationProblem:
         )
 
     def gradient_from(self, psi_gradient, sums, x):
-        """Return the gradient at coefficients above intercepts, from that by `of_observables`.
+        """Return the gradient by stacked coefficients, from the gradient by `of_observables`.
 
         Parameters
         ----------
         psi_gradient : ndarray of shape (n_observables, n_classes)
         sums : ndarray of shape (n_classes,)
-            By the intercept.
+            Gradient by the intercept.
         x : ndarray of shape (n_observables + 1, n_classes)
 
         Returns
@@ -219,9 +219,9 @@ class DistillationProblem:
         return gradient
 
     def _block_loss(self, x):
-        """Return the loss of blocks at coefficients above intercepts."""
+        """Return the loss of blocks at stacked coefficients and intercepts."""
         weights, intercept, offset = self.of_observables(x)
-        # Sparse rows are multiplied by the numbers of all classes for an observable, one by one.
+        # Sparse rows multiply, one by one, the numbers of all classes for an observable.
         weights = weights.T if self.blocks.is_sparse else np.ascontiguousarray(weights.T)
         model = weights, intercept[:, None], offset, self.loss
         if self.slopes is None:
@@ -231,10 +231,10 @@ class DistillationProblem:
         return PerturbedBlockLoss(*model, self.perturbation, self.slopes.sources, slope_weights)
 
     def slope_gram(self, x):
-        """Return what the slopes add to the second derivative of the loss, None if nothing.
+        """Return the part of the loss's second derivative from slopes, or None if there is none.
 
-        It is that of one class, by the coefficients of the observables as they are, as if all
-        classes and directions were alike.
+        It is the part of one class, by the coefficients of observables without standardisation, as
+        if all classes and directions were equal.
 
         Parameters
         ----------
@@ -263,14 +263,14 @@ class DistillationProblem:
         return as_numpy(self.blocks.map(SquaredNorms(self.scale.mean, rate)))
 
     def restricted(self, rows, factor, buffer=None):
-        """Return the problem of some rows, each weighing more by a factor, lifted and kept.
+        """Return the problem for some rows, with weights times a factor, lifted and kept.
 
         Parameters
         ----------
         rows : ndarray of int, shape (n_rows,)
         factor : ndarray of shape (n_rows,)
         buffer : ndarray, default=None
-            Where to keep the lifted rows, see `RowBlocks.held`.
+            Memory for the lifted rows, see `RowBlocks.held`.
 
         Returns
         -------
@@ -291,7 +291,7 @@ class DistillationProblem:
     def keeping_few_rows(self):
         """Return the problem with all its rows kept, if that takes little memory.
 
-        They are lifted, unless their products are made where they are summed.
+        They are lifted, unless sums compute their products.
         """
         kept = copy(self)
         if self.makes_products:
@@ -302,7 +302,7 @@ class DistillationProblem:
 
     @property
     def makes_products(self):
-        """Whether observables are multiplied where they are summed, and never stored."""
+        """Whether sums compute the observables without storing them."""
         is_in_kernel = self.loss.kernel_temperature is not None and self.slopes is None
         return self.blocks.makes_products and is_in_kernel and not self.is_centred
 
@@ -311,7 +311,7 @@ class DistillationProblem:
         return tile_rows(self.blocks.n_observables, self.n_classes)
 
     def with_ridge(self, ridge):
-        """Return the problem with another penalty and all else shared."""
+        """Return the problem with another penalty, which shares everything else."""
         other = copy(self)
         other.ridge = ridge
         return other
@@ -325,15 +325,15 @@ class DistillationProblem:
 
 @dataclass(frozen=True)
 class BlockLoss(DeviceFunction):
-    """Loss and gradients of one block of rows: all that a worker must be sent.
+    """Loss and gradients of one block of rows, which is all that a worker needs.
 
     Attributes
     ----------
     weights : ndarray of shape (n_classes, n_observables)
-        Their dtype is that of the products.
+        Weights in the dtype of the products.
     intercept : ndarray of shape (n_classes, 1)
     offset : ndarray of shape (n_observables,), or None
-        What is subtracted from the rows first.
+        Numbers to subtract from the rows first.
     loss : LogitLoss
     """
 
@@ -346,11 +346,11 @@ class BlockLoss(DeviceFunction):
 
     @property
     def takes_factors(self):
-        """Whether the kernel knows the loss, and the rows need not be centred."""
+        """Whether the kernel has the loss, and the rows need not be centred."""
         return self.loss.kernel_temperature is not None and self.offset is None
 
     def __call__(self, psi, labels, hard_weight, soft_weight, softened, curvature=None):
-        """Return loss, gradient by the weights and by the intercepts; fill the curvature."""
+        """Return the loss, and its gradients by weights and intercepts. Fill the curvature."""
         aligned = labels, hard_weight, soft_weight, softened, curvature
         if isinstance(psi, Factors):
             model = self.weights, self.intercept[:, 0], self.loss.kernel_temperature
@@ -364,7 +364,7 @@ class BlockLoss(DeviceFunction):
         return added([self._evaluate(*tiles) for tiles in in_tiles(n_rows, psi, *aligned)])
 
     def _evaluate(self, psi, labels, hard_weight, soft_weight, softened, curvature):
-        """Return loss, gradient by the weights and by the intercepts of some tiles of rows."""
+        """Return the loss of some tiles of rows, and its gradients by weights and intercepts."""
         logits = self.weights @ psi.transpose(0, 2, 1)
         logits += self.intercept
         value, residual = self._residual(
@@ -373,7 +373,7 @@ class BlockLoss(DeviceFunction):
         return value, _gradient(psi, residual), residual.sum(axis=(0, 2))
 
     def _evaluate_sparse(self, psi, aligned):
-        """Return loss, gradient by the weights and by the intercepts of sparse rows."""
+        """Return the loss of sparse rows, and its gradients by weights and intercepts."""
         residual = np.empty((psi.shape[0], len(self.weights)), self.weights.dtype)
         value = 0.0
         for rows in gen_batches(len(residual), LOSS_ROWS):
@@ -385,7 +385,7 @@ class BlockLoss(DeviceFunction):
         return value, psi.T @ residual, residual.sum(axis=0, dtype=np.float64)
 
     def _residual(self, logits, labels, hard_weight, soft_weight, softened, curvature):
-        """Return the loss of logits and its gradient by them; fill the curvature."""
+        """Return the loss of logits and its gradient by the logits. Fill the curvature."""
         dtype = self.weights.dtype
         terms = self.loss(
             logits,
@@ -400,7 +400,7 @@ class BlockLoss(DeviceFunction):
         return terms.losses.sum(dtype=np.float64), terms.residual
 
     def on_device(self, place):
-        """Return the same loss of blocks that are tensors."""
+        """Return the same loss for blocks that are tensors."""
         return TensorLoss(
             weights=place(self.weights).T,
             intercept=place(self.intercept)[:, 0],
@@ -427,7 +427,7 @@ class TensorLoss:
     loss: LogitLoss
 
     def __call__(self, psi, labels, hard_weight, soft_weight, softened, curvature=None):
-        """Return loss, gradient by the weights and by the intercepts; fill the curvature."""
+        """Return the loss, and its gradients by weights and intercepts. Fill the curvature."""
         if self.offset is not None:
             psi = psi - self.offset
         psi = psi.to(self.weights.dtype)
@@ -447,7 +447,7 @@ class TensorLoss:
 
 @dataclass(frozen=True)
 class SquaredNorms(BlockFunction):
-    """The squared norm of each row of a block, less a mean and times a rate.
+    """The squared norm of each row of a block, minus a mean and times a rate.
 
     Attributes
     ----------
@@ -469,7 +469,7 @@ class SquaredNorms(BlockFunction):
         if isinstance(psi, Factors):
             return psi.squared_norms(self.mean, rate)
         scaled = psi - self.mean.astype(psi.dtype)
-        # Before they are squared: what is squared must not overflow.
+        # Scale before squaring, so that squares do not overflow.
         scaled *= rate.astype(psi.dtype)
         return np.einsum("ij,ij->i", scaled, scaled)
 
@@ -483,17 +483,17 @@ def _constants(loss, soft_logits):
 
 
 def _gradient(psi, residual):
-    """Return the sum over all rows of observables times residuals, (n_observables, n_classes)."""
+    """Return the sum over rows of observables times residuals, (n_observables, n_classes)."""
     if psi.strides[2] == psi.itemsize:  # rows are contiguous
         return (residual @ psi).sum(axis=0).T
-    # BLAS is twice as fast without having to turn both sides over.
+    # BLAS is twice as fast if it need not transpose both sides.
     return (psi.transpose(0, 2, 1) @ np.ascontiguousarray(residual.transpose(0, 2, 1))).sum(
         axis=0
     )
 
 
 def _is_far_from_zero(scale):
-    """Return whether products with some observable would be differences of large numbers."""
+    """Return whether products with some observables would be differences of large numbers."""
     is_far = np.abs(scale.mean) > FAR_FROM_ZERO * scale.deviation
     return bool((is_far & ~scale.constant).any())
 

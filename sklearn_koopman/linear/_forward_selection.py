@@ -7,9 +7,10 @@ correlations with the targets, ridge regression on the observables in S leaves t
           - \tfrac{1}{2} \operatorname{tr} (c_S^T A_S^{-1} c_S) .
 
 Forward selection (orthogonal least squares: Chen, Billings & Luo, International Journal of Control
-50, 1873-1896, 1989) adds the observable that lowers it most. That is a Cholesky factorisation with
-a pivot of its own: after each choice, the diagonal of A and the rows of c hold what the chosen ones
-do not explain of each candidate, and the next choice is the largest :math:`\|c_j\|^2 / A_{jj}`.
+50, 1873-1896, 1989) adds the observable that lowers it most. This is a Cholesky factorisation with
+a special pivot: after each choice, the diagonal of A and the rows of c contain the part of each
+candidate that the chosen ones do not explain. The next choice is the largest
+:math:`\|c_j\|^2 / A_{jj}`.
 """
 
 import numpy as np
@@ -17,29 +18,29 @@ import numpy as np
 from .._progress import watched
 from ._least_squares import EPS, correlation
 
-# A candidate of which so little is left depends on the chosen ones, to rounding.
+# A candidate with so little left depends on the chosen ones, up to rounding.
 LEAST_LEFT = 1e-10
 
 
 def forward_selection(moments, ridge, max_chosen):
-    """Choose observables one by one, each the best beside those chosen before.
+    """Choose observables one by one, each the best one in addition to the earlier choices.
 
     It takes one pass over an array (n_chosen, n_observables) for every choice.
 
     Parameters
     ----------
     moments : GramMoments
-        It is left as it is.
+        Moments, which do not change.
     ridge : float
     max_chosen : int
-        The choice ends sooner where no observable is left that explains anything.
+        Largest number of choices. There are fewer if no other observable explains anything.
 
     Returns
     -------
     order : ndarray of int, shape (n_chosen,)
         The observables in the order of their choice.
     gains : ndarray of shape (n_chosen,)
-        By how much each lowered the objective.
+        Decrease of the objective by each choice.
     """
     scale = moments.scale
     matrix = correlation(moments)

@@ -1,4 +1,4 @@
-"""Steps of L-BFGS: directions from past steps, and how far to go."""
+"""Steps of L-BFGS: directions from past steps, and line search."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from scipy.linalg import blas
 
 SUFFICIENT_DECREASE = 1e-4
-# Rounding errors that a value is made of.
+# Number of rounding errors in a value.
 ROUNDINGS = 8
 FLATTER = 0.9
 MOST_TRIALS = 20
@@ -15,7 +15,7 @@ MOST_TRIALS = 20
 
 @dataclass(frozen=True)
 class Point:
-    """Where the minimiser is: coefficients above intercepts, value and gradient."""
+    """The current point of the minimiser: stacked coefficients, value and gradient."""
 
     x: np.ndarray
     value: float
@@ -28,15 +28,15 @@ class Point:
 
 
 def line_search(function, point, step, eps):
-    """Return a lower point along a step, None if there is none beyond rounding.
+    """Return a lower point along a step, or None if there is none beyond rounding.
 
-    Where rounding no longer lets values tell points apart, a slope that is less steep does
-    (Hager & Zhang 2005).
+    If values differ only by rounding errors, a point with a smaller slope is accepted (Hager &
+    Zhang 2005).
 
     Parameters
     ----------
     function : callable
-        Returns the point at given coefficients.
+        Function that returns the point at given coefficients.
     point : Point
     step : ndarray
     eps : float
@@ -57,8 +57,8 @@ def line_search(function, point, step, eps):
             return lower
         if rise <= noise and slope_there <= FLATTER * abs(slope):
             return lower
-        # The slope of a convex function vanishes about where the secant does; unless the slope
-        # is steep on a small part of the way only, and then secants hardly get nearer.
+        # The slope of a convex function is zero about where the secant is. But if the slope is
+        # steep only on a small part of the way, secants hardly get nearer.
         bend = slope_there - slope
         length *= np.clip(-slope / bend, 0.1, 0.9 if trial == 0 else 0.5) if bend > 0 else 0.1
     return None
@@ -70,14 +70,14 @@ class History:
     Parameters
     ----------
     n_pairs : int
-        How many to keep, the last ones.
+        Number of pairs to keep, which are the last ones.
     """
 
     def __init__(self, n_pairs):
         self.pairs: deque = deque(maxlen=n_pairs)
 
     def add(self, step, change):
-        """Keep a step and how it changed the gradient, unless rounding decided that."""
+        """Keep a step and its change of the gradient, unless the change is only rounding."""
         product = np.vdot(step, change)
         if product > np.finfo(np.float64).eps * np.vdot(change, change):
             self.pairs.append((step, change, product))
@@ -89,7 +89,7 @@ class History:
         ----------
         gradient : ndarray of shape (n_numbers, n_classes)
         preconditioner : callable, default=numpy.copy
-            Turns columns of gradients, downhill, into the steps taken without a history.
+            Turns columns of negative gradients into the steps without a history.
 
         Returns
         -------
@@ -103,7 +103,7 @@ class History:
         if not self.pairs:
             return preconditioner(step)
         _, change, product = self.pairs[-1]
-        # Side by side, as a preconditioner is a large matrix, which then is read once.
+        # Side by side, so that the preconditioner, a large matrix, is read only once.
         step, of_change = np.hsplit(preconditioner(np.hstack([step, change])), 2)
         step = step * (product / np.vdot(change, of_change))
         for (past, change, product), share in zip(self.pairs, reversed(shares), strict=True):
@@ -112,5 +112,5 @@ class History:
 
 
 def _add(total, factor, term):
-    """Add a multiple of an array to another, in C order, without making a third."""
+    """Add a multiple of an array to another, in C order, without a third array."""
     blas.daxpy(term.ravel(), total.ravel(), a=factor)

@@ -6,10 +6,10 @@ sum W), the coefficients B (n_observables, n_targets) minimise
 .. math:: \frac{1}{2 W} \|\sqrt{w} (Y - \Phi B)\|_F^2 + \frac{ridge}{2} \|B\|_F^2
           \quad\text{subject to}\quad \operatorname{rank} B \le rank .
 
-Constant observables get no coefficient. Each observable may have a ridge of its own.
+Constant observables get no coefficient. Each observable may have its own ridge.
 
 The solution is a sum of the rows :math:`R = \sqrt{w / W} \Phi`: :math:`B = R^T A` with
-:math:`(R R^T + ridge) A = \sqrt{w / W} Y`. So there need not be more equations than rows.
+:math:`(R R^T + ridge) A = \sqrt{w / W} Y`. So there are never more equations than rows.
 """
 
 import numpy as np
@@ -24,8 +24,8 @@ EPS = np.finfo(np.float64).eps
 def packed_correlation(moments, *, overwrite=False):
     """Return the Gram matrix of the standardised observables as a `PackedTriangle`.
 
-    A constant observable has a unit diagonal and no correlation. The moments are left as they are,
-    unless they may be overwritten.
+    A constant observable has a unit diagonal and no correlation. The moments do not change, unless
+    they may be overwritten.
     """
     scale = moments.scale
     matrix = moments.packed if overwrite else moments.packed.copy()
@@ -35,15 +35,15 @@ def packed_correlation(moments, *, overwrite=False):
 
 
 def correlation(moments):
-    """Return the same matrix as an array (n_observables, n_observables)."""
+    """Return the matrix of `packed_correlation` as an array (n_observables, n_observables)."""
     return packed_correlation(moments).full()
 
 
 def cholesky_factor(matrix, ridge, rounding=None):
     """Return the Cholesky factor of ``matrix + diag(ridge)``, or None if there is none.
 
-    None also when the matrix is so near to singular that rounding decides: a reciprocal
-    condition number below what rounding leaves, ``n * eps`` by default. The matrix, a
+    The result is also None if the matrix is so nearly singular that rounding errors matter: its
+    reciprocal condition number is below `rounding`, ``n * eps`` by default. The matrix, a
     `PackedTriangle`, is overwritten.
     """
     rounding = matrix.n * EPS if rounding is None else rounding
@@ -62,14 +62,14 @@ def solve_gram(moments, ridge, rank=None, *, overwrite=False):
     moments : GramMoments
     ridge : float or ndarray of shape (n_observables,)
     rank : int, default=None
-        Largest rank of the coefficients; None does not restrict it.
+        Largest rank of the coefficients. None does not restrict it.
     overwrite : bool, default=False
-        Whether the Gram matrix may be overwritten: half of the room.
+        Whether the Gram matrix may be overwritten, which halves the memory.
 
     Returns
     -------
     coef : ndarray of shape (n_observables, n_targets), or None
-        Coefficients of the standardised observables; None if the Gram matrix is not numerically
+        Coefficients of the standardised observables. None if the Gram matrix is not numerically
         positive definite.
     """
     scale = moments.scale
@@ -85,15 +85,15 @@ def solve_gram(moments, ridge, rank=None, *, overwrite=False):
 def solve_triangular_factor(moments, ridge, rank=None):
     """Solve by the singular value decomposition of the triangular factor of the rows.
 
-    Works for any observables: where they depend on each other and ``ridge`` is zero, this is
-    the solution of least norm.
+    It works for all observables. If they are linearly dependent and ``ridge`` is zero, it gives the
+    solution of smallest norm.
 
     Parameters
     ----------
     moments : TriangularMoments
     ridge : float or ndarray of shape (n_observables,)
     rank : int, default=None
-        Largest rank of the coefficients; None does not restrict it.
+        Largest rank of the coefficients. None does not restrict it.
 
     Returns
     -------
@@ -114,22 +114,22 @@ def solve_triangular_factor(moments, ridge, rank=None):
 
 
 def solve_rows(moments, ridge, rank=None):
-    """Solve as many equations as there are rows of the factor, by Cholesky.
+    """Solve as many equations as the factor has rows, by Cholesky.
 
-    For fewer rows than observables: there are then fewer equations than coefficients.
+    It is for fewer rows than observables: then there are fewer equations than coefficients.
 
     Parameters
     ----------
     moments : TriangularMoments
     ridge : float or ndarray of shape (n_observables,)
     rank : int, default=None
-        Largest rank of the coefficients; None does not restrict it.
+        Largest rank of the coefficients. None does not restrict it.
 
     Returns
     -------
     coef : ndarray of shape (n_observables, n_targets), or None
-        Coefficients of the standardised observables; None if nothing but rounding keeps the
-        equations apart, as ever with ``ridge=0``.
+        Coefficients of the standardised observables. None if the equations are independent only
+        because of rounding, which is always so with ``ridge=0``.
     """
     ridge, stretch = even_ridge(ridge)
     stretch = np.broadcast_to(stretch, moments.n_observables)[:, None]
@@ -145,7 +145,7 @@ def solve_rows(moments, ridge, rank=None):
 
 
 def standardised_factor(moments):
-    """Return R with ``R.T @ R`` the Gram matrix of the standardised observables.
+    """Return R, where ``R.T @ R`` is the Gram matrix of the standardised observables.
 
     Constant observables are zero.
 

@@ -1,7 +1,7 @@
-r"""The loss of logits: value, gradient and curvature, for arrays of numpy and of torch.
+r"""The loss of logits: value, gradient and curvature, for numpy arrays and torch tensors.
 
 With logits s of a row, its label y, the teacher's softened probabilities
-:math:`p = softmax(t / T)`, and what the row weighs in the two losses, h and w, the distillation
+:math:`p = softmax(t / T)`, and the weights h and w of the row in the two losses, the distillation
 loss is
 
 .. math::
@@ -10,12 +10,12 @@ loss is
     \qquad m = h\, e_y + w\, T p ,
 
 where :math:`lse(s) = \log \sum_j e^{s_j}`. Its gradient by s is the *residual*. Its second
-derivative is :math:`h\, (diag(q) - q q^T)` with :math:`q = softmax(s)`, and the same for w at the
-temperature; the *curvature* is the trace of that. The last term depends on no logit.
+derivative is :math:`h\, (diag(q) - q q^T)` with :math:`q = softmax(s)`, plus the same for w at the
+temperature. The *curvature* is its trace. The last term does not depend on the logits.
 
-This is the only place where the formula stands. The exact solver, rows on a device, mini-batches,
-tensor trains and networks all come here. What sums it in one go with the products of monomials, the
-kernel in C (see `Factors`), is its twin.
+The formula is only here. The exact solver, rows on a device, mini-batches, tensor trains and
+networks all use it. The only other version is the C kernel (see `Factors`), which sums it together
+with products of monomials.
 """
 
 from abc import ABC, abstractmethod
@@ -26,7 +26,7 @@ import numpy as np
 
 
 class LossTerms(NamedTuple):
-    """What a loss says of logits of shape (..., n_classes, n_rows).
+    """The terms of a loss for logits of shape (..., n_classes, n_rows).
 
     Attributes
     ----------
@@ -43,18 +43,18 @@ class LossTerms(NamedTuple):
 
 
 class LogitLoss(ABC):
-    """A loss of logits, convex in them: all that a new loss has to say."""
+    """A convex loss of logits: everything that a new loss must define."""
 
     @property
     def kernel_temperature(self) -> float | None:
-        """The temperature, of a loss that the kernel sums as well; None for all others."""
+        """The temperature of a loss that the kernel can sum, or None for all others."""
         return None
 
     def log_sum_exps(self, hard_weight, soft_weight) -> list | None:
-        r"""Return the terms that curve, if they are no others than log-sum-exps.
+        r"""Return the terms with curvature, if all of them are log-sum-exps.
 
-        They are :math:`w \, T^2 lse(s / T)` of a row's logits s, and all else is linear in these:
-        then the minimiser knows all second derivatives.
+        They are :math:`w \, T^2 lse(s / T)` for a row's logits s, and everything else is linear in
+        s. So the minimiser knows all second derivatives.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class LogitLoss(ABC):
         Returns
         -------
         terms : list of (array of shape (..., n_rows), float), or None
-            w and T of each term. None where others curve too.
+            w and T of each term. None if other terms have curvature too.
         """
         return None
 
@@ -73,34 +73,34 @@ class LogitLoss(ABC):
     ):
         """Return losses, residual and curvature.
 
-        All arrays are of numpy, or all of torch; none is changed.
+        All arrays are numpy arrays, or all are torch tensors. None is changed.
 
         Parameters
         ----------
         logits : array of shape (..., n_classes, n_rows)
-            One row for each class: sums over classes then run along contiguous numbers.
+            Logits, with one row for each class.
         labels : array of shape (..., n_rows)
-            The class of each row, -1 for none.
+            The class of each row, or -1 for none.
         hard_weight, soft_weight : array of shape (..., n_rows)
-            What a row weighs in the losses by its label and by its teacher, in the dtype of the
-            logits. Zero for rows without a label.
+            Weights of the rows in the losses of labels and of the teacher, in the dtype of the
+            logits. `hard_weight` is zero for rows without a label.
         softened : array of shape (..., n_rows, n_classes), or None
-            What `soften` made of the teacher's logits; None where there is no teacher.
+            The teacher's logits after `soften`. None if there is no teacher.
         with_curvature : bool, default=False
-            Whether the curvature is asked for.
+            Whether to compute the curvature.
 
         Returns
         -------
         terms : LossTerms
-            The losses without what no logit changes; see `constant`.
+            The losses without the part that does not depend on the logits, see `constant`.
         """
 
     @abstractmethod
     def soften(self, soft_logits):
-        """Return what logits are compared with, from the teacher's, (n_rows, n_classes)."""
+        """Return targets for logits from the teacher's logits, (n_rows, n_classes)."""
 
     def constant(self, softened):
-        """Return what no logit changes in the loss by the teacher of rows of weight one.
+        """Return the part of the teacher's loss that does not depend on logits, for weight one.
 
         Parameters
         ----------
@@ -128,12 +128,12 @@ class DistillationLoss(LogitLoss):
         if not 0 < np.square(np.float64(self.temperature)) < np.inf:
             raise ValueError(
                 f"temperature={self.temperature!r}: its square, which the loss is multiplied by, "
-                "overflows or vanishes; temperatures are of the order of 1 to 10."
+                "overflows or underflows; temperatures are usually between 1 and 10."
             )
 
     @property
     def kernel_temperature(self):
-        """The temperature: the kernel sums this loss as well."""
+        """The temperature, because the kernel can sum this loss."""
         return self.temperature
 
     def __call__(
@@ -141,14 +141,14 @@ class DistillationLoss(LogitLoss):
     ):
         """Return losses, residual and curvature."""
         library = _library_of(logits)
-        # Less the largest of the row: nothing overflows, and no loss is a difference of large
-        # numbers.
+        # Subtract the largest logit of the row, so that nothing overflows, and no loss is a
+        # difference of large numbers.
         logits = logits - library.amax(logits, axis=-2, keepdims=True)
         residual = self._linear_part(logits, labels, hard_weight, soft_weight, softened)
         losses = (residual * logits).sum(axis=-2)
         curvature = library.zeros_like(losses) if with_curvature else None
         for weight, temperature in self.log_sum_exps(hard_weight, soft_weight):
-            # In place: most of the time for few observables goes into arrays of this size.
+            # In place, because with few observables most of the time goes into arrays of this size.
             probability = library.exp(logits if temperature == 1.0 else logits / temperature)
             total = probability.sum(axis=-2)
             probability /= total[..., None, :]
@@ -162,13 +162,14 @@ class DistillationLoss(LogitLoss):
     def raised(
         self, logits, by, labels, hard_weight, soft_weight, softened, *, with_curvature=False
     ):
-        """Return the terms of a loss whose log-sum-exps take raised logits.
+        """Return the terms of a loss with raised logits in its log-sum-exps.
 
         Parameters
         ----------
         logits : array of shape (..., n_classes, n_rows)
         by : array of shape (..., n_classes, n_rows)
-            What the logits are raised by; the terms that are linear in them are not.
+            Numbers to add to the logits in log-sum-exps. Terms that are linear in the logits do not
+            change.
         labels, hard_weight, soft_weight, softened, with_curvature
             As for a call.
 
@@ -176,7 +177,7 @@ class DistillationLoss(LogitLoss):
         -------
         terms : LossTerms
         probability : array of shape (..., n_classes, n_rows)
-            Gradient of the sum of the losses by what raises the logits.
+            Gradient of the sum of the losses by these numbers.
         """
         rows = labels, hard_weight, soft_weight, softened
         losses, residual, curvature = self(logits + by, *rows, with_curvature=with_curvature)
@@ -185,7 +186,7 @@ class DistillationLoss(LogitLoss):
         return LossTerms(losses, residual, curvature), residual - linear
 
     def _linear_part(self, logits, labels, hard_weight, soft_weight, softened):
-        """Return -m of the formula, by which the loss multiplies the logits."""
+        """Return -m of the formula, which the loss multiplies with the logits."""
         classes = np.arange(logits.shape[-2])[:, None]
         if not isinstance(logits, np.ndarray):
             classes = logits.new_tensor(classes)
@@ -216,7 +217,7 @@ class DistillationLoss(LogitLoss):
 
 
 def _library_of(array):
-    """Return the library of an array; numpy and torch agree on all names that are used here."""
+    """Return the library of an array. numpy and torch have the same names for functions here."""
     if isinstance(array, np.ndarray):
         return np
     import torch

@@ -28,46 +28,46 @@ def train_minibatches(
 ):
     """Minimise the distillation loss by Adam, in float32 on any torch device.
 
-    Rows are read, lifted and standardised a batch at a time: no more than `batch_size` lifted
-    rows are ever held.
+    Rows are read, lifted and standardised batch by batch, so at most `batch_size` lifted rows are
+    in memory.
 
     Parameters
     ----------
     problem : DistillationProblem
     coef : ndarray of shape (n_observables, n_classes)
-        Where to start, for the standardised observables.
+        Initial coefficients of the standardised observables.
     intercept : ndarray of shape (n_classes,)
     max_epochs : int
-        Passes over the rows.
+        Largest number of passes over the rows.
     batch_size : int
-        Rows of a batch at most; the batches of an epoch are all about equally large.
+        Largest number of rows in a batch. The batches of an epoch have about the same size.
     learning_rate : float
     device : str or torch.device, default="cpu"
-        Where a new net computes.
+        Device of a new net.
     callbacks : list of skorch callbacks, default=None
         Checkpoints, early stopping, progress bars and the like.
     random_state : int, RandomState instance or None
-        Draws the order of the rows. Nothing is drawn from torch's global generator.
+        Seeds the order of the rows. torch's global generator is not used.
     verbose : int, default=0
-        skorch prints a line an epoch from 2 on.
+        From 2 on, skorch prints a line for each epoch.
     anneal : bool, default=True
-        Lower the learning rate along half a cosine, to zero after the last batch.
+        Whether to lower the learning rate along half a cosine, to zero after the last batch.
     net : DistillationNet, default=None
-        What an earlier call returned, to be trained further from `coef` and `intercept`: it
-        keeps its device, its history and what Adam knows of past gradients. None: a new net.
+        Net from an earlier call, to train further from `coef` and `intercept`. It keeps its device,
+        its history and the state of Adam. None makes a new net.
 
     Returns
     -------
     coef : ndarray of shape (n_observables, n_classes)
-        Constant observables get zero.
+        Coefficients, which are zero for constant observables.
     intercept : ndarray of shape (n_classes,)
     net : DistillationNet
-        A skorch net; `net.history` has the losses, on the scale of `problem`.
+        A skorch net. `net.history` has the losses, on the scale of `problem`.
 
     Notes
     -----
-    As always in skorch, a KeyboardInterrupt that one of the `callbacks` raises ends the training
-    early and quietly. Any other, such as that of Ctrl-C, comes through.
+    As in skorch, a KeyboardInterrupt from one of the `callbacks` ends the training early without an
+    error. Any other one, such as from Ctrl-C, is raised.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def train_minibatches(
     _set_weights(torch, net, np.where(problem.scale.constant[:, None], 0.0, coef), intercept)
 
     for group in net.optimizer_.param_groups:
-        group.pop("initial_lr", None)  # left by the annealing of an earlier call
+        group.pop("initial_lr", None)  # set by the annealing of an earlier call
     n_batches = max_epochs * len(net.get_iterator(rows, training=True))
     annealing = skorch.callbacks.LRScheduler(
         torch.optim.lr_scheduler.CosineAnnealingLR,
@@ -120,12 +120,12 @@ def train_minibatches(
         net.partial_fit(rows)
     if net.interrupt is not None:
         raise net.interrupt
-    annealing.initialize()  # forgets the optimiser: skorch alone pickles it device by device
+    annealing.initialize()  # drops the optimiser, which only skorch can pickle
     return *_weights(net), net
 
 
 class ProblemRows:
-    """The rows of a distillation problem, standardised a batch at a time.
+    """The rows of a distillation problem, standardised batch by batch.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class ProblemRows:
     Attributes
     ----------
     steps : Steps
-        It is told of every batch.
+        Progress, which is updated after every batch.
     """
 
     def __init__(self, problem):
@@ -145,7 +145,7 @@ class ProblemRows:
         return self.problem.blocks.n_samples
 
     def batch(self, rows):
-        """Return standardised observables, and what the loss needs to know, of some rows.
+        """Return standardised observables of some rows, and the targets that the loss needs.
 
         Parameters
         ----------
@@ -156,8 +156,8 @@ class ProblemRows:
         phi : ndarray of float32, shape (n_rows, n_observables)
         targets : ndarray of float32, shape (n_rows, 3 + n_classes) or (n_rows, 3)
             Label, hard weight and soft weight, and softened probabilities if there is a teacher.
-            The weights are times the number of rows of the problem: the mean over a batch then
-            estimates the sum over all rows.
+            Weights are multiplied by the number of rows of the problem, so that the mean over a
+            batch estimates the sum over all rows.
         """
         problem = self.problem
         scale = problem.scale
@@ -173,17 +173,17 @@ class ProblemRows:
 
 
 class BatchIterator:
-    """Batches of lifted rows, all about equally large, in a new order every epoch.
+    """Batches of lifted rows of about the same size, in a new order in every epoch.
 
-    A short last batch would weigh as much as a full one, and its gradient be mostly noise.
+    A short last batch would count as much as a full one, and its gradient would be mostly noise.
 
     Parameters
     ----------
     dataset : ProblemRows
     batch_size : int
-        Rows of a batch at most.
+        Largest number of rows in a batch.
     random_state : int, default=None
-        Seed of the order; None keeps the rows in order.
+        Seed of the order. None keeps the rows in order.
     """
 
     def __init__(self, dataset, batch_size, random_state=None):
@@ -198,7 +198,7 @@ class BatchIterator:
         n_rows = len(self.dataset)
         order = np.arange(n_rows) if self._rng is None else self._rng.permutation(n_rows)
         for rows in np.array_split(order, len(self)):
-            rows.sort()  # a memmap is then read in one direction
+            rows.sort()  # so that a memmap is read in one direction
             yield self.dataset.batch(rows)
 
 
@@ -211,7 +211,7 @@ class BatchLoss:
     loss : LogitLoss
     ridge : float
     constant : float
-        What the loss has that depends on no coefficient.
+        Part of the loss that does not depend on the coefficients.
     """
 
     loss: LogitLoss
@@ -219,12 +219,13 @@ class BatchLoss:
     constant: float
 
     def __call__(self, logits, targets, coef):
-        """Return the loss; the targets are those of `ProblemRows.batch`."""
+        """Return the loss. The targets come from `ProblemRows.batch`."""
         labels, hard, soft = targets[:, :3].to(logits).T
         softened = targets[:, 3:].to(logits) if targets.shape[1] > 3 else None
         known = logits.detach()
         terms = self.loss(known.T, labels, hard, soft, softened)
-        # Zero, with the gradient by the logits, which autograd need not find.
+        # Its value is zero, and its gradient is the known gradient by the logits, which autograd
+        # need not find.
         value = terms.losses.sum() + (terms.residual.T * (logits - known)).sum()
         return value / len(logits) + 0.5 * self.ridge * coef.square().sum() + self.constant
 
@@ -259,7 +260,9 @@ def _net_class():
             self.is_stopped = False
             try:
                 return super().fit_loop(*args, **kwargs)
-            except KeyboardInterrupt as interrupt:  # skorch takes every one for the end
+            except (
+                KeyboardInterrupt
+            ) as interrupt:  # skorch would treat every interrupt as the end
                 if not self.is_stopped:
                     self.interrupt = interrupt
                 raise
@@ -276,7 +279,7 @@ def _net_class():
 
 
 def __getattr__(name):
-    # Pickle looks for the net's class here; it cannot be defined before skorch is imported.
+    # Pickle looks for the net's class here, but it cannot be defined before skorch is imported.
     if name == "DistillationNet":
         return _net_class()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -290,7 +293,7 @@ def _new_net(torch, shape, device):
         module__module_cls=torch.nn.Linear,
         module__in_features=n_observables,
         module__out_features=n_classes,
-        criterion=torch.nn.Identity,  # unused, but checkpoints want a module
+        criterion=torch.nn.Identity,  # unused, but checkpoints need a module
         optimizer=torch.optim.Adam,
         dataset=_as_given,
         iterator_train=BatchIterator,
@@ -305,7 +308,7 @@ def _new_net(torch, shape, device):
 
 
 def _as_given(rows, y=None):
-    """Return what skorch would wrap in a data set."""
+    """Return the rows unchanged, which skorch would wrap in a data set."""
     return rows
 
 

@@ -1,18 +1,19 @@
-r"""The minimiser of the distillation loss: L-BFGS that knows which rows still curve.
+r"""The minimiser of the distillation loss: L-BFGS on the rows that still have curvature.
 
-Once a student is confident of most rows, these add next to nothing to gradient and Hessian: the
-objective is decided by the few rows that still curve. So an evaluation on all rows is followed by
-some steps on a sample of them, in which a row is the more likely the more its loss curves (its
-weight is raised by as much as its chance was below one), corrected by the linear term that makes
-value and gradient those of all rows where the steps begin:
+Once a student is confident about most rows, these rows add almost nothing to gradient and Hessian.
+The few rows that still have curvature determine the objective. So an evaluation on all rows is
+followed by some steps on a sample. A row with more curvature is more likely to be in the sample
+(and its weight is divided by its probability). A linear term corrects the sample's loss, such that
+its value and gradient are those of all rows at the start of these steps:
 
 .. math:: \tilde L(x) = L_s(x) + \langle \nabla L(x_0) - \nabla L_s(x_0), x - x_0 \rangle
           + L(x_0) - L_s(x_0) .
 
-It is convex, so its minimiser lies downhill on L; the next evaluation on all rows says how far to
-go there, and how many steps the sample may be trusted with. L-BFGS keeps its history throughout.
-Its preconditioner is the inverse of the Gram matrix of a sample, each row weighted by its
-curvature: of the Hessian, if all classes curved alike. Of many classes, Newton's steps are taken.
+It is convex, so the direction to its minimiser leads downhill on L. The next evaluation on all rows
+determines how far to go, and how many steps on a sample are allowed. L-BFGS always keeps its
+history. Its preconditioner is the inverse of the Gram matrix of a sample with rows weighted by
+their curvature. This is the inverse of the Hessian if all classes have the same curvature. For many
+classes, Newton's steps are used.
 """
 
 from collections.abc import Callable
@@ -31,57 +32,59 @@ from ._row_coordinates import in_row_coordinates
 from ._sampling import choose_rows
 from ._sparse_minimise import RowSearch
 
-# Classes from which on Newton's steps are taken.
+# Number of classes from which on Newton's steps are used.
 MANY_CLASSES = 32
-# Least and largest share of the gradient that a Newton step may leave.
+# Smallest and largest share of the gradient that a Newton step may leave.
 NEWTON_ACCURACY = 0.01, 0.5
 
-# Of the most that rows can curve, what they do at least for Newton's steps: of a student that is
-# sure of its rows, L-BFGS comes nearer with fewer products.
+# Smallest curvature for Newton's steps, as a share of the largest possible one. If the student is
+# sure of most rows, L-BFGS needs fewer products.
 LEAST_SHARE_OF_CURVATURE = 0.15
 
-# Lifted numbers below which every step evaluates all rows: they cost no more than the bookkeeping.
+# Number of lifted values below which every step evaluates all rows, because samples would not be
+# faster.
 SAMPLED_FROM = 2**20
-# Of what all rows may add to the Hessian, what the sample may leave to chance.
+# Share of all rows' possible contribution to the Hessian that the sample may leave to chance.
 LEFT_TO_CHANCE = 0.08
-# A sample that is not much smaller than all rows is not worth the lifting.
+# A sample that is not much smaller than all rows is not worth lifting.
 LARGEST_SAMPLE = 0.5
-# Bytes of lifted rows that a sample may hold, unless so few rows per observable take more:
-# a Gram matrix of fewer hardly shows its directions.
+# Largest number of bytes of a sample's lifted rows, unless this many rows per observable take more:
+# with fewer rows, a Gram matrix hardly shows its directions.
 SAMPLE_BYTES = 2**27
 FEWEST_ROWS_PER_OBSERVABLE = 1.5
-# Bytes that the rows of a Hessian may take, and their probabilities.
+# Largest number of bytes for the rows of a Hessian and their probabilities.
 HESSIAN_BYTES = 2**28
 
 N_PAIRS = 20
-# Pairs of the coefficients of wide sparse rows would take more room than the rows.
+# Pairs of coefficients of wide sparse rows would take more memory than the rows.
 N_PAIRS_IF_SPARSE = 6
-# Steps on all rows before a sample is tried again; as many are the first that it is trusted with.
+# Number of steps on all rows before a sample is tried again, and of the first steps on a sample.
 FULL_STEPS = 8
-# Attempts on all rows, in double precision, without getting better.
+# Number of attempts on all rows, in double precision, without progress.
 PATIENCE = 3
 FEWEST_STEPS, MOST_STEPS = 3, 60
-# Steps on a sample end when its gradient has fallen by this.
+# Steps on a sample end when its gradient has fallen by this factor.
 SAMPLE_ACCURACY = 0.1
-# Decrease of all rows over that of the sample: below, take fewer steps; above, more.
+# Decrease on all rows divided by that on the sample: below the first, take fewer steps; above the
+# second, more.
 POOR, GOOD = 0.5, 0.8
 
-# Of the mean curvature, what every row has more of when the sample is drawn.
+# Share of the mean curvature that is added to every row's curvature when a sample is drawn.
 FLOOR = 0.02
-# Rows per observable that make a preconditioner, if so many may be held lifted.
+# Number of rows per observable for a preconditioner, if memory allows.
 PRECONDITIONER_ROWS_PER_OBSERVABLE = 8
-# From so many observables on, few rows make fewer unknowns. Below, all problems are solved in the
-# same coordinates, in which weights and repeated rows take the same steps.
+# From this many observables on, problems with few rows use fewer unknowns. Below, all problems are
+# solved in the same coordinates, so that weights and repeated rows take the same steps.
 LEAST_OBSERVABLES_OF_FEW_ROWS = 1024
-# The preconditioner is made anew when the rows curve less than this share of what they did: more
-# often for many classes, of which it is the smaller part of the work.
+# The preconditioner is renewed when the curvature falls below this share of its former value. For
+# many classes it is renewed more often, because it is a smaller part of the work.
 REFRESHED_BELOW = 0.5
 REFRESHED_BELOW_IF_MANY_CLASSES = 0.75
 
 
 @dataclass(frozen=True)
 class Solution:
-    """A minimiser and how near to it the solver came.
+    """The result of a minimisation.
 
     Attributes
     ----------
@@ -92,9 +95,9 @@ class Solution:
     gradient_norm : float
         Largest component of the gradient.
     n_iter : int
-        Steps, on all rows and on samples, and products with the Hessian.
+        Number of steps on all rows and on samples, and of products with the Hessian.
     n_passes : int
-        Evaluations on all rows.
+        Number of evaluations on all rows.
     converged : bool
     """
 
@@ -114,15 +117,15 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     ----------
     problem : DistillationProblem
     coef : ndarray of shape (n_observables, n_classes)
-        Where to start, for the standardised observables.
+        Initial coefficients of the standardised observables.
     intercept : ndarray of shape (n_classes,)
     max_iter : int
-        Most steps.
+        Largest number of steps.
     tol : float
-        Stop when no component of the gradient is larger.
+        Tolerance: stop when no component of the gradient is larger.
     report : callable, default=None
-        Called after every step to a new point with (steps so far, objective, largest component of
-        the gradient over `tol`).
+        Function that is called after every step to a new point, with (steps so far, objective,
+        largest component of the gradient divided by `tol`).
 
     Returns
     -------
@@ -133,7 +136,7 @@ def minimise(problem, coef, intercept, *, max_iter, tol, report=None):
     if starts_at_zero and problem.ridge > 0 and has_few_sparse_rows(blocks):
         return _minimise_among_row_sums(problem, max_iter, tol, report)
     is_wide = blocks.n_observables >= LEAST_OBSERVABLES_OF_FEW_ROWS and has_few_rows(blocks)
-    # Slopes are those of the observables, not of other coordinates.
+    # Slopes belong to the observables, not to other coordinates.
     if problem.ridge > 0 and is_wide and problem.slopes is None:
         return _minimise_in_row_coordinates(problem, coef, intercept, max_iter, tol, report)
     problem = problem.keeping_few_rows()
@@ -164,7 +167,7 @@ def _minimise_in_row_coordinates(problem, coef, intercept, max_iter, tol, report
         basis.T @ coef,
         intercept,
         max_iter=max_iter,
-        # No component is larger in other coordinates then.
+        # Then no component is larger in other coordinates.
         tol=tol / np.sqrt(smaller.blocks.n_observables),
         report=report,
     )
@@ -181,21 +184,21 @@ def _minimise_in_row_coordinates(problem, coef, intercept, max_iter, tol, report
 def minimise_path(
     problem, ridges, coef, intercept, *, max_iter, tol, leverage, preconditioners
 ):
-    """Minimise the distillation loss for one ridge after another, each from where the last ended.
+    """Minimise the distillation loss for one ridge after another, each from the last solution.
 
-    Value, gradient and the history of L-BFGS become those of the new ridge without an evaluation.
+    Value, gradient and the history of L-BFGS are converted to the new ridge without an evaluation.
 
     Parameters
     ----------
     problem : DistillationProblem
     ridges : sequence of float
-        The last are hardest if they are the smallest.
+        Penalties. The smallest ones are the hardest, so they should be the last.
     coef, intercept, max_iter, tol
-        As for `minimise`, the first two for the first ridge; `max_iter` is that of each ridge.
+        As for `minimise`. The first two are for the first ridge. `max_iter` holds for each ridge.
     leverage : ndarray of shape (n_samples,)
-        That of the problem, and of all that differ from it in their loss alone.
+        Leverage of the problem, and of problems that differ only in their loss.
     preconditioners : dict of float to callable
-        What paths of like problems have left for each ridge; those that are missing are made and
+        Preconditioners from paths of similar problems, for each ridge. Missing ones are made and
         added.
 
     Yields
@@ -203,7 +206,7 @@ def minimise_path(
     solution : Solution
     """
     if min(ridges) > 0 and has_few_sparse_rows(problem.blocks):
-        for ridge in ridges:  # each from zero
+        for ridge in ridges:  # each one starts from zero
             yield _minimise_among_row_sums(problem.with_ridge(ridge), max_iter, tol)
         return
     problem = problem.with_ridge(ridges[0])
@@ -220,7 +223,7 @@ def minimise_path(
 
 
 def _search_for(problem):
-    """Return the kind of search that a problem takes."""
+    """Return the kind of search for a problem."""
     terms = problem.loss.log_sum_exps(problem.hard_weight, problem.soft_weight)
     is_dense_here = problem.blocks.are_here and not problem.blocks.is_sparse
     is_known = terms is not None and is_dense_here and problem.slopes is None
@@ -228,7 +231,7 @@ def _search_for(problem):
 
 
 def _stacked(problem, coef, intercept):
-    """Return coefficients above intercepts; constant observables have none."""
+    """Stack coefficients and intercepts. Constant observables get zero."""
     return np.vstack([np.where(problem.scale.constant[:, None], 0.0, coef), intercept])
 
 
@@ -248,13 +251,12 @@ class Search:
         self.preconditioner: Callable | None = None
         self.curvature = np.empty(problem.blocks.n_samples, dtype=problem.dtype)
         self.sample_buffer = np.empty(0, problem.blocks.dtype)
-        # The most that a row's curvature rose by in steps on a sample: what it did once, it may
-        # do again.
+        # Largest rise of a row's curvature in steps on a sample, because it may happen again.
         self.largest_rise = np.zeros_like(self.curvature)
         self.point = self.evaluate(x)
 
     def run(self):
-        """Step until the gradient is small, the steps are used up, or rounding is reached."""
+        """Step until the gradient is small, the steps are used up, or only rounding is left."""
         with self.problem.blocks.pool.keeping_blas_to_one_thread():
             self._run()
 
@@ -280,14 +282,14 @@ class Search:
                 self.change_to_double_precision()
 
     def is_better_than(self, start):
-        """Whether the point is beyond rounding lower than the start, or flatter by half."""
+        """Whether the point is lower than the start beyond rounding, or its gradient is halved."""
         eps = np.finfo(self.problem.dtype).eps
         is_lower = self.point.value < start.value - eps * abs(start.value)
         return is_lower or self.point.gradient_norm < start.gradient_norm / 2
 
     @property
     def solution(self):
-        """Where the minimiser is now."""
+        """The current solution."""
         return Solution(
             coef=self.point.x[:-1],
             intercept=self.point.x[-1],
@@ -299,7 +301,7 @@ class Search:
         )
 
     def change_ridge(self, ridge):
-        """Go on with another penalty, of which value, gradient and secants are known."""
+        """Continue with another penalty, whose value, gradient and secants are known."""
         more = ridge - self.problem.ridge
         self.problem = self.problem.with_ridge(ridge)
         coef = self.point.x.copy()
@@ -324,17 +326,17 @@ class Search:
 
     @property
     def is_unfinished(self):
-        """Whether there is something left to do, and a step left to do it."""
+        """Whether the gradient is not small yet, and steps are left."""
         return self.n_iter < self.max_iter and self.point.gradient_norm > self.tol
 
     def evaluate(self, x):
-        """Return the point of all rows at x, and note the curvature of every row."""
+        """Return the point at x for all rows, and store the curvature of every row."""
         value, gradient = self.problem.evaluate(x, self.curvature)
         self.n_passes += 1
         return Point(x, value, gradient)
 
     def precondition(self):
-        """Precondition by a sample that is just large enough for a Gram matrix."""
+        """Make a preconditioner from a sample that is just large enough for a Gram matrix."""
         blocks = self.problem.blocks
         if blocks.is_sparse:
             moments = accumulated(DiagonalMoments(blocks.n_observables), blocks, self.curvature)
@@ -345,14 +347,15 @@ class Search:
             PRECONDITIONER_ROWS_PER_OBSERVABLE * self.problem.blocks.n_observables, 4096
         )
         rows, factor = self.choose_rows(0.0, min(enough, self.most_rows))
-        self.preconditioner = None  # the old one is as large as the new one
+        self.preconditioner = None  # free the old one, which is as large as the new one
         few = self.restricted(rows, factor)
         moments = GramMoments(few.blocks.n_observables)
         pool = self.problem.blocks.pool
         moments = accumulated(moments, few.blocks, self.curvature[rows] * factor)
         n_rows, slope_gram = few.weight, few.slope_gram(self.point.x)
         if moments.packed.data.nbytes > SAMPLE_BYTES:
-            # The Gram matrix needs the room more than the next sample needs the time.
+            # Free the buffer: the Gram matrix needs the memory, although the next sample takes
+            # longer.
             del few
             self.sample_buffer = np.empty(0, self.sample_buffer.dtype)
         with nullcontext() if moments.is_small else pool.lending_threads_to_blas():
@@ -362,34 +365,34 @@ class Search:
         self.preconditioned_at = self.curvature.sum()
 
     def restricted(self, rows, factor):
-        """Return the problem of some rows, lifted into the buffer of those before them.
+        """Return the problem for some rows, which are lifted into the buffer of the last ones.
 
-        A new one takes as long to allocate as lifting takes to fill it. Rows whose products are
-        not stored need none, nor do sparse ones.
+        Allocation of a new buffer takes as long as lifting. Rows whose products are not stored, and
+        sparse rows, need no buffer.
         """
         if self.problem.makes_products or self.problem.blocks.is_sparse:
             return self.problem.restricted(rows, factor)
         size = len(rows) * self.problem.blocks.n_observables
         if len(self.sample_buffer) < size:
-            # The next sample may be a little larger.
+            # A little larger than now, as the next sample may be larger.
             self.sample_buffer = np.empty(size + size // 8, self.sample_buffer.dtype)
         return self.problem.restricted(rows, factor, self.sample_buffer)
 
     def choose_rows(self, left_to_chance, most):
-        """Sample rows in proportion to what they may add to the Hessian."""
+        """Sample rows in proportion to their possible contributions to the Hessian."""
         floor = FLOOR * self.curvature.mean(dtype=np.float64)
         score = (self.curvature + floor + self.largest_rise) * self.leverage
         return choose_rows(score, left_to_chance, most)
 
     @property
     def most_rows(self):
-        """Rows that may be held lifted."""
+        """Largest number of lifted rows that may be kept."""
         n_observables = self.problem.blocks.n_observables
         row_bytes = self.problem.dtype.itemsize * n_observables
         return max(SAMPLE_BYTES // row_bytes, int(FEWEST_ROWS_PER_OBSERVABLE * n_observables))
 
     def choose_sample(self):
-        """Return rows and what their weights are raised by, None where all rows are better."""
+        """Return rows and factors of their weights, or None if all rows are better."""
         blocks = self.problem.blocks
         if blocks.n_numbers < SAMPLED_FROM:
             return None
@@ -413,7 +416,7 @@ class Search:
             self.report(self.n_iter, point.value, over(self.tol, point.gradient_norm))
 
     def step_on_sample(self, rows, factor):
-        """Take some steps on a sample; return whether they were good ones on all rows."""
+        """Take some steps on a sample. Return whether they were good on all rows."""
         if self.curvature.sum() < REFRESHED_BELOW * self.preconditioned_at:
             self.precondition()
         few = self.restricted(rows, factor)
@@ -437,7 +440,7 @@ class Search:
                 break
         else:
             self.n_iter += n_steps
-            self.evaluate(start.x)  # for the curvature there
+            self.evaluate(start.x)  # for the curvature at the start
             self.n_sample_steps = FEWEST_STEPS
             return False
         self.move_to(point, n_steps)
@@ -449,7 +452,7 @@ class Search:
         return True
 
     def descend(self, function, point, n_steps, goal):
-        """Take L-BFGS steps on a function; return where they end and how many there were."""
+        """Take L-BFGS steps on a function. Return the last point and the number of steps."""
         for done in range(n_steps):
             if point.gradient_norm <= goal:
                 return point, done
@@ -463,7 +466,7 @@ class Search:
 
 
 class NewtonSearch(Search):
-    """A run of the minimiser for many classes: Newton's steps, each product of which counts."""
+    """A run of the minimiser for many classes: Newton's steps, in which each product counts."""
 
     def _run(self):
         if self.preconditioner is not None:
@@ -481,17 +484,17 @@ class NewtonSearch(Search):
                 break
             self.change_to_double_precision()
         self.phi = None
-        if self.is_unfinished:  # few rows decide what is left, or rounding
+        if self.is_unfinished:  # only few rows, or rounding errors, still matter
             super()._run()
 
     @property
     def still_curves(self):
-        """Whether the rows curve so much that the Hessian here says much of what is ahead."""
+        """Whether there is enough curvature that the Hessian here is useful for the next steps."""
         weight = self.problem.hard_weight.sum() + self.problem.soft_weight.sum()
         return self.curvature.sum() > LEAST_SHARE_OF_CURVATURE * weight
 
     def newton_step(self):
-        """Go to a lower point along the step that about solves Newton's equations, if any."""
+        """Go to a lower point along the approximate solution of Newton's equations, if any."""
         if self.curvature.sum() < REFRESHED_BELOW_IF_MANY_CLASSES * self.preconditioned_at:
             self.precondition()
         hessian = self.hessian()
@@ -504,13 +507,13 @@ class NewtonSearch(Search):
             goal=self.tol / 2,
             most=self.max_iter - self.n_iter,
         )
-        del hessian  # before all rows are evaluated
+        del hessian  # free its memory before all rows are evaluated
         eps = np.finfo(self.problem.dtype).eps
         lower = line_search(self.evaluate, self.point, step, eps)
         self.move_to(self.point if lower is None else lower, n_products)
 
     def hessian(self):
-        """Return the Hessian of all rows, or of a sample of those that still curve."""
+        """Return the Hessian of all rows, or of a sample of the rows with curvature."""
         problem = self.problem
         terms = problem.loss.log_sum_exps(problem.hard_weight, problem.soft_weight)
         chosen = self.choose_hessian_rows(len(terms))
@@ -526,12 +529,12 @@ class NewtonSearch(Search):
         return Hessian(phi, terms, problem.ridge, self.point.x, problem.blocks.pool)
 
     def choose_hessian_rows(self, n_terms):
-        """Return rows and what their weights are raised by, None for all rows as they are."""
+        """Return rows and factors of their weights, or None for all rows without factors."""
         blocks = self.problem.blocks
         if blocks.n_numbers < SAMPLED_FROM:
             return None
-        # In float32: the rows, and their probabilities, which take no more room than the pairs
-        # of L-BFGS.
+        # In float32: the rows and their probabilities, which take no more memory than the pairs of
+        # L-BFGS.
         n_observables, n_classes = blocks.n_observables, self.problem.n_classes
         most = min(
             max(

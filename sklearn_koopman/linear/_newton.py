@@ -1,17 +1,18 @@
-r"""Newton's steps, by conjugate gradients: for many classes.
+r"""Newton's steps by conjugate gradients, for many classes.
 
-Of many classes hardly a row is so sure that it stops curving, and each class curves in its own way:
-what one of them needs L-BFGS learns for all of them, a pair at a time. But the product of the
-Hessian H with a direction v takes no more than two products with the rows. With q the probabilities
-of a row, w its weight, and s the logits that the direction gives,
+With many classes, almost all rows keep some curvature, and each class has a different curvature.
+L-BFGS learns it for all classes, one pair at a time. But the product of the Hessian H with a
+direction v takes only two products with the rows. With the probabilities q of a row, its weight w,
+and the logits s of the direction,
 
 .. math:: H v = \sum \phi \, w \, (q \circ s - q \, q^T s)^T + ridge \, v .
 
-So Newton's equations are solved by conjugate gradients, no further than the step is worth
-(Nocedal & Wright 2006, 7.1). The preconditioner is that of L-BFGS, between factors of the classes.
+So Newton's equations are solved by conjugate gradients, only as accurately as is useful for the
+step (Nocedal & Wright 2006, 7.1). The preconditioner is that of L-BFGS, between factors of the
+classes.
 
-Directions need no more than float32: value and gradient, which decide where the minimum is, are
-those of the problem.
+float32 is enough for directions. Value and gradient, which determine the minimum, have the
+precision of the problem.
 """
 
 from dataclasses import dataclass
@@ -21,9 +22,10 @@ from sklearn.utils import gen_batches
 
 from ..rows import BlockFunction
 
-# Rows that are multiplied at once: their logits stay in cache, with what is made of them.
+# Number of rows that are multiplied at once, such that their logits and derived arrays stay in
+# cache.
 PRODUCT_ROWS = 256
-# Of the mean curvature of the classes, what each is taken to have at least.
+# Smallest curvature of a class, as a share of the mean curvature.
 LEAST_CURVATURE = 0.3
 
 
@@ -34,7 +36,7 @@ class Standardised(BlockFunction):
     Attributes
     ----------
     mean, rate : ndarray of shape (n_observables,)
-        What is subtracted, and what is multiplied after that.
+        Numbers to subtract, and factors to multiply by after that.
     """
 
     mean: np.ndarray
@@ -69,18 +71,18 @@ class Hessian:
     Parameters
     ----------
     phi : ndarray of shape (n_samples, n_observables)
-        The rows that it is summed over, standardised.
+        Standardised rows over which it is summed.
     terms : list of (ndarray of shape (n_samples,), float)
         The `log_sum_exps` of the loss.
     ridge : float
     x : ndarray of shape (n_observables + 1, n_classes)
-        The coefficients, above intercepts.
+        The coefficients, stacked on the intercepts.
     pool : ThreadPool
 
     Attributes
     ----------
     class_curvature : ndarray of shape (n_classes,)
-        Sum over the rows of what the loss curves along the logit of each class alone.
+        Sum over the rows of the second derivative of the loss by the logit of each class.
     """
 
     def __init__(self, phi, terms, ridge, x, pool):
@@ -110,7 +112,7 @@ class Hessian:
         self.class_curvature = sum(pool.map_shares(fill, self.tiles))
 
     def __call__(self, v):
-        """Return the product with a direction, an array like the coefficients."""
+        """Return the product with a direction, which is an array like the coefficients."""
         coef, intercept = _halves(v)
 
         def multiply(tiles):
@@ -130,7 +132,7 @@ class Hessian:
         return product
 
     def _residual(self, rows, logits):
-        """Return what the gradient by the logits changes by along logits of some rows."""
+        """Return the change of the gradient by the logits along a direction of logits."""
         total = np.zeros_like(logits)
         for all_rows, weight in zip(self.softmaxes, self.weights, strict=True):
             softmax = all_rows[rows]
@@ -143,15 +145,15 @@ class Hessian:
 
 
 class ClassPreconditioner:
-    r"""A preconditioner for classes that curve alike, between factors of the classes.
+    r"""A preconditioner for classes of equal curvature, between factors for the classes.
 
-    It inverts the Hessian as if it were :math:`M \otimes diag(d)` with d the curvature of each
-    class, as a share of their mean, and M what all classes have in common.
+    It inverts the Hessian as if it were :math:`M \otimes diag(d)` with the curvature d of each
+    class, as a share of their mean, and with the common part M of all classes.
 
     Parameters
     ----------
     preconditioner : callable
-        Made as if all classes curved alike.
+        Preconditioner for equal curvature of all classes.
     class_curvature : ndarray of shape (n_classes,)
     """
 
@@ -161,26 +163,27 @@ class ClassPreconditioner:
         self.factor = 1 / np.sqrt(np.maximum(share, LEAST_CURVATURE))
 
     def __call__(self, gradient):
-        """Return the step for a gradient, whose classes add up to zero as those of gradients."""
+        """Return the step for a gradient. Its classes add up to zero, as in gradients."""
         step = self.factor * self.preconditioner(self.factor * gradient)
-        # What is common to all classes changes no probability: there nothing curves.
+        # A change that is common to all classes does not change probabilities, so it has no
+        # curvature.
         step -= step.mean(axis=1, keepdims=True)
         return step
 
 
 def conjugate_gradients(product, gradient, preconditioner, *, accuracy, goal, most):
-    """Return a step that about solves Newton's equations, and how many products it took.
+    """Return an approximate solution of Newton's equations, and the number of products.
 
     Parameters
     ----------
     product : callable
-        Multiplies the Hessian with a direction.
+        Function that multiplies the Hessian with a direction.
     gradient : ndarray
     preconditioner : callable
     accuracy : float
-        Share of the gradient that may be left, in the norm of the preconditioner.
+        Share of the gradient that may remain, in the norm of the preconditioner.
     goal : float
-        A component that need not become smaller.
+        Size of components at which the solution is accurate enough.
     most : int
         Products.
 
@@ -199,7 +202,7 @@ def conjugate_gradients(product, gradient, preconditioner, *, accuracy, goal, mo
         image = product(direction)
         n_products += 1
         bend = np.vdot(direction, image)
-        if not bend > 0:  # rounding decides
+        if not bend > 0:  # only rounding errors are left
             break
         length = square / bend
         step += length * direction
@@ -215,5 +218,5 @@ def conjugate_gradients(product, gradient, preconditioner, *, accuracy, goal, mo
 
 
 def _halves(x):
-    """Return coefficients and intercepts in the precision of products."""
+    """Return coefficients and intercepts in the precision of the products."""
     return x[:-1].astype(np.float32), x[-1].astype(np.float32)

@@ -1,20 +1,20 @@
-r"""What noise of the hardware adds to a loss: a penalty on every observable's coefficients.
+r"""The effect of hardware noise on a loss: a penalty on every observable's coefficients.
 
 Observables :math:`\psi_j (1 + \epsilon_j) + \eta_j`, with independent noise of zero mean and
 standard deviations m (relative) and a (absolute), give the logits of a matrix K the variance
-:math:`\sum_j (m^2 \psi_j^2 + a^2) K_{cj}^2`. So do relative errors m of the weights themselves. The
-mean over rows of half of it is, for coefficients :math:`B_j = d_j K_j` of the observables
-standardised to deviation :math:`d_j`,
+:math:`\sum_j (m^2 \psi_j^2 + a^2) K_{cj}^2`. Relative errors m of the weights have the same effect.
+The mean over rows of half of this variance is, for coefficients :math:`B_j = d_j K_j` of the
+observables standardised to deviation :math:`d_j`,
 
 .. math:: \sum_j \frac{r_j}{2} \|B_j\|^2, \qquad
           r_j = \frac{m^2 (\bar\psi_j^2 + d_j^2) + a^2}{d_j^2} .
 
-Least squares has exactly this as the mean of its loss over the noise, beside the loss itself. The
-second derivatives of cross-entropy, and of :math:`T^2 KL` at temperature T, are at most 1/2 in any
-direction of the logits, so half of it is an upper bound there.
+For least squares, the mean of the loss over the noise is the loss plus exactly this. The second
+derivatives of cross-entropy, and of :math:`T^2 KL` at temperature T, are at most 1/2 in any
+direction of the logits, so half of this is an upper bound there.
 
-Different penalties are one penalty of observables that are scaled otherwise, so that solvers need
-know of nothing but ``ridge``.
+Different penalties are the same as one penalty on observables with other scales, so solvers need
+only one ``ridge``.
 """
 
 from dataclasses import replace
@@ -23,7 +23,7 @@ import numpy as np
 
 
 def noise_penalty(scale, multiplicative, additive):
-    """Return what noise adds to the ridge of every standardised observable.
+    """Return the penalty that noise adds to the ridge of every standardised observable.
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ def noise_penalty(scale, multiplicative, additive):
     Returns
     -------
     penalty : ndarray of shape (n_observables,)
-        Zero for constant observables, which have no coefficient.
+        Penalties. They are zero for constant observables, which have no coefficient.
 
     Raises
     ------
     ValueError
-        If it overflows.
+        If the penalty overflows.
     """
     relative, absolute = np.float64(multiplicative), np.float64(additive)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -50,15 +50,15 @@ def noise_penalty(scale, multiplicative, additive):
     penalty = np.where(scale.constant, 0.0, penalty)
     if not np.isfinite(penalty.sum()):
         raise ValueError(
-            f"multiplicative_noise={multiplicative}, additive_noise={additive}: what they add to "
-            "the ridge overflows, as they are too large for observables of such scales. Noise is "
-            "a standard deviation, relative to values or in their units."
+            f"multiplicative_noise={multiplicative}, additive_noise={additive}: the penalty that "
+            "they add to the ridge overflows, because they are too large for observables of these "
+            "scales. Noise is a standard deviation, relative to values or in their units."
         )
     return penalty
 
 
 def even_ridge(ridge):
-    """Return one ridge and how much wider each observable's scale must be for it.
+    """Return one ridge, and factors of the observables' scales for it.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def even_ridge(ridge):
     -------
     ridge : float
     stretch : float or ndarray of shape (n_observables,)
-        Observables divided by it, with the one ridge, have the penalties they had.
+        Factors. Observables divided by them have the same penalties as before with the one ridge.
     """
     if np.ndim(ridge) == 0:
         return ridge, 1.0
@@ -78,7 +78,7 @@ def even_ridge(ridge):
 
 
 def with_even_ridge(scale, ridge):
-    """Return a scale and one ridge that penalise as different ridges do.
+    """Return a scale and one ridge with the same penalties as different ridges.
 
     Parameters
     ----------

@@ -1,16 +1,16 @@
-r"""A loss of students whose input is moved: its first order in the size of the change.
+r"""The loss of students with moved inputs, to first order in the size of the move.
 
-Within a distance :math:`\epsilon` of a row the logit of class j above that of the row's own class y
-changes by at most :math:`\epsilon \|\nabla (s_j - s_y)\|`, to first order: for one that is linear
-in the row, exactly. So every log-sum-exp of a loss takes, instead of the logits s,
+Within a distance :math:`\epsilon` of a row, the logit of class j minus that of the row's own class
+y changes by at most :math:`\epsilon \|\nabla (s_j - s_y)\|`, to first order. This is exact for
+logits that are linear in the row. So every log-sum-exp of a loss takes, instead of the logits s,
 
 .. math:: \tilde s_j = s_j + \sqrt{\epsilon^2 \|\nabla (s_j - s_y)\|^2 + \tau^2} - \tau .
 
-The slopes of logits are linear in the coefficients, and so are the logits; norms are convex, and
-log-sum-exp is convex and increasing: the loss stays convex. (:math:`\tau`, a hundredth of a logit,
-makes it smooth where slopes vanish, as they all do where the minimiser starts.) The other terms of
-the loss, which are linear in the logits, are as they were. The own class is the label, or without
-one what the teacher holds most likely.
+Logits and their slopes are linear in the coefficients, norms are convex, and log-sum-exp is convex
+and increasing. So the loss stays convex. (:math:`\tau`, a hundredth of a logit, makes it smooth
+where slopes are zero, as at the start of the minimiser.) The other terms of the loss, which are
+linear in the logits, do not change. The own class is the label, or for rows without a label the
+teacher's choice.
 
 With probabilities q, the gradient of the log-sum-exp, and :math:`l_j` for the root,
 
@@ -29,9 +29,9 @@ from scipy.sparse import csr_array, diags_array, kron
 from ..rows import BlockFunction
 from ._loss import DistillationLoss, LossTerms
 
-# Of the logits, what rounds the norm off where slopes vanish.
+# Amount of logits by which the norm is smoothed where slopes are zero.
 SMOOTHING = 0.01
-# Of the logits, what a preconditioner takes shorter changes for: they will not stay so short.
+# Smallest change of logits in a preconditioner, because smaller changes will grow.
 LEAST_LENGTH = 1.0
 
 
@@ -41,16 +41,16 @@ class LogitSlopes:
     Parameters
     ----------
     slopes : Slopes
-        Those of the observables, by what enters their dictionary.
+        Slopes of the observables by the input of their dictionary.
     factor : ndarray of shape (n_directions, n_features)
-        What enters it is linear in the rows: with orthonormal directions of these, what each adds
-        to it.
+        Change of the dictionary's input, which is linear in the rows, along each of some
+        orthonormal directions.
     n_observables : int
 
     Attributes
     ----------
     sources : ndarray of int, shape (n_sources,)
-        The observables that slopes are multiples of; the constant 1 is one more after them.
+        The observables that slopes are multiples of. The constant 1 comes after them.
     """
 
     def __init__(self, slopes, factor, n_observables):
@@ -67,13 +67,13 @@ class LogitSlopes:
         self._shape = n_terms, slopes.n_features
 
     def weights(self, coef, observables=None):
-        """Return what maps sources to slopes of the logits.
+        """Return the map from sources to slopes of the logits.
 
         Parameters
         ----------
         coef : ndarray of shape (n_observables, n_classes)
         observables : ndarray of int, default=None
-            Those that the logits are sums of, if not of all.
+            The observables in the logits. None: all.
 
         Returns
         -------
@@ -86,7 +86,7 @@ class LogitSlopes:
         return np.ascontiguousarray(weights.transpose(0, 2, 1) @ self._factor.T)
 
     def gradient(self, by_weights):
-        """Return the gradient by the coefficients, (n_observables, n_classes), from that by these.
+        """Return the gradient by coefficients, (n_observables, n_classes), from that by weights.
 
         Parameters
         ----------
@@ -98,12 +98,12 @@ class LogitSlopes:
     def gram(self, of_sources):
         """Return the Gram matrix of the slopes of the observables, (n_observables,) * 2.
 
-        Directions that are not those of features count as if they were.
+        Directions count as if they were directions of features.
 
         Parameters
         ----------
         of_sources : ndarray of shape (n_sources + 1, n_sources + 1)
-            That of the sources.
+            Gram matrix of the sources.
         """
         of_features = diags_array(np.square(self._factor).sum(axis=0))
         return (self._matrix @ kron(of_sources, of_features) @ self._transposed).toarray()
@@ -111,20 +111,20 @@ class LogitSlopes:
 
 @dataclass(frozen=True)
 class PerturbedBlockLoss(BlockFunction):
-    """Loss and gradients of one block of rows that are moved: all that a worker must be sent.
+    """Loss and gradients of one block of moved rows, which is all that a worker needs.
 
     Attributes
     ----------
     weights : ndarray of shape (n_classes, n_observables)
-        Their dtype is that of the products.
+        Weights in the dtype of the products.
     intercept : ndarray of shape (n_classes, 1)
     offset : ndarray of shape (n_observables,), or None
-        What is subtracted from the rows before they are multiplied.
+        Numbers to subtract from the rows before they are multiplied.
     loss : DistillationLoss
     perturbation : float
     sources : ndarray of int, shape (n_sources,)
     slope_weights : ndarray of shape (n_sources + 1, n_classes, n_directions)
-        As `LogitSlopes` has them.
+        Weights from `LogitSlopes`.
     """
 
     weights: np.ndarray
@@ -136,7 +136,7 @@ class PerturbedBlockLoss(BlockFunction):
     slope_weights: np.ndarray
 
     def __call__(self, psi, labels, hard_weight, soft_weight, softened, curvature=None):
-        """Return loss, gradient by weights, intercepts and slope weights; fill the curvature."""
+        """Return loss, gradients by weights, intercepts and slope weights. Fill the curvature."""
         rows = labels, hard_weight, soft_weight, softened
         moved = self._moved(psi, *rows, with_curvature=curvature is not None)
         if curvature is not None:
@@ -181,7 +181,7 @@ class PerturbedBlockLoss(BlockFunction):
 
 
 class _Moved(NamedTuple):
-    """A block of rows and what moves it: own classes, slopes less theirs, roots, terms, q."""
+    """A block of moved rows: own classes, slopes minus theirs, roots, terms, q."""
 
     psi: Any
     sources: Any
@@ -194,7 +194,7 @@ class _Moved(NamedTuple):
 
 @dataclass(frozen=True)
 class SlopeCurvature(BlockFunction):
-    """How much the loss of a block curves in the slopes, if all directions and classes are alike.
+    """The curvature of a block's loss in the slopes, as if directions and classes were equal.
 
     Attributes
     ----------
@@ -204,9 +204,9 @@ class SlopeCurvature(BlockFunction):
     loss: PerturbedBlockLoss
 
     def __call__(self, psi, *rows):
-        """Return the Gram matrix of the sources, each row weighing what it curves."""
+        """Return the Gram matrix of the sources, with rows weighted by their curvature."""
         moved = self.loss._moved(psi, *rows, with_curvature=True)
-        # Twice, as what moves a logit moves that of the own class.
+        # Twice, because a change of a logit also changes that of the own class.
         rates = 2 * (moved.probability / np.maximum(moved.lengths, LEAST_LENGTH)).sum(axis=1)
         rates += moved.terms.curvature / moved.slopes.shape[2]
         rates *= self.loss.perturbation**2

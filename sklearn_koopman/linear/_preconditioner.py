@@ -3,30 +3,30 @@
 import numpy as np
 from sklearn.utils import gen_even_slices
 
-# Parts that threads share the products of a preconditioner in.
+# Number of parts into which threads split the products of a preconditioner.
 N_PARTS = 8
-# Least and largest share of the mean curvature that is added in all directions: few rows hardly
-# show some of them at all, and a preconditioner that blows these up repeats rounding errors.
+# Smallest and largest share of the mean curvature that is added in all directions. Few rows hardly
+# vary along some directions, and a preconditioner that enlarges these amplifies rounding errors.
 SHIFTS = 1e-3, 1.0
 
 
 class CurvaturePreconditioner:
-    """The inverse of the Hessian of a sample, as if all classes curved alike.
+    """The inverse of the Hessian of a sample, as if all classes had the same curvature.
 
-    Its block for one class is the Gram matrix of the rows, weighted by their curvature, about
-    their mean, which is what eliminating the intercept leaves.
+    Its block for one class is the Gram matrix of the rows, weighted by their curvature and taken
+    about their mean, because the intercept is eliminated.
 
     Parameters
     ----------
     problem : DistillationProblem
     moments : GramMoments
-        Of the observables of the sample, each row weighing what it curves. Its Gram matrix is
-        overwritten.
+        Moments of the observables of the sample, with rows weighted by their curvature. The Gram
+        matrix is overwritten.
     n_rows : float
-        Rows of the sample, counted by their sample weights. The fewer there are for each
-        observable, the more is added in all directions.
+        Number of rows of the sample, counted by their sample weights. With fewer rows per
+        observable, more is added in all directions.
     slope_gram : ndarray of shape (n_observables, n_observables), default=None
-        What slopes add for one class, see `DistillationProblem.slope_gram`.
+        Part of the slopes for one class, see `DistillationProblem.slope_gram`.
     """
 
     def __init__(self, problem, moments, n_rows, slope_gram=None):
@@ -50,14 +50,14 @@ class CurvaturePreconditioner:
         self.parts = list(gen_even_slices(len(self.inverse), N_PARTS))
 
     def __call__(self, gradient):
-        """Return the inverse times columns of gradients, of n_observables + 1 numbers each."""
+        """Return the inverse times columns of gradients, with n_observables + 1 numbers each."""
         step = np.empty_like(gradient)
         coef_gradient = gradient[:-1] - np.outer(self.mean, gradient[-1])
         coef_gradient = coef_gradient.astype(self.inverse.dtype)
 
         def multiply(parts):
             for rows in parts:
-                # Columns of a symmetric matrix are its rows, and lie in one piece.
+                # Columns of a symmetric matrix are its rows, which are contiguous.
                 step[rows] = self.inverse[:, rows].T @ coef_gradient
 
         self.pool.map_shares(multiply, self.parts)
@@ -66,7 +66,7 @@ class CurvaturePreconditioner:
 
 
 def inverse(matrix, dtype):
-    """Return the inverse of a packed matrix, overwritten, in a precision that it allows."""
+    """Return the inverse of a packed matrix in a sufficient precision. It is overwritten."""
     factor = matrix if dtype == np.float64 else matrix.copy(dtype)
     if not factor.factorise() and factor is not matrix:
         factor = matrix

@@ -1,4 +1,4 @@
-r"""Linear probes: how well a linear function of features tells on which rows a clause holds.
+r"""Linear probes: how well a linear function of features predicts on which rows a clause holds.
 
 A clause is a set of rows with the indicator :math:`c`. With features :math:`\phi`, standardised
 and divided by the square root of their number, its error over the n rows is
@@ -6,7 +6,7 @@ and divided by the square root of their number, its error over the n rows is
 .. math:: e(c) = \frac{1}{\bar c (1 - \bar c)} \min_{w, b} \Big[
           \frac{1}{n} \sum_i (c_i - b - w^T \phi_i)^2 + ridge \|w\|^2 \Big]
 
-from 0 (a linear function of small norm is the clause) to 1 (the features say nothing). Let
+from 0 (a linear function of small norm equals the clause) to 1 (the features do not help). Let
 :math:`\Phi^T \Phi / n + ridge I = R^T R` and :math:`U = \Phi R^{-1} / \sqrt n`; then
 
 .. math:: e(c) = 1 - \frac{\|U^T c\|^2}{n \bar c (1 - \bar c)} .
@@ -44,7 +44,7 @@ class LinearProbes:
     >>> x = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
     >>> probes = LinearProbes(x[:, :1], ridge=1e-6)
     >>> everywhere = np.ones(4, dtype=bool)
-    >>> probes.errors(everywhere, x > 0)[0].round(3)  # it sees the first column alone
+    >>> probes.errors(everywhere, x > 0)[0].round(3)  # the probes see only the first column
     array([0., 1.])
     """
 
@@ -52,23 +52,23 @@ class LinearProbes:
         self.coordinates = _coordinates(features, ridge)
 
     def errors(self, rows, literals):
-        """Return the errors of a clause cut in two by each of many conditions.
+        """Return the errors of a clause that each of many conditions splits in two.
 
-        Only the rows of the clause enter the product, and both halves come from one: their
+        Only the rows of the clause enter the product. One product serves both halves, because their
         indicators add up to that of the clause.
 
         Parameters
         ----------
         rows : ndarray of bool, shape (n_rows,)
-            Where the clause holds.
+            Mask of the rows on which the clause holds.
         literals : ndarray of bool, shape (n_rows, n_literals)
-            Where each condition holds.
+            Mask of the rows on which each condition holds.
 
         Returns
         -------
         errors : ndarray of shape (2, n_literals)
-            Of "clause and condition", and of "clause and not condition". A clause that holds
-            on no row, or on all, has the error 1.
+            Errors of "clause and condition", and of "clause and not condition". A clause that holds
+            on no row, or on all rows, has the error 1.
         """
         inside = self.coordinates[rows]
         holds = literals[rows]
@@ -80,7 +80,7 @@ class LinearProbes:
         )
 
     def _error(self, projected, n_clause):
-        """Return the errors of clauses from their U^T c, one column each."""
+        """Return the errors of clauses from U^T c, one column for each clause."""
         explained = np.einsum("ij,ij->j", projected, projected, dtype=np.float64)
         scatter = n_clause * (1 - n_clause / len(self.coordinates))
         share = np.zeros_like(scatter)
@@ -94,7 +94,7 @@ def _coordinates(features, ridge):
     check_fits_in_memory(
         8 * n_rows * n_features,
         f"A {n_rows} x {n_features} matrix of features",
-        "Probe fewer rows, or give features of fewer layers.",
+        "Probe fewer rows, or pass features of fewer layers.",
     )
     phi = features.astype(np.float64)
     scale = Scale.from_scatter(phi.mean(axis=0), phi.var(axis=0))
@@ -102,7 +102,7 @@ def _coordinates(features, ridge):
     phi[:, scale.constant] = 0.0
     phi /= scale.deviation * np.sqrt(max(1, n_features - scale.constant.sum()))
     if n_features > n_rows:
-        # Only inner products of rows count; the triangular factor has the same ones.
+        # Only inner products of rows matter, and the triangular factor has the same ones.
         (triangle,) = qr(phi.T, overwrite_a=True, mode="r", check_finite=False)
         phi = triangle[:n_rows].T
     gram = PackedTriangle(phi.shape[1])

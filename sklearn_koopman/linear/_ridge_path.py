@@ -1,14 +1,14 @@
 r"""Ridge least squares for many penalties, and its leave-one-out predictions.
 
 One eigendecomposition :math:`C = V \Lambda V^T` of the Gram matrix of the standardised
-observables gives the coefficients for every ridge, :math:`V (\Lambda + ridge)^{-1} V^T c`, and so
-do the rows' leverages
+observables gives the coefficients for every ridge, :math:`V (\Lambda + ridge)^{-1} V^T c`, and the
+leverages of the rows,
 
 .. math:: h_i = \frac{w_i}{W} \Big(1 + \sum_j \frac{(\phi_i^T v_j)^2}{\lambda_j + ridge}\Big) .
 
-Without row i, W and the standardisation kept, the model would predict
-:math:`y_i - r_i / (1 - h_i)` for it, with :math:`r_i` the residual of the model of all rows: a
-rank-one change of the normal equations, with the intercept among their unknowns.
+Without row i, but with the same W and standardisation, the model would predict
+:math:`y_i - r_i / (1 - h_i)` for it, where :math:`r_i` is the residual of the model of all rows.
+This follows from a rank-one change of the normal equations with the intercept.
 """
 
 import numpy as np
@@ -17,20 +17,20 @@ from scipy.linalg import eigh, svd
 from ..rows import TriangularMoments
 from ._least_squares import correlation, standardised_factor
 
-# Rows that hold themselves by more than one less this leave nothing but rounding when left out.
+# If the leverage of a row is above one minus this, its leave-one-out prediction is only rounding.
 LEAST_SLACK = 1e-10
 
 
 class RidgePath:
     """Least-squares coefficients for any ridge from one eigendecomposition.
 
-    Directions that the observables do not vary in, to rounding, get no coefficient.
+    Directions without variance, up to rounding, get no coefficient.
 
     Parameters
     ----------
     moments : GramMoments or TriangularMoments
-        It is left as it is. The second, of fewer rows than observables, takes a decomposition of
-        these rows alone.
+        Moments, which do not change. The second, with fewer rows than observables, takes only a
+        decomposition of these rows.
 
     Attributes
     ----------
@@ -69,25 +69,25 @@ class RidgePath:
         return self.directions @ (self.projected / (self.eigenvalues + ridge)[:, None])
 
     def leave_one_out(self, ridges, row_scores, blocks, sample_weight, codes, targets):
-        """Return the mean score of the predictions for rows left out one at a time.
+        """Return the mean score of predictions for rows that are left out one at a time.
 
         Parameters
         ----------
         ridges : sequence of float
         row_scores : callable
-            Maps predictions (n_rows, n_ridges, n_targets), codes and targets of some rows to
-            scores (n_rows, n_ridges).
+            Function of predictions (n_rows, n_ridges, n_targets), codes and targets of some rows
+            that returns scores (n_rows, n_ridges).
         blocks : RowBlocks
-            The rows that the moments are of.
+            The rows of the moments.
         sample_weight : ndarray of shape (n_samples,)
-            The weights that the moments have seen, or zero for rows that are not to be scored.
+            The weights of the moments, or zero for rows without a score.
         codes : ndarray of int, shape (n_samples,)
         targets : array of shape (n_samples, n_targets)
 
         Returns
         -------
         scores : ndarray of shape (n_ridges,)
-            Minus infinity where some row is fitted so closely that rounding decides.
+            Scores. Minus infinity if some row is fitted so closely that only rounding is left.
         """
         scale = self.scale
         n_targets = len(self.target_mean)
@@ -115,7 +115,7 @@ class RidgePath:
 
 
 def _eigenpairs(moments):
-    """Return eigenvalues and eigenvectors of the Gram matrix, without some of those of zero."""
+    """Return eigenvalues and eigenvectors of the Gram matrix, without some zero eigenvalues."""
     if isinstance(moments, TriangularMoments):
         _, singular, right = svd(
             standardised_factor(moments),
@@ -125,7 +125,7 @@ def _eigenpairs(moments):
         )
         return singular**2, right.T
     matrix = correlation(moments)
-    # A constant observable is a direction of its own, without any variance.
+    # A constant observable is a separate direction without variance.
     constant = moments.scale.constant
     matrix[constant, constant] = 0.0
     return eigh(matrix, overwrite_a=True, check_finite=False)

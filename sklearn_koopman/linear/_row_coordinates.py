@@ -1,8 +1,8 @@
-"""Problems of few rows and many observables, in as many coordinates as there are rows.
+"""Problems with few rows and many observables, in as many coordinates as there are rows.
 
-Coefficients that are at right angles to all rows change no logit, and a ridge makes them zero. So
-the minimiser is a sum of the rows, and of the coefficients no more need to be found than there are
-rows: those of an orthonormal basis of what the rows span, in which the penalty is the same.
+Coefficients that are orthogonal to all rows do not change logits, and a ridge makes them zero. So
+the minimiser is a linear combination of the rows, and only as many coefficients as rows must be
+found: those for an orthonormal basis of the span of the rows, in which the penalty is the same.
 """
 
 from copy import copy
@@ -23,9 +23,10 @@ def in_row_coordinates(problem):
     Returns
     -------
     smaller : DistillationProblem
-        In float64, with `n_samples` observables that are not standardised any further.
+        Problem in float64, with `n_samples` observables without further standardisation.
     basis : ndarray of shape (n_observables, n_samples)
-        Its product with coefficients of the smaller problem gives those of the problem.
+        Basis. Its product with coefficients of the smaller problem gives coefficients of the
+        problem.
     """
     scale = problem.scale
     phi = as_numpy(problem.blocks.all_lifted()) - scale.mean

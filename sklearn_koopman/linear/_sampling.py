@@ -1,32 +1,32 @@
-"""Which rows make a sample."""
+"""Choice of the rows of a sample."""
 
 import numpy as np
 
 
 def choose_rows(score, left_to_chance, most):
-    """Sample rows, each with a chance in proportion to its score and at most one.
+    """Sample rows with probabilities in proportion to their scores, and at most one.
 
-    Systematic sampling: it draws nothing, and takes rows from all over the data.
+    This is systematic sampling: it draws no random numbers, and takes rows from all over the data.
 
     Parameters
     ----------
     score : ndarray of shape (n_samples,)
-        Not negative.
+        Scores, which are not negative.
     left_to_chance : float in [0, 1)
-        Share of the scores of all rows that may be missing before the weights are raised.
+        Share of the sum of all scores that the sample may lack before weights are raised.
     most : int
-        Rows to choose at most.
+        Largest number of rows to choose.
 
     Returns
     -------
     rows : ndarray of int, shape (n_rows,)
     factor : ndarray of shape (n_rows,)
-        One over the chance of the row.
+        One divided by the probability of the row.
     """
     score = np.asarray(score, dtype=np.float64)
     if not score.any():
         score = np.ones(len(score))
-    # At the level of the i-th score, rows below it have a chance of score / level.
+    # At the level of the i-th score, rows below it have the probability score / level.
     ordered = np.sort(score)
     below = np.cumsum(ordered) - ordered
     n_chosen = np.arange(len(score), 0, -1) + below / ordered

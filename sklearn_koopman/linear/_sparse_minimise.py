@@ -1,12 +1,12 @@
 r"""The minimiser of the distillation loss on wide sparse rows, in the coordinates of the rows.
 
-With a ridge the minimiser is a sum of the standardised rows :math:`\Phi`, so :math:`W = \Phi^T A`
-with a number in A for each row and class. All that L-BFGS moves along is such a sum too: the
-gradient is that of :math:`R + ridge\, A`, with R the residuals. Inner products of coefficients are
-those of such numbers with the logits that they give, :math:`\langle A, \Phi \Phi^T A' \rangle`.
-So a step takes two products with the sparse rows, and else nothing but arrays of n x n_classes: of
-coefficients, which are far more, none is kept. Along a step logits are a line, and to search it
-costs no product.
+With a ridge the minimiser is a linear combination of the standardised rows :math:`\Phi`, so
+:math:`W = \Phi^T A` with a number in A for each row and class. All directions of L-BFGS have this
+form too: the gradient belongs to :math:`R + ridge\, A`, with the residuals R. Inner products of
+coefficients are inner products of such numbers with the logits that they give,
+:math:`\langle A, \Phi \Phi^T A' \rangle`. So a step takes two products with the sparse rows, and
+otherwise only arrays of n x n_classes. The coefficients, which are far more numbers, are not
+stored. Logits are linear along a step, so the line search needs no product.
 """
 
 from collections import deque
@@ -21,22 +21,22 @@ from ._sparse_rows import StandardisedRows
 
 N_PAIRS = 8
 MOST_TRIALS = 30
-# Of the curvature without coefficients, what the intercepts' is taken to be at least.
+# Smallest curvature of the intercepts, as a share of the curvature without coefficients.
 LEAST_CURVATURE = 1e-3
-# A step ends where the slope along it is flatter than this share of what it was.
+# A step ends when its slope is below this share of the initial slope.
 FLATTER = 0.5
 
 
 @dataclass(frozen=True)
 class RowSum:
-    """A sum of the rows, and intercepts: coefficients that are never made.
+    """A linear combination of the rows, and intercepts: coefficients that are not computed.
 
     Attributes
     ----------
     rows : ndarray of shape (n_samples, n_classes)
-        What each row is multiplied by.
+        Factors of the rows.
     logits : ndarray of shape (n_samples, n_classes)
-        What the sum gives for each row, without the intercepts.
+        Logits of the sum for each row, without the intercepts.
     intercept : ndarray of shape (n_classes,)
     """
 
@@ -49,7 +49,7 @@ class RowSum:
         return np.vdot(self.rows, other.logits) + self.intercept @ other.intercept
 
     def plus(self, factor, other):
-        """Return this and a multiple of another."""
+        """Return this sum plus a multiple of another one."""
         return RowSum(
             self.rows + factor * other.rows,
             self.logits + factor * other.logits,
@@ -58,17 +58,17 @@ class RowSum:
 
 
 class RowSearch:
-    """A run of L-BFGS from zero, among sums of the rows.
+    """A run of L-BFGS from zero on linear combinations of the rows.
 
     Parameters
     ----------
     problem : DistillationProblem
-        Of wide sparse rows, with a ridge.
+        Problem with wide sparse rows and a ridge.
 
     Attributes
     ----------
     coef : ndarray of shape (n_observables, n_classes)
-        Of the standardised observables.
+        Coefficients of the standardised observables.
     intercept : ndarray of shape (n_classes,)
     objective, gradient_norm : float
     n_iter : int
@@ -88,7 +88,7 @@ class RowSearch:
         self.gradient, self.gradient_norm = self._gradient()
 
     def run(self, max_iter, tol, report=None):
-        """Step until the gradient is small, the steps are used up, or rounding is reached."""
+        """Step until the gradient is small, the steps are used up, or only rounding is left."""
         while self.gradient_norm > tol and self.n_iter < max_iter:
             if not self._step():
                 break
@@ -138,7 +138,7 @@ class RowSearch:
         return RowSum(rows, self.map.times(coef), intercept), float(norm)
 
     def _step(self):
-        """Take a step; return whether there is a lower point."""
+        """Take a step. Return whether there is a lower point."""
         direction = self._direction()
         slope = self.gradient.dot(direction)
         length = self._search(direction, slope) if slope < 0 else None
@@ -155,7 +155,7 @@ class RowSearch:
         return True
 
     def _direction(self):
-        """Return the direction of L-BFGS, downhill."""
+        """Return the direction of L-BFGS, which leads downhill."""
         found, shares = self.gradient, []
         for step, change, inverse in reversed(self.pairs):
             shares.append(inverse * step.dot(found))
@@ -166,7 +166,7 @@ class RowSearch:
         return RowSum(-found.rows, -found.logits, -found.intercept)
 
     def _preconditioned(self, gradient):
-        """Return the gradient over the Hessian, as if this had one number for all coefficients."""
+        """Return the gradient divided by the Hessian, as if that were one number for all."""
         curvature = max(self.curvature, LEAST_CURVATURE * self.first_curvature)
         weight = curvature / max(self.problem.n_classes - 1, 1)
         if self.pairs:
@@ -180,7 +180,7 @@ class RowSearch:
         )
 
     def _search(self, direction, slope):
-        """Return how far to go: where the convex function of the length is about flat."""
+        """Return the step length at which the convex function along the step is nearly flat."""
         ridge = self.problem.ridge
         rise = ridge * np.vdot(self.point.rows, direction.logits)
         bend = ridge * np.vdot(direction.rows, direction.logits)

@@ -1,9 +1,10 @@
-r"""Ridge least squares of wide sparse rows: what `_least_squares` solves, without a Gram matrix.
+r"""Ridge least squares on wide sparse rows: as in `_least_squares`, without a Gram matrix.
 
 The standardised rows :math:`\Phi = (\Psi - 1 m^T) D^{-1}` are never made. Products with them are
-products with :math:`\Psi` and a correction of rank one, that of the mean m. Of few rows, as many
-equations are solved by Cholesky; of more, the normal equations by conjugate gradients, in the form
-that does not square the condition number of :math:`\Phi` (CGLS, Hestenes & Stiefel 1952).
+products with :math:`\Psi` and a correction of rank one, that of the mean m. For few rows, as many
+equations are solved by Cholesky. For more rows, the normal equations are solved by conjugate
+gradients, in the form that does not square the condition number of :math:`\Phi` (CGLS, Hestenes &
+Stiefel 1952).
 """
 
 from dataclasses import dataclass
@@ -16,24 +17,24 @@ from scipy.sparse import diags_array
 from ._least_squares import EPS, restrict_rank
 from ._noise import even_ridge
 
-# Rows of which the equations are solved as they are: they take little memory.
+# Up to this many rows, the equations take little memory and are solved directly.
 FEW_ROWS = 2048
-# Conjugate gradients end when no column of the gradient is longer than this share of what it was
-# without coefficients; and they take no more steps than this.
+# Conjugate gradients end when each column of the gradient is shorter than this share of its length
+# without coefficients, or after this many steps.
 TOLERANCE = 1e-8
 MOST_STEPS = 2000
 
 
 class SparseSolution(NamedTuple):
-    """Coefficients, and how they were found.
+    """Coefficients, and the solver that found them.
 
     Attributes
     ----------
     coef : ndarray of shape (n_observables, n_targets)
-        Of the standardised observables.
+        Coefficients of the standardised observables.
     solver : {"cholesky", "cg"}
     gradient : float
-        Longest column of the gradient, as a share of what it was without coefficients.
+        Longest column of the gradient, as a share of its length without coefficients.
     """
 
     coef: np.ndarray
@@ -48,12 +49,12 @@ def solve_sparse(blocks, scale, targets, sample_weight, ridge, rank=None):
     ----------
     blocks : SparseBlocks
     scale : Scale
-        Of the observables.
+        Scale of the observables.
     targets : ndarray of shape (n_samples, n_targets)
     sample_weight : ndarray of shape (n_samples,)
     ridge : float or ndarray of shape (n_observables,)
     rank : int, default=None
-        Largest rank of the coefficients; None does not restrict it.
+        Largest rank of the coefficients. None does not restrict it.
 
     Returns
     -------
@@ -82,15 +83,15 @@ def solve_sparse(blocks, scale, targets, sample_weight, ridge, rank=None):
 
 @dataclass(frozen=True)
 class StandardisedRows:
-    """Weighted, standardised rows as a linear map; they are never made.
+    """Weighted, standardised rows as a linear map. The rows are not computed.
 
     Attributes
     ----------
     psi : sparse matrix or array in CSR, shape (n_samples, n_observables)
     mean, rate : ndarray of shape (n_observables,)
-        What is subtracted, and what is multiplied after that.
+        Numbers to subtract, and factors to multiply by after that.
     root : ndarray of shape (n_samples, 1)
-        What a row is multiplied by.
+        Factors of the rows.
     """
 
     psi: Any
@@ -104,7 +105,7 @@ class StandardisedRows:
         return self.root * (self.psi @ coef - self.mean @ coef)
 
     def transposed(self, residual):
-        """Return the transposed rows times numbers of each row."""
+        """Return the transposed rows times numbers for each row."""
         residual = self.root * residual
         sums = np.outer(self.mean, residual.sum(axis=0))
         return self.rate[:, None] * (self.psi.T @ residual - sums)
@@ -121,7 +122,7 @@ class StandardisedRows:
 
 
 def _by_rows(rows, targets, ridge):
-    """Solve as many equations as there are rows, by Cholesky; None where rounding decides."""
+    """Solve as many equations as there are rows, by Cholesky; None if only rounding is left."""
     matrix = rows.products()
     matrix[np.diag_indices_from(matrix)] += ridge
     norm = np.abs(matrix).sum(axis=0).max()
@@ -132,7 +133,7 @@ def _by_rows(rows, targets, ridge):
 
 
 def _by_conjugate_gradients(rows, targets, ridge):
-    """Return coefficients and the share of the gradient that is left, for all targets at once."""
+    """Return coefficients and the remaining share of the gradient, for all targets at once."""
     coef = np.zeros((len(rows.mean), targets.shape[1]))
     residual = targets.copy()
     gradient = rows.transposed(residual)
@@ -145,7 +146,7 @@ def _by_conjugate_gradients(rows, targets, ridge):
         image = rows.times(step)
         curvature = np.einsum("ij,ij->j", image, image)
         curvature += ridge * np.einsum("ij,ij->j", step, step)
-        # A target that is solved already stays as it is.
+        # A target that is already solved does not change.
         length = _ratio(square, curvature)
         coef += length * step
         residual -= length * image
@@ -158,5 +159,5 @@ def _by_conjugate_gradients(rows, targets, ridge):
 
 
 def _ratio(above, below):
-    """Return the ratio of numbers that are not negative; zero where there is nothing below."""
+    """Return the ratio of non-negative numbers, or zero if the denominator is zero."""
     return np.divide(above, below, out=np.zeros_like(below), where=below > 0)

@@ -1,4 +1,4 @@
-"""One call that finds the student that a budget pays for."""
+"""One call that finds the best student for a budget."""
 
 from ._search import KoopmanSearchCV
 

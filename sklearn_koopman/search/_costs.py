@@ -1,20 +1,20 @@
-"""What candidates cost, before they are fitted to many rows."""
+"""Costs of candidates before they are fitted to many rows."""
 
 from ..deployment import tables_at_most
 from ..inspection import cost
 from ..lifting import Operations, operations_of
 
 COSTS = ("multiplications", "bytes", "tables", "seconds")
-#: What a cost is counted in, for messages, if that is not its name.
+# #: Unit of a cost for messages, if it is not the name of the cost.
 UNITS = {"tables": "bytes of tables"}
-#: Arguments of `to_c` that decide how large tables are.
+# #: Arguments of `to_c` that determine the size of tables.
 C_SETTINGS = ("bits", "filter_bits", "reducer_bits", "activation_bits", "byte_range", "number")
-# Predictions that are timed.
+# Number of predictions that are timed.
 N_TIMED = 20
 
 
 def cost_of(kind, student, X_row, c_settings):
-    """Return what a fitted student costs for one sample.
+    """Return the cost of a fitted student for one sample.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def cost_of(kind, student, X_row, c_settings):
     student : KoopmanDistilledClassifier
     X_row : ndarray of shape (1, n_features)
     c_settings : dict or None
-        Of tables.
+        Settings of tables.
 
     Returns
     -------

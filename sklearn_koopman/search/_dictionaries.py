@@ -1,4 +1,4 @@
-"""What a candidate lifts rows with: coordinates that candidates share, and what lifts these."""
+"""Dictionaries of candidates: shared coordinates, and lifters of these coordinates."""
 
 from copy import copy
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ class Part:
     Attributes
     ----------
     front : str
-        Name of what makes coordinates of rows.
+        Name of the transformer from rows to coordinates.
     lifter : transformer or None
-        Makes observables of the coordinates; None: they are the observables. One that is fitted
-        already, a choice of observables, is taken as it is.
+        Makes observables from the coordinates. None: the coordinates are the observables. A fitted
+        one, which is a choice of observables, is used as it is.
     width : int or None
-        How many of the coordinates, from the first; None takes all.
+        Number of coordinates, which are the first ones. None takes all.
     """
 
     front: str
@@ -51,12 +51,12 @@ class Dictionary:
 
     @property
     def fronts(self):
-        """Names of all that make coordinates for it."""
+        """Names of all its transformers from rows to coordinates."""
         return [part.front for part in self.parts]
 
 
 def fitted_lifter(part, coordinates):
-    """Return what lifts the coordinates of a part, fitted to them; None where nothing does."""
+    """Return the lifter of a part, fitted to its coordinates, or None if there is none."""
     if part.lifter is None or hasattr(part.lifter, "order_"):
         return part.lifter
     return clone(part.lifter).fit(coordinates)
@@ -70,7 +70,7 @@ def joined(parts, fronts, lifters):
     parts : sequence of Part
     fronts : mapping of str to fitted transformer
     lifters : sequence of fitted transformer or None
-        What lifts the coordinates of each part.
+        Lifters of the parts.
 
     Returns
     -------
@@ -86,14 +86,14 @@ def joined(parts, fronts, lifters):
 
 
 def first_columns(front, width):
-    """Return a fitted transformer that makes the first coordinates alone.
+    """Return a fitted transformer that makes only the first coordinates.
 
     Parameters
     ----------
     front : fitted transformer
-        PCA, or a pipeline that ends in one, where there is a width.
+        PCA, or a pipeline that ends in one, if there is a width.
     width : int or None
-        None: all of them.
+        None: all coordinates.
     """
     if width is None:
         return front
@@ -101,7 +101,9 @@ def first_columns(front, width):
         *before, (name, last) = front.steps
         return Pipeline([*before, (name, first_columns(last, width))])
     if not isinstance(front, PCA):
-        raise TypeError(f"The coordinates of {front!r} have no order to take the first of.")
+        raise TypeError(
+            f"The coordinates of {front!r} have no order, so there are no first ones."
+        )
     part = copy(front)
     part.n_components = part.n_components_ = width
     for name in (

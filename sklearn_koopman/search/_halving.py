@@ -1,21 +1,21 @@
-"""Successive halving at several prices: who goes on, with how many rows, and the frontier."""
+"""Successive halving at several prices: survivors, numbers of rows, and the frontier."""
 
 import numpy as np
 
-# Rows of one round over those of the round before.
+# Ratio of the numbers of rows in one round and in the round before.
 GROWTH = 4
-# Rounds at most, and the rows that the first one has at least.
+# Largest number of rounds, and smallest number of rows in the first one.
 MOST_ROUNDS = 3
 FEWEST_ROWS = 250
-# Candidates that go on from each round, for every price; of the last one, to be tried with transfer
-# sets.
+# Number of candidates that survive each round, for every price. Survivors of the last round are
+# tried with transfer sets.
 KEPT = (8, 4, 3)
-# Prices between the cheapest candidate and the budget, or the dearest candidate without one.
+# Number of prices between the cheapest candidate and the budget, or the most expensive candidate.
 N_PRICES = 5
 
 
 def rows_of_rounds(n_rows):
-    """Return how many rows each round has; all of them in the last.
+    """Return the number of rows in each round. The last round has all rows.
 
     Parameters
     ----------
@@ -38,12 +38,12 @@ def rows_of_rounds(n_rows):
 
 
 def price_ladder(cheapest, dearest):
-    """Return some prices up to the highest, evenly by their logarithm.
+    """Return some prices up to the highest, evenly spaced in their logarithms.
 
     Parameters
     ----------
     cheapest, dearest : float
-        What the cheapest candidate costs, and the highest price.
+        Cost of the cheapest candidate, and the highest price.
 
     Returns
     -------
@@ -56,16 +56,16 @@ def price_ladder(cheapest, dearest):
 
 
 def in_turns(costs, prices):
-    """Return an order of candidates: the cheapest between one price and the next, in turns.
+    """Return an order of candidates that alternates between prices, the cheapest first.
 
-    A round that is cut off has seen some of each price.
+    So an interrupted round has tried some candidates of each price.
 
     Parameters
     ----------
     costs : sequence of float
         Ascending.
     prices : sequence of float
-        Ascending, the last one at least as large as all costs.
+        Prices in ascending order. The last one is at least as large as all costs.
 
     Returns
     -------
@@ -77,22 +77,22 @@ def in_turns(costs, prices):
 
 
 def survivors(costs, scores, prices, n_kept):
-    """Return which candidates go on: the best few between one price and the next.
+    """Return the survivors: the best few candidates between one price and the next.
 
-    Dear ones have many observables, so they are worse than cheaper ones while rows are few.
+    Expensive candidates have many observables, so with few rows they are worse than cheaper ones.
 
     Parameters
     ----------
     costs, scores : sequence of float
     prices : sequence of float
-        Ascending, the last one at least as large as all costs.
+        Prices in ascending order. The last one is at least as large as all costs.
     n_kept : int
-        How many for each price.
+        Number of survivors for each price.
 
     Returns
     -------
     chosen : list of int
-        The cheapest first.
+        Indices, the cheapest first.
     """
     costs, scores = np.asarray(costs, float), np.asarray(scores, float)
     best_first = np.lexsort((costs, -scores))
@@ -104,7 +104,7 @@ def survivors(costs, scores, prices, n_kept):
 
 
 def best_at_prices(costs, scores, prices):
-    """Return the best candidates that each price pays for, each once, the cheapest first.
+    """Return the best candidate for each price, each only once, the cheapest first.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def best_at_prices(costs, scores, prices):
 
 
 def frontier(costs, scores):
-    """Return the candidates that no cheaper one equals, the cheapest first.
+    """Return the candidates that are better than all cheaper ones, the cheapest first.
 
     Parameters
     ----------

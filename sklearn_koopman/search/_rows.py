@@ -13,12 +13,13 @@ from ..rows import by_rows, fit_lifter, lifted_blocks
 from ..students import TransferSet, soft_targets
 from ._dictionaries import fitted_lifter
 
-# Coordinates of made rows that are kept for other candidates: few share those of many filters.
+# Largest number of coordinates of made rows that are kept, because few candidates share those of
+# many filters.
 KEPT_BYTES = 2**28
 
 
 def shifted(images, down, right):
-    """Return images moved by some pixels, zeros where there was nothing.
+    """Return images that are moved by some pixels, and filled with zeros.
 
     Parameters
     ----------
@@ -47,14 +48,14 @@ def shifts(shape):
 
 
 class Piece:
-    """Some rows: what is known of them, and coordinates of them that were asked for.
+    """Some rows with their task, and the coordinates that have been computed.
 
     Parameters
     ----------
     task : Task
-        Of all rows, not lifted.
+        Task of all rows, not lifted.
     rows : ndarray of int
-        In the order in which they are taken: the first so many.
+        Indices in the order in which rows are used.
     """
 
     def __init__(self, task, rows):
@@ -65,13 +66,13 @@ class Piece:
         self.made_targets: dict = {}
 
     def of(self, task):
-        """Return the same rows with what another task knows of them."""
+        """Return the same rows with another task."""
         other = copy(self)
         other.task = task.at(self.rows)
         return other
 
     def coordinates(self, name, front, n_rows):
-        """Return the coordinates of the first so many rows; those that are new are computed."""
+        """Return the coordinates of the first `n_rows` rows. Only missing ones are computed."""
         known = self.known.get(name, self.X[:0])
         if len(known) < n_rows:
             new = lifted_blocks(front, self.X[len(known) : n_rows]).all_lifted()
@@ -80,7 +81,7 @@ class Piece:
         return known[:n_rows]
 
     def made(self, name, front, transfer_set):
-        """Return the coordinates of all rows, and after them of those that are made of them."""
+        """Return the coordinates of all rows, followed by those of rows made from them."""
         key = name, transfer_set
         known = self.known.get(key)
         if known is None:
@@ -90,23 +91,23 @@ class Piece:
         return known
 
     def keep_only(self, names):
-        """Forget the coordinates that are not wanted any more."""
+        """Forget the coordinates that are no longer needed."""
         for key in self.known.keys() - names:
             del self.known[key]
 
     def first(self, n_rows):
-        """Return the task of the first so many rows."""
+        """Return the task of the first `n_rows` rows."""
         return self.task.at(np.arange(n_rows))
 
     def enlarged(self, transfer_set, ask):
-        """Return the task of all rows and of those that are made of them, not lifted.
+        """Return the task of all rows and of rows made from them, not lifted.
 
         Parameters
         ----------
         transfer_set : TransferSet
         ask : callable or None
-            Returns the teacher's logits for rows and labels; None: of a made row it says what it
-            said of the original.
+            Function of rows and labels that returns the teacher's logits. None: made rows have the
+            logits of their originals.
         """
         task, rows = self.task, transfer_set.enlarge(self.X)
         codes = rows.repeated(task.labels.codes, None if transfer_set.keep_labels else -1)
@@ -121,7 +122,7 @@ class Piece:
                 soft_logits = self.made_targets[transfer_set]
         weight = rows.repeated(task.sample_weight)
         if task.given_weight is not None and not transfer_set.keep_labels:
-            # Rows without a label have no class whose weight they could have.
+            # Rows without a label have no class, so no weight of a class.
             n_real = len(self.X)
             weight[n_real:] = rows.repeated(task.given_weight)[n_real:]
         return replace(
@@ -134,12 +135,12 @@ class Piece:
 
 
 class Split:
-    """Training rows and held-out rows, and what makes coordinates of them.
+    """Training rows and held-out rows, and their transformers to coordinates.
 
     Parameters
     ----------
     task : Task
-        Of all rows; soft targets are those of a teacher that has learned from training rows.
+        Task of all rows. Soft targets come from a teacher that has learned from training rows.
     train, test : ndarray of int
     fronts : dict of str to transformer
         Unfitted.
@@ -152,13 +153,13 @@ class Split:
         self.unfitted, self.fitted, self.ask = fronts, {}, ask
 
     def front(self, name):
-        """Return what makes coordinates, fitted to the training rows."""
+        """Return a transformer to coordinates, fitted to the training rows."""
         if name not in self.fitted:
             self.fitted[name] = _fitted(self.unfitted[name], self.train)
         return self.fitted[name]
 
     def lifters(self, dictionary):
-        """Return what lifts the coordinates of each part, fitted to those of all training rows."""
+        """Return the lifters of all parts, fitted to the coordinates of all training rows."""
         fitted = []
         for part in dictionary.parts:
             learns = not (part.lifter is None or learns_nothing(part.lifter))
@@ -174,20 +175,20 @@ class Split:
         return self._made(self.train, dictionary, transfer_set)
 
     def held_out(self, dictionary):
-        """Return the same of held-out rows."""
+        """Return the coordinates and the task of held-out rows."""
         n_rows = len(self.test.X)
         return self._first(self.test, dictionary, n_rows), self.test.task
 
     def all_rows(self, dictionary, task, others, transfer_set=None):
-        """Return the same of training rows and others together.
+        """Return the coordinates and the task of training rows and others together.
 
         Parameters
         ----------
         dictionary : Dictionary
         task : Task
-            Of all rows, with the soft targets of a teacher that has learned from all of them.
+            Task of all rows, with the soft targets of a teacher that has learned from all rows.
         others : Piece
-            All that are not training rows.
+            All rows that are not training rows.
         transfer_set : TransferSet, default=None
         """
         parts = []
@@ -218,13 +219,13 @@ class Split:
 
 
 def asking(teacher, kind, floor, raised=None):
-    """Return what asks a teacher that is used as it is about rows that are made.
+    """Return a function that asks a fixed teacher about made rows.
 
     Parameters
     ----------
     teacher : Teacher
     kind : str
-        What it gives, see `teacher_output`.
+        Kind of its outputs, see `teacher_output`.
     floor : float or None
         The smallest probability.
     raised : callable, default=None

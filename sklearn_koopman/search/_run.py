@@ -39,23 +39,23 @@ from ._rows import Piece, Split, asking
 from ._space import choices, given_space, space_of_images, space_of_rows
 from ._trials import Candidate, Settings, solved
 
-# One row in so many is held out where cv is None.
+# One row in this many is held out if cv is None.
 HELD_OUT = 6
-# Of the time, what may have passed when a round ends, the last rounds last, and then the trials of
-# transfer sets; the last fits take what is left.
+# Shares of the time that may have passed when each round ends (the last rounds last), and when the
+# trials of transfer sets end. The last fits take the rest.
 SHARES = (0.35, 0.55, 0.7, 0.8)
-# What is minimised to in the last round, and in those before.
+# Tolerances of minimisation in the last round, and in earlier ones.
 LAST_TOL, FIRST_TOL = 5e-4, 2e-3
-# Rows that single observables are chosen by, at most.
+# Largest number of rows for the choice of single observables.
 ROWS_TO_CHOOSE_BY = 20_000
-# Rows that fronts are fitted to when only their sizes count, and patches for filters of them.
+# Number of rows that fronts are fitted to if only their sizes matter, and of patches for filters.
 FEW_ROWS, FEW_PATCHES = 500, 2000
-# Rows of coordinates that lifters are fitted to when only their sizes count.
+# Number of rows of coordinates that lifters are fitted to if only their sizes matter.
 DRAWN_ROWS = 1000
 
 
 class Clock:
-    """What has passed of the time that the user gives."""
+    """The passed share of the user's time."""
 
     def __init__(self, limit):
         self.start, self.limit = perf_counter(), limit
@@ -71,9 +71,9 @@ class Search:
     Parameters
     ----------
     search : KoopmanSearchCV
-        Its parameters.
+        Search with the parameters.
     task : Task
-        Of all rows, not lifted.
+        Task of all rows, not lifted.
     prices : list of float or None
     pairs : list of (float, float)
         Soft weights and temperatures.
@@ -102,7 +102,7 @@ class Search:
         self.candidates, self.prices = self.plan(prices)
 
     def make_splits(self, sees_X):
-        """Return the splits, their training rows in the order in which rounds take them."""
+        """Return the splits, with training rows in the order in which rounds use them."""
         task = self.task
         counts = task.sample_weight > 0
         if self.search.cv is None:
@@ -128,10 +128,10 @@ class Search:
         return splits
 
     def make_space(self):
-        """Return the dictionaries that are searched, all sizes of them."""
+        """Return the space of dictionaries in all sizes."""
         search = self.search
         n_rows, n_features = self.rows.shape
-        # More than rows teach little.
+        # More observables than rows help little.
         most_observables = min(search.max_observables, max(n_rows, FEW_ROWS))
         if not isinstance(search.dictionaries, str):
             return given_space(search.dictionaries)
@@ -149,7 +149,7 @@ class Search:
         )
 
     def plan(self, prices):
-        """Return the candidates, the cheapest first, and the prices that they are sought at."""
+        """Return the candidates, the cheapest first, and the prices of the search."""
         more = choices(self.space, self.select, *self.rows.shape)
         families = [*self.space.families, *more]
         families = [family for family in families if family.sizes]
@@ -185,7 +185,7 @@ class Search:
         return candidates, prices
 
     def priced(self, dictionary):
-        """Return a candidate, with what it costs: that depends on the sizes of its parts alone."""
+        """Return a candidate with its cost, which depends only on the sizes of its parts."""
         parts = dictionary.parts
         fronts = {part.front: self.stub(part.front) for part in parts}
         lifters = [
@@ -204,7 +204,7 @@ class Search:
         return Candidate(dictionary, cost, n_observables)
 
     def drawn_coordinates(self, part, front):
-        """Return as many numbers of a row as the lifter of a part takes; rows if it wants any."""
+        """Return random coordinates for the lifter of a part, in the width that it takes."""
         if part.lifter is None:
             return None
         width = part.width or front.transform(self.rows[:1]).shape[1]
@@ -213,7 +213,7 @@ class Search:
         return drawn.astype(self.rows.dtype)
 
     def stub(self, name):
-        """Return what makes coordinates, fitted to few rows; what the user gave, to all."""
+        """Return a transformer to coordinates, fitted to few rows (users' own to all rows)."""
         if not isinstance(self.search.dictionaries, str):
             return self.splits[0].front(name)
         if name not in self.stubs:
@@ -236,7 +236,7 @@ class Search:
         return selector.fit(coordinates, targets, sample_weight=task.sample_weight)
 
     def run(self):
-        """Go through the rounds, and return what is fitted."""
+        """Run all rounds, and return the fitted attributes."""
         alive = self.candidates
         n_rounds = len(self.row_counts)
         shares, kept = SHARES[-n_rounds - 1 :], KEPT[-n_rounds:]
@@ -274,14 +274,14 @@ class Search:
         return self.fitted()
 
     def watched(self, candidates, title):
-        """Yield the candidates, and show how many are done."""
+        """Yield the candidates, and show the progress."""
         with progress(title, len(candidates), "candidate") as steps:
             for candidate in candidates:
                 yield candidate
                 steps.done(f"{title}: {candidate.dictionary.name}")
 
     def try_out(self, candidate, number, pairs, ridges, tol, transfer_set=None):
-        """Fit a candidate in all splits, and judge it."""
+        """Fit a candidate in all splits, and score it."""
         candidate.try_out(
             self.splits,
             self.row_counts[number],
@@ -306,7 +306,7 @@ class Search:
         return [(found.soft_weight, found.temperature)], ridges
 
     def ridges_below(self, ridge):
-        """Return a ridge and the next smaller one: more rows need less of it."""
+        """Return a ridge and the next smaller one, because more rows need less penalty."""
         place = self.ridges.index(ridge)
         return self.ridges[place : place + 2]
 
@@ -317,7 +317,7 @@ class Search:
         return [candidates[i] for i in choose(costs, scores, prices=self.prices)]
 
     def fitted(self):
-        """Return the fitted attributes of the search: fit the best at each price to all rows."""
+        """Fit the best candidate at each price to all rows, and return the fitted attributes."""
         judged = [candidate for candidate in self.candidates if candidate.found]
         winners = self.chosen(judged, best_at_prices)
         students = [
@@ -351,7 +351,7 @@ class Search:
         }
 
     def table(self):
-        """Return all that was judged, as columns."""
+        """Return all scored candidates as columns of a table."""
         rows = [
             {
                 "candidate": candidate.dictionary.name,
@@ -372,7 +372,7 @@ class Search:
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
     def number_of(self, transfer_set):
-        """Return the number of a transfer set, -1 for none."""
+        """Return the number of a transfer set, or -1 for none."""
         return -1 if transfer_set is None else self.transfer_sets.index(transfer_set)
 
     def last_fit(self, candidate, settings):
@@ -404,7 +404,7 @@ class Search:
 
     @cached_property
     def other_rows(self):
-        """The rows that count and that the first split does not train on, as a piece."""
+        """The rows with weight that are not training rows of the first split, as a piece."""
         split = self.splits[0]
         are_others = self.task.sample_weight > 0
         are_others[split.train.rows] = False
@@ -413,7 +413,7 @@ class Search:
         return split.test if is_held_out else Piece(self.task, others)
 
     def twin(self, winner):
-        """Return the best candidate's student without a teacher, and its score; None without."""
+        """Return the best candidate's student without a teacher, and its score, or None."""
         if self.task.soft_logits is None or not self.task.labels.were_given:
             return None
         found = winner.latest
@@ -424,7 +424,9 @@ class Search:
             winner.dictionary, winner.cost, winner.n_observables, lifters=winner.lifters
         )
         place = self.ridges.index(found.settings.ridge)
-        ridges = self.ridges[max(place - 1, 0) : place + 1]  # labels alone need more of it
+        ridges = self.ridges[
+            max(place - 1, 0) : place + 1
+        ]  # learning from labels alone needs more penalty
         self.try_out(alone, found.round, [(0.0, 1.0)], ridges, LAST_TOL, transfer_set)
         return self.last_fit(alone, alone.latest.settings), alone.latest.score
 
@@ -436,7 +438,7 @@ class Search:
         lifter : fitted transformer
         settings : Settings
         fitted : dict of str to object
-            What is fitted of the matrix.
+            Fitted attributes of the matrix.
         """
         search, labels = self.search, self.task.labels
         is_soft = settings.soft_weight > 0
@@ -461,7 +463,7 @@ class Search:
 
 
 def held_out_split(codes, random):
-    """Return training rows, and one in six that are held out: of each class as many.
+    """Return training rows, and held-out rows: one in six of each class.
 
     Parameters
     ----------

@@ -363,7 +363,7 @@ class KoopmanSearchCV(KoopmanClassifier):
             raise invalid_parameter(self, "dictionaries", "'auto' or a list of transformers")
 
     def _prices(self):
-        """Return the budgets in ascending order, None where there are none."""
+        """Return the budgets in ascending order, or None if there are none."""
         if self.budget is None:
             return None
         if np.ndim(self.budget) == 0:
@@ -375,7 +375,7 @@ class KoopmanSearchCV(KoopmanClassifier):
         return sorted(check_reals(self, "ridges", low=0.0, inclusive="left"), reverse=True)
 
     def _pairs(self, is_soft):
-        """Return soft weights and temperatures to try; a soft weight of 0 knows no temperature."""
+        """Return soft weights and temperatures to try. A soft weight of 0 has no temperature."""
         soft_weights = check_reals(self, "soft_weights", low=0.0, high=1.0)
         temperatures = check_reals(self, "temperatures", low=0.0, inclusive="neither")
         if not is_soft:

@@ -1,4 +1,4 @@
-"""The dictionaries that are searched where the user names none: families of them, by size."""
+"""The default dictionaries of a search: families in several sizes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,20 @@ from sklearn.preprocessing import StandardScaler
 from ..lifting import ConvolutionalLifter, MonomialLifter, RBFLifter
 from ._dictionaries import Dictionary, Part
 
-# Rows of so many features or fewer are lifted as they are; PCA comes before larger ones.
+# Rows with at most this many features are lifted directly. PCA comes before larger ones.
 MOST_PLAIN_FEATURES = 40
-# Coordinates of PCA.
+# Numbers of PCA coordinates.
 WIDTHS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 25, 30, 35, 40, 50, 60, 70, 80, 90, 100)
 DEGREES = (1, 2, 3)
-# What single observables are chosen of: products of so many coordinates, and no more than these.
+# Candidates for single observables: products of this many coordinates, with at most this many
+# products.
 CHOSEN_WIDTH, MOST_CANDIDATES = 20, 2000
 N_CHOSEN = (10, 20, 50, 100, 150, 200, 300, 400, 600, 800, 1000)
-# A choice needs so many rows for each candidate that it chooses from, and a centre so many for it.
+# Number of rows that a choice needs for each candidate, and that each centre needs.
 ROWS_PER_CHOICE, ROWS_PER_CENTER = 2, 5
 N_CENTERS = (25, 50, 100, 200, 400, 800)
 RBF_WIDTH = 20
-# Sides of the squares of pixels that are averaged before PCA: it multiplies by far fewer numbers.
+# Sides of the squares of pixels that are averaged before PCA, which saves most multiplications.
 POOLED = (4, 2)
 N_FILTERS = (
     2,
@@ -53,7 +54,7 @@ N_FILTERS = (
     160,
 )
 # Size, stride and padding of filters, cells of the grid down and across, function of the responses.
-# A stride pays for more filters at the same price, and more cells cost next to nothing.
+# A larger stride allows more filters at the same price, and more cells cost almost nothing.
 FILTERS = (
     (7, 1, 0, 3, "threshold"),
     (5, 1, 2, 4, "threshold"),
@@ -69,11 +70,11 @@ FILTERS = (
     (5, 3, 2, 5, "threshold"),
     (5, 4, 2, 7, "threshold"),
 )
-# Letters of the repr of a dictionary that the user gives.
+# Largest number of letters of the repr of a user's dictionary.
 MOST_LETTERS = 120
-# Coordinates whose products stand beside filters.
+# Numbers of coordinates whose products are added to filters.
 BESIDE = (20, 40)
-# Observables of filters, which are kept for all rows: products are not.
+# Largest number of observables of filters, which are kept for all rows, unlike products.
 MOST_KEPT = 2500
 
 
@@ -87,7 +88,7 @@ class Family:
     sizes : sequence of int
         Ascending.
     make : callable
-        Returns the parts of a size.
+        Function of a size that returns the parts.
     """
 
     name: str
@@ -102,12 +103,12 @@ class Family:
 
 @dataclass(frozen=True)
 class Space:
-    """What can be searched.
+    """The space of a search.
 
     Attributes
     ----------
     fronts : dict of str to transformer
-        Unfitted, by name.
+        Unfitted transformers, by name.
     families : list of Family
     """
 
@@ -116,7 +117,7 @@ class Space:
 
 
 def given_space(transformers):
-    """Return the space of dictionaries that the user names: each a family of one.
+    """Return the space of the user's dictionaries, each as a family of one size.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ def space_of_rows(n_rows, n_features, most_observables, seed):
     Parameters
     ----------
     n_rows, n_features : int
-        Of the training rows.
+        Sizes of the training rows.
     most_observables : int
     seed : int
     """
@@ -182,7 +183,7 @@ def space_of_images(n_rows, shape, most_observables, seed, *, are_positive):
         (height, width) or (channels, height, width).
     most_observables, seed : int
     are_positive : bool
-        Whether no pixel is below zero: only such ones are averaged, as a mean of magnitudes.
+        Whether no pixel is below zero. Only such pixels are averaged, as a mean of magnitudes.
     """
     n_features = prod(shape)
     pooled: dict[str, Any] = {"": None}
@@ -209,15 +210,15 @@ def space_of_images(n_rows, shape, most_observables, seed, *, are_positive):
 
 
 def choices(space, select, n_rows, n_features):
-    """Return families of single observables, the best of a dictionary of products.
+    """Return families of single observables, chosen from a dictionary of products.
 
     Parameters
     ----------
     space : Space
     select : callable
-        Returns a fitted `ObservableSelector`, given a front, a width and a lifter.
+        Function of a front, a width and a lifter that returns a fitted `ObservableSelector`.
     n_rows, n_features : int
-        Of the training rows.
+        Sizes of the training rows.
     """
     families = []
     for front, transformer in space.fronts.items():
@@ -239,7 +240,7 @@ def choices(space, select, n_rows, n_features):
 
 
 def _products_to_choose_from(width):
-    """Return how many products of some coordinates there are to choose from, and their degree."""
+    """Return the number of products of some coordinates to choose from, and their degree."""
     counts = {degree: comb(width + degree, degree) - 1 for degree in DEGREES[1:]}
     degree = max(degree for degree, n in counts.items() if degree == 2 or n <= MOST_CANDIDATES)
     return counts[degree], degree
@@ -252,7 +253,7 @@ def _chosen(front, width, degree, selector, sizes):
 
 
 def _n_coordinates(transformer):
-    """Return how many coordinates PCA makes, None of anything else."""
+    """Return the number of coordinates of a PCA, or None for anything else."""
     last = transformer.steps[-1][1] if hasattr(transformer, "steps") else transformer
     return last.n_components if isinstance(last, PCA) else None
 
@@ -315,7 +316,7 @@ def _means(shape, side):
 
 
 def _filters(fronts, shape, settings, most_observables, seed, beside):
-    """Return families of filters of one kind, alone and with products; add their fronts."""
+    """Return families of filters of one kind, alone and with products, and add their fronts."""
     size, stride, padding, cells, function = settings
     places = [(n + 2 * padding - size) // stride + 1 for n in shape[-2:]]
     if size > min(shape[-2:]) // 2 + 1 or min(places) < 2 or max(shape[-2:]) < 2 * cells:

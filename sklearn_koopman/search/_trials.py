@@ -1,4 +1,4 @@
-"""Candidates at work: fitted to some rows with several settings, and judged by held-out rows."""
+"""Trials of candidates: fits to some rows with several settings, scored on held-out rows."""
 
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -11,15 +11,15 @@ from ..linear import check_finite_moments
 from ..rows import DiagonalMoments, lifted_blocks, row_blocks
 from ._dictionaries import Dictionary
 
-# Steps of each fit, far more than are needed.
+# Largest number of steps of each fit, far more than are needed.
 MOST_STEPS = 300
-# Of scores, those that count.
+# Number of digits of scores that matter.
 DIGITS = 12
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a student is fitted with, besides its observables.
+    """Settings of a student besides its observables.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Found:
-    """A student that was judged.
+    """A student with its score.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Found:
 
 @dataclass
 class Candidate:
-    """A dictionary, what it costs, and how it has done.
+    """A dictionary with its cost and its scores.
 
     Attributes
     ----------
@@ -63,9 +63,9 @@ class Candidate:
     cost : float
     n_observables : int
     found : list of Found
-        The best of each round, and of each transfer set.
+        The best students of each round, and of each transfer set.
     lifters : dict
-        What lifts the coordinates in each split, by its number.
+        Lifters in each split, by its number.
     starts : dict
         Coefficients and intercepts of the last fit in each split, by its number.
     """
@@ -79,7 +79,7 @@ class Candidate:
 
     @property
     def latest(self):
-        """What was found last: of all transfer sets, the best."""
+        """The latest student: for transfer sets, the best of them."""
         last = self.found[-1].round
         return max(
             (each for each in self.found if each.round == last), key=lambda each: each.score
@@ -101,13 +101,13 @@ class Candidate:
     def try_out(
         self, splits, n_rows, pairs, ridges, *, tol, scoring, number, transfer_set=None
     ):
-        """Fit the student with all settings, and note the best of them.
+        """Fit the student with all settings, and store the best one.
 
         Parameters
         ----------
         splits : list of Split
         n_rows : int
-            Training rows of the first split; of the others, the same share.
+            Number of training rows in the first split. Other splits use the same share.
         pairs : list of (float, float)
             Soft weights and temperatures.
         ridges : list of float
@@ -115,7 +115,7 @@ class Candidate:
         tol : float
         scoring : callable
         number : int
-            Of the round.
+            Number of the round.
         transfer_set : TransferSet, default=None
         """
         tried = [
@@ -138,7 +138,7 @@ class Candidate:
             rows = np.arange(len(held_out.sample_weight))
             scores.append(held_out_scores(held_out, rows, coef, intercept, scoring))
             of_splits.append((coef, intercept))
-        # Sums of weights in another order are the same score.
+        # Sums of weights in another order count as the same score.
         means = np.mean(np.array(scores), axis=0).round(DIGITS)
         best = int(np.argmax(means))
         for k, (coef, intercept) in enumerate(of_splits):
@@ -157,14 +157,15 @@ def solved(task, pairs, ridges, start, tol):
     ridges : list of float
         From the largest down.
     start : tuple of (coef, intercept), or None
-        Of one student, for the observables as they are, (n_classes, n_observables).
+        Coefficients of one student for observables without standardisation, (n_classes,
+        n_observables).
     tol : float
 
     Returns
     -------
     scale : Scale
     solutions : list of Solution
-        For each pair, all ridges.
+        Solutions for all ridges of each pair.
     """
     n_observables, n_classes = task.blocks.n_observables, len(task.labels.classes)
     moments = task.blocks.map_reduce(

@@ -228,20 +228,20 @@ class DistilledTreeClassifier(Student):
         self.verbose = verbose
 
     def fit(self, X, y=None, *, soft_labels=None, teacher_X=None):
-        """Read the tree out of the teacher.
+        """Find the tree that imitates the teacher.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            What the tree decides by.
+            Features that the tree uses.
         y : array-like of shape (n_samples,), default=None
-            Labels: integers, strings, or whatever can be sorted. They name the classes, and fit a
-            teacher that is an estimator. None: the classes are the teacher's, `teacher_classes`,
-            or the numbers of the columns.
+            Labels: integers, strings, or anything that can be sorted. They give the classes, and
+            fit a teacher that is an estimator. None: the classes are the teacher's,
+            `teacher_classes`, or the numbers of the columns.
         soft_labels : array-like of shape (n_samples, n_columns), default=None
-            Probabilities or logits of the teacher, which is not called then.
+            Probabilities or logits of the teacher. If they are given, the teacher is not called.
         teacher_X : array-like of shape (n_samples, ...), default=None
-            What teacher and features see; None lets them see X.
+            Rows that the teacher and `features` see. None: the rows of X.
 
         Returns
         -------
@@ -395,7 +395,7 @@ class DistilledTreeClassifier(Student):
         }
 
     def _split_rows(self, n_samples, random_state):
-        """Return the rows to learn from, and those to choose the size by, both in order."""
+        """Return the rows to learn from, and the rows for the choice of the size, both in order."""
         n_held_out = int(n_samples * (self.validation_fraction or 0.0))
         order = random_state.permutation(n_samples) if n_held_out else np.arange(n_samples)
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
@@ -407,7 +407,7 @@ class DistilledTreeClassifier(Student):
         return np.sort(random_state.choice(n_train, self.max_probe_samples, replace=False))
 
     def _features(self, teacher, seen, logits, rows):
-        """Return the features of some rows, the teacher's choice among them."""
+        """Return the features of some rows, including the teacher's choice."""
         sources = (self.features, teacher, self.teacher)
         source = next((each for each in sources if each is not None), None)
         is_probed = np.zeros(len(logits), dtype=bool)
@@ -426,7 +426,7 @@ class DistilledTreeClassifier(Student):
 
 
 def _best_of(path):
-    """Return the smallest of the trees that are best on the rows held out."""
+    """Return the smallest of the trees that are best on the held-out rows."""
     scores = np.array([tree.validation_fidelity for tree in path])
     return path[-1 if np.isnan(scores).any() else scores.argmax()]
 

@@ -7,25 +7,25 @@ import numpy as np
 from .._progress import progress
 
 
-@dataclass(eq=False)  # a clause is itself: one key of a dictionary
+@dataclass(eq=False)  # clauses are compared by identity, as keys of a dictionary
 class Clause:
     """All conditions on the way from the root to a node of some tree.
 
-    Clauses that hold on the same training rows are one: nothing that is learnt from the rows
-    could tell them apart.
+    Clauses that hold on the same training rows are treated as one, because these rows cannot
+    distinguish them.
 
     Attributes
     ----------
     rows : ndarray of bool, shape (n_samples,)
-        Where it holds.
+        Mask of the rows on which it holds.
     counts : ndarray of shape (n_classes,)
-        How often the teacher chooses each class there.
+        Number of these rows for each class that the teacher chooses.
     error : float
         Error of its linear probe.
     splits : list of Split
-        Pairs of clauses of the next level that it can be cut into.
+        Pairs of clauses of the next level into which it can be split.
     on_greedy_tree : bool
-        Whether the way to it takes, each time, the cut that separates the teacher's choices best.
+        Whether each cut on the path to it is the one that separates the teacher's choices best.
     """
 
     rows: np.ndarray
@@ -36,7 +36,7 @@ class Clause:
 
     @property
     def is_pure(self):
-        """Whether the teacher says the same on all its rows."""
+        """Whether the teacher chooses the same class on all its rows."""
         return np.count_nonzero(self.counts) < 2
 
 
@@ -91,12 +91,12 @@ class Literals:
         return len(self.feature)
 
     def holds(self, X):
-        """Return where each condition holds, shape (n_samples, n_literals)."""
+        """Return a mask of the rows on which each condition holds, (n_samples, n_literals)."""
         return X[:, self.feature] <= self.threshold
 
 
 def _thresholds(values, most):
-    """Return midpoints between neighbouring values: all, or those at evenly spaced quantiles."""
+    """Return midpoints between neighbouring values: all, or the ones at evenly spaced quantiles."""
     values = np.sort(values)
     gaps = np.flatnonzero(values[:-1] < values[1:])  # below a gap there are gap + 1 rows
     if len(gaps) > most:
@@ -120,11 +120,11 @@ def grow_clauses(
     min_samples_leaf,
     greedy,
 ):
-    """Grow clauses level by level, keeping those that the probes see best.
+    """Grow clauses level by level, and keep the ones with the smallest errors of probes.
 
-    A cut of a clause is as good as the worse of its two halves: a tree needs both. Cuts are
-    taken in that order, over all clauses of a level, until their halves fill the beam; with
-    `greedy`, in turn with the cut of each clause that separates the teacher's choices best.
+    The quality of a cut is that of the worse of its two halves, because a tree needs both. Cuts of
+    all clauses of a level are taken in this order until their halves fill the beam. With `greedy`,
+    they alternate with the cut of each clause that separates the teacher's choices best.
 
     Parameters
     ----------
@@ -134,20 +134,20 @@ def grow_clauses(
     literals : Literals
     probes : LinearProbes
     probed : ndarray of int
-        The rows of X that the probes know, in their order.
+        Indices of the rows of X in the probes, in their order.
     max_depth : int
-        Most conditions of a clause.
+        Largest number of conditions in a clause.
     beam_width : int or None
-        Most clauses of a level; None keeps all.
+        Largest number of clauses in a level. None keeps all.
     min_samples_leaf : int
-        Fewest rows of a clause.
+        Smallest number of rows of a clause.
     greedy : bool
-        Whether such cuts are taken, those of the greedy tree first.
+        Whether to take such cuts too, with the cuts of the greedy tree first.
 
     Returns
     -------
     levels : list of lists of Clause
-        First the clause without conditions, then those of one, two, ...
+        First the clause without conditions, then clauses with one condition, with two, ...
     n_probes : int
         Number of clauses that were probed.
     """
@@ -156,7 +156,7 @@ def grow_clauses(
     levels, n_probes = [level], 0
     holds = literals.holds(X[probed])
     X = np.asfortranarray(X)
-    # The level without conditions has one clause, each that follows as many as are kept.
+    # The level without conditions has one clause. Each later level has as many as are kept.
     most = None if beam_width is None else 1 + (max_depth - 1) * beam_width
     with progress("clauses", most, "clause") as steps:
         for _ in range(max_depth):
@@ -200,14 +200,14 @@ def grow_clauses(
     return levels, n_probes
 
 
-# A cut is known by its place in an array of shape (number of clauses, number of literals).
+# A cut is identified by its index in an array of shape (number of clauses, number of literals).
 
 
 def _by_error(errors, literals, *, keeps_all):
-    """Return the cuts, the best probed first; of each clause and feature only the first.
+    """Return the cuts in ascending order of errors, only the first for each clause and feature.
 
-    Neighbouring thresholds are probed about equally well, and would fill the beam with one cut.
-    Where all clauses are kept, all cuts are.
+    Neighbouring thresholds have about the same error, and would fill the beam with one cut. If all
+    clauses are kept, all cuts are returned.
     """
     cuts = np.argsort(errors, axis=None, kind="stable")
     if keeps_all:
@@ -219,7 +219,7 @@ def _by_error(errors, literals, *, keeps_all):
 
 
 def _by_gain(gains, goes_first):
-    """Return the cut of each clause that gains most: of some clauses first, large gains first."""
+    """Return the cut of each clause with the largest gain: first some clauses, then large gains."""
     best = gains.argmax(axis=1)
     clauses = np.arange(len(gains))
     order = np.lexsort([-gains[clauses, best], np.logical_not(goes_first)])
@@ -236,7 +236,7 @@ def _in_turn(first, second):
 
 
 def _gains(one_hot, holds):
-    """Return by how much each cut of some rows lowers their Gini impurity, times their number.
+    """Return the decrease of Gini impurity by each cut of some rows, times their number.
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ def _gains(one_hot, holds):
 
 
 class _Beam:
-    """The clauses of one level, by the rows they hold on."""
+    """The clauses of one level, by the rows on which they hold."""
 
     def __init__(self, one_hot, width):
         self.one_hot = one_hot
@@ -265,7 +265,7 @@ class _Beam:
         self.clauses = {}
 
     def halves(self, rows, errors):
-        """Return the clauses that hold on given rows, new or known; None if there is no room."""
+        """Return the clauses that hold on given rows, new or known, or None if there is no room."""
         keys = [np.packbits(half).tobytes() for half in rows]
         n_new = sum(key not in self.clauses for key in keys)
         if self.width is not None and len(self.clauses) + n_new > self.width:

@@ -1,17 +1,17 @@
-"""From nodes to a scikit-learn DecisionTreeClassifier that predicts as they say."""
+"""Conversion of nodes to a scikit-learn DecisionTreeClassifier with the same predictions."""
 
 import numpy as np
 
-_LEAF = -1  # as a child
+_LEAF = -1  # marks a missing child
 _NO_FEATURE = -2
 
 
 def as_decision_tree(root, classes, n_features):
     """Return a scikit-learn tree with given nodes.
 
-    Whatever scikit-learn and others do with a fitted `DecisionTreeClassifier`, they can do with
-    this one. Its low-level tree comes from a stump, refilled as unpickling would do: by
-    ``__reduce__`` and ``__setstate__``, so that fields which a later scikit-learn adds are there.
+    It works everywhere where a fitted `DecisionTreeClassifier` works. Its low-level tree comes from
+    a stump that is refilled as in unpickling, by ``__reduce__`` and ``__setstate__``. So it has all
+    fields that later versions of scikit-learn may add.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def as_decision_tree(root, classes, n_features):
     decision_tree : DecisionTreeClassifier
         Fitted.
     """
-    from sklearn.tree import DecisionTreeClassifier  # a twentieth of the time to import this
+    from sklearn.tree import DecisionTreeClassifier  # a slow import
 
     decision_tree = DecisionTreeClassifier(max_depth=1)
     decision_tree.fit(np.zeros((len(classes), n_features)), classes)
@@ -53,7 +53,7 @@ def as_decision_tree(root, classes, n_features):
     state["values"] = share[:, np.newaxis, :]
     decision_tree.tree_ = tree_class(*arguments)
     decision_tree.tree_.__setstate__(state)
-    decision_tree.max_depth = None  # of the stump
+    decision_tree.max_depth = None  # it was that of the stump
     return decision_tree
 
 

@@ -1,4 +1,4 @@
-"""Dynamic programming: of all trees over some clauses, the best one of each size."""
+"""Dynamic programming: the best tree of each size among all trees over some clauses."""
 
 from dataclasses import dataclass
 
@@ -26,16 +26,16 @@ class Node:
 
 @dataclass(frozen=True)
 class _Table:
-    """The best trees below a clause; entry i is for i + 1 leaves.
+    """The best trees below a clause. Entry i is for i + 1 leaves.
 
     Attributes
     ----------
     n_right : ndarray of int
-        Rows on which the tree says what the teacher says.
+        Number of rows on which tree and teacher agree.
     split : ndarray of int
-        Which split of the clause it starts with.
+        Index of the clause's split at its root.
     n_left : ndarray of int
-        How many of the leaves are on the left; 0 for a leaf.
+        Number of leaves on the left; 0 for a leaf.
     """
 
     n_right: np.ndarray
@@ -46,14 +46,14 @@ class _Table:
 def best_trees(levels, max_leaf_nodes):
     """Return the best tree of each size that is better than all smaller ones.
 
-    Of equally good trees the one is taken whose splits were probed best.
+    Of equally good trees, the one with the smallest errors of probes is taken.
 
     Parameters
     ----------
     levels : list of lists of Clause
-        As `grow_clauses` returns them.
+        Levels from `grow_clauses`.
     max_leaf_nodes : int or None
-        Largest size; None for no limit.
+        Largest size. None: no limit.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def best_trees(levels, max_leaf_nodes):
 
 
 def _tabulate(clause, tables, max_leaf_nodes):
-    """Return the table of a clause from those of the clauses it can be cut into."""
+    """Return the table of a clause from the tables of the clauses into which it can be split."""
     pairs = [(tables[s.left].n_right, tables[s.right].n_right) for s in clause.splits]
     n_sizes = max((len(left) + len(right) for left, right in pairs), default=1)
     if max_leaf_nodes is not None:
@@ -91,7 +91,7 @@ def _tabulate(clause, tables, max_leaf_nodes):
 
 
 def _assemble(clause, size, tables):
-    """Return the tree that entry `size` of a clause's table stands for."""
+    """Return the tree of entry `size` in a clause's table."""
     table = tables[clause]
     n_left = table.n_left[size]
     if n_left == 0:

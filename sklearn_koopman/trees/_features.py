@@ -1,4 +1,4 @@
-"""What a network makes of its inputs on the way to its output."""
+"""Features of networks: their inner activations."""
 
 from contextlib import contextmanager
 
@@ -32,16 +32,16 @@ _ACTIVATIONS = {
 
 
 def internal_features(features, X, n_rows):
-    """Return the features of some rows, or None where nobody knows any.
+    """Return the features of some rows, or None if there are none.
 
     Parameters
     ----------
     features : object
         The `features` parameter of a student, or its fitted teacher.
     X : array-like of shape (n_samples, ...)
-        Rows as the network takes them.
+        Rows in the form that the network takes.
     n_rows : int
-        Their number, to insist on.
+        Required number of rows.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def internal_features(features, X, n_rows):
 
 
 def _inside(model):
-    """Return the function from rows to what is known of the inside of a model, or None."""
+    """Return the function from rows to inner activations of a model, or None."""
     if is_torch_module(model):
         return TorchActivations(TorchTeacher(model))
     if isinstance(model, TorchTeacher):
@@ -104,19 +104,19 @@ def _perceptron(model, X):
         before = inputs @ weights + biases
         inputs = activation(before)
         layers += [before, inputs]
-    return np.hstack(layers[:-1])  # the output layer has an activation of its own
+    return np.hstack(layers[:-1])  # the output layer has another activation
 
 
 class TorchActivations(TorchTeacher):
-    """All that enters or leaves the layers of a torch module, once each, but for its input.
+    """All inputs and outputs of the layers of a torch module, once each, except its own input.
 
-    A layer is a module without submodules. What enters a layer counts, since activations and
-    sums that `forward` computes itself leave none: those of ``relu(self.linear(x))``, say.
+    A layer is a module without submodules. Inputs of layers are included because `forward` may
+    compute activations and sums itself, as in ``relu(self.linear(x))``.
 
     Parameters
     ----------
     teacher : TorchTeacher
-        Its module, and how to run it.
+        Teacher with the module, and the way to run it.
     """
 
     def __init__(self, teacher):
@@ -140,11 +140,11 @@ class TorchActivations(TorchTeacher):
 
 @contextmanager
 def _recording(module, x):
-    """Give copies of the tensors that pass the layers of a module, one row per sample."""
+    """Yield copies of the tensors that pass the layers of a module, one row per sample."""
     import torch
 
     copies = []
-    seen = {x.untyped_storage().data_ptr(): x}  # held, so that no memory is used twice
+    seen = {x.untyped_storage().data_ptr(): x}  # kept, so that its memory is not reused
 
     def record(value, is_new=False):
         if isinstance(value, tuple | list):
@@ -163,7 +163,7 @@ def _recording(module, x):
     layers = [layer for layer in module.modules() if not any(layer.children())]
     handles = []
     for layer in layers:
-        handles += [  # inputs beforehand: the layer may overwrite them
+        handles += [  # record inputs before the call, because the layer may overwrite them
             layer.register_forward_pre_hook(lambda layer, inputs: record(inputs)),
             layer.register_forward_hook(hook),
         ]

