@@ -162,7 +162,7 @@ class Metal(TorchFunctionMode):
 
 
 def test_a_device_without_float64():
-    message = r"device='mps' knows no float64.*solver='adam'"
+    message = r"device='mps' does not support float64.*solver='adam'"
     with Metal(), pytest.raises(ValueError, match=message):
         exact_device("mps")
 
