@@ -9,6 +9,14 @@ from ._koopman import (
     KoopmanMatrix as KoopmanMatrix,
     koopman_attributes as koopman_attributes,
 )
+from ._labels import (
+    Labels,
+    OneHotRows as OneHotRows,
+    check_labels as check_labels,
+    check_weights as check_weights,
+    encode_labels as encode_labels,
+    has_label as has_label,
+)
 from ._least_squares import LeastSquares as LeastSquares
 from ._lifted import LiftedStudent, margin as margin
 from ._lifted_rows import (
@@ -25,13 +33,7 @@ from ._slopes import logit_slopes as logit_slopes
 from ._student import SharingEstimator as SharingEstimator, Student
 from ._targets import (
     PROBABILITY_FLOOR as PROBABILITY_FLOOR,
-    Labels,
-    OneHotRows as OneHotRows,
-    check_labels as check_labels,
     check_needs_no_labels as check_needs_no_labels,
-    check_weights as check_weights,
-    encode_labels as encode_labels,
-    has_label as has_label,
     labels_of_columns as labels_of_columns,
     regression_targets as regression_targets,
     said_by_teacher as said_by_teacher,

@@ -9,7 +9,7 @@ from sklearn.utils import compute_class_weight
 from .._warnings import warn_user
 from ..rows import by_rows
 from ..teachers import shortened
-from ._targets import check_weights
+from ._labels import check_weights
 
 # Weight in soft targets of a class of weight 0, relative to a class of weight 1.
 SMALLEST = 1e-12

@@ -22,9 +22,9 @@ from ..rows import (
 )
 from ..teachers import OUTPUT_KINDS, as_teacher
 from ._class_weight import weighted_by_class
+from ._labels import check_weights, refuse_missing_labels
 from ._lifted_rows import LiftedEstimator, dtype_of_coefficients
 from ._student import Student
-from ._targets import check_weights, refuse_missing_labels
 from ._task import Passed, Task
 
 

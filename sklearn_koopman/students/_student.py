@@ -13,14 +13,8 @@ from .._fitting import keeping_what_was_fitted, store_fitted
 from .._validation import DTYPES
 from ..rows import as_numpy, is_dask
 from ..teachers import share_or_clone, teacher_of
-from ._targets import (
-    Labels,
-    encode_labels,
-    given_soft_targets,
-    has_label,
-    refuse_missing_labels,
-    soft_targets,
-)
+from ._labels import Labels, encode_labels, has_label, refuse_missing_labels
+from ._targets import given_soft_targets, soft_targets
 
 
 class SharingEstimator(BaseEstimator):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..rows import LiftedRows, RowBlocks
-from ._targets import Labels
+from ._labels import Labels
 
 
 @dataclass(frozen=True)
