@@ -17,8 +17,22 @@ from ._distillation import (
     DistillationProblem,
     SquaredNorms as SquaredNorms,
 )
+from ._exact import (
+    ClassPreconditioner as ClassPreconditioner,
+    CurvaturePreconditioner as CurvaturePreconditioner,
+    Hessian as Hessian,
+    History as History,
+    Point as Point,
+    Search as Search,
+    choose_rows as choose_rows,
+    conjugate_gradients as conjugate_gradients,
+    inverse as inverse,
+    line_search as line_search,
+    minimise,
+    minimise_path,
+    standardised_rows as standardised_rows,
+)
 from ._forward_selection import forward_selection
-from ._lbfgs import History as History, Point as Point, line_search as line_search
 from ._least_squares import (
     correlation,
     restrict_rank as restrict_rank,
@@ -33,22 +47,10 @@ from ._minibatch import (
     ProblemRows as ProblemRows,
     train_minibatches,
 )
-from ._minimise import Search as Search, minimise, minimise_path
-from ._newton import (
-    ClassPreconditioner as ClassPreconditioner,
-    Hessian as Hessian,
-    conjugate_gradients as conjugate_gradients,
-    standardised_rows as standardised_rows,
-)
 from ._noise import noise_penalty, with_even_ridge
 from ._perturbation import LogitSlopes
-from ._preconditioner import (
-    CurvaturePreconditioner as CurvaturePreconditioner,
-    inverse as inverse,
-)
 from ._probes import LinearProbes
 from ._ridge_path import RidgePath
-from ._sampling import choose_rows as choose_rows
 from ._sparse_rows import TOLERANCE as TOLERANCE, solve_sparse
 
 __all__ = [

@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..rows import DiagonalMoments, GramMoments, accumulated
-from ._checks import has_few_rows, has_few_sparse_rows, over
+from ...rows import DiagonalMoments, GramMoments, accumulated
+from .._checks import has_few_rows, has_few_sparse_rows, over
 from ._diagonal import DiagonalPreconditioner
 from ._lbfgs import History, Point, line_search
 from ._newton import ClassPreconditioner, Hessian, conjugate_gradients, standardised_rows

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import gen_batches
 
-from ..rows import BlockFunction
+from ...rows import BlockFunction
 
 # Number of rows that are multiplied at once, such that their logits and derived arrays stay in
 # cache.

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import gen_batches
 
-from ._checks import over
-from ._distillation import LOSS_ROWS
-from ._sparse_rows import StandardisedRows
+from .._checks import over
+from .._distillation import LOSS_ROWS
+from .._sparse_rows import StandardisedRows
 
 N_PAIRS = 8
 MOST_TRIALS = 30

@@ -10,7 +10,7 @@ from copy import copy
 import numpy as np
 from scipy.linalg import qr
 
-from ..rows import RowBlocks, Scale, as_numpy
+from ...rows import RowBlocks, Scale, as_numpy
 
 
 def in_row_coordinates(problem):
