@@ -5,7 +5,7 @@ import pytest
 from hypothesis import settings
 
 from sklearn_koopman import _memory
-from sklearn_koopman.linear import _minimise
+from sklearn_koopman.linear import _exact
 
 # The time of an example depends more on the machine's other work than on the code.
 settings.register_profile("no deadline", deadline=None)
@@ -91,7 +91,7 @@ def sampled_from_the_first_row(monkeypatch):
 
     def set_limits(**limits):
         for name, limit in {"SAMPLED_FROM": 0, **limits}.items():
-            monkeypatch.setattr(_minimise, name, limit)
+            monkeypatch.setattr(_exact._minimise, name, limit)
 
     return set_limits
 
