@@ -126,7 +126,7 @@ class TestBits:
             quantise_student(other, X, filter_bits=4)
         with pytest.raises(ValueError, match=r"filter_noise=0\.1 needs a ConvolutionalLifter"):
             SimulatedChip(other, Hardware(filter_noise=0.1), X)
-        with pytest.raises(ValueError, match=r"pixel_electrons=10 needs intensities"):
+        with pytest.raises(ValueError, match=r"pixel_electrons=10 needs the intensities"):
             SimulatedChip(other, Hardware(pixel_electrons=10), X)
 
 

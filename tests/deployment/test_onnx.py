@@ -212,7 +212,7 @@ def test_errors():
     student = EDMDClassifier()
     with pytest.raises(NotFittedError):
         to_onnx(student, X)
-    with pytest.raises(TypeError, match=r"X_sample has dtype int64: .*astype\(np.float32\)"):
+    with pytest.raises(TypeError, match=r"X_sample has dtype int64, .*astype\(np.float32\)"):
         to_onnx(student.fit(X, y), np.zeros((1, 64), dtype=int))
 
     class Mine(Nystroem):
