@@ -3,9 +3,9 @@
 Distilling a network that recognises digits
 ===========================================
 
-A hundred images of digits have labels, and a thousand have none. A convolutional network makes
-much of them, and a small student learns nearly all of that from the network. From the labels
-alone the same student learns less.
+A hundred images of digits have labels, and a thousand have none. A convolutional network learns a
+lot from the hundred, and a small student learns nearly all of that from the network. From the
+labels alone the same student learns less.
 
 The network sees deformed copies of the labelled images, and its convolutions know which pixels are
 neighbours. The student has neither: it is PCA, the products of the coordinates, and one matrix. But
@@ -186,7 +186,7 @@ print(f"{'lead over no teacher':24}", *(f"{mean:6.1f}" for mean in leads.mean(ax
 print(f"{'its standard deviation':24}", *(f"{spread:6.1f}" for spread in leads.std(axis=0)))
 
 # %%
-# After ``fit`` the teacher is not needed.
+# After ``fit`` the student does not need its teacher any more.
 
 student = detach_teacher(fitted["distilled student"])
 print(f"The student without its teacher has {len(pickle.dumps(student)):,} bytes.")

@@ -4,7 +4,7 @@ Reading a decision tree out of a small network
 ==============================================
 
 A network learns to tell benign from malignant tumours by 30 measurements. Then a tree of five
-leaves is read out of it, which says the same as the network on 95 % of the test rows.
+leaves is read out of it, which agrees with the network on 95 % of the test rows.
 
 The tests in the tree are those that the activations of the network represent, or those that best
 separate what the network says. A certificate bounds how often tree and network disagree.

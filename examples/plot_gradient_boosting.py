@@ -3,8 +3,8 @@
 The teacher need not be a network
 =================================
 
-Whatever gives probabilities can be a teacher. Here a hundred boosted trees teach one polynomial. A
-second student never sees a training point: all it has is the teacher.
+Any model that gives probabilities can be a teacher. Here a hundred boosted trees teach one
+polynomial. A second student never sees a training point: it learns from the teacher alone.
 """
 
 # Authors: The sklearn_koopman developers

@@ -132,7 +132,7 @@ for line, (name, patterns) in zip(axes, rows.items(), strict=True):
 # The linear part shows where a class differs from the mean image: the hole of a 0, the foot of a 2.
 # For most classes the pattern most in favour is nearly the same (red and blue may be exchanged). So
 # its square bends the linear part upwards: the more there is of a pattern, the more each bit of it
-# counts. What speaks most against a class has no counterpart in the linear part: a linear student
+# counts. The pattern most against a class has no counterpart in the linear part: a linear student
 # cannot object to both too much and too little of something.
 #
 # How many patterns does a class need?

@@ -41,7 +41,7 @@ print(f"the teacher: {teacher.score(X_test, y_test):.1%}")
 # The best at each price
 # ----------------------
 # Held-out rows chose these students, so scores on those rows are a little optimistic; scores on
-# test rows are not. Where a dearer student is not better, there is none.
+# test rows are not. A dearer student that is not better is left out.
 
 for student, price in zip(search.frontier_estimators_, search.frontier_costs_, strict=True):
     print(

@@ -50,8 +50,8 @@ for ax, temperature in zip(axes[1:], [0.5, 1, 2, 8], strict=True):
 axes[1].set_ylabel("probability")
 
 # %%
-# At T = 0.5 little is left but the two best guesses. At T = 2 the third one is seen to be a 7, and
-# at T = 8 all probabilities are nearly equal: the student is asked for logits.
+# At T = 0.5 little is left but the two best guesses. At T = 2 one sees that the third guess is a 7.
+# At T = 8 all probabilities are nearly equal, and the student imitates the logits.
 
 # %%
 # Students
