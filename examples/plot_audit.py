@@ -6,8 +6,8 @@ Can this student be trusted with a tumour?
 A random forest tells benign tumours from malignant ones by 30 measurements of their cells. Its
 student is one quadratic form of them, so questions about it have exact answers.
 
-How far is this patient from the other diagnosis? Which measurements speak for the diagnosis? What is
-the formula? Is the student as good for large cells as for small ones?
+How far is this patient from the other diagnosis? Which measurements speak for the diagnosis? What
+is the formula? Is the student as good for large cells as for small ones?
 """
 
 # Authors: The sklearn_koopman developers

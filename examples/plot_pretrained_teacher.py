@@ -42,8 +42,8 @@ if MAGIKA is None:
 # %%
 # Its inputs
 # ----------
-# Files of the Python installation, the same number of each kind. The network takes the first and the
-# last 1,024 bytes of a file without blanks around them, as int32. 256 stands for missing bytes.
+# Files of the Python installation, the same number of each kind. The network takes the first and
+# the last 1,024 bytes of a file without blanks around them, as int32. 256 stands for missing bytes.
 
 KINDS = (
     *(".c", ".css", ".h", ".html", ".js", ".json", ".md", ".png"),
