@@ -81,7 +81,9 @@ def test_rows_whose_logits_overflow_are_refused(student, dtype, method):
         pytest.skip("has no probabilities")
     rows = X[:4].astype(dtype)
     rows[1:3] *= np.finfo(dtype).max / 10
-    with pytest.raises(ValueError, match=r"not finite: .* 2 of 4 rows, for example row 1.*Scale the feat"):
+    with pytest.raises(
+        ValueError, match=r"not finite: .* 2 of 4 rows, for example row 1.*Scale the feat"
+    ):
         getattr(student, method)(rows)
     assert np.isfinite(student.decision_function(rows[[0, 3]])).all()
 
