@@ -244,7 +244,13 @@ class CompiledStudent:
             return X
         if issparse(X):
             raise TypeError("X is sparse: the compiled student takes X.toarray().")
-        if np.iscomplexobj(X):
+        try:
+            is_complex = np.iscomplexobj(X)
+        except ValueError as error:  # of numpy, for lists of lists of unequal lengths
+            raise ValueError(
+                "X has rows of unequal lengths: all need the same features."
+            ) from error
+        if is_complex:
             raise ValueError("Complex data not supported.")
         names = list(getattr(X, "columns", []))
         if names and self._names and names != self._names:

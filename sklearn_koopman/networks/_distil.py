@@ -166,15 +166,24 @@ def distil(student, parameters, masks, batch_of, weight, options, rng):
                 for parameter, gradient, mask in zip(parameters, gradients, masks, strict=True):
                     unmasked = mask is None or gradient is None
                     parameter.grad = gradient if unmasked else gradient * mask
-                optimizer.step()
+                try:
+                    optimizer.step()
+                except RuntimeError as error:  # torch refuses steps beyond single precision
+                    if "overflow" not in str(error):
+                        raise
+                    raise _diverged(options) from error
                 schedule.step()
                 total += value.item() * batch_weight
                 steps.done()
             losses.append(total / float(weight.sum()))
             if not np.isfinite(losses[-1]):
-                raise ValueError(
-                    f"learning_rate={options.learning_rate}: training diverged; choose a smaller "
-                    "one."
-                )
+                raise _diverged(options)
             steps.done(f"epoch {epoch:4d}: objective {losses[-1]:.6f}", n=0)
     return losses
+
+
+def _diverged(options):
+    """Return the error for a learning rate that is too large."""
+    return ValueError(
+        f"learning_rate={options.learning_rate}: training diverged; choose a smaller one."
+    )

@@ -185,6 +185,7 @@ def test_rows_as_they_come():
         (np.where(np.eye(120, 6), np.inf, X), ValueError, "NaN or infinity"),
         (1e200 * X, ValueError, "The logits are not finite"),
         (X + 1j, ValueError, "Complex data"),
+        ([[1.0, 2.0], [3.0]], ValueError, "X has rows of unequal lengths"),
         (csr_array(X), TypeError, "X is sparse"),
         ([["a"] * 6], ValueError, "could not convert"),
     ],

@@ -444,7 +444,7 @@ def an_audit_counts_rows(rng):
     student = exact_student(rng, data).fit(data.X, data.y)
     predicted, logits = student.predict(data.X), data.teacher(data.X)
     report = audit_report(
-        student, data.X, data.y, teacher=logits, scale=None, n_rows=1, max_rows=5
+        student, data.X, data.y, teacher=logits, scale=None, fixed=None, n_rows=1, max_rows=5
     )
     said = student.classes_[logits.argmax(axis=1)]
     yield report.accuracy.value, np.mean(predicted == data.y), EXACT
