@@ -220,13 +220,11 @@ def test_failed_fit_leaves_the_old_one(net, data):
         assert_array_equal(student.decision_function(X), before)
 
 
-@pytest.mark.parametrize("learning_rate", [1e200, 1e308])
-def test_a_step_beyond_single_precision_is_a_learning_rate_that_is_too_large(
-    net, data, learning_rate
-):
-    student = LinearizedNetworkClassifier(net, "1", epochs=2, learning_rate=learning_rate)
-    with pytest.raises(ValueError, match="learning_rate=.*training diverged"):
-        student.fit(*data)
+def test_a_step_beyond_single_precision_is_a_learning_rate_that_is_too_large(net, data):
+    X, y = data
+    student = LinearizedNetworkClassifier(net.float(), "1", epochs=2, learning_rate=1e200)
+    with pytest.raises(ValueError, match=r"learning_rate=1e\+200: training diverged"):
+        student.fit(X.astype(np.float32), y)
 
 
 def test_without_torch(net, data, without):
