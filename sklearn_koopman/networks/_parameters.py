@@ -4,6 +4,7 @@ from .._validation import (
     check_boolean,
     check_choice,
     check_integer,
+    check_random_state,
     check_real,
     check_verbose,
     invalid_parameter,
@@ -46,6 +47,7 @@ def check_parameters(student):
     check_real(student, "temperature", low=0.0, inclusive="neither")
     check_real(student, "learning_rate", low=0.0, inclusive="neither")
     check_integer(student, "batch_size", minimum=1)
+    check_random_state(student.random_state)  # also if nothing is trained
 
 
 def spans_of(student):

@@ -56,6 +56,7 @@ def data(net):
         ({"soft_weight": 1.1}, "'soft_weight' parameter"),
         ({"temperature": 0.0}, "'temperature' parameter"),
         ({"learning_rate": 0.0}, "'learning_rate' parameter"),
+        ({"random_state": "first"}, "random_state='first'"),
         ({"batch_size": 0}, "'batch_size' parameter"),
     ],
     ids=str,
